@@ -1,0 +1,64 @@
+# make setup | demo | test [T=path] | lint | bench B=name | docs
+#
+# Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
+# Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
+
+UV_VERSION := 0.13.9
+UV         := .cache/uv/bin/uv
+BIN        := .venv/bin
+T          ?= tests
+B          ?= overhead
+
+.DEFAULT_GOAL := help
+.PHONY: help setup engine demo test lint format bench docs lock proto clean
+
+help:
+	@sed -n '1,4p' Makefile
+
+setup: .venv/.stamp
+
+$(UV):
+	./tools/bootstrap-uv .cache/uv $(UV_VERSION)
+
+.venv/.stamp: requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python-preference only-system .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Real Caffe, once per machine, into the user's cache.
+engine: setup
+	$(BIN)/ftjob engine install caffe
+
+demo: setup
+	$(BIN)/python -m examples.digits.demo
+
+test: setup lint engine
+	$(BIN)/pytest $(T)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup engine
+	@$(BIN)/python -m benchmarks.$(B)
+
+# The generated parts of docs/ and the README: command help, exit codes, spec fields.
+docs: setup
+	$(BIN)/python -m tools.docs
+
+lock: $(UV)
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+
+proto: setup
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. ftjob/net/proto/caffe.proto
+
+clean:
+	rm -rf .venv .cache

@@ -1,0 +1,27 @@
+"""What is known of a dataset before training: plain values, no images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """One LMDB of Datum."""
+
+    path: Path
+    """The LMDB's folder (it holds data.mdb)."""
+    records: int
+    channels: int
+    height: int
+    width: int
+    """Of the first record; `encoded` records may differ, which `ftjob data check` says."""
+    histogram: Mapping[int, int]
+    """label → number of records, in label order."""
+    encoded: bool
+    digest: str
+    """sha256 (hex) of what it holds: from the manifest beside it where ftjob built it, else of data.mdb."""
+    labels: tuple[str, ...]
+    """Class names by label, from labels.txt beside it; empty where there is none."""
+    mean: tuple[float, ...]
+    """Mean per channel over all pixels (BGR), from the manifest beside it; empty where there is none."""

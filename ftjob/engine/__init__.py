@@ -1,0 +1,88 @@
+"""The seam between ftjob and whatever trains: Caffe's verbs, arrays in, arrays out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Blobs = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration of the solver showed."""
+
+    iteration: int
+    """Updates done when it ended: the first one is 1, as in the names of Caffe's snapshots."""
+    loss: float
+    """The weighted sum of all losses, averaged over iter_size."""
+    outputs: Mapping[str, float]
+    """The TRAIN net's scalar output blobs by name (of the last of the iter_size passes), unweighted."""
+    learning_rate: float
+    """The rate this update was made with."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SnapshotFiles:
+    """The two files of a Caffe snapshot, complete on disk."""
+
+    iteration: int
+    caffemodel: Path
+    solverstate: Path
+
+
+class Process(Protocol):
+    """Something that may live in another process, and must be closed."""
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Engine(Process, Protocol):
+    """A solver with its TRAIN net and TEST net, as Caffe's Solver. Every method raises EngineError when the
+    engine died (with its last log lines), BadNetError where the net or weights are at fault and BadDataError
+    where the data is."""
+
+    @property
+    def iteration(self) -> int:
+        """Updates done so far."""
+        ...
+
+    def step(self, iterations: int) -> list[Iteration]:
+        """Do that many updates, one Iteration for each. Never tests, never snapshots by itself."""
+        ...
+
+    def test(self, images: int, blobs: Sequence[str]) -> Blobs:
+        """Run the TEST net over that many records of its data and return the named blobs.
+
+        Shapes: (images, ...) for a blob with a batch axis; a scalar blob gives (batches,). The TEST data
+        layer goes round its LMDB without an end, so any N records in a row are each of N records once: ask
+        for the size of the dataset and every record is counted exactly once, whatever the batch size.
+        """
+        ...
+
+    def snapshot(self, directory: Path) -> SnapshotFiles:
+        """Write `iter_<N>.caffemodel` and `iter_<N>.solverstate` into a directory: under temporary names, on
+        disk (fsync), then renamed. Raises StorageError where the disk is full; nothing half-written is left."""
+        ...
+
+    def restore(self, solverstate: Path, caffemodel: Path) -> None:
+        """Go on from a snapshot: iteration, momentum and weights, wherever the two files lie now; the data
+        layer is wound on by as many batches as the iterations before consumed."""
+        ...
+
+
+class DeployNet(Process, Protocol):
+    """A deploy net with weights, for classifying."""
+
+    def forward(self, images: NDArray[np.float32], blobs: Sequence[str]) -> Blobs:
+        """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs of shape (N, ...)."""
+        ...

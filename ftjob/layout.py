@@ -1,0 +1,85 @@
+"""Every name inside a run's folder, from one class (docs/run-folder.md shows it as a tree)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`<output>/<name>/<run id>/`: the whole truth about a run, readable with plain tools."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec.yaml"
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "plan.json"
+
+    @property
+    def train_val(self) -> Path:
+        return self.root / "net" / "train_val.prototxt"
+
+    @property
+    def deploy(self) -> Path:
+        return self.root / "net" / "deploy.prototxt"
+
+    @property
+    def solver(self) -> Path:
+        return self.root / "net" / "solver.prototxt"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    def caffemodel(self, iteration: int) -> Path:
+        return self.snapshots / f"iter_{iteration}.caffemodel"
+
+    def solverstate(self, iteration: int) -> Path:
+        return self.snapshots / f"iter_{iteration}.solverstate"
+
+    def snapshot_record(self, iteration: int) -> Path:
+        """Digests and data position; written last: a snapshot exists when this does."""
+        return self.snapshots / f"iter_{iteration}.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics"
+
+    @property
+    def train_metrics(self) -> Path:
+        return self.metrics / "train.jsonl"
+
+    @property
+    def test_metrics(self) -> Path:
+        return self.metrics / "test.jsonl"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def log(self, attempt: int) -> Path:
+        return self.logs / f"attempt-{attempt}.log"
+
+    @property
+    def status(self) -> Path:
+        return self.root / "status.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "evaluation.json"
+
+    @property
+    def curves(self) -> Path:
+        return self.root / "curves.png"
+
+    @property
+    def bundle(self) -> Path:
+        return self.root / "bundle"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the worker while it lives; on one machine only."""
+        return self.root / "worker.lock"
