@@ -1,4 +1,4 @@
-"""What can go wrong, each with its exit code: the one table used by worker, manifests, controller and docs."""
+"""What can go wrong, each with its exit code: the one table used by worker, manifests, controller, docs."""
 
 from enum import IntEnum
 from typing import ClassVar

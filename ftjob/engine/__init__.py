@@ -70,8 +70,11 @@ class Engine(Process, Protocol):
         ...
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
-        """Write `iter_<N>.caffemodel` and `iter_<N>.solverstate` into a directory: under temporary names, on
-        disk (fsync), then renamed. Raises StorageError where the disk is full; nothing half-written is left."""
+        """Write `iter_<N>.caffemodel` and `iter_<N>.solverstate` into a directory.
+
+        Under temporary names, on disk (fsync), then renamed. Raises StorageError where the disk is full;
+        nothing half-written is left.
+        """
         ...
 
     def restore(self, solverstate: Path, caffemodel: Path) -> None:
@@ -84,5 +87,5 @@ class DeployNet(Process, Protocol):
     """A deploy net with weights, for classifying."""
 
     def forward(self, images: NDArray[np.float32], blobs: Sequence[str]) -> Blobs:
-        """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs of shape (N, ...)."""
+        """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs (N, ...)."""
         ...
