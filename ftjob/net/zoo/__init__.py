@@ -1,0 +1,41 @@
+"""The built-in nets, by name, written layer by layer with a small builder."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from ftjob.errors import BadNetError
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.zoo import alexnet, caffenet, googlenet, lenet, resnet50, squeezenet, vgg16, vgg19
+from ftjob.net.zoo.entry import ZooNet
+
+__all__ = ["NAMES", "ZooNet", "build", "get"]
+
+_BUILDS: dict[ZooNet, Callable[[], NetParameter]] = {
+    lenet.NET: lenet.build,
+    caffenet.NET: caffenet.build,
+    alexnet.NET: alexnet.build,
+    googlenet.NET: googlenet.build,
+    vgg16.NET: vgg16.build,
+    vgg19.NET: vgg19.build,
+    resnet50.NET: resnet50.build,
+    squeezenet.NET: squeezenet.build,
+}
+_NETS = {net.name: net for net in _BUILDS}
+NAMES: tuple[str, ...] = tuple(_NETS)
+
+
+def get(name: str) -> ZooNet:
+    """Return what is known of a built-in net. Raises BadNetError for a name that is none."""
+    if name not in _NETS:
+        close = get_close_matches(name.lower(), NAMES, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise BadNetError(
+            f"there is no built-in net {name!r}: {meant}The built-in nets are {', '.join(NAMES)}."
+        )
+    return _NETS[name]
+
+
+def build(name: str) -> NetParameter:
+    """Return a built-in net's train_val: Data layers for TRAIN and TEST (their sources are placeholders),
+    losses, and accuracies in TEST. Raises BadNetError for a name that is none."""
+    return _BUILDS[get(name)]()
