@@ -83,3 +83,47 @@ class RunFolder:
     def lock(self) -> Path:
         """Held by the worker while it lives; on one machine only."""
         return self.root / "worker.lock"
+
+
+@dataclass(frozen=True)
+class BundleFolder:
+    """What is served: complete when its manifest is there."""
+
+    root: Path
+
+    @property
+    def deploy(self) -> Path:
+        return self.root / "deploy.prototxt"
+
+    @property
+    def weights(self) -> Path:
+        return self.root / "weights.caffemodel"
+
+    @property
+    def labels(self) -> Path:
+        return self.root / "labels.txt"
+
+    @property
+    def mean(self) -> Path:
+        return self.root / "mean.binaryproto"
+
+    @property
+    def preprocess(self) -> Path:
+        return self.root / "preprocess.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "evaluation.json"
+
+    @property
+    def golden(self) -> Path:
+        return self.root / "golden"
+
+    @property
+    def golden_scores(self) -> Path:
+        return self.golden / "scores.json"
+
+    @property
+    def manifest(self) -> Path:
+        """Digests of every other file; written last."""
+        return self.root / "manifest.json"

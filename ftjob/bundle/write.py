@@ -1,0 +1,100 @@
+"""Make a run's bundle: net, weights, labels, preprocessing, golden images with their scores."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ftjob import files
+from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.data.read import records
+from ftjob.engine.open import open_deploy
+from ftjob.layout import BundleFolder, RunFolder
+from ftjob.mean import read_mean_image
+from ftjob.plan.plan import Plan
+
+GOLDEN_IMAGES = 16
+LOOKED_AT = 5000
+"""Records of the validation data searched for golden images of different classes."""
+
+
+def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> None:
+    """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced."""
+    fresh = BundleFolder(run.root / ".bundle.partial")
+    with files.explained(run.bundle):
+        shutil.rmtree(fresh.root, ignore_errors=True)
+        fresh.golden.mkdir(parents=True)
+    how = preprocess_of(plan)
+    files.copy(run.deploy, fresh.deploy)
+    files.copy(run.caffemodel(iteration), fresh.weights)
+    files.copy(run.evaluation, fresh.evaluation)
+    if plan.inputs.mean_file:
+        files.copy(plan.inputs.mean_file, fresh.mean)
+    files.write_text(fresh.labels, "".join(f"{label}\n" for label in plan.labels))
+    files.write_json(fresh.preprocess, how.to_json())
+    write_golden(plan, how, fresh, log)
+    files.write_json(fresh.manifest, manifest(plan, fresh, iteration))
+    with files.explained(run.bundle):
+        shutil.rmtree(run.bundle, ignore_errors=True)
+        fresh.root.replace(run.bundle)
+
+
+def preprocess_of(plan: Plan) -> Preprocess:
+    """Return the preprocessing of a plan's data layers."""
+    train, data = plan.inputs.train, plan.spec.data
+    return Preprocess(
+        channels=train.channels,
+        height=train.height,
+        width=train.width,
+        resize_mode=train.resize_mode,
+        crop=data.crop,
+        mean=plan.inputs.mean,
+        mean_file=BundleFolder(Path()).mean.name if plan.inputs.mean_file else None,
+        scale=data.scale,
+    )
+
+
+def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -> None:
+    """Store validation images losslessly, with the scores that the bundled net gives them."""
+    chosen = golden_images(plan)
+    mean_image = read_mean_image(bundle.mean) if how.mean_file else None
+    inputs = np.stack([transform(image, how, mean_image) for _, image in chosen])
+    score = plan.main_head.score
+    with open_deploy(plan.spec.engine, bundle.deploy, bundle.weights, log=log) as net:
+        scores = net.forward(inputs, [score])[score].reshape(len(chosen), -1)
+    told = []
+    for number, ((label, image), row) in enumerate(zip(chosen, scores, strict=True)):
+        name = f"{number:02d}.png"
+        pixels = image[:, :, 0] if how.channels == 1 else image[:, :, ::-1]
+        with files.whole(bundle.golden / name) as temporary:
+            Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, format="PNG")
+        told.append({"image": name, "label": label, "scores": [float(value) for value in row]})
+    files.write_json(bundle.golden_scores, {"blob": score, "images": told})
+
+
+def golden_images(plan: Plan) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Return (label, image) of the first validation image of every class, up to GOLDEN_IMAGES."""
+    chosen: dict[int, NDArray[np.uint8]] = {}
+    wanted = min(GOLDEN_IMAGES, len(plan.inputs.val.histogram))
+    for number, record in enumerate(records(plan.inputs.val.path)):
+        chosen.setdefault(record.label, record.image)
+        if len(chosen) == wanted or number == LOOKED_AT:
+            break
+    return sorted(chosen.items())
+
+
+def manifest(plan: Plan, bundle: BundleFolder, iteration: int) -> dict[str, Any]:
+    """Return what the bundle was made from, and the digest of every file in it."""
+    paths = sorted(path for path in bundle.root.rglob("*") if path.is_file())
+    evaluation = json.loads(bundle.evaluation.read_text(encoding="utf-8"))
+    return {
+        "name": plan.spec.name,
+        "run_id": plan.run_id,
+        "iteration": iteration,
+        "accuracy": evaluation["accuracy"],
+        "files": {str(path.relative_to(bundle.root)): files.sha256(path) for path in paths},
+    }

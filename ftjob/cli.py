@@ -1,0 +1,212 @@
+"""The command line: one function per verb, which reads, calls and prints."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ftjob import api, view
+from ftjob.errors import BadSpecError, ExitCode
+
+app = typer.Typer(
+    help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
+engine_app = typer.Typer(help="Install what trains.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(engine_app, name="engine")
+
+
+class Format(StrEnum):
+    """How a verb prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
+]
+Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
+
+
+@app.command()
+def submit(
+    spec: SpecPath,
+    is_local: Annotated[bool, typer.Option("--local", help="Run on this machine.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C stops it gracefully.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Start a run, or go on with it where it stopped; one that is done costs nothing."""
+    if not is_local and not dry_run:
+        raise BadSpecError("submit: this version runs jobs on this machine only: add --local")
+    planned = api.plan(spec, view.data_progress(_console()))
+    if output is Format.TEXT:
+        _console().print(view.plan_view(planned))
+    if dry_run:
+        return _print_json(planned.to_json()) if output is Format.JSON else None
+    run, started = api.submit(spec, planned=planned)
+    if wait:
+        return _follow(run, output, stop_on_interrupt=True)
+    status = run.status()
+    if output is Format.JSON:
+        return _print_json({"run": _reference(run), "folder": str(run.folder.root), "started": started})
+    return _console().print(view.submitted(status, str(run.folder.root), started=started))
+
+
+@app.command()
+def plan(spec: SpecPath, output: Output = Format.TEXT) -> None:
+    """Show what a run would do: heads, weights, iterations. Starts nothing."""
+    planned = api.plan(spec, view.data_progress(_console()))
+    if output is Format.JSON:
+        return _print_json(planned.to_json())
+    return _console().print(view.plan_view(planned))
+
+
+@app.command("ls")
+def list_runs(
+    name: Annotated[str, typer.Argument(help="Only runs of this name.")] = "*", output: Output = Format.TEXT
+) -> None:
+    """List the runs submitted on this machine."""
+    statuses = [run.status() for run in api.list_runs(name)]
+    if output is Format.JSON:
+        return _print_json([status.to_json() for status in statuses])
+    return _console().print(view.runs_table(statuses))
+
+
+@app.command()
+def status(run: RunName, output: Output = Format.TEXT) -> None:
+    """Show where a run stands."""
+    found = api.find(run)
+    if output is Format.JSON:
+        return _print_json({**found.status().to_json(), "folder": str(found.folder.root)})
+    return _console().print(view.status_view(found.status()))
+
+
+@app.command()
+def watch(run: RunName) -> None:
+    """Follow a run until it ends; Ctrl-C leaves it running."""
+    view.follow(_console(), api.find(run).follow())
+
+
+@app.command()
+def wait(
+    run: RunName,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Wait for a run's end in silence, and exit with its exit code."""
+    last = api.find(run).wait(timeout)
+    if output is Format.JSON:
+        _print_json(last.to_json())
+    else:
+        _console().print(view.line(last), soft_wrap=True)
+    raise typer.Exit(api.exit_code(last))
+
+
+@app.command()
+def logs(
+    run: RunName,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
+) -> None:
+    """Print the logs of all attempts."""
+    for text in api.find(run).log_lines(follow=follow):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+@app.command()
+def cancel(
+    run: RunName, now: Annotated[bool, typer.Option("--now", help="Kill it; no snapshot.")] = False
+) -> None:
+    """Stop a run after a snapshot; submit the same spec to go on."""
+    found = api.find(run)
+    asked = found.cancel(now=now)
+    _console().print(f"{_reference(found)}: {'asked to stop' if asked else 'is not running'}")
+
+
+@app.command()
+def get(
+    run: RunName,
+    destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")] = Path("bundle"),
+) -> None:
+    """Copy a run's bundle: net, weights, labels, preprocessing, golden images."""
+    _console().print(str(api.find(run).get(destination)))
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    engine: Annotated[str, typer.Option(help="What answers: caffe.")] = "caffe",
+    output: Output = Format.TEXT,
+) -> None:
+    """Prove that a bundle answers here as it did where it was made."""
+    verification = api.verify(bundle, engine)
+    if output is Format.JSON:
+        _print_json(verification.to_json())
+    else:
+        _console().print(view.verified(verification))
+    if not verification.ok:
+        raise typer.Exit(ExitCode.NOT_ACCEPTED)
+
+
+@app.command()
+def schema() -> None:
+    """Print the spec's JSON Schema."""
+    from jobspec import json_schema
+
+    _print_json(json_schema())
+
+
+@app.command(hidden=True)
+def worker(folder: Path, attempt: Annotated[int, typer.Option()] = 1) -> None:
+    """Run one attempt in a run folder (what submit starts)."""
+    from ftjob.worker.run import run
+
+    raise typer.Exit(run(folder, attempt))
+
+
+def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
+    """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
+    console = _console()
+    asked = False
+    while True:
+        try:
+            last = run.wait() if output is Format.JSON else view.follow(console, run.follow())
+            break
+        except KeyboardInterrupt:
+            if not stop_on_interrupt:
+                raise
+            run.cancel(now=asked)
+            if not asked:
+                console.print("stopping after a snapshot; Ctrl-C again to kill it")
+            asked = True
+    if output is Format.JSON:
+        _print_json({**last.to_json(), "folder": str(run.folder.root)})
+    elif run.folder.bundle.is_dir():
+        console.print(f"bundle {run.folder.bundle}", soft_wrap=True)
+    raise typer.Exit(api.exit_code(last))
+
+
+def _reference(run: api.Run) -> str:
+    return f"{run.name}/{run.run_id}"
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")

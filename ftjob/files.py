@@ -1,0 +1,77 @@
+"""Files that are whole or not there: a temporary name in the same folder, on disk, then renamed."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ftjob.errors import StorageError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path; put what was written there in place of `path` when the block ends well.
+
+    Raises StorageError, naming the file, where it cannot be written; nothing half-written stays.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        with explained(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
+        message = f"{path}: cannot be written ({error.strerror or error}): {remedy} and submit again"
+        raise StorageError(message) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people and programs, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a JSON-lines file: not a half-written last one; none where there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def sha256(path: Path) -> str:
+    """Return the hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,161 @@
+"""From a spec to a plan: the reading that planning needs, the same when submitting and in the worker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ftjob import files
+from ftjob.data.build import BuildOptions, Progress
+from ftjob.data.dataset import BuiltDataset, check_labels, dataset_for, is_image_folder
+from ftjob.data.facts import DatasetFacts
+from ftjob.data.read import channel_means
+from ftjob.errors import BadDataError, BadNetError
+from ftjob.mean import read_mean_image
+from ftjob.net import zoo
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.prototxt import parse_net
+from ftjob.net.weights import read_weights
+from ftjob.plan.plan import Inputs, Plan, Weights, make_plan
+from ftjob.storage import local_path
+from jobspec.spec import Data, JobSpec
+
+RUN_REFERENCE = "run:"
+DEFAULT_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a spec's words are read against."""
+
+    folder: Path = field(default_factory=Path.cwd)
+    """Relative paths count from here: the spec file's folder."""
+    resolve_run: Callable[[str], Path] | None = None
+    """Gives the caffemodel that `run:NAME[@ITERATION]` means."""
+    progress: Callable[[Progress], None] = lambda _: None
+    """Told how the building of a dataset goes on."""
+
+
+def absolute(spec: JobSpec, context: Context) -> JobSpec:
+    """Return the spec with every path made absolute and every run reference replaced by its caffemodel.
+
+    Raises BadSpecError where a location cannot be read by this version, naming the field.
+    """
+
+    def path(location: str, name: str) -> str:
+        return str(local_path(location, name, context.folder))
+
+    base: dict[str, str] = {}
+    if spec.base.net not in zoo.NAMES:
+        base["net"] = path(spec.base.net, "base.net")
+    if spec.base.weights and spec.base.weights.startswith(RUN_REFERENCE) and context.resolve_run:
+        base["weights"] = str(context.resolve_run(spec.base.weights.removeprefix(RUN_REFERENCE)))
+    elif spec.base.weights:
+        base["weights"] = path(spec.base.weights, "base.weights")
+    data = {"train": path(spec.data.train, "data.train")}
+    if spec.data.val:
+        data["val"] = path(spec.data.val, "data.val")
+    if isinstance(spec.data.mean, str) and spec.data.mean not in ("auto", "none"):
+        data["mean"] = path(spec.data.mean, "data.mean")
+    return spec.model_copy(
+        update={
+            "base": spec.base.model_copy(update=base),
+            "data": spec.data.model_copy(update=data),
+            "output": path(spec.output, "output"),
+        }
+    )
+
+
+def prepare(spec: JobSpec, context: Context) -> Plan:
+    """Read what an absolute spec names and plan the run.
+
+    Raises FtjobError, whose sentence names what is wrong and what to do; nothing has been written then but
+    datasets into the cache.
+    """
+    net = read_net(spec.base.net)
+    weights = find_weights(spec)
+    dataset = find_dataset(spec.data, net, context)
+    num_output = spec.surgery.num_output
+    check_labels(dataset.train, dataset.val, None if num_output == "auto" else num_output)
+    mean, mean_file = find_mean(spec, dataset.train)
+    return make_plan(
+        Inputs(
+            spec=spec,
+            net=net,
+            weights=weights,
+            train=dataset.train,
+            val=dataset.val,
+            mean=mean,
+            mean_file=mean_file,
+            mean_file_digest=files.sha256(mean_file) if mean_file else "",
+        )
+    )
+
+
+def read_net(location: str) -> NetParameter:
+    """Return a built-in net or the one in a prototxt file. Raises BadNetError."""
+    if location in zoo.NAMES:
+        return zoo.build(location)
+    path = Path(location)
+    try:
+        return parse_net(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError as error:
+        names = ", ".join(zoo.NAMES)
+        message = f"base.net: {path} is not there; give a prototxt's path or a built-in net ({names})"
+        raise BadNetError(message) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadNetError(f"base.net: {path} cannot be read as text ({error}): give a prototxt") from error
+
+
+def find_weights(spec: JobSpec) -> Weights | None:
+    """Read what layers the source caffemodel holds. Raises BadNetError."""
+    if spec.base.weights is None:
+        return None
+    path = Path(spec.base.weights)
+    if not path.is_file():
+        raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
+    return Weights(path, files.sha256(path), tuple(read_weights(path)))
+
+
+def find_dataset(data: Data, net: NetParameter, context: Context) -> BuiltDataset:
+    """Inspect the LMDBs, or build them in the cache from folders of images. Raises BadDataError."""
+    train = Path(data.train)
+    if data.val_split and not is_image_folder(train):
+        raise BadDataError(
+            f"data.val_split: {train} is not a folder of image folders, and only those can be split: "
+            "give data.val, or a folder with one folder of images per class"
+        )
+    side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
+    options = BuildOptions(height=side, width=side, color=input_channels(net) != 1, val_split=data.val_split)
+    return dataset_for(train, Path(data.val) if data.val else None, options, progress=context.progress)
+
+
+def find_mean(spec: JobSpec, train: DatasetFacts) -> tuple[tuple[float, ...], Path | None]:
+    """Return the values per channel or the mean image that `data.mean` means. Raises BadDataError."""
+    match spec.data.mean:
+        case "none":
+            return (), None
+        case "auto":
+            return train.mean or channel_means(train.path), None
+        case list(values):
+            return tuple(values), None
+        case location:
+            shape = read_mean_image(Path(location)).shape
+            if shape != (train.channels, train.height, train.width):
+                raise BadDataError(
+                    f"data.mean: {location} is for images of shape {shape}, those of {train.path} are "
+                    f"({train.channels}, {train.height}, {train.width}): make the mean from the same images"
+                )
+            return (), Path(location)
+
+
+def input_channels(net: NetParameter) -> int:
+    """Return the channels a net's data has where the net says so, else 3.
+
+    A deploy net says it in its Input layer, a train_val net in force_gray or in its mean's values.
+    """
+    for layer in net.layer:
+        if layer.type == "Input" and layer.input_param.shape and len(layer.input_param.shape[0].dim) == 4:
+            return layer.input_param.shape[0].dim[1]
+        if layer.type in ("Data", "ImageData") and layer.transform_param.force_gray:
+            return 1
+    return 3

@@ -1,0 +1,83 @@
+"""The picture of a run's curves, and of several runs beside one another."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftjob import files
+from ftjob.layout import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
+SMOOTHED = 50
+"""The loss curve is averaged to about this many points."""
+
+
+def draw_curves(folder: RunFolder) -> None:
+    """Write `curves.png`: training loss, and loss and accuracy of the tests. Raises StorageError."""
+    figure, (left, right) = _figure()
+    _draw_loss(left, files.json_lines(folder.train_metrics), COLOURS[0], "training loss")
+    tests = files.json_lines(folder.test_metrics)
+    left.plot(*_points(tests, "loss"), color=COLOURS[1], marker="o", markersize=3, label="validation loss")
+    for number, head in enumerate(tests[-1]["heads"] if tests else []):
+        accuracy = [100 * test["heads"][head] for test in tests]
+        right.plot([test["iteration"] for test in tests], accuracy, **_style(number), label=head)
+    _finish(figure, left, right, f"{folder.root.parent.name}/{folder.root.name}", folder.curves)
+
+
+def draw_comparison(runs: Mapping[str, RunFolder], path: Path) -> None:
+    """Write one picture of several runs' loss and accuracy over iterations. Raises StorageError."""
+    figure, (left, right) = _figure()
+    for number, (name, folder) in enumerate(runs.items()):
+        _draw_loss(left, files.json_lines(folder.train_metrics), COLOURS[number % len(COLOURS)], name)
+        iterations, accuracy = _points(files.json_lines(folder.test_metrics), "accuracy")
+        right.plot(iterations, [100 * value for value in accuracy], **_style(number), label=name)
+    _finish(figure, left, right, "", path)
+
+
+def _figure() -> "tuple[Figure, tuple[Axes, Axes]]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    return figure, (left, right)
+
+
+def _draw_loss(axes: "Axes", lines: list[dict[str, Any]], colour: str, label: str) -> None:
+    iterations, losses = _points(lines, "loss")
+    size = max(1, len(losses) // SMOOTHED)
+    groups = range(0, len(losses), size)
+    means = [sum(losses[i : i + size]) / len(losses[i : i + size]) for i in groups]
+    axes.plot(
+        [iterations[min(i + size, len(iterations)) - 1] for i in groups], means, color=colour, label=label
+    )
+
+
+def _points(lines: list[dict[str, Any]], field: str) -> tuple[list[int], list[float]]:
+    known = [line for line in lines if line[field] is not None]
+    return [line["iteration"] for line in known], [line[field] for line in known]
+
+
+def _style(number: int) -> dict[str, Any]:
+    return {"color": COLOURS[number % len(COLOURS)], "marker": "o", "markersize": 3}
+
+
+def _finish(figure: "Figure", left: "Axes", right: "Axes", title: str, path: Path) -> None:
+    left.set(xlabel="iteration", ylabel="loss")
+    right.set(xlabel="iteration", ylabel="validation accuracy, %", ylim=(0, 101))
+    for axes in (left, right):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=8)
+    if title:
+        figure.suptitle(title)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    with files.whole(path) as temporary:
+        temporary.write_bytes(picture.getvalue())

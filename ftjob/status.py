@@ -1,0 +1,90 @@
+"""What a run says of itself: status.json, written by its worker alone and read by everybody else."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+
+class State(StrEnum):
+    """Where a run stands. Succeeded is final; Failed, Stopped and Interrupted go on when submitted again."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+    INTERRUPTED = "Interrupted"
+    """Never written: what a reader calls a run whose status says Running and whose worker is gone."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change until somebody submits again."""
+        return self not in (State.PENDING, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """How an attempt began that went on from a snapshot."""
+
+    iteration: int
+    images_replayed: int
+    """Images the data layer was wound past without training."""
+    seconds: float
+    """What restoring took, the winding included."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """One run at one moment. Times are seconds since 1970, in UTC."""
+
+    name: str
+    run_id: str
+    state: State = State.PENDING
+    reason: str = "Submitted"
+    """CamelCase, as a Kubernetes condition has it."""
+    message: str = ""
+    stage: str = ""
+    """What the worker is doing: fetch, train, test, snapshot, bundle."""
+    attempt: int = 0
+    iteration: int = 0
+    max_iter: int = 0
+    loss: float | None = None
+    learning_rate: float | None = None
+    accuracy: float | None = None
+    """Of the main head on the validation data, at the last test."""
+    best_accuracy: float | None = None
+    best_iteration: int | None = None
+    snapshot: int | None = None
+    """The newest complete snapshot."""
+    resumed: Resumed | None = None
+    images_per_second: float | None = None
+    eta_seconds: float | None = None
+    seconds: float = 0.0
+    """Over all attempts."""
+    usd: float = 0.0
+    """`seconds` at the node's price."""
+    submitted: float | None = None
+    updated: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, as status.json and `-o json` have them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read `to_json`'s values; fields of a newer ftjob are passed over."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        fields = {key: value for key, value in values.items() if key in known}
+        fields["state"] = State(fields["state"])
+        if fields.get("resumed"):
+            fields["resumed"] = Resumed(**fields["resumed"])
+        return cls(**fields)
+
+
+def render(status: Status) -> str:
+    """Return the text of status.json."""
+    return json.dumps(status.to_json(), indent=1) + "\n"

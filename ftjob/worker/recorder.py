@@ -1,0 +1,144 @@
+"""What a run tells while it goes on: status.json at most once a second, one line of metrics per event."""
+
+import dataclasses
+import json
+import math
+import time
+from collections import deque
+from pathlib import Path
+from typing import IO, Any
+
+from ftjob import files
+from ftjob.engine import Iteration
+from ftjob.layout import RunFolder
+from ftjob.status import Status, render
+from ftjob.worker.evaluate import Evaluation
+
+STATUS_SECONDS = 1.0
+SPEED_WINDOW = 50
+"""Chunks of iterations over which images/s is averaged."""
+
+
+class Recorder:
+    """Writes a run's status and metrics; the only writer while the worker lives."""
+
+    def __init__(
+        self, folder: RunFolder, status: Status, images_per_iteration: int, usd_per_hour: float
+    ) -> None:
+        self.folder = folder
+        self.status = status
+        self._images = images_per_iteration
+        self._usd_per_hour = usd_per_hour
+        self._clock = time.monotonic()
+        self._before = (status.seconds, status.usd)
+        self._written = 0.0
+        self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEED_WINDOW)
+        with files.explained(folder.metrics):
+            folder.metrics.mkdir(parents=True, exist_ok=True)
+            self._open()
+
+    def _open(self) -> None:
+        self._train: IO[str] = self.folder.train_metrics.open("a", encoding="utf-8")
+        self._test: IO[str] = self.folder.test_metrics.open("a", encoding="utf-8")
+
+    def forget_after(self, iteration: int) -> None:
+        """Cut from the metrics what an earlier attempt did after the snapshot this one goes on from."""
+        self.close()
+        drop_later_than(self.folder.train_metrics, iteration)
+        drop_later_than(self.folder.test_metrics, iteration)
+        self._open()
+
+    def close(self) -> None:
+        """Close the metrics files."""
+        self._train.close()
+        self._test.close()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds over all attempts, this one until now included."""
+        return self._before[0] + time.monotonic() - self._clock
+
+    def update(self, *, now: bool = True, **changes: Any) -> None:
+        """Change fields of the status and write it: at once, or when a second has passed."""
+        elapsed = time.monotonic() - self._clock
+        self.status = dataclasses.replace(
+            self.status,
+            **changes,
+            seconds=round(self._before[0] + elapsed, 3),
+            usd=round(self._before[1] + elapsed / 3600 * self._usd_per_hour, 6),
+            updated=time.time(),
+        )
+        if now or time.monotonic() - self._written >= STATUS_SECONDS:
+            self._written = time.monotonic()
+            with files.explained(self.folder.train_metrics):
+                self._train.flush()
+            files.write_text(self.folder.status, render(self.status))
+
+    def trained(self, steps: list[Iteration], eta_seconds: float) -> None:
+        """Record some iterations in a row. Raises StorageError where the disk is full."""
+        with files.explained(self.folder.train_metrics):
+            for step in steps:
+                self._train.write(json.dumps(_iteration_json(step)) + "\n")
+        self._speeds.append((len(steps) * self._images, sum(step.seconds for step in steps)))
+        last = steps[-1]
+        self.update(
+            now=False,
+            stage="train",
+            iteration=last.iteration,
+            loss=_finite(last.loss),
+            learning_rate=last.learning_rate,
+            images_per_second=self.images_per_second,
+            eta_seconds=_finite(eta_seconds),
+        )
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Training speed of late, time for tests and snapshots left out."""
+        seconds = sum(seconds for _, seconds in self._speeds)
+        return sum(images for images, _ in self._speeds) / seconds if seconds else None
+
+    def tested(self, evaluation: Evaluation, seconds: float) -> None:
+        """Record a test. Raises StorageError where the disk is full."""
+        line = {
+            "iteration": evaluation.iteration,
+            "accuracy": evaluation.accuracy,
+            "top5": evaluation.top5,
+            "loss": _finite(evaluation.loss),
+            "heads": evaluation.heads,
+            "images": evaluation.images,
+            "seconds": round(seconds, 4),
+            "time": round(time.time(), 3),
+        }
+        with files.explained(self.folder.test_metrics):
+            self._test.write(json.dumps(line) + "\n")
+            self._test.flush()
+        self.update(accuracy=evaluation.accuracy)
+
+
+def drop_later_than(path: Path, iteration: int) -> None:
+    """Keep the lines of a metrics file up to an iteration."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["iteration"] <= iteration:
+                kept.append(line + "\n")
+        except (ValueError, KeyError):
+            break  # a line cut short by a kill: it was the last
+    files.write_text(path, "".join(kept))
+
+
+def _iteration_json(step: Iteration) -> dict[str, Any]:
+    return {
+        "iteration": step.iteration,
+        "loss": _finite(step.loss),
+        "learning_rate": step.learning_rate,
+        "seconds": round(step.seconds, 6),
+        "outputs": {name: _finite(value) for name, value in step.outputs.items()},
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """Return None for what JSON has no number for."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,229 @@
+"""A worker's life: fetch, surgery, train, snapshot, evaluate, bundle."""
+
+import fcntl
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ftjob import files
+from ftjob.bundle.write import write_bundle
+from ftjob.engine import Engine
+from ftjob.engine.open import open_engine
+from ftjob.errors import BadSpecError, ExitCode, FtjobError, NotAcceptedError, StorageError
+from ftjob.layout import RunFolder
+from ftjob.net.prototxt import to_text
+from ftjob.nodes import get_node
+from ftjob.plan.plan import Plan
+from ftjob.prepare import Context, prepare
+from ftjob.report.curves import draw_curves
+from ftjob.status import Resumed, State, Status
+from ftjob.worker import snapshots
+from ftjob.worker.recorder import Recorder
+from ftjob.worker.signals import StopRequest
+from ftjob.worker.snapshots import Snapshot
+from ftjob.worker.train import Outcome, Training
+from jobspec import JobSpec, SpecError, load_spec
+
+
+def run(root: Path, attempt: int) -> ExitCode:
+    """Run one attempt in a run folder that holds spec.yaml; what happened stands in its status.json.
+
+    An error the user can mend ends as Failed with its sentence. Raises only what nobody foresaw, after it
+    has been written down.
+    """
+    folder, stop = RunFolder(root), StopRequest().listen()
+    try:
+        with only_worker(folder):
+            spec = read_spec(folder)
+            status = begin(folder, spec, attempt)
+            price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
+            with closing(Recorder(folder, status, images_per_iteration(spec), price)) as recorder:
+                return record_end(recorder, spec, stop)
+    except FtjobError as error:
+        log(str(error))
+        return error.exit_code
+
+
+def read_spec(folder: RunFolder) -> JobSpec:
+    """Return the spec that submit wrote. Raises BadSpecError where it was changed for the worse since."""
+    try:
+        return load_spec(folder.spec)
+    except SpecError as error:
+        raise BadSpecError(str(error)) from error
+
+
+def record_end(recorder: Recorder, spec: JobSpec, stop: StopRequest) -> ExitCode:
+    """Work, and write how it ended into the status."""
+    try:
+        state, reason, message, code = work(recorder, spec, stop)
+    except FtjobError as error:
+        state, reason, message, code = State.FAILED, error.reason, str(error), error.exit_code
+    except Exception as error:
+        log(traceback.format_exc())
+        told = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
+        finish(recorder, State.FAILED, "InternalError", told, 1)
+        raise
+    finish(recorder, state, reason, message, code)
+    return code
+
+
+def work(recorder: Recorder, spec: JobSpec, stop: StopRequest) -> tuple[State, str, str, ExitCode]:
+    """Train, and make the bundle unless the run was stopped from outside; return how to call the end."""
+    folder = recorder.folder
+    log(f"{spec.name}: attempt {recorder.status.attempt} begins")
+    recorder.update(state=State.RUNNING, reason="Started", stage="fetch")
+    plan = planned(folder, spec)
+    recorder.update(max_iter=plan.solver.max_iter)
+    outcome = train(plan, recorder, stop)
+    iteration = recorder.status.iteration
+    if outcome is Outcome.STOPPED:
+        told = f"stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
+        return State.STOPPED, stop.reason, told, ExitCode.PREEMPTED
+    accuracy = bundle(plan, recorder)
+    if outcome is Outcome.BUDGET_REACHED:
+        told = f"the budget ended the run at iteration {iteration} of {plan.solver.max_iter}; bundle made"
+        return State.STOPPED, "BudgetReached", told, ExitCode.BUDGET_REACHED
+    wanted = spec.accept.accuracy
+    if wanted is not None and accuracy < wanted:
+        raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is asked for, {accuracy:.4f} was reached")
+    return State.SUCCEEDED, "Completed", f"accuracy {accuracy:.4f}; bundle made", ExitCode.DONE
+
+
+def planned(folder: RunFolder, spec: JobSpec) -> Plan:
+    """Plan as submit did, make sure it is the same run, and write the files that Caffe is given."""
+    plan = prepare(spec, Context(progress=lambda progress: log(str(progress))))
+    if plan.run_id != folder.root.name:
+        raise BadSpecError(
+            f"{folder.root}: the net, weights or data changed since this run was submitted "
+            f"(they make run {plan.run_id} now): submit the spec again"
+        )
+    files.write_text(folder.train_val, to_text(plan.train_val))
+    files.write_text(folder.deploy, to_text(plan.deploy))
+    files.write_text(folder.solver, to_text(plan.solver))
+    files.write_json(folder.plan, plan.to_json())
+    return plan
+
+
+def train(plan: Plan, recorder: Recorder, stop: StopRequest) -> Outcome:
+    """Open the engine, go on from the newest complete snapshot if there is one, and train."""
+    folder, source = recorder.folder, plan.inputs.weights
+    found = snapshots.list_snapshots(folder)
+    newest = found[-1] if found else None
+    log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
+    with open_engine(
+        plan.spec.engine,
+        solver=folder.solver,
+        weights=source.path if source and newest is None else None,
+        log=folder.log(recorder.status.attempt),
+        cwd=folder.root,
+    ) as engine:
+        recorder.forget_after(newest.iteration if newest else -1)
+        if newest:
+            restore(engine, newest, plan, recorder)
+        training = Training(plan, folder, engine, recorder, stop, deadline(plan.spec))
+        return training.run()
+
+
+def restore(engine: Engine, snapshot: Snapshot, plan: Plan, recorder: Recorder) -> None:
+    """Restore a snapshot, and tell of it."""
+    folder, iteration = recorder.folder, snapshot.iteration
+    begin = time.monotonic()
+    engine.restore(folder.solverstate(iteration), folder.caffemodel(iteration))
+    replayed = iteration * plan.images_per_iteration
+    recorder.update(
+        iteration=iteration,
+        snapshot=iteration,
+        reason="Resumed",
+        resumed=Resumed(iteration, replayed, round(time.monotonic() - begin, 3)),
+    )
+
+
+def bundle(plan: Plan, recorder: Recorder) -> float:
+    """Make evaluation.json, bundle and curves from the best snapshot; return its accuracy."""
+    folder = recorder.folder
+    recorder.update(stage="bundle")
+    winner = snapshots.best(snapshots.list_snapshots(folder))
+    if winner is None or winner.accuracy is None:
+        raise StorageError(f"{folder.snapshots}: no tested snapshot is left: submit again to go on")
+    log(f"bundling iteration {winner.iteration}, accuracy {winner.accuracy:.4f}")
+    files.write_json(folder.evaluation, winner.record["evaluation"])
+    write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))
+    draw_curves(folder)
+    return winner.accuracy
+
+
+def begin(folder: RunFolder, spec: JobSpec, attempt: int) -> Status:
+    """Return the status an attempt starts from: what earlier ones cost is carried on."""
+    before = Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
+    if folder.status.exists():
+        before = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
+    return Status(
+        name=before.name,
+        run_id=before.run_id,
+        attempt=attempt,
+        seconds=before.seconds,
+        usd=before.usd,
+        submitted=before.submitted,
+        best_accuracy=before.best_accuracy,
+        best_iteration=before.best_iteration,
+        snapshot=before.snapshot,
+    )
+
+
+def finish(recorder: Recorder, state: State, reason: str, message: str, code: int) -> None:
+    """Write the last status of an attempt."""
+    log(f"{state}: {message}")
+    recorder.update(
+        state=state,
+        reason=reason,
+        message=message,
+        exit_code=int(code),
+        stage="",
+        eta_seconds=None,
+        ended=time.time(),
+    )
+
+
+def images_per_iteration(spec: JobSpec) -> int:
+    """Return the images one update is made from."""
+    return spec.data.batch_size * spec.solver.iter_size
+
+
+def deadline(spec: JobSpec) -> float:
+    """Return the seconds, over all attempts, that the budget pays for."""
+    price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
+    hours = [math.inf]
+    if spec.budget.hours is not None:
+        hours.append(spec.budget.hours)
+    if spec.budget.usd is not None and price > 0:
+        hours.append(spec.budget.usd / price)
+    return min(hours) * 3600
+
+
+@contextmanager
+def only_worker(folder: RunFolder) -> Iterator[None]:
+    """Hold the run folder's lock, with this process's id in it. Raises StorageError where another has it."""
+    with folder.lock.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"{folder.root}: another worker is at this run: wait for it or cancel it"
+            ) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+        lock.truncate(0)
+
+
+def log(line: str) -> None:
+    """Write a line to the attempt's log, which the launcher connected to stderr."""
+    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+    sys.stderr.flush()

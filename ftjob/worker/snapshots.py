@@ -1,0 +1,84 @@
+"""The snapshots of a run: what is complete, what is kept, where to go on."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ftjob import files
+from ftjob.engine import SnapshotFiles
+from ftjob.layout import RunFolder
+from ftjob.worker.evaluate import Evaluation
+
+KEEP_NEWEST = 2
+KEEP_BEST = 1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A complete snapshot, as its record tells."""
+
+    iteration: int
+    accuracy: float | None
+    """Of the test at this very iteration; None where there was none."""
+    record: dict[str, Any]
+
+
+def complete(
+    folder: RunFolder, snapshot: SnapshotFiles, images_seen: int, test: Evaluation | None
+) -> Snapshot:
+    """Write the record that makes two files on disk a snapshot. Raises StorageError."""
+    if test is not None and test.iteration != snapshot.iteration:
+        test = None
+    record = {
+        "iteration": snapshot.iteration,
+        "images_seen": images_seen,
+        "files": {
+            path.name: {"sha256": files.sha256(path), "bytes": path.stat().st_size}
+            for path in (snapshot.caffemodel, snapshot.solverstate)
+        },
+        "evaluation": test.to_json() if test else None,
+    }
+    files.write_json(folder.snapshot_record(snapshot.iteration), record)
+    return _snapshot(record)
+
+
+def list_snapshots(folder: RunFolder) -> list[Snapshot]:
+    """Return the complete snapshots, oldest first.
+
+    One whose record is damaged, or whose files are gone or of another size, is not complete.
+    """
+    found = []
+    for path in folder.snapshots.glob("iter_*.json"):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            sizes = {name: (folder.snapshots / name).stat().st_size for name in record["files"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if all(sizes[name] == told["bytes"] for name, told in record["files"].items()):
+            found.append(_snapshot(record))
+    return sorted(found, key=lambda snapshot: snapshot.iteration)
+
+
+def best(snapshots: list[Snapshot]) -> Snapshot | None:
+    """Return the snapshot of highest accuracy, the earliest of equals; the newest where none was tested."""
+    tested = [snapshot for snapshot in snapshots if snapshot.accuracy is not None]
+    if not tested:
+        return snapshots[-1] if snapshots else None
+    return max(tested, key=lambda snapshot: (snapshot.accuracy or 0.0, -snapshot.iteration))
+
+
+def prune(folder: RunFolder) -> None:
+    """Keep the newest two snapshots and the best one; delete the others, their record first."""
+    snapshots = list_snapshots(folder)
+    winner = best(snapshots)
+    for snapshot in snapshots[:-KEEP_NEWEST]:
+        if winner and snapshot.iteration == winner.iteration:
+            continue
+        folder.snapshot_record(snapshot.iteration).unlink(missing_ok=True)
+        folder.solverstate(snapshot.iteration).unlink(missing_ok=True)
+        folder.caffemodel(snapshot.iteration).unlink(missing_ok=True)
+
+
+def _snapshot(record: dict[str, Any]) -> Snapshot:
+    evaluation = record["evaluation"]
+    return Snapshot(record["iteration"], evaluation["accuracy"] if evaluation else None, record)

@@ -1,0 +1,179 @@
+"""The loop: Solver::Step's order of events, driven from outside so that every one of them can be seen."""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ftjob.engine import Engine, Iteration
+from ftjob.errors import DivergedError
+from ftjob.layout import RunFolder
+from ftjob.plan.plan import Plan
+from ftjob.worker import snapshots
+from ftjob.worker.evaluate import Evaluation, evaluate
+from ftjob.worker.recorder import Recorder
+from ftjob.worker.signals import StopRequest
+from ftjob.worker.snapshots import Snapshot
+
+CHUNK_SECONDS = 0.2
+"""How long the engine is left alone: the most a stop request waits beyond one iteration."""
+SATURATED_LOSS = 87.3365
+"""-ln(FLT_MIN): what SoftmaxWithLoss shows when the probability of the right class is zero."""
+
+
+class Outcome(Enum):
+    """How the loop ended, when it was not by an error."""
+
+    FINISHED = "Completed"
+    STOPPED = "Stopped"
+    BUDGET_REACHED = "BudgetReached"
+
+
+@dataclass
+class Training:
+    """One attempt at training a plan: the engine, and what is known so far."""
+
+    plan: Plan
+    folder: RunFolder
+    engine: Engine
+    recorder: Recorder
+    stop: StopRequest
+    deadline_seconds: float = math.inf
+    """Seconds over all attempts after which the run must have ended: the budget."""
+    last_test: Evaluation | None = None
+    last_snapshot: int = -1
+    test_seconds: float = 0.0
+    snapshot_seconds: float = 0.0
+
+    def run(self) -> Outcome:
+        """Train to the end, or until a stop or the budget; a snapshot of the last iteration is there then.
+
+        Raises DivergedError, and whatever the engine and the run folder raise.
+        """
+        solver = self.plan.solver
+        per_chunk = 1
+        if self.engine.iteration == 0:
+            self.test()
+        else:
+            self.last_snapshot = self.engine.iteration
+        while self.engine.iteration < solver.max_iter:
+            if self.stop or self.budget_is_near():
+                return self.end_early()
+            due = next_event(self.engine.iteration, (solver.test_interval, solver.snapshot), solver.max_iter)
+            steps = self.engine.step(min(per_chunk, due - self.engine.iteration))
+            self.recorder.trained(steps, self.eta_seconds())
+            refuse_divergence(steps, self.plan.spec.solver.base_lr)
+            per_chunk = chunk(steps)
+            self.test_and_snapshot_when_due()
+        if self.stop:
+            return self.end_early()
+        if not self.final_is_judged():
+            self.test()
+            self.snapshot()
+        return Outcome.FINISHED
+
+    def test_and_snapshot_when_due(self) -> None:
+        """Test before the snapshot, so that its record has the accuracy. The last iteration is apart."""
+        iteration, solver = self.engine.iteration, self.plan.solver
+        if iteration == solver.max_iter or self.stop:
+            return
+        if iteration % solver.test_interval == 0:
+            self.test()
+        if iteration % solver.snapshot == 0:
+            self.snapshot()
+
+    def final_is_judged(self) -> bool:
+        """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""
+        found = snapshots.list_snapshots(self.folder)
+        return any(s.iteration == self.plan.solver.max_iter and s.accuracy is not None for s in found)
+
+    def end_early(self) -> Outcome:
+        """Keep what was learned: with the budget reached, an accuracy too, since the result will be used."""
+        outcome = Outcome.STOPPED if self.stop else Outcome.BUDGET_REACHED
+        if outcome is Outcome.BUDGET_REACHED and self.untested():
+            self.test()
+        if self.last_snapshot != self.engine.iteration:
+            self.snapshot()
+        return outcome
+
+    def untested(self) -> bool:
+        """Return whether the last test was of another iteration than the present one."""
+        return self.last_test is None or self.last_test.iteration != self.engine.iteration
+
+    def test(self) -> None:
+        """Score the whole validation set with every head, once per record."""
+        self.recorder.update(stage="test")
+        begin = time.monotonic()
+        heads, main = self.plan.heads, self.plan.main_head
+        blobs = self.engine.test(self.plan.inputs.val.records, [*(head.score for head in heads), main.label])
+        scores = {head.layer: blobs[head.score] for head in heads}
+        labels = blobs[main.label]
+        self.last_test = evaluate(self.engine.iteration, scores, labels, main.layer, self.plan.labels)
+        self.test_seconds = time.monotonic() - begin
+        self.recorder.tested(self.last_test, self.test_seconds)
+
+    def snapshot(self) -> None:
+        """Write a snapshot, tell of it, and delete those that are no longer needed. Raises StorageError."""
+        self.recorder.update(stage="snapshot")
+        begin = time.monotonic()
+        self.folder.snapshots.mkdir(parents=True, exist_ok=True)
+        written = self.engine.snapshot(self.folder.snapshots)
+        images_seen = written.iteration * self.plan.images_per_iteration
+        snapshots.complete(self.folder, written, images_seen, self.last_test)
+        snapshots.prune(self.folder)
+        self.last_snapshot = written.iteration
+        self.snapshot_seconds = time.monotonic() - begin
+        self.recorder.update(snapshot=written.iteration, **best_fields(snapshots.list_snapshots(self.folder)))
+
+    def budget_is_near(self) -> bool:
+        """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
+        reserve = 2 * (self.test_seconds + self.snapshot_seconds)
+        return self.recorder.seconds + reserve >= self.deadline_seconds
+
+    def eta_seconds(self) -> float:
+        """Return the seconds until the last iteration and its test, from the speeds of late."""
+        solver, iteration = self.plan.solver, self.engine.iteration
+        speed = self.recorder.images_per_second
+        if not speed:
+            return math.inf
+        training = (solver.max_iter - iteration) * self.plan.images_per_iteration / speed
+        tests = math.ceil((solver.max_iter - iteration) / solver.test_interval)
+        saves = math.ceil((solver.max_iter - iteration) / solver.snapshot)
+        return training + tests * self.test_seconds + saves * self.snapshot_seconds
+
+
+def next_event(iteration: int, intervals: Iterable[int], max_iter: int) -> int:
+    """Return the next iteration at which something is due: a multiple of an interval, or the end."""
+    return min([max_iter, *((iteration // interval + 1) * interval for interval in intervals)])
+
+
+def chunk(steps: list[Iteration]) -> int:
+    """Return how many iterations of this speed fill CHUNK_SECONDS; at least one."""
+    seconds = sum(step.seconds for step in steps) / len(steps)
+    return max(1, int(CHUNK_SECONDS / seconds)) if seconds > 0 else len(steps) * 2
+
+
+def best_fields(found: list[Snapshot]) -> dict[str, Any]:
+    """Return the status fields that tell of the best snapshot."""
+    winner = snapshots.best(found)
+    if winner is None or winner.accuracy is None:
+        return {}
+    return {"best_accuracy": winner.accuracy, "best_iteration": winner.iteration}
+
+
+def refuse_divergence(steps: list[Iteration], base_lr: float) -> None:
+    """Raise DivergedError at the first loss that is not a number, infinite or saturated."""
+    for step in steps:
+        losses = [step.loss, *step.outputs.values()]
+        saturated = any(value >= SATURATED_LOSS - 0.001 for value in losses)
+        if all(math.isfinite(value) for value in losses) and not saturated:
+            continue
+        shown = (
+            "NaN or infinite" if not saturated else f"{max(losses):.4f} (the right class has probability 0)"
+        )
+        raise DivergedError(
+            f"solver.base_lr: at iteration {step.iteration} the loss is {shown}: {base_lr:g} is too high "
+            f"for this net and data: try {base_lr / 10:g}"
+        )
