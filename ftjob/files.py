@@ -59,7 +59,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a JSON-lines file: not a half-written last one; none where there is no file."""
+    """Return the whole lines of a JSON-lines file: no half-written last one, none without a file."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]

@@ -189,8 +189,8 @@ def data_layers(inputs: Inputs) -> DataLayers:
         )
     if len(inputs.mean) not in (0, 1, train.channels):
         raise BadSpecError(
-            f"data.mean: {len(inputs.mean)} values, but {train.path} has images of {train.channels} channels: "
-            "give one per channel"
+            f"data.mean: {len(inputs.mean)} values, but the images of {train.path} "
+            f"have {train.channels} channels: give one per channel"
         )
     return DataLayers(
         train=str(train.path),

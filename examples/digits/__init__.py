@@ -1,0 +1,1 @@
+"""The demo: a classifier of handwritten digits, fine-tuned on ten images per class."""

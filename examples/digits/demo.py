@@ -1,0 +1,149 @@
+"""`make demo`: learn some digits, fine-tune on the others, compare with learning them from scratch.
+
+The recipe of people who have a model and a few images: a net is trained where images are plenty (digits 0 to
+5), then its three heads are renamed and it learns four new classes (6 to 9) from ten images each. The same
+net from scratch on the same forty images, for as many iterations, is what fine-tuning has to beat.
+"""
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import ftjob
+from examples.digits.images import write_digits
+from examples.digits.net import build
+from ftjob import view
+from ftjob.engine.caffe.install import find_caffe, install_caffe
+from ftjob.errors import FtjobError
+from ftjob.net.prototxt import to_text
+from ftjob.report.curves import draw_comparison
+
+FIRST, LATER = range(6), range(6, 10)
+FEW = 10
+"""Images per new class to learn from; the rest of them (about 170 per class) judge the result."""
+
+SPEC = """\
+name: {name}
+base:
+  net: net.prototxt
+{weights}surgery:
+  freeze: {freeze}
+data:
+  train: {train}
+  {val}
+  resize: 32
+  crop: 28
+  scale: 0.00390625     # grey values 0 to 255 become 0 to 1
+  batch_size: {batch_size}
+solver:
+  base_lr: {base_lr}
+  lr_policy: step
+  stepsize: 70%
+  weight_decay: 0.0002
+  max_iter: {max_iter}
+  test_interval: 10%
+  snapshot: 50%
+engine: caffe
+output: runs
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the table at the end."""
+
+    title: str
+    run: ftjob.Run
+
+
+def main() -> None:
+    """Run the demo in the folder given, or in .cache/demo."""
+    console = Console(highlight=False)
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".cache/demo").absolute()
+    begin = time.monotonic()
+    try:
+        install_engine(console)
+        entries = run_all(console, folder)
+    except FtjobError as error:
+        sys.exit(str(error))
+    picture = folder / "curves.png"
+    draw_comparison({entry.title: entry.run.folder for entry in entries}, picture)
+    console.print(table(entries))
+    finetuned = entries[1].run
+    check = ftjob.verify(finetuned.folder.bundle)
+    console.print(view.verified(check))
+    for title, path in (("bundle", finetuned.folder.bundle), ("curves", picture), ("specs", folder)):
+        console.print(f"{title:<7} {os.path.relpath(path)}", soft_wrap=True)
+    console.print(f"all of it took {view.duration(time.monotonic() - begin)}")
+
+
+def install_engine(console: Console) -> None:
+    """Fetch real Caffe into the user's cache, unless it is there."""
+    try:
+        find_caffe()
+    except FtjobError:
+        with view.progress_bar(console) as show:
+            install_caffe(progress=show)
+
+
+def run_all(console: Console, folder: Path) -> list[Entry]:
+    """Write images, net and specs; train the base, then the three that are compared."""
+    write_digits(folder / "first", FIRST, slice(None))
+    write_digits(folder / "later", LATER, slice(FEW))
+    write_digits(folder / "judges", LATER, slice(FEW, None))
+    (folder / "net.prototxt").write_text(to_text(build()), encoding="utf-8")
+    many = {"train": "first", "val": "val_split: 0.2", "batch_size": 32, "base_lr": 0.02, "max_iter": 300}
+    few = {"train": "later", "val": "val: judges", "batch_size": 20, "base_lr": 0.01, "max_iter": 150}
+    train(console, folder, "digits-base", freeze="none", weights=None, settings=many)
+    weights = "run:digits-base"
+    return [
+        Entry("from scratch", train(console, folder, "scratch", freeze="none", weights=None, settings=few)),
+        Entry("fine-tuned", train(console, folder, "finetuned", freeze="none", weights=weights, settings=few)),
+        Entry(
+            "frozen trunk",
+            train(console, folder, "frozen", freeze="{up_to: inception_b}", weights=weights, settings=few),
+        ),
+    ]
+
+
+def train(
+    console: Console, folder: Path, name: str, *, freeze: str, weights: str | None, settings: dict[str, object]
+) -> ftjob.Run:
+    """Write a spec, submit it and show it to its end. Raises FtjobError where it did not succeed."""
+    spec = folder / f"{name}.yaml"
+    line = f"  weights: {weights}\n" if weights else ""
+    spec.write_text(SPEC.format(name=name, freeze=freeze, weights=line, **settings), encoding="utf-8")
+    console.print(f"\nftjob submit {os.path.relpath(spec)} --local --wait", style="bold", soft_wrap=True)
+    run, _ = ftjob.submit(spec)
+    last = view.follow(console, run.follow())
+    if last.exit_code != 0:
+        sys.exit(f"{name} ended as {last.state}: see {run.folder.logs}")
+    return run
+
+
+def table(entries: list[Entry]) -> Table:
+    """Return accuracy and time of every way to learn the new digits."""
+    rows = Table(title=f"Digits 6 to 9 from {FEW} images each", title_justify="left", box=None, pad_edge=False)
+    rows.add_column("")
+    for heading in ("accuracy", "worst class", "iterations", "time"):
+        rows.add_column(heading, justify="right")
+    for entry in entries:
+        judged, status = entry.run.evaluation(), entry.run.status()
+        worst = min(judged["classes"], key=lambda result: result["recall"])
+        rows.add_row(
+            entry.title,
+            view.percent(judged["accuracy"]),
+            f"{worst['name']}: {view.percent(worst['recall'])}",
+            str(status.iteration),
+            view.duration(status.seconds),
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main()
