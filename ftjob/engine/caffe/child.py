@@ -1,0 +1,156 @@
+"""The engine's process as its parent sees it: started, asked, watched and ended."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob import errors
+from ftjob.engine.caffe.fatal import explain
+from ftjob.engine.caffe.process import wire
+
+SERVER = Path(wire.__file__).with_name("server.py")
+GRACE_SECONDS = 5.0
+"""What an idle engine gets to close its files in; it needs a tenth of it."""
+
+
+class Child:
+    """One engine process. It belongs to one caller, and to the thread that opened it: when that ends, it does."""
+
+    def __init__(
+        self,
+        python: Path,
+        log: Path,
+        cwd: Path | None = None,
+        threads: int | None = None,
+        inherit: Sequence[int] = (),
+    ) -> None:
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_start = log.stat().st_size if log.exists() else 0
+        to_child, requests = os.pipe()
+        replies, from_child = os.pipe()
+        self._requests = os.fdopen(requests, "wb")
+        self._replies = os.fdopen(replies, "rb")
+        try:
+            with log.open("ab") as output:
+                self._process = subprocess.Popen(
+                    [python, SERVER, str(to_child), str(from_child), str(os.getpid())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=cwd,
+                    env=_environment(threads),
+                    pass_fds=(to_child, from_child, *inherit),
+                    start_new_session=True,  # the terminal's Ctrl-C is for the worker
+                )
+        except OSError as error:
+            self._close_pipes()
+            raise errors.EngineError(f"{python} cannot be started: {error.strerror}") from error
+        finally:
+            os.close(to_child)
+            os.close(from_child)
+        with self._ending_on_error():
+            self._reply()
+
+    def call(
+        self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object
+    ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+        """Send a command and wait for its reply. The process's death ends the wait at once."""
+        with self._ending_on_error():
+            try:
+                wire.send(self._requests, {"command": command, **fields}, arrays or {})
+            except BrokenPipeError:
+                raise self._death() from None
+            return self._reply()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the process, and wait until it is gone."""
+        self._close_pipes()
+        try:
+            self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process in the middle of whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._close_pipes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reply(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+        try:
+            header, arrays = wire.receive(self._replies)
+        except EOFError:
+            raise self._death() from None
+        if "error" in header:
+            raise _raised(header["error"], header["message"])
+        return header, arrays
+
+    def _death(self) -> errors.FtjobError:
+        self._process.wait()
+        return explain(self._log_since_start(), self._process.returncode)
+
+    def _log_since_start(self) -> str:
+        with self.log.open("rb") as stream:
+            stream.seek(self._log_start)
+            return stream.read().decode(errors="replace")
+
+    @contextlib.contextmanager
+    def _ending_on_error(self) -> Iterator[None]:
+        """End the process unless the reply was read to its end: a half-read pipe is of no further use."""
+        try:
+            yield
+        except _Refused as refused:
+            raise refused.error from None
+        except BaseException:
+            self.kill()
+            raise
+
+    def _close_pipes(self) -> None:
+        for stream in (self._requests, self._replies):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+class _Refused(Exception):
+    """The engine answered with an error, and lives."""
+
+    def __init__(self, error: errors.FtjobError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _raised(name: str, message: str) -> _Refused:
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, errors.FtjobError):
+        return _Refused(kind(message))
+    return _Refused(errors.EngineError(f"Caffe's process raised {name}: {message}"))
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    if threads is None:
+        return dict(os.environ)
+    count = str(threads)
+    return {**os.environ, "OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+
+
+def signal_name(returncode: int) -> str | None:
+    """Return the signal that ended a process (SIGKILL), or None where it ended by itself."""
+    return signal.Signals(-returncode).name if returncode < 0 else None

@@ -1,0 +1,114 @@
+"""`ftjob engine install caffe`: real Caffe in the user's cache, without root, container or compiler."""
+
+import contextlib
+import fcntl
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftjob.engine.caffe.apt import TRIPLETS, Apt, Progress, check_host, debian_mirror
+from ftjob.engine.caffe.client import probe
+from ftjob.engine.caffe.installed import CaffeInstallation, engine_dir, find_caffe, write_record
+from ftjob.engine.caffe.unpack import drop_unused, unpack, write_launchers
+from ftjob.errors import EngineError, StorageError
+
+NEEDED_MB = 950
+"""The downloads and what they unpack to; about 570 stay."""
+
+
+def install_caffe(
+    *, python: Path | None = None, mirror: str | None = None, progress: Progress
+) -> CaffeInstallation:
+    """Install Caffe, or record the pycaffe of `python`; return at once where that was done before.
+
+    An install that was interrupted goes on where it was; of two at once, the second waits for the first.
+    Raises EngineError where this machine cannot have it, with what can be done; StorageError on a full disk.
+    """
+    with _alone(progress):
+        found = _installed()
+        if found and (python is None or python.absolute() == found.python):
+            return found
+        found = _bundle(mirror, progress) if python is None else _system(python)
+        write_record(found)
+        shutil.rmtree(engine_dir() / "apt", ignore_errors=True)
+        return found
+
+
+def _installed() -> CaffeInstallation | None:
+    try:
+        return find_caffe()
+    except EngineError:
+        return None
+
+
+def _bundle(mirror: str | None, progress: Progress) -> CaffeInstallation:
+    folder = engine_dir()
+    python = folder / "bin" / "caffe-python"
+    if not python.exists():
+        _download_and_unpack(folder, mirror, progress)
+    progress(0, 1, "programs checked")
+    try:
+        version = probe(python)
+        _import_whole_package(python)
+    except EngineError:
+        shutil.rmtree(folder / "bin")  # so that the next try does not take this bundle for a whole one
+        raise
+    progress(1, 1, "programs checked")
+    return CaffeInstallation(python, folder / "bin", version, "bundle")
+
+
+def _download_and_unpack(folder: Path, mirror: str | None, progress: Progress) -> None:
+    architecture = check_host()
+    _check_space(folder)
+    apt = Apt(folder / "apt", debian_mirror(folder / "apt", mirror), architecture)
+    apt.prepare()
+    progress(0, 1, "package lists read")
+    apt.update()
+    wanted = apt.wanted()
+    progress(1, 1, "package lists read")
+    apt.download(wanted, progress)
+    unpack([apt.archives / each.filename for each in wanted], folder / "root", folder / "apt" / "done", progress)
+    drop_unused(folder / "root")
+    write_launchers(folder, TRIPLETS[architecture])
+
+
+def _check_space(folder: Path) -> None:
+    have = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+    free = shutil.disk_usage(folder).free / 1e6
+    if free < NEEDED_MB - have:
+        raise StorageError(
+            f"Caffe needs {NEEDED_MB - have:.0f} MB more under {folder} and {free:.0f} MB are free: "
+            "free some, or set $FTJOB_CACHE to another disk"
+        )
+
+
+def _import_whole_package(python: Path) -> None:
+    """Import all of pycaffe once: it proves the libraries and leaves the modules compiled."""
+    done = subprocess.run([python, "-c", "import caffe"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise EngineError(f"the unpacked Caffe does not import: {done.stderr.strip().splitlines()[-1]}")
+
+
+def _system(python: Path) -> CaffeInstallation:
+    python = python.absolute()
+    version = probe(python)
+    program = shutil.which("caffe")
+    return CaffeInstallation(python, Path(program).parent if program else None, version, "system")
+
+
+@contextlib.contextmanager
+def _alone(progress: Progress) -> Iterator[None]:
+    """Hold the one lock of all installs into this cache."""
+    try:
+        engine_dir().mkdir(parents=True, exist_ok=True)
+        stream = (engine_dir().parent / "caffe.lock").open("w")
+    except OSError as error:
+        raise StorageError(f"ftjob's cache cannot be written ({error}): set $FTJOB_CACHE to a folder that can") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(0, 1, "waiting for another install")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

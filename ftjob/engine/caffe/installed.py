@@ -1,0 +1,84 @@
+"""Which Caffe this machine has: the record that `ftjob engine install caffe` leaves in the cache."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob.errors import EngineError
+from ftjob.paths import cache_dir
+
+INSTALL_HINT = "run `ftjob engine install caffe`"
+
+
+@dataclass(frozen=True)
+class CaffeInstallation:
+    """A Caffe that was seen to work."""
+
+    python: Path
+    """The Python that can import it."""
+    binaries: Path | None
+    """The folder of `caffe`, `convert_imageset` and the like, if there is one."""
+    version: str
+    origin: str
+    """`bundle` where ftjob unpacked it, `system` where it was there before."""
+
+
+def engine_dir() -> Path:
+    """Return the folder of the Caffe engine in the cache. It need not exist yet."""
+    return cache_dir().absolute() / "engines" / "caffe"
+
+
+def record_path() -> Path:
+    """Return the record's path: written last, so Caffe is installed when this exists."""
+    return engine_dir() / "installed.json"
+
+
+def find_caffe() -> CaffeInstallation:
+    """Return the installed Caffe, or raise EngineError saying how to install it."""
+    try:
+        record = json.loads(record_path().read_text())
+    except FileNotFoundError:
+        raise EngineError(f"Caffe is not installed on this machine: {INSTALL_HINT}") from None
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{record_path()} cannot be read ({error}): {INSTALL_HINT} again") from error
+    found = _from_record(record)
+    if not found.python.exists():
+        raise EngineError(f"the installed Caffe's {found.python} is gone: {INSTALL_HINT} again")
+    return found
+
+
+def caffe_binary(name: str) -> Path:
+    """Return the path of one of Caffe's own programs, such as `caffe` or `convert_imageset`."""
+    binaries = find_caffe().binaries
+    found = shutil.which(name, path=str(binaries)) if binaries else None
+    if found is None:
+        raise EngineError(f"the installed Caffe has no program {name}: {INSTALL_HINT} without --python")
+    return Path(found)
+
+
+def write_record(found: CaffeInstallation) -> None:
+    """Record an installation, atomically; paths inside the cache are kept relative, so it may be moved."""
+    record = {
+        "python": _relative(found.python),
+        "binaries": _relative(found.binaries) if found.binaries else None,
+        "version": found.version,
+        "origin": found.origin,
+    }
+    partial = record_path().with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=2) + "\n")
+    partial.replace(record_path())
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(engine_dir()) if path.is_relative_to(engine_dir()) else path)
+
+
+def _from_record(record: dict[str, str]) -> CaffeInstallation:
+    binaries = record["binaries"]
+    return CaffeInstallation(
+        python=engine_dir() / record["python"],
+        binaries=engine_dir() / binaries if binaries else None,
+        version=record["version"],
+        origin=record["origin"],
+    )

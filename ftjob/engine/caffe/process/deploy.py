@@ -1,0 +1,45 @@
+"""A deploy net that classifies. Runs under Caffe's Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List
+
+if TYPE_CHECKING:
+    from ftjob.engine.caffe.process import wire
+    from ftjob.engine.caffe.process.nets import BadNetError, Collected, Net
+else:
+    from nets import BadNetError, Collected, Net
+
+
+class BadDataError(Exception):
+    """The images do not fit the net."""
+
+
+class Deploy:
+    """A net with one input, in batches of at most the size that its prototxt names."""
+
+    def __init__(self, net: Any, weights: str) -> None:
+        net.copy_from(weights)
+        self.net = Net(net)
+        if len(net._inputs) != 1:
+            raise BadNetError("a deploy net has one input, this one has %d" % len(net._inputs))
+        self.input = net._blobs[net._inputs[0]]
+        self.shape = list(self.input.shape)
+
+    def forward(self, blobs: List[str], images: Any) -> wire.Frame:
+        """Forward images (N, C, H, W); return the blobs, N rows each."""
+        if list(images.shape[1:]) != self.shape[1:]:
+            raise BadDataError("images of shape %s do not fit the net's %s" % (images.shape[1:], self.shape[1:]))
+        collected = Collected(len(images), self.net.named(blobs))
+        for first in range(0, len(images), self.shape[0]):
+            batch = images[first : first + self.shape[0]]
+            self._resize(len(batch))
+            self.input.data[...] = batch
+            self.net.forward()
+            collected.take(first, len(batch))
+        return {}, collected.arrays()
+
+    def _resize(self, batch: int) -> None:
+        if self.input.shape[0] != batch:
+            self.input.reshape(batch, *self.shape[1:])
+            self.net.net.reshape()

@@ -1,0 +1,78 @@
+"""A pycaffe Net with its blobs by name, and the values of blobs over many batches. Runs under Caffe's Python."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+
+class BadNetError(Exception):
+    """What the caller asked for is not in the net."""
+
+
+class Net:
+    """A Net through pycaffe's extension alone, whose own names begin with an underscore."""
+
+    def __init__(self, net: Any) -> None:
+        self.net = net
+        self.last = len(net.layers) - 1
+        self.blobs = dict(zip(net._blob_names, net._blobs))
+        self.sources = [
+            i for i in range(len(net.layers)) if len(net._top_ids(i)) > 0 and len(net._bottom_ids(i)) == 0
+        ]
+
+    def forward(self) -> float:
+        """Run all layers; return the weighted sum of the losses."""
+        loss = self.net._forward(0, self.last)  # type: float
+        return loss
+
+    def backward(self) -> None:
+        self.net._backward(self.last, 0)
+
+    def scalars(self) -> List[Tuple[str, Any]]:
+        """Return the output blobs of one element, by name."""
+        outputs = [(self.net._blob_names[i], self.net._blobs[i]) for i in self.net._outputs]
+        return [(name, blob) for name, blob in outputs if blob.count == 1]
+
+    def batch_size(self) -> int:
+        """Return the records of one batch: the first axis of the first data layer's first top."""
+        top = self.net._blobs[self.net._top_ids(self.sources[0])[0]]
+        return int(top.shape[0])
+
+    def named(self, names: List[str]) -> Dict[str, Any]:
+        """Return blobs by name, or raise BadNetError with the names there are."""
+        for name in names:
+            if name not in self.blobs:
+                raise BadNetError("the net has no blob %r; it has %s" % (name, ", ".join(self.blobs)))
+        return {name: self.blobs[name] for name in names}
+
+    def parameters(self) -> int:
+        """Count the weights and biases."""
+        return sum(blob.count for layer in self.net.layers for blob in layer.blobs)
+
+    def redraw(self) -> None:
+        """Draw a batch and throw it away: data layers and dropout alone, the layers that remember something."""
+        for i, layer in enumerate(self.net.layers):
+            if i in self.sources or layer.type == "Dropout":
+                self.net._forward(i, i)
+
+
+class Collected:
+    """Blobs over several batches: the rows of the first `records` records, or one value for each batch."""
+
+    def __init__(self, records: int, blobs: Dict[str, Any]) -> None:
+        self.records = records
+        self.blobs = blobs
+        self.parts = {name: [] for name in blobs}  # type: Dict[str, List[Any]]
+
+    def take(self, first: int, batch: int) -> None:
+        """Copy what the batch that begins at record `first` left in the blobs."""
+        for name, blob in self.blobs.items():
+            data = np.array(blob.data)
+            by_record = data.ndim > 0 and len(data) == batch
+            self.parts[name].append(data[: self.records - first] if by_record else data[np.newaxis])
+
+    def arrays(self) -> Dict[str, Any]:
+        """Return one array for each blob."""
+        return {name: np.concatenate(parts) for name, parts in self.parts.items()}

@@ -1,0 +1,135 @@
+"""The process that holds Caffe: the only file that imports it.
+
+Run as a script by the Python that can import pycaffe (3.7 or newer; standard library, numpy and caffe only):
+`python server.py REQUESTS REPLIES PARENT`, two inherited pipe ends and the process id to die with. wire.py says
+what is said there. Caffe ends the whole process on any error of its own; its last words are on stderr.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from importlib import machinery, util
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+if TYPE_CHECKING:
+    from ftjob.engine.caffe.process import deploy, training, wire
+else:  # a script's own folder is on its path
+    import deploy
+    import training
+    import wire
+
+PR_SET_PDEATHSIG = 1
+TEST = 1
+"""The value of Phase.TEST in caffe.proto."""
+
+
+class Server:
+    """Caffe, and the one solver or net that is open."""
+
+    def __init__(self, caffe: Any) -> None:
+        self.caffe = caffe
+        self.opened = None  # type: Any
+
+    def answer(self, command: str, fields: Dict[str, Any], arrays: Dict[str, Any]) -> wire.Frame:
+        """Do one command: a method here that opens something, or one of what is open."""
+        opening = {"open_solver": self.open_solver, "open_deploy": self.open_deploy, "probe": self.probe}
+        function = opening.get(command) or getattr(self.opened, command)
+        reply = function(**fields, **arrays)  # type: wire.Frame
+        return reply
+
+    def open_solver(self, path: str, iter_size: int, weights: Optional[str], gpu: Optional[int]) -> wire.Frame:
+        self._choose_device(gpu)
+        self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights)
+        return {}, {}
+
+    def open_deploy(self, path: str, weights: str) -> wire.Frame:
+        self._choose_device(None)
+        self.opened = deploy.Deploy(self.caffe.Net(path, TEST), weights)
+        return {}, {}
+
+    def probe(self, path: str) -> wire.Frame:
+        """Run a net once; say which Caffe this is, and what ftjob needs of it that it lacks."""
+        self._choose_device(None)
+        net = self.caffe.Net(path, TEST)
+        net._forward(0, len(net.layers) - 1)
+        value = float(net._blobs[-1].data.flat[0])
+        needs = [(self.caffe.Solver, "apply_update"), (self.caffe.SGDSolver, "lr"), (self.caffe.Net, "share_with")]
+        lacks = [name for owner, name in needs if not hasattr(owner, name)]
+        return {"version": self.caffe.__version__, "value": value, "lacks": lacks}, {}
+
+    def _choose_device(self, gpu: Optional[int]) -> None:
+        if gpu is None:
+            self.caffe.set_mode_cpu()
+        else:
+            self.caffe.set_device(gpu)
+            self.caffe.set_mode_gpu()
+
+
+def load_pycaffe() -> Any:
+    """Load pycaffe's extension alone.
+
+    The package around it imports scikit-image, scipy and more, 1.5 s at every start, for things not used here.
+    A Python layer may still `import caffe`: it finds this same extension.
+    """
+    package = util.find_spec("caffe")
+    if package is None:
+        raise ImportError("No module named 'caffe'")
+    spec = machinery.PathFinder.find_spec("caffe._caffe", package.submodule_search_locations)
+    if spec is None or spec.loader is None:
+        raise ImportError("the module 'caffe' has no _caffe, so it is not pycaffe")
+    module = util.module_from_spec(spec)
+    sys.modules["caffe._caffe"] = module
+    spec.loader.exec_module(module)
+    module.init_log()
+    return module
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when the one that started it ends, and let nobody else stop it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the process that wanted Caffe is gone")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
+
+
+def ignore_signals() -> None:
+    """Leave it to the parent when to stop: Ctrl-C and SIGTERM are for it to answer."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+
+
+def main(requests_fd: int, replies_fd: int, parent: int) -> None:
+    """Answer requests until the pipe ends."""
+    die_with(parent)
+    with os.fdopen(requests_fd, "rb") as requests, os.fdopen(replies_fd, "wb") as replies:
+        ignore_signals()
+        try:
+            server = Server(load_pycaffe())
+        except ImportError as error:
+            wire.send(replies, {"error": "ImportError", "message": str(error)}, {})
+            return
+        ignore_signals()  # glog's failure handler took SIGTERM
+        wire.send(replies, {}, {})
+        while True:
+            try:
+                request, arrays = wire.receive(requests)
+            except EOFError:
+                return
+            wire.send(replies, *answer(server, request, arrays))
+
+
+def answer(server: Server, request: Dict[str, Any], arrays: Dict[str, Any]) -> wire.Frame:
+    """Answer one request; what Python raises goes back as an error (what Caffe logs as fatal does not)."""
+    command = request.pop("command")
+    try:
+        return server.answer(command, request, arrays)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
+        return {"error": type(error).__name__, "message": str(error)}, {}
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

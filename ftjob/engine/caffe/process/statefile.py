@@ -1,0 +1,96 @@
+"""A solverstate's path to its caffemodel, and whether a protobuf file is whole, without protobuf.
+
+For Caffe's own Python (3.7, standard library only). A protobuf message is a row of fields (key, then value), and
+of a field that stands there twice the last counts: so a path is changed by appending one, whatever the size.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO, Iterator, Tuple
+
+LEARNED_NET = 2
+"""SolverState.learned_net in caffe.proto: the path that Solver::Restore loads the weights from."""
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def learned_net(solverstate: Path) -> str:
+    """Return the caffemodel's path as the solverstate has it, or "" where it has none."""
+    path = ""
+    with solverstate.open("rb") as stream:
+        for field, length in top_fields(stream):
+            if field == LEARNED_NET:
+                path = stream.read(length).decode()
+    return path
+
+
+def set_learned_net(solverstate: Path, caffemodel: Path) -> None:
+    """Make the solverstate name this caffemodel."""
+    text = str(caffemodel).encode()
+    with solverstate.open("ab") as stream:
+        stream.write(bytes([LEARNED_NET << 3 | BYTES]) + _varint(len(text)) + text)
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether the file is a row of complete fields: one that was cut off is not."""
+    try:
+        with path.open("rb") as stream:
+            for _ in top_fields(stream):
+                pass
+    except ValueError:
+        return False
+    return True
+
+
+def top_fields(stream: BinaryIO) -> Iterator[Tuple[int, int]]:
+    """Yield (field number, length) with the stream at each field's value, reading keys and lengths only.
+
+    Raises ValueError where the file ends inside a field or is no protobuf.
+    """
+    size = os.fstat(stream.fileno()).st_size
+    at = 0
+    while at < size:
+        stream.seek(at)
+        key = _read_varint(stream)
+        length = _length(stream, key & 7)
+        at = stream.tell() + length
+        if at > size:
+            raise ValueError("the file ends inside a field")
+        yield key >> 3, length
+
+
+def _length(stream: BinaryIO, kind: int) -> int:
+    if kind == BYTES:
+        return _read_varint(stream)
+    if kind == VARINT:
+        start = stream.tell()
+        _read_varint(stream)
+        end = stream.tell()
+        stream.seek(start)
+        return end - start
+    if kind in (FIXED64, FIXED32):
+        return 8 if kind == FIXED64 else 4
+    raise ValueError("not a protobuf file")
+
+
+def _read_varint(stream: BinaryIO) -> int:
+    value = shift = 0
+    while True:
+        byte = stream.read(1)
+        if not byte or shift > 63:
+            raise ValueError("the file ends inside a number")
+        value |= (byte[0] & 127) << shift
+        shift += 7
+        if byte[0] < 128:
+            return value
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

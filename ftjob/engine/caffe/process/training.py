@@ -1,0 +1,116 @@
+"""A solver, driven as Caffe's Solver::Step drives it (solver.cpp), but seeing each loss. Runs under Caffe's Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Optional
+
+if TYPE_CHECKING:
+    from ftjob.engine.caffe.process import statefile, wire
+    from ftjob.engine.caffe.process.nets import Collected, Net
+else:
+    import statefile
+    from nets import Collected, Net
+
+PARTIAL = ".partial"
+"""What a snapshot's files are called until they are whole: ".partial_iter_<N>.caffemodel"."""
+
+
+class StorageError(Exception):
+    """A snapshot could not be written."""
+
+
+class Training:
+    """A solver with its TRAIN and TEST nets."""
+
+    def __init__(self, solver: Any, iter_size: int, weights: Optional[str]) -> None:
+        self.solver = solver
+        self.iter_size = iter_size
+        self.train = Net(solver.net)
+        self.tests = [Net(net) for net in solver.test_nets]
+        for each in [self.train] + self.tests if weights else []:
+            each.net.copy_from(weights)
+
+    def step(self, iterations: int) -> wire.Frame:
+        """Update that many times; one row [iteration, loss, outputs, learning rate, seconds] for each."""
+        scalars = self.train.scalars()
+        rows = []
+        for _ in range(iterations):
+            start = time.perf_counter()
+            loss = self._gradients()
+            rate = self.solver.lr
+            self.solver.apply_update()
+            outputs = [float(blob.data.flat[0]) for _, blob in scalars]
+            rows.append([self.solver.iter, loss, outputs, rate, time.perf_counter() - start])
+        return {"outputs": [name for name, _ in scalars], "rows": rows}, {}
+
+    def _gradients(self) -> float:
+        """Leave the gradients of iter_size batches in the net; return their mean loss."""
+        self.train.net.clear_param_diffs()
+        loss = 0.0
+        for _ in range(self.iter_size):
+            loss += self.train.forward()
+            self.train.backward()
+        return loss / self.iter_size
+
+    def test(self, images: int, blobs: List[str]) -> wire.Frame:
+        """Run the TEST net over that many records, with the weights as they are now (as Solver::Test does)."""
+        net = self.tests[0]
+        collected = Collected(images, net.named(blobs))
+        net.net.share_with(self.solver.net)
+        batch = net.batch_size()
+        for first in range(0, images, batch):
+            net.forward()
+            collected.take(first, batch)
+        return {}, collected.arrays()
+
+    def snapshot(self, directory: str, prefix_fd: int) -> wire.Frame:
+        """Write both files under temporary names into the directory that prefix_fd is made to stand for."""
+        folder = Path(directory)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._check_space(fd)
+            os.dup2(fd, prefix_fd)
+            self.solver.snapshot()
+            self._finish(folder)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        return {"iteration": self.solver.iter}, {}
+
+    def _check_space(self, fd: int) -> None:
+        """Refuse where the files would not fit: Caffe's own way to say so is to end the process."""
+        states = 2 if "Ada" in type(self.solver).__name__ else 1  # AdaDelta and Adam keep two numbers a weight
+        needed = 4 * self.train.parameters() * (1 + states) * 1.01 + 200000
+        disk = os.fstatvfs(fd)
+        free = disk.f_bavail * disk.f_frsize
+        if free < needed:
+            raise StorageError("it needs %.1f MB and %.1f MB are free" % (needed / 1e6, free / 1e6))
+
+    def _finish(self, folder: Path) -> None:
+        """Check, sync and rename what Caffe wrote: the weights first, then the state that names them."""
+        for kind in ("caffemodel", "solverstate"):
+            name = "_iter_%d.%s" % (self.solver.iter, kind)
+            partial, final = folder / (PARTIAL + name), folder / name[1:]
+            if not statefile.is_whole(partial):
+                raise StorageError("%s was not written to its end" % final)
+            if kind == "solverstate":
+                statefile.set_learned_net(partial, final.with_suffix(".caffemodel"))
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+            partial.replace(final)
+
+    def restore(self, solverstate: str, caffemodel: str) -> wire.Frame:
+        """Take up a snapshot, then draw the batches that the iterations before it drew."""
+        with tempfile.TemporaryDirectory() as folder:
+            if statefile.learned_net(Path(solverstate)) != caffemodel:
+                solverstate = shutil.copy(solverstate, folder)
+                statefile.set_learned_net(Path(solverstate), Path(caffemodel))
+            self.solver.restore(solverstate)
+        for _ in range(self.solver.iter * self.iter_size):
+            self.train.redraw()
+        return {"iteration": self.solver.iter}, {}
