@@ -1,11 +1,49 @@
 """A classifier of a net: the layer that has one output per class, and what hangs on it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ftjob.errors import BadNetError
+from ftjob.net.graph import Graph, graph
+from ftjob.net.layertypes import CLASSIFICATION_LOSSES, CLASSIFIERS
+from ftjob.net.phases import phase_view
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, LayerParameter, NetParameter
+
+# Between a classifier and its loss these leave one number per class: none mixes classes with one another
+# in a way that a new num_output would break.
+PER_CLASS = frozenset(
+    {
+        "AbsVal",
+        "ArgMax",
+        "BNLL",
+        "BatchNorm",
+        "Bias",
+        "Clip",
+        "Dropout",
+        "ELU",
+        "Eltwise",
+        "Exp",
+        "Flatten",
+        "Log",
+        "PReLU",
+        "Pooling",
+        "Power",
+        "ReLU",
+        "Reshape",
+        "Scale",
+        "Sigmoid",
+        "Softmax",
+        "Split",
+        "Swish",
+        "TanH",
+        "Threshold",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Head:
-    """One classifier, as it stands in the net after surgery."""
+    """One classifier, as it stands in the net."""
 
     layer: str
     """Its name now, such as `loss3/classifier_emotions`."""
@@ -14,7 +52,153 @@ class Head:
     score: str
     """The blob of class scores it makes, before any softmax, in the TRAIN and TEST nets."""
     label: str
-    """The label blob its loss is computed with."""
+    """The label blob its loss is computed with; "label" where the net has no loss."""
+    loss: str
+    """The blob of its loss; empty where the net has none."""
     loss_weight: float
     main: bool
     """The one that deploy keeps and accuracy is told of: the last of those with the largest loss weight."""
+    num_output: int
+    followers: tuple[str, ...]
+    """Layers with params between it and its loss, whose sizes follow num_output (BatchNorm, Scale, PReLU)."""
+    why: str
+    """How it was found, in words."""
+
+
+def find_heads(net: NetParameter) -> list[Head]:
+    """Return the classifiers of a train_val or deploy net, in the net's order; none where there are none.
+
+    Every loss against labels is followed backwards to the InnerProduct or Convolution that makes its scores;
+    in a net without such a loss every Accuracy, and without these every output. Raises BadNetError for a
+    graph that Caffe would not take.
+    """
+    train = graph(phase_view(net, TRAIN))
+    test = graph(phase_view(net, TEST))
+    softmaxes = frozenset({"Softmax"})
+    for found in (
+        _by_loss(train),
+        _by_accuracy(test),
+        _by_output(test, softmaxes),
+        _by_output(test, PER_CLASS),
+    ):
+        if heads := _one_per_layer(found):
+            return _mark_main(heads)
+    return []
+
+
+def trace(net: Graph, end: int, position: int = 0) -> tuple[list[int], list[int]]:
+    """Follow one bottom of a layer backwards: (classifiers, the layers passed on the way, nearest first).
+
+    No classifiers where the way ends at a layer that mixes or makes classes, such as Concat or data.
+    """
+    classifiers: list[int] = []
+    passed: list[int] = []
+    waiting = [net.makers[end][position]] if len(net.makers[end]) > position else []
+    while waiting:
+        index = waiting.pop(0)
+        kind = net.layers[index].type
+        if kind in CLASSIFIERS:
+            classifiers.append(index)
+        elif kind in PER_CLASS and index not in passed:
+            passed.append(index)
+            waiting.extend(net.makers[index])
+        elif kind not in PER_CLASS:
+            return [], passed
+    classifiers = sorted(set(classifiers))
+    nested = any(set(classifiers) & (net.upstream([index]) - {index}) for index in classifiers)
+    return ([] if nested else classifiers), passed
+
+
+def _by_loss(net: Graph) -> Iterator[Head]:
+    for end, layer in enumerate(net.layers):
+        if layer.type in CLASSIFICATION_LOSSES and len(layer.bottom) > 1:
+            yield from _heads_at(net, end, loss=layer.top[0] if layer.top else layer.name)
+
+
+def _by_accuracy(net: Graph) -> Iterator[Head]:
+    for end, layer in enumerate(net.layers):
+        if layer.type == "Accuracy" and len(layer.bottom) > 1:
+            yield from _heads_at(net, end, loss="")
+
+
+def _by_output(net: Graph, kinds: frozenset[str]) -> Iterator[Head]:
+    for end, layer in enumerate(net.layers):
+        if net.readers[end] or not layer.top:
+            continue
+        if layer.type in kinds:
+            yield from _heads_at(net, end, loss="")
+        elif layer.type in CLASSIFIERS and kinds == PER_CLASS:
+            yield _head(net, end, layer.top[0], [], f'it makes the output "{layer.top[0]}"')
+
+
+def _heads_at(net: Graph, end: int, loss: str) -> Iterator[Head]:
+    layer = net.layers[end]
+    classifiers, passed = trace(net, end)
+    score = _score(net, end, passed)
+    verb = "reads" if layer.type in CLASSIFICATION_LOSSES | {"Accuracy"} else "is an output and reads"
+    via = "".join(f", through {net.layers[index].type}" for index in passed)
+    for index in classifiers:
+        head = _head(net, index, score, passed, f'{layer.type} "{layer.name}" {verb} it{via}')
+        weight = float(f"{layer.loss_weight[0]:.6g}") if layer.loss_weight else 1.0
+        label = layer.bottom[1] if len(layer.bottom) > 1 else "label"
+        yield replace(head, loss=loss, loss_weight=weight, label=label)
+
+
+def _head(net: Graph, index: int, score: str, passed: list[int], why: str) -> Head:
+    layer = net.layers[index]
+    return Head(
+        layer=layer.name,
+        source=layer.name,
+        score=score,
+        label="label",
+        loss="",
+        loss_weight=1.0,
+        main=False,
+        num_output=num_output(layer),
+        followers=tuple(net.layers[at].name for at in passed if net.layers[at].type in _WITH_CLASS_PARAMS),
+        why=why,
+    )
+
+
+_WITH_CLASS_PARAMS = frozenset({"BatchNorm", "Bias", "PReLU", "Scale"})
+
+
+def _score(net: Graph, end: int, passed: list[int]) -> str:
+    """The blob that goes into the last softmax on the way to an end, else into the end itself."""
+    softmax = [index for index in (end, *passed) if net.layers[index].type in ("Softmax", "ArgMax")]
+    reader = net.layers[softmax[-1]] if softmax else net.layers[end]
+    last = net.layers[end]
+    if not softmax and last.type in PER_CLASS:
+        return last.top[0]
+    return reader.bottom[0]
+
+
+def _one_per_layer(found: Iterator[Head]) -> list[Head]:
+    """The heads, each once: where two losses follow one classifier, the one of larger weight counts."""
+    heads: dict[str, Head] = {}
+    for head in found:
+        if head.layer not in heads or head.loss_weight > heads[head.layer].loss_weight:
+            heads[head.layer] = head
+    return list(heads.values())
+
+
+def _mark_main(heads: list[Head]) -> list[Head]:
+    largest = max(head.loss_weight for head in heads)
+    main = [head for head in heads if head.loss_weight == largest][-1]
+    return [replace(head, main=head is main) for head in heads]
+
+
+def num_output(layer: LayerParameter) -> int:
+    """Return the number of outputs of an InnerProduct or Convolution."""
+    if layer.type == "InnerProduct":
+        return layer.inner_product_param.num_output
+    return layer.convolution_param.num_output
+
+
+def no_head_error(net: NetParameter) -> BadNetError:
+    """Return the error for a net without a classifier, saying what was looked at."""
+    kinds = sorted({layer.type for layer in net.layer})
+    return BadNetError(
+        "no classifier was found: no SoftmaxWithLoss, Accuracy or output follows an InnerProduct or "
+        f"Convolution with one output per class (the net has layers of type {', '.join(kinds)})"
+    )

@@ -110,7 +110,9 @@ def make_plan(inputs: Inputs) -> Plan:
     labels = class_names(spec, inputs.train, inputs.val)
     operation = operate(inputs.net, spec.surgery, len(labels), data_layers(inputs), suffix=spec.name)
     sources = inputs.weights.layers if inputs.weights else ()
-    transfer = tuple(plan_transfer(operation.train_val, sources, operation.renamed, operation.frozen))
+    transfer = tuple(
+        plan_transfer(operation.train_val, sources, operation.renamed, operation.frozen, operation.inputs)
+    )
     if inputs.weights:
         check_transfer(transfer)
     solver = solver_param(

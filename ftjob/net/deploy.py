@@ -1,0 +1,59 @@
+"""The deploy net: what is left of a train_val for classifying."""
+
+from collections.abc import Sequence
+
+from ftjob.net.graph import graph
+from ftjob.net.phases import phase_view
+from ftjob.net.proto.caffe_pb2 import TEST, LayerParameter, NetParameter, SoftmaxParameter
+from ftjob.net.sources import IMAGES, is_source
+
+PROBABILITIES = "prob"
+
+_FILLED = ("convolution_param", "inner_product_param", "embed_param", "recurrent_param")
+
+
+def deploy_net(
+    train_val: NetParameter, score: str, shape: Sequence[int], softmax: SoftmaxParameter
+) -> NetParameter:
+    """Return the net that computes `prob` from `data` of a shape (N, C, H, W).
+
+    It has the layers the score blob is computed from in the TEST phase, and a Softmax. Dropout, which does
+    nothing there, is left out, and so are fillers and multipliers, which say how to train.
+    """
+    view = graph(phase_view(train_val, TEST))
+    end = max(index for index, layer in enumerate(view.layers) if score in layer.top)
+    needed = view.upstream([end])
+    deploy = NetParameter(name=train_val.name)
+    deploy.layer.add(name=IMAGES, type="Input", top=[IMAGES]).input_param.shape.add(dim=shape)
+    undropped: dict[str, str] = {}
+    for index in sorted(needed):
+        layer = view.layers[index]
+        bottoms = [undropped.get(blob, blob) for blob in layer.bottom]
+        if layer.type == "Dropout":
+            undropped[layer.top[0]] = bottoms[0]
+        elif not is_source(layer):
+            undropped = {blob: name for blob, name in undropped.items() if blob not in layer.top}
+            deploy.layer.append(_for_deploy(layer, bottoms))
+    last = deploy.layer.add(name=PROBABILITIES, type="Softmax", bottom=[undropped.get(score, score)])
+    last.top.append(PROBABILITIES)
+    if softmax.ListFields():
+        last.softmax_param.CopyFrom(softmax)
+    return deploy
+
+
+def _for_deploy(layer: LayerParameter, bottoms: list[str]) -> LayerParameter:
+    copy = LayerParameter()
+    copy.CopyFrom(layer)
+    copy.bottom[:] = bottoms
+    copy.ClearField("loss_weight")
+    copy.ClearField("propagate_down")
+    for field in _FILLED:
+        if copy.HasField(field):
+            getattr(copy, field).ClearField("weight_filler")
+            getattr(copy, field).ClearField("bias_filler")
+    for spec in copy.param:
+        spec.ClearField("lr_mult")
+        spec.ClearField("decay_mult")
+    if not any(spec.name for spec in copy.param):
+        copy.ClearField("param")
+    return copy

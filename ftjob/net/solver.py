@@ -1,0 +1,140 @@
+"""A run's solver: Caffe's SolverParameter from the spec's, and the learning rate it gives."""
+
+import math
+from itertools import pairwise
+
+from ftjob.errors import BadSpecError
+from ftjob.net.proto.caffe_pb2 import SolverParameter
+from jobspec.fields import iterations
+from jobspec.spec import Solver
+
+DEFAULT_EPOCHS = 10
+
+_POLICY_FIELDS = {
+    "fixed": (),
+    "step": ("gamma", "stepsize"),
+    "exp": ("gamma",),
+    "inv": ("gamma", "power"),
+    "multistep": ("gamma", "stepvalue"),
+    "poly": ("power",),
+    "sigmoid": ("gamma", "stepsize"),
+}
+_TYPE_FIELDS = {
+    "SGD": ("momentum",),
+    "Nesterov": ("momentum",),
+    "AdaGrad": ("delta",),
+    "RMSProp": ("rms_decay", "delta"),
+    "AdaDelta": ("momentum", "delta"),
+    "Adam": ("momentum", "momentum2", "delta"),
+}
+"""What each type of solver reads; Caffe ends where AdaGrad or RMSProp is given a momentum."""
+
+
+def solver_param(
+    solver: Solver,
+    *,
+    net: str,
+    train_records: int,
+    val_records: int,
+    batch_size: int,
+    test_batch_size: int,
+    snapshot_prefix: str,
+    gpu: bool,
+) -> SolverParameter:
+    """Return the solver prototxt of a run; `net` is the path of its train_val prototxt.
+
+    An iteration takes batch_size × iter_size records, so an epoch is that share of train_records, rounded up.
+    Raises BadSpecError for values that cannot go together.
+    """
+    epoch = math.ceil(train_records / (batch_size * solver.iter_size))
+    max_iter = max_iterations(solver, train_records, batch_size)
+    param = SolverParameter(
+        net=net,
+        test_iter=[math.ceil(val_records / test_batch_size)],
+        test_interval=iterations(solver.test_interval or epoch, max_iter),
+        test_initialization=False,
+        base_lr=solver.base_lr,
+        display=solver.display,
+        max_iter=max_iter,
+        iter_size=solver.iter_size,
+        lr_policy=solver.lr_policy,
+        weight_decay=solver.weight_decay,
+        regularization_type=solver.regularization_type,
+        snapshot=iterations(solver.snapshot or epoch, max_iter),
+        snapshot_prefix=snapshot_prefix,
+        solver_mode=SolverParameter.GPU if gpu else SolverParameter.CPU,
+        random_seed=solver.random_seed,
+        type=solver.type,
+    )
+    if solver.clip_gradients is not None:
+        param.clip_gradients = solver.clip_gradients
+    _set_policy(param, solver)
+    _set_type_fields(param, solver)
+    return param
+
+
+def max_iterations(solver: Solver, train_records: int, batch_size: int) -> int:
+    """Return the number of updates of a run: max_iter, or as many as the epochs take, rounded up."""
+    if solver.max_iter is not None:
+        return solver.max_iter
+    epochs = solver.epochs or DEFAULT_EPOCHS
+    return math.ceil(epochs * train_records / (batch_size * solver.iter_size))
+
+
+def learning_rate(param: SolverParameter, iteration: int) -> float:
+    """Return the rate of the update after `iteration` updates (0 for the first): SGDSolver::GetLearningRate.
+
+    Raises BadSpecError for a policy Caffe does not have.
+    """
+    policy, base, gamma = param.lr_policy, param.base_lr, param.gamma
+    if policy == "fixed":
+        return base
+    if policy == "step":
+        return float(base * gamma ** (iteration // param.stepsize))
+    if policy == "exp":
+        return float(base * gamma**iteration)
+    if policy == "inv":
+        return float(base * (1 + gamma * iteration) ** -param.power)
+    if policy == "multistep":
+        return float(base * gamma ** sum(iteration >= value for value in param.stepvalue))
+    if policy == "poly":
+        return float(base * (1 - iteration / param.max_iter) ** param.power)
+    if policy == "sigmoid":
+        return base * _sigmoid(gamma * (iteration - param.stepsize))
+    raise BadSpecError(
+        f'solver.lr_policy: Caffe has no policy "{policy}"; it has {", ".join(_POLICY_FIELDS)}'
+    )
+
+
+def _sigmoid(x: float) -> float:
+    """1/(1 + e^x), for any x."""
+    return 1 / (1 + math.exp(x)) if x < 0 else math.exp(-x) / (1 + math.exp(-x))
+
+
+def _set_policy(param: SolverParameter, solver: Solver) -> None:
+    for field in _POLICY_FIELDS[solver.lr_policy]:
+        if field == "stepsize":
+            param.stepsize = iterations(solver.stepsize, param.max_iter)
+        elif field == "stepvalue":
+            param.stepvalue.extend(_step_values(solver, param.max_iter))
+        else:
+            setattr(param, field, getattr(solver, field))
+
+
+def _step_values(solver: Solver, max_iter: int) -> list[int]:
+    values = [iterations(value, max_iter) for value in solver.stepvalue]
+    if any(late <= early for early, late in pairwise(values)):
+        raise BadSpecError(
+            f"solver.stepvalue: must increase, but comes to the iterations {', '.join(map(str, values))} "
+            f"of {max_iter}"
+        )
+    return values
+
+
+def _set_type_fields(param: SolverParameter, solver: Solver) -> None:
+    used = _TYPE_FIELDS[solver.type]
+    for field in ("momentum", "momentum2", "rms_decay", "delta"):
+        if field in used:
+            setattr(param, field, getattr(solver, field))
+        elif field in solver.model_fields_set and getattr(solver, field):
+            raise BadSpecError(f"solver.{field}: Caffe's {solver.type} solver has none; leave it out")

@@ -1,0 +1,190 @@
+"""Where a net's images and labels come from, and the layers that bring ftjob's instead."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ftjob.errors import BadNetError
+from ftjob.net.graph import Graph, graph
+from ftjob.net.heads import Head
+from ftjob.net.layertypes import DATA, OTHER_LOSSES
+from ftjob.net.phases import phase_view
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, DataParameter, LayerParameter, NetParameter, Phase
+
+IMAGES = "data"
+LABELS = "label"
+
+
+@dataclass(frozen=True)
+class DataLayers:
+    """The two LMDBs of a run and how Caffe's Data layers transform them."""
+
+    train: str
+    """Path of the LMDB, as the machine that trains sees it."""
+    val: str
+    channels: int
+    height: int
+    width: int
+    """Of the stored images."""
+    batch_size: int
+    test_batch_size: int
+    crop: int | None = None
+    mirror: bool = False
+    mean: tuple[float, ...] | None = None
+    """Subtracted per channel (BGR)."""
+    mean_file: str | None = None
+    """A .binaryproto, instead of `mean`."""
+    scale: float = 1.0
+    """Multiplied after the mean is subtracted."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """(1, channels, height, width) of what reaches the net."""
+        return (1, self.channels, self.crop or self.height, self.crop or self.width)
+
+
+def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> None:
+    """Replace whatever brings images and labels by Data layers over the two LMDBs, in place.
+
+    The images' blob becomes `data` and the labels' `label`. Layers that only measure or write something
+    (Accuracy, HDF5Output, a last Softmax or ArgMax) are left out. Raises BadNetError for a net that reads
+    anything but one image and one class number per record.
+    """
+    heads = list(heads)
+    _refuse_python(net)
+    _refuse_other_losses(net)
+    images = {blob for phase in (TRAIN, TEST) for blob in _image_blobs(graph(phase_view(net, phase)), heads)}
+    labels = {head.label for head in heads}
+    if len(labels) > 1:
+        raise BadNetError(
+            f"the net's losses read different labels ({', '.join(sorted(labels))}); ftjob trains on one "
+            "class number per image"
+        )
+    _check_labels_are_data(net, heads)
+    _drop_measures(net)
+    _drop_data(net)
+    _rename_sources(net, images, labels)
+    _drop_silenced(net)
+    layers = list(net.layer)
+    del net.layer[:]
+    net.layer.extend([_data_layer(data, TRAIN), _data_layer(data, TEST), *layers])
+
+
+def rename_blobs(net: NetParameter, new_names: Mapping[str, str]) -> None:
+    """Rename blobs wherever a layer reads or makes them, all at once and in place."""
+    for layer in net.layer:
+        for blobs in (layer.bottom, layer.top):
+            blobs[:] = [new_names.get(blob, blob) for blob in blobs]
+
+
+def is_source(layer: LayerParameter) -> bool:
+    """Say whether a layer brings data into the net."""
+    return layer.type in DATA or (layer.type == "Python" and not layer.bottom)
+
+
+def _refuse_python(net: NetParameter) -> None:
+    for layer in net.layer:
+        if layer.type == "Python" and layer.bottom:
+            code = f"{layer.python_param.module}.{layer.python_param.layer}"
+            raise BadNetError(
+                f'layer "{layer.name}" is of type Python: its code ({code}) is not in the prototxt and would '
+                "not be there where the net is trained or served; replace it by layers of Caffe's own"
+            )
+
+
+def _refuse_other_losses(net: NetParameter) -> None:
+    for layer in net.layer:
+        if layer.type in OTHER_LOSSES:
+            raise BadNetError(
+                f'layer "{layer.name}" is of type {layer.type}, which does not compare scores with one class '
+                "number per image; ftjob trains classifiers (SoftmaxWithLoss): take the layer out"
+            )
+
+
+def _image_blobs(net: Graph, heads: Iterable[Head]) -> list[str]:
+    """The one blob of a source that the heads are computed from; none in a phase without the heads."""
+    names = {head.layer for head in heads}
+    needed = net.upstream(index for index, layer in enumerate(net.layers) if layer.name in names)
+    blobs = {
+        blob: net.layers[maker].name
+        for index in needed
+        for blob, maker in zip(net.layers[index].bottom, net.makers[index], strict=True)
+        if is_source(net.layers[maker])
+    }
+    if len(blobs) > 1:
+        listed = ", ".join(f'"{blob}" of layer "{maker}"' for blob, maker in sorted(blobs.items()))
+        raise BadNetError(
+            f"the net is computed from several inputs ({listed}); ftjob's data has one image each"
+        )
+    return list(blobs)
+
+
+def _check_labels_are_data(net: NetParameter, heads: Iterable[Head]) -> None:
+    made = {blob: layer for layer in net.layer if not is_source(layer) for blob in layer.top}
+    for head in heads:
+        if head.label in made:
+            maker = made[head.label]
+            raise BadNetError(
+                f'head "{head.layer}" takes its labels "{head.label}" from layer "{maker.name}" of type '
+                f"{maker.type}; ftjob trains on one class number per image, straight from the data"
+            )
+
+
+def _drop_measures(net: NetParameter) -> None:
+    dropped = {"Accuracy", "HDF5Output"}
+    kept = [layer for layer in net.layer if layer.type not in dropped]
+    while True:
+        read = {blob for layer in kept for blob in layer.bottom}
+        live = [layer for layer in kept if layer.type not in ("Softmax", "ArgMax") or read & set(layer.top)]
+        if len(live) == len(kept):
+            break
+        kept = live
+    _keep(net, kept)
+
+
+def _drop_data(net: NetParameter) -> None:
+    _keep(net, [layer for layer in net.layer if not is_source(layer)])
+
+
+def _rename_sources(net: NetParameter, images: set[str], labels: set[str]) -> None:
+    """Call the images `data` and the labels `label`, and whatever had these names before something else."""
+    new_names = {taken: f"{taken}_of_net" for taken in (IMAGES, LABELS)}
+    rename_blobs(net, new_names | dict.fromkeys(images, IMAGES) | dict.fromkeys(labels, LABELS))
+
+
+def _drop_silenced(net: NetParameter) -> None:
+    """Take lost blobs from Silence layers. Raises BadNetError where another layer reads one."""
+    made = {IMAGES, LABELS} | {blob for layer in net.layer for blob in layer.top}
+    for layer in net.layer:
+        lost = [blob for blob in layer.bottom if blob not in made]
+        if lost and layer.type != "Silence":
+            raise BadNetError(
+                f'layer "{layer.name}" reads "{lost[0]}" of a data layer; ftjob has images and labels only'
+            )
+        layer.bottom[:] = [blob for blob in layer.bottom if blob in made]
+    _keep(net, [layer for layer in net.layer if layer.type != "Silence" or layer.bottom])
+
+
+def _keep(net: NetParameter, layers: list[LayerParameter]) -> None:
+    copies = [LayerParameter.FromString(layer.SerializeToString()) for layer in layers]
+    del net.layer[:]
+    net.layer.extend(copies)
+
+
+def _data_layer(data: DataLayers, phase: Phase) -> LayerParameter:
+    layer = LayerParameter(name="data", type="Data", top=[IMAGES, LABELS])
+    layer.include.add(phase=phase)
+    transform = layer.transform_param
+    if data.crop:
+        transform.crop_size = data.crop
+    if data.mirror and phase == TRAIN:
+        transform.mirror = True
+    if data.mean_file:
+        transform.mean_file = data.mean_file
+    elif data.mean:
+        transform.mean_value.extend(data.mean)
+    if data.scale != 1:
+        transform.scale = data.scale
+    layer.data_param.source = data.train if phase == TRAIN else data.val
+    layer.data_param.batch_size = data.batch_size if phase == TRAIN else data.test_batch_size
+    layer.data_param.backend = DataParameter.LMDB
+    return layer

@@ -1,0 +1,173 @@
+"""What a caffemodel holds: layers, and the shapes of their blobs, read without loading the blobs."""
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from ftjob.errors import BadNetError
+from ftjob.net.proto.caffe_pb2 import (
+    BlobProto,
+    LayerParameter,
+    NetParameter,
+    V0LayerParameter,
+    V1LayerParameter,
+)
+from ftjob.net.upgrade import V1_TYPES
+from ftjob.net.wire import BYTES, FIXED32, FIXED64, CutOffError, Field, MalformedError, fields, varints
+
+
+@dataclass(frozen=True)
+class BlobWeights:
+    """One blob of a layer, and where its numbers stand in the file."""
+
+    shape: tuple[int, ...]
+    legacy: bool
+    """Whether it has the four dimensions (num, channels, height, width) of old instead of a shape."""
+    offset: int
+    """Of its numbers in the file, little-endian; -1 where they are not in one piece."""
+    count: int
+    double: bool
+    """float64 instead of float32."""
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """One layer of a caffemodel."""
+
+    name: str
+    type: str
+    blobs: tuple[BlobWeights, ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(blob.shape for blob in self.blobs)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Field numbers of one of the three forms a layer has had."""
+
+    name: int
+    type: int
+    blobs: int
+
+
+def _form(message: type[LayerParameter | V1LayerParameter | V0LayerParameter]) -> _Form:
+    numbers = {field.name: field.number for field in message.DESCRIPTOR.fields}
+    return _Form(numbers["name"], numbers["type"], numbers["blobs"])
+
+
+_LAYER, _LAYERS = NetParameter.LAYER_FIELD_NUMBER, NetParameter.LAYERS_FIELD_NUMBER
+_V2, _V1, _V0 = _form(LayerParameter), _form(V1LayerParameter), _form(V0LayerParameter)
+_LEGACY = (
+    BlobProto.NUM_FIELD_NUMBER,
+    BlobProto.CHANNELS_FIELD_NUMBER,
+    BlobProto.HEIGHT_FIELD_NUMBER,
+    BlobProto.WIDTH_FIELD_NUMBER,
+)
+
+_SOMETHING_ELSE = (
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file; save the weights as .caffemodel (snapshot_format: BINARYPROTO)"),
+    (b"PK\x03\x04", "a zip archive, as PyTorch and .npz files are; give a .caffemodel"),
+    (b"\x80\x02", "a Python pickle, as old PyTorch files are; give a .caffemodel"),
+    (b"\x1f\x8b", "gzip-compressed; unpack it"),
+    (b"version https://git-lfs", "a pointer of git LFS, not the file itself; run `git lfs pull`"),
+    (b"\x93NUMPY", "a NumPy array; give a .caffemodel"),
+    (b"GGUF", "a GGUF file; give a .caffemodel"),
+)
+_HEAD = 4096
+
+
+def read_weights(path: Path) -> tuple[LayerWeights, ...]:
+    """Return the layers of a caffemodel of any age, those without blobs too, in the file's order.
+
+    The file is mapped, not loaded: of 528 MB a few pages are read. Raises BadNetError where it is not there,
+    is cut off, or is something else, saying what.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            _refuse_something_else(path, head)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as buffer:
+                layers = tuple(_layers(buffer, path))
+    except OSError as error:
+        raise BadNetError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not any(layer.blobs for layer in layers):
+        raise BadNetError(f"{path}: holds no weights of any layer; give a .caffemodel")
+    return layers
+
+
+def _refuse_something_else(path: Path, head: bytes) -> None:
+    if not head:
+        raise BadNetError(f"{path}: is empty; the download or copy did not begin")
+    for magic, what in _SOMETHING_ELSE:
+        if head.startswith(magic):
+            raise BadNetError(f"{path}: is {what}")
+    text = head.lstrip()
+    if text[:1] == b"<":
+        raise BadNetError(f"{path}: is a web page, as a failed download leaves it; fetch the file again")
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        raise BadNetError(f"{path}: is text, not a binary .caffemodel")
+    if head[:1] == b"\x08":
+        raise BadNetError(f"{path}: looks like a .solverstate; give the .caffemodel beside it")
+
+
+def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:
+    try:
+        found = [field for field in fields(buffer, 0, len(buffer)) if field.number in (_LAYER, _LAYERS)]
+        old = any(field.number == _LAYERS for field in found)
+        for field in found:  # where both forms are there, Caffe's upgrade leaves the newer out
+            if field.wire_type == BYTES and field.number == (_LAYERS if old else _LAYER):
+                yield _v1_layer(buffer, field) if old else _layer(buffer, field, _V2)
+    except CutOffError as error:
+        raise BadNetError(f"{path}: is cut off after {len(buffer)} bytes ({error}); fetch it again") from None
+    except (MalformedError, UnicodeDecodeError) as error:
+        raise BadNetError(f"{path}: is not a .caffemodel ({error})") from None
+
+
+def _v1_layer(buffer: memoryview, field: Field) -> LayerWeights:
+    for inner in fields(buffer, field.start, field.end):
+        if inner.number == V1LayerParameter.LAYER_FIELD_NUMBER and inner.wire_type == BYTES:
+            return _layer(buffer, inner, _V0)
+    return _layer(buffer, field, _V1)
+
+
+def _layer(buffer: memoryview, layer: Field, form: _Form) -> LayerWeights:
+    name = kind = ""
+    blobs = []
+    for field in fields(buffer, layer.start, layer.end):
+        if field.number == form.name and field.wire_type == BYTES:
+            name = _text(buffer, field)
+        elif field.number == form.type:
+            kind = _text(buffer, field) if field.wire_type == BYTES else V1_TYPES.get(field.value, "")  # type: ignore[call-overload]
+        elif field.number == form.blobs and field.wire_type == BYTES:
+            blobs.append(_blob(buffer, field, name))
+    return LayerWeights(name, kind, tuple(blobs))
+
+
+def _text(buffer: memoryview, field: Field) -> str:
+    return bytes(buffer[field.start : field.end]).decode()
+
+
+def _blob(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
+    dims: list[int] = []
+    legacy: dict[int, int] = {}
+    pieces: list[Field] = []
+    for field in fields(buffer, blob.start, blob.end):
+        if field.number == BlobProto.SHAPE_FIELD_NUMBER and field.wire_type == BYTES:
+            dims += [
+                d for f in fields(buffer, field.start, field.end) if f.number == 1 for d in varints(buffer, f)
+            ]
+        elif field.number in _LEGACY:
+            legacy[field.number] = field.value
+        elif field.number in (BlobProto.DATA_FIELD_NUMBER, BlobProto.DOUBLE_DATA_FIELD_NUMBER):
+            pieces.append(field)
+    shape = tuple(legacy.get(number, 0) for number in _LEGACY) if legacy else tuple(dims)
+    double = any(piece.number == BlobProto.DOUBLE_DATA_FIELD_NUMBER for piece in pieces)
+    count = sum(piece.end - piece.start for piece in pieces) // (8 if double else 4)
+    if count != prod(shape):
+        raise MalformedError(f'a blob of layer "{layer}" has {count} numbers, not those of its shape {shape}')
+    one_piece = len(pieces) == 1 and pieces[0].wire_type not in (FIXED32, FIXED64)
+    return BlobWeights(shape, bool(legacy), pieces[0].start if one_piece else -1, count, double)
