@@ -17,6 +17,8 @@ from ftjob.net.suggest import did_you_mean
 from ftjob.net.upgrade import upgrade_net
 from jobspec.spec import Surgery
 
+__all__ = ["ACCURACY", "ACCURACY_TOP_5", "DataLayers", "Operation", "operate"]
+
 ACCURACY = "accuracy"
 ACCURACY_TOP_5 = "accuracy_top5"
 

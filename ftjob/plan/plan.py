@@ -14,7 +14,8 @@ from ftjob.net.heads import Head
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import to_text
 from ftjob.net.solver import solver_param
-from ftjob.net.surgery import DataLayers, operate
+from ftjob.net.sources import DataLayers
+from ftjob.net.surgery import operate
 from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.net.weights import LayerWeights
 from jobspec.spec import JobSpec
