@@ -1,0 +1,37 @@
+"""The job spec of ftjob: read it, check it, write it. Needs pydantic and yaml only."""
+
+from jobspec.dump import digest, dump_spec, json_schema
+from jobspec.load import load_spec, parse_spec
+from jobspec.problems import Problem, SpecError
+from jobspec.spec import (
+    Accept,
+    Base,
+    Budget,
+    Data,
+    FreezeLayers,
+    FreezeUpTo,
+    JobSpec,
+    Resources,
+    Solver,
+    Surgery,
+)
+
+__all__ = [
+    "Accept",
+    "Base",
+    "Budget",
+    "Data",
+    "FreezeLayers",
+    "FreezeUpTo",
+    "JobSpec",
+    "Problem",
+    "Resources",
+    "Solver",
+    "SpecError",
+    "Surgery",
+    "digest",
+    "dump_spec",
+    "json_schema",
+    "load_spec",
+    "parse_spec",
+]

@@ -1,22 +1,40 @@
 """The job spec: one fine-tune, in the order its user writes it."""
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobspec.fields import (
+    INT32_MAX,
+    Accuracy,
     Auto,
     Channels,
+    Count,
     DnsLabel,
-    Fraction,
-    IterationCount,
     IterationsOrPercent,
     LayerGlob,
+    LayerName,
     Location,
+    MeanFile,
     Momentum,
+    NodeName,
     NonNegative,
+    Number,
     Positive,
+    Run,
+    RunSnapshot,
+    Split,
+    iterations,
+    must_be,
+    said,
 )
+
+# Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
+WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+# The default gamma is a step's; in these policies it would end or turn round the learning within seconds.
+GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "-0.01"}
 
 
 class _Part(BaseModel):
@@ -27,15 +45,22 @@ class Base(_Part):
     """What is fine-tuned."""
 
     net: Location
-    """A built-in net, or the path or URI of a classification prototxt (train_val or deploy)."""
-    weights: Location | None = None
-    """A caffemodel's path or URI, or `run:NAME[@ITERATION]`; without it the net is trained from scratch."""
+    """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
+    (train_val or deploy)."""
+    weights: (
+        Annotated[
+            RunSnapshot | Location, must_be("a caffemodel's path or URI, run:NAME or run:NAME@ITERATION")
+        ]
+        | None
+    ) = None
+    """The weights to begin with: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run)
+    or `run:NAME@ITERATION`. Without them the net is trained from scratch."""
 
 
 class FreezeUpTo(_Part):
     """Freeze a layer and everything it is computed from."""
 
-    up_to: str
+    up_to: LayerName
     """A layer's name, or the prefix its layers share, such as `inception_4e`."""
 
 
@@ -43,20 +68,31 @@ class FreezeLayers(_Part):
     """Freeze the layers that match."""
 
     layers: Annotated[list[LayerGlob], Field(min_length=1)]
+    """Layer names, in which `*` stands for any letters, such as `[conv1*, conv2*]`."""
 
 
 class Surgery(_Part):
     """How the base net is changed before training."""
 
-    heads: Auto | Annotated[list[LayerGlob], Field(min_length=1)] = "auto"
+    heads: Annotated[
+        Auto | Annotated[list[LayerGlob], Field(min_length=1)],
+        must_be("auto or a list of layer names, such as [loss3/classifier]", "auto"),
+    ] = "auto"
     """The classifiers that are renamed and get `num_output`: all that are found, or a list of layer names."""
-    num_output: Auto | Annotated[int, Field(ge=2)] = "auto"
-    """The number of classes; auto takes it from the data."""
+    num_output: Annotated[
+        Auto | Annotated[int, Field(ge=2, le=INT32_MAX)],
+        must_be("auto or a number of classes, 2 or more", "auto"),
+    ] = "auto"
+    """The number of classes; `auto` takes it from the data."""
     relearn: list[LayerGlob] = []
-    """Further layers to rename and start afresh."""
-    freeze: FreezeUpTo | FreezeLayers | Literal["none"] = "none"
-    """Layers whose weights stay as they are: lr_mult 0 and decay_mult 0."""
-    head_lr_mult: NonNegative = 10.0
+    """Further layers that are renamed and start afresh; `*` stands for any letters."""
+    freeze: Annotated[
+        FreezeUpTo | FreezeLayers | Literal["none"],
+        must_be("none, {up_to: LAYER} or {layers: [LAYER, ...]}", "none", "up_to", "layers"),
+    ] = "none"
+    """Layers whose weights stay as they are (lr_mult 0 and decay_mult 0): `{up_to: LAYER}`, the layer and
+    everything it is computed from, or `{layers: [LAYER, ...]}`, or `none`."""
+    head_lr_mult: Positive = 10.0
     """lr_mult of the new layers' weights; their biases get twice that, as Caffe's recipes do."""
 
 
@@ -64,102 +100,194 @@ class Data(_Part):
     """What it is trained on."""
 
     train: Location
-    """An LMDB of Datum, or a folder with one folder of images per class."""
+    """What is trained on: an LMDB of Datum, or a folder with one folder of images per class."""
     val: Location | None = None
-    val_split: Fraction | None = None
+    """What is tested on: an LMDB or folder as `train`. Give either this or `val_split`."""
+    val_split: Split | None = None
     """The share of `train` that is kept for validation, where there is no `val` (folders of images only)."""
-    mean: Literal["auto", "none"] | Channels | Location = "auto"
-    """Subtracted from every image: auto (from the data), one number per channel (BGR), or a .binaryproto."""
+    mean: Annotated[
+        Literal["auto", "none"] | Channels | MeanFile,
+        must_be(
+            "auto, none, a list such as [104, 117, 123] (BGR) or the path of a .binaryproto", "auto", "none"
+        ),
+    ] = "auto"
+    """What is subtracted from every image: `auto` (from the data), `none`, one number for all channels or one
+    for each (BGR), or the path or URI of a .binaryproto."""
     scale: Positive = 1.0
-    """Multiplied after the mean is subtracted, as Caffe's transform_param does."""
-    resize: Annotated[int, Field(ge=1)] | None = None
-    """Side in pixels of the stored square images, when `train` is a folder of images; default: 256, or `crop`
-    where that is larger."""
-    crop: Annotated[int, Field(ge=1)] | None = None
+    """Factor on every value after the mean is subtracted, as in Caffe's transform_param."""
+    resize: Count | None = None
+    """Side in pixels of the stored square images, when `train` is a folder of images. Without it: 256, or
+    `crop` where that is larger."""
+    crop: Count | None = None
+    """Side in pixels of the square that is cut out: at random in training, from the centre in tests."""
     mirror: bool = False
-    batch_size: Annotated[int, Field(ge=1)] = 32
+    """Whether images are mirrored at random in training."""
+    batch_size: Count = 32
+    """Images per forward pass; memory decides `batch_size` times `solver.iter_size`."""
 
     @model_validator(mode="after")
     def _val_is_said_once(self) -> Self:
         if (self.val is None) == (self.val_split is None):
-            raise ValueError("give exactly one of val (a dataset) and val_split (a share of train)")
+            raise said("give exactly one of val (a dataset) and val_split (a share of train)")
+        if self.val == self.train:
+            raise said("is the same as data.train; a net is tested on images it has not seen", "val")
+        return self
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Self:
+        if self.crop and self.resize and self.crop > self.resize:
+            raise said(
+                f"must be {self.resize} or less, the size of the resized images, got {self.crop}", "crop"
+            )
         return self
 
 
 class Solver(_Part):
-    """Caffe's SolverParameter: its names, its defaults where it has them."""
+    """Caffe's SolverParameter: its names, and its defaults where it has them."""
 
     type: Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"] = "SGD"
+    """How gradients become updates; Caffe's six solvers."""
     base_lr: Positive = 0.001
+    """The learning rate to begin with; a fine-tune takes a tenth of what the base net was trained with."""
     lr_policy: Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid"] = "step"
-    gamma: Positive = 0.1
+    """How the learning rate falls: Caffe's policies."""
+    gamma: Number = 0.1
+    """The factor of a step; of lr_policy exp, inv and sigmoid it must be given, since no value fits all runs
+    (sigmoid falls with a negative one)."""
     power: Positive = 1.0
+    """The exponent of lr_policy inv and poly."""
     stepsize: IterationsOrPercent = "33%"
+    """Iterations, or the share of the run, between two steps of lr_policy step; the middle of sigmoid."""
     stepvalue: list[IterationsOrPercent] = []
+    """Where the steps of lr_policy multistep are: iterations or shares of the run, such as `[50%, 85%]`."""
     momentum: Momentum = 0.9
+    """The share of the last update that goes into the next; 0 with AdaGrad and RMSProp, which have none."""
     momentum2: Momentum = 0.999
+    """The decay of Adam's second moment."""
     rms_decay: Momentum = 0.99
+    """The decay of RMSProp's mean of squares."""
     delta: Positive = 1e-8
+    """What keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."""
     weight_decay: NonNegative = 0.0005
+    """Factor of the regularization."""
     regularization_type: Literal["L1", "L2"] = "L2"
+    """The norm of the weights that is added to the loss."""
     clip_gradients: Positive | None = None
-    iter_size: Annotated[int, Field(ge=1)] = 1
+    """The largest L2 norm of all gradients together; larger ones are scaled down to it."""
+    iter_size: Count = 1
+    """Forward passes whose gradients are added up into one iteration."""
     epochs: Positive | None = None
-    """Passes over the training data; 10 where neither this nor max_iter is given."""
-    max_iter: IterationCount | None = None
+    """Passes over the training data: give this or `max_iter`; 10 where neither is given."""
+    max_iter: Count | None = None
+    """Iterations of the whole run."""
     test_interval: IterationsOrPercent | None = None
-    """Iterations between two tests; default: one epoch."""
+    """Iterations, or the share of the run, between two tests. Without it: one epoch."""
     snapshot: IterationsOrPercent | None = None
-    """Iterations between two snapshots; default: one epoch."""
-    display: Annotated[int, Field(ge=1)] = 20
+    """Iterations, or the share of the run, between two snapshots. Without it: one epoch."""
+    display: Count = 20
     """Iterations between two lines of the log; metrics keep every iteration."""
-    random_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    random_seed: Annotated[int, Field(ge=0, le=INT32_MAX)] = 1
+    """Where Caffe's random numbers begin: fillers, crops, mirrors and dropout."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_momentum(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("type") in WITHOUT_MOMENTUM:
+            return {"momentum": 0.0, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _type_has_momentum(self) -> Self:
+        if self.type in WITHOUT_MOMENTUM and self.momentum:
+            raise said(f"cannot be used with type {self.type}; remove it", "momentum")
+        return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and self.max_iter is not None:
-            raise ValueError("give epochs or max_iter, not both")
-        if self.lr_policy == "multistep" and not self.stepvalue:
-            raise ValueError("lr_policy multistep needs stepvalue, a list such as [50%, 85%]")
+            raise said("give epochs or max_iter, not both")
         return self
+
+    @model_validator(mode="after")
+    def _gamma_fits(self) -> Self:
+        example = GAMMA_OF_ITS_OWN.get(self.lr_policy)
+        if example and "gamma" not in self.model_fields_set:
+            raise said(
+                f"is missing; lr_policy {self.lr_policy} needs one of its own, such as {example}", "gamma"
+            )
+        if self.gamma <= 0 and self.lr_policy != "sigmoid":
+            raise said(f"must be greater than 0, got {self.gamma:g}", "gamma")
+        return self
+
+    @model_validator(mode="after")
+    def _stepvalue_fits(self) -> Self:
+        if (self.lr_policy == "multistep") != bool(self.stepvalue):
+            if self.stepvalue:
+                raise said(f"is for lr_policy multistep, and lr_policy is {self.lr_policy}", "stepvalue")
+            raise said("is missing; lr_policy multistep needs a list such as [50%, 85%]", "stepvalue")
+        steps = self.stepvalue
+        for before, after in pairwise(steps):
+            if not self._is_before(before, after):
+                raise said(f"must be ascending, got {before} before {after}", "stepvalue")
+        return self
+
+    def _is_before(self, left: int | str, right: int | str) -> bool:
+        """Whether one step comes before another; true where a count meets a share of a length unknown yet."""
+        if isinstance(left, int) == isinstance(right, int):
+            return iterations(left, 10**15) < iterations(right, 10**15)
+        return self.max_iter is None or iterations(left, self.max_iter) < iterations(right, self.max_iter)
 
 
 class Resources(_Part):
     """Where it runs."""
 
-    node: str = "local"
+    node: NodeName = "local"
     """A node profile: GPU, memory, price (see `ftjob nodes`)."""
     spot: bool = False
+    """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere."""
 
 
 class Budget(_Part):
     """What may be spent over all attempts; reached = snapshot, evaluate, bundle, stop."""
 
     usd: Positive | None = None
+    """Dollars, at the node profile's price."""
     hours: Positive | None = None
+    """Hours of the node's time."""
 
 
 class Accept(_Part):
     """What the result must reach, for a CI run to pass."""
 
-    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
-    not_below: Location | None = None
-    """A run, as `run:NAME`, whose accuracy must not be undercut."""
+    accuracy: Accuracy | None = None
+    """The least top-1 accuracy on `data.val`, from 0 to 1."""
+    not_below: Run | None = None
+    """An earlier run, as `run:NAME`, whose accuracy must not be undercut."""
 
 
 class JobSpec(_Part):
     """A whole fine-tune. Everything but name, base, data and output has a default that works."""
 
     name: DnsLabel
+    """The run's name: lower-case letters, digits and dashes, at most 40."""
     base: Base
+    """What is fine-tuned: `net` and `weights`."""
     surgery: Surgery = Surgery()
+    """How the base net is changed before training."""
     data: Data
+    """What it is trained on: `train`, and `val` or `val_split`."""
     solver: Solver = Solver()
+    """How it is trained, in Caffe's names."""
     engine: Literal["auto", "caffe", "torch"] = "auto"
+    """What trains: `auto` takes caffe where the node's GPU is of its time, else torch."""
     resources: Resources = Resources()
+    """Where it runs."""
     budget: Budget = Budget()
+    """What may be spent over all attempts."""
     accept: Accept = Accept()
+    """What the result must reach, for a CI run to pass."""
     output: Location
+    """The folder or URI under which runs are kept, as `<output>/<name>/<run id>/`."""
 
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values with every default filled in: the same spec, the same dict."""

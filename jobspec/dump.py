@@ -1,0 +1,67 @@
+"""A JobSpec to text: YAML for people, a digest for telling specs apart, a JSON Schema for tools."""
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+
+from jobspec.document import implicit_type
+from jobspec.spec import JobSpec
+
+JSON_SCHEMA_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block mappings, lists in one line, and quotes wherever YAML 1.1 or 1.2 would read more than text."""
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    style = "'" if implicit_type(value) != "str" else None if value.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+def _list(dumper: _Dumper, value: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _list)
+
+
+def dump_spec(spec: JobSpec) -> str:
+    """Write a spec as YAML, fields in their order, defaults included; load_spec reads an equal one."""
+    return yaml.dump(
+        spec.model_dump(mode="json", exclude_none=True),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=110,
+    )
+
+
+def digest(spec: JobSpec) -> str:
+    """Return the sha256 (hex) of a spec's values, whatever the order, comments and spaces of its text."""
+    canonical = json.dumps(spec.canonical(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the spec's JSON Schema (draft 2020-12), with a description of every field."""
+    schema: dict[str, Any] = _joined_lines(JobSpec.model_json_schema())
+    return {"$schema": JSON_SCHEMA_DRAFT, **schema}
+
+
+def _joined_lines(schema: Any) -> Any:
+    """Put every description in one line; in the source they are wrapped."""
+    if isinstance(schema, list):
+        return [_joined_lines(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: " ".join(value.split())
+        if key == "description" and isinstance(value, str)
+        else _joined_lines(value)
+        for key, value in schema.items()
+    }

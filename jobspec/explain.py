@@ -1,0 +1,224 @@
+"""What Pydantic found wrong with a spec, in sentences: what a field must be, what was got, what to do."""
+
+import json
+import re
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from jobspec.document import Document, Path, implicit_type
+from jobspec.problems import Problem, dotted, one_line
+from jobspec.spec import JobSpec
+
+_MUST_BE = {
+    "string_type": "must be text",
+    "string_unicode": "must be text of whole characters",
+    "string_too_short": "must not be empty",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list, such as [a, b]",
+    "too_short": "must name at least one",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le} or less",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be one of {expected}",
+}
+_SECTION_TYPES = ("model_type", "model_attributes_type", "dict_type")
+
+# Fields of Caffe's SolverParameter, and other systems' names, that people will bring along.
+_OTHER_NAMES = {
+    "lr": "base_lr",
+    "learning_rate": "base_lr",
+    "solver_type": "type",
+    "max_epochs": "epochs",
+    "iterations": "max_iter",
+    "num_classes": "num_output",
+    "classes": "num_output",
+    "crop_size": "crop",
+    "mean_file": "mean",
+    "mean_value": "mean",
+    "seed": "random_seed",
+    "instance_type": "node",
+}
+_NOT_NEEDED = {
+    "test_iter": "every record of data.val is tested once",
+    "test_initialization": "the first test is always made before the first iteration",
+    "train_net": "base.net says the net",
+    "test_net": "base.net says the net",
+    "snapshot_prefix": "snapshots lie in the run's folder",
+    "solver_mode": "resources.node says where it runs",
+    "device_id": "resources.node says where it runs",
+}
+
+
+def explain(error: ValidationError, document: Document) -> list[Problem]:
+    """Return what is wrong, in the order of the document's lines."""
+    details = error.errors(include_url=False)
+    renamed = {_renamed(d["loc"]) for d in details if d["type"] == "extra_forbidden"}
+    told = [d for d in details if not (d["type"] == "missing" and d["loc"] in renamed)]
+    problems = [_problem(d, document) for d in told]
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
+
+
+def _problem(details: ErrorDetails, document: Document) -> Problem:
+    context = details.get("ctx", {})
+    path = details["loc"]
+    if context.get("field"):
+        path = (*path, context["field"])
+    mark = document.mark(path)
+    message = _message(details, context)
+    return Problem(dotted(path), message, mark.line if mark else None, mark.column if mark else None)
+
+
+def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
+    kind, path, value = details["type"], details["loc"], details["input"]
+    if kind == "said":
+        return str(context["sentence"])
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "missing":
+        return f"is missing; add it ({_summary(path)})"
+    if kind == "extra_forbidden":
+        return _unknown_field(path)
+    if kind in _SECTION_TYPES:
+        fields = " and ".join(_fields_at(path)[:2])
+        return f"must be a group of fields such as {fields}, got {shown(value)}{_hint(kind, value)}"
+    if kind == "must_be":
+        return f"must be {context['words']}, got {shown(value)}{_did_you_mean(value, context['choices'])}"
+    must_be = _MUST_BE[kind].format(**context) if kind in _MUST_BE else details["msg"]
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        must_be = must_be.replace("'", "")
+        return f"{must_be}, got {shown(value)}{_did_you_mean(value, choices)}"
+    return f"{must_be}, got {shown(value)}{_hint(kind, value)}"
+
+
+def shown(value: Any) -> str:
+    """Write a value for an error: as YAML would have it in one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return one_line(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _hint(kind: str, value: Any) -> str:
+    if value is None:
+        return "; give it a value or remove the line"
+    if kind == "string_type" and isinstance(value, int | float):
+        return "; put it in quotes"
+    if kind == "list_type" and isinstance(value, str):
+        return f"; write [{value}]"
+    if not isinstance(value, str):
+        return ""
+    if kind in ("int_type", "float_type") and implicit_type(value) in ("int", "float"):
+        return "; remove the quotes"
+    if kind == "bool_type" and value.lower() in ("yes", "on", "y", "true"):
+        return "; write true"
+    if kind == "bool_type" and value.lower() in ("no", "off", "n", "false"):
+        return "; write false"
+    return ""
+
+
+def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
+    """Suggest a word for one that was written, or for a key of a mapping that was written."""
+    words = [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
+    for word in words:
+        close = _closest(str(word), choices)
+        if close and close != word:
+            return f"; did you mean {close}?"
+    return ""
+
+
+def _closest(word: str, choices: Iterable[str]) -> str | None:
+    by_letters = {_letters(choice): choice for choice in choices}
+    close = get_close_matches(_letters(word), by_letters, n=1, cutoff=0.65)
+    return by_letters[close[0]] if close else None
+
+
+def _letters(word: str) -> str:
+    return re.sub(r"[-_ ]", "", word).lower()
+
+
+def _unknown_field(path: Path) -> str:
+    section, name = path[:-1], str(path[-1])
+    known = _fields_at(section)
+    if name in _NOT_NEEDED:
+        return f"is not needed here; {_NOT_NEEDED[name]}"
+    target = _renamed(path)
+    if target:
+        return f"is no field of {_named(section)}; did you mean {target[-1]}?"
+    elsewhere = [dotted(other) for other in _places(_OTHER_NAMES.get(name, name))]
+    if elsewhere:
+        return f"is no field of {_named(section)}; write it as {' or '.join(elsewhere)}"
+    return f"is no field of {_named(section)}, which has {', '.join(known)}"
+
+
+def _renamed(path: Path) -> Path | None:
+    """Return the path of the field in the same section that an unknown one was probably meant to be."""
+    section, name = path[:-1], str(path[-1])
+    known = _fields_at(section)
+    other = _OTHER_NAMES.get(name)
+    if other in known:
+        return (*section, other)
+    if name in _NOT_NEEDED or any(_places(other or name)):
+        return None
+    close = _closest(name, known)
+    return (*section, close) if close else None
+
+
+def _named(section: Path) -> str:
+    return dotted(section) or "a spec"
+
+
+def _places(name: str) -> list[Path]:
+    """Return where in the spec a field of that name is."""
+    return [path for path in _walk(JobSpec, ()) if path[-1] == name]
+
+
+def _walk(model: type[BaseModel], path: Path) -> Iterator[Path]:
+    for name, field in model.model_fields.items():
+        yield (*path, name)
+        inner = _model_in(field.annotation)
+        if inner:
+            yield from _walk(inner, (*path, name))
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model a field holds, where it holds nothing but that."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if isinstance(annotation, types.UnionType):
+        models = [model for model in map(_model_in, get_args(annotation)) if model]
+        return models[0] if len(models) == 1 else None
+    return None
+
+
+def _model_at(path: Path) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = JobSpec
+    for part in path:
+        field = model.model_fields.get(str(part)) if model else None
+        model = _model_in(field.annotation) if field else None
+    return model
+
+
+def _fields_at(path: Path) -> list[str]:
+    model = _model_at(path)
+    return list(model.model_fields) if model else []
+
+
+def _summary(path: Path) -> str:
+    """Return the first sentence of a field's description, to say what belongs there."""
+    model = _model_at(path[:-1])
+    field = model.model_fields.get(str(path[-1])) if model else None
+    description = " ".join((field.description or "").split()) if field else ""
+    sentence = re.split(r"(?<=[a-z)`])\. ", description)[0].rstrip(".").replace("`", "")
+    return sentence[:1].lower() + sentence[1:]
