@@ -4,13 +4,19 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from ftjob import api, view
 from ftjob.errors import BadSpecError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftjob.data.build import Progress
+    from ftjob.plan.plan import Plan
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
@@ -52,9 +58,7 @@ def submit(
     """Start a run, or go on with it where it stopped; one that is done costs nothing."""
     if not is_local and not dry_run:
         raise BadSpecError("submit: this version runs jobs on this machine only: add --local")
-    planned = api.plan(spec, view.data_progress(_console()))
-    if output is Format.TEXT:
-        _console().print(view.plan_view(planned))
+    planned = _planned(spec, output)
     if dry_run:
         return _print_json(planned.to_json()) if output is Format.JSON else None
     run, started = api.submit(spec, planned=planned)
@@ -69,10 +73,9 @@ def submit(
 @app.command()
 def plan(spec: SpecPath, output: Output = Format.TEXT) -> None:
     """Show what a run would do: heads, weights, iterations. Starts nothing."""
-    planned = api.plan(spec, view.data_progress(_console()))
+    planned = _planned(spec, output)
     if output is Format.JSON:
-        return _print_json(planned.to_json())
-    return _console().print(view.plan_view(planned))
+        _print_json(planned.to_json())
 
 
 @app.command("ls")
@@ -170,6 +173,59 @@ def schema() -> None:
     _print_json(json_schema())
 
 
+@data_app.command("build")
+def data_build(
+    images: Annotated[Path, typer.Argument(help="A folder with one folder of images per class.")],
+    out: Annotated[Path, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest.")],
+    val_split: Annotated[float, typer.Option(help="Share of every class kept for validation.")] = 0.25,
+    val: Annotated[
+        Path | None, typer.Option(help="A folder of images to validate on, instead of a share.")
+    ] = None,
+    size: Annotated[int, typer.Option(help="Side of the stored images, in pixels.")] = 256,
+    mode: Annotated[str, typer.Option(help="How to resize: squash, crop, fill or half-crop.")] = "squash",
+    encoding: Annotated[str, typer.Option(help="How to store: raw, png or jpg.")] = "raw",
+    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of BGR.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides the split and the order of the records.")] = 1,
+    output: Output = Format.TEXT,
+) -> None:
+    """Make LMDBs that Caffe reads from folders of images."""
+    from ftjob.data.build import BuildOptions, build
+    from ftjob.data.resize import resize_mode
+
+    options = BuildOptions(
+        height=size,
+        width=size,
+        mode=resize_mode(mode),
+        color=not grey,
+        encoding=encoding,
+        val_split=None if val else val_split,
+        seed=seed,
+    )
+    with view.progress_bar(_console(stderr=True)) as show:
+        built = build(images, out, options, val=val, progress=_images_on(show))
+    if output is Format.JSON:
+        return _print_json(built.to_json())
+    return _console().print(view.built(built, str(out)))
+
+
+@engine_app.command("install")
+def engine_install(
+    engine: Annotated[str, typer.Argument(help="caffe")],
+    python: Annotated[Path | None, typer.Option(help="Take the pycaffe of this Python instead.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="A mirror that has Debian 11.")] = None,
+) -> None:
+    """Put real Caffe into the user's cache: no root, no container, no compiler."""
+    from ftjob.engine.caffe.install import install_caffe
+
+    if engine != "caffe":
+        raise BadSpecError(
+            f"engine install: there is no engine {engine!r}: the one that can be installed is caffe"
+        )
+    with view.progress_bar(_console(stderr=True)) as show:
+        found = install_caffe(python=python, mirror=mirror, progress=show)
+    _console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)
+
+
 @app.command(hidden=True)
 def worker(folder: Path, attempt: Annotated[int, typer.Option()] = 1) -> None:
     """Run one attempt in a run folder (what submit starts)."""
@@ -200,12 +256,26 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
     raise typer.Exit(api.exit_code(last))
 
 
+def _planned(spec: Path, output: Format) -> "Plan":
+    """Plan, with the building of the dataset shown on stderr; show the plan where text is wanted."""
+    with view.progress_bar(_console(stderr=True)) as show:
+        planned = api.plan(spec, _images_on(show))
+    if output is Format.TEXT:
+        _console().print(view.plan_view(planned))
+    return planned
+
+
+def _images_on(show: "Callable[[float, float, str], None]") -> "Callable[[Progress], None]":
+    """Return a function that shows a dataset's progress on a bar."""
+    return lambda progress: show(progress.done, progress.total, "images stored")
+
+
 def _reference(run: api.Run) -> str:
     return f"{run.name}/{run.run_id}"
 
 
-def _console() -> Console:
-    return Console(highlight=False)
+def _console(*, stderr: bool = False) -> Console:
+    return Console(highlight=False, stderr=stderr)
 
 
 def _print_json(value: Any) -> None:

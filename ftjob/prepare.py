@@ -17,7 +17,7 @@ from ftjob.net.prototxt import parse_net
 from ftjob.net.weights import read_weights
 from ftjob.plan.plan import Inputs, Plan, Weights, make_plan
 from ftjob.storage import local_path
-from jobspec.spec import Data, JobSpec
+from jobspec.spec import Accept, Data, JobSpec
 
 RUN_REFERENCE = "run:"
 DEFAULT_SIDE = 256
@@ -29,14 +29,16 @@ class Context:
 
     folder: Path = field(default_factory=Path.cwd)
     """Relative paths count from here: the spec file's folder."""
-    resolve_run: Callable[[str], Path] | None = None
-    """Gives the caffemodel that `run:NAME[@ITERATION]` means."""
+    weights_of: Callable[[str], Path] | None = None
+    """Gives the caffemodel that `run:NAME[@ITERATION]` means, from what follows `run:`."""
+    accuracy_of: Callable[[str], float] | None = None
+    """Gives the accuracy of the run that `run:NAME` means."""
     progress: Callable[[Progress], None] = lambda _: None
     """Told how the building of a dataset goes on."""
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
-    """Return the spec with every path made absolute and every run reference replaced by its caffemodel.
+    """Return the spec with every path made absolute, and run references replaced by what they stand for now.
 
     Raises BadSpecError where a location cannot be read by this version, naming the field.
     """
@@ -47,8 +49,8 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
     base: dict[str, str] = {}
     if spec.base.net not in zoo.NAMES:
         base["net"] = path(spec.base.net, "base.net")
-    if spec.base.weights and spec.base.weights.startswith(RUN_REFERENCE) and context.resolve_run:
-        base["weights"] = str(context.resolve_run(spec.base.weights.removeprefix(RUN_REFERENCE)))
+    if spec.base.weights and spec.base.weights.startswith(RUN_REFERENCE) and context.weights_of:
+        base["weights"] = str(context.weights_of(spec.base.weights.removeprefix(RUN_REFERENCE)))
     elif spec.base.weights:
         base["weights"] = path(spec.base.weights, "base.weights")
     data = {"train": path(spec.data.train, "data.train")}
@@ -60,9 +62,18 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
         update={
             "base": spec.base.model_copy(update=base),
             "data": spec.data.model_copy(update=data),
+            "accept": accepted(spec.accept, context),
             "output": path(spec.output, "output"),
         }
     )
+
+
+def accepted(accept: Accept, context: Context) -> Accept:
+    """Return what is asked of the result as one accuracy: that of `not_below`'s run, where it is higher."""
+    if accept.not_below is None or context.accuracy_of is None:
+        return accept
+    floor = context.accuracy_of(accept.not_below.removeprefix(RUN_REFERENCE))
+    return Accept(accuracy=max(floor, accept.accuracy or 0.0))
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:

@@ -1,12 +1,13 @@
 """What people see: tables and the live view. Values come in, renderables go out."""
 
-import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,7 @@ from ftjob.status import State, Status
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
-    from ftjob.data.build import Progress
+    from ftjob.data.build import Manifest
     from ftjob.plan.plan import Plan
 
 STATE_STYLE = {
@@ -216,11 +217,29 @@ def verified(verification: "Verification") -> Text:
     return Text(f"{what}; {close}", "green" if verification.ok else "red")
 
 
-def data_progress(console: Console) -> "Callable[[Progress], None]":
-    """Return a function that shows how the building of a dataset goes on, in place."""
+@contextmanager
+def progress_bar(console: Console) -> "Iterator[Callable[[float, float, str], None]]":
+    """Give a function (done, total, what) that shows a bar with the time left, one line per `what`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
 
-    def show(progress: "Progress") -> None:
-        if console.is_terminal:
-            sys.stderr.write(f"\r{progress}\x1b[K" + ("\n" if progress.done == progress.total else ""))
+        def show(done: float, total: float, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=None)
+                if not console.is_terminal:
+                    console.print(what, soft_wrap=True)
+            bar.update(tasks[what], completed=done, total=total)
 
-    return show
+        yield show
+
+
+def built(manifest: "Manifest", out: str) -> RenderableType:
+    """Say what a dataset holds."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("LABEL", "CLASS", "TRAIN", "VAL"):
+        table.add_column(heading, justify="left" if heading == "CLASS" else "right")
+    counts = [manifest.splits[split].histogram for split in ("train", "val") if split in manifest.splits]
+    for label, name in enumerate(manifest.labels):
+        table.add_row(str(label), name, *(str(histogram[label]) for histogram in counts))
+    return Group(table, Text(out))

@@ -1,5 +1,8 @@
 """What every test has: a cache of its own, with the machine's real Caffe in it."""
 
+import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +21,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
         (own / "engines").symlink_to(engines)
     monkeypatch.setenv("FTJOB_CACHE", str(own))
     return own
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of two megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    assert os.geteuid() == 0, "a disk that fills is a tmpfs, and mounting one needs root: run the tests as root"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

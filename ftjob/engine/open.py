@@ -1,0 +1,33 @@
+"""The door to the engines: by name, imported when opened."""
+
+from pathlib import Path
+
+from ftjob.engine import DeployNet, Engine
+from ftjob.errors import BadSpecError
+
+AVAILABLE = ("caffe",)
+
+
+def open_engine(name: str, *, solver: Path, weights: Path | None, log: Path, cwd: Path) -> Engine:
+    """Open the engine of that name (`auto`: caffe) on a solver prototxt, whose paths count from `cwd`.
+
+    `weights` is loaded by layer name; what the engine prints is appended to `log`. Raises BadSpecError for
+    an engine this version does not have, and what the engine raises.
+    """
+    _refuse_unknown(name)
+    from ftjob.engine.caffe import client
+
+    return client.open_engine(solver, weights=weights, log=log, cwd=cwd)
+
+
+def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path) -> DeployNet:
+    """Open a deploy net with its weights in the engine of that name. Raises as `open_engine` does."""
+    _refuse_unknown(name)
+    from ftjob.engine.caffe import client
+
+    return client.open_deploy(deploy, weights, log=log)
+
+
+def _refuse_unknown(name: str) -> None:
+    if name not in ("auto", *AVAILABLE):
+        raise BadSpecError(f"engine: this version has no engine {name!r}: take {' or '.join(AVAILABLE)}")

@@ -1,0 +1,1 @@
+"""The whole path, from the command line to the bundle."""

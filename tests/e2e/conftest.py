@@ -1,0 +1,48 @@
+"""A small job that trains in a second or two with real Caffe: digits, three heads, no dropout."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from examples.digits.images import write_digits
+from examples.digits.net import build
+from ftjob.net.prototxt import to_text
+from tests.e2e.jobs import Job
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of images of three classes, and a net without dropout, which would make resuming differ."""
+    folder = tmp_path_factory.mktemp("digits")
+    write_digits(folder / "train", range(3), slice(20))
+    write_digits(folder / "val", range(3), slice(20, 30))
+    net = build()
+    kept = [layer for layer in net.layer if layer.type != "Dropout"]
+    del net.layer[:]
+    net.layer.extend(kept)
+    (folder / "net.prototxt").write_text(to_text(net), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def new_job(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Job]:
+    """Make a job in a folder of its own."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # sums in one order: equal runs are equal to the bit
+
+    def make(name: str) -> Job:
+        folder = tmp_path / name
+        folder.mkdir()
+        for part in ("train", "val", "net.prototxt"):
+            (folder / part).symlink_to(digits / part)
+        job = Job(folder)
+        job.write()
+        return job
+
+    return make
+
+
+@pytest.fixture
+def job(new_job: Callable[[str], Job]) -> Job:
+    """One job."""
+    return new_job("job")

@@ -1,0 +1,80 @@
+"""Laws of what a name on the command line means."""
+
+from pathlib import Path
+
+import pytest
+
+from ftjob import runs
+from ftjob.errors import BadSpecError
+from ftjob.layout import RunFolder
+
+
+def a_run(output: Path, name: str, run_id: str) -> RunFolder:
+    """Make a run's folder as submit leaves it."""
+    folder = runs.run_folder(str(output), name, run_id)
+    folder.root.mkdir(parents=True)
+    folder.spec.write_text("")
+    runs.remember(folder)
+    return folder
+
+
+def test_a_name_means_its_newest_run(tmp_path: Path):
+    """NAME is the run of that name submitted last, wherever its output lies."""
+    a_run(tmp_path / "one", "emotions", "aaaa")
+    newest = a_run(tmp_path / "two", "emotions", "bbbb")
+    a_run(tmp_path / "two", "faces", "cccc")
+
+    assert runs.find_run("emotions") == newest
+
+
+def test_submitting_an_old_run_again_makes_it_the_newest(tmp_path: Path):
+    """Newest is by the last submit, not by the first."""
+    first = a_run(tmp_path, "emotions", "aaaa")
+    a_run(tmp_path, "emotions", "bbbb")
+    runs.remember(first)
+
+    assert runs.find_run("emotions") == first
+
+
+@pytest.mark.parametrize("reference", ["emotions/aaaa", "emotions/aa", "aaaa", "aa"])
+def test_an_id_or_its_beginning_means_one_run(tmp_path: Path, reference: str):
+    """NAME/ID, ID and their beginnings find the run."""
+    wanted = a_run(tmp_path, "emotions", "aaaa")
+    a_run(tmp_path, "emotions", "bbbb")
+
+    assert runs.find_run(reference) == wanted
+
+
+def test_a_folder_means_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A run's folder, copied from elsewhere, is found without ever having been submitted here."""
+    folder = tmp_path / "copied" / "emotions" / "aaaa"
+    folder.mkdir(parents=True)
+    (folder / "spec.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+
+    assert runs.find_run("copied/emotions/aaaa").root == folder
+
+
+def test_an_ambiguous_beginning_is_refused_with_the_choices(tmp_path: Path):
+    """A beginning that fits two runs names both."""
+    a_run(tmp_path, "emotions", "ab12")
+    a_run(tmp_path, "faces", "ab34")
+
+    with pytest.raises(BadSpecError, match=r"several runs \(emotions/ab12, faces/ab34\)"):
+        runs.find_run("ab")
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path):
+    """The sentence lists the names that would be found."""
+    a_run(tmp_path, "emotions", "aaaa")
+
+    with pytest.raises(BadSpecError, match="known here: emotions"):
+        runs.find_run("emotoins")
+
+
+def test_a_run_whose_folder_is_gone_is_no_longer_listed(tmp_path: Path):
+    """`ls` shows what is there; deleting a folder is how a run is forgotten."""
+    folder = a_run(tmp_path, "emotions", "aaaa")
+    folder.spec.unlink()
+
+    assert runs.known_runs() == []
