@@ -166,11 +166,10 @@ def _renamed(path: Path) -> Path | None:
     """Return the path of the field in the same section that an unknown one was probably meant to be."""
     section, name = path[:-1], str(path[-1])
     known = _fields_at(section)
-    other = _OTHER_NAMES.get(name)
-    if other in known:
-        return (*section, other)
-    if name in _NOT_NEEDED or any(_places(other or name)):
-        return None
+    places = _places(_OTHER_NAMES.get(name, name))
+    here = [path for path in places if path[:-1] == section]
+    if here or places or name in _NOT_NEEDED:
+        return here[0] if here else None
     close = _closest(name, known)
     return (*section, close) if close else None
 
@@ -179,12 +178,12 @@ def _named(section: Path) -> str:
     return dotted(section) or "a spec"
 
 
-def _places(name: str) -> list[Path]:
-    """Return where in the spec a field of that name is."""
-    return [path for path in _walk(JobSpec, ()) if path[-1] == name]
+def _places(name: str) -> list[tuple[str, ...]]:
+    """Return where in the spec a field of that name is, whatever its case and dashes."""
+    return [path for path in _walk(JobSpec, ()) if _letters(path[-1]) == _letters(name)]
 
 
-def _walk(model: type[BaseModel], path: Path) -> Iterator[Path]:
+def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         yield (*path, name)
         inner = _model_in(field.annotation)

@@ -1,0 +1,172 @@
+"""What users are told: every sentence names the field and what to do, and none is Pydantic's."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from jobspec import JobSpec, Problem
+from jobspec.document import Document
+from jobspec.explain import explain
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        ("solver: {base_Ir: 1}", "solver.base_Ir: is no field of solver; did you mean base_lr?"),
+        ("solver: {step-size: 1}", "solver.step-size: is no field of solver; did you mean stepsize?"),
+        ("bugdet: {usd: 1}", "bugdet: is no field of a spec; did you mean budget?"),
+        ("Engine: caffe", "Engine: is no field of a spec; did you mean engine?"),
+        ("accept: {not-below: 1}", "accept.not-below: is no field of accept; did you mean not_below?"),
+        ("solver: {learning_rate: 1}", "solver.learning_rate: is no field of solver; did you mean base_lr?"),
+    ],
+)
+def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
+    added: str, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """At every level, whatever its case and dashes, and by the names other tools use."""
+    assert problem(added) == f"spec.yaml:5: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        ("base_lr: 1", "base_lr: is no field of a spec; write it as solver.base_lr"),
+        ("solver: {BatchSize: 1}", "solver.BatchSize: is no field of solver; write it as data.batch_size"),
+        ("solver: {crop: 224}", "solver.crop: is no field of solver; write it as data.crop"),
+        ("num_classes: 7", "num_classes: is no field of a spec; write it as surgery.num_output"),
+        (
+            "solver: {test_iter: 100}",
+            "solver.test_iter: is not needed here; every record of data.val is tested once",
+        ),
+        (
+            "accept: {colour: red}",
+            "accept.colour: is no field of accept, which has accuracy, not_below",
+        ),
+    ],
+)
+def test_a_field_in_the_wrong_place_is_told_its_own(
+    added: str, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """A field that exists elsewhere, one that Caffe has and ftjob does not need, and one that nobody has."""
+    assert problem(added) == f"spec.yaml:5: {sentence}"
+
+
+def test_a_misspelt_required_field_is_one_problem_not_two(problems: Callable[[str], list[str]]) -> None:
+    """That `name` is missing goes without saying when `nam` was written."""
+    text = "nam: a\nbase: {net: x}\ndata: {train: x, val: y}\noutput: x"
+
+    assert problems(text) == ["spec.yaml:1: nam: is no field of a spec; did you mean name?"]
+
+
+def test_a_missing_field_is_told_with_what_belongs_there(problems: Callable[[str], list[str]]) -> None:
+    """In the line of the group it is missing from, where there is one."""
+    assert problems("name: a\nbase:\n  weights: w\noutput: x") == [
+        "spec.yaml: data: is missing; add it (what it is trained on: train, and val or val_split)",
+        "spec.yaml:2: base.net: is missing; add it (the network: a built-in one such as googlenet, or the path"
+        " or URI of any classification prototxt (train_val or deploy))",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        (
+            "surgery: {freeze: {up_too: conv1}}",
+            "surgery.freeze: must be none, {up_to: LAYER} or {layers: [LAYER, ...]},"
+            ' got {"up_too": "conv1"}; did you mean up_to?',
+        ),
+        (
+            "surgery: {heads: loss3/classifier}",
+            "surgery.heads: must be auto or a list of layer names, such as [loss3/classifier],"
+            ' got "loss3/classifier"',
+        ),
+        (
+            "surgery: {num_output: 1}",
+            "surgery.num_output: must be auto or a number of classes, 2 or more, got 1",
+        ),
+        (
+            "solver: {stepsize: 0%}",
+            "solver.stepsize: must be a number of iterations, 1 or more, or a share of the run above 0%,"
+            ' such as 33%, got "0%"',
+        ),
+    ],
+)
+def test_a_field_of_several_types_is_told_in_one_sentence(
+    added: str, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """What it may be, what it is; not one complaint for each type."""
+    assert problem(added) == f"spec.yaml:5: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        ("solver: {base_lr: -1}", "solver.base_lr: must be greater than 0, got -1"),
+        ("solver: {momentum: 1}", "solver.momentum: must be less than 1, got 1"),
+        ("solver: {max_iter: 0}", "solver.max_iter: must be 1 or more, got 0"),
+        ("solver: {max_iter: 3000000000}", "solver.max_iter: must be 2147483647 or less, got 3000000000"),
+        ("solver: {base_lr: .inf}", "solver.base_lr: must be a finite number, got Infinity"),
+        ("solver: {base_lr: '0.1'}", 'solver.base_lr: must be a number, got "0.1"; remove the quotes'),
+        ("solver: {base_lr: }", "solver.base_lr: must be a number, got nothing; give it a value or remove the line"),
+        ("solver: {iter_size: 1.5}", "solver.iter_size: must be a whole number, got 1.5"),
+        ("resources: {spot: yes}", 'resources.spot: must be true or false, got "yes"; write true'),
+        ("resources: {spot: off}", 'resources.spot: must be true or false, got "off"; write false'),
+        ("surgery: {relearn: conv5}", 'surgery.relearn: must be a list, such as [a, b], got "conv5"; write [conv5]'),
+        ("surgery: {relearn: [1]}", "surgery.relearn[0]: must be text, got 1; put it in quotes"),
+        ("surgery: {relearn: ['']}", 'surgery.relearn[0]: must not be empty, got ""'),
+        ("engine: cafe", 'engine: must be one of auto, caffe or torch, got "cafe"; did you mean caffe?'),
+        ("engine: tensorflow", 'engine: must be one of auto, caffe or torch, got "tensorflow"'),
+        ("budget: 4", "budget: must be a group of fields such as usd and hours, got 4"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_with_what_was_got(
+    added: str, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """The limit or type, the value, and a remedy where one is plain."""
+    assert problem(added) == f"spec.yaml:5: {sentence}"
+
+
+def test_long_and_unprintable_values_are_cut_and_escaped(problem: Callable[[str], str]) -> None:
+    """An error stays one line that can be read, whatever was written."""
+    line = problem('engine: "' + "x" * 500 + '"')
+    assert (line.endswith("xxx..."), len(line) < 130) == (True, True)
+    assert problem('"a\\nb\\u2028": 1').startswith("spec.yaml:5: a\\u000ab\\u2028: is no field")
+
+
+def fields(model: type[BaseModel] = JobSpec, path: str = "") -> Iterator[str]:
+    """Every field of the spec, sections and their fields alike."""
+    for name, field in model.model_fields.items():
+        yield path + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, f"{path}{name}.")
+
+
+def told(text: str, path: str, value: object) -> list[Problem]:
+    """What is said of a spec in which a field has a value, or nothing where the value is taken."""
+    values = yaml.safe_load(text)
+    *sections, name = path.split(".")
+    section = values
+    for each in sections:
+        section = section.setdefault(each, {})
+    section[name] = value
+    try:
+        JobSpec.model_validate(values)
+    except ValidationError as error:
+        return explain(error, Document(values, {}))
+    return []
+
+
+WRONG = [None, True, -1, 0, 2**40, 1.5, -0.5, math.nan, "", " ", "\ud800", [], [[]], [{}], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("path", list(fields()))
+def test_no_wrong_value_is_told_in_the_words_of_a_library(path: str, least: str) -> None:
+    """Every field against every kind of value: taken, or told in words of this project."""
+    problems = [problem for value in WRONG for problem in told(least, path, value)]
+
+    assert problems
+    assert not [each.message for each in problems if "Input" in each.message or "valid" in each.message]
+    assert all(each.field.startswith(path) or path.startswith(each.field) for each in problems)
