@@ -1,4 +1,4 @@
-"""Debian's packages of Caffe, downloaded by apt under a configuration of its own: no root, no change to the host.
+"""Debian's packages of Caffe, downloaded by apt with settings of our own: no root, no change to the host.
 
 Signatures and checksums are apt's business; what could switch them off is set to "no" here.
 """
@@ -22,8 +22,7 @@ RELEASE = "bullseye"
 PACKAGES = ("caffe", "python3-caffe", "libopenblas0-pthread")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEBIAN_SUITES = frozenset(
-    ["buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid"]
-    + ["oldoldstable", "oldstable", "stable", "testing", "unstable"]
+    "buster bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split()
 )
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 """Debian's architectures that a bundle can be made for, and the names of their library folders."""
@@ -134,14 +133,16 @@ def check_host() -> str:
         ["dpkg", "--print-architecture"], check=True, capture_output=True, text=True
     ).stdout.strip()
     if architecture not in TRIPLETS:
-        raise EngineError(f"there is no bundle of Caffe for {architecture}, only for amd64 and arm64: {ELSEWHERE}")
+        raise EngineError(
+            f"there is no bundle of Caffe for {architecture}, only for amd64 and arm64: {ELSEWHERE}"
+        )
     if not KEYRING.exists():
         raise EngineError(f"Debian's keys are not at {KEYRING}: install the package debian-archive-keyring")
     return architecture
 
 
 def _host_mirror(folder: Path) -> str | None:
-    """Ask apt what it would update from (it reads every format of source) and take the first Debian archive."""
+    """Ask apt what it updates from (it reads every format of source); take the first Debian archive."""
     (folder / "nothing" / "partial").mkdir(parents=True, exist_ok=True)
     command = ["apt-get", f"-oDir::State::Lists={folder / 'nothing'}", "--print-uris", "update"]
     text = subprocess.run(command, check=False, capture_output=True, text=True).stdout
@@ -187,9 +188,13 @@ def _size(path: Path) -> int:
 
 
 APT_SAYS: tuple[tuple[str, type[FtjobError], str], ...] = (
-    (r"No space left on device", StorageError, "the disk of ftjob's cache is full: free about 1 GB, or set $FTJOB_CACHE"),
     (
-        r"NO_PUBKEY|not signed|EXPKEYSIG|invalid signature|signatures couldn't be verified|public key is not avail",
+        r"No space left on device",
+        StorageError,
+        "the disk of ftjob's cache is full: free about 1 GB, or set $FTJOB_CACHE",
+    ),
+    (
+        r"NO_PUBKEY|not signed|EXPKEYSIG|invalid signature|couldn't be verified|public key is not available",
         EngineError,
         f"the mirror {{mirror}} is not signed with a key of {KEYRING}: "
         "update the package debian-archive-keyring, or name another mirror with --mirror URL",
@@ -200,9 +205,10 @@ APT_SAYS: tuple[tuple[str, type[FtjobError], str], ...] = (
         f"the mirror {{mirror}} does not have Debian's {RELEASE}: name one that does with --mirror URL",
     ),
     (
-        r"resolv|[Cc]ould not connect|Connection (?:refused|failed|timed out|reset)|unreachable|Unable to connect",
+        r"resolv|[Cc]ould not connect|Unable to connect|Connection (?:refused|failed|timed out)|unreachable",
         EngineError,
-        "the mirror {mirror} cannot be reached: check the network and apt's proxy, or name another with --mirror URL",
+        "the mirror {mirror} cannot be reached: check the network and apt's proxy, or name another mirror "
+        "with --mirror URL",
     ),
 )
 

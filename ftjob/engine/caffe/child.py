@@ -21,7 +21,7 @@ GRACE_SECONDS = 5.0
 
 
 class Child:
-    """One engine process. It belongs to one caller, and to the thread that opened it: when that ends, it does."""
+    """One engine process. It belongs to one caller; it ends when the thread that opened it does."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Child:
         """End the process unless the reply was read to its end: a half-read pipe is of no further use."""
         try:
             yield
-        except _Refused as refused:
+        except _RefusalError as refused:
             raise refused.error from None
         except BaseException:
             self.kill()
@@ -129,7 +129,7 @@ class Child:
                 stream.close()
 
 
-class _Refused(Exception):
+class _RefusalError(Exception):
     """The engine answered with an error, and lives."""
 
     def __init__(self, error: errors.FtjobError) -> None:
@@ -137,18 +137,19 @@ class _Refused(Exception):
         self.error = error
 
 
-def _raised(name: str, message: str) -> _Refused:
+def _raised(name: str, message: str) -> _RefusalError:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, errors.FtjobError):
-        return _Refused(kind(message))
-    return _Refused(errors.EngineError(f"Caffe's process raised {name}: {message}"))
+        return _RefusalError(kind(message))
+    return _RefusalError(errors.EngineError(f"Caffe's process raised {name}: {message}"))
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    if threads is None:
-        return dict(os.environ)
-    count = str(threads)
-    return {**os.environ, "OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
+    environment = {**os.environ, "GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}  # not into files in /tmp
+    if threads is not None:
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        environment.update(dict.fromkeys(names, str(threads)))
+    return environment
 
 
 def signal_name(returncode: int) -> str | None:

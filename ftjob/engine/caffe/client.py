@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ftjob.engine import Blobs, DeployNet, Engine, Iteration, SnapshotFiles
 from ftjob.engine.caffe.child import Child
 from ftjob.engine.caffe.installed import find_caffe
+from ftjob.engine.caffe.process.snapshotfile import is_whole
 from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError, StorageError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.prototxt import parse_solver, to_text
@@ -21,7 +22,7 @@ from ftjob.net.prototxt import parse_solver, to_text
 PARTIAL = ".partial"
 """Begins the names of a snapshot's files until they are whole."""
 NEVER = 2**31 - 1
-"""A test interval no run reaches; Caffe wants one above 0 wherever there is a TEST net (Solver::InitTestNets)."""
+"""A test interval no run reaches; where there is a TEST net Caffe wants one (Solver::InitTestNets)."""
 PROBE_NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 3 } } }
 layer { name: "y" type: "InnerProduct" bottom: "x" top: "y"
@@ -40,9 +41,10 @@ def open_engine(
 ) -> Engine:
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
-    Paths inside the prototxts count from `cwd`, as with `caffe train`. `gpu` is CUDA's number of the device, None
-    is the CPU; `threads` is what OpenBLAS computes with, None leaves it to the environment. What Caffe prints is
-    appended to `log`. Raises BadNetError, BadDataError or EngineError as Engine's methods do.
+    Paths inside the prototxts count from `cwd`, as with `caffe train`. `gpu` is CUDA's number of the device,
+    None is the CPU; `threads` is what OpenBLAS computes with, None leaves it to the environment. What Caffe
+    prints is appended to `log`. The engine ends with the thread that opened it.
+    Raises BadNetError, BadDataError or EngineError, as Engine's methods do.
     """
     python = find_caffe().python
     param = parse_solver(_text_of(solver, BadNetError), str(solver))
@@ -56,7 +58,7 @@ def open_engine(
                     "open_solver",
                     path=f"/proc/self/fd/{text_fd}",
                     iter_size=param.iter_size,
-                    weights=_existing(weights) if weights else None,
+                    weights=_whole(weights) if weights else None,
                     gpu=gpu,
                 )
     finally:
@@ -67,7 +69,7 @@ def open_engine(
 def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:
     """Open a deploy.prototxt with weights, on the CPU. Raises BadNetError or EngineError."""
     python = find_caffe().python
-    path, model = _existing(deploy), _existing(weights)
+    path, model = _existing(deploy), _whole(weights)
     child = Child(python, log, None, threads)
     with _closing_on_error(child):
         child.call("open_deploy", path=path, weights=model)
@@ -75,13 +77,18 @@ def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None =
 
 
 def probe(python: Path) -> str:
-    """Run a tiny net with the pycaffe of `python` and return its version. Raises EngineError if it does not work."""
-    with tempfile.TemporaryDirectory() as folder, _memory_file(PROBE_NET) as fd:
-        with Child(python, Path(folder, "log"), threads=1, inherit=(fd,)) as child:
-            reply, _ = child.call("probe", path=f"/proc/self/fd/{fd}")
+    """Run a tiny net with the pycaffe of `python`; return its version, or raise EngineError."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _memory_file(PROBE_NET) as fd,
+        Child(python, Path(folder, "log"), threads=1, inherit=(fd,)) as child,
+    ):
+        reply, _ = child.call("probe", path=f"/proc/self/fd/{fd}")
     if reply["lacks"]:
         lacks = ", ".join(reply["lacks"])
-        raise EngineError(f"the pycaffe of {python} is of before August 2018: it has no {lacks}; take a newer one")
+        raise EngineError(
+            f"the pycaffe of {python} is of before August 2018: it has no {lacks}; take a newer one"
+        )
     if reply["value"] != 5:
         raise EngineError(f"the Caffe of {python} computes {reply['value']} where 5 is right")
     return str(reply["version"])
@@ -157,12 +164,13 @@ class CaffeEngine(_Held):
             for left in directory.glob(f"{PARTIAL}_iter_*"):
                 left.unlink()
         stem = directory / f"iter_{reply['iteration']}"
-        return SnapshotFiles(reply["iteration"], stem.with_suffix(".caffemodel"), stem.with_suffix(".solverstate"))
+        return SnapshotFiles(
+            reply["iteration"], stem.with_suffix(".caffemodel"), stem.with_suffix(".solverstate")
+        )
 
     def restore(self, solverstate: Path, caffemodel: Path) -> None:
-        reply, _ = self.child.call(
-            "restore", solverstate=_existing(solverstate), caffemodel=_existing(caffemodel)
-        )
+        state, model = _whole(solverstate), _whole(caffemodel)
+        reply, _ = self.child.call("restore", solverstate=state, caffemodel=model)
         self._iteration = int(reply["iteration"])
 
 
@@ -180,6 +188,14 @@ def _existing(path: Path) -> str:
     if not path.is_file():
         raise BadNetError(f"there is no file {path}")
     return str(path.absolute())
+
+
+def _whole(path: Path) -> str:
+    """Return the path of a file that Caffe wrote; Caffe itself takes an empty one for weights of no layer."""
+    text = _existing(path)
+    if path.suffix != ".h5" and not (path.stat().st_size and is_whole(path)):
+        raise BadNetError(f"{path} is empty, cut off or not a file of Caffe's: fetch it again")
+    return text
 
 
 def _text_of(path: Path, kind: type[FtjobError]) -> str:

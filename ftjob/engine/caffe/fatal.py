@@ -1,9 +1,104 @@
-"""What Caffe's last words mean: the log of a process that ended, turned into one sentence."""
+"""What Caffe's last words mean: the log of a process that ended, turned into one sentence.
+
+Caffe ends its process on every error of its own, after a line such as
+`F1121 22:57:00.828 15820 net.cpp:759] Cannot copy param 0 weights from layer 'fc'; shape mismatch. ...`.
+"""
 
 import re
 import signal
+from dataclasses import dataclass
 
-from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError, StorageError
+from ftjob.engine.caffe.fatal_rules import RULES
+from ftjob.errors import BadNetError, EngineError, FtjobError
+
+_LINE = re.compile(r"^(?P<level>[IWEF])\d{4} [\d:.]+ +(?P<thread>\d+) (?P<place>\S+:\d+)\] (?P<text>.*)$")
+_CREATING = re.compile(r"Creating Layer (\S+)")
+_TEXT_ERROR = re.compile(r"Error parsing text-format caffe\.\w+: (?P<at>\d+:\d+): (?P<error>.*)")
+_FRAME = re.compile(r"\s+@ |\*\*\* |$")
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """What the log says about the end."""
+
+    text: str
+    """The fatal line without its stamp, or "" where there is none."""
+    place: str
+    """Caffe's source file and line."""
+    net: str
+    """The net it was about: "the TRAIN net", "the TEST net" or "the net"."""
+    layer: str | None
+    """The layer that was being made, or None where all were made."""
+    source: str
+    """The last data source that the net's description names."""
+    text_error: str
+    """Where and why a prototxt did not parse: "7:169: ..."."""
+
 
 def explain(log: str, returncode: int) -> FtjobError:
-    return EngineError(f"{returncode} {log[-3000:]}")
+    """Return the error that a process which ended with this log and return code (negative: a signal) is."""
+    words = last_words(log)
+    if words.text:
+        return _explain_fatal(words)
+    lines = [line.strip() for line in log.splitlines() if not _FRAME.match(line)][-3:]
+    said = f"; the last lines of its log: {' | '.join(lines)}" if lines else ""
+    if "std::bad_alloc" in log:
+        return EngineError("Caffe ran out of memory: lower data.batch_size (iter_size can make up for it)")
+    if returncode >= 0:
+        return EngineError(f"Caffe's process ended with exit code {returncode}{said}")
+    name = signal.Signals(-returncode).name
+    return EngineError(f"Caffe's process was ended by {name}{_HINTS.get(name, '')}{said}")
+
+
+_HINTS = {
+    "SIGKILL": " (by the kernel when memory is short, or by somebody)",
+    "SIGSEGV": " (a label outside 0..num_output-1 is the usual cause: `ftjob data check` finds it)",
+}
+
+
+def last_words(log: str) -> LastWords:
+    """Read the end of a log."""
+    text = place = net = source = text_error = ""
+    layer = maker = None
+    for line in log.splitlines():
+        if match := _LINE.match(line):
+            said = match["text"]
+            if match["level"] == "F":
+                text, place = said, match["place"]
+                layer = layer if match["thread"] == maker else None
+                break
+            layer, maker = _layer_after(said, layer), match["thread"]
+            net = _net_after(said, net)
+        elif match := re.match(r'\s+source: "(.*)"', line):
+            source = match[1]
+        elif match := _TEXT_ERROR.search(line):
+            text_error = f"{match['at']}: {match['error']}"
+    return LastWords(text, place, net or "the net", layer, source, text_error)
+
+
+def _layer_after(said: str, layer: str | None) -> str | None:
+    if match := _CREATING.match(said):
+        return match[1]
+    return None if said.startswith(("Network initialization done", "Initializing net")) else layer
+
+
+def _net_after(said: str, net: str) -> str:
+    if said.startswith("Creating training net"):
+        return "the TRAIN net"
+    return "the TEST net" if said.startswith("Creating test net") else net
+
+
+def _explain_fatal(words: LastWords) -> FtjobError:
+    for rule in RULES:
+        if match := re.search(rule.pattern, words.text):
+            known = {
+                "net": words.net,
+                "layer": words.layer or "of some kind",
+                "source": words.source,
+                "parse": words.text_error,
+            }
+            return rule.kind(rule.sentence.format(**known, **match.groupdict()))
+    said = words.text.removeprefix("Check failed: ")
+    if words.layer:
+        return BadNetError(f"layer {words.layer} of {words.net} cannot be made: {said} ({words.place})")
+    return EngineError(f"Caffe stopped with: {said} ({words.place})")

@@ -68,7 +68,9 @@ def _download_and_unpack(folder: Path, mirror: str | None, progress: Progress) -
     wanted = apt.wanted()
     progress(1, 1, "package lists read")
     apt.download(wanted, progress)
-    unpack([apt.archives / each.filename for each in wanted], folder / "root", folder / "apt" / "done", progress)
+    unpack(
+        [apt.archives / each.filename for each in wanted], folder / "root", folder / "apt" / "done", progress
+    )
     drop_unused(folder / "root")
     write_launchers(folder, TRIPLETS[architecture])
 
@@ -104,7 +106,9 @@ def _alone(progress: Progress) -> Iterator[None]:
         engine_dir().mkdir(parents=True, exist_ok=True)
         stream = (engine_dir().parent / "caffe.lock").open("w")
     except OSError as error:
-        raise StorageError(f"ftjob's cache cannot be written ({error}): set $FTJOB_CACHE to a folder that can") from error
+        raise StorageError(
+            f"ftjob's cache cannot be written ({error}): set $FTJOB_CACHE to a folder that can"
+        ) from error
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

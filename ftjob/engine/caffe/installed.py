@@ -23,6 +23,13 @@ class CaffeInstallation:
     origin: str
     """`bundle` where ftjob unpacked it, `system` where it was there before."""
 
+    def program(self, name: str) -> Path:
+        """Return the path of one of Caffe's own programs, such as `caffe` or `convert_imageset`."""
+        found = shutil.which(name, path=str(self.binaries)) if self.binaries else None
+        if found is None:
+            raise EngineError(f"the installed Caffe has no program {name}: {INSTALL_HINT} without --python")
+        return Path(found)
+
 
 def engine_dir() -> Path:
     """Return the folder of the Caffe engine in the cache. It need not exist yet."""
@@ -46,15 +53,6 @@ def find_caffe() -> CaffeInstallation:
     if not found.python.exists():
         raise EngineError(f"the installed Caffe's {found.python} is gone: {INSTALL_HINT} again")
     return found
-
-
-def caffe_binary(name: str) -> Path:
-    """Return the path of one of Caffe's own programs, such as `caffe` or `convert_imageset`."""
-    binaries = find_caffe().binaries
-    found = shutil.which(name, path=str(binaries)) if binaries else None
-    if found is None:
-        raise EngineError(f"the installed Caffe has no program {name}: {INSTALL_HINT} without --python")
-    return Path(found)
 
 
 def write_record(found: CaffeInstallation) -> None:

@@ -49,12 +49,18 @@ def unpack(debs: list[Path], root: Path, done_folder: Path, progress: Progress) 
 
 
 def _unpack_one(deb: Path, root: Path, done_folder: Path) -> None:
-    done = subprocess.run(["dpkg-deb", "-x", str(deb), str(root)], check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        ["dpkg-deb", "-x", str(deb), str(root)], check=False, capture_output=True, text=True
+    )
     if "No space left" in done.stderr:
-        raise StorageError(f"the disk of {root} is full: free about 1 GB, or set $FTJOB_CACHE, and run this again")
+        raise StorageError(
+            f"the disk of {root} is full: free about 1 GB, or set $FTJOB_CACHE, and run this again"
+        )
     if done.returncode:
         deb.unlink(missing_ok=True)
-        raise EngineError(f"{deb.name} cannot be unpacked and was removed ({done.stderr.strip()}): run this again")
+        raise EngineError(
+            f"{deb.name} cannot be unpacked and was removed ({done.stderr.strip()}): run this again"
+        )
     (done_folder / deb.name).touch()
 
 

@@ -1,1 +1,1 @@
-"""What runs under Caffe's own Python: its folder is the script's path there, so siblings import each other bare."""
+"""What runs under Caffe's own Python, where this folder is the path: siblings import each other bare."""

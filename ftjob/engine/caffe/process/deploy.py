@@ -29,7 +29,9 @@ class Deploy:
     def forward(self, blobs: List[str], images: Any) -> wire.Frame:
         """Forward images (N, C, H, W); return the blobs, N rows each."""
         if list(images.shape[1:]) != self.shape[1:]:
-            raise BadDataError("images of shape %s do not fit the net's %s" % (images.shape[1:], self.shape[1:]))
+            raise BadDataError(
+                "images of shape %s do not fit the net's %s" % (images.shape[1:], self.shape[1:])
+            )
         collected = Collected(len(images), self.net.named(blobs))
         for first in range(0, len(images), self.shape[0]):
             batch = images[first : first + self.shape[0]]

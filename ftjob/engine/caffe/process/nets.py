@@ -1,4 +1,4 @@
-"""A pycaffe Net with its blobs by name, and the values of blobs over many batches. Runs under Caffe's Python."""
+"""A pycaffe Net with its blobs by name, and blobs over many batches. Runs under Caffe's Python."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ class Net:
 
     def forward(self) -> float:
         """Run all layers; return the weighted sum of the losses."""
-        loss = self.net._forward(0, self.last)  # type: float
-        return loss
+        return float(self.net._forward(0, self.last))
 
     def backward(self) -> None:
         self.net._backward(self.last, 0)
@@ -52,7 +51,7 @@ class Net:
         return sum(blob.count for layer in self.net.layers for blob in layer.blobs)
 
     def redraw(self) -> None:
-        """Draw a batch and throw it away: data layers and dropout alone, the layers that remember something."""
+        """Draw a batch and throw it away; dropout is run too, since it draws from the same random numbers."""
         for i, layer in enumerate(self.net.layers):
             if i in self.sources or layer.type == "Dropout":
                 self.net._forward(i, i)

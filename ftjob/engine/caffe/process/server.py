@@ -1,8 +1,8 @@
 """The process that holds Caffe: the only file that imports it.
 
-Run as a script by the Python that can import pycaffe (3.7 or newer; standard library, numpy and caffe only):
-`python server.py REQUESTS REPLIES PARENT`, two inherited pipe ends and the process id to die with. wire.py says
-what is said there. Caffe ends the whole process on any error of its own; its last words are on stderr.
+Run as a script by the Python that can import pycaffe (3.7 or newer; standard library, numpy, caffe only):
+`python server.py REQUESTS REPLIES PARENT`, two inherited pipe ends and the process id to die with; wire.py
+has what is said there. Caffe ends the whole process on any error of its own: its last words are on stderr.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 from importlib import machinery, util
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 if TYPE_CHECKING:
     from ftjob.engine.caffe.process import deploy, training, wire
@@ -37,11 +37,12 @@ class Server:
     def answer(self, command: str, fields: Dict[str, Any], arrays: Dict[str, Any]) -> wire.Frame:
         """Do one command: a method here that opens something, or one of what is open."""
         opening = {"open_solver": self.open_solver, "open_deploy": self.open_deploy, "probe": self.probe}
-        function = opening.get(command) or getattr(self.opened, command)
-        reply = function(**fields, **arrays)  # type: wire.Frame
-        return reply
+        function = opening.get(command) or getattr(self.opened, command)  # type: Callable[..., wire.Frame]
+        return function(**fields, **arrays)
 
-    def open_solver(self, path: str, iter_size: int, weights: Optional[str], gpu: Optional[int]) -> wire.Frame:
+    def open_solver(
+        self, path: str, iter_size: int, weights: Optional[str], gpu: Optional[int]
+    ) -> wire.Frame:
         self._choose_device(gpu)
         self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights)
         return {}, {}
@@ -57,7 +58,11 @@ class Server:
         net = self.caffe.Net(path, TEST)
         net._forward(0, len(net.layers) - 1)
         value = float(net._blobs[-1].data.flat[0])
-        needs = [(self.caffe.Solver, "apply_update"), (self.caffe.SGDSolver, "lr"), (self.caffe.Net, "share_with")]
+        needs = [
+            (self.caffe.Solver, "apply_update"),
+            (self.caffe.SGDSolver, "lr"),
+            (self.caffe.Net, "share_with"),
+        ]
         lacks = [name for owner, name in needs if not hasattr(owner, name)]
         return {"version": self.caffe.__version__, "value": value, "lacks": lacks}, {}
 
@@ -72,7 +77,7 @@ class Server:
 def load_pycaffe() -> Any:
     """Load pycaffe's extension alone.
 
-    The package around it imports scikit-image, scipy and more, 1.5 s at every start, for things not used here.
+    The package around it imports scikit-image, scipy and more: 1.5 s at every start, for nothing used here.
     A Python layer may still `import caffe`: it finds this same extension.
     """
     package = util.find_spec("caffe")

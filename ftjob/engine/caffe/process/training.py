@@ -1,4 +1,4 @@
-"""A solver, driven as Caffe's Solver::Step drives it (solver.cpp), but seeing each loss. Runs under Caffe's Python."""
+"""A solver, driven as Solver::Step does (solver.cpp), but seeing each loss. Runs under Caffe's Python."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional
 
 if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import statefile, wire
+    from ftjob.engine.caffe.process import snapshotfile, wire
     from ftjob.engine.caffe.process.nets import Collected, Net
 else:
-    import statefile
+    import snapshotfile
     from nets import Collected, Net
 
 PARTIAL = ".partial"
@@ -58,7 +58,7 @@ class Training:
         return loss / self.iter_size
 
     def test(self, images: int, blobs: List[str]) -> wire.Frame:
-        """Run the TEST net over that many records, with the weights as they are now (as Solver::Test does)."""
+        """Run the TEST net over that many records, with the weights as they are now (Solver::Test)."""
         net = self.tests[0]
         collected = Collected(images, net.named(blobs))
         net.net.share_with(self.solver.net)
@@ -84,7 +84,9 @@ class Training:
 
     def _check_space(self, fd: int) -> None:
         """Refuse where the files would not fit: Caffe's own way to say so is to end the process."""
-        states = 2 if "Ada" in type(self.solver).__name__ else 1  # AdaDelta and Adam keep two numbers a weight
+        states = (
+            2 if "Ada" in type(self.solver).__name__ else 1
+        )  # AdaDelta and Adam keep two numbers a weight
         needed = 4 * self.train.parameters() * (1 + states) * 1.01 + 200000
         disk = os.fstatvfs(fd)
         free = disk.f_bavail * disk.f_frsize
@@ -96,20 +98,22 @@ class Training:
         for kind in ("caffemodel", "solverstate"):
             name = "_iter_%d.%s" % (self.solver.iter, kind)
             partial, final = folder / (PARTIAL + name), folder / name[1:]
-            if not statefile.is_whole(partial):
+            if not snapshotfile.is_whole(partial):
                 raise StorageError("%s was not written to its end" % final)
             if kind == "solverstate":
-                statefile.set_learned_net(partial, final.with_suffix(".caffemodel"))
+                snapshotfile.set_learned_net(partial, final.with_suffix(".caffemodel"))
             with partial.open("rb") as stream:
                 os.fsync(stream.fileno())
             partial.replace(final)
 
     def restore(self, solverstate: str, caffemodel: str) -> wire.Frame:
         """Take up a snapshot, then draw the batches that the iterations before it drew."""
+        if self.solver.iter:
+            raise RuntimeError("a solver that has run cannot go back: open another")
         with tempfile.TemporaryDirectory() as folder:
-            if statefile.learned_net(Path(solverstate)) != caffemodel:
+            if snapshotfile.learned_net(Path(solverstate)) != caffemodel:
                 solverstate = shutil.copy(solverstate, folder)
-                statefile.set_learned_net(Path(solverstate), Path(caffemodel))
+                snapshotfile.set_learned_net(Path(solverstate), Path(caffemodel))
             self.solver.restore(solverstate)
         for _ in range(self.solver.iter * self.iter_size):
             self.train.redraw()
