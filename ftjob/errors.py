@@ -1,23 +1,36 @@
 """What can go wrong, each with its exit code: the one table used by worker, manifests, controller, docs."""
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ExitCode(IntEnum):
     """How a worker ended. None is 1 (an unforeseen error), 137 or 143 (killed from outside)."""
 
-    DONE = 0
-    BAD_SPEC = 2
-    BAD_NET = 3
-    BAD_DATA = 4
-    STORAGE = 5
-    ENGINE_CRASHED = 6
-    DIVERGED = 7
-    NOT_LEARNING = 8
-    BUDGET_REACHED = 9
-    PREEMPTED = 10
-    NOT_ACCEPTED = 11
+    meaning: str
+    """For people: what happened, and what may be done."""
+
+    DONE = 0, "The run ended and its bundle is written."
+    BAD_SPEC = 2, "The spec, the command line or something they name is wrong: mend what the sentence names."
+    BAD_NET = 3, "The net or its weights cannot be used: mend the layer or file that is named."
+    BAD_DATA = 4, "The images, labels or mean cannot be used: mend the file or record that is named."
+    STORAGE = 5, "Something could not be read or written (disk full, no permission): make room, submit again."
+    ENGINE_CRASHED = (
+        6,
+        "The engine died; its last log lines are told: submit again to go on from the last snapshot.",
+    )
+    DIVERGED = 7, "The loss is NaN, infinite or 87.3365: lower solver.base_lr, or check the labels."
+    NOT_LEARNING = 8, "Accuracy stayed at chance: check labels, mean and learning rate."
+    BUDGET_REACHED = 9, "The budget is spent; snapshot and bundle are written: raise it and submit to go on."
+    PREEMPTED = 10, "Stopped from outside (Ctrl-C, cancel, spot) after a snapshot: submit again to go on."
+    NOT_ACCEPTED = 11, "The run ended and its result is below what accept asks for."
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Make a member that is its number and knows its meaning."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
 
 
 class FtjobError(Exception):
