@@ -25,3 +25,5 @@ class DatasetFacts:
     """Class names by label, from labels.txt beside it; empty where there is none."""
     mean: tuple[float, ...]
     """Mean per channel over all pixels (BGR), from the manifest beside it; empty where there is none."""
+    resize_mode: str = "squash"
+    """How the images came to be of one size (DIGITS' names), from the manifest; else squash."""

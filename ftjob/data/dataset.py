@@ -1,0 +1,103 @@
+"""The datasets of a spec: inspected where they are LMDBs, built into the cache where they are images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob.data.build import build, plan_digest, plan_parts
+from ftjob.data.facts import DatasetFacts
+from ftjob.data.folder import TRAIN, VAL, DatasetFolder
+from ftjob.data.lock import locked
+from ftjob.data.options import BuildOptions, Progress
+from ftjob.data.read import DATA_FILE, inspect
+from ftjob.data.tree import is_image_name
+from ftjob.errors import BadDataError
+from ftjob.paths import cache_dir
+
+
+@dataclass(frozen=True)
+class BuiltDataset:
+    """What a run trains on and is judged by."""
+
+    train: DatasetFacts
+    val: DatasetFacts
+
+
+def is_lmdb(path: Path) -> bool:
+    """Say whether a path is the folder of an LMDB."""
+    return (path / DATA_FILE).is_file()
+
+
+def is_image_folder(path: Path) -> bool:
+    """Say whether a path is a folder of folders, at least one of which has an image in it."""
+    if not path.is_dir() or is_lmdb(path) or _is_dataset(path):
+        return False
+    folders = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    return any(is_image_name(file.name) for folder in folders for file in folder.rglob("*"))
+
+
+def dataset_for(
+    train: Path,
+    val: Path | None,
+    options: BuildOptions,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> BuiltDataset:
+    """Return the datasets that a spec's `data.train` and `data.val` mean.
+
+    LMDBs, and folders that `ftjob data build` made, are inspected. Folders of images are built once into the
+    cache, under a digest of what they hold and of the options. Raises BadDataError.
+    """
+    if not is_image_folder(train):
+        return BuiltDataset(inspect(_lmdb_of(train, TRAIN)), inspect(_lmdb_of(val or train, VAL)))
+    val_images = val if val is not None and is_image_folder(val) else None
+    if val is None and options.val_split is None:
+        raise BadDataError(f"{train}: no val: give data.val or data.val_split")
+    out = _built(train, val_images, options, progress)
+    separate = val if val is not None and val_images is None else None
+    return BuiltDataset(
+        inspect(out.split(TRAIN)), inspect(_lmdb_of(separate, VAL) if separate else out.split(VAL))
+    )
+
+
+def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:
+    """Raise BadDataError where labels and num_output do not go together; None means as many as there are."""
+    classes = max(train.histogram) + 1 if num_output is None else num_output
+    least, most = min(train.histogram), max(train.histogram)
+    if least < 0:
+        raise BadDataError(f"{train.path}: a label is {least}: number the classes from 0")
+    if most >= classes:
+        hint = "they begin at 1, number the classes from 0" if least == 1 else f"set num_output to {most + 1}"
+        raise BadDataError(f"{train.path}: labels go up to {most}, but num_output is {classes}: {hint}")
+    if least > 0:
+        raise BadDataError(f"{train.path}: labels begin at {least}: number the classes from 0")
+    if gaps := [label for label in range(most) if label not in train.histogram]:
+        raise BadDataError(f"{train.path}: no image has label {gaps[0]}: number the classes without gaps")
+    for label, count in train.histogram.items():
+        if count == 1:
+            raise BadDataError(f"{train.path}: label {label} has one image only: add some, or leave it out")
+    if strange := sorted(set(val.histogram) - set(train.histogram)):
+        raise BadDataError(
+            f"{val.path}: label {strange[0]} is not in {train.path}: make both from the same classes"
+        )
+
+
+def _is_dataset(path: Path) -> bool:
+    return is_lmdb(DatasetFolder(path).split(TRAIN))
+
+
+def _lmdb_of(path: Path, split: str) -> Path:
+    """An LMDB, or the one of a split inside a built dataset."""
+    inside = DatasetFolder(path).split(split)
+    return inside if is_lmdb(inside) and not is_lmdb(path) else path
+
+
+def _built(
+    train: Path, val: Path | None, options: BuildOptions, progress: Callable[[Progress], None]
+) -> DatasetFolder:
+    parts, _ = plan_parts(train, val, options)
+    out = DatasetFolder(cache_dir() / "datasets" / plan_digest(parts, options))
+    if not out.is_whole:
+        with locked(out.root.with_suffix(".lock"), wait=True):
+            if not out.is_whole:
+                build(train, out.root, options, val=val, progress=progress)
+    return out

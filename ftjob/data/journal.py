@@ -1,0 +1,100 @@
+"""What a build has done so far: a line per image, and how much of all files counts."""
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob import files
+
+Sums = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One image of the source, as sources.jsonl has it."""
+
+    split: str
+    source: str
+    """Its path in the source."""
+    stamp: str
+    """Its size and time when it was read."""
+    label: int
+    key: str
+    """Its record's key; empty where it was left out."""
+    sha256: str
+    """Of the source file."""
+    record: str
+    """sha256 of the record's value; empty where it was left out."""
+    notes: tuple[str, ...]
+    error: str
+    """Why it was left out; empty where it was not."""
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the lines of a sources.jsonl."""
+    with path.open(encoding="utf-8") as file:
+        for text in file:
+            yield line_from_json(json.loads(text))
+
+
+def line_from_json(values: dict[str, Any]) -> Line:
+    return Line(**{**values, "notes": tuple(values["notes"])})
+
+
+def json_text(line: Line) -> str:
+    return json.dumps(asdict(line), separators=(",", ":")) + "\n"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a build is: everything past it is cut off before it goes on."""
+
+    done: int
+    """Images dealt with, over train and val."""
+    journal_bytes: int
+    sums: Sums
+    """Sum of all train pixels so far, (H, W) or (H, W, 3)."""
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez(buffer, done=checkpoint.done, journal_bytes=checkpoint.journal_bytes, sums=checkpoint.sums)
+    with files.whole(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Return the checkpoint; None where there is none."""
+    if not path.exists():
+        return None
+    with np.load(path) as values:
+        return Checkpoint(int(values["done"]), int(values["journal_bytes"]), values["sums"])
+
+
+class Journal:
+    """sources.jsonl while it grows."""
+
+    def __init__(self, path: Path, keep_bytes: int) -> None:
+        self._file = path.open("ab")
+        self._file.truncate(keep_bytes)
+        self._file.seek(0, os.SEEK_END)
+
+    def add(self, line: Line) -> None:
+        self._file.write(json_text(line).encode())
+
+    def flush(self) -> int:
+        """Put everything on disk; return the size."""
+        self._file.flush()
+        os.fdatasync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,103 @@
+"""manifest.json: what a built dataset holds and what it was made from. Written last, it makes OUT whole."""
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftjob.data.journal import Line
+from ftjob.errors import BadDataError
+
+FORMAT = 1
+TOLD_UNREADABLE = 20
+"""Unreadable images the manifest names; sources.jsonl has them all."""
+
+
+@dataclass(frozen=True)
+class SplitCounts:
+    """One LMDB."""
+
+    records: int
+    histogram: tuple[int, ...]
+    """Records per label."""
+    digest: str
+    """sha256 over every record's key and sha256, in order."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What stands in manifest.json."""
+
+    sources: dict[str, str]
+    """Where the images of train and val lay."""
+    options: dict[str, Any]
+    """BuildOptions: the exact preprocessing, the split and the seed."""
+    made_with: dict[str, str]
+    """Versions of what decoded and resized."""
+    labels: tuple[str, ...]
+    splits: dict[str, SplitCounts]
+    """train, and val where there is one."""
+    mean: tuple[float, ...]
+    """Per channel (BGR), over all pixels of train."""
+    notes: dict[str, int]
+    """Images out of the ordinary, by what they were."""
+    unreadable: int
+    unreadable_first: tuple[str, ...]
+    """`path: why` of the first of them; sources.jsonl has all."""
+    reused: int = field(compare=False, default=0)
+    """Records taken over from the build before."""
+    seconds: float = field(compare=False, default=0.0)
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values of manifest.json."""
+        return asdict(self)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest.json. Raises BadDataError where it is not one."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["splits"] = {
+            name: SplitCounts(**{**counts, "histogram": tuple(counts["histogram"])})
+            for name, counts in values["splits"].items()
+        }
+        tuples = {name: tuple(values[name]) for name in ("labels", "mean", "unreadable_first")}
+        return Manifest(**{**values, **tuples})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadDataError(
+            f"{path}: is not a manifest of ftjob ({error}): build the dataset again"
+        ) from error
+
+
+class Tally:
+    """Counts the lines of a build as they come, in order."""
+
+    def __init__(self, classes: int) -> None:
+        self.notes: Counter[str] = Counter()
+        self.unreadable = 0
+        self.unreadable_first: list[str] = []
+        self._classes = classes
+        self._counts: dict[str, list[int]] = {}
+        self._digests: dict[str, hashlib._Hash] = {}
+
+    def add(self, line: Line) -> None:
+        if line.error:
+            self.unreadable += 1
+            if self.unreadable <= TOLD_UNREADABLE:
+                self.unreadable_first.append(f"{line.source}: {line.error}")
+            return
+        self.notes.update(line.notes)
+        counts = self._counts.setdefault(line.split, [0] * self._classes)
+        counts[line.label] += 1
+        digest = self._digests.setdefault(line.split, hashlib.sha256())
+        digest.update(line.key.encode(errors="surrogateescape") + bytes.fromhex(line.record))
+
+    def splits(self) -> dict[str, SplitCounts]:
+        """Return what was counted for each split."""
+        return {
+            split: SplitCounts(sum(counts), tuple(counts), self._digests[split].hexdigest())
+            for split, counts in self._counts.items()
+        }

@@ -1,0 +1,205 @@
+"""From an image file's bytes to the pixels that are stored: every kind of image comes through here."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ftjob.data.resize import Mode, fit, resized_size, scale
+from ftjob.errors import BadDataError
+
+JPEG_MAGIC = b"\xff\xd8\xff"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_DEPTH_AT = 24
+EXIF_MAGIC = b"Exif\0\0"
+EXIF_WITHIN = 70_000
+"""Exif is in one of the first segments, and a segment has at most 64 KiB."""
+ORIENTATION = 0x0112
+MAX_PIXELS = 100_000_000
+"""Of an image that has to be decoded at its full size: 300 MB."""
+HARMLESS = "extraneous bytes"
+"""What libjpeg says of padding between segments: the picture is whole."""
+
+
+class UnreadableError(Exception):
+    """An image that cannot be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What every stored image is made into."""
+
+    height: int
+    width: int
+    mode: Mode
+    color: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A stored image."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3) in BGR, or (H, W) where grey."""
+    notes: tuple[str, ...]
+    """What was out of the ordinary: rotated, cmyk, 16-bit, alpha, animated, padded."""
+
+
+def stored_picture(data: bytes, shape: Shape) -> Picture:
+    """Decode an image file and make it the stored shape. Raises UnreadableError."""
+    picture = _plain_jpeg(data, shape) if data.startswith(JPEG_MAGIC) else None
+    if picture is None:
+        picture = _any_image(data, shape.color)
+    pixels = picture.pixels
+    size = resized_size(pixels.shape[0], pixels.shape[1], shape.height, shape.width, shape.mode)
+    return Picture(fit(scale(pixels, *size), shape.height, shape.width), picture.notes)
+
+
+def read_picture(path: Path, shape: Shape) -> NDArray[np.uint8]:
+    """Read an image file as it would be stored: (H, W, C) in BGR. Raises BadDataError, naming the file."""
+    try:
+        pixels = stored_picture(path.read_bytes(), shape).pixels
+    except UnreadableError as error:
+        raise BadDataError(f"{path}: {error}: give another image") from error
+    except OSError as error:
+        raise BadDataError(f"{path}: cannot be read ({error.strerror}): mend the path") from error
+    return pixels if shape.color else pixels[:, :, np.newaxis]
+
+
+def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:
+    """Decode a grey or colour JPEG, at 1/2 to 1/8 where that is still large enough; None for other kinds."""
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    if space == "CMYK":
+        return None
+    orientation = _orientation(data)
+    wanted = resized_size(*_turned(height, width, orientation), shape.height, shape.width, shape.mode)
+    pixels, notes = _decode_jpeg(data, shape.color, _turned(*wanted, orientation))
+    if orientation == 1:
+        return Picture(pixels, notes)
+    return Picture(_upright(pixels, orientation), (*notes, "rotated"))
+
+
+def _decode_jpeg(
+    data: bytes, color: bool, at_least: tuple[int, int]
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    def decode(strict: bool) -> NDArray[np.uint8]:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            data,
+            "BGR" if color else "GRAY",
+            min_height=at_least[0],
+            min_width=at_least[1],
+            min_factor=2,
+            strict=strict,
+        )
+        return pixels if color else pixels[:, :, 0]
+
+    try:
+        return decode(strict=True), ()
+    except ValueError as error:
+        if HARMLESS not in str(error):
+            raise UnreadableError(f"damaged or cut short ({error})") from error
+        return decode(strict=False), ("padded",)
+
+
+def _orientation(data: bytes) -> int:
+    """The Exif orientation of a JPEG, 1 (upright) to 8; 1 where it has none."""
+    start = data.find(EXIF_MAGIC, 0, EXIF_WITHIN)
+    if start < 0:
+        return 1
+    size = int.from_bytes(data[start - 2 : start], "big") - 2
+    exif = Image.Exif()
+    try:
+        exif.load(data[start : start + size])
+        orientation = exif.get(ORIENTATION, 1)
+    except (SyntaxError, ValueError, KeyError, OSError):
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _turned(height: int, width: int, orientation: int) -> tuple[int, int]:
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an Exif orientation: 2 to 4 mirror or turn by 180°, 5 to 8 also swap the axes."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _any_image(data: bytes, color: bool) -> Picture:
+    """Decode with Pillow whatever it can; of an animation the first frame."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
+            notes = _notes(image, data)
+            upright = ImageOps.exif_transpose(image)
+            return Picture(_pixels(upright, color), notes)
+    except UnreadableError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadableError(f"not an image that can be decoded ({error})") from error
+
+
+def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
+    deep_png = data.startswith(PNG_MAGIC) and data[PNG_DEPTH_AT] == 16
+    told = {
+        "rotated": image.getexif().get(ORIENTATION, 1) != 1,
+        "cmyk": image.mode == "CMYK",
+        "16-bit": deep_png or image.mode.startswith("I"),
+        "alpha": image.has_transparency_data,
+        "animated": getattr(image, "n_frames", 1) > 1,
+    }
+    return tuple(note for note, so in told.items() if so)
+
+
+def _pixels(image: Image.Image, color: bool) -> NDArray[np.uint8]:
+    if image.mode == "F":
+        raise UnreadableError("its pixels are floating-point numbers: save it with 8 bits per channel")
+    if image.mode.startswith("I"):
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = _on_white(image)
+    pixels = np.asarray(image.convert("RGB" if color else "L"))
+    return np.ascontiguousarray(pixels[:, :, ::-1]) if color else pixels
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 0 to 65535 to 0 to 255."""
+    values = np.asarray(image).astype(np.int64).clip(0, 65535)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    layered = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
+
+
+def encode_pixels(pixels: NDArray[np.uint8], encoding: str) -> bytes:
+    """Return the data of a Datum: CHW bytes for raw, a file's bytes for png and jpg (quality 95)."""
+    if encoding == "raw":
+        planes = cv2.split(pixels) if pixels.ndim == 3 else (pixels,)
+        return b"".join(plane.tobytes() for plane in planes)
+    if encoding == "jpg":
+        grey = pixels.ndim == 2
+        jpeg: bytes = simplejpeg.encode_jpeg(
+            pixels[:, :, np.newaxis] if grey else pixels,
+            quality=95,
+            colorspace="GRAY" if grey else "BGR",
+            colorsubsampling="Gray" if grey else "420",
+        )
+        return jpeg
+    return cv2.imencode(".png", pixels)[1].tobytes()

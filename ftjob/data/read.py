@@ -1,0 +1,177 @@
+"""Reading datasets: what they hold without touching pixels, and their records from any position."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob import files
+from ftjob.data.datum import Buffer, DatumHead, read_head
+from ftjob.data.facts import DatasetFacts
+from ftjob.data.folder import DatasetFolder
+from ftjob.data.manifest import Manifest, read_manifest
+from ftjob.errors import BadDataError
+from ftjob.paths import cache_dir
+
+DATA_FILE = "data.mdb"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of a dataset."""
+
+    key: bytes
+    label: int
+    image: NDArray[np.uint8]
+    """(H, W, C) in BGR."""
+
+
+@contextmanager
+def opened(location: Path) -> Iterator[lmdb.Transaction]:
+    """Open an LMDB for reading: memory-mapped, without a lock file, so that a read-only mount will do.
+
+    Raises BadDataError where it is missing, no LMDB, cut short or empty.
+    """
+    data = location / DATA_FILE
+    if not data.is_file():
+        raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
+    try:
+        env = lmdb.open(str(location), readonly=True, lock=False, readahead=False)
+    except lmdb.Error as error:
+        raise BadDataError(
+            f"{location}: is no LMDB that can be read ({error}): copy or build it again"
+        ) from error
+    with env:
+        expected = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+        if data.stat().st_size < expected:
+            raise BadDataError(
+                f"{location}: {DATA_FILE} is cut short, {data.stat().st_size} of {expected} bytes: "
+                "copy it again"
+            )
+        if env.stat()["entries"] == 0:
+            raise BadDataError(f"{location}: holds no records: build it again")
+        with env.begin(buffers=True) as transaction:
+            yield transaction
+
+
+def inspect(location: Path) -> DatasetFacts:
+    """Return what an LMDB holds. Reads heads and labels only; labels.txt and manifest.json are looked for
+    beside it and above it. Raises BadDataError."""
+    histogram: Counter[int] = Counter()
+    with opened(location) as transaction:
+        for number, (key, value) in enumerate(transaction.cursor()):
+            head = read_head(value, _where(location, key))
+            histogram[head.label] += 1
+            if number == 0:
+                first = _shape(head, value, _where(location, key))
+                encoded = head.encoded
+    manifest = _manifest_of(location, histogram)
+    return DatasetFacts(
+        path=location,
+        records=histogram.total(),
+        channels=first[2],
+        height=first[0],
+        width=first[1],
+        histogram=dict(sorted(histogram.items())),
+        encoded=encoded,
+        digest=manifest.splits[location.name].digest if manifest else _data_digest(location / DATA_FILE),
+        labels=_labels_of(location),
+        mean=manifest.mean if manifest else (),
+        resize_mode=manifest.options["mode"] if manifest else "squash",
+    )
+
+
+def records(location: Path, start: int = 0) -> Iterator[Record]:
+    """Yield the records in key order, from a position on. Raises BadDataError for one that is no image."""
+    with opened(location) as transaction, transaction.cursor() as cursor:
+        if not cursor.first() or not _skip(cursor, start):
+            return
+        for key, value in cursor.iternext():
+            yield _record(location, key, value)
+
+
+def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
+    """Return the records at some positions, in the order asked for. Raises BadDataError, also for a position
+    past the end."""
+    wanted = list(indices)
+    found: dict[int, Record] = {}
+    with opened(location) as transaction, transaction.cursor() as cursor:
+        at, there = 0, cursor.first()
+        for index in sorted(set(wanted)):
+            there = there and _skip(cursor, index - at)
+            if not there:
+                raise BadDataError(f"{location}: has no record {index}: it holds fewer")
+            found[index], at = _record(location, cursor.key(), cursor.value()), index
+    return [found[index] for index in wanted]
+
+
+def channel_means(location: Path) -> tuple[float, ...]:
+    """Return the mean of each channel (BGR) over all pixels of all records. Raises BadDataError."""
+    total: NDArray[np.float64] = np.zeros(1)
+    pixels = 0
+    for record in records(location):
+        height, width, _ = record.image.shape
+        total = total + record.image.reshape(height * width, -1).sum(axis=0, dtype=np.uint64)
+        pixels += height * width
+    return tuple(float(value) for value in total / pixels)
+
+
+def _skip(cursor: lmdb.Cursor, steps: int) -> bool:
+    return all(cursor.next() for _ in range(steps))
+
+
+def _where(location: Path, key: Buffer) -> str:
+    return f"{location}: record {bytes(key).decode(errors='backslashreplace')}"
+
+
+def _record(location: Path, key: Buffer, value: Buffer) -> Record:
+    from ftjob.data.decode import decode_data  # here, because OpenCV is slow to import
+
+    where = _where(location, key)
+    head = read_head(value, where)
+    return Record(bytes(key), head.label, decode_data(head, value[head.data], where))
+
+
+def _shape(head: DatumHead, value: Buffer, where: str) -> tuple[int, ...]:
+    """(H, W, C): encoded records of convert_imageset do not say it, their image does."""
+    if not head.encoded:
+        return head.height, head.width, head.channels
+    from ftjob.data.decode import decode_data
+
+    return decode_data(head, value[head.data], where).shape
+
+
+def _labels_of(location: Path) -> tuple[str, ...]:
+    for folder in (location, location.parent):
+        path = DatasetFolder(folder).labels
+        if path.is_file():
+            return tuple(path.read_text(encoding="utf-8").splitlines())
+    return ()
+
+
+def _manifest_of(location: Path, histogram: Counter[int]) -> Manifest | None:
+    """The manifest of the build this LMDB came from; None where it tells of other records."""
+    path = DatasetFolder(location.parent).manifest
+    if not path.is_file():
+        return None
+    manifest = read_manifest(path)
+    counts = manifest.splits.get(location.name)
+    if counts is None or Counter(dict(enumerate(counts.histogram))) != histogram:
+        return None
+    return manifest
+
+
+def _data_digest(data: Path) -> str:
+    """sha256 of data.mdb, remembered in the cache as long as the file stays as it is."""
+    found = data.stat()
+    name = f"{data.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    note = cache_dir() / "digests" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    if not note.is_file():
+        files.write_text(note, files.sha256(data))
+    return note.read_text(encoding="utf-8")

@@ -1,0 +1,62 @@
+"""The LMDB that is being written: appended in batches, each on disk or not there."""
+
+from pathlib import Path
+
+import lmdb
+
+from ftjob.errors import StorageError
+
+FIRST_MAP = 64 << 20
+KEY_BYTES = 511
+"""The longest key that LMDB takes."""
+
+
+def record_key(place: int, path: str) -> bytes:
+    """Return a record's key as convert_imageset makes it: its place in 8 digits, then the image's path."""
+    return f"{place:08d}_{path}".encode(errors="surrogateescape")[:KEY_BYTES]
+
+
+def place_of(key: bytes) -> int:
+    return int(key[:8])
+
+
+class RecordWriter:
+    """Appends records to an LMDB in a folder of its own; the map grows as it has to."""
+
+    def __init__(self, folder: Path, keep: int, map_size: int = FIRST_MAP) -> None:
+        """Open or make the LMDB and remove what lies at place `keep` and after."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._env = lmdb.open(str(folder), map_size=map_size, mode=0o644)
+        self._cut(keep)
+
+    def append(self, batch: list[tuple[bytes, bytes]]) -> None:
+        """Write a batch whose keys come after all others, and put it on disk.
+
+        Raises StorageError where the disk is full: the batches before stay good.
+        """
+        while True:
+            try:
+                self._put(batch)
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+            except lmdb.Error as error:
+                raise StorageError(
+                    f"{self._folder}: cannot be written ({error}): free some space and build again, "
+                    "it goes on from here"
+                ) from error
+            else:
+                return
+
+    def close(self) -> None:
+        self._env.close()
+
+    def _put(self, batch: list[tuple[bytes, bytes]]) -> None:
+        with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:
+            cursor.putmulti(batch, append=True)
+
+    def _cut(self, keep: int) -> None:
+        with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:
+            found = cursor.set_range(b"%08d" % keep)
+            while found:
+                found = cursor.delete()

@@ -1,0 +1,176 @@
+"""Where images come from: a folder per class, a list as convert_imageset reads, or a CSV."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob.data.tree import Folder, is_image_name
+from ftjob.errors import BadDataError
+
+CSV_SUFFIX = ".csv"
+LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
+PATH_COLUMN, LABEL_COLUMN = "path", "label"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of one source, each with its label: three columns of one length."""
+
+    folder: Folder
+    """What the paths are relative to."""
+    classes: tuple[str, ...]
+    """Class names in label order."""
+    paths: Sequence[str]
+    labels: Sequence[int]
+    stamps: Sequence[str]
+    """What changes when a file changes."""
+
+
+def list_images(source: Path, classes: tuple[str, ...] = ()) -> Listing:
+    """List what a source holds. With `classes`, those of train, a val source gets the same labels.
+
+    Raises BadDataError for a source that is missing, empty, of no known kind, or has a bad line.
+    """
+    if source.is_dir():
+        listing = _by_folders(source, classes)
+    elif source.suffix.lower() == CSV_SUFFIX:
+        listing = _by_rows(source, list(_csv_rows(source)), classes)
+    elif source.is_file():
+        listing = _by_rows(source, list(_list_rows(source)), classes)
+    else:
+        raise BadDataError(
+            f"{source}: is not there: give a folder with one folder of images per class, "
+            "a list of `path label` lines, or a .csv file"
+        )
+    return listing
+
+
+def _by_folders(source: Path, classes: tuple[str, ...]) -> Listing:
+    folder = Folder(source)
+    names = class_order(folder.folders())
+    if not names:
+        raise BadDataError(
+            f"{source}: holds no folders: put the images of every class into a folder of its own"
+        )
+    if strange := sorted(set(names) - set(classes)) if classes else []:
+        raise BadDataError(f"{source / strange[0]}: is no class of train: rename or remove the folder")
+    paths: list[str] = []
+    labels: list[int] = []
+    stamps: list[str] = []
+    label_of = {name: label for label, name in enumerate(classes or names)}
+    for name in names:
+        found = [(path, stamp) for path, stamp in folder.files(name) if is_image_name(path)]
+        if not found and not classes:
+            raise BadDataError(f"{source / name}: holds no images: add some, or remove the folder")
+        paths.extend(path for path, _ in found)
+        stamps.extend(stamp for _, stamp in found)
+        labels.extend([label_of[name]] * len(found))
+    if not paths:
+        raise BadDataError(f"{source}: holds no images: put some into the folders")
+    return Listing(folder, classes or tuple(names), paths, labels, stamps)
+
+
+def class_order(names: Sequence[str]) -> list[str]:
+    """Sort class names: by number where all are numbers (9 before 10), else by code point."""
+    if all(name.isascii() and name.isdigit() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    path: str
+    label: str
+
+
+def _list_rows(source: Path) -> Iterator[_Row]:
+    """Lines of `path label`, split at the last space, as convert_imageset does; empty ones are skipped."""
+    for number, line in enumerate(_lines(source), start=1):
+        if not line.strip():
+            continue
+        path, _, label = line.strip().rpartition(" ")
+        if not path:
+            raise BadDataError(
+                f"{source}: line {number}: {line.strip()!r} is not `path label`: mend the line"
+            )
+        yield _Row(number, path.strip(), label)
+
+
+def _csv_rows(source: Path) -> Iterator[_Row]:
+    """Rows under a header that has the columns path and label."""
+    rows = csv.DictReader(_lines(source))
+    missing = {PATH_COLUMN, LABEL_COLUMN} - set(rows.fieldnames or ())
+    if missing:
+        raise BadDataError(
+            f"{source}: line 1: has no column {min(missing)!r}: begin with a header `path,label`"
+        )
+    for row in rows:
+        if not row[PATH_COLUMN] or not row[LABEL_COLUMN]:
+            raise BadDataError(f"{source}: line {rows.line_num}: path or label is empty: mend the line")
+        yield _Row(rows.line_num, row[PATH_COLUMN].strip(), row[LABEL_COLUMN].strip())
+
+
+def _lines(source: Path) -> list[str]:
+    try:
+        return source.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadDataError(f"{source}: cannot be read as text ({error}): give a UTF-8 file") from error
+
+
+def _by_rows(source: Path, rows: list[_Row], classes: tuple[str, ...]) -> Listing:
+    if not rows:
+        raise BadDataError(f"{source}: lists no images: write one `path label` per line")
+    folder = Folder(source.parent)
+    named = source.suffix.lower() == CSV_SUFFIX and not all(_is_integer(row.label) for row in rows)
+    labels = _named_labels(source, rows, classes) if named else _numbers(source, rows)
+    names = classes or _class_names(rows, labels, named)
+    return Listing(
+        folder, names, [row.path for row in rows], labels, [_stamp(source, folder, row) for row in rows]
+    )
+
+
+def _numbers(source: Path, rows: list[_Row]) -> list[int]:
+    for row in rows:
+        if not _is_integer(row.label):
+            raise BadDataError(
+                f"{source}: line {row.line}: label {row.label!r} of {row.path} is not an integer: "
+                "number the classes from 0"
+            )
+        if int(row.label) < 0:
+            raise BadDataError(
+                f"{source}: line {row.line}: label {row.label} of {row.path} is negative: "
+                "number the classes from 0"
+            )
+    return [int(row.label) for row in rows]
+
+
+def _named_labels(source: Path, rows: list[_Row], classes: tuple[str, ...]) -> list[int]:
+    names = classes or tuple(class_order(sorted({row.label for row in rows})))
+    label_of = {name: label for label, name in enumerate(names)}
+    for row in rows:
+        if row.label not in label_of:
+            raise BadDataError(
+                f"{source}: line {row.line}: {row.label!r} is no class of train: mend the label"
+            )
+    return [label_of[row.label] for row in rows]
+
+
+def _class_names(rows: list[_Row], labels: list[int], named: bool) -> tuple[str, ...]:
+    if named:
+        return tuple(class_order(sorted({row.label for row in rows})))
+    return tuple(str(label) for label in range(max(labels) + 1))
+
+
+def _stamp(source: Path, folder: Folder, row: _Row) -> str:
+    stamp = folder.stamp(row.path)
+    if stamp is None:
+        raise BadDataError(
+            f"{source}: line {row.line}: {row.path} is not there, looked for in {folder.root}: mend the path"
+        )
+    return stamp
+
+
+def _is_integer(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()

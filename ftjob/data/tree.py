@@ -1,0 +1,70 @@
+"""A folder of image files on this machine. A bucket has the same four verbs."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    }
+)
+
+
+def is_image_name(path: str) -> bool:
+    """Say whether a file's name is that of an image; others, such as Thumbs.db, are passed over."""
+    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a pure, often called test
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Files by their path relative to a root, with forward slashes."""
+
+    root: Path
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders right below the root, but for hidden ones."""
+        with os.scandir(self.root) as found:
+            return sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
+
+    def files(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Yield (path, stamp) of every file below a folder, in order of name, folders in folders included."""
+        with os.scandir(self.root / folder) as found:
+            entries = sorted(
+                (entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name
+            )
+        for entry in entries:
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir():
+                yield from self.files(path)
+            elif entry.is_file():
+                yield path, _stamp(entry.stat())
+
+    def stamp(self, path: str) -> str | None:
+        """Return what changes when the file changes (its size and time); None where it is not there."""
+        try:
+            return _stamp((self.root / path).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes. Raises OSError."""
+        with open(os.path.join(self.root, path), "rb", buffering=0) as file:  # noqa: PTH118, PTH123 - often called
+            return file.read()
+
+
+def _stamp(found: os.stat_result) -> str:
+    return f"{found.st_size}-{found.st_mtime_ns}"
