@@ -21,8 +21,9 @@ RELEASE = "bullseye"
 """Debian 11, the last release with Caffe."""
 PACKAGES = ("caffe", "python3-caffe", "libopenblas0-pthread")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-DEBIAN_SUITES = frozenset(
-    "buster bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split()
+DEBIAN_SUITES = (
+    *("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid"),
+    *("oldoldstable", "oldstable", "stable", "testing", "unstable"),
 )
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 """Debian's architectures that a bundle can be made for, and the names of their library folders."""

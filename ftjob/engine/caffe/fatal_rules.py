@@ -82,7 +82,7 @@ RULES = (
     Rule(
         r"history_size|Incorrect length of history",
         BadNetError,
-        "the solverstate is not of this net and solver: start anew, with the snapshot's caffemodel as weights",
+        "the solverstate is not of this net and solver: start anew, with its caffemodel as weights",
     ),
     # db_lmdb.hpp, data_transformer.cpp: data
     Rule(
@@ -147,7 +147,7 @@ RULES = (
     Rule(
         r"(?:cudaSuccess|CU\w+_STATUS_SUCCESS) \((?P<code>\d+) vs\. 0\) *(?P<why>.*)",
         EngineError,
-        "the GPU failed with error {code} {why}: check `nvidia-smi`, and that this Caffe is built for this GPU",
+        "the GPU failed with error {code} {why}: check `nvidia-smi`, and that this Caffe is built for it",
     ),
     # solver_factory.hpp, sgd_solver.cpp
     Rule(

@@ -63,7 +63,7 @@ class Collected:
     def __init__(self, records: int, blobs: Dict[str, Any]) -> None:
         self.records = records
         self.blobs = blobs
-        self.parts = {name: [] for name in blobs}  # type: Dict[str, List[Any]]
+        self.parts: Dict[str, List[Any]] = {name: [] for name in blobs}
 
     def take(self, first: int, batch: int) -> None:
         """Copy what the batch that begins at record `first` left in the blobs."""

@@ -32,12 +32,12 @@ class Server:
 
     def __init__(self, caffe: Any) -> None:
         self.caffe = caffe
-        self.opened = None  # type: Any
+        self.opened: Any = None
 
     def answer(self, command: str, fields: Dict[str, Any], arrays: Dict[str, Any]) -> wire.Frame:
         """Do one command: a method here that opens something, or one of what is open."""
-        opening = {"open_solver": self.open_solver, "open_deploy": self.open_deploy, "probe": self.probe}
-        function = opening.get(command) or getattr(self.opened, command)  # type: Callable[..., wire.Frame]
+        owner = self if command in ("open_solver", "open_deploy", "probe") else self.opened
+        function: Callable[..., wire.Frame] = getattr(owner, command)
         return function(**fields, **arrays)
 
     def open_solver(
