@@ -1,10 +1,10 @@
 """The built-in nets, by name, written layer by layer with a small builder."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.suggest import did_you_mean
 from ftjob.net.zoo import alexnet, caffenet, googlenet, lenet, resnet50, squeezenet, vgg16, vgg19
 from ftjob.net.zoo.entry import ZooNet
 
@@ -27,11 +27,8 @@ NAMES: tuple[str, ...] = tuple(_NETS)
 def get(name: str) -> ZooNet:
     """Return what is known of a built-in net. Raises BadNetError for a name that is none."""
     if name not in _NETS:
-        close = get_close_matches(name.lower(), NAMES, n=1)
-        meant = f"did you mean {close[0]}? " if close else ""
-        raise BadNetError(
-            f"there is no built-in net {name!r}: {meant}The built-in nets are {', '.join(NAMES)}."
-        )
+        hint = did_you_mean(name, NAMES)
+        raise BadNetError(f'there is no built-in net "{name}"{hint} (there are {", ".join(NAMES)})')
     return _NETS[name]
 
 

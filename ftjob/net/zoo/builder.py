@@ -33,6 +33,7 @@ AVE = PoolingParameter.AVE
 WEIGHT_AND_BIAS = (ParamSpec(lr_mult=1, decay_mult=1), ParamSpec(lr_mult=2, decay_mult=0))
 """Caffe's usual recipe: the bias learns twice as fast and does not decay."""
 
+
 NOT_LEARNED = ParamSpec(lr_mult=0, decay_mult=0)
 
 
@@ -148,8 +149,11 @@ class NetBuilder:
         return self._layer("Dropout", name, [blob], blob, dropout_param=DropoutParameter(dropout_ratio=ratio))
 
     def batch_norm(self, name: str, blob: str) -> str:
-        """Append a BatchNorm in place, its three statistics marked as not learned (batch_norm_layer.cpp does
-        so itself, but Net::Init decides on the backward pass by what the prototxt says)."""
+        """Append a BatchNorm in place: with the batch's statistics in TRAIN, the running ones in TEST.
+
+        Its params are marked as not learned, which they are not anyway: Net::Init would else run every layer
+        above a frozen BatchNorm backward.
+        """
         return self._layer("BatchNorm", name, [blob], blob, param=[NOT_LEARNED] * 3)
 
     def scale(self, name: str, blob: str) -> str:

@@ -1,0 +1,152 @@
+"""Layers that join, cut, reshape or select, without arithmetic of their own."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+from ftjob.net.layers.rule import MAX_AXES, Rule, Setup, Shape, axis_of, bottom_text, refuse, text
+from ftjob.net.proto.caffe_pb2 import LayerParameter
+
+
+def _own_top(layer: LayerParameter) -> None:
+    if layer.top[0] == layer.bottom[0]:
+        raise refuse(layer, "it cannot work in place; give its top a name of its own")
+
+
+def _concat(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    param = layer.concat_param
+    axis = param.concat_dim if param.HasField("concat_dim") else param.axis
+    axis = axis_of(layer, bottoms[0], axis)
+    for index, shape in enumerate(bottoms):
+        if shape[:axis] + shape[axis + 1 :] != bottoms[0][:axis] + bottoms[0][axis + 1 :] or len(
+            shape
+        ) != len(bottoms[0]):
+            first, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, index)
+            raise refuse(layer, f"its bottoms {first} and {other} may differ in axis {axis} only")
+    joined = sum(shape[axis] for shape in bottoms)
+    return Setup(((*bottoms[0][:axis], joined, *bottoms[0][axis + 1 :]),))
+
+
+def _slice(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    param = layer.slice_param
+    axis = axis_of(layer, bottoms[0], param.slice_dim if param.HasField("slice_dim") else param.axis)
+    size, tops = bottoms[0][axis], len(layer.top)
+    points = list(param.slice_point)
+    if not points:
+        if size % tops:
+            raise refuse(layer, f"axis {axis} of its bottom {text(bottoms[0])} cannot be cut into {tops}")
+        points = list(range(size // tops, size, size // tops))
+    edges = [0, *points, size]
+    if len(points) != tops - 1 or any(low >= high for low, high in pairwise(edges)):
+        raise refuse(layer, f"slice_point {points} must cut axis {axis} ({size} long) into {tops} tops")
+    return Setup(
+        tuple((*bottoms[0][:axis], high - low, *bottoms[0][axis + 1 :]) for low, high in pairwise(edges))
+    )
+
+
+def _flatten(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    _own_top(layer)
+    start = axis_of(layer, bottoms[0], layer.flatten_param.axis)
+    end = axis_of(layer, bottoms[0], layer.flatten_param.end_axis) + 1
+    if start > end:
+        raise refuse(layer, "end_axis must not come before axis")
+    return Setup(((*bottoms[0][:start], prod(bottoms[0][start:end]), *bottoms[0][end:]),))
+
+
+def _reshape(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    _own_top(layer)
+    bottom, param = bottoms[0], layer.reshape_param
+    start = param.axis if param.axis >= 0 else len(bottom) + param.axis + 1
+    end = len(bottom) if param.num_axes == -1 else start + param.num_axes
+    if not 0 <= start <= end <= len(bottom) or param.num_axes < -1:
+        raise refuse(layer, f"axis and num_axes do not name axes of its bottom, which is {text(bottom)}")
+    asked = list(param.shape.dim)[: MAX_AXES + 1]
+    new = [_copied(layer, bottom, start + index) if dim == 0 else dim for index, dim in enumerate(asked)]
+    if new.count(-1) > 1 or min(new, default=1) < -1:
+        raise refuse(layer, "shape may hold one -1 (inferred), zeros (copied) and positive sizes")
+    rest = prod(dim for dim in new if dim != -1) * prod(bottom[:start]) * prod(bottom[end:])
+    top = (*bottom[:start], *(prod(bottom) // rest if dim == -1 else dim for dim in new), *bottom[end:])
+    if prod(top) != prod(bottom):
+        raise refuse(layer, f"its bottom {bottom_text(layer, bottoms, 0)} cannot be reshaped to {text(top)}")
+    return Setup((top,))
+
+
+def _copied(layer: LayerParameter, bottom: Shape, axis: int) -> int:
+    if axis >= len(bottom):
+        raise refuse(layer, f"a 0 in shape copies axis {axis}, which its bottom {text(bottom)} has not")
+    return bottom[axis]
+
+
+def _crop(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    image, wanted = bottoms
+    start = axis_of(layer, image, layer.crop_param.axis)
+    offsets = list(layer.crop_param.offset) or [0]
+    if len(image) != len(wanted) or len(offsets) not in (1, len(image) - start):
+        raise refuse(layer, "its bottoms must have the same axes, and offset one number or one per axis")
+    for axis in range(start, len(image)):
+        offset = offsets[0] if len(offsets) == 1 else offsets[axis - start]
+        if offset + wanted[axis] > image[axis]:
+            one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
+            raise refuse(layer, f"a crop the size of {other} at offset {offset} is not inside {one}")
+    return Setup(((*image[:start], *wanted[start:]),))
+
+
+def _tile(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    if layer.tile_param.tiles < 1:
+        raise refuse(layer, "tiles must be at least 1")
+    axis = axis_of(layer, bottoms[0], layer.tile_param.axis)
+    tiled = bottoms[0][axis] * layer.tile_param.tiles
+    return Setup(((*bottoms[0][:axis], tiled, *bottoms[0][axis + 1 :]),))
+
+
+def _argmax(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    param, bottom = layer.argmax_param, bottoms[0]
+    per_axis = param.HasField("axis")
+    axis = axis_of(layer, bottom, param.axis) if per_axis else 1
+    choices = bottom[axis] if per_axis else prod(bottom[1:])
+    if not 1 <= param.top_k <= choices:
+        raise refuse(layer, f"top_k {param.top_k} must be 1 to {choices}")
+    if per_axis:
+        return Setup(((*bottom[:axis], param.top_k, *bottom[axis + 1 :]),))
+    top = [bottom[0], 2 if param.out_max_val else 1, param.top_k]
+    return Setup(((*top, *(1,) * (len(bottom) - 3)),))
+
+
+def _reduction(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    return Setup((bottoms[0][: axis_of(layer, bottoms[0], layer.reduction_param.axis)],))
+
+
+def _batch_reindex(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    if len(bottoms[1]) != 1:
+        raise refuse(layer, f"its second bottom must have one axis and is {text(bottoms[1])}")
+    return Setup(((bottoms[1][0], *bottoms[0][1:]),))
+
+
+def _filter(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    """Return the shapes before anything is filtered out: the largest its tops can be."""
+    selector = bottoms[-1]
+    if len(layer.top) != len(bottoms) - 1:
+        raise refuse(layer, "it must have one top for each bottom but the last, which selects")
+    if prod(selector[1:]) != 1 or any(shape[:1] != selector[:1] for shape in bottoms):
+        raise refuse(layer, f"its last bottom, {text(selector)}, must have one number per item of the others")
+    return Setup(tuple(bottoms[:-1]))
+
+
+def _silence(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    return Setup(())
+
+
+RULES = {
+    "ArgMax": Rule(_argmax),
+    "BatchReindex": Rule(_batch_reindex, bottoms=(2, 2)),
+    "Concat": Rule(_concat, bottoms=(1, None)),
+    "Crop": Rule(_crop, bottoms=(2, 2)),
+    "Filter": Rule(_filter, bottoms=(2, None), tops=(1, None)),
+    "Flatten": Rule(_flatten),
+    "HDF5Output": Rule(_silence, bottoms=(2, 2), tops=(0, 0)),
+    "Reduction": Rule(_reduction),
+    "Reshape": Rule(_reshape),
+    "Silence": Rule(_silence, bottoms=(1, None), tops=(0, 0)),
+    "Slice": Rule(_slice, tops=(1, None)),
+    "Tile": Rule(_tile),
+}
