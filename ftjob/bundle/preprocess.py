@@ -2,15 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from ftjob.data.resize import Mode, resize
-from ftjob.errors import BadDataError
 
 
 @dataclass(frozen=True)
@@ -22,7 +17,7 @@ class Preprocess:
     height: int
     width: int
     """Of the stored images: what a picture is resized to."""
-    resize_mode: Mode
+    resize_mode: str
     crop: int | None
     """Side of the square cut from the middle after resizing; None where the whole image is used."""
     mean: tuple[float, ...]
@@ -59,15 +54,3 @@ def transform(
     elif how.mean:
         values = values - np.asarray(how.mean, dtype=np.float32)[:, np.newaxis, np.newaxis]
     return np.ascontiguousarray(values * np.float32(how.scale))
-
-
-def load_image(path: Path, how: Preprocess) -> NDArray[np.uint8]:
-    """Read a picture as it would be stored for training: (H, W, C) uint8 in BGR.
-
-    Raises BadDataError, naming the file, where it cannot be decoded.
-    """
-    try:
-        with Image.open(path) as picture:
-            return resize(picture, how.height, how.width, how.resize_mode, color=how.channels == 3)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadDataError(f"{path}: cannot be read as an image ({error})") from error

@@ -1,0 +1,54 @@
+"""Laws of the command line itself; tests/e2e has the verbs at work."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+
+def ftjob(*words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    words = (sys.executable, "-m", "ftjob", *words)
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", [("stauts",), ("submit",), ("ls", "--wide"), ("engine", "install", "torch")])
+def test_a_wrong_command_line_is_exit_code_2(tmp_path: Path, words: tuple[str, ...]):
+    """A misspelt verb, a missing argument, an unknown option, an engine there is none of."""
+    done = ftjob(*words, folder=tmp_path)
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_told_in_one_sentence_with_a_file_to_report(tmp_path: Path):
+    """What nobody foresaw: exit code 1, no traceback on the screen, all of it in the file that is named."""
+    script = (
+        "import sys, ftjob.cli, ftjob.__main__ as program\n"
+        "def broken(*_, **__): raise ZeroDivisionError('seven')\n"
+        "program.app = broken\n"
+        "program.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    [line] = done.stderr.strip().splitlines()
+    report = Path(line.split()[-1])
+    assert "ZeroDivisionError: seven" in report.read_text()
+    report.unlink()
+
+
+def test_nothing_submitted_is_an_empty_list(tmp_path: Path):
+    """`ls` on a new machine."""
+    assert json.loads(ftjob("ls", "-o", "json", folder=tmp_path).stdout) == []
+
+
+def test_the_schema_that_is_printed_takes_the_example(tmp_path: Path):
+    """`ftjob schema` is a JSON Schema, and examples/spec.yaml is right by it."""
+    schema = json.loads(ftjob("schema", folder=tmp_path).stdout)
+    example = Path(__file__).parents[1] / "examples" / "spec.yaml"
+
+    jsonschema.validate(yaml.safe_load(example.read_text(encoding="utf-8")), schema)
