@@ -32,6 +32,7 @@ class Child:
         inherit: Sequence[int] = (),
     ) -> None:
         self.log = log
+        self._end: errors.FtjobError | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = log.stat().st_size if log.exists() else 0
         to_child, requests = os.pipe()
@@ -63,6 +64,8 @@ class Child:
         self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object
     ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Send a command and wait for its reply. The process's death ends the wait at once."""
+        if self._end:
+            raise errors.EngineError(f"the engine ended before: {self._end}")
         with self._ending_on_error():
             try:
                 wire.send(self._requests, {"command": command, **fields}, arrays or {})
@@ -119,7 +122,8 @@ class Child:
             yield
         except _RefusalError as refused:
             raise refused.error from None
-        except BaseException:
+        except BaseException as error:
+            self._end = error if isinstance(error, errors.FtjobError) else errors.EngineError(repr(error))
             self.kill()
             raise
 

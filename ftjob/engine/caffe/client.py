@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ftjob.engine import Blobs, DeployNet, Engine, Iteration, SnapshotFiles
 from ftjob.engine.caffe.child import Child
 from ftjob.engine.caffe.installed import find_caffe
-from ftjob.engine.caffe.process.snapshotfile import is_whole
+from ftjob.engine.caffe.process.snapshotfile import field_numbers
 from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError, StorageError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.prototxt import parse_solver, to_text
@@ -193,7 +193,11 @@ def _existing(path: Path) -> str:
 def _whole(path: Path) -> str:
     """Return the path of a file that Caffe wrote; Caffe itself takes an empty one for weights of no layer."""
     text = _existing(path)
-    if path.suffix != ".h5" and not (path.stat().st_size and is_whole(path)):
+    try:
+        whole = path.suffix == ".h5" or field_numbers(path)
+    except ValueError:
+        whole = False
+    if not whole:
         raise BadNetError(f"{path} is empty, cut off or not a file of Caffe's: fetch it again")
     return text
 

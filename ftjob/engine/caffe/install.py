@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -86,8 +87,11 @@ def _check_space(folder: Path) -> None:
 
 
 def _import_whole_package(python: Path) -> None:
-    """Import all of pycaffe once: it proves the libraries and leaves the modules compiled."""
-    done = subprocess.run([python, "-c", "import caffe"], check=False, capture_output=True, text=True)
+    """Import all of pycaffe once: it proves the libraries, and leaves its modules compiled."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [python, "-c", "import caffe"], check=False, capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         raise EngineError(f"the unpacked Caffe does not import: {done.stderr.strip().splitlines()[-1]}")
 

@@ -1,4 +1,4 @@
-"""A solverstate's path to its caffemodel, and whether a protobuf file is whole, without protobuf.
+"""A solverstate's path to its caffemodel, and which fields a snapshot's files have, without protobuf.
 
 For Caffe's own Python (3.7, standard library only). A protobuf message is a row of fields (key, then value),
 and of a field that stands there twice the last counts: so a path is changed by appending one.
@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO, Iterator, Tuple
+from typing import BinaryIO, Iterator, List, Tuple
 
 LEARNED_NET = 2
 """SolverState.learned_net in caffe.proto: the path that Solver::Restore loads the weights from."""
+HISTORY = 3
+"""SolverState.history: one for each param, two with AdaDelta and Adam."""
+LAYER = 100
+"""NetParameter.layer."""
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -33,15 +37,10 @@ def set_learned_net(solverstate: Path, caffemodel: Path) -> None:
         stream.write(bytes([LEARNED_NET << 3 | BYTES]) + _varint(len(text)) + text)
 
 
-def is_whole(path: Path) -> bool:
-    """Tell whether the file is a row of complete fields: one that was cut off is not."""
-    try:
-        with path.open("rb") as stream:
-            for _ in top_fields(stream):
-                pass
-    except ValueError:
-        return False
-    return True
+def field_numbers(path: Path) -> List[int]:
+    """Return the numbers of the fields in a file, in order. Raises ValueError where it was cut off."""
+    with path.open("rb") as stream:
+        return [field for field, _ in top_fields(stream)]
 
 
 def top_fields(stream: BinaryIO) -> Iterator[Tuple[int, int]]:
