@@ -48,7 +48,6 @@ def freeze(net: NetParameter, frozen: Iterable[str]) -> None:
         layer.ClearField("propagate_down")
         if layer.type == "BatchNorm":
             layer.batch_norm_param.use_global_stats = True
-            continue
         for index in range(param_count(layer)):
             set_param(layer, index, 0, 0)
     _freeze_shared(net, names)

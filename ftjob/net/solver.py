@@ -9,6 +9,7 @@ from jobspec.fields import iterations
 from jobspec.spec import Solver
 
 DEFAULT_EPOCHS = 10
+LARGEST_EXPONENT = 700.0  # e to more than this is no float
 
 _POLICY_FIELDS = {
     "fixed": (),
@@ -27,7 +28,7 @@ _TYPE_FIELDS = {
     "AdaDelta": ("momentum", "delta"),
     "Adam": ("momentum", "momentum2", "delta"),
 }
-"""What each type of solver reads; Caffe ends where AdaGrad or RMSProp is given a momentum."""
+"""What each type of solver reads (sgd_solvers.hpp)."""
 
 
 def solver_param(
@@ -84,34 +85,48 @@ def max_iterations(solver: Solver, train_records: int, batch_size: int) -> int:
 def learning_rate(param: SolverParameter, iteration: int) -> float:
     """Return the rate of the update after `iteration` updates (0 for the first): SGDSolver::GetLearningRate.
 
-    Raises BadSpecError for a policy Caffe does not have.
+    Raises BadSpecError for a policy or stepsize Caffe would not take.
     """
-    policy, base, gamma = param.lr_policy, param.base_lr, param.gamma
+    try:
+        return param.base_lr * _rate(param, iteration)
+    except OverflowError:
+        return math.inf
+
+
+def _rate(param: SolverParameter, iteration: int) -> float:
+    """The factor of base_lr."""
+    policy, gamma = param.lr_policy, param.gamma
     if policy == "fixed":
-        return base
+        return 1.0
     if policy == "step":
-        return float(base * gamma ** (iteration // param.stepsize))
+        return math.pow(gamma, _steps(param, iteration))
     if policy == "exp":
-        return float(base * gamma**iteration)
+        return math.pow(gamma, iteration)
     if policy == "inv":
-        return float(base * (1 + gamma * iteration) ** -param.power)
+        return math.pow(1 + gamma * iteration, -param.power)
     if policy == "multistep":
-        return float(base * gamma ** sum(iteration >= value for value in param.stepvalue))
+        return math.pow(gamma, sum(iteration >= value for value in param.stepvalue))
     if policy == "poly":
-        return float(base * (1 - iteration / param.max_iter) ** param.power)
+        return math.pow(max(0.0, 1 - iteration / param.max_iter), param.power)
     if policy == "sigmoid":
-        return base * _sigmoid(gamma * (iteration - param.stepsize))
+        return 1 / (1 + math.exp(min(-gamma * (iteration - param.stepsize), LARGEST_EXPONENT)))
     raise BadSpecError(
         f'solver.lr_policy: Caffe has no policy "{policy}"; it has {", ".join(_POLICY_FIELDS)}'
     )
 
 
-def _sigmoid(x: float) -> float:
-    """1/(1 + e^x), for any x."""
-    return 1 / (1 + math.exp(x)) if x < 0 else math.exp(-x) / (1 + math.exp(-x))
+def _steps(param: SolverParameter, iteration: int) -> int:
+    if param.stepsize < 1:
+        raise BadSpecError("solver.stepsize: must be 1 or more with lr_policy step")
+    return iteration // param.stepsize
 
 
 def _set_policy(param: SolverParameter, solver: Solver) -> None:
+    if solver.lr_policy == "sigmoid" and solver.gamma < 0:
+        raise BadSpecError(
+            "solver.gamma: must be 0 or more with lr_policy sigmoid: Caffe 1.0 ends over a negative one "
+            "(sgd_solver.cpp), so its sigmoid only rises; take step, exp or poly for a rate that falls"
+        )
     for field in _POLICY_FIELDS[solver.lr_policy]:
         if field == "stepsize":
             param.stepsize = iterations(solver.stepsize, param.max_iter)
@@ -132,9 +147,5 @@ def _step_values(solver: Solver, max_iter: int) -> list[int]:
 
 
 def _set_type_fields(param: SolverParameter, solver: Solver) -> None:
-    used = _TYPE_FIELDS[solver.type]
-    for field in ("momentum", "momentum2", "rms_decay", "delta"):
-        if field in used:
-            setattr(param, field, getattr(solver, field))
-        elif field in solver.model_fields_set and getattr(solver, field):
-            raise BadSpecError(f"solver.{field}: Caffe's {solver.type} solver has none; leave it out")
+    for field in _TYPE_FIELDS[solver.type]:
+        setattr(param, field, getattr(solver, field))

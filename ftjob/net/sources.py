@@ -50,8 +50,6 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> None
     anything but one image and one class number per record.
     """
     heads = list(heads)
-    _refuse_python(net)
-    _refuse_other_losses(net)
     images = {blob for phase in (TRAIN, TEST) for blob in _image_blobs(graph(phase_view(net, phase)), heads)}
     labels = {head.label for head in heads}
     if len(labels) > 1:
@@ -67,6 +65,12 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> None
     layers = list(net.layer)
     del net.layer[:]
     net.layer.extend([_data_layer(data, TRAIN), _data_layer(data, TEST), *layers])
+
+
+def refuse_strange_layers(net: NetParameter) -> None:
+    """Raise BadNetError for a layer whose code is elsewhere or that trains on more than class numbers."""
+    _refuse_python(net)
+    _refuse_other_losses(net)
 
 
 def rename_blobs(net: NetParameter, new_names: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from ftjob.net.layertypes import CLASSIFICATION_LOSSES, param_count
 from ftjob.net.phases import reduce_rules, set_phases
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SoftmaxParameter
 from ftjob.net.renew import fresh_names, renew, set_num_output
-from ftjob.net.sources import IMAGES, LABELS, DataLayers, point_at
+from ftjob.net.sources import IMAGES, LABELS, DataLayers, point_at, refuse_strange_layers
 from ftjob.net.suggest import did_you_mean
 from ftjob.net.upgrade import upgrade_net
 from jobspec.spec import Surgery
@@ -52,6 +52,7 @@ def operate(net: NetParameter, surgery: Surgery, num_output: int, data: DataLaye
     """
     train_val = reduce_rules(net)
     upgrade_net(train_val)
+    refuse_strange_layers(train_val)
     heads = find_heads(train_val)
     if not heads:
         raise no_head_error(train_val)
@@ -130,7 +131,10 @@ def _refuse_frozen_news(frozen: Iterable[str], new: Iterable[str]) -> None:
 
 
 def _add_losses(net: NetParameter, heads: Iterable[Head]) -> None:
-    """Let every head have a loss, and the main one have it in both phases."""
+    """Let every head have a loss whose blob has a name, and the main one have it in both phases."""
+    for layer in net.layer:
+        if layer.type in CLASSIFICATION_LOSSES and not layer.top:
+            layer.top.append(layer.name)
     for head in heads:
         if not head.loss:
             name = "loss" if head.main else f"{head.layer}/loss"

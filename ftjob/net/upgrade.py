@@ -53,7 +53,7 @@ V1_TYPES = {
 
 _TRANSFORMED = {V1.DATA: "data_param", V1.IMAGE_DATA: "image_data_param", V1.WINDOW_DATA: "window_data_param"}
 _DIMS_OF_AN_INPUT = 4
-_OLD_BATCH_NORM_PARAMS = 3
+_BATCH_NORM_PARAMS = 3
 
 
 def upgrade_net(net: NetParameter) -> None:
@@ -70,8 +70,9 @@ def upgrade_net(net: NetParameter) -> None:
     if net.input:
         _upgrade_input(net)
     for modern in net.layer:
-        if modern.type == "BatchNorm" and len(modern.param) == _OLD_BATCH_NORM_PARAMS:
-            modern.ClearField("param")
+        if modern.type == "BatchNorm" and len(modern.param) == _BATCH_NORM_PARAMS:
+            for spec in modern.param:
+                spec.lr_mult = spec.decay_mult = 0
 
 
 def upgrade_solver(solver: SolverParameter) -> None:
@@ -154,14 +155,14 @@ def _upgrade_input(net: NetParameter) -> None:
 
 def _input_shapes(net: NetParameter) -> list[list[int]]:
     """Shapes of the net's inputs; none for a caffemodel of old, which has the names of its inputs alone."""
+    dims = list(net.input_dim)
+    count = len(net.input)
     if net.input_shape:
         shapes = [list(shape.dim) for shape in net.input_shape]
     else:
-        dims = list(net.input_dim)
         shapes = [dims[start : start + _DIMS_OF_AN_INPUT] for start in range(0, len(dims), _DIMS_OF_AN_INPUT)]
-    if shapes and (len(shapes) != len(net.input) or not all(shapes)):
-        raise BadNetError(
-            f"the net has {len(net.input)} input and {len(shapes)} shapes for them; give each input one "
-            "input_shape, or four input_dim"
-        )
+        if len(dims) != _DIMS_OF_AN_INPUT * len(shapes):
+            raise BadNetError(f"the net has {len(dims)} input_dim; each of its {count} input takes four")
+    if shapes and len(shapes) != count:
+        raise BadNetError(f"the net has {count} input and {len(shapes)} shapes for them; give one for each")
     return shapes

@@ -132,7 +132,9 @@ def _absorb_padding(layer: V1LayerParameter, index: int, padding: V1LayerParamet
 def _upgrade_layer(connection: V1LayerParameter) -> V1LayerParameter:
     new = V1LayerParameter(bottom=connection.bottom, top=connection.top)
     if not connection.HasField("layer"):
-        return new
+        raise BadNetError(
+            f'layer "{connection.name}" is not of the oldest form, as others are; write all in one'
+        )
     old = connection.layer
     if old.HasField("name"):
         new.name = old.name

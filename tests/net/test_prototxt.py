@@ -1,0 +1,54 @@
+"""Prototxts in and out."""
+
+from pathlib import Path
+
+import pytest
+
+from ftjob.errors import BadNetError
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.prototxt import parse_net, parse_solver, to_text
+
+
+def test_text_is_stable(net_path: Path) -> None:
+    """prototxt → message → prototxt → message changes nothing after the first step."""
+    net = parse_net(net_path.read_text(), net_path.name)
+
+    assert parse_net(to_text(net), "again") == net
+
+
+def test_unknown_fields_survive() -> None:
+    """A field that our .proto does not have comes out of a binary round trip as it went in."""
+    foreign = b"\x0a\x01x" + b"\xfa\xff\x7f\x03abc"
+
+    assert NetParameter.FromString(foreign).SerializeToString() == foreign
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name: "x"\nlayer {\n  nmae: "y"\n}', "f:3:3: LayerParameter has no field nmae; did you mean name?"),
+        ("layer { pooling_param { pool: MAXX } }", "f:1:31: PoolingParameter.PoolMethod has no value MAXX"),
+        ("layer { type: 3 }", "f:1:15: Expected string"),
+        ("layer {", 'f:1:7: Expected "}"'),
+        ("layer { phase: TRIAN }", "f:1:16: Phase has no value TRIAN; did you mean TRAIN?"),
+        ('layer { name: "a" name: "b" }', "f:1:25: .*multiple"),
+        ("", "f: the net has no layers"),
+        (
+            'layer { name: "c"\n type: "Convolutoin" }',
+            'f:2:2: layer "c" has the unknown type "Convolutoin"; did you mean Conv',
+        ),
+        ('layer { name: "c" }', 'f:1:9: layer "c" has no type'),
+    ],
+)
+def test_what_does_not_parse_is_told_with_its_place(text: str, message: str) -> None:
+    """An error begins with file:line:column and says what is meant, where a name is nearly right."""
+    with pytest.raises(BadNetError, match=f"^{message}"):
+        parse_net(text, "f")
+
+
+def test_a_solver_is_told_with_its_place_too() -> None:
+    """The same holds for a solver."""
+    with pytest.raises(
+        BadNetError, match=r"^s:1:1: SolverParameter has no field base_rl; did you mean base_lr"
+    ):
+        parse_solver("base_rl: 1", "s")
