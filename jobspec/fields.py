@@ -53,7 +53,7 @@ def _without_sign(value: float) -> float:
 def _location(text: str) -> str:
     if text != text.strip():
         raise said("begins or ends with a space; remove it")
-    if not text.isprintable():
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", text):
         raise said(f"holds a character that cannot be seen ({one_line(text)}); remove it")
     if text.startswith("run:"):
         raise ValueError(
@@ -89,7 +89,7 @@ DnsLabel = Annotated[
 NodeName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$", max_length=63),
-    must_be("the name of a node profile, such as p2.xlarge (see `ftjob nodes`)"),
+    must_be("the name of a node profile, such as local or p2.xlarge"),
 ]
 Run = Annotated[
     str,

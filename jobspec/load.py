@@ -47,14 +47,14 @@ def parse_spec(text: str, source: str) -> JobSpec:
 def _not_a_spec(document: Document) -> Problem:
     if document.value is None:
         return Problem(
-            "", "the file is empty; a spec has at least name, base, data and output (see `ftjob init`)"
+            "", "the file is empty; a spec has at least name, base, data and output (see docs/spec.md)"
         )
     return Problem("", f"must be fields such as 'name: emotions', got {shown(document.value)}", 1)
 
 
 def _unreadable(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file; name the spec's YAML file, or write one with `ftjob init`"
+        return "there is no such file; name the spec's YAML file"
     if isinstance(error, IsADirectoryError):
         return "is a folder; name the spec's YAML file in it"
     return f"cannot be read ({error.strerror}); mend the path or its permissions"

@@ -242,7 +242,7 @@ class Resources(_Part):
     """Where it runs."""
 
     node: NodeName = "local"
-    """A node profile: GPU, memory, price (see `ftjob nodes`)."""
+    """A node profile: GPU, memory, price. `local` is the machine ftjob is called on."""
     spot: bool = False
     """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere."""
 

@@ -53,8 +53,8 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path, least: str) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", ": the file is empty; a spec has at least name, base, data and output (see `ftjob init`)"),
-        (b"# a\n", ": the file is empty; a spec has at least name, base, data and output (see `ftjob init`)"),
+        (b"", ": the file is empty; a spec has at least name, base, data and output (see docs/spec.md)"),
+        (b"# a\n", ": the file is empty; a spec has at least name, base, data and output (see docs/spec.md)"),
         (b"- a\n", ":1: must be fields such as 'name: emotions', got [\"a\"]"),
         (b"name: a\nb: \xfc", ":2: the byte 0xfc is not UTF-8; save the file as UTF-8"),
         (b"a" * 300_000, ": has more than 262144 bytes, so it is no spec; name the YAML file"),
@@ -72,7 +72,7 @@ def test_a_path_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
     """A file that is not there, a folder, a file where a folder should be."""
     (tmp_path / "file").touch()
 
-    assert "no such file; name the spec's YAML file, or write one" in refused(tmp_path / "missing.yaml")
+    assert refused(tmp_path / "missing.yaml") == ": there is no such file; name the spec's YAML file"
     assert refused(tmp_path) == ": is a folder; name the spec's YAML file in it"
     assert "cannot be read (Not a directory); mend the path" in refused(tmp_path / "file" / "spec.yaml")
 

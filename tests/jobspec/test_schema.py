@@ -40,7 +40,7 @@ def test_every_object_is_closed_and_every_field_described() -> None:
 
     assert len(found) == 10
     assert all(each["additionalProperties"] is False and each["description"] for each in found)
-    fields = [field for each in found for field in each["properties"].values()]
+    fields = [field for each in found for field in each["properties"].values() if "$ref" not in field]
     assert [field for field in fields if "\n" in field.get("description", "\n")] == []
 
 

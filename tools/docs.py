@@ -1,0 +1,109 @@
+"""Write the generated parts of README.md and docs/*.md, or with --check say which are out of date.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- /generated -->`; NAME is one of BLOCKS and what
+it is to be called with.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from ftjob.cli import app
+from ftjob.errors import ExitCode, FtjobError
+from tools.specfields import spec_fields
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = 100
+
+_BLOCK = re.compile(
+    r"(?P<begin><!-- generated: (?P<name>[^\n]+?) -->\n)(?P<body>.*?)(?P<end>^<!-- /generated -->$)",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class DocsError(Exception):
+    """One sentence: which block of which file cannot be written."""
+
+
+def command_help(*verb: str) -> str:
+    """Return what `ftjob VERB --help` prints, as a console block."""
+    result = CliRunner().invoke(app, [*verb, "--help"], prog_name="ftjob", terminal_width=COLUMNS)
+    if result.exit_code:
+        raise DocsError(f"`{' '.join(['ftjob', *verb])} --help` fails: {result.output}")
+    lines = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
+    return f"```console\n$ {' '.join(['ftjob', *verb])} --help\n{lines}\n```\n"
+
+
+def exit_codes() -> str:
+    """Return the table of exit codes; the reason is the one a status shows, where it has but one."""
+    reasons = {error.exit_code: error.reason for error in FtjobError.__subclasses__()}
+    rows = [
+        f"| {code.value} | {code.name.lower().replace('_', ' ')} | {reasons.get(code, '')} | {code.meaning} |"
+        for code in ExitCode
+    ]
+    return "\n".join(["| Code | Name | Reason | What happened |", "| ---: | --- | --- | --- |", *rows, ""])
+
+
+def quoted_file(path: str) -> str:
+    """Return a file of the repository as a code block."""
+    text = (ROOT / path).read_text(encoding="utf-8").strip()
+    return f"```{Path(path).suffix.removeprefix('.')}\n{text}\n```\n"
+
+
+BLOCKS: dict[str, Callable[..., str]] = {
+    "help": command_help,
+    "exit-codes": exit_codes,
+    "file": quoted_file,
+    "spec-fields": spec_fields,
+}
+
+
+def regenerate(text: str) -> str:
+    """Return a page with its generated blocks written anew. Raises DocsError for a block nobody knows."""
+    if text.count("<!-- generated:") != len(_BLOCK.findall(text)):
+        raise DocsError(
+            "a block that begins with <!-- generated: --> has no <!-- /generated --> in a line of its own"
+        )
+    return _BLOCK.sub(lambda match: f"{match['begin']}{_body(match['name'])}{match['end']}", text)
+
+
+def _body(name: str) -> str:
+    block, *arguments = name.split()
+    if block not in BLOCKS:
+        raise DocsError(f"there is no block {block}; there are {', '.join(BLOCKS)}")
+    return BLOCKS[block](*arguments)
+
+
+def pages() -> Iterator[Path]:
+    """Yield the pages that may hold generated blocks."""
+    yield ROOT / "README.md"
+    yield from sorted((ROOT / "docs").glob("*.md"))
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check every page; return the exit code."""
+    check = arguments == ["--check"]
+    said = [sentence for page in pages() if (sentence := _write(page, check=check))]
+    sys.stderr.writelines(f"{sentence}\n" for sentence in said)
+    return 1 if said else 0
+
+
+def _write(page: Path, *, check: bool) -> str:
+    """Write or check one page; return what is wrong with it, or nothing."""
+    name = page.relative_to(ROOT)
+    text = page.read_text(encoding="utf-8")
+    try:
+        fresh = regenerate(text)
+    except DocsError as error:
+        return f"{name}: {error}"
+    if check:
+        return "" if fresh == text else f"{name} is out of date: run `make docs` and commit it"
+    page.write_text(fresh, encoding="utf-8")
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
