@@ -1,26 +1,21 @@
 """From images to a dataset that Caffe reads: train and val LMDB, labels, mean, manifest."""
 
-import hashlib
-import shutil
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from ftjob import files
-from ftjob.data.folder import SPLITS, TRAIN, VAL, DatasetFolder
+from ftjob.data.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.data.lock import locked
 from ftjob.data.manifest import Manifest, read_manifest
 from ftjob.data.options import BuildOptions, Progress
-from ftjob.data.order import Part, check_counts, shuffled, split_stratified
-from ftjob.data.source import list_images
-from ftjob.errors import BadSpecError
+from ftjob.data.planning import Sources, WorkPlan, like, made_with, plan_work
+from ftjob.data.publish import prepare_stage, refuse_foreign, settle
+from ftjob.errors import BadDataError
 
 __all__ = ["BuildOptions", "Manifest", "Progress", "build"]
-
-LIBRARIES = ("numpy", "opencv-contrib-python-headless", "pillow", "simplejpeg")
 
 
 def build(
@@ -34,86 +29,70 @@ def build(
     """Build OUT from images: `train/` and `val/` (LMDB), labels.txt, mean.binaryproto, sources.jsonl and,
     last of all, manifest.json.
 
-    What an interrupted build left is gone on with. Raises BadDataError for images and labels that cannot be
-    used, StorageError where OUT cannot be written.
+    What an interrupted build left is gone on with; from a whole OUT, images that have not changed are taken
+    over without decoding them, and all stay in the split they were in. Raises BadDataError for images and
+    labels that cannot be used, StorageError where OUT cannot be written.
     """
-    if val is not None and options.val_split is not None:
-        raise BadSpecError("val_split: there is a val already: give one of the two")
     folder = DatasetFolder(out)
-    parts, classes = plan_parts(source, val, options)
-    with locked(folder.lock, wait=False), files.explained(out):
+    sources = Sources(source, val, out)
+    with files.explained(out), locked(folder.lock, wait=False):
         settle(folder)
-        prepare_stage(folder.stage, plan_digest(parts, options))
-        manifest = fill_stage(folder.stage, parts, classes, options, progress)
+        refuse_foreign(folder)
+        before = _manifest_before(folder, options)
+        plan = plan_work(sources, options, folder.sources if before else None)
+        if before is not None and before.plan == plan.digest:
+            return before
+        prepare_stage(folder.stage, plan.digest)
+        manifest = _fill_stage(folder, plan, options, before, progress)
         files.write_json(folder.stage.manifest, manifest.to_json())
         settle(folder)
     return manifest
 
 
-def plan_parts(
-    source: Path, val: Path | None, options: BuildOptions
-) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """List the images and decide which goes where: (parts, class names). Raises BadDataError."""
-    listing = list_images(source)
-    check_counts(listing, str(source))
-    if options.val_split is not None:
-        return split_stratified(listing, options.val_split, options.seed), listing.classes
-    train = shuffled(listing, options.seed, TRAIN)
-    if val is None:
-        return (train,), listing.classes
-    return (train, shuffled(list_images(val, listing.classes), options.seed, VAL)), listing.classes
+def _manifest_before(folder: DatasetFolder, options: BuildOptions) -> Manifest | None:
+    """The manifest of a whole OUT whose records can be taken over; None where there is none."""
+    try:
+        before = read_manifest(folder.manifest)
+    except BadDataError:
+        return None  # no manifest, or one that cannot be read: everything is made anew
+    return before if like(before, options) else None
 
 
-def plan_digest(parts: tuple[Part, ...], options: BuildOptions) -> str:
-    """Return a digest of everything that decides the records: what an unfinished build must agree on."""
-    digest = hashlib.sha256(repr((options, made_with())).encode())
-    for part in parts:
-        listing = part.listing
-        digest.update(f"{part.split} {listing.folder.root}\n".encode(errors="surrogateescape"))
-        for at in part.places:
-            line = f"{listing.paths[at]}\t{listing.labels[at]}\t{listing.stamps[at]}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def made_with() -> dict[str, str]:
-    """Return the versions of what decodes, resizes and encodes."""
-    return {name: version(name) for name in LIBRARIES}
-
-
-def prepare_stage(stage: DatasetFolder, digest: str) -> None:
-    """Keep what an interrupted build of the same plan left; throw away anything else."""
-    if stage.plan.is_file() and stage.plan.read_text(encoding="utf-8") == digest:
-        return
-    if stage.root.exists():
-        shutil.rmtree(stage.root)
-    files.write_text(stage.plan, digest)
-
-
-def fill_stage(
+def _fill_stage(
     folder: DatasetFolder,
-    parts: tuple[Part, ...],
-    classes: tuple[str, ...],
+    plan: WorkPlan,
     options: BuildOptions,
+    before: Manifest | None,
     progress: Callable[[Progress], None],
 ) -> Manifest:
     """Make everything but manifest.json, and return what shall stand in that."""
-    from ftjob.data.convert import NOTHING  # here, because OpenCV is slow to import
+    from ftjob.data.earlier import earlier_records  # here, because OpenCV is slow to import
     from ftjob.data.mean import mean_pixel, write_mean_image
     from ftjob.data.stage import Stage, Work
 
     began = time.monotonic()
-    with warnings.catch_warnings(action="ignore"):  # Pillow's, of odd files that are told of by name
-        staged = Stage(folder, Work(parts, classes, options, NOTHING), progress).run()
-    splits = staged.tally.splits()
+    stage = folder.stage
+    with earlier_records(folder, before) as earlier, warnings.catch_warnings(action="ignore"):
+        work = Work(plan.parts, plan.classes, options, earlier, plan.digest_seed)
+        staged = Stage(stage, work, progress).run()
+    splits = {
+        part.split: staged.tally.counts(part.split, (stage.split(part.split) / DATA_FILE).stat().st_size)
+        for part in plan.parts
+    }
+    for split in splits:
+        if not splits[split].records:
+            raise BadDataError(
+                f"{folder.root}: not one image of {split} can be read: mend them or give others"
+            )
     mean = staged.sums / splits[TRAIN].records
-    write_mean_image(folder.mean, mean)
-    files.write_text(folder.labels, "".join(f"{name}\n" for name in classes))
+    write_mean_image(stage.mean, mean)
+    files.write_text(stage.labels, "".join(f"{name}\n" for name in plan.classes))
     return Manifest(
-        sources={part.split: str(part.listing.folder.root) for part in parts},
+        sources={part.split: str(part.listing.folder.root) for part in plan.parts},
         options=asdict(options),
         made_with=made_with(),
-        labels=classes,
+        labels=plan.classes,
+        plan=plan.digest,
         splits=splits,
         mean=mean_pixel(mean),
         notes=dict(staged.tally.notes),
@@ -122,21 +101,3 @@ def fill_stage(
         reused=staged.reused,
         seconds=round(time.monotonic() - began, 3),
     )
-
-
-def settle(folder: DatasetFolder) -> None:
-    """Move a finished stage into place, also one whose moving was interrupted; manifest.json goes last."""
-    stage = folder.stage
-    if not stage.is_whole:
-        return
-    splits = read_manifest(stage.manifest).splits
-    folder.manifest.unlink(missing_ok=True)
-    for split in SPLITS:
-        if stage.split(split).exists() or split not in splits:
-            shutil.rmtree(folder.split(split), ignore_errors=True)
-        if stage.split(split).exists():
-            stage.split(split).replace(folder.split(split))
-    for name in (stage.labels, stage.mean, stage.sources, stage.manifest):
-        if name.exists():
-            name.replace(folder.root / name.name)
-    shutil.rmtree(stage.root)

@@ -1,8 +1,8 @@
-"""From source files to records: the work of one thread. Decoders and LMDB let go of Python's lock."""
+"""From source files to records: the work of one thread. Decoding lets go of Python's lock."""
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ from ftjob.data.options import BuildOptions
 from ftjob.data.order import Part
 from ftjob.data.picture import Shape, UnreadableError, encode_pixels, stored_picture
 from ftjob.data.records import record_key
+
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,15 @@ class Chunk:
 
     images: list[Converted]
     sums: NDArray[np.float32] | None
-    """Sum of their pixels, exact; None where there are none or they are not of train."""
+    """Sum of their pixels, exact; None where they are not of train."""
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """The records of the build before, which need no decoding again."""
+    """The records of the build before: what has not changed needs no decoding again."""
 
-    lines: Mapping[str, Line]
-    """By the image's path."""
+    lines: Mapping[str, Mapping[str, Line]]
+    """By the source's folder and the image's path in it."""
     read: Callable[[Line], bytes]
     """Gives a line's record."""
 
@@ -50,79 +52,78 @@ class Earlier:
 NOTHING = Earlier({}, lambda _: b"")
 
 
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """What became of one image's bytes."""
+
+    sha256: str
+    data: bytes = b""
+    pixels: Pixels | None = None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    reused: bool = False
+
+
 def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Earlier) -> Chunk:
     """Make the records at places start to end of a part."""
     shape = Shape(options.height, options.width, options.mode, options.color)
     sums = np.zeros((shape.height, shape.width, 3)[: 3 if shape.color else 2], dtype=np.float32)
+    known = earlier.lines.get(str(part.listing.folder.root), {})
     images = []
     for place in range(start, end):
-        image, pixels = _image(part, place, shape, options.encoding, earlier)
-        images.append(image)
-        if pixels is not None and part.split == TRAIN:
-            cv2.accumulate(pixels, sums)
+        at = part.places[place]
+        old = known.get(part.listing.paths[at])
+        if old is not None and old.stamp == part.listing.stamps[at]:
+            image = _again(old, earlier, shape)
+        else:
+            image = _fresh(part, at, shape, options.encoding)
+        if image.pixels is not None and part.split == TRAIN:
+            cv2.accumulate(image.pixels, sums)
+        images.append(_record(part, place, image, options))
     return Chunk(images, sums if part.split == TRAIN else None)
 
 
-def _image(
-    part: Part, place: int, shape: Shape, encoding: str, earlier: Earlier
-) -> tuple[Converted, NDArray[np.uint8] | None]:
+def _fresh(part: Part, at: int, shape: Shape, encoding: str) -> _Image:
+    try:
+        file = part.listing.folder.read(part.listing.paths[at])
+    except OSError as error:
+        return _Image("", error=f"cannot be read ({error.strerror})")
+    sha256 = hashlib.sha256(file).hexdigest()
+    try:
+        picture = stored_picture(file, shape)
+    except UnreadableError as error:
+        return _Image(sha256, error=str(error))
+    return _Image(sha256, encode_pixels(picture.pixels, encoding), picture.pixels, picture.notes)
+
+
+def _again(old: Line, earlier: Earlier, shape: Shape) -> _Image:
+    """Take an image over from the build before."""
+    if old.error:
+        return _Image(old.sha256, error=old.error)
+    record = earlier.read(old)
+    head = read_head(record, old.key)
+    pixels = decode_data(head, record[head.data], old.key)
+    return _Image(
+        old.sha256, record[head.data], pixels if shape.color else pixels[:, :, 0], old.notes, reused=True
+    )
+
+
+def _record(part: Part, place: int, image: _Image, options: BuildOptions) -> Converted:
     at = part.places[place]
-    path = part.listing.paths[at]
+    path, label = part.listing.paths[at], part.listing.labels[at]
+    key = b"" if image.error else record_key(place, path)
     line = Line(
         split=part.split,
         source=path,
         stamp=part.listing.stamps[at],
-        label=part.listing.labels[at],
-        key="",
-        sha256="",
-        record="",
-        notes=(),
-        error="",
+        label=label,
+        key=key.decode(errors="surrogateescape"),
+        sha256=image.sha256,
+        notes=image.notes,
+        error=image.error,
     )
-    key = record_key(place, path)
-    old = earlier.lines.get(path)
-    if old is not None and old.stamp == line.stamp:
-        return _again(line, key, old, earlier, shape, encoding)
-    try:
-        data = part.listing.folder.read(path)
-    except OSError as error:
-        return _left_out(line, f"cannot be read ({error.strerror})"), None
-    line = replace(line, sha256=hashlib.sha256(data).hexdigest())
-    try:
-        picture = stored_picture(data, shape)
-    except UnreadableError as error:
-        return _left_out(line, str(error)), None
-    line = replace(line, notes=picture.notes)
-    return _record(line, key, encode_pixels(picture.pixels, encoding), shape, encoding, False), picture.pixels
-
-
-def _again(
-    line: Line, key: bytes, old: Line, earlier: Earlier, shape: Shape, encoding: str
-) -> tuple[Converted, NDArray[np.uint8] | None]:
-    """Take over an image of the build before: its label may be another now."""
-    if old.error:
-        return _left_out(replace(line, sha256=old.sha256), old.error), None
-    value = earlier.read(old)
-    head = read_head(memoryview(value), old.key)
-    data = value[head.data]
-    pixels = decode_data(head, data, old.key)
-    line = replace(line, sha256=old.sha256, notes=old.notes)
-    pixels = pixels if shape.color else pixels[:, :, 0]
-    return _record(line, key, data, shape, encoding, True), pixels
-
-
-def _record(line: Line, key: bytes, data: bytes, shape: Shape, encoding: str, reused: bool) -> Converted:
-    value = encode_datum(
-        data,
-        line.label,
-        channels=3 if shape.color else 1,
-        height=shape.height,
-        width=shape.width,
-        encoded=encoding != "raw",
-    )
-    told = replace(line, key=key.decode(errors="surrogateescape"), record=hashlib.sha256(value).hexdigest())
-    return Converted(told, key, value, reused)
-
-
-def _left_out(line: Line, why: str) -> Converted:
-    return Converted(replace(line, error=why), b"", b"", False)
+    if image.error:
+        return Converted(line, b"", b"", reused=False)
+    size = {"channels": options.channels, "height": options.height, "width": options.width}
+    value = encode_datum(image.data, label, **size, encoded=options.encoding != "raw")
+    return Converted(line, key, value, image.reused)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.data.build import build, plan_digest, plan_parts
+from ftjob.data.build import build
 from ftjob.data.facts import DatasetFacts
-from ftjob.data.folder import TRAIN, VAL, DatasetFolder
+from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.data.lock import locked
 from ftjob.data.options import BuildOptions, Progress
-from ftjob.data.read import DATA_FILE, inspect
+from ftjob.data.planning import Sources, plan_work
+from ftjob.data.read import inspect
 from ftjob.data.tree import is_image_name
 from ftjob.errors import BadDataError
 from ftjob.paths import cache_dir
@@ -94,8 +95,8 @@ def _lmdb_of(path: Path, split: str) -> Path:
 def _built(
     train: Path, val: Path | None, options: BuildOptions, progress: Callable[[Progress], None]
 ) -> DatasetFolder:
-    parts, _ = plan_parts(train, val, options)
-    out = DatasetFolder(cache_dir() / "datasets" / plan_digest(parts, options))
+    datasets = cache_dir() / "datasets"
+    out = DatasetFolder(datasets / plan_work(Sources(train, val, datasets), options).digest)
     if not out.is_whole:
         with locked(out.root.with_suffix(".lock"), wait=True):
             if not out.is_whole:

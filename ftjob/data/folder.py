@@ -5,6 +5,7 @@ from pathlib import Path
 
 TRAIN, VAL = "train", "val"
 SPLITS = (TRAIN, VAL)
+DATA_FILE = "data.mdb"
 
 
 @dataclass(frozen=True)

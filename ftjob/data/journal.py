@@ -4,7 +4,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,6 @@ class Line:
     """Its record's key; empty where it was left out."""
     sha256: str
     """Of the source file."""
-    record: str
-    """sha256 of the record's value; empty where it was left out."""
     notes: tuple[str, ...]
     error: str
     """Why it was left out; empty where it was not."""
@@ -49,7 +47,7 @@ def line_from_json(values: dict[str, Any]) -> Line:
 
 
 def json_text(line: Line) -> str:
-    return json.dumps(asdict(line), separators=(",", ":")) + "\n"
+    return json.dumps({name: getattr(line, name) for name in Line.__slots__}, separators=(",", ":")) + "\n"
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,12 @@ class SplitCounts:
     """One LMDB."""
 
     records: int
+    bytes: int
+    """Size of data.mdb."""
     histogram: tuple[int, ...]
     """Records per label."""
     digest: str
-    """sha256 over every record's key and sha256, in order."""
+    """sha256 over what made the records: options, library versions, each key, label and source."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Manifest:
     made_with: dict[str, str]
     """Versions of what decoded and resized."""
     labels: tuple[str, ...]
+    plan: str
+    """Digest of all that decided the records: the same again is not built again."""
     splits: dict[str, SplitCounts]
     """train, and val where there is one."""
     mean: tuple[float, ...]
@@ -75,11 +79,11 @@ def read_manifest(path: Path) -> Manifest:
 class Tally:
     """Counts the lines of a build as they come, in order."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, seed: bytes) -> None:
         self.notes: Counter[str] = Counter()
         self.unreadable = 0
         self.unreadable_first: list[str] = []
-        self._classes = classes
+        self._classes, self._seed = classes, seed
         self._counts: dict[str, list[int]] = {}
         self._digests: dict[str, hashlib._Hash] = {}
 
@@ -92,12 +96,11 @@ class Tally:
         self.notes.update(line.notes)
         counts = self._counts.setdefault(line.split, [0] * self._classes)
         counts[line.label] += 1
-        digest = self._digests.setdefault(line.split, hashlib.sha256())
-        digest.update(line.key.encode(errors="surrogateescape") + bytes.fromhex(line.record))
+        digest = self._digests.setdefault(line.split, hashlib.sha256(self._seed))
+        digest.update(f"{line.key} {line.label} {line.sha256}\n".encode(errors="surrogateescape"))
 
-    def splits(self) -> dict[str, SplitCounts]:
-        """Return what was counted for each split."""
-        return {
-            split: SplitCounts(sum(counts), tuple(counts), self._digests[split].hexdigest())
-            for split, counts in self._counts.items()
-        }
+    def counts(self, split: str, size: int) -> SplitCounts:
+        """Return what was counted for a split whose data.mdb has that many bytes."""
+        counts = self._counts.get(split, [0] * self._classes)
+        digest = self._digests.get(split, hashlib.sha256(self._seed))
+        return SplitCounts(sum(counts), size, tuple(counts), digest.hexdigest())

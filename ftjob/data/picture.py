@@ -16,9 +16,8 @@ from ftjob.errors import BadDataError
 JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24
+EXIF_SEGMENT = 0xE1
 EXIF_MAGIC = b"Exif\0\0"
-EXIF_WITHIN = 70_000
-"""Exif is in one of the first segments, and a segment has at most 64 KiB."""
 ORIENTATION = 0x0112
 MAX_PIXELS = 100_000_000
 """Of an image that has to be decoded at its full size: 300 MB."""
@@ -111,16 +110,24 @@ def _decode_jpeg(
 
 def _orientation(data: bytes) -> int:
     """The Exif orientation of a JPEG, 1 (upright) to 8; 1 where it has none."""
-    start = data.find(EXIF_MAGIC, 0, EXIF_WITHIN)
-    if start < 0:
-        return 1
-    size = int.from_bytes(data[start - 2 : start], "big") - 2
+    at = len(JPEG_MAGIC) - 1
+    while (
+        data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] >= b"\xe0"
+    ):  # application segments come first
+        size = int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] == EXIF_SEGMENT and data.startswith(EXIF_MAGIC, at + 4):
+            return _exif_orientation(data[at + 4 : at + 2 + size])
+        at += 2 + size
+    return 1
+
+
+def _exif_orientation(segment: bytes) -> int:
     exif = Image.Exif()
     try:
-        exif.load(data[start : start + size])
+        exif.load(segment)
         orientation = exif.get(ORIENTATION, 1)
     except (SyntaxError, ValueError, KeyError, OSError):
-        return 1
+        return 1  # broken Exif says nothing of how the picture stands
     return orientation if orientation in range(1, 9) else 1
 
 

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from ftjob import files
 from ftjob.data.datum import Buffer, DatumHead, read_head
 from ftjob.data.facts import DatasetFacts
-from ftjob.data.folder import DatasetFolder
+from ftjob.data.folder import DATA_FILE, DatasetFolder
 from ftjob.data.manifest import Manifest, read_manifest
 from ftjob.errors import BadDataError
 from ftjob.paths import cache_dir
-
-DATA_FILE = "data.mdb"
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ def opened(location: Path) -> Iterator[lmdb.Transaction]:
     Raises BadDataError where it is missing, no LMDB, cut short or empty.
     """
     data = location / DATA_FILE
+    if not location.exists():
+        raise BadDataError(f"{location}: is not there: mend the path")
     if not data.is_file():
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
     try:
@@ -113,13 +113,14 @@ def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
 
 def channel_means(location: Path) -> tuple[float, ...]:
     """Return the mean of each channel (BGR) over all pixels of all records. Raises BadDataError."""
-    total: NDArray[np.float64] = np.zeros(1)
-    pixels = 0
+    import cv2  # here, because it is slow to import
+
+    total, pixels, channels = np.zeros(4), 0, 0
     for record in records(location):
-        height, width, _ = record.image.shape
-        total = total + record.image.reshape(height * width, -1).sum(axis=0, dtype=np.uint64)
+        height, width, channels = record.image.shape
+        total += cv2.sumElems(record.image)
         pixels += height * width
-    return tuple(float(value) for value in total / pixels)
+    return tuple(float(value) for value in total[:channels] / pixels)
 
 
 def _skip(cursor: lmdb.Cursor, steps: int) -> bool:
@@ -162,7 +163,8 @@ def _manifest_of(location: Path, histogram: Counter[int]) -> Manifest | None:
         return None
     manifest = read_manifest(path)
     counts = manifest.splits.get(location.name)
-    if counts is None or Counter(dict(enumerate(counts.histogram))) != histogram:
+    size = (location / DATA_FILE).stat().st_size
+    if counts is None or counts.bytes != size or Counter(dict(enumerate(counts.histogram))) != histogram:
         return None
     return manifest
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
 import numpy as np
 
 from ftjob.data.convert import Chunk, Earlier, convert
@@ -25,6 +26,7 @@ BATCH_BYTES = 32 << 20
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
 CHUNK = 16
+THREADS = len(os.sched_getaffinity(0))
 PROGRESS_SECONDS = 0.1
 TOLD = 3
 
@@ -37,6 +39,8 @@ class Work:
     classes: tuple[str, ...]
     options: BuildOptions
     earlier: Earlier
+    digest_seed: bytes
+    """What all records have in common, for the digest of each split."""
 
     @property
     def total(self) -> int:
@@ -63,7 +67,7 @@ class Stage:
         self._done = self._begun_at = start.done
         self._sums = start.sums
         self._journal = Journal(folder.sources, start.journal_bytes)
-        self._tally = Tally(len(work.classes))
+        self._tally = Tally(len(work.classes), work.digest_seed)
         for line in read_lines(folder.sources):
             self._tally.add(line)
         self._reused = 0
@@ -72,8 +76,9 @@ class Stage:
     def run(self) -> Staged:
         """Make every record that is not there yet."""
         before = 0
+        cv2.setNumThreads(1)  # the threads are ours already
         try:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
+            with ThreadPoolExecutor(THREADS) as pool:
                 for part in self._work.parts:
                     self._run_part(pool, part, max(0, self._done - before))
                     before += len(part.places)
@@ -105,7 +110,7 @@ class Stage:
         options = self._work.options
         record_bytes = options.height * options.width * options.channels
         size = max(1, min(CHUNK, AHEAD_BYTES // (4 * record_bytes)))
-        ahead = max(os.cpu_count() or 1, AHEAD_BYTES // (size * record_bytes)) + 1
+        ahead = max(THREADS, AHEAD_BYTES // (size * record_bytes)) + 1
         make = partial(convert, part, options=options, earlier=self._work.earlier)
         waiting: deque[Future[Chunk]] = deque()
         try:

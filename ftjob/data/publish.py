@@ -1,0 +1,45 @@
+"""From a finished stage to a whole OUT, and what must not be touched on the way."""
+
+import shutil
+
+from ftjob import files
+from ftjob.data.folder import SPLITS, DatasetFolder
+from ftjob.data.manifest import read_manifest
+from ftjob.errors import BadDataError
+
+
+def refuse_foreign(folder: DatasetFolder) -> None:
+    """Raise BadDataError where OUT holds a train or val that is not of a build's making."""
+    for split in SPLITS:
+        if folder.split(split).exists() and not folder.is_whole:
+            raise BadDataError(
+                f"{folder.split(split)}: is there already and not built by ftjob: "
+                "give another OUT, or remove it"
+            )
+
+
+def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
+    """Keep what an interrupted build of the same plan left; throw away anything else."""
+    if stage.plan.is_file() and stage.plan.read_text(encoding="utf-8") == plan_digest:
+        return
+    if stage.root.exists():
+        shutil.rmtree(stage.root)
+    files.write_text(stage.plan, plan_digest)
+
+
+def settle(folder: DatasetFolder) -> None:
+    """Move a finished stage into place, also one whose moving was interrupted; manifest.json goes last."""
+    stage = folder.stage
+    if not stage.is_whole:
+        return
+    splits = read_manifest(stage.manifest).splits
+    folder.manifest.unlink(missing_ok=True)
+    for split in SPLITS:
+        if folder.split(split).exists() and (stage.split(split).exists() or split not in splits):
+            shutil.rmtree(folder.split(split))
+        if stage.split(split).exists():
+            stage.split(split).replace(folder.split(split))
+    for name in (stage.labels, stage.mean, stage.sources, stage.manifest):
+        if name.exists():
+            name.replace(folder.root / name.name)
+    shutil.rmtree(stage.root)
