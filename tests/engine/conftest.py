@@ -33,7 +33,7 @@ def job(tmp_path: Path) -> Job:
 
 @pytest.fixture(params=AVAILABLE)
 def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Open a job's folder with the engine under test: opened(folder, weights=None) → Engine. Closed at the end."""
+    """Open a job's folder with the engine under test: opened(folder, weights=None) → Engine."""
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the order of additions must not depend on the threads
     with ExitStack() as stack:
 

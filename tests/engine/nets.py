@@ -59,13 +59,16 @@ def softmax_regression(batch: int = 4, *, params: str = PARAMS, test_batch: int 
     return f"""name: "softmax_regression"
 {data(batch, test_batch)}
 layer {{ name: "fc" type: "InnerProduct" bottom: "data" top: "fc" {params}
-  inner_product_param {{ num_output: 3 weight_filler {{ type: "xavier" }} bias_filler {{ type: "constant" value: 0.1 }} }} }}
+  inner_product_param {{
+    num_output: 3 weight_filler {{ type: "xavier" }} bias_filler {{ type: "constant" value: 0.1 }} }} }}
 layer {{ name: "prob" type: "Softmax" bottom: "fc" top: "prob" include {{ phase: TEST }} }}
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" {loss} }}
 """
 
 
-def convnet(batch: int = 4, *, conv_params: str = PARAMS, transform: str = "", test_transform: str = "") -> str:
+def convnet(
+    batch: int = 4, *, conv_params: str = PARAMS, transform: str = "", test_transform: str = ""
+) -> str:
     """A convolution, dropout and a classifier."""
     return f"""name: "convnet"
 {data(batch, 4, transform, test_transform)}

@@ -88,7 +88,7 @@ def test_loss_is_weighted_and_outputs_are_not(job: Job, opened: Open):
 def test_restoring_equals_never_having_stopped(job: Job, opened: Open, tmp_path: Path, kind: str):
     """Bit for bit, with crops, mirrors, dropout, iter_size and tests between; from wherever the files lie."""
     net = nets.convnet(3, transform="mirror: true crop_size: 5", test_transform="crop_size: 5")
-    settings = {"momentum": 0.0 if kind == "AdaGrad" else 0.9, "weight_decay": 0.01, "iter_size": 2}
+    settings = {"momentum": 0.9, "weight_decay": 0.01, "iter_size": 2}
     folder = job(net, type=kind, base_lr=0.01, **settings)
     (folder / "snapshots").mkdir()
     unbroken = opened(folder)
@@ -108,7 +108,9 @@ def test_restoring_equals_never_having_stopped(job: Job, opened: Open, tmp_path:
         (s.iteration, s.loss, s.learning_rate) for s in wanted
     ]
     final, resumed_final = params(unbroken, folder), params(resumed, folder)
-    assert all(np.array_equal(a, b) for name in final for a, b in zip(final[name], resumed_final[name], strict=True))
+    assert all(
+        np.array_equal(a, b) for name in final for a, b in zip(final[name], resumed_final[name], strict=True)
+    )
 
 
 def test_frozen_params_stay_bit_equal(job: Job, opened: Open):

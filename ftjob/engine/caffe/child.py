@@ -1,5 +1,6 @@
 """The engine's process as its parent sees it: started, asked, watched and ended."""
 
+import builtins
 import contextlib
 import os
 import signal
@@ -57,8 +58,12 @@ class Child:
         finally:
             os.close(to_child)
             os.close(from_child)
-        with self._ending_on_error():
-            self._reply()
+        try:
+            with self._ending_on_error():
+                self._reply()  # that pycaffe is loaded
+        except BaseException:
+            self.close()
+            raise
 
     def call(
         self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object
@@ -145,6 +150,8 @@ def _raised(name: str, message: str) -> _RefusalError:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, errors.FtjobError):
         return _RefusalError(kind(message))
+    if issubclass(getattr(builtins, name, object), OSError):
+        return _RefusalError(errors.StorageError(message))
     return _RefusalError(errors.EngineError(f"Caffe's process raised {name}: {message}"))
 
 

@@ -30,7 +30,7 @@ class Deploy:
         """Forward images (N, C, H, W); return the blobs, N rows each."""
         if list(images.shape[1:]) != self.shape[1:]:
             raise BadDataError(
-                "images of shape %s do not fit the net's %s" % (images.shape[1:], self.shape[1:])
+                "images of shape %s do not fit the net's %s" % (images.shape[1:], tuple(self.shape[1:]))
             )
         collected = Collected(len(images), self.net.named(blobs))
         for first in range(0, len(images), self.shape[0]):

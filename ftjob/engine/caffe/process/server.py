@@ -23,6 +23,7 @@ else:  # a script's own folder is on its path
     import wire
 
 PR_SET_PDEATHSIG = 1
+GLOG_MINLOGLEVEL = "_ZN3fLI17FLAGS_minloglevelE"
 TEST = 1
 """The value of Phase.TEST in caffe.proto."""
 
@@ -45,6 +46,7 @@ class Server:
     ) -> wire.Frame:
         self._choose_device(gpu)
         self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights)
+        log_warnings_only(self.caffe)
         return {}, {}
 
     def open_deploy(self, path: str, weights: str) -> wire.Frame:
@@ -91,6 +93,15 @@ def load_pycaffe() -> Any:
     spec.loader.exec_module(module)
     module.init_log()
     return module
+
+
+def log_warnings_only(caffe: Any) -> None:
+    """Leave out of the log, from here on, a line for every time that the data layer begins anew."""
+    try:
+        level = ctypes.c_int.in_dll(ctypes.CDLL(caffe.__file__), GLOG_MINLOGLEVEL)
+    except ValueError:  # a Caffe with glog built in some other way goes on telling
+        return
+    level.value = 1
 
 
 def die_with(parent: int) -> None:

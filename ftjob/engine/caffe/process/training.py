@@ -106,7 +106,7 @@ class Training:
             partial.replace(final)
 
     def _check_whole(self, partial: Path) -> None:
-        """Refuse a file whose end is missing: what a full disk took of the last 8 kB, Caffe does not notice."""
+        """Refuse a file without its end: Caffe does not notice a full disk in the last 8 kB."""
         try:
             fields = snapshotfile.field_numbers(partial)
         except ValueError:

@@ -1,0 +1,147 @@
+"""Caffe's process: it never outlives its parent, and its end is noticed at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ftjob.engine.caffe.child import Child
+from ftjob.engine.caffe.client import CaffeEngine, open_engine
+from ftjob.errors import EngineError
+from tests.engine import nets
+from tests.engine.conftest import Job
+
+
+def opened(folder: Path) -> CaffeEngine:
+    engine = open_engine(folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder)
+    assert isinstance(engine, CaffeEngine)
+    return engine
+
+
+def until(happened: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Wait for something; return whether it happened."""
+    end = time.monotonic() + seconds
+    while not happened() and time.monotonic() < end:
+        time.sleep(0.01)
+    return happened()
+
+
+def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job):
+    """Within a second, with the signal's name and the log's last lines; nothing is left of the process."""
+    engine = opened(job(nets.convnet(64)))
+    killed: list[float] = []
+
+    def kill() -> None:
+        os.kill(engine.child.pid, signal.SIGKILL)
+        killed.append(time.monotonic())
+
+    threading.Timer(0.3, kill).start()
+    with pytest.raises(EngineError, match=r"ended by SIGKILL .*; the last lines of its log: .*\|") as error:
+        engine.step(10**6)
+
+    assert time.monotonic() - killed[0] < 1.0
+    assert "Solver scaffolding done." in str(error.value)
+    assert not psutil.pid_exists(engine.child.pid)
+    engine.close()
+
+
+PARENT = """
+import sys, threading
+from pathlib import Path
+from ftjob.engine.caffe.client import open_engine
+engine = open_engine(Path("solver.prototxt"), weights=None, log=Path("log"))
+print(engine.child.pid, flush=True)
+engine.step(int(sys.argv[1]))
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("steps", [10**7, 1], ids=["busy", "idle"])
+def test_it_dies_with_its_parent(job: Job, steps: int):
+    """SIGKILL of the parent ends it too, whether it computes or waits."""
+    folder = job(nets.convnet())
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(steps)],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    with parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        time.sleep(0.2)
+        parent.kill()
+
+    assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_ctrl_c_and_sigterm_are_for_the_parent_to_answer(job: Job):
+    """It is in a session of its own and takes neither signal: the worker decides when to stop."""
+    with opened(job(nets.convnet())) as engine:
+        assert os.getsid(engine.child.pid) != os.getsid(0)
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(engine.child.pid, each)
+            assert len(engine.step(1)) == 1
+
+
+def test_closing_leaves_nothing_behind(job: Job):
+    """No process, no zombie, no open file: neither after use nor after a failure."""
+    folder = job(nets.convnet())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with opened(folder) as engine:
+        engine.step(1)
+    (folder / "train_val.prototxt").write_text('layer { name: "x" type: "Nonsense" }')
+    with pytest.raises(Exception, match="Nonsense"):
+        opened(folder)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not psutil.Process().children()
+
+
+def test_an_interrupted_call_ends_it(job: Job):
+    """An exception in the caller while it waits leaves no process that computes on for nobody."""
+    engine = opened(job(nets.convnet()))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.step(10**7)
+    finally:
+        signal.signal(signal.SIGALRM, old)
+
+    assert not psutil.pid_exists(engine.child.pid)
+
+
+def test_what_caffe_prints_goes_to_the_log_only(job: Job, capfd: pytest.CaptureFixture[str]):
+    """The terminal stays the worker's, and what was in the log before stays."""
+    folder = job(nets.convnet())
+    (folder / "log").write_text("earlier\n")
+
+    with opened(folder) as engine:
+        begun = (folder / "log").read_text()
+        engine.step(100)
+
+    assert capfd.readouterr() == ("", "")
+    assert begun.startswith("earlier\n")
+    assert "Creating Layer conv" in begun
+    assert (folder / "log").read_text() == begun  # no line for each time round the data
+
+
+def test_a_python_that_is_not_there_is_named(tmp_path: Path):
+    """And one without pycaffe says what it lacks."""
+    with pytest.raises(EngineError, match="/no/python cannot be started: No such file or directory"):
+        Child(Path("/no/python"), tmp_path / "log")
+    with pytest.raises(EngineError, match="No module named 'caffe'"):
+        Child(Path(sys.executable), tmp_path / "log")

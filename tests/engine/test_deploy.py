@@ -1,0 +1,64 @@
+"""A deploy net: any number of images, the same answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftjob.engine import DeployNet
+from ftjob.engine.open import open_deploy
+from ftjob.errors import BadDataError, BadNetError
+from tests.engine import nets
+from tests.engine.conftest import Job, Open
+
+DEPLOY = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 4 dim: 1 dim: 6 dim: 6 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 3 } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+
+
+@pytest.fixture
+def weights(job: Job, opened: Open, tmp_path: Path) -> Path:
+    """What softmax regression is after one update."""
+    engine = opened(job(nets.softmax_regression()))
+    engine.step(1)
+    return engine.snapshot(tmp_path).caffemodel
+
+
+def deployed(folder: Path, weights: Path) -> DeployNet:
+    (folder / "deploy.prototxt").write_text(DEPLOY)
+    return open_deploy("caffe", folder / "deploy.prototxt", weights, log=folder / "deploy.log")
+
+
+def test_answers_are_the_nets_whatever_the_number_of_images(weights: Path, tmp_path: Path):
+    """One, a batch, and more than a batch: each image's scores are those computed by hand."""
+    images = nets.records(11).images * np.float32(nets.SCALE)
+    weight, bias = nets.layers(weights)["fc"]
+    with deployed(tmp_path, weights) as net:
+        for count in (11, 1, 4, 6):
+            found = net.forward(images[:count], ["prob", "fc"])
+
+            expected = images[:count].reshape(count, -1) @ weight.T + bias
+            np.testing.assert_allclose(found["fc"], expected, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(found["prob"].sum(axis=1), np.ones(count), rtol=1e-5)
+
+
+def test_images_that_do_not_fit_are_refused(weights: Path, tmp_path: Path):
+    """By their shape, and none at all; the net answers on."""
+    with deployed(tmp_path, weights) as net:
+        with pytest.raises(BadDataError, match=r"shape \(1, 5, 6\) do not fit the net's \(1, 6, 6\)"):
+            net.forward(np.zeros((2, 1, 5, 6), np.float32), ["prob"])
+        with pytest.raises(BadDataError, match="no image"):
+            net.forward(np.zeros((0, 1, 6, 6), np.float32), ["prob"])
+        with pytest.raises(BadNetError, match="no blob 'probs'; it has data, fc, prob"):
+            net.forward(np.zeros((2, 1, 6, 6), np.float32), ["probs"])
+        assert net.forward(np.zeros((2, 1, 6, 6), np.float32), ["prob"])["prob"].shape == (2, 3)
+
+
+def test_a_weights_file_that_is_not_one_is_named(tmp_path: Path):
+    """Missing, or something else."""
+    (tmp_path / "text").write_text("not weights")
+    for name, said in (("none", "there is no file .*none"), ("text", "text is empty, cut off or not")):
+        with pytest.raises(BadNetError, match=said):
+            deployed(tmp_path, tmp_path / name)
