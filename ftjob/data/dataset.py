@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ftjob.data.build import build
 from ftjob.data.facts import DatasetFacts
+from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.data.lock import locked
 from ftjob.data.options import BuildOptions, Progress
@@ -62,24 +63,7 @@ def dataset_for(
 
 def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:
     """Raise BadDataError where labels and num_output do not go together; None means as many as there are."""
-    classes = max(train.histogram) + 1 if num_output is None else num_output
-    least, most = min(train.histogram), max(train.histogram)
-    if least < 0:
-        raise BadDataError(f"{train.path}: a label is {least}: number the classes from 0")
-    if most >= classes:
-        hint = "they begin at 1, number the classes from 0" if least == 1 else f"set num_output to {most + 1}"
-        raise BadDataError(f"{train.path}: labels go up to {most}, but num_output is {classes}: {hint}")
-    if least > 0:
-        raise BadDataError(f"{train.path}: labels begin at {least}: number the classes from 0")
-    if gaps := [label for label in range(most) if label not in train.histogram]:
-        raise BadDataError(f"{train.path}: no image has label {gaps[0]}: number the classes without gaps")
-    for label, count in train.histogram.items():
-        if count == 1:
-            raise BadDataError(f"{train.path}: label {label} has one image only: add some, or leave it out")
-    if strange := sorted(set(val.histogram) - set(train.histogram)):
-        raise BadDataError(
-            f"{val.path}: label {strange[0]} is not in {train.path}: make both from the same classes"
-        )
+    refuse_errors(label_findings(train, val, num_output))
 
 
 def _is_dataset(path: Path) -> bool:

@@ -31,7 +31,7 @@ class Record:
 
 
 @contextmanager
-def opened(location: Path) -> Iterator[lmdb.Transaction]:
+def opened(location: Path) -> Iterator[lmdb.Environment]:
     """Open an LMDB for reading: memory-mapped, without a lock file, so that a read-only mount will do.
 
     Raises BadDataError where it is missing, no LMDB, cut short or empty.
@@ -56,16 +56,22 @@ def opened(location: Path) -> Iterator[lmdb.Transaction]:
             )
         if env.stat()["entries"] == 0:
             raise BadDataError(f"{location}: holds no records: build it again")
-        with env.begin(buffers=True) as transaction:
-            yield transaction
+        yield env
+
+
+@contextmanager
+def reading(location: Path) -> Iterator[lmdb.Cursor]:
+    """Open an LMDB as `opened` does, with a cursor whose values are views of the file."""
+    with opened(location) as env, env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+        yield cursor
 
 
 def inspect(location: Path) -> DatasetFacts:
     """Return what an LMDB holds. Reads heads and labels only; labels.txt and manifest.json are looked for
     beside it and above it. Raises BadDataError."""
     histogram: Counter[int] = Counter()
-    with opened(location) as transaction:
-        for number, (key, value) in enumerate(transaction.cursor()):
+    with reading(location) as cursor:
+        for number, (key, value) in enumerate(cursor):
             head = read_head(value, _where(location, key))
             histogram[head.label] += 1
             if number == 0:
@@ -89,7 +95,7 @@ def inspect(location: Path) -> DatasetFacts:
 
 def records(location: Path, start: int = 0) -> Iterator[Record]:
     """Yield the records in key order, from a position on. Raises BadDataError for one that is no image."""
-    with opened(location) as transaction, transaction.cursor() as cursor:
+    with reading(location) as cursor:
         if not cursor.first() or not _skip(cursor, start):
             return
         for key, value in cursor.iternext():
@@ -101,7 +107,7 @@ def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
     past the end."""
     wanted = list(indices)
     found: dict[int, Record] = {}
-    with opened(location) as transaction, transaction.cursor() as cursor:
+    with reading(location) as cursor:
         at, there = 0, cursor.first()
         for index in sorted(set(wanted)):
             there = there and _skip(cursor, index - at)

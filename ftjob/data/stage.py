@@ -1,10 +1,7 @@
 """A build on its way: records, journal and sums that grow together, and go on after a kill."""
 
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +15,7 @@ from ftjob.data.manifest import Tally
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.order import Part
 from ftjob.data.records import RecordWriter
+from ftjob.data.threads import THREADS, in_order
 from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0
@@ -26,7 +24,6 @@ BATCH_BYTES = 32 << 20
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
 CHUNK = 16
-THREADS = len(os.sched_getaffinity(0))
 PROGRESS_SECONDS = 0.1
 TOLD = 3
 
@@ -78,23 +75,22 @@ class Stage:
         before = 0
         cv2.setNumThreads(1)  # the threads are ours already
         try:
-            with ThreadPoolExecutor(THREADS) as pool:
-                for part in self._work.parts:
-                    self._run_part(pool, part, max(0, self._done - before))
-                    before += len(part.places)
+            for part in self._work.parts:
+                self._run_part(part, max(0, self._done - before))
+                before += len(part.places)
         finally:
             self._journal.close()
         self._tell(last=True)
         return Staged(self._tally, self._sums, self._reused)
 
-    def _run_part(self, pool: ThreadPoolExecutor, part: Part, start: int) -> None:
+    def _run_part(self, part: Part, start: int) -> None:
         if start >= len(part.places) > 0:
             return
         writer = RecordWriter(self._folder.split(part.split), keep=start)
         try:
             batch: list[tuple[bytes, bytes]] = []
             size = 0
-            for chunk in self._chunks(pool, part, start):
+            for chunk in self._chunks(part, start):
                 batch += [(image.key, image.value) for image in chunk.images if image.key]
                 size += sum(len(image.value) for image in chunk.images)
                 self._count(chunk)
@@ -105,24 +101,16 @@ class Stage:
         finally:
             writer.close()
 
-    def _chunks(self, pool: ThreadPoolExecutor, part: Part, start: int) -> Iterator[Chunk]:
-        """The chunks of a part in order, made by the threads ahead of time but not by far."""
+    def _chunks(self, part: Part, start: int) -> Iterator[Chunk]:
+        """The chunks of a part in order, made ahead of time but not by far."""
         options = self._work.options
         record_bytes = options.height * options.width * options.channels
         size = max(1, min(CHUNK, AHEAD_BYTES // (4 * record_bytes)))
         ahead = max(THREADS, AHEAD_BYTES // (size * record_bytes)) + 1
         make = partial(convert, part, options=options, earlier=self._work.earlier)
-        waiting: deque[Future[Chunk]] = deque()
-        try:
-            for first in range(start, len(part.places), size):
-                waiting.append(pool.submit(make, first, min(first + size, len(part.places))))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        end = len(part.places)
+        calls = (partial(make, first, min(first + size, end)) for first in range(start, end, size))
+        return in_order(calls, ahead)
 
     def _count(self, chunk: Chunk) -> None:
         for image in chunk.images:
