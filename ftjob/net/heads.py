@@ -134,6 +134,8 @@ def _by_output(net: Graph, kinds: frozenset[str]) -> Iterator[Head]:
 def _heads_at(net: Graph, end: int, loss: str) -> Iterator[Head]:
     layer = net.layers[end]
     classifiers, passed = trace(net, end)
+    if not classifiers:
+        return
     score = _score(net, end, passed)
     verb = "reads" if layer.type in CLASSIFICATION_LOSSES | {"Accuracy"} else "is an output and reads"
     via = "".join(f", through {net.layers[index].type}" for index in passed)
@@ -166,11 +168,9 @@ _WITH_CLASS_PARAMS = frozenset({"BatchNorm", "Bias", "PReLU", "Scale"})
 def _score(net: Graph, end: int, passed: list[int]) -> str:
     """The blob that goes into the last softmax on the way to an end, else into the end itself."""
     softmax = [index for index in (end, *passed) if net.layers[index].type in ("Softmax", "ArgMax")]
-    reader = net.layers[softmax[-1]] if softmax else net.layers[end]
-    last = net.layers[end]
-    if not softmax and last.type in PER_CLASS:
-        return last.top[0]
-    return reader.bottom[0]
+    if not softmax and net.layers[end].type in PER_CLASS:
+        return net.layers[end].top[0]
+    return net.layers[softmax[-1] if softmax else end].bottom[0]
 
 
 def _one_per_layer(found: Iterator[Head]) -> list[Head]:

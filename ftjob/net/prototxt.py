@@ -1,45 +1,87 @@
 """Prototxts: text in, messages of today's form out, and back."""
 
-import re
-from typing import TypeVar
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
+from ftjob.net.dialects import TYPES
+from ftjob.net.known import check_names
 from ftjob.net.layertypes import KNOWN
-from ftjob.net.places import Place, places
-from ftjob.net.proto import caffe_pb2
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
-from ftjob.net.suggest import did_you_mean
+from ftjob.net.rewrite import Settings, rewrite
+from ftjob.net.tolerant import Excused, Source, parse, parse_excusing
 from ftjob.net.upgrade import upgrade_net, upgrade_solver
 
-_PACKAGE = f"{caffe_pb2.DESCRIPTOR.package}."
-_MESSAGES = {message.full_name: message for message in caffe_pb2.DESCRIPTOR.message_types_by_name.values()}
-_UNKNOWN_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
-_UNKNOWN_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\S+?)\.?$')
 
-M = TypeVar("M", bound=Message)
+@dataclass(frozen=True)
+class Note:
+    """Something of a fork in a prototxt, and what became of it."""
+
+    what: str
+    """In words, such as `pooling_param.ceil_mode rounds as Caffe 1.0 does; left out`."""
+    lines: tuple[int, ...]
+    layers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        others = f" and {len(self.lines) - 1} more" if len(self.lines) > 1 else ""
+        layer = f"layer {self.layers[0]}{others}: " if self.layers[0] else ""
+        return f"line {self.lines[0]}: {layer}{self.what}"
+
+
+@dataclass(frozen=True)
+class ParsedNet:
+    """A net, and what its prototxt had of forks."""
+
+    net: NetParameter
+    notes: tuple[Note, ...]
+    """What was left out or rewritten without changing what is computed."""
+    foreign: tuple[Note, ...]
+    """What only a fork can run: with any of these Caffe 1.0 does not take the net."""
 
 
 def parse_net(text: str, source: str) -> NetParameter:
     """Return the net of a prototxt, in today's form whatever the form it is written in.
 
     `source` is how messages name the text, such as its path. Raises BadNetError, beginning with
-    `source:line:column:`, where it does not parse or names a field, value or layer type that is not Caffe's.
+    `source:line:column:`, where it does not parse or has a field, value or layer type that Caffe 1.0 cannot
+    run; those of widely used forks are rewritten where Caffe 1.0 computes the same (see dialects.py).
     """
-    net = _parse(text, source, NetParameter())
+    parsed = parse_net_with_notes(text, source)
+    if parsed.foreign:
+        first, *more = parsed.foreign
+        others = f" (and {len(more)} more such things)" if more else ""
+        raise BadNetError(f"{source}: {first}{others}")
+    return parsed.net
+
+
+def parse_net_with_notes(text: str, source: str) -> ParsedNet:
+    """Return the net of a prototxt with what was found of forks. Raises BadNetError as parse_net does, but
+    not for layer types and fields that a known fork runs."""
+    written = Source(text, source)
+    net = NetParameter()
+    excused = parse_excusing(written, net)
+    notes, foreign = _field_notes(excused, written)
+    types = [(layer.name, layer.type) for layer in net.layer]
+    _apply(excused, net)
     try:
+        rewrite(net, _settings(written, excused))
+        type_notes, foreign_types = _type_notes(types, {layer.type for layer in net.layer}, written)
         upgrade_net(net)
     except BadNetError as error:
         raise BadNetError(f"{source}: {error}") from None
-    _check_layers(net, text, source)
-    return net
+    if not net.layer:
+        raise BadNetError(f"{source}: the net has no layers; is this a solver, or no prototxt of a net?")
+    check_names(net, written)
+    return ParsedNet(net, (*notes, *type_notes), (*foreign, *foreign_types))
 
 
 def parse_solver(text: str, source: str) -> SolverParameter:
     """Return the solver of a prototxt. Raises BadNetError as parse_net does."""
-    solver = _parse(text, source, SolverParameter())
+    solver = SolverParameter()
+    parse(Source(text, source), solver)
     try:
         upgrade_solver(solver)
     except BadNetError as error:
@@ -52,61 +94,61 @@ def to_text(message: Message) -> str:
     return text_format.MessageToString(message)
 
 
-def _parse(text: str, source: str, message: M) -> M:
-    try:
-        text_format.Parse(text, message)
-    except text_format.ParseError as error:
-        where = ":".join(
-            str(part) for part in (source, error.GetLine(), error.GetColumn()) if part is not None
-        )
-        raise BadNetError(f"{where}: {_reason(error)}") from None
-    return message
+def _field_notes(excused: Iterable[Excused], source: Source) -> tuple[list[Note], list[Note]]:
+    """(what was left out, what only a fork reads), one note for all fields alike."""
+    groups: dict[tuple[str, str, bool], list[Excused]] = {}
+    for one in excused:
+        if one.field.why:
+            name = ".".join(one.place.path[1:] or one.place.path)
+            harmless = one.field.harmless(one.place.value)
+            groups.setdefault((name, one.field.why, harmless), []).append(one)
+    notes: tuple[list[Note], list[Note]] = [], []
+    for (name, why, harmless), ones in groups.items():
+        layers = tuple(source.value(one.place.layer, "name") for one in ones)
+        lines = tuple(one.place.line for one in ones)
+        what = f"{name} {why}; left out" if harmless else f"{name} {why}"
+        notes[0 if harmless else 1].append(Note(what, lines, layers))
+    return notes
 
 
-def _reason(error: text_format.ParseError) -> str:
-    """What protobuf found, in a user's words."""
-    text = re.sub(r"^\d+:\d+ : ", "", str(error))
-    if match := _UNKNOWN_FIELD.search(text):
-        message, field = match.groups()
-        return f"{_short(message)} has no field {field}{did_you_mean(field, _field_names(message))}"
-    if match := _UNKNOWN_VALUE.search(text):
-        enum, value = match.groups()
-        return f"{_short(enum)} has no value {value}{did_you_mean(value, _value_names(enum))}"
-    return re.sub(r"^'.*': ", "", text).replace(_PACKAGE, "").rstrip(".")
+def _type_notes(
+    types: Iterable[tuple[str, str]], left: Container[str], source: Source
+) -> tuple[list[Note], list[Note]]:
+    """(types that were rewritten, types that are left and only a fork runs), one note for each type."""
+    notes: tuple[list[Note], list[Note]] = [], []
+    found: dict[str, list[tuple[int, str]]] = {}
+    for index, (name, kind) in enumerate(types):
+        if kind not in KNOWN:
+            found.setdefault(kind, []).append((index, name))
+    for kind, layers in found.items():
+        fork = TYPES.get(kind)
+        if fork is None:
+            continue
+        places = [source.layer_field(index, "type") for index, _ in layers]
+        lines = tuple(place.line if place else 0 for place in places)
+        names = tuple(name for _, name in layers)
+        if kind in left:
+            notes[1].append(Note(f"type {kind} is of {fork.forks}: Caffe 1.0 cannot run it", lines, names))
+        else:
+            notes[0].append(Note(f"type {kind} of {fork.forks} becomes {fork.rewritten}", lines, names))
+    return notes
 
 
-def _short(full_name: str) -> str:
-    return full_name.removeprefix(_PACKAGE)
+def _apply(excused: Iterable[Excused], net: NetParameter) -> None:
+    for one in excused:
+        layers = net.layers if one.place.path[0] == "layers" else net.layer
+        if one.field.apply and 0 <= one.place.layer < len(layers):
+            one.field.apply(layers[one.place.layer])
 
 
-def _field_names(message: str) -> list[str]:
-    return list(_MESSAGES[message].fields_by_name)
-
-
-def _value_names(enum: str) -> list[str]:
-    owner, _, name = enum.rpartition(".")
-    if owner in _MESSAGES:
-        return list(_MESSAGES[owner].enum_types_by_name[name].values_by_name)
-    return list(caffe_pb2.DESCRIPTOR.enum_types_by_name[name].values_by_name)
-
-
-def _check_layers(net: NetParameter, text: str, source: str) -> None:
-    if not net.layer:
-        raise BadNetError(f"{source}: the net has no layers; is this a solver, or not a prototxt of a net?")
-    for layer in net.layer:
-        if layer.type not in KNOWN:
-            where = _layer_place(text, layer.name, layer.type)
-            prefix = f"{source}:{where.line}:{where.column}" if where else source
-            said = f'the unknown type "{layer.type}"' if layer.type else "no type"
-            raise BadNetError(f'{prefix}: layer "{layer.name}" has {said}{did_you_mean(layer.type, KNOWN)}')
-
-
-def _layer_place(text: str, name: str, kind: str) -> Place | None:
-    """Where the layer's type is written, else its name."""
-    found = [place for place in places(text) if place.path[:1] in (("layer",), ("layers",))]
-    named = {place.layer for place in found if place.path[1:] == ("name",) and place.value == name}
-    for wanted, value in (("type", kind), ("name", name)):
-        for place in found:
-            if place.layer in named and place.path[1:] == (wanted,) and place.value == value:
-                return place
-    return None
+def _settings(source: Source, excused: Iterable[Excused]) -> dict[int, Settings]:
+    """Numbers in the fork's own param messages, by layer."""
+    found: dict[int, dict[str, float]] = {}
+    cut = [one.place for one in excused]
+    for place in source.places if cut else []:
+        if any(outer.start < place.start and place.end <= outer.end for outer in cut):
+            try:
+                found.setdefault(place.layer, {})[place.path[-1]] = float(place.value)
+            except ValueError:
+                continue
+    return dict(found)

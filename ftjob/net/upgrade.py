@@ -52,6 +52,7 @@ V1_TYPES = {
 }
 
 _TRANSFORMED = {V1.DATA: "data_param", V1.IMAGE_DATA: "image_data_param", V1.WINDOW_DATA: "window_data_param"}
+_TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
 _DIMS_OF_AN_INPUT = 4
 _BATCH_NORM_PARAMS = 3
 
@@ -63,8 +64,9 @@ def upgrade_net(net: NetParameter) -> None:
     """
     if any(layer.HasField("layer") for layer in net.layers):
         upgrade_v0(net)
-    for layer in net.layers:
-        _upgrade_transform(layer)
+    if any(_has_old_transform(layer) for layer in net.layers):
+        for layer in net.layers:
+            _upgrade_transform(layer)
     if net.layers:
         _upgrade_v1(net)
     if net.input:
@@ -86,12 +88,19 @@ def upgrade_solver(solver: SolverParameter) -> None:
     solver.ClearField("solver_type")
 
 
+def _has_old_transform(layer: V1LayerParameter) -> bool:
+    field = _TRANSFORMED.get(layer.type)
+    return field is not None and any(getattr(layer, field).HasField(name) for name in _TRANSFORMS)
+
+
 def _upgrade_transform(layer: V1LayerParameter) -> None:
     field = _TRANSFORMED.get(layer.type)
     if field is None:
         return
     old = getattr(layer, field)
-    for name in ("scale", "mean_file", "crop_size", "mirror"):
+    for message in (old, layer.transform_param):  # as Caffe does, which shows in the text
+        message.SetInParent()
+    for name in _TRANSFORMS:
         if old.HasField(name):
             setattr(layer.transform_param, name, getattr(old, name))
             old.ClearField(name)

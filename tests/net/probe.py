@@ -23,6 +23,23 @@ def load(prototxt, phase):
     }
 
 
+def compute(prototxt, inputs):
+    """The last blob from inputs, and the gradient of its sum at each input."""
+    import caffe
+    import numpy as np
+
+    net = caffe.Net(prototxt, caffe.TEST)
+    for name, values in inputs.items():
+        net.blobs[name].data[...] = np.array(values, "f4").reshape(net.blobs[name].data.shape)
+    net.forward()
+    last = net.blobs[net.outputs[-1]]
+    last.diff[...] = 1
+    answer = {"output": last.data.ravel().tolist()}
+    net.backward(**{net.outputs[-1]: last.diff})
+    answer["gradient"] = {name: net.blobs[name].diff.ravel().tolist() for name in inputs}
+    return answer
+
+
 def save(prototxt, caffemodel):
     import caffe
 
@@ -89,7 +106,7 @@ def layer_types():
     return {"types": list(caffe.layer_type_list())}
 
 
-QUESTIONS = {f.__name__: f for f in (load, save, copied, step, updates, descriptor, layer_types)}
+QUESTIONS = {f.__name__: f for f in (load, compute, save, copied, step, updates, descriptor, layer_types)}
 
 
 def in_a_child(log, what, arguments):

@@ -37,6 +37,11 @@ def test_unknown_fields_survive() -> None:
             'layer { name: "c"\n type: "Convolutoin" }',
             'f:2:2: layer "c" has the unknown type "Convolutoin"; did you mean Conv',
         ),
+        (
+            'layer { name: "c" type: "Convolution" convolution_param { weight_filler { type: "xaver" } } }',
+            'f:1:75: layer "c" has a filler of the unknown type "xaver"; did you mean xavier',
+        ),
+        ("layers { name: 'c' }", 'f:1:10: layer "c" has no type'),
         ('layer { name: "c" }', 'f:1:9: layer "c" has no type'),
     ],
 )

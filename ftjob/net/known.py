@@ -1,0 +1,50 @@
+"""The names in a prototxt that protobuf takes as any text: types of layers and of fillers."""
+
+from collections.abc import Iterator
+
+from google.protobuf.message import Message
+
+from ftjob.errors import BadNetError
+from ftjob.net.dialects import TYPES
+from ftjob.net.layertypes import KNOWN
+from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
+from ftjob.net.suggest import did_you_mean
+from ftjob.net.tolerant import Source
+
+FILLERS = ("bilinear", "constant", "gaussian", "msra", "positive_unitball", "uniform", "xavier")
+"""filler.hpp, GetFiller."""
+
+
+def check_names(net: NetParameter, source: Source) -> None:
+    """Raise BadNetError, with line and column, for a layer or filler of a type that neither Caffe has nor a
+    fork that we know."""
+    for layer in net.layer:
+        if layer.type not in KNOWN and layer.type not in TYPES:
+            said = f'the unknown type "{layer.type}"' if layer.type else "no type"
+            where = _where(source, layer, "type", layer.type)
+            raise BadNetError(f'{where}: layer "{layer.name}" has {said}{did_you_mean(layer.type, KNOWN)}')
+        for filler in _fillers(layer):
+            if filler.type not in FILLERS:
+                where = _where(source, layer, "type", filler.type)
+                raise BadNetError(
+                    f'{where}: layer "{layer.name}" has a filler of the unknown type "{filler.type}"'
+                    + did_you_mean(filler.type, FILLERS)
+                )
+
+
+def _fillers(layer: LayerParameter) -> Iterator[FillerParameter]:
+    for _, param in layer.ListFields():
+        for field, value in param.ListFields() if isinstance(param, Message) else ():
+            values = value if field.is_repeated else [value]
+            yield from (one for one in values if isinstance(one, FillerParameter))
+
+
+def _where(source: Source, layer: LayerParameter, field: str, value: str) -> str:
+    """The line and column of a field of a layer, or of its name, or the source alone."""
+    inside = [place for place in source.places if place.path[0] in ("layer", "layers")]
+    named = {place.layer for place in inside if place.path[-1] == "name" and place.value == layer.name}
+    for name, text in ((field, value), ("name", layer.name)):
+        for place in inside:
+            if place.layer in named and place.path[-1] == name and place.value == text:
+                return f"{source.name}:{place.line}:{place.column}"
+    return source.name

@@ -1,0 +1,215 @@
+"""Mutated prototxts and caffemodels end in a sentence or a result, never in anything else.
+
+The full count is run with FTJOB_FUZZ=10000; the suite runs a few hundred, others each time the seed changes.
+"""
+
+import os
+import random
+import re
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftjob.errors import FtjobError
+from ftjob.net.places import places
+from ftjob.net.prototxt import parse_net, to_text
+from ftjob.net.surgery import DataLayers, operate
+from ftjob.net.transfer import check_transfer, plan_transfer
+from ftjob.net.weights import read_weights
+from jobspec.spec import FreezeUpTo, Surgery
+
+ROUNDS = int(os.environ.get("FTJOB_FUZZ", "400"))
+SEED = 20
+SLOW = 5.0
+"""Seconds: no mutation of a small net may take longer."""
+LARGE = 1 << 30
+
+TEXTS = [path.read_text() for path in sorted((Path(__file__).parent / "nets").glob("*.prototxt"))]
+TOKENS = [re.findall(r'"[^"]*"|[\w.+-]+|\S|\s+', text) for text in TEXTS]
+FIELDS = [text[place.start : place.end] for text in TEXTS for place in places(text)]
+VALUES: dict[str, list[str]] = {}
+for _field in FIELDS:
+    VALUES.setdefault(re.split(r"[\s:{]", _field)[0], []).append(_field)
+POOL = [token for tokens in TOKENS for token in tokens if not token.isspace()]
+NASTY = [
+    *(
+        "-1",
+        "0",
+        "4294967295",
+        "2147483647",
+        "99999999999999999999",
+        "nan",
+        "inf",
+        "-inf",
+        "1e400",
+        '""',
+        '"\\377"',
+    ),
+    *(
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        "<",
+        ">",
+        ";",
+        "#",
+        "'",
+        '"',
+        "\\",
+        "\x00",
+        "é",
+        "\ud800",
+        "layer {",
+        "layers {",
+    ),
+    *(
+        '"Python"',
+        '"Axpy"',
+        '"ReLU6"',
+        '"SELU"',
+        '"BN"',
+        '"Data"',
+        '"Split"',
+        "ceil_mode: true",
+        "phase: TEST",
+    ),
+    *("input_dim: 3", 'input: "x"', "propagate_down: true", 'param { name: "w" }', "loss_weight: nan"),
+]
+DATA = DataLayers(
+    train="t", val="v", channels=3, height=10, width=10, batch_size=4, test_batch_size=2, crop=8, mean=(1.0,)
+)
+SURGERIES = [
+    Surgery(),
+    Surgery(relearn=["conv*"]),
+    Surgery(freeze=FreezeUpTo(up_to="conv1")),
+    Surgery(heads=["*"]),
+]
+
+
+def _mutated(rng: random.Random) -> str:
+    """A text of nets/ with a few changes: of tokens wherever they stand, or of values and whole layers."""
+    text = _of_tokens(rng) if rng.random() < 0.3 else _of_fields(rng)
+    return text[: rng.randrange(len(text) + 1)] if rng.random() < 0.05 else text
+
+
+def _of_tokens(rng: random.Random) -> str:
+    tokens = list(rng.choice(TOKENS))
+    for _ in range(rng.choice([1, 1, 2, 3, 8])):
+        at = rng.randrange(len(tokens) + 1)
+        piece = rng.choice(TOKENS)
+        start = rng.randrange(len(piece))
+        choices = [
+            [],
+            [rng.choice(NASTY)],
+            [rng.choice(POOL)],
+            piece[start : start + 30],
+            tokens[at : at + 60] * 2,
+        ]
+        tokens[at : at + rng.choice([0, 1, 1, 5])] = rng.choice(choices)
+    return "".join(tokens)
+
+
+def _of_fields(rng: random.Random) -> str:
+    """Values replaced by others of the same field, by nasty ones, or taken out; layers moved or doubled."""
+    text = rng.choice(TEXTS)
+    for _ in range(rng.choice([1, 1, 2, 3, 8])):
+        found = places(text)
+        if not found:
+            break
+        place = rng.choice(found)
+        written = text[place.start : place.end]
+        same = VALUES.get(place.path[-1], [written])
+        changed = [
+            rng.choice(same),
+            f"{place.path[-1]}: {rng.choice(NASTY)}",
+            "",
+            written * 2,
+            rng.choice(FIELDS),
+        ]
+        text = text[: place.start] + rng.choice(changed) + " " + text[place.end :]
+    return text
+
+
+def _plan(text: str, rng: random.Random) -> None:
+    """What `ftjob plan` does with a net, down to the text Caffe would be given."""
+    net = parse_net(text, "fuzz.prototxt")
+    done = operate(net, rng.choice(SURGERIES), rng.choice([2, 7]), DATA, "new")
+    plan_transfer(done.train_val, (), done.renamed, done.frozen, done.inputs)
+    parse_net(to_text(done.train_val), "again")
+    parse_net(to_text(done.deploy), "deploy")
+
+
+def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
+    """No mutation of a prototxt raises anything but an FtjobError, hangs, or takes a gigabyte."""
+    tracemalloc.start()
+    for seed in range(SEED, SEED + ROUNDS):
+        rng = random.Random(seed)
+        text = _mutated(rng)
+        start = time.perf_counter()
+        try:
+            _plan(text, rng)
+        except FtjobError as error:
+            told = str(error)
+            assert told, f"seed {seed}: an empty message"
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
+        assert time.perf_counter() - start < SLOW, f"seed {seed} took too long"
+    assert tracemalloc.get_traced_memory()[1] < LARGE
+    tracemalloc.stop()
+
+
+def _mutated_bytes(content: bytes, rng: random.Random) -> bytes:
+    mutated = bytearray(content)
+    for _ in range(rng.choice([1, 1, 3, 20])):
+        at = rng.randrange(len(mutated) + 1)
+        action = rng.randrange(5)
+        if action == 0:
+            mutated[at : at + 1] = bytes([rng.randrange(256)])
+        elif action == 1:
+            del mutated[at : at + rng.choice([1, 4, 100])]
+        elif action == 2:
+            mutated[at:at] = bytes(rng.randrange(256) for _ in range(rng.choice([1, 3, 12])))
+        elif action == 3:
+            mutated[at:at] = b"\xff" * rng.choice([1, 5, 9, 11])
+        else:
+            del mutated[at:]
+        if not mutated:
+            break
+    return bytes(mutated)
+
+
+@pytest.mark.parametrize("net_path", ["lenet"], indirect=True)
+def test_any_caffemodel_ends_in_a_sentence_or_a_plan(
+    base_weights: Path, net: Any, data: DataLayers, tmp_path: Path
+) -> None:
+    """The same for mutations of a caffemodel, whose headers stand at its beginning and between its blobs."""
+    content = _small(base_weights)
+    done = operate(net, Surgery(), 7, data, "new")
+    path = tmp_path / "fuzz.caffemodel"
+    for seed in range(SEED, SEED + ROUNDS // 5 if ROUNDS > 1000 else SEED + ROUNDS):
+        path.write_bytes(_mutated_bytes(content, random.Random(seed)))
+        try:
+            weights = read_weights(path)
+            check_transfer(plan_transfer(done.train_val, weights, done.renamed, done.frozen, done.inputs))
+        except FtjobError as error:
+            told = str(error)
+            assert told, f"seed {seed}: an empty message"
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
+
+
+def _small(weights: Path) -> bytes:
+    """Weights whose bytes are mostly headers, so that mutations meet them."""
+    from ftjob.net.proto.caffe_pb2 import NetParameter
+
+    model = NetParameter.FromString(weights.read_bytes())
+    for layer in model.layer:
+        for blob in layer.blobs:
+            del blob.data[3:]
+            blob.shape.dim[:] = [1] * (len(blob.shape.dim) - 1) + [len(blob.data)]
+    return model.SerializeToString()
