@@ -29,10 +29,10 @@ def records(count: int, classes: int = 3, size: int = 6, seed: int = 0) -> Recor
     return Records(images, np.arange(count) % classes)
 
 
-def write_lmdb(path: Path, content: Records) -> Path:
-    """Write an LMDB of Datum, as convert_imageset does."""
+def write_lmdb(path: Path, content: Records, first: int = 0) -> Path:
+    """Write an LMDB of Datum, as convert_imageset does, or add to one from the record `first` on."""
     with lmdb.open(str(path), map_size=1 << 26) as env, env.begin(write=True) as txn:
-        for i, (image, label) in enumerate(zip(content.images, content.labels, strict=True)):
+        for i, (image, label) in enumerate(zip(content.images, content.labels, strict=True), first):
             channels, height, width = image.shape
             datum = Datum(
                 channels=channels, height=height, width=width, label=int(label), data=image.tobytes()

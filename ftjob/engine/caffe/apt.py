@@ -50,6 +50,8 @@ class Apt:
     folder: Path
     mirror: str
     architecture: str
+    lock_fd: int
+    """The lock on all installs: apt holds it too, so that one which outlives us is waited for."""
 
     @property
     def archives(self) -> Path:
@@ -83,7 +85,6 @@ class Apt:
             "Acquire::AllowDowngradeToInsecureRepositories": "false",
             "Acquire::Check-Valid-Until": "true",
             "Acquire::Languages": "none",
-            "Acquire::Retries": "3",
             "APT::Update::Error-Mode": "any",
         }
         return ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in settings.items()), *arguments]
@@ -103,10 +104,31 @@ class Apt:
     def download(self, wanted: list[Package], progress: Progress) -> None:
         """Download what is missing; a part that came before is kept and gone on with."""
         total = sum(each.size for each in wanted)
-        command = self.command("--download-only", "--yes", "install", *PACKAGES)
-        for _ in _polled(command, self.mirror):
+        command = self.command("-oAcquire::Retries=3", "--download-only", "--yes", "install", *PACKAGES)
+        for _ in self._polled(command):
             progress(self._downloaded() / 1e6, total / 1e6, "MB downloaded")
         progress(total / 1e6, total / 1e6, "MB downloaded")
+
+    def _polled(self, command: list[str]) -> Iterator[None]:
+        """Run a command and yield five times a second until it ends."""
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+            pass_fds=(self.lock_fd,),
+        ) as child:
+            try:
+                while child.poll() is None:
+                    yield
+                    time.sleep(0.2)
+            except BaseException:
+                child.terminate()
+                raise
+            assert child.stderr is not None
+            if child.returncode:
+                raise explain_apt(child.stderr.read(), self.mirror)
 
     def _downloaded(self) -> int:
         return sum(_size(path) for path in [*self.archives.glob("*.deb"), *self.archives.glob("partial/*")])
@@ -158,23 +180,6 @@ def _run(command: list[str], mirror: str) -> str:
     if done.returncode:
         raise explain_apt(done.stderr, mirror)
     return done.stdout
-
-
-def _polled(command: list[str], mirror: str) -> Iterator[None]:
-    """Run a command and yield five times a second until it ends."""
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
-    ) as child:
-        try:
-            while child.poll() is None:
-                yield
-                time.sleep(0.2)
-        except BaseException:
-            child.terminate()
-            raise
-        assert child.stderr is not None
-        if child.returncode:
-            raise explain_apt(child.stderr.read(), mirror)
 
 
 def _environment() -> dict[str, str]:

@@ -150,6 +150,8 @@ def _raised(name: str, message: str) -> _RefusalError:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, errors.FtjobError):
         return _RefusalError(kind(message))
+    if name == "ImportError":
+        return _RefusalError(errors.EngineError(f"its Python cannot load pycaffe: {message}"))
     if issubclass(getattr(builtins, name, object), OSError):
         return _RefusalError(errors.StorageError(message))
     return _RefusalError(errors.EngineError(f"Caffe's process raised {name}: {message}"))

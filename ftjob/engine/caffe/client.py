@@ -194,7 +194,7 @@ def _whole(path: Path) -> str:
     """Return the path of a file that Caffe wrote; Caffe itself takes an empty one for weights of no layer."""
     text = _existing(path)
     try:
-        whole = path.suffix == ".h5" or field_numbers(path)
+        whole = path.suffix == ".h5" or bool(field_numbers(path))
     except ValueError:
         whole = False
     if not whole:

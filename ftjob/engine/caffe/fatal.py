@@ -40,6 +40,8 @@ def explain(log: str, returncode: int) -> FtjobError:
     words = last_words(log)
     if words.text:
         return _explain_fatal(words)
+    if match := re.search(r"^(?:ModuleNotFound|Import)Error: (.*)$", log, re.MULTILINE):
+        return EngineError(f"its Python cannot load pycaffe: {match[1]}")
     lines = [line.strip() for line in log.splitlines() if not _FRAME.match(line)][-3:]
     said = f"; the last lines of its log: {' | '.join(lines)}" if lines else ""
     if "std::bad_alloc" in log:

@@ -118,6 +118,11 @@ RULES = (
         "the records of an LMDB differ in {axis}, {other} after {first}: build it again with one size",
     ),
     Rule(
+        r"Cannot share param \d+ weights from layer '(?P<at>[^']*)'; shape mismatch",
+        BadDataError,
+        "the images of train and val differ in size, so layer {at} has two shapes: build both with one size",
+    ),
+    Rule(
         r"Specify either 1 mean_value or as many as channels: (?P<channels>\d+)",
         BadDataError,
         "data.mean has another number of values than the images' {channels} channels",

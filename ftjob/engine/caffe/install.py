@@ -26,11 +26,11 @@ def install_caffe(
     An install that was interrupted goes on where it was; of two at once, the second waits for the first.
     Raises EngineError where this machine cannot have it, with what can be done; StorageError on a full disk.
     """
-    with _alone(progress):
+    with _alone(progress) as lock_fd:
         found = _installed()
         if found and (python is None or python.absolute() == found.python):
             return found
-        found = _bundle(mirror, progress) if python is None else _system(python)
+        found = _bundle(mirror, progress, lock_fd) if python is None else _system(python)
         write_record(found)
         shutil.rmtree(engine_dir() / "apt", ignore_errors=True)
         return found
@@ -43,11 +43,11 @@ def _installed() -> CaffeInstallation | None:
         return None
 
 
-def _bundle(mirror: str | None, progress: Progress) -> CaffeInstallation:
+def _bundle(mirror: str | None, progress: Progress, lock_fd: int) -> CaffeInstallation:
     folder = engine_dir()
     python = folder / "bin" / "caffe-python"
     if not python.exists():
-        _download_and_unpack(folder, mirror, progress)
+        _download_and_unpack(folder, mirror, progress, lock_fd)
     progress(0, 1, "programs checked")
     try:
         version = probe(python)
@@ -59,10 +59,10 @@ def _bundle(mirror: str | None, progress: Progress) -> CaffeInstallation:
     return CaffeInstallation(python, folder / "bin", version, "bundle")
 
 
-def _download_and_unpack(folder: Path, mirror: str | None, progress: Progress) -> None:
+def _download_and_unpack(folder: Path, mirror: str | None, progress: Progress, lock_fd: int) -> None:
     architecture = check_host()
     _check_space(folder)
-    apt = Apt(folder / "apt", debian_mirror(folder / "apt", mirror), architecture)
+    apt = Apt(folder / "apt", debian_mirror(folder / "apt", mirror), architecture, lock_fd)
     apt.prepare()
     progress(0, 1, "package lists read")
     apt.update()
@@ -98,14 +98,19 @@ def _import_whole_package(python: Path) -> None:
 
 def _system(python: Path) -> CaffeInstallation:
     python = python.absolute()
-    version = probe(python)
+    try:
+        version = probe(python)
+    except EngineError as error:
+        raise EngineError(
+            f"--python {python}: {error}; name one that does, or leave --python out to have Caffe unpacked"
+        ) from error
     program = shutil.which("caffe")
     return CaffeInstallation(python, Path(program).parent if program else None, version, "system")
 
 
 @contextlib.contextmanager
-def _alone(progress: Progress) -> Iterator[None]:
-    """Hold the one lock of all installs into this cache."""
+def _alone(progress: Progress) -> Iterator[int]:
+    """Hold the one lock of all installs into this cache; yield its file descriptor."""
     try:
         engine_dir().mkdir(parents=True, exist_ok=True)
         stream = (engine_dir().parent / "caffe.lock").open("w")
@@ -119,4 +124,5 @@ def _alone(progress: Progress) -> Iterator[None]:
         except BlockingIOError:
             progress(0, 1, "waiting for another install")
             fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+            progress(1, 1, "waiting for another install")
+        yield stream.fileno()
