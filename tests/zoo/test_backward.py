@@ -9,7 +9,7 @@ from ftjob.net.shapes import NetShapes, infer_shapes
 from tests.zoo.conftest import AskCaffe, CaffeNet
 from tests.zoo.random_graphs import random_graph
 
-GRAPHS = 200
+GRAPHS = 120
 
 
 def accepted(net: NetParameter) -> bool:

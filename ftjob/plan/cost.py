@@ -1,0 +1,149 @@
+"""What a run takes on a node: seconds, dollars, and how far its budget goes."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from math import ceil, inf
+
+from ftjob.net.flops import NetFlops
+from ftjob.nodes import Node
+
+SNAPSHOT_BYTES_PER_SECOND = 100e6
+"""Assumed for writing to the node's disk; training waits for that, not for the upload."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """All that a run does, in numbers."""
+
+    batch_size: int
+    iter_size: int
+    max_iter: int
+    train_images: int
+    val_images: int
+    test_interval: int
+    """Iterations between tests of all validation images; the first is at iteration 0, the last at the end."""
+    snapshot: int
+    """Iterations between snapshots; one is at the end."""
+    snapshot_bytes: int
+    """Of one caffemodel with its solverstate."""
+
+    @property
+    def images_per_iteration(self) -> int:
+        return self.batch_size * self.iter_size
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What may be spent; None where nothing is said."""
+
+    usd: float | None = None
+    hours: float | None = None
+
+    def seconds(self, usd_per_hour: float) -> float:
+        """Return how long a node of that price may be held; infinite without a limit."""
+        by_price = self.usd / usd_per_hour * 3600 if self.usd is not None and usd_per_hour else inf
+        return min(by_price, self.hours * 3600 if self.hours is not None else inf)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds and dollars of one attempt that nothing interrupts."""
+
+    seconds_per_iteration: float
+    seconds_per_epoch: float
+    images_per_second: float
+    train_seconds: float
+    test_seconds: float
+    """Of all tests together."""
+    snapshot_seconds: float
+    """Of all snapshots together."""
+    startup_seconds: float
+    usd_per_hour: float
+    affordable_iterations: int | None
+    """How many iterations the budget allows, at most max_iter; None without a budget."""
+    assumptions: tuple[str, ...]
+    """In sentences: what the numbers stand on."""
+
+    @property
+    def total_seconds(self) -> float:
+        return self.startup_seconds + self.train_seconds + self.test_seconds + self.snapshot_seconds
+
+    @property
+    def usd(self) -> float:
+        return self.total_seconds / 3600 * self.usd_per_hour
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds for one image on a node."""
+
+    train: float
+    """Forward and backward."""
+    test: float
+    """Forward only."""
+
+
+def predicted_speed(train: NetFlops, test: NetFlops, node: Node) -> Speed:
+    """Return what a node's profile says of nets that were never run on it."""
+    flops = train.forward + train.backward
+    moved = train.forward_bytes + train.backward_bytes
+    return Speed(node.seconds(flops, moved), node.seconds(test.forward, test.forward_bytes))
+
+
+def measured_speed(predicted: Speed, seconds_per_image: float) -> Speed:
+    """Return a speed that was measured in training, the tests faster or slower by the same factor."""
+    return Speed(seconds_per_image, predicted.test * seconds_per_image / predicted.train)
+
+
+def estimate_cost(
+    work: Workload, speed: Speed, node: Node, *, spot: bool = False, budget: Budget | None = None
+) -> Cost:
+    """Return what the run takes. Raises BadSpecError for spot on a node that has no spot price."""
+    per_iteration = work.images_per_iteration * speed.train
+    usd_per_hour = node.usd_per_hour(spot=spot)
+    limit = (budget or Budget()).seconds(usd_per_hour)
+    train, test, snapshots = _seconds(work, speed, work.max_iter)
+    return Cost(
+        seconds_per_iteration=per_iteration,
+        seconds_per_epoch=work.train_images * speed.train,
+        images_per_second=1 / speed.train,
+        train_seconds=train,
+        test_seconds=test,
+        snapshot_seconds=snapshots,
+        startup_seconds=node.startup_seconds,
+        usd_per_hour=usd_per_hour,
+        affordable_iterations=None
+        if limit == inf
+        else _affordable(work, speed, limit - node.startup_seconds),
+        assumptions=_assumptions(node, spot=spot),
+    )
+
+
+def _seconds(work: Workload, speed: Speed, iterations: int) -> tuple[float, float, float]:
+    """Return the seconds of training, tests and snapshots when a run ends after that many iterations."""
+    tests = 1 + ceil(iterations / work.test_interval)
+    snapshots = ceil(iterations / work.snapshot)
+    return (
+        iterations * work.images_per_iteration * speed.train,
+        tests * work.val_images * speed.test,
+        snapshots * work.snapshot_bytes / SNAPSHOT_BYTES_PER_SECOND,
+    )
+
+
+def _affordable(work: Workload, speed: Speed, limit: float) -> int:
+    def seconds(iterations: int) -> float:
+        return sum(_seconds(work, speed, iterations))
+
+    return max(0, bisect_right(range(work.max_iter + 1), limit, key=seconds) - 1)
+
+
+def _assumptions(node: Node, *, spot: bool) -> tuple[str, ...]:
+    price = node.usd_per_hour(spot=spot)
+    kind = "spot (a typical price; interruptions cost extra)" if spot else "on demand"
+    return (
+        f"{node.gpu}: {node.teraflops:g} TFLOP/s of products and {node.gigabytes_per_second:g} GB/s of "
+        "blobs, as published trainings reach; the first measured iterations replace this",
+        f"{node.startup_seconds:g} s until the first iteration, for the node, the image and the data",
+        f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s; reading images never waits",
+        f"${price:g} per hour {kind}" if price else "the node costs nothing",
+    )

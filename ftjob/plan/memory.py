@@ -1,0 +1,223 @@
+"""GPU memory of a training run in Caffe: TRAIN net, TEST net, params, solver (CUDA, Caffe's own kernels)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+
+from ftjob.net.backward import backward
+from ftjob.net.layers.elementwise import lrn_within_channel
+from ftjob.net.layers.windows import window_of
+from ftjob.net.proto.caffe_pb2 import EltwiseParameter, PoolingParameter
+from ftjob.net.shapes import FLOAT_BYTES, LayerShapes, NetShapes
+
+CONTEXT_BYTES = 300 * 2**20
+"""Assumed for the CUDA context, cuBLAS and the kernels' code: 100 to 400 MiB, by driver and GPU."""
+
+HISTORY_PER_PARAM = {"SGD": 1, "Nesterov": 1, "AdaGrad": 1, "RMSProp": 1, "AdaDelta": 2, "Adam": 2}
+"""Blobs the solver keeps per param (solvers/*.cpp), of frozen params too: ApplyUpdate goes over all."""
+
+_SHARE_DATA = frozenset({"Split", "Flatten", "Reshape"})
+_SHARE_DIFF = frozenset({"Flatten", "Reshape"})
+
+
+@dataclass(frozen=True)
+class NetMemory:
+    """Bytes of one net, without its params."""
+
+    blobs: int
+    """Data of all blobs, what shares memory once."""
+    gradients: int
+    """Gradients of the blobs that the backward pass touches."""
+    buffers: int
+    """What layers keep for themselves: masks, normalisers, copies, prefetched batches."""
+    columns: int
+    """Column buffers of the convolutions, one image each (a cuDNN build has its workspaces instead: up to
+    24 MiB per convolution and group)."""
+
+    @property
+    def total(self) -> int:
+        return self.blobs + self.gradients + self.buffers + self.columns
+
+    def scaled(self, factor: float) -> "NetMemory":
+        """Return the bytes of the net with its batch size times a factor: all but the columns grow."""
+        grown = {name: int(getattr(self, name) * factor) for name in ("blobs", "gradients", "buffers")}
+        return replace(self, **grown)
+
+
+NOTHING = NetMemory(0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on the GPU, by what they are for."""
+
+    train: NetMemory
+    test: NetMemory
+    """Its params are the TRAIN net's."""
+    weights: int
+    weight_gradients: int
+    history: int
+    """What the solver keeps of past gradients."""
+    context: int = CONTEXT_BYTES
+
+    @property
+    def total(self) -> int:
+        own = self.weights + self.weight_gradients + self.history + self.context
+        return self.train.total + self.test.total + own
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How many images go through the nets at once."""
+
+    batch_size: int
+    iter_size: int
+    test_batch_size: int
+    """0 without a TEST net."""
+
+
+def estimate_memory(train: NetShapes, test: NetShapes | None, solver_type: str = "SGD") -> Memory:
+    """Return the memory of a solver with these two nets.
+
+    An upper bound for the torch engine, which keeps neither gradients nor history of frozen params.
+    """
+    weights = FLOAT_BYTES * train.parameter_count
+    return Memory(
+        train=net_memory(train, training=True),
+        test=net_memory(test, training=False) if test else NOTHING,
+        weights=weights,
+        weight_gradients=weights,
+        history=weights * HISTORY_PER_PARAM[solver_type],
+    )
+
+
+def batches_that_fit(memory: Memory, batches: Batches, limit: int) -> tuple[Batches, Memory] | None:
+    """Return batches of the same effective batch size that need at most `limit` bytes, and what they need.
+
+    The first of these that fits: as asked; with a TEST batch of at most 10, which changes no result; with the
+    next smaller divisor of the effective batch size and the iter_size that makes up for it. None where not
+    even single images fit.
+    """
+    for candidate in _candidates(batches):
+        needed = _with(memory, batches, candidate)
+        if needed.total <= limit:
+            return candidate, needed
+    return None
+
+
+SMALL_TEST_BATCH = 10
+
+
+def _candidates(batches: Batches) -> Iterator[Batches]:
+    yield batches
+    effective = batches.batch_size * batches.iter_size
+    small = min(SMALL_TEST_BATCH, batches.test_batch_size)
+    for size in range(batches.batch_size, 0, -1):
+        if effective % size == 0:
+            yield Batches(size, effective // size, small)
+    yield Batches(1, effective, min(1, small))
+
+
+def _with(memory: Memory, old: Batches, new: Batches) -> Memory:
+    test_factor = new.test_batch_size / old.test_batch_size if old.test_batch_size else 1
+    return replace(
+        memory,
+        train=memory.train.scaled(new.batch_size / old.batch_size),
+        test=memory.test.scaled(test_factor),
+    )
+
+
+def net_memory(shapes: NetShapes, *, training: bool) -> NetMemory:
+    """Return the memory of one net, lazily allocated as Caffe's SyncedMemory is."""
+    return NetMemory(
+        blobs=FLOAT_BYTES * sum(_data_counts(shapes).values()),
+        gradients=FLOAT_BYTES * sum(_diff_counts(shapes).values()) if training else 0,
+        buffers=FLOAT_BYTES * sum(_own_counts(shapes, training=training)),
+        columns=FLOAT_BYTES * sum(_column_count(one) for one in shapes.layers),
+    )
+
+
+def _data_counts(shapes: NetShapes) -> dict[str, int]:
+    """Numbers of every blob that has memory of its own, by name."""
+    return {
+        top: prod(shape)
+        for one in shapes.layers
+        if not _shares(one, _SHARE_DATA)
+        for top, shape in zip(one.layer.top, one.tops, strict=True)
+    }
+
+
+def _diff_counts(shapes: NetShapes) -> dict[str, int]:
+    """Numbers of every gradient that a layer that runs backward reads or writes, by its blob's name."""
+    memory_of = _diff_memory(shapes)
+    counts: dict[str, int] = {}
+    for one, back in zip(shapes.layers, backward(shapes), strict=True):
+        tops = zip(one.layer.top, one.tops, strict=True) if back.runs else ()
+        wanted = zip(one.layer.bottom, one.bottoms, back.bottoms, strict=True) if back.runs else ()
+        counts |= {memory_of[top]: prod(shape) for top, shape in tops}
+        counts |= {memory_of[bottom]: prod(shape) for bottom, shape, down in wanted if down}
+    return counts
+
+
+def _diff_memory(shapes: NetShapes) -> dict[str, str]:
+    """The blob whose gradient a blob's gradient lies in: its own, or the one it is a view of."""
+    memory_of: dict[str, str] = {}
+    for one in shapes.layers:
+        for top in one.layer.top:
+            shared = _shares(one, _SHARE_DIFF)
+            memory_of[top] = memory_of[one.layer.bottom[0]] if shared else memory_of.get(top, top)
+    return memory_of
+
+
+def _shares(one: LayerShapes, types: frozenset[str]) -> bool:
+    """Say whether a layer's tops are its bottom's memory; joining or cutting one blob into one is, too."""
+    alone = one.type in ("Concat", "Slice") and len(one.bottoms) == len(one.tops) == 1
+    return one.type in types or alone
+
+
+def _own_counts(shapes: NetShapes, *, training: bool) -> Iterator[int]:
+    for one, back in zip(shapes.layers, backward(shapes), strict=True):
+        yield _own_count(one, training=training, gradients=training and back.runs)
+
+
+def _own_count(one: LayerShapes, *, training: bool, gradients: bool) -> int:
+    """Numbers a layer keeps besides its blobs, those that grow with the batch."""
+    bottom = prod(one.bottoms[0]) if one.bottoms else 0
+    in_place = bool(one.bottoms) and one.layer.top[:1] == one.layer.bottom[:1]
+    match one.type:
+        case "Data" | "ImageData" | "WindowData":
+            # One batch is the top itself.
+            return (one.layer.data_param.prefetch - 1) * sum(map(prod, one.tops))
+        case "Dropout":
+            return bottom if training else 0
+        case "LRN":
+            return 3 * bottom if lrn_within_channel(one.layer) else bottom
+        case "Pooling":
+            masked = one.layer.pooling_param.pool == PoolingParameter.MAX and len(one.tops) == 1
+            return prod(one.tops[0]) if masked else 0
+        case "Eltwise":
+            return bottom if one.layer.eltwise_param.operation == EltwiseParameter.MAX else 0
+        case "BatchNorm":
+            return (3 if gradients and in_place else 2) * bottom
+        case "Scale" | "PReLU":
+            return bottom if in_place else 0
+        case "MVN":
+            return bottom
+        case "SoftmaxWithLoss":
+            return 2 * bottom
+    return 0
+
+
+def _column_count(one: LayerShapes) -> int:
+    """Numbers of a convolution's column buffer (base_conv_layer.cpp): one image's windows, side by side."""
+    if one.type not in ("Convolution", "Deconvolution"):
+        return 0
+    weights = one.params[0].shape
+    images, maps = (
+        (one.bottoms[0], one.tops[0]) if one.type == "Convolution" else (one.tops[0], one.bottoms[0])
+    )
+    window = window_of(one.layer, one.bottoms[0])
+    ones = (1,) * len(window.kernel)
+    if window.kernel == window.stride == ones and not any(window.pad):
+        return 0
+    return images[window.channel_axis] * prod(weights[2:]) * prod(maps[window.channel_axis + 1 :])
