@@ -4,10 +4,13 @@ from typing import cast
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from ftjob.data.datum import Buffer, DatumHead
 from ftjob.errors import BadDataError
+
+JPEG_MAGIC = b"\xff\xd8\xff"
 
 
 def decode_data(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
@@ -25,7 +28,24 @@ def decode_data(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
             f"{head.channels}x{head.height}x{head.width}: build the dataset again"
         )
     planes = np.frombuffer(data, dtype=np.uint8).reshape(head.channels, head.height, head.width)
-    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+    return cast(NDArray[np.uint8], cv2.merge(list(planes))).reshape(head.height, head.width, head.channels)
+
+
+def decode_strictly(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
+    """Return the pixels as `decode_data` does, but refuse a JPEG that is cut short or damaged, which Caffe
+    and OpenCV fill up with grey. Raises BadDataError."""
+    if not head.encoded or bytes(data[:3]) != JPEG_MAGIC:
+        return decode_data(head, data, where)
+    try:
+        space = simplejpeg.decode_jpeg_header(data)[2]
+        if space not in ("Gray", "YCbCr"):
+            return decode_data(head, data, where)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if space == "Gray" else "BGR")
+    except ValueError as error:
+        raise BadDataError(
+            f"{where}: is a damaged JPEG ({error}): build the dataset again without this image"
+        ) from error
+    return pixels
 
 
 def _decoded(data: Buffer, where: str) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ class Fingerprint:
     """What is kept of a picture."""
 
     exact: bytes
-    """Digest of its pixels."""
+    """Digest of its data and shape: what is equal was built from the same picture."""
     hash: int
     """OpenCV's PHash, 64 bits."""
     small: NDArray[np.int8]
@@ -45,7 +45,7 @@ def fingerprint(image: NDArray[np.uint8], exact: bytes) -> Fingerprint:
 
 
 def exact_groups(prints: Sequence[Fingerprint]) -> list[list[int]]:
-    """Return the places of pictures that are equal to the pixel, each group in order."""
+    """Return the places of equal pictures, each group in order."""
     places: dict[bytes, list[int]] = defaultdict(list)
     for place, one in enumerate(prints):
         places[one.exact].append(place)

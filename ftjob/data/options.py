@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ftjob.data.resize import Mode
+from ftjob.data.resize import Mode, resize_mode
 from ftjob.errors import BadSpecError
 
 ENCODINGS = ("raw", "png", "jpg")
@@ -28,6 +28,7 @@ class BuildOptions:
     """The share of the images that may be left out because they cannot be read."""
 
     def __post_init__(self) -> None:
+        resize_mode(self.mode)
         if self.encoding not in ENCODINGS:
             raise BadSpecError(f"encoding: {self.encoding!r} is none of {', '.join(ENCODINGS)}")
         if min(self.height, self.width) < 1:

@@ -58,10 +58,9 @@ _ORDER = {VAL: 0, "": 1, TRAIN: 2}
 def check_counts(listing: Listing, where: str) -> None:
     """Raise BadDataError for classes that training cannot use: without images, or with one."""
     counts = np.bincount(np.asarray(listing.labels), minlength=len(listing.classes))
-    if not counts[0] and counts.all() == counts[1:].all():
-        raise BadDataError(
-            f"{where}: labels begin at {int(np.flatnonzero(counts)[0])}: number the classes from 0"
-        )
+    first = int(np.flatnonzero(counts)[0])
+    if first > 0:
+        raise BadDataError(f"{where}: labels begin at {first}: number the classes from 0")
     for label, count in enumerate(counts):
         if count < LEAST_IMAGES:
             images = "one image only" if count else "no images"

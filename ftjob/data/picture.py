@@ -1,6 +1,7 @@
 """From an image file's bytes to the pixels that are stored: every kind of image comes through here."""
 
 import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ftjob.data.decode import JPEG_MAGIC
 from ftjob.data.resize import Mode, fit, resized_size, scale
 from ftjob.errors import BadDataError
 
-JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24
 EXIF_SEGMENT = 0xE1
@@ -21,6 +22,18 @@ EXIF_MAGIC = b"Exif\0\0"
 ORIENTATION = 0x0112
 MAX_PIXELS = 100_000_000
 """Of an image that has to be decoded at its full size: 300 MB."""
+DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow's readers raise at damaged files."""
 HARMLESS = "extraneous bytes"
 """What libjpeg says of padding between segments: the picture is whole."""
 
@@ -155,10 +168,10 @@ def _any_image(data: bytes, color: bool) -> Picture:
             notes = _notes(image, data)
             upright = ImageOps.exif_transpose(image)
             return Picture(_pixels(upright, color), notes)
-    except UnreadableError:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadableError(f"not an image that can be decoded ({error})") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableError("no image of a known kind") from error
+    except DECODER_ERRORS as error:
+        raise UnreadableError(f"damaged or cut short ({error})") from error
 
 
 def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:

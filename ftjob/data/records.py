@@ -23,11 +23,11 @@ def place_of(key: bytes) -> int:
 class RecordWriter:
     """Appends records to an LMDB in a folder of its own; the map grows as it has to."""
 
-    def __init__(self, folder: Path, keep: int, map_size: int = FIRST_MAP) -> None:
+    def __init__(self, folder: Path, keep: int) -> None:
         """Open or make the LMDB and remove what lies at place `keep` and after."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._env = lmdb.open(str(folder), map_size=map_size, mode=0o644)
+        self._env = lmdb.open(str(folder), map_size=FIRST_MAP, mode=0o644)
         self._cut(keep)
 
     def append(self, batch: list[tuple[bytes, bytes]]) -> None:

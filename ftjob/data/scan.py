@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.data.datum import Buffer, read_head
-from ftjob.data.decode import decode_data
+from ftjob.data.decode import decode_strictly
 from ftjob.data.duplicates import Fingerprint, fingerprint
 from ftjob.data.read import opened
 from ftjob.data.sheet import thumbnail
@@ -69,10 +69,11 @@ def _look(key: str, value: Buffer, wanted: Wanted) -> Look:
     try:
         head = read_head(value, "it")
         label = head.label
-        image = decode_data(head, value[head.data], "it")
+        data = value[head.data]
+        image = decode_strictly(head, data, "it")
     except BadDataError as error:
         return Look(key, label, str(error))
-    exact = hashlib.blake2b(image.data, digest_size=16, person=b"%dx%d" % image.shape[:2]).digest()
+    exact = hashlib.sha256(data).digest() + repr(image.shape).encode()
     return Look(
         key,
         label,

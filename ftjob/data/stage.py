@@ -135,7 +135,7 @@ class Stage:
         if bad > total * share:
             told = "; ".join(self._tally.unreadable_first[:TOLD])
             raise BadDataError(
-                f"{bad} of the first {self._done} images cannot be read, more than {share:.3g} of all "
+                f"{bad} of the first {self._done} images cannot be read, more than {share * 100:g} % of all "
                 f"{total}: mend or remove them, or allow a larger share: {told}"
             )
 
