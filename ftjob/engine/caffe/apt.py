@@ -91,7 +91,7 @@ class Apt:
 
     def update(self) -> None:
         """Fetch and verify the release's index."""
-        _run(self.command("update"), self.mirror)
+        _run(self.command("-oAcquire::Retries=0", "update"), self.mirror)
 
     def wanted(self) -> list[Package]:
         """Return the packages and all they depend on, those already downloaded too."""
