@@ -137,12 +137,13 @@ def _heads_at(net: Graph, end: int, loss: str) -> Iterator[Head]:
     if not classifiers:
         return
     score = _score(net, end, passed)
-    verb = "reads" if layer.type in CLASSIFICATION_LOSSES | {"Accuracy"} else "is an output and reads"
+    labelled = layer.type in CLASSIFICATION_LOSSES | {"Accuracy"}
+    verb = "reads" if labelled else "is an output and reads"
     via = "".join(f", through {net.layers[index].type}" for index in passed)
     for index in classifiers:
         head = _head(net, index, score, passed, f'{layer.type} "{layer.name}" {verb} it{via}')
         weight = float(f"{layer.loss_weight[0]:.6g}") if layer.loss_weight else 1.0
-        label = layer.bottom[1] if len(layer.bottom) > 1 else "label"
+        label = layer.bottom[1] if labelled else "label"
         yield replace(head, loss=loss, loss_weight=weight, label=label)
 
 

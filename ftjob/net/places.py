@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(
     r"""
-      (?P<skip>   [\s,;]+ | \#[^\n]* )
+      (?P<skip>   [\s,;]+ )
+    | (?P<comment> \#[^\n]* )
     | (?P<string> "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' )
     | (?P<open>   [{<\[] )
     | (?P<close>  [}>\]] )
@@ -35,6 +36,14 @@ class Place:
     """Counted from 1."""
     value: str
     """The text of its value, quotes taken off; empty for a message."""
+
+
+def blank_comments(text: str) -> str:
+    """Return a prototxt with spaces for its comments, every line and column where it was."""
+    return "".join(
+        re.sub(r"[^\n]", " ", token.group()) if token.group("comment") else token.group()
+        for token in _TOKEN.finditer(text)
+    )
 
 
 @dataclass

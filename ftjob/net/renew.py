@@ -36,7 +36,9 @@ def renew(net: NetParameter, names: Mapping[str, str], lr_mult: float) -> None:
 
     Weights get `lr_mult`, biases twice that and no weight decay; weights that would start as zeros, which
     never learn, get Caffe's xavier filler.
+    Raises BadNetError for one that shares a param by name with a layer that is not renewed.
     """
+    _refuse_shared(net, names)
     blobs = {}
     for layer in net.layer:
         if layer.name not in names:
@@ -49,6 +51,18 @@ def renew(net: NetParameter, names: Mapping[str, str], lr_mult: float) -> None:
             filler.Clear()
             filler.type = "xavier"
     rename_blobs(net, blobs)
+
+
+def _refuse_shared(net: NetParameter, names: Mapping[str, str]) -> None:
+    """Shared params are one blob with one lr_mult (net.cpp, AppendParam): half of it cannot be new."""
+    new = {spec.name: layer.name for layer in net.layer if layer.name in names for spec in layer.param}
+    for layer in net.layer:
+        for spec in layer.param:
+            if spec.name and spec.name in new and layer.name not in names:
+                raise BadNetError(
+                    f'layer {new[spec.name]} is to start afresh, but shares its param "{spec.name}" with '
+                    f"{layer.name}; name both in surgery.relearn"
+                )
 
 
 def set_num_output(net: NetParameter, layers: Iterable[str], count: int) -> None:

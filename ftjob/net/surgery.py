@@ -149,7 +149,10 @@ def _add_losses(net: NetParameter, heads: Iterable[Head]) -> None:
 
 def _heads_after(net: NetParameter, names: Mapping[str, str]) -> list[Head]:
     olds = {new: old for old, new in names.items()}
-    return [replace(head, source=olds.get(head.layer, head.layer)) for head in find_heads(net)]
+    heads = [replace(head, source=olds.get(head.layer, head.layer)) for head in find_heads(net)]
+    if not heads:
+        raise no_head_error(net)
+    return heads
 
 
 def _add_accuracies(net: NetParameter, score: str, num_output: int) -> None:

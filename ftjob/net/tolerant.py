@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
 from ftjob.net.dialects import TYPES, ForkField, judge_field
-from ftjob.net.places import Place, places
+from ftjob.net.places import Place, blank_comments, places
 from ftjob.net.proto import caffe_pb2
 from ftjob.net.suggest import closest, did_you_mean
 
@@ -16,6 +16,7 @@ _PACKAGE = f"{caffe_pb2.DESCRIPTOR.package}."
 _MESSAGES = {message.full_name: message for message in caffe_pb2.DESCRIPTOR.message_types_by_name.values()}
 _UNKNOWN_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
 _UNKNOWN_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\S+?)\.?$')
+_STRAY = re.compile("[\ud800-\udfff]")
 _MOST_KINDS = 50
 """Of unknown fields in one prototxt; beyond, it is no dialect but another format."""
 
@@ -25,12 +26,15 @@ class Source:
     """A prototxt's text under the name by which messages tell of it."""
 
     text: str
-    """Without the lone surrogates that stand for bytes which are no UTF-8: BadNetError for these."""
+    """Bytes that are no UTF-8 may stand in comments, as lone surrogates (errors="surrogateescape")."""
     name: str
     _places: list[Place] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if stray := re.search("[\ud800-\udfff]", self.text):
+        self.text = self.text.removeprefix("\ufeff")
+        if _STRAY.search(self.text):
+            self.text = blank_comments(self.text)
+        if stray := _STRAY.search(self.text):
             line = self.text.count("\n", 0, stray.start()) + 1
             raise BadNetError(f"{self.name}:{line}: is no text in UTF-8")
 

@@ -86,6 +86,16 @@ def test_of_two_losses_on_one_classifier_the_heavier_counts() -> None:
     assert (head.loss, head.loss_weight) == ("h", 2.0)
 
 
+def test_a_softmax_with_a_loss_of_its_own() -> None:
+    """Softmax and MultinomialLogisticLoss apart are SoftmaxWithLoss; scores are what Softmax reads."""
+    softmax = 'layer { name: "p" type: "Softmax" bottom: "a" top: "p" }'
+    loss = 'layer { name: "l" type: "MultinomialLogisticLoss" bottom: "p" bottom: "label" top: "l" }'
+
+    (head,) = find_heads(parse_net(INPUT + FC % ("a", "data", "a") + softmax + loss, "apart"))
+
+    assert (head.layer, head.score, head.loss) == ("a", "a", "l")
+
+
 def test_without_a_loss_an_accuracy_shows_the_head() -> None:
     """In a net that is only tested the Accuracy shows the classifier and the label."""
     accuracy = 'layer { name: "acc" type: "Accuracy" bottom: "b" bottom: "label" }'

@@ -51,6 +51,17 @@ def test_what_does_not_parse_is_told_with_its_place(text: str, message: str) -> 
         parse_net(text, "f")
 
 
+def test_comments_may_be_in_any_encoding() -> None:
+    """Bytes that are no UTF-8, and the mark Windows puts first, are no matter outside of names."""
+    gbk = b'\xef\xbb\xbflayer { # \xd6\xd0\n name: "\xe4\xb8\xad" type: "ReLU" } # \xff'
+
+    net = parse_net(gbk.decode(errors="surrogateescape"), "f")
+
+    assert net.layer[0].name == "中"
+    with pytest.raises(BadNetError, match=r"^f:2: is no text in UTF-8"):
+        parse_net(b'\nlayer { name: "\xd6\xd0" }'.decode(errors="surrogateescape"), "f")
+
+
 def test_a_solver_is_told_with_its_place_too() -> None:
     """The same holds for a solver."""
     with pytest.raises(

@@ -155,6 +155,16 @@ def test_shared_params_are_frozen_together(data: DataLayers) -> None:
     assert [spec.lr_mult for spec in _layer(done.train_val, "conv3").param] == [0, 0]
 
 
+def test_half_of_a_shared_param_cannot_be_new(data: DataLayers) -> None:
+    """A layer that shares a param by name is renewed with all that share it, or not at all."""
+    net = parse_net((NETS / "v1.prototxt").read_text(), "v1")
+
+    with pytest.raises(BadNetError, match=r'conv2 .* shares its param "shared_w" with conv3'):
+        _operate(net, data, relearn=["conv2"])
+    both = _operate(net, data, relearn=["conv2", "conv3"])
+    assert set(both.renamed) == {"conv2_new", "conv3_new", "fc8_new"}
+
+
 def test_a_new_layer_never_starts_from_zeros(data: DataLayers) -> None:
     """Heads and relearned layers of a deploy net, which has no fillers, get xavier; other fillers stay."""
     net = parse_net((NETS / "deploy_input_dim.prototxt").read_text(), "deploy")
