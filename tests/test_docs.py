@@ -40,6 +40,7 @@ def test_a_page_out_of_date_is_named(
     [
         ("<!-- generated: nothing -->\n<!-- /generated -->", "there is no block nothing; there are help"),
         ("<!-- generated: help -->\n", "has no <!-- /generated -->"),
+        ("<!-- generated: file nothing -->\n<!-- /generated -->", "there is no file nothing to show"),
         ("<!-- generated: help nothing -->\n<!-- /generated -->", "`ftjob nothing --help` fails"),
     ],
 )

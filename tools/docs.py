@@ -49,6 +49,8 @@ def exit_codes() -> str:
 
 def quoted_file(path: str) -> str:
     """Return a file of the repository as a code block."""
+    if not (ROOT / path).is_file():
+        raise DocsError(f"there is no file {path} to show")
     text = (ROOT / path).read_text(encoding="utf-8").strip()
     return f"```{Path(path).suffix.removeprefix('.')}\n{text}\n```\n"
 

@@ -138,6 +138,14 @@ def test_other_values_have_other_digests(change: str, least: str) -> None:
     assert digest(parse_spec(least + change, "changed")) != digest(parse_spec(least, "least"))
 
 
+def test_text_that_yaml_would_fold_or_drop_is_kept(least: str) -> None:
+    """Line ends of all kinds and a byte order mark, in layers' names."""
+    names = ["a\x85b", "a\u2028b", "a\n b\n", "\ufeff", " a "]
+    spec = JobSpec.model_validate({**yaml.safe_load(least), "surgery": {"relearn": names}})
+
+    assert parse_spec(dump_spec(spec), "again") == spec
+
+
 def test_a_dump_is_easy_to_read(least: str) -> None:
     """Fields in the order of the documentation, lists in one line, nothing that is empty."""
     text = dump_spec(parse_spec(least + "solver: {lr_policy: multistep, stepvalue: [50%, 85%]}", "spec.yaml"))

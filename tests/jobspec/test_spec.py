@@ -92,8 +92,13 @@ def test_credentials_are_refused_and_not_repeated(
     location: str, problems: Callable[[str], list[str]]
 ) -> None:
     """They would end up in run folders, manifests and logs; the error keeps them out of the terminal too."""
-    assert problems(f"{DATA}{{train: '{location}', val: y}}") == [
-        "spec.yaml:4: data.train: holds credentials, which have no place in a spec; give a plain URI"
+    values = f"{{train: '{location}', val: y, mean: '{location}.binaryproto'}}"
+    told = "holds credentials, which have no place in a spec; give a plain URI"
+
+    assert problems(DATA.replace("net: x", f"net: x, weights: '{location}'") + values) == [
+        f"spec.yaml:2: base.weights: {told}",
+        f"spec.yaml:4: data.train: {told}",
+        f"spec.yaml:4: data.mean: {told}",
     ]
 
 
