@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ftjob import api, view
+from ftjob import api
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.view import live, results, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def submit(
     status = run.status()
     if output is Format.JSON:
         return _print_json({"run": _reference(run), "folder": str(run.folder.root), "started": started})
-    return _console().print(view.submitted(status, str(run.folder.root), started=started))
+    return _console().print(runs.submitted(status, str(run.folder.root), started=started))
 
 
 @app.command()
@@ -86,7 +87,7 @@ def list_runs(
     statuses = [run.status() for run in api.list_runs(name)]
     if output is Format.JSON:
         return _print_json([status.to_json() for status in statuses])
-    return _console().print(view.runs_table(statuses))
+    return _console().print(runs.runs_table(statuses))
 
 
 @app.command()
@@ -95,13 +96,13 @@ def status(run: RunName, output: Output = Format.TEXT) -> None:
     found = api.find(run)
     if output is Format.JSON:
         return _print_json({**found.status().to_json(), "folder": str(found.folder.root)})
-    return _console().print(view.status_view(found.status()))
+    return _console().print(runs.status_view(found.status()))
 
 
 @app.command()
 def watch(run: RunName) -> None:
     """Follow a run until it ends; Ctrl-C leaves it running."""
-    view.follow(_console(), api.find(run).follow())
+    live.follow(_console(), api.find(run).follow())
 
 
 @app.command()
@@ -115,7 +116,7 @@ def wait(
     if output is Format.JSON:
         _print_json(last.to_json())
     else:
-        _console().print(view.line(last), soft_wrap=True)
+        _console().print(runs.line(last), soft_wrap=True)
     raise typer.Exit(api.exit_code(last))
 
 
@@ -160,7 +161,7 @@ def verify(
     if output is Format.JSON:
         _print_json(verification.to_json())
     else:
-        _console().print(view.verified(verification))
+        _console().print(results.verified(verification))
     if not verification.ok:
         raise typer.Exit(ExitCode.NOT_ACCEPTED)
 
@@ -201,11 +202,11 @@ def data_build(
         val_split=None if val else val_split,
         seed=seed,
     )
-    with view.progress_bar(_console(stderr=True)) as show:
+    with live.progress_bar(_console(stderr=True)) as show:
         built = build(images, out, options, val=val, progress=_images_on(show))
     if output is Format.JSON:
         return _print_json(built.to_json())
-    return _console().print(view.built(built, str(out)))
+    return _console().print(results.built(built, str(out)))
 
 
 @engine_app.command("install")
@@ -221,7 +222,7 @@ def engine_install(
         raise BadSpecError(
             f"engine install: there is no engine {engine!r}: the one that can be installed is caffe"
         )
-    with view.progress_bar(_console(stderr=True)) as show:
+    with live.progress_bar(_console(stderr=True)) as show:
         found = install_caffe(python=python, mirror=mirror, progress=show)
     _console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)
 
@@ -240,7 +241,7 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
     asked = False
     while True:
         try:
-            last = run.wait() if output is Format.JSON else view.follow(console, run.follow())
+            last = run.wait() if output is Format.JSON else live.follow(console, run.follow())
             break
         except KeyboardInterrupt:
             if not stop_on_interrupt:
@@ -258,10 +259,10 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
 
 def _planned(spec: Path, output: Format) -> "Plan":
     """Plan, with the building of the dataset shown on stderr; show the plan where text is wanted."""
-    with view.progress_bar(_console(stderr=True)) as show:
+    with live.progress_bar(_console(stderr=True)) as show:
         planned = api.plan(spec, _images_on(show))
     if output is Format.TEXT:
-        _console().print(view.plan_view(planned))
+        _console().print(results.plan_view(planned))
     return planned
 
 

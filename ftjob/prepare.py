@@ -84,7 +84,9 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     """
     net = read_net(spec.base.net)
     weights = find_weights(spec)
-    dataset = find_dataset(spec.data, net, context)
+    builtin = spec.base.net in zoo.NAMES
+    channels = zoo.get(spec.base.net).channels if builtin else input_channels(net, weights)
+    dataset = find_dataset(spec.data, channels, context)
     num_output = spec.surgery.num_output
     check_labels(dataset.train, dataset.val, None if num_output == "auto" else num_output)
     mean, mean_file = find_mean(spec, dataset.train)
@@ -127,7 +129,7 @@ def find_weights(spec: JobSpec) -> Weights | None:
     return Weights(path, files.sha256(path), tuple(read_weights(path)))
 
 
-def find_dataset(data: Data, net: NetParameter, context: Context) -> BuiltDataset:
+def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
     """Inspect the LMDBs, or build them in the cache from folders of images. Raises BadDataError."""
     train = Path(data.train)
     if data.val_split and not is_image_folder(train):
@@ -136,7 +138,7 @@ def find_dataset(data: Data, net: NetParameter, context: Context) -> BuiltDatase
             "give data.val, or a folder with one folder of images per class"
         )
     side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
-    options = BuildOptions(height=side, width=side, color=input_channels(net) != 1, val_split=data.val_split)
+    options = BuildOptions(height=side, width=side, color=channels != 1, val_split=data.val_split)
     return dataset_for(train, Path(data.val) if data.val else None, options, progress=context.progress)
 
 
@@ -159,12 +161,16 @@ def find_mean(spec: JobSpec, train: DatasetFacts) -> tuple[tuple[float, ...], Pa
             return (), Path(location)
 
 
-def input_channels(net: NetParameter) -> int:
-    """Return the channels a net's data has where the net says so, else 3.
+def input_channels(net: NetParameter, weights: Weights | None) -> int:
+    """Return the channels that a net's images have where net or weights say so, else 3.
 
-    A deploy net says it in its Input layer, a train_val net in force_gray or in its mean's values.
+    A deploy net says it in its Input layer, a train_val net in force_gray, weights in the shape of the first
+    convolution's: (num_output, channels / group, height, width).
     """
+    shapes = {layer.name: layer.shapes for layer in weights.layers} if weights else {}
     for layer in net.layer:
+        if layer.type == "Convolution" and shapes.get(layer.name):
+            return shapes[layer.name][0][1] * layer.convolution_param.group
         if layer.type == "Input" and layer.input_param.shape and len(layer.input_param.shape[0].dim) == 4:
             return layer.input_param.shape[0].dim[1]
         if layer.type in ("Data", "ImageData") and layer.transform_param.force_gray:

@@ -28,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of two megabytes."""
     folder = tmp_path / "small"
     folder.mkdir()
-    assert os.geteuid() == 0, "a disk that fills is a tmpfs, and mounting one needs root: run the tests as root"
+    assert os.geteuid() == 0, "a disk that fills is a tmpfs, and mounting it needs root"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)

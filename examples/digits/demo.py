@@ -2,8 +2,8 @@
 
 The recipe of people who have a model and a few images: a net is trained where images are plenty (digits 0 to
 5), then its three heads are renamed and it learns four new classes (6 to 9) from ten images each. The same
-net from scratch on the same forty images, for as many iterations, is what fine-tuning has to beat. (Digits are
-easy: given several times the iterations, the net from scratch gets as far.)
+net from scratch on the same forty images, for as many iterations, is what fine-tuning has to beat. (Digits
+are easy: given several times the iterations, the net from scratch gets as far.)
 """
 
 import os
@@ -18,11 +18,11 @@ from rich.table import Table
 import ftjob
 from examples.digits.images import write_digits
 from examples.digits.net import build
-from ftjob import view
 from ftjob.engine.caffe.install import find_caffe, install_caffe
 from ftjob.errors import FtjobError
 from ftjob.net.prototxt import to_text
 from ftjob.report.curves import draw_comparison
+from ftjob.view import figures, live, results
 
 FIRST, LATER = range(6), range(6, 10)
 FEW = 10
@@ -76,10 +76,10 @@ def main() -> None:
     console.print(table(entries))
     finetuned = entries[1].run
     check = ftjob.verify(finetuned.folder.bundle)
-    console.print(view.verified(check))
+    console.print(results.verified(check))
     for title, path in (("bundle", finetuned.folder.bundle), ("curves", picture), ("specs", folder)):
         console.print(f"{title:<7} {os.path.relpath(path)}", soft_wrap=True)
-    console.print(f"all of it took {view.duration(time.monotonic() - begin)}")
+    console.print(f"all of it took {figures.duration(time.monotonic() - begin)}")
 
 
 def install_engine(console: Console) -> None:
@@ -87,7 +87,7 @@ def install_engine(console: Console) -> None:
     try:
         find_caffe()
     except FtjobError:
-        with view.progress_bar(console) as show:
+        with live.progress_bar(console) as show:
             install_caffe(progress=show)
 
 
@@ -116,7 +116,7 @@ def train(console: Console, folder: Path, name: str, settings: dict[str, object]
     spec.write_text(SPEC.format(name=name, **settings), encoding="utf-8")
     console.print(f"\nftjob submit {os.path.relpath(spec)} --local --wait", style="bold", soft_wrap=True)
     run, _ = ftjob.submit(spec)
-    last = view.follow(console, run.follow())
+    last = live.follow(console, run.follow())
     if last.exit_code != 0:
         sys.exit(f"{name} ended as {last.state}: see {run.folder.logs}")
     return run
@@ -124,7 +124,9 @@ def train(console: Console, folder: Path, name: str, settings: dict[str, object]
 
 def table(entries: list[Entry]) -> Table:
     """Return accuracy and time of every way to learn the new digits."""
-    rows = Table(title=f"Digits 6 to 9 from {FEW} images each", title_justify="left", box=None, pad_edge=False)
+    rows = Table(
+        title=f"Digits 6 to 9 from {FEW} images each", title_justify="left", box=None, pad_edge=False
+    )
     rows.add_column("")
     for heading in ("accuracy", "worst class", "iterations", "time"):
         rows.add_column(heading, justify="right")
@@ -133,10 +135,10 @@ def table(entries: list[Entry]) -> Table:
         worst = min(judged["classes"], key=lambda result: result["recall"])
         rows.add_row(
             entry.title,
-            view.percent(judged["accuracy"]),
-            f"{worst['name']}: {view.percent(worst['recall'])}",
+            figures.percent(judged["accuracy"]),
+            f"{worst['name']}: {figures.percent(worst['recall'])}",
             str(status.iteration),
-            view.duration(status.seconds),
+            figures.duration(status.seconds),
         )
     return rows
 

@@ -11,7 +11,10 @@ AUXILIARY_WEIGHT = 0.3
 def build() -> NetParameter:
     """Return the train_val net, as its first user would have published it."""
     net = NetBuilder("DigitsNet")
-    blob = _conv(net, "conv1/3x3", net.data((32, 50), CROP, scale=1 / 256, mirror=False), 16, 3)
+    data = net.data((32, 50), CROP, scale=1 / 256, mirror=False)
+    for layer in net.net.layer:
+        layer.transform_param.force_gray = True
+    blob = _conv(net, "conv1/3x3", data, 16, 3)
     blob = _conv(net, "conv2/3x3", net.pool("pool1", blob, MAX, 3, stride=2), 32, 3)
     blob = _inception(net, "inception_a", net.pool("pool2", blob, MAX, 3, stride=2), 12)
     _auxiliary_head(net, "loss1", blob)

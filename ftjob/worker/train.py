@@ -20,7 +20,8 @@ from ftjob.worker.snapshots import Snapshot
 CHUNK_SECONDS = 0.2
 """How long the engine is left alone: the most a stop request waits beyond one iteration."""
 SATURATED_LOSS = 87.3365
-"""-ln(FLT_MIN): what SoftmaxWithLoss shows when the probability of the right class is zero."""
+"""-ln(FLT_MIN): what SoftmaxWithLoss shows, and cannot exceed, when the right class has probability zero for
+every image of a batch (softmax_loss_layer.cpp)."""
 
 
 class Outcome(Enum):
@@ -166,13 +167,11 @@ def best_fields(found: list[Snapshot]) -> dict[str, Any]:
 def refuse_divergence(steps: list[Iteration], base_lr: float) -> None:
     """Raise DivergedError at the first loss that is not a number, infinite or saturated."""
     for step in steps:
-        losses = [step.loss, *step.outputs.values()]
-        saturated = any(value >= SATURATED_LOSS - 0.001 for value in losses)
-        if all(math.isfinite(value) for value in losses) and not saturated:
+        saturated = any(abs(value - SATURATED_LOSS) < 0.001 for value in step.outputs.values())
+        finite = all(math.isfinite(value) for value in (step.loss, *step.outputs.values()))
+        if finite and not saturated:
             continue
-        shown = (
-            "NaN or infinite" if not saturated else f"{max(losses):.4f} (the right class has probability 0)"
-        )
+        shown = f"{SATURATED_LOSS} (the right class has probability 0)" if saturated else "NaN or infinite"
         raise DivergedError(
             f"solver.base_lr: at iteration {step.iteration} the loss is {shown}: {base_lr:g} is too high "
             f"for this net and data: try {base_lr / 10:g}"

@@ -35,7 +35,14 @@ class Job:
         spec = {
             "name": "digits",
             "base": {"net": "net.prototxt"},
-            "data": {"train": "train", "val": "val", "resize": 32, "crop": 28, "batch_size": 8},
+            "data": {
+                "train": "train",
+                "val": "val",
+                "resize": 32,
+                "crop": 28,
+                "scale": 1 / 256,
+                "batch_size": 8,
+            },
             "solver": {"base_lr": 0.001, "max_iter": 30, "test_interval": 10, "snapshot": 10},
             "output": "runs",
         }

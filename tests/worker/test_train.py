@@ -25,9 +25,9 @@ def test_a_chunk_is_as_long_as_a_stop_may_wait(seconds: float, iterations: int):
     assert chunk([step(seconds=seconds)] * 3) == iterations
 
 
-@pytest.mark.parametrize("loss", [math.nan, math.inf, 87.3365, 87.33655])
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_diverged_loss_ends_the_run(loss: float):
-    """NaN, infinite, or Caffe's -ln(FLT_MIN): named with the iteration and a rate to try."""
+    """NaN or infinite: named with the iteration and a rate to try."""
     with pytest.raises(DivergedError, match=r"solver.base_lr: at iteration 7 .* 0.1 is too high.* try 0.01"):
         refuse_divergence([step(), step(loss)], base_lr=0.1)
 
@@ -35,9 +35,9 @@ def test_a_diverged_loss_ends_the_run(loss: float):
 def test_a_diverged_head_ends_the_run():
     """One head at 87.3365 is enough, though the weighted sum of all is another number."""
     with pytest.raises(DivergedError, match="probability 0"):
-        refuse_divergence([step(30.0, **{"loss1/loss": 87.3365})], base_lr=0.1)
+        refuse_divergence([step(30.0, **{"loss1/loss": 87.33655})], base_lr=0.1)
 
 
 def test_large_losses_that_are_numbers_go_on():
-    """A hard start is not divergence."""
-    refuse_divergence([step(60.0)], base_lr=0.1)
+    """A hard start is not divergence: three heads of loss 60 make a sum above 87."""
+    refuse_divergence([step(120.0, **{"loss3/loss": 60.0})], base_lr=0.1)

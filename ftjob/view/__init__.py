@@ -1,0 +1,1 @@
+"""What people see: values come in, tables, bars and lines go out."""

@@ -1,0 +1,38 @@
+"""Numbers as people read them."""
+
+import time
+
+
+def duration(seconds: float | None) -> str:
+    """Return hours, minutes and seconds: 1:02:03, or 2:03."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share as 71.3 %."""
+    return "–" if share is None else f"{share:.1%}"
+
+
+def number(value: float | None, form: str = ".4g") -> str:
+    """Return a number, or a dash where there is none."""
+    return "–" if value is None else format(value, form)
+
+
+def dollars(usd: float) -> str:
+    """Return an amount to the cent, or finer where it is less."""
+    return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
+
+
+def age(since: float | None) -> str:
+    """Return the time since then in its largest unit: 5s, 3m, 2h, 4d."""
+    if since is None:
+        return "–"
+    seconds = max(0.0, time.time() - since)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
