@@ -34,6 +34,8 @@ DECODER_ERRORS = (
     Image.DecompressionBombError,
 )
 """What Pillow's readers raise at damaged files."""
+JPEG_QUALITY = 95
+"""That of convert_imageset, whose bytes these are."""
 HARMLESS = "extraneous bytes"
 """What libjpeg says of padding between segments: the picture is whole."""
 
@@ -213,13 +215,4 @@ def encode_pixels(pixels: NDArray[np.uint8], encoding: str) -> bytes:
     if encoding == "raw":
         planes = cv2.split(pixels) if pixels.ndim == 3 else (pixels,)
         return b"".join(plane.tobytes() for plane in planes)
-    if encoding == "jpg":
-        grey = pixels.ndim == 2
-        jpeg: bytes = simplejpeg.encode_jpeg(
-            pixels[:, :, np.newaxis] if grey else pixels,
-            quality=95,
-            colorspace="GRAY" if grey else "BGR",
-            colorsubsampling="Gray" if grey else "420",
-        )
-        return jpeg
-    return cv2.imencode(".png", pixels)[1].tobytes()
+    return cv2.imencode(f".{encoding}", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

@@ -72,7 +72,8 @@ def _look(key: str, value: Buffer, wanted: Wanted) -> Look:
         data = value[head.data]
         image = decode_strictly(head, data, "it")
     except BadDataError as error:
-        return Look(key, label, str(error))
+        what = str(error).removeprefix("it: ").rpartition(": ")[0]  # without the place and the remedy
+        return Look(key, label, what)
     exact = hashlib.sha256(data).digest() + repr(image.shape).encode()
     return Look(
         key,

@@ -42,7 +42,7 @@ class Survey:
     def add(self, look: Look) -> None:
         """Count one record."""
         if look.problem:
-            self.broken.append(f"{look.key} ({look.problem})")
+            self.broken.append(f"{look.key}, which {look.problem}")
             return
         self.keys.append(look.key)
         self.labels.append(look.label)
@@ -72,7 +72,7 @@ def record_findings(found: Survey, crop: int | None) -> list[Finding]:
             Finding(
                 "error",
                 where,
-                f"{counted(len(found.broken), 'record')} no images, such as {some(found.broken)}: "
+                f"{counted(len(found.broken), 'record')} no image, such as {some(found.broken)}: "
                 "build the dataset again without them",
             )
         )

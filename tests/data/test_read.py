@@ -1,0 +1,179 @@
+"""Datasets as they are read."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftjob.data.build import BuildOptions, build
+from ftjob.data.datum import encode_datum
+from ftjob.data.read import channel_means, inspect, read_records, records
+from ftjob.errors import BadDataError
+from tests.data.images import jpeg, photo, read_lmdb, write_lmdb
+
+
+def datum(label: int, pixels: np.ndarray) -> bytes:
+    height, width, channels = pixels.shape
+    data = pixels.transpose(2, 0, 1).tobytes()
+    return encode_datum(data, label, channels=channels, height=height, width=width)
+
+
+@pytest.fixture
+def lmdb_folder(tmp_path: Path) -> Path:
+    """Ten records of other makers: no manifest, no labels."""
+    return write_lmdb(tmp_path / "db", [(b"%04d" % at, datum(at % 3, photo(at, 4, 6))) for at in range(10)])
+
+
+def test_facts_of_a_foreign_lmdb(lmdb_folder: Path) -> None:
+    """What the records say themselves is found, and nothing is made up."""
+    facts = inspect(lmdb_folder)
+
+    assert (facts.records, facts.channels, facts.height, facts.width) == (10, 3, 4, 6)
+    assert facts.histogram == {0: 4, 1: 3, 2: 3}
+    assert (facts.labels, facts.mean, facts.encoded, facts.resize_mode) == ((), (), False, "squash")
+
+
+def test_facts_of_a_built_dataset(photos: Path, tmp_path: Path) -> None:
+    """What the build knew is taken from beside the LMDB."""
+    manifest = build(photos, tmp_path / "out", BuildOptions(30, 40, mode="crop", encoding="jpg"))
+
+    facts = inspect(tmp_path / "out" / "train")
+
+    assert (facts.labels, facts.mean, facts.resize_mode) == (("cat", "dog"), manifest.mean, "crop")
+    assert (facts.height, facts.width, facts.channels, facts.encoded) == (30, 40, 3, True)
+    assert facts.digest == manifest.splits["train"].digest
+
+
+def test_a_manifest_of_other_records_is_not_believed(photos: Path, tmp_path: Path) -> None:
+    """An LMDB that was put in place of the built one is not taken for it."""
+    manifest = build(photos, tmp_path / "out", BuildOptions(30, 40))
+    shutil.rmtree(tmp_path / "out" / "train")
+    write_lmdb(tmp_path / "out" / "train", [(b"0", datum(0, photo(1, 30, 40)))])
+
+    facts = inspect(tmp_path / "out" / "train")
+
+    assert facts.digest != manifest.splits["train"].digest
+    assert facts.mean == ()
+
+
+def test_the_digest_is_that_of_the_file(lmdb_folder: Path) -> None:
+    """The same LMDB has the same digest wherever it lies, another LMDB has another."""
+    shutil.copytree(lmdb_folder, lmdb_folder.with_name("copy"))
+    other = write_lmdb(lmdb_folder.with_name("other"), read_lmdb(lmdb_folder)[:9])
+
+    digest = inspect(lmdb_folder).digest
+    assert inspect(lmdb_folder.with_name("copy")).digest == digest
+    assert inspect(other).digest != digest
+
+
+def test_records_from_a_position(lmdb_folder: Path) -> None:
+    """Reading goes on in key order from where it is told, for a training that is resumed."""
+    assert [record.key for record in records(lmdb_folder, start=7)] == [b"0007", b"0008", b"0009"]
+    assert list(records(lmdb_folder, start=10)) == []
+
+
+def test_records_by_place(lmdb_folder: Path) -> None:
+    """Single records come in the order they are asked for, with their pixels."""
+    found = read_records(lmdb_folder, [5, 0, 5])
+
+    assert [record.key for record in found] == [b"0005", b"0000", b"0005"]
+    assert np.array_equal(found[0].image, photo(5, 4, 6))
+    with pytest.raises(BadDataError, match="has no record 10: it holds fewer"):
+        read_records(lmdb_folder, [10])
+
+
+def test_means_per_channel(lmdb_folder: Path) -> None:
+    """Every pixel of every record counts once."""
+    images = np.stack([photo(at, 4, 6) for at in range(10)])
+
+    np.testing.assert_allclose(channel_means(lmdb_folder), images.mean(axis=(0, 1, 2)))
+
+
+@pytest.fixture
+def read_only(lmdb_folder: Path) -> Iterator[Path]:
+    """The LMDB on a mount that cannot be written."""
+    mount = lmdb_folder.with_name("mount")
+    mount.mkdir()
+    subprocess.run(["mount", "--bind", "-o", "ro", str(lmdb_folder), str(mount)], check=True)
+    yield mount
+    subprocess.run(["umount", "--lazy", str(mount)], check=True)
+
+
+def test_a_read_only_mount(read_only: Path) -> None:
+    """Caffe needs a lock file; reading here does not."""
+    with pytest.raises(OSError, match="Read-only"):
+        (read_only / "x").touch()
+
+    assert inspect(read_only).records == len(list(records(read_only))) == 10
+
+
+def damage(folder: Path, how: str) -> None:
+    data = folder / "data.mdb"
+    content = data.read_bytes()
+    if how == "missing":
+        shutil.rmtree(folder)
+    elif how == "no lmdb":
+        data.unlink()
+    elif how == "empty file":
+        data.write_bytes(b"")
+    elif how == "other file":
+        data.write_bytes(b"not an LMDB" * 1000)
+    else:
+        data.write_bytes(content[: int(how) * len(content) // 100])
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("missing", "db: is not there: mend the path"),
+        ("no lmdb", "db: is no LMDB, there is no data.mdb in it"),
+        ("empty file", "db: is no LMDB that can be read"),
+        ("other file", "db: is no LMDB that can be read"),
+        ("99", "data.mdb is cut short, [0-9]+ of [0-9]+ bytes: copy it again"),
+        ("50", "data.mdb is cut short"),
+        ("10", "data.mdb is cut short"),
+        ("1", "db: is no LMDB that can be read"),
+    ],
+)
+def test_broken_lmdbs(tmp_path: Path, how: str, message: str) -> None:
+    """A half-copied LMDB, or something else in its place, is a sentence and never a crash."""
+    folder = write_lmdb(tmp_path / "db", [(b"%d" % at, datum(0, photo(at))) for at in range(9)])
+    damage(folder, how)
+
+    with pytest.raises(BadDataError, match=message):
+        inspect(folder)
+
+
+def test_an_lmdb_without_records(tmp_path: Path) -> None:
+    """Nothing to train on is said at once."""
+    with pytest.raises(BadDataError, match="holds no records: build it again"):
+        inspect(write_lmdb(tmp_path / "db", []))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b"no datum", "db: record key: is not a Datum of Caffe"),
+        (encode_datum(b"xx", 0, channels=3, height=2, width=2), "has 2 bytes of pixels and a shape of 3x2x2"),
+        (encode_datum(b"", 0, channels=3, height=2, width=2, encoded=True), "record key: cannot be decoded"),
+        (b"\x35\0\0\0\0", "holds float_data, which is no image"),
+    ],
+)
+def test_records_that_are_no_images(tmp_path: Path, value: bytes, message: str) -> None:
+    """The record is named by its key."""
+    folder = write_lmdb(tmp_path / "db", [(b"key", value)])
+
+    with pytest.raises(BadDataError, match=message):
+        list(records(folder))
+
+
+def test_encoded_records_say_their_size_or_their_image_does(tmp_path: Path) -> None:
+    """convert_imageset leaves the size out of encoded records."""
+    value = encode_datum(jpeg(photo(1, 30, 40)), 2, channels=0, height=0, width=0, encoded=True)
+
+    facts = inspect(write_lmdb(tmp_path / "db", [(b"k", value)]))
+
+    assert (facts.height, facts.width, facts.channels) == (30, 40, 3)
