@@ -54,18 +54,22 @@ class Recorder:
         self._test.close()
 
     @property
+    def attempt_seconds(self) -> float:
+        """Seconds since this attempt began."""
+        return time.monotonic() - self._clock
+
+    @property
     def seconds(self) -> float:
         """Seconds over all attempts, this one until now included."""
-        return self._before[0] + time.monotonic() - self._clock
+        return self._before[0] + self.attempt_seconds
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields of the status and write it: at once, or when a second has passed."""
-        elapsed = time.monotonic() - self._clock
         self.status = dataclasses.replace(
             self.status,
             **changes,
-            seconds=round(self._before[0] + elapsed, 3),
-            usd=round(self._before[1] + elapsed / 3600 * self._usd_per_hour, 6),
+            seconds=round(self.seconds, 3),
+            usd=round(self._before[1] + self.attempt_seconds / 3600 * self._usd_per_hour, 6),
             updated=time.time(),
         )
         if now or time.monotonic() - self._written >= STATUS_SECONDS:

@@ -47,6 +47,8 @@ class Training:
     last_snapshot: int = -1
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
+    start_seconds: float = 0.0
+    """From the attempt's begin to its first step: planning and opening the net, which the bundle needs again."""
 
     def run(self) -> Outcome:
         """Train to the end, or until a stop or the budget; a snapshot of the last iteration is there then.
@@ -54,6 +56,7 @@ class Training:
         Raises DivergedError, and whatever the engine and the run folder raise.
         """
         solver = self.plan.solver
+        self.start_seconds = self.recorder.attempt_seconds
         per_chunk = 1
         if self.engine.iteration == 0:
             self.test()
@@ -130,7 +133,7 @@ class Training:
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        reserve = 2 * (self.test_seconds + self.snapshot_seconds)
+        reserve = 2 * (self.test_seconds + self.snapshot_seconds) + self.start_seconds
         return self.recorder.seconds + reserve >= self.deadline_seconds
 
     def eta_seconds(self) -> float:

@@ -1,6 +1,7 @@
 """Laws of bad input: one sentence, the documented exit code, nothing half-done."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -141,14 +142,15 @@ def test_an_output_folder_that_cannot_be_written_is_refused(job: Job):
 
 def test_a_disk_that_fills_during_a_snapshot_ends_the_run_and_loses_nothing(job: Job, small_disk: Path):
     """Exit code 5; the snapshots that were complete stay, and with room again the run goes on from them."""
-    job.write(solver={"max_iter": 3000, "test_interval": 100, "snapshot": 100}, output=str(small_disk))
-    filler = small_disk / "filler"
-    filler.write_bytes(bytes(1_300_000))
+    job.write(solver={"max_iter": 50, "test_interval": 10, "snapshot": 10}, output=str(small_disk))
 
-    err = job.submit(code=5).out
+    full = job.submit(code=5).json()
     [folder] = (small_disk / "digits").iterdir()
-    assert not list(folder.rglob("*.partial"))
-    filler.unlink()
-
-    assert re.search(r"snapshot.* MB are free", err)
+    assert re.search(r"snapshot.* MB are free", full["message"])
+    assert not list(folder.rglob("*.partial*"))
     assert list((folder / "snapshots").glob("iter_*.json"))
+
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    done = job.submit().json()
+    assert done["state"] == "Succeeded"
+    assert done["resumed"]["iteration"] == full["snapshot"]
