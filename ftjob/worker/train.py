@@ -48,7 +48,7 @@ class Training:
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
     start_seconds: float = 0.0
-    """From the attempt's begin to its first step: planning and opening the net, which the bundle needs again."""
+    """From the attempt's begin to its first step: to open the net, which the bundle has to do again."""
 
     def run(self) -> Outcome:
         """Train to the end, or until a stop or the budget; a snapshot of the last iteration is there then.
