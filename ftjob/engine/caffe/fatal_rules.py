@@ -88,8 +88,8 @@ RULES = (
     Rule(
         r"mdb_status == 0 .*(?P<why>Permission denied|Read-only file system)",
         BadDataError,
-        "the LMDB {source} of {net} cannot be opened ({why}): LMDB keeps a lock file beside its data, "
-        "so copy it to a folder that can be written, or mount it writable",
+        "the LMDB {source} of {net} cannot be opened ({why}): LMDB writes a lock file beside its data, "
+        "so let this user write into that folder, or copy it",
     ),
     Rule(
         r"mdb_status == 0 \(\S+ vs\. 0\) (?P<why>.*)",

@@ -1,0 +1,202 @@
+"""What training through ftjob costs: images/s of a run's own loop beside those of `caffe train`.
+
+Both train the same prototxt on the same LMDB with the same threads, in turn, several rounds in one go; the
+figure is the median over the rounds of the ratio within a round. Starting up, building the net, tests and
+snapshots are left out on both sides: what is timed are max_iter iterations. Of ftjob, from the first `step`
+to the end of the last, all that the worker does between them included (metrics, status, looking at
+signals). Of `caffe train`, from the line of its log that begins the loop, "Learning Rate Policy", to the
+one that ends it, "Optimization Done."; once with `display: 0` and once with Caffe's usual 20. ftjob, which
+records every iteration, is held against the first.
+
+$OPENBLAS_NUM_THREADS sets the threads (all cores where it is not set), $ROUNDS the rounds.
+"""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+
+from examples.digits import net as digits
+from ftjob.data.datum import encode_datum
+from ftjob.engine import Engine, Iteration
+from ftjob.engine.caffe.installed import find_caffe
+from ftjob.engine.open import open_engine
+from ftjob.layout import RunFolder
+from ftjob.net.prototxt import parse_solver, to_text
+from ftjob.plan.plan import Plan
+from ftjob.prepare import Context, absolute, prepare
+from ftjob.status import Status
+from ftjob.worker.recorder import Recorder
+from ftjob.worker.signals import StopRequest
+from ftjob.worker.train import Training
+from jobspec import JobSpec
+
+ROUNDS = int(os.environ.get("ROUNDS", "7"))
+KINDS = ("caffe", "ftjob", "caffe display 20")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A net, and how much of it is trained."""
+
+    name: str
+    net: str
+    """A built-in net's name or the path of a prototxt."""
+    channels: int
+    side: int
+    crop: int
+    batch_size: int
+    max_iter: int
+    """No multiple of 20, or Caffe would run one more forward pass after the last."""
+
+
+CASES = (
+    Case("demo net", "net.prototxt", 1, 32, 28, 32, 155),
+    Case("googlenet", "googlenet", 3, 256, 224, 10, 7),
+)
+
+
+def main() -> None:
+    """Run all cases (or those named on the command line); print a table and the figures."""
+    chosen = [case for case in CASES if case.name in sys.argv[1:] or not sys.argv[1:]]
+    figures: dict[str, Any] = {"threads": os.environ.get("OPENBLAS_NUM_THREADS", "all"), "rounds": ROUNDS}
+    print(f"{'':<12}{'round':>6}" + "".join(f"{kind + ' img/s':>24}" for kind in KINDS) + f"{'ratio':>8}")
+    ratios = []
+    for case in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            ratios.append(measure(case, Path(folder), figures))
+    figures["ratio_overhead"] = round(min(ratios), 4)
+    print(json.dumps(figures))
+
+
+def measure(case: Case, folder: Path, figures: dict[str, Any]) -> float:
+    """Time a case in alternation; return the median ratio of ftjob's speed to that of `caffe train`."""
+    plan = write_run(case, folder)
+    run = RunFolder(folder / plan.run_id)
+    speeds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for number in range(ROUNDS):
+        for kind in KINDS if number % 2 else reversed(KINDS):
+            seconds = time_ftjob(plan, run) if kind == "ftjob" else time_caffe(run, kind)
+            speeds[kind].append(case.batch_size * case.max_iter / seconds)
+        show(case.name, str(number + 1), {kind: found[-1] for kind, found in speeds.items()})
+    ratio = statistics.median(a / b for a, b in zip(speeds["ftjob"], speeds["caffe"], strict=True))
+    medians = {kind: statistics.median(found) for kind, found in speeds.items()}
+    show(case.name, "median", medians, ratio)
+    key = case.name.replace(" ", "_")
+    figures[f"images_per_second_{key}"] = {kind: round(speed, 2) for kind, speed in medians.items()}
+    figures[f"ratio_{key}"] = round(ratio, 4)
+    return ratio
+
+
+def show(name: str, number: str, speeds: dict[str, float], ratio: float | None = None) -> None:
+    """Print one line of the table."""
+    ratio = ratio or speeds["ftjob"] / speeds["caffe"]
+    print(
+        f"{name:<12}{number:>6}" + "".join(f"{speeds[kind]:>24.1f}" for kind in KINDS) + f"{ratio:>8.3f}",
+        flush=True,
+    )
+
+
+def write_run(case: Case, folder: Path) -> Plan:
+    """Write random images and a run's files, as the worker does."""
+    (folder / "net.prototxt").write_text(to_text(digits.build()))
+    write_lmdb(folder / "train", case, 500)
+    write_lmdb(folder / "val", case, case.batch_size)
+    spec = JobSpec.model_validate(
+        {
+            "name": "overhead",
+            "base": {"net": case.net},
+            "data": {"train": "train", "val": "val", "mean": "none", "crop": case.crop, "mirror": True,
+                     "scale": 1 / 256, "batch_size": case.batch_size},
+            "solver": {"max_iter": case.max_iter, "test_interval": case.max_iter, "snapshot": case.max_iter,
+                       "base_lr": 0.0001},
+            "output": "runs",
+        }
+    )  # fmt: skip
+    context = Context(folder)
+    plan = prepare(absolute(spec, context), context)
+    run = RunFolder(folder / plan.run_id)
+    run.train_val.parent.mkdir(parents=True)
+    run.train_val.write_text(to_text(plan.train_val))
+    run.solver.write_text(to_text(plan.solver))
+    return plan
+
+
+def write_lmdb(path: Path, case: Case, records: int) -> None:
+    """Write random images of ten classes."""
+    shape = {"channels": case.channels, "height": case.side, "width": case.side}
+    random = np.random.default_rng(0)
+    with lmdb.open(str(path), map_size=1 << 30) as env, env.begin(write=True) as txn:
+        for i in range(records):
+            pixels = random.integers(0, 256, case.channels * case.side**2, dtype=np.uint8).tobytes()
+            txn.put(b"%08d" % i, encode_datum(pixels, i % 10, **shape))
+
+
+def time_ftjob(plan: Plan, run: RunFolder) -> float:
+    """Run the worker's loop; return the seconds from its first step to the end of its last."""
+    for old in (run.train_metrics, run.test_metrics):
+        old.unlink(missing_ok=True)
+    with open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine:
+        recorder = Recorder(run, Status("overhead", plan.run_id), plan.images_per_iteration, 0.0)
+        timed = Timed(engine)
+        Training(plan, run, timed, recorder, StopRequest()).run()
+        recorder.close()
+    assert len(run.train_metrics.read_text().splitlines()) == plan.solver.max_iter
+    return timed.end - timed.begin
+
+
+class Timed:
+    """An Engine that remembers when its first step began and its last one ended."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.begin = self.end = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+    def step(self, iterations: int) -> list[Iteration]:
+        self.begin = self.begin or time.perf_counter()
+        done = self.engine.step(iterations)
+        self.end = time.perf_counter()
+        return done
+
+
+def time_caffe(run: RunFolder, kind: str) -> float:
+    """Run `caffe train` on the run's net; return the seconds of its loop, from its own log."""
+    solver = parse_solver(run.solver.read_text(), str(run.solver))
+    solver.display = 20 if kind.endswith("20") else 0
+    solver.test_interval = solver.max_iter + 1
+    solver.test_initialization = solver.snapshot_after_train = False
+    solver.snapshot = 0
+    (run.root / "caffe_solver.prototxt").write_text(to_text(solver))
+    done = subprocess.run(
+        [find_caffe().program("caffe"), "train", "-solver=caffe_solver.prototxt"],
+        cwd=run.root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return stamp(done.stderr, "Optimization Done") - stamp(done.stderr, "Learning Rate Policy")
+
+
+def stamp(log: str, words: str) -> float:
+    """Return the time of day of a line of glog's, in seconds."""
+    match = re.search(rf"^I\d{{4}} (\S+) .*{words}", log, re.MULTILINE)
+    assert match, f"caffe train did not say {words!r}"
+    return datetime.strptime(match[1], "%H:%M:%S.%f").timestamp()
+
+
+if __name__ == "__main__":
+    main()
