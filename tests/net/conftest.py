@@ -131,7 +131,7 @@ def base_weights(caffe: Caffe, net: NetParameter, tmp_path: Path) -> Path:
 
 
 def with_inputs(net: NetParameter) -> NetParameter:
-    """The TEST net with Input layers instead of its data layers."""
+    """The TEST net with Input layers instead of its data layers, and without the layers that write files."""
     view = phase_view(net, TEST)
     inputs = []
     layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in view.layer]
@@ -143,5 +143,5 @@ def with_inputs(net: NetParameter) -> NetParameter:
             inputs.append(source)
     del view.layer[:]
     view.layer.extend(inputs)
-    view.layer.extend(layer for layer in layers if layer.type not in DATA)
+    view.layer.extend(layer for layer in layers if layer.type not in DATA | {"HDF5Output"})
     return view

@@ -113,6 +113,14 @@ def test_ceil_mode_goes_or_becomes_round_mode() -> None:
     assert not parsed.foreign
 
 
+def test_a_large_net_may_have_it_everywhere() -> None:
+    """However often a fork's field stands in a prototxt, it is one thing to be told."""
+    parsed = parse_net_with_notes(INPUT + "".join(POOL.format(index, "true") for index in range(99)), "fork")
+
+    (note,) = parsed.notes
+    assert str(note).startswith("line 2: layer p0 and 98 more: pooling_param.ceil_mode")
+
+
 def test_ceil_mode_in_old_prototxts_too() -> None:
     """V1 layers of forks are read alike."""
     net = parse_net(

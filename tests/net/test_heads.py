@@ -70,6 +70,15 @@ def test_a_sum_with_its_own_input_is_no_head() -> None:
     assert find_heads(parse_net(nested + total + LOSS % "sum", "sum")) == []
 
 
+def test_of_equal_heads_the_last_is_the_main_one() -> None:
+    """Two losses of one weight: deploy keeps the later classifier."""
+    second = LOSS.replace('"loss"', '"loss2"') % "b"
+
+    heads = find_heads(parse_net(TWO + LOSS % "a" + second, "equal"))
+
+    assert [(head.layer, head.main) for head in heads] == [("a", False), ("b", True)]
+
+
 def test_concatenated_scores_are_no_head() -> None:
     """A Concat of two layers has no single layer with one output per class."""
     both = 'layer { name: "all" type: "Concat" bottom: "a" bottom: "b" top: "all" }'

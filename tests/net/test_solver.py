@@ -42,6 +42,7 @@ def test_an_epoch_counts_records_not_passes() -> None:
 
     assert (param.max_iter, param.test_interval, param.snapshot) == (40, 16, 16)
     assert list(param.test_iter) == [5]
+    assert not param.test_initialization
 
 
 def test_shares_are_of_the_run() -> None:

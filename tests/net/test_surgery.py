@@ -78,7 +78,7 @@ def test_every_head_is_renewed(data: DataLayers) -> None:
 
     assert dict(done.renamed) == {f"loss{n}/classifier_new": f"loss{n}/classifier" for n in (1, 2, 3)}
     assert [head.loss_weight for head in done.heads] == [0.3, 0.3, 1.0]
-    assert done.main.layer == "loss3/classifier_new"
+    assert (done.main.layer, done.main.score) == ("loss3/classifier_new", "loss3/classifier_new")
     for head in done.heads:
         layer = _layer(done.train_val, head.layer)
         assert layer.inner_product_param.num_output == CLASSES
@@ -124,6 +124,16 @@ def test_freezing_by_prefix_takes_all_that_begins_so(data: DataLayers) -> None:
     done = _operate(THREE, data, freeze=FreezeUpTo(up_to="inception_b"))
 
     assert done.frozen == ("conv1", "inception_a/1x1", "inception_a/3x3", "inception_b/3x3")
+
+
+def test_freezing_by_prefix_keeps_numbers_whole(data: DataLayers) -> None:
+    """`up_to: conv1` does not mean conv10, and `up_to: conv` means both."""
+    text = (NETS / "squeeze.prototxt").read_text().replace('"conv1"', '"conv1a"')
+    net = parse_net(text.replace('"grouped"', '"conv12"'), "squeeze")
+
+    assert _operate(net, data, freeze=FreezeUpTo(up_to="conv1")).frozen == ("conv1a",)
+    with pytest.raises(BadNetError, match="conv10_new is a new layer"):
+        _operate(net, data, freeze=FreezeUpTo(up_to="conv"))
 
 
 def test_freezing_by_glob_takes_what_matches(data: DataLayers) -> None:

@@ -79,6 +79,13 @@ def test_doubles_and_loose_numbers_are_counted(tmp_path: Path) -> None:
     assert (second.blobs[0].offset, second.blobs[0].count) == (-1, 3)
 
 
+def _short_blob() -> bytes:
+    net = NetParameter()
+    blob = net.layer.add(name="fc").blobs.add(data=range(5))
+    blob.shape.dim.append(6)
+    return net.SerializeToString()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -94,6 +101,10 @@ def test_doubles_and_loose_numbers_are_counted(tmp_path: Path) -> None:
         (b"\x0a\x03net", "holds no weights"),
         (b"\xff" * 64, "is not a .caffemodel"),
         (bytes(64), "is not a .caffemodel"),
+        (
+            _short_blob(),
+            'is not a .caffemodel .a blob of layer "fc" has 5 numbers, not those of its shape .6,',
+        ),
     ],
 )
 def test_something_else_is_told_as_what_it_is(content: bytes, message: str, tmp_path: Path) -> None:
