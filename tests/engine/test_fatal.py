@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.caffelog.fatal import explain
 from ftjob.engine.caffe.client import open_engine
-from ftjob.engine.caffe.fatal import explain
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError, FtjobError, StorageError
 from tests.engine import nets
 from tests.engine.conftest import Job

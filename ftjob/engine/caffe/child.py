@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import errors
-from ftjob.engine.caffe.fatal import explain
+from ftjob.caffelog.fatal import explain
 from ftjob.engine.caffe.process import wire
 
 SERVER = Path(wire.__file__).with_name("server.py")

@@ -8,7 +8,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-from ftjob.engine.caffe.fatal_rules import RULES
+from ftjob.caffelog.rules import RULES, SMALLER_BATCH
 from ftjob.errors import BadNetError, EngineError, FtjobError
 
 _LINE = re.compile(r"^(?P<level>[IWEF])\d{4} [\d:.]+ +(?P<thread>\d+) (?P<place>\S+:\d+)\] (?P<text>.*)$")
@@ -35,21 +35,46 @@ class LastWords:
     """Where and why a prototxt did not parse: "7:169: ..."."""
 
 
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a process ended, in the words of the table."""
+
+    kind: type[FtjobError]
+    cause: str
+    fix: str = ""
+    patch: str = ""
+    """YAML to lay over the spec; empty where no change of it helps."""
+
+    def error(self) -> FtjobError:
+        """Return it as the one sentence of an error."""
+        return self.kind(f"{self.cause}: {self.fix}" if self.fix else self.cause)
+
+
 def explain(log: str, returncode: int) -> FtjobError:
     """Return the error that a process which ended with this log and return code (negative: a signal) is."""
+    return (diagnose(log) or _ended(log, returncode)).error()
+
+
+def diagnose(log: str) -> Diagnosis | None:
+    """Return what the log itself says of the end; None where it says nothing."""
     words = last_words(log)
     if words.text:
-        return _explain_fatal(words)
+        return _diagnose_fatal(words)
     if match := re.search(r"^(?:ModuleNotFound|Import)Error: (.*)$", log, re.MULTILINE):
-        return EngineError(f"its Python cannot load pycaffe: {match[1]}")
+        return Diagnosis(EngineError, f"its Python cannot load pycaffe: {match[1]}")
+    if "std::bad_alloc" in log:
+        fix = "lower data.batch_size (iter_size can make up for it)"
+        return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH)
+    return None
+
+
+def _ended(log: str, returncode: int) -> Diagnosis:
     lines = [line.strip() for line in log.splitlines() if not _FRAME.match(line)][-3:]
     said = f"; the last lines of its log: {' | '.join(lines)}" if lines else ""
-    if "std::bad_alloc" in log:
-        return EngineError("Caffe ran out of memory: lower data.batch_size (iter_size can make up for it)")
     if returncode >= 0:
-        return EngineError(f"Caffe's process ended with exit code {returncode}{said}")
+        return Diagnosis(EngineError, f"Caffe's process ended with exit code {returncode}{said}")
     name = signal.Signals(-returncode).name
-    return EngineError(f"Caffe's process was ended by {name}{_HINTS.get(name, '')}{said}")
+    return Diagnosis(EngineError, f"Caffe's process was ended by {name}{_HINTS.get(name, '')}{said}")
 
 
 _HINTS = {
@@ -90,7 +115,7 @@ def _net_after(said: str, net: str) -> str:
     return "the TEST net" if said.startswith("Creating test net") else net
 
 
-def _explain_fatal(words: LastWords) -> FtjobError:
+def _diagnose_fatal(words: LastWords) -> Diagnosis:
     for rule in RULES:
         if match := re.search(rule.pattern, words.text):
             known = {
@@ -98,9 +123,13 @@ def _explain_fatal(words: LastWords) -> FtjobError:
                 "layer": words.layer or "of some kind",
                 "source": words.source,
                 "parse": words.text_error,
+                **match.groupdict(),
             }
-            return rule.kind(rule.sentence.format(**known, **match.groupdict()))
+            return Diagnosis(
+                rule.kind, *(text.format(**known) for text in (rule.cause, rule.fix, rule.patch))
+            )
     said = words.text.removeprefix("Check failed: ")
     if words.layer:
-        return BadNetError(f"layer {words.layer} of {words.net} cannot be made: {said} ({words.place})")
-    return EngineError(f"Caffe stopped with: {said} ({words.place})")
+        told = f"layer {words.layer} of {words.net} cannot be made: {said} ({words.place})"
+        return Diagnosis(BadNetError, told)
+    return Diagnosis(EngineError, f"Caffe stopped with: {said} ({words.place})")
