@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ftjob.status import Status
 from ftjob.view.runs import line, status_view
@@ -19,6 +17,8 @@ def follow(console: Console, statuses: Iterable[Status]) -> Status:
     """Show statuses as they come, in place on a terminal, else a line now and then; return the last one."""
     if not console.is_terminal:
         return _follow_quietly(console, statuses)
+    from rich.live import Live  # here, so that verbs which show nothing live do not wait for it
+
     last: Status | None = None
     with Live(console=console, refresh_per_second=8, transient=False) as live:
         for last in statuses:
@@ -43,6 +43,8 @@ def _follow_quietly(console: Console, statuses: Iterable[Status]) -> Status:
 @contextmanager
 def progress_bar(console: Console) -> "Iterator[Callable[[float, float, str], None]]":
     """Give a function (done, total, what) that shows a bar with the time left, one line per `what`."""
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, TaskID] = {}
