@@ -191,7 +191,7 @@ def data_build(
 ) -> None:
     """Make LMDBs that Caffe reads from folders of images."""
     from ftjob.data.build import BuildOptions, build
-    from ftjob.data.resize import resize_mode
+    from ftjob.data.modes import resize_mode
 
     options = BuildOptions(
         height=size,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftjob import files
-from ftjob.data.build import BuildOptions, Progress
 from ftjob.data.dataset import BuiltDataset, check_labels, dataset_for, is_image_folder
 from ftjob.data.facts import DatasetFacts
+from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
+from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError
-from ftjob.mean import read_mean_image
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net
@@ -126,7 +126,7 @@ def find_weights(spec: JobSpec) -> Weights | None:
     path = Path(spec.base.weights)
     if not path.is_file():
         raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
-    return Weights(path, files.sha256(path), tuple(read_weights(path)))
+    return Weights(path, remembered_sha256(path), tuple(read_weights(path)))
 
 
 def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
@@ -152,6 +152,8 @@ def find_mean(spec: JobSpec, train: DatasetFacts) -> tuple[tuple[float, ...], Pa
         case list(values):
             return tuple(values), None
         case location:
+            from ftjob.mean import read_mean_image  # here, because numpy is slow to import
+
             shape = read_mean_image(Path(location)).shape
             if shape != (train.channels, train.height, train.width):
                 raise BadDataError(

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.data.build import build
 from ftjob.data.facts import DatasetFacts
 from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.data.lock import locked
 from ftjob.data.options import BuildOptions, Progress
-from ftjob.data.planning import Sources, plan_work
 from ftjob.data.read import inspect
 from ftjob.data.tree import is_image_name
 from ftjob.errors import BadDataError
@@ -79,6 +77,9 @@ def _lmdb_of(path: Path, split: str) -> Path:
 def _built(
     train: Path, val: Path | None, options: BuildOptions, progress: Callable[[Progress], None]
 ) -> DatasetFolder:
+    from ftjob.data.build import build  # here, because numpy and OpenCV are slow to import
+    from ftjob.data.planning import Sources, plan_work
+
     datasets = cache_dir() / "datasets"
     out = DatasetFolder(datasets / plan_work(Sources(train, val, datasets), options).digest)
     if not out.is_whole:

@@ -5,10 +5,12 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ftjob.data.journal import Line
 from ftjob.errors import BadDataError
+
+if TYPE_CHECKING:
+    from ftjob.data.journal import Line
 
 FORMAT = 1
 TOLD_UNREADABLE = 20
@@ -87,7 +89,7 @@ class Tally:
         self._counts: dict[str, list[int]] = {}
         self._digests: dict[str, hashlib._Hash] = {}
 
-    def add(self, line: Line) -> None:
+    def add(self, line: "Line") -> None:
         if line.error:
             self.unreadable += 1
             if self.unreadable <= TOLD_UNREADABLE:

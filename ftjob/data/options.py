@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ftjob.data.resize import Mode, resize_mode
+from ftjob.data.modes import Mode, resize_mode
 from ftjob.errors import BadSpecError
 
 ENCODINGS = ("raw", "png", "jpg")

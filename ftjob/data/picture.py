@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ftjob.data.decode import JPEG_MAGIC
-from ftjob.data.resize import Mode, fit, resized_size, scale
+from ftjob.data.modes import Mode
+from ftjob.data.resize import fit, resized_size, scale
 from ftjob.errors import BadDataError
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -1,23 +1,24 @@
 """Reading datasets: what they hold without touching pixels, and their records from any position."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lmdb
-import numpy as np
-from numpy.typing import NDArray
 
-from ftjob import files
 from ftjob.data.datum import Buffer, DatumHead, read_head
 from ftjob.data.facts import DatasetFacts
 from ftjob.data.folder import DATA_FILE, DatasetFolder
 from ftjob.data.manifest import Manifest, read_manifest
+from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError
-from ftjob.paths import cache_dir
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Record:
 
     key: bytes
     label: int
-    image: NDArray[np.uint8]
+    image: "NDArray[np.uint8]"
     """(H, W, C) in BGR."""
 
 
@@ -86,7 +87,7 @@ def inspect(location: Path) -> DatasetFacts:
         width=first[1],
         histogram=dict(sorted(histogram.items())),
         encoded=encoded,
-        digest=manifest.splits[location.name].digest if manifest else _data_digest(location / DATA_FILE),
+        digest=manifest.splits[location.name].digest if manifest else remembered_sha256(location / DATA_FILE),
         labels=_labels_of(location),
         mean=manifest.mean if manifest else (),
         resize_mode=manifest.options["mode"] if manifest else "squash",
@@ -119,7 +120,8 @@ def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
 
 def channel_means(location: Path) -> tuple[float, ...]:
     """Return the mean of each channel (BGR) over all pixels of all records. Raises BadDataError."""
-    import cv2  # here, because it is slow to import
+    import cv2  # here, because they are slow to import
+    import numpy as np
 
     total, pixels, channels = np.zeros(4), 0, 0
     for record in records(location):
@@ -173,13 +175,3 @@ def _manifest_of(location: Path, histogram: Counter[int]) -> Manifest | None:
     if counts is None or counts.bytes != size or Counter(dict(enumerate(counts.histogram))) != histogram:
         return None
     return manifest
-
-
-def _data_digest(data: Path) -> str:
-    """sha256 of data.mdb, remembered in the cache as long as the file stays as it is."""
-    found = data.stat()
-    name = f"{data.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
-    note = cache_dir() / "digests" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
-    if not note.is_file():
-        files.write_text(note, files.sha256(data))
-    return note.read_text(encoding="utf-8")

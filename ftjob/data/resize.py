@@ -1,25 +1,16 @@
 """From a picture of any size to the stored size: where it goes (pure), and the pixels."""
 
 from collections.abc import Mapping
-from typing import Literal, cast, get_args
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.errors import BadSpecError
+from ftjob.data.modes import Mode
 
-Mode = Literal["squash", "crop", "fill", "half-crop"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 AREA_FACTOR = 2
 """From this reduction on every pixel is averaged over; below it, two neighbours per axis are enough."""
-
-
-def resize_mode(text: str) -> Mode:
-    """Return a mode by its name. Raises BadSpecError."""
-    if text not in MODES:
-        raise BadSpecError(f"mode: {text!r} is none of {', '.join(MODES)}")
-    return text
 
 
 def resized_size(height: int, width: int, to_height: int, to_width: int, mode: Mode) -> tuple[int, int]:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.data.resize import MODES, Mode, fit, resize_mode, resized_size, scale
+from ftjob.data.modes import MODES, Mode, resize_mode
+from ftjob.data.resize import fit, resized_size, scale
 from ftjob.errors import BadSpecError
 from tests.data.images import photo
 

@@ -1,0 +1,23 @@
+"""Digests of large files, remembered in the cache for as long as a file stays as it is."""
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+from ftjob import files
+from ftjob.errors import StorageError
+from ftjob.paths import cache_dir
+
+
+def remembered_sha256(path: Path) -> str:
+    """Return the sha256 (hex) of a file's bytes, read once as long as path, size, inode and time of change
+    (in nanoseconds) stay the same. Raises OSError where the file cannot be read."""
+    found = path.stat()
+    name = f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    note = cache_dir() / "digests" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    if note.is_file():
+        return note.read_text(encoding="utf-8")
+    digest = files.sha256(path)
+    with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
+        files.write_text(note, digest)
+    return digest
