@@ -88,30 +88,25 @@ def _is_false(value: str) -> bool:
 
 
 _PRECISION = ForkField("says in which precision NVIDIA's fork computes", _always)
-_ENGINE = ForkField("says which library computes, not what", _always)
+_LIBRARY = ForkField("says which library computes, not what", _always)
+_FLOORED = ForkField("rounds down, which Caffe 1.0 calls round_mode: FLOOR", _always, _floor)
 _FUSED = ForkField(
     "makes NVIDIA's fork scale within BatchNorm; write a Scale layer after it and convert the weights",
     _is_false,
 )
+_ENGINES = ("CAFFE", "CUDNN", "DEFAULT", "MKL2017", "MKLDNN")
 
 FIELDS = {
     "pooling_param.ceil_mode": ForkField("rounds as Caffe 1.0 does", _is_true),
     "dropout_param.scale_train": ForkField("scales in training, as Caffe 1.0 does", _is_true),
     "batch_norm_param.scale_bias": _FUSED,
-    "batch_norm_param.engine": _ENGINE,
-    "convolution_param.engine": _ENGINE,
-    "pooling_param.engine": _ENGINE,
-    "relu_param.engine": _ENGINE,
-    "lrn_param.engine": _ENGINE,
-    "inner_product_param.engine": _ENGINE,
-    "concat_param.engine": _ENGINE,
-    "eltwise_param.engine": _ENGINE,
-    "split_param.engine": _ENGINE,
-    "engine": _ENGINE,
-    "compile_net_state": _ENGINE,
-    "default_conv_algos_override": _ENGINE,
-    "convolution_param.conv_algos_override": _ENGINE,
-    "convolution_param.cudnn_convolution_algo_seeker": _ENGINE,
+    **dict.fromkeys(
+        (
+            *("split_param", "compile_net_state", "default_conv_algos_override"),
+            *("convolution_param.conv_algos_override", "convolution_param.cudnn_convolution_algo_seeker"),
+        ),
+        _LIBRARY,
+    ),
     **dict.fromkeys(
         (
             *("forward_type", "backward_type", "forward_math", "backward_math"),
@@ -128,8 +123,6 @@ FIELDS = {
 }
 """Fields of widely used forks, by their path within a layer, or within the net where they stand outside."""
 
-_FLOORED = ForkField("rounds down, which Caffe 1.0 calls round_mode: FLOOR", _always, _floor)
-
 
 def judge_field(place: Place, layer_type: str) -> ForkField | None:
     """Say what becomes of a field that Caffe 1.0 does not have; None where it is no fork's that we know.
@@ -144,4 +137,6 @@ def judge_field(place: Place, layer_type: str) -> ForkField | None:
     name = ".".join(inside)
     if name == "pooling_param.ceil_mode" and _is_false(place.value):
         return _FLOORED
+    if place.path[-1] == "engine" and place.value in _ENGINES:
+        return _LIBRARY
     return FIELDS.get(name)

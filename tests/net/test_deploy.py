@@ -50,13 +50,17 @@ def test_a_deploy_net_is_what_classifies_and_nothing_else() -> None:
 
 
 def test_shared_params_stay_shared() -> None:
-    """The names of params stay where layers share weights by them."""
+    """The names of params stay where layers share weights by them, and nothing else of theirs."""
     net = parse_net((NETS / "v1.prototxt").read_text(), "v1")
+    for layer in net.layer:
+        for spec in layer.param:
+            spec.lr_mult = spec.decay_mult = 3
 
     deploy = operate(net, Surgery(), 7, DATA, "new").deploy
 
     shared = {layer.name: [spec.name for spec in layer.param] for layer in deploy.layer if layer.param}
     assert shared == {"conv2": ["shared_w", "shared_b"], "conv3": ["shared_w", "shared_b"]}
+    assert "mult" not in to_text(deploy)
 
 
 def test_a_softmax_keeps_its_axis() -> None:

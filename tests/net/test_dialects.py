@@ -150,6 +150,10 @@ def test_ceil_mode_in_old_prototxts_too() -> None:
             r"\(and 1 more such",
         ),
         (
+            'layer { name: "c" type: "Convolution" convolution_param { engine: CUDN } }',
+            "fork:2:67: ConvolutionParameter.Engine has no value CUDN; did you mean CUDNN",
+        ),
+        (
             "layers { name: 'b' type: BN }",
             "fork:2:26: V1LayerParameter.LayerType has no value BN: it is of the SegNet",
         ),
@@ -175,12 +179,13 @@ def test_settings_of_engines_and_precision_go() -> None:
         default_forward_type: FLOAT16
         layer { name: "c" type: "Convolution" forward_type: FLOAT convolution_param { engine: MKL2017 } }
         layer { name: "b" type: "BatchNorm" batch_norm_param { engine: CUDNN scale_bias: false eps: 0.1 } }
+        layer { name: "s" type: "Split" split_param { engine: MKL2017 } }
     """
 
     parsed = parse_net_with_notes(text, "fork")
 
     assert not parsed.foreign
-    assert len(parsed.notes) == 5
+    assert len(parsed.notes) == 6
     assert not parsed.net.layer[0].convolution_param.HasField("engine")
     assert parsed.net.layer[1].batch_norm_param.eps == pytest.approx(0.1)
 
