@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.data import dataset
 from ftjob.data.build import BuildOptions, build
 from ftjob.data.dataset import check_labels, dataset_for, is_image_folder, is_lmdb
 from ftjob.data.facts import DatasetFacts
@@ -30,7 +29,7 @@ def test_what_a_path_is(photos: Path, tmp_path: Path) -> None:
 def test_images_are_built_once(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run of a spec finds what the first has built."""
     first = dataset_for(photos, None, OPTIONS)
-    monkeypatch.setattr(dataset, "build", None)
+    monkeypatch.setattr("ftjob.data.build.build", None)
 
     again = dataset_for(photos, None, OPTIONS)
 
