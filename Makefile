@@ -9,6 +9,9 @@ BIN        := .venv/bin
 T          ?= tests
 B          ?= overhead
 
+# The machine's own certificates, which a network with a proxy of its own needs.
+export UV_SYSTEM_CERTS := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help setup engine demo test lint format bench docs lock proto clean
 
