@@ -50,11 +50,16 @@ def parse_net(text: str, source: str) -> NetParameter:
     run; those of widely used forks are rewritten where Caffe 1.0 computes the same (see dialects.py).
     """
     parsed = parse_net_with_notes(text, source)
+    refuse_foreign(parsed, source)
+    return parsed.net
+
+
+def refuse_foreign(parsed: ParsedNet, source: str) -> None:
+    """Raise BadNetError for a net that only a fork of Caffe can run."""
     if parsed.foreign:
         first, *more = parsed.foreign
         others = f" (and {len(more)} more such things)" if more else ""
         raise BadNetError(f"{source}: {first}{others}")
-    return parsed.net
 
 
 def parse_net_with_notes(text: str, source: str) -> ParsedNet:

@@ -100,12 +100,17 @@ def _of_fields(rng: random.Random) -> str:
 
 
 def _plan(text: str, rng: random.Random) -> None:
-    """What `ftjob plan` does with a net, down to the text Caffe would be given."""
+    """What `ftjob plan` does with a net, down to the text Caffe would be given; and that once is enough."""
     net = parse_net(text, "fuzz.prototxt")
-    done = operate(net, rng.choice(SURGERIES), rng.choice([2, 7]), DATA, "new")
+    surgery, classes = rng.choice(SURGERIES), rng.choice([2, 7])
+    done = operate(net, surgery, classes, DATA, "new")
     plan_transfer(done.train_val, (), done.renamed, done.frozen, done.inputs)
-    parse_net(to_text(done.train_val), "again")
-    parse_net(to_text(done.deploy), "deploy")
+    try:
+        again = operate(parse_net(to_text(done.train_val), "again"), surgery, classes, DATA, "new")
+        assert to_text(again.train_val) == to_text(done.train_val)
+        assert to_text(again.deploy) == to_text(parse_net(to_text(done.deploy), "deploy"))
+    except FtjobError as error:
+        raise AssertionError(f"not once more: {error}") from error
 
 
 def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
