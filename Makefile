@@ -37,7 +37,7 @@ demo: setup
 	$(BIN)/python -m examples.digits.demo
 
 test: setup lint engine
-	$(BIN)/pytest $(T)
+	$(BIN)/pytest -n auto --dist worksteal $(T)
 
 lint: setup
 	$(BIN)/ruff check .
