@@ -128,14 +128,21 @@ class Run:
         return destination
 
 
-def plan(spec: "JobSpec | Path | str", progress: "Callable[[Progress], None] | None" = None) -> "Plan":
-    """Plan a run without starting anything. Raises FtjobError."""
-    from ftjob.nodes import get_node
+def plan(
+    spec: "JobSpec | Path | str",
+    progress: "Callable[[Progress], None] | None" = None,
+    *,
+    measure_mean: bool = True,
+) -> "Plan":
+    """Plan a run without starting anything.
+
+    `measure_mean=False` leaves `data.mean: auto` unmeasured where no manifest has it, which saves looking at
+    every pixel: it is the same run, but its prototxts lack the values. Raises FtjobError.
+    """
     from ftjob.prepare import Context, absolute, prepare
 
     loaded, folder = _load(spec)
-    context = Context(folder, _best_weights, _accuracy_of, progress or (lambda _: None))
-    get_node(loaded.resources.node)
+    context = Context(folder, _best_weights, _accuracy_of, progress or (lambda _: None), measure_mean)
     return prepare(absolute(loaded, context), context)
 
 

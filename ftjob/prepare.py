@@ -5,17 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftjob import files
-from ftjob.data.dataset import BuiltDataset, check_labels, dataset_for, is_image_folder
+from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder
 from ftjob.data.facts import DatasetFacts
+from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
 from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.prototxt import parse_net
+from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign
 from ftjob.net.weights import read_weights
-from ftjob.plan.plan import Inputs, Plan, Weights, make_plan
+from ftjob.nodes import get_node
+from ftjob.plan.inputs import Inputs, Weights
+from ftjob.plan.plan import Plan, make_plan
 from ftjob.storage import local_path
 from jobspec.spec import Accept, Data, JobSpec
 
@@ -35,6 +38,9 @@ class Context:
     """Gives the accuracy of the run that `run:NAME` means."""
     progress: Callable[[Progress], None] = lambda _: None
     """Told how the building of a dataset goes on."""
+    measure_mean: bool = True
+    """Whether `mean: auto` is measured where no manifest has it, which takes a look at every pixel. Only who
+    writes the run's prototxts needs the values."""
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
@@ -82,41 +88,50 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     Raises FtjobError, whose sentence names what is wrong and what to do; nothing has been written then but
     datasets into the cache.
     """
-    net = read_net(spec.base.net)
+    node = get_node(spec.resources.node)
+    parsed = read_net(spec.base.net)
     weights = find_weights(spec)
     builtin = spec.base.net in zoo.NAMES
-    channels = zoo.get(spec.base.net).channels if builtin else input_channels(net, weights)
+    channels = zoo.get(spec.base.net).channels if builtin else input_channels(parsed.net, weights)
     dataset = find_dataset(spec.data, channels, context)
     num_output = spec.surgery.num_output
-    check_labels(dataset.train, dataset.val, None if num_output == "auto" else num_output)
-    mean, mean_file = find_mean(spec, dataset.train)
+    findings = label_findings(dataset.train, dataset.val, None if num_output == "auto" else num_output)
+    refuse_errors(findings)
+    mean, mean_file = find_mean(spec, dataset.train, measure=context.measure_mean)
     return make_plan(
         Inputs(
             spec=spec,
-            net=net,
+            net=parsed.net,
+            notes=parsed.notes,
             weights=weights,
             train=dataset.train,
             val=dataset.val,
-            mean=mean,
+            findings=tuple(map(str, findings)),
+            node=node,
+            mean=mean or (),
+            mean_measured=mean is not None,
             mean_file=mean_file,
             mean_file_digest=files.sha256(mean_file) if mean_file else "",
         )
     )
 
 
-def read_net(location: str) -> NetParameter:
+def read_net(location: str) -> ParsedNet:
     """Return a built-in net or the one in a prototxt file. Raises BadNetError."""
     if location in zoo.NAMES:
-        return zoo.build(location)
+        return ParsedNet(zoo.build(location), notes=(), foreign=())
     path = Path(location)
     try:
-        return parse_net(path.read_text(encoding="utf-8"), str(path))
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError as error:
         names = ", ".join(zoo.NAMES)
         message = f"base.net: {path} is not there; give a prototxt's path or a built-in net ({names})"
         raise BadNetError(message) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadNetError(f"base.net: {path} cannot be read as text ({error}): give a prototxt") from error
+    except OSError as error:
+        raise BadNetError(f"base.net: {path} cannot be read ({error.strerror}): give a prototxt") from error
+    parsed = parse_net_with_notes(text, str(path))
+    refuse_foreign(parsed, str(path))
+    return parsed
 
 
 def find_weights(spec: JobSpec) -> Weights | None:
@@ -126,7 +141,8 @@ def find_weights(spec: JobSpec) -> Weights | None:
     path = Path(spec.base.weights)
     if not path.is_file():
         raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
-    return Weights(path, remembered_sha256(path), tuple(read_weights(path)))
+    layers = read_weights(path)
+    return Weights(path, remembered_sha256(path), layers)
 
 
 def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
@@ -142,13 +158,18 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
     return dataset_for(train, Path(data.val) if data.val else None, options, progress=context.progress)
 
 
-def find_mean(spec: JobSpec, train: DatasetFacts) -> tuple[tuple[float, ...], Path | None]:
-    """Return the values per channel or the mean image that `data.mean` means. Raises BadDataError."""
+def find_mean(
+    spec: JobSpec, train: DatasetFacts, *, measure: bool
+) -> tuple[tuple[float, ...] | None, Path | None]:
+    """Return the values per channel (None: not measured) or the mean image that `data.mean` means.
+
+    Raises BadDataError.
+    """
     match spec.data.mean:
         case "none":
             return (), None
         case "auto":
-            return train.mean or channel_means(train.path), None
+            return train.mean or (channel_means(train.path) if measure else None), None
         case list(values):
             return tuple(values), None
         case location:

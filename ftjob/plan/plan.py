@@ -1,54 +1,31 @@
 """The plan: all that is decided about a run before it starts, one value made by one pure function."""
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ftjob.data.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadSpecError
 from ftjob.net.heads import Head
-from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
-from ftjob.net.prototxt import to_text
+from ftjob.net.phases import phase_view
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
+from ftjob.net.shapes import NetShapes, infer_shapes
 from ftjob.net.solver import solver_param
-from ftjob.net.sources import DataLayers
-from ftjob.net.surgery import operate
+from ftjob.net.sources import IMAGES, LABELS, DataLayers
+from ftjob.net.surgery import Operation, operate
 from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
-from ftjob.net.weights import LayerWeights
+from ftjob.plan.document import plan_document
+from ftjob.plan.engines import EngineChoice, choose_engine
+from ftjob.plan.forecast import Forecast, forecast
+from ftjob.plan.identity import run_id
+from ftjob.plan.inputs import Inputs
+from ftjob.plan.memory import Batches
+from ftjob.plan.remarks import listed, problems, warnings
 from jobspec.spec import JobSpec
 
-RUN_ID_LENGTH = 10
 LARGEST_TEST_BATCH = 50
 SNAPSHOT_PREFIX = "snapshots/caffe"
 """For those who run the folder's solver.prototxt with Caffe's own tools; ftjob names its snapshots itself."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A source caffemodel: where it is and what is in it."""
-
-    path: Path
-    digest: str
-    layers: tuple[LayerWeights, ...]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What was found at the places the spec names."""
-
-    spec: JobSpec
-    net: NetParameter
-    weights: Weights | None
-    train: DatasetFacts
-    val: DatasetFacts
-    mean: tuple[float, ...] = ()
-    """One value per channel (BGR); empty where nothing or a mean image is subtracted."""
-    mean_file: Path | None = None
-    """A .binaryproto to subtract instead."""
-    mean_file_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +40,17 @@ class Plan:
     solver: SolverParameter
     heads: tuple[Head, ...]
     renamed: Mapping[str, str]
+    """New name → name in the base net, of every layer that starts afresh."""
     frozen: tuple[str, ...]
     transfer: tuple[LayerTransfer, ...]
+    shapes: NetShapes
+    """Of the TRAIN net."""
+    engine: EngineChoice
+    forecast: Forecast
+    problems: tuple[str, ...]
+    """Why the run would fail on its node, each in a sentence with what to do; empty where it would not."""
+    warnings: tuple[str, ...]
+    """What is allowed and probably not meant."""
 
     @property
     def spec(self) -> JobSpec:
@@ -79,53 +65,50 @@ class Plan:
     def images_per_iteration(self) -> int:
         return self.spec.data.batch_size * self.spec.solver.iter_size
 
+    @property
+    def epochs(self) -> float:
+        """How often every training image is seen."""
+        return float(self.solver.max_iter * self.images_per_iteration / self.inputs.train.records)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the values of plan.json and `ftjob plan -o json`."""
-        return {
-            "name": self.spec.name,
-            "run_id": self.run_id,
-            "labels": list(self.labels),
-            "train": _facts_json(self.inputs.train),
-            "val": _facts_json(self.inputs.val),
-            "mean": list(self.inputs.mean),
-            "mean_file": str(self.inputs.mean_file) if self.inputs.mean_file else None,
-            "weights_digest": self.inputs.weights.digest if self.inputs.weights else None,
-            "heads": [dataclasses.asdict(head) for head in self.heads],
-            "renamed": dict(self.renamed),
-            "frozen": list(self.frozen),
-            "transfer": [dataclasses.asdict(layer) for layer in self.transfer],
-            "max_iter": self.solver.max_iter,
-            "test_interval": self.solver.test_interval,
-            "snapshot": self.solver.snapshot,
-            "images_per_iteration": self.images_per_iteration,
-            "epochs": self.solver.max_iter * self.images_per_iteration / self.inputs.train.records,
-        }
+        """Return the values of plan.json and `ftjob plan -o json` (docs/plan.md has every field)."""
+        return plan_document(self)
 
 
 def make_plan(inputs: Inputs) -> Plan:
     """Decide a run from what was found.
 
-    Raises BadSpecError, BadNetError or BadDataError, each naming the field, layer or record at fault.
+    Where the batches do not fit the node's memory, and a smaller TEST batch alone makes them fit, that is
+    what is planned: it changes no result. Raises BadSpecError, BadNetError or BadDataError, each naming the
+    field, layer or record at fault.
     """
+    usual = min(inputs.spec.data.batch_size, inputs.val.records, LARGEST_TEST_BATCH)
+    plan = _plan(inputs, usual)
+    if plan.forecast.fits or plan.forecast.suggestion is None:
+        return plan
+    nearest, _ = plan.forecast.suggestion
+    if nearest.batch_size != inputs.spec.data.batch_size:
+        return plan
+    return _plan(inputs, nearest.test_batch_size)
+
+
+def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     spec = inputs.spec
     labels = class_names(spec, inputs.train, inputs.val)
-    operation = operate(inputs.net, spec.surgery, len(labels), data_layers(inputs), suffix=spec.name)
-    sources = inputs.weights.layers if inputs.weights else ()
-    transfer = tuple(
-        plan_transfer(operation.train_val, sources, operation.renamed, operation.frozen, operation.inputs)
+    data = data_layers(inputs, test_batch_size)
+    operation = operate(inputs.net, spec.surgery, len(labels), data, suffix=spec.name)
+    transfer = weight_transfer(inputs, operation)
+    solver = solver_of(inputs, test_batch_size)
+    shapes = infer_shapes(phase_view(operation.train_val, TRAIN), operation.inputs)
+    coming = forecast(
+        inputs,
+        shapes,
+        test_shapes(operation, data),
+        solver,
+        Batches(data.batch_size, solver.iter_size, test_batch_size),
+        {layer.layer for layer in transfer if layer.kind == "new"},
     )
-    if inputs.weights:
-        check_transfer(transfer)
-    solver = solver_param(
-        spec.solver,
-        net="net/train_val.prototxt",
-        train_records=inputs.train.records,
-        val_records=inputs.val.records,
-        batch_size=spec.data.batch_size,
-        test_batch_size=test_batch_size(inputs),
-        snapshot_prefix=SNAPSHOT_PREFIX,
-        gpu=False,
-    )
+    engine = choose_engine(spec.engine, inputs.node)
     return Plan(
         inputs=inputs,
         run_id=run_id(inputs),
@@ -133,29 +116,62 @@ def make_plan(inputs: Inputs) -> Plan:
         train_val=operation.train_val,
         deploy=operation.deploy,
         solver=solver,
-        heads=tuple(operation.heads),
+        heads=operation.heads,
         renamed=operation.renamed,
-        frozen=tuple(operation.frozen),
+        frozen=operation.frozen,
         transfer=transfer,
+        shapes=shapes,
+        engine=engine,
+        forecast=coming,
+        problems=tuple(problems(inputs, engine, coming, shapes)),
+        warnings=tuple(warnings(inputs, coming, shapes, operation.frozen, solver.max_iter)),
     )
 
 
-def run_id(inputs: Inputs) -> str:
-    """Return the digest of all that the result depends on.
+def weight_transfer(inputs: Inputs, operation: Operation) -> tuple[LayerTransfer, ...]:
+    """Return what becomes of every layer with params; without weights all of them start afresh.
 
-    The same net, weights, data and settings are the same run, wherever they lie. Where it runs, what it may
-    spend and what it must reach (resources, budget, accept, output) are not part of it: a run goes on with
-    another budget or on another node.
+    Raises BadNetError where Caffe would end or train from noise unasked, and BadSpecError where noise would
+    be frozen.
     """
-    spec = inputs.spec.canonical()
-    identity = {key: spec[key] for key in ("name", "surgery", "data", "solver", "engine")}
-    identity["data"] |= {"train": inputs.train.digest, "val": inputs.val.digest, "val_split": None}
-    if inputs.mean_file:
-        identity["data"]["mean"] = inputs.mean_file_digest
-    identity["net"] = hashlib.sha256(to_text(inputs.net).encode()).hexdigest()
-    identity["weights"] = inputs.weights.digest if inputs.weights else None
-    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:RUN_ID_LENGTH]
+    sources = inputs.weights.layers if inputs.weights else ()
+    transfer = plan_transfer(
+        operation.train_val, sources, operation.renamed, operation.frozen, operation.inputs
+    )
+    if inputs.weights:
+        check_transfer(transfer)
+        return tuple(transfer)
+    if operation.frozen:
+        raise BadSpecError(
+            f"surgery.freeze: {listed(list(operation.frozen))} would stay noise, since there are no weights: "
+            "give base.weights, or freeze none"
+        )
+    return tuple(replace(row, kind="new", remark=_without_weights(row)) for row in transfer)
+
+
+def _without_weights(row: LayerTransfer) -> str:
+    return row.remark if row.kind == "new" else ""
+
+
+def solver_of(inputs: Inputs, test_batch_size: int) -> SolverParameter:
+    """Return the run's solver prototxt. Raises BadSpecError for values that cannot go together."""
+    return solver_param(
+        inputs.spec.solver,
+        net="net/train_val.prototxt",
+        train_records=inputs.train.records,
+        val_records=inputs.val.records,
+        batch_size=inputs.spec.data.batch_size,
+        test_batch_size=test_batch_size,
+        snapshot_prefix=SNAPSHOT_PREFIX,
+        gpu=False,
+    )
+
+
+def test_shapes(operation: Operation, data: DataLayers) -> NetShapes:
+    """Return the shapes of the TEST net."""
+    _, *image = data.input_shape
+    inputs = {IMAGES: (data.test_batch_size, *image), LABELS: (data.test_batch_size,)}
+    return infer_shapes(phase_view(operation.train_val, TEST), inputs)
 
 
 def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[str, ...]:
@@ -179,7 +195,7 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
     return names + tuple(str(label) for label in range(len(names), count))
 
 
-def data_layers(inputs: Inputs) -> DataLayers:
+def data_layers(inputs: Inputs, test_batch_size: int) -> DataLayers:
     """Say what the new data layers read and how they transform it.
 
     Raises BadSpecError where the crop is larger than the images or the mean has another channel count.
@@ -202,25 +218,10 @@ def data_layers(inputs: Inputs) -> DataLayers:
         height=train.height,
         width=train.width,
         batch_size=data.batch_size,
-        test_batch_size=test_batch_size(inputs),
+        test_batch_size=test_batch_size,
         crop=data.crop,
         mirror=data.mirror,
         mean=inputs.mean,
         mean_file=str(inputs.mean_file) if inputs.mean_file else None,
         scale=data.scale,
     )
-
-
-def test_batch_size(inputs: Inputs) -> int:
-    """Return the TEST net's batch: the training batch, but small enough to cost little memory beside it."""
-    return min(inputs.spec.data.batch_size, inputs.val.records, LARGEST_TEST_BATCH)
-
-
-def _facts_json(facts: DatasetFacts) -> dict[str, Any]:
-    return {
-        "path": str(facts.path),
-        "records": facts.records,
-        "shape": [facts.channels, facts.height, facts.width],
-        "histogram": {str(label): count for label, count in facts.histogram.items()},
-        "digest": facts.digest,
-    }

@@ -1,0 +1,127 @@
+"""What a run will need and cost: params, operations, memory, time and money, before anything is started."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ftjob.net.flops import NetFlops, count_flops
+from ftjob.net.proto.caffe_pb2 import SolverParameter
+from ftjob.net.shapes import LayerShapes, NetShapes, Param
+from ftjob.plan.cost import Budget, Cost, Workload, estimate_cost, predicted_speed
+from ftjob.plan.inputs import Inputs
+from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers in the net's params."""
+
+    total: int
+    trainable: int
+    """In params with a learning rate."""
+    frozen: int
+    statistics: int
+    """Those BatchNorm takes from the images in training, which no gradient changes."""
+    new: int
+    """Of the trainable: in layers that start from noise."""
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating point operations of the products for one image, two per multiply-add."""
+
+    forward: float
+    backward: float
+    """Only what is really computed: nothing below the first layer that learns."""
+    test: float
+    """Forward through the TEST net."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the planned run takes on its node."""
+
+    parameters: Parameters
+    flops: Flops
+    batches: Batches
+    memory: Memory
+    limit: int | None
+    """Bytes of the node's GPU; None where it has none."""
+    suggestion: tuple[Batches, Memory] | None
+    """The batches nearest to the planned ones that fit, and what they need; None where nothing does."""
+    cost: Cost
+
+    @property
+    def fits(self) -> bool:
+        """Whether the planned batches do."""
+        return self.limit is None or self.memory.total <= self.limit
+
+
+def forecast(
+    inputs: Inputs,
+    train: NetShapes,
+    test: NetShapes,
+    solver: SolverParameter,
+    batches: Batches,
+    new: Collection[str],
+) -> Forecast:
+    """Foretell a run from the shapes of its TRAIN and TEST nets; `new` names the layers that start afresh.
+
+    Raises BadSpecError where the node has no price for what is asked.
+    """
+    work, node = (count_flops(train), count_flops(test)), inputs.node
+    memory = estimate_memory(train, test, solver.type)
+    limit = node.memory_bytes
+    return Forecast(
+        parameters=count_parameters(train, new),
+        flops=Flops(work[0].forward, work[0].backward, work[1].forward),
+        batches=batches,
+        memory=memory,
+        limit=limit,
+        suggestion=(batches, memory) if limit is None else batches_that_fit(memory, batches, limit),
+        cost=_cost(inputs, work, solver, batches, memory.weights + memory.history),
+    )
+
+
+def count_parameters(train: NetShapes, new: Collection[str]) -> Parameters:
+    """Count the numbers in a TRAIN net's params, a shared one once."""
+    counts = {"trainable": 0, "frozen": 0, "statistics": 0}
+    fresh = 0
+    for one in train.layers:
+        for param in one.owned:
+            kind = _kind(one, param)
+            counts[kind] += param.count
+            fresh += param.count if kind == "trainable" and one.name in new else 0
+    return Parameters(total=train.parameter_count, new=fresh, **counts)
+
+
+def _kind(one: LayerShapes, param: Param) -> str:
+    if one.type == "BatchNorm" and not one.layer.batch_norm_param.use_global_stats:
+        return "statistics"
+    return "trainable" if param.lr_mult else "frozen"
+
+
+def _cost(
+    inputs: Inputs,
+    flops: tuple[NetFlops, NetFlops],
+    solver: SolverParameter,
+    batches: Batches,
+    snapshot_bytes: int,
+) -> Cost:
+    spec = inputs.spec
+    work = Workload(
+        batch_size=batches.batch_size,
+        iter_size=batches.iter_size,
+        max_iter=solver.max_iter,
+        train_images=inputs.train.records,
+        val_images=inputs.val.records,
+        test_interval=solver.test_interval,
+        snapshot=solver.snapshot,
+        snapshot_bytes=snapshot_bytes,
+    )
+    return estimate_cost(
+        work,
+        predicted_speed(*flops, inputs.node),
+        inputs.node,
+        spot=spec.resources.spot,
+        budget=Budget(spec.budget.usd, spec.budget.hours),
+    )

@@ -1,0 +1,26 @@
+"""Which run a plan is of."""
+
+import hashlib
+import json
+
+from ftjob.plan.inputs import Inputs
+
+RUN_ID_LENGTH = 10
+
+
+def run_id(inputs: Inputs) -> str:
+    """Return the digest of all that the result depends on.
+
+    The same net, weights, data and settings are the same run, wherever they lie. Where it runs, what it may
+    spend and what it must reach (resources, budget, accept, output) are not part of it: a run goes on with
+    another budget or on another node. The data's mean is not either: it follows from the data.
+    """
+    spec = inputs.spec.canonical()
+    identity = {key: spec[key] for key in ("name", "surgery", "data", "solver", "engine")}
+    identity["data"] |= {"train": inputs.train.digest, "val": inputs.val.digest, "val_split": None}
+    if inputs.mean_file:
+        identity["data"]["mean"] = inputs.mean_file_digest
+    identity["net"] = hashlib.sha256(inputs.net.SerializeToString(deterministic=True)).hexdigest()
+    identity["weights"] = inputs.weights.digest if inputs.weights else None
+    canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:RUN_ID_LENGTH]

@@ -1,0 +1,45 @@
+"""What a plan is made from: all that was found at the places a spec names, as plain values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob.data.facts import DatasetFacts
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.prototxt import Note
+from ftjob.net.weights import LayerWeights
+from ftjob.nodes import Node
+from jobspec.spec import JobSpec
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A source caffemodel: where it is and what is in it."""
+
+    path: Path
+    digest: str
+    layers: tuple[LayerWeights, ...]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was found at the places the spec names."""
+
+    spec: JobSpec
+    net: NetParameter
+    weights: Weights | None
+    train: DatasetFacts
+    val: DatasetFacts
+    node: Node
+    """Where it is to run."""
+    mean: tuple[float, ...] = ()
+    """One value per channel (BGR); empty where nothing or a mean image is subtracted."""
+    mean_measured: bool = True
+    """False where `data.mean` is auto and nobody has looked at the pixels yet: it is the same run, but its
+    prototxts still lack the values."""
+    mean_file: Path | None = None
+    """A .binaryproto to subtract instead."""
+    mean_file_digest: str = ""
+    notes: tuple[Note, ...] = ()
+    """What the prototxt had of Caffe's forks, and what became of it."""
+    findings: tuple[str, ...] = ()
+    """What is odd about the data, in sentences."""

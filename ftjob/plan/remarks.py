@@ -1,0 +1,103 @@
+"""What is to be told of a plan: why it would fail, and what is worth knowing before paying for it."""
+
+from collections.abc import Iterator
+
+from ftjob.net.shapes import NetShapes, Param
+from ftjob.plan.cost import Cost
+from ftjob.plan.engines import EngineChoice
+from ftjob.plan.forecast import Forecast
+from ftjob.plan.inputs import Inputs
+
+SHOWN = 3
+"""Names that are listed where more are meant."""
+
+
+def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: NetShapes) -> Iterator[str]:
+    """Yield a sentence for everything the run would fail of on its node."""
+    if engine.problem:
+        yield engine.problem
+    if not coming.fits:
+        yield _memory_problem(inputs, coming, shapes)
+
+
+def warnings(
+    inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...], max_iter: int
+) -> Iterator[str]:
+    """Yield a sentence for everything that is allowed and probably not meant."""
+    yield from _budget_warning(inputs, coming.cost, max_iter)
+    still = [one.name for one in shapes.layers if _has_no_rate(one.params) and one.type != "BatchNorm"]
+    if lost := [name for name in still if name not in frozen]:
+        yield (
+            f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
+            "there, or name it in surgery.freeze, if it is meant so"
+        )
+    classes = max(max(facts.histogram) for facts in (inputs.train, inputs.val)) + 1
+    wanted = inputs.spec.surgery.num_output
+    if wanted != "auto" and wanted > max(classes, len(inputs.train.labels)):
+        yield (
+            f"surgery.num_output: is {wanted}, but the data has {classes} classes: "
+            f"{wanted - classes} outputs are never right; say auto"
+        )
+    yield from inputs.findings
+
+
+def listed(names: list[str]) -> str:
+    """Name the first few, and say how many there are beyond."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def gib(size: int) -> str:
+    """Write bytes as 11.2 GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def _has_no_rate(params: tuple[Param, ...]) -> bool:
+    return bool(params) and not any(param.lr_mult for param in params)
+
+
+def _memory_problem(inputs: Inputs, coming: Forecast, shapes: NetShapes) -> str:
+    batches, node = coming.batches, inputs.node
+    has = f"the GPU of {node.name} ({node.gpu}) has {gib(coming.limit or 0)}"
+    needs = f"{batches.batch_size} images at once need {gib(coming.memory.total)}, and {has}"
+    if coming.suggestion is None:
+        return (
+            f"data.batch_size: {needs}; not even single images would fit: freeze more layers, or take a "
+            "node with more memory (`ftjob nodes`)"
+        )
+    fitting, needed = coming.suggestion
+    normed = any(
+        one.type == "BatchNorm" and not one.layer.batch_norm_param.use_global_stats for one in shapes.layers
+    )
+    but = f", but for BatchNorm, which then sees {fitting.batch_size} images at a time" if normed else ""
+    return (
+        f"data.batch_size: {needs}: take data.batch_size {fitting.batch_size} and solver.iter_size "
+        f"{fitting.iter_size}, which need {gib(needed.total)} and learn the same{but}"
+    )
+
+
+def _budget_warning(inputs: Inputs, cost: Cost, max_iter: int) -> Iterator[str]:
+    spec, affordable = inputs.spec, cost.affordable_iterations
+    if affordable is None or affordable >= max_iter:
+        return
+    by_price = spec.budget.usd is not None and _price_binds(spec.budget.hours, spec.budget.usd, cost)
+    said = f"${spec.budget.usd:g}" if by_price else f"{spec.budget.hours:g} hours"
+    field = "budget.usd" if by_price else "budget.hours"
+    full = f"${cost.usd:.2f}" if by_price else f"{cost.total_seconds / 3600:.1f} hours"
+    if affordable == 0:
+        yield (
+            f"{field}: {said} is used up before the first iteration on {inputs.node.name}; the whole run "
+            f"takes about {full}: raise it, train fewer epochs, freeze more layers or take another node"
+        )
+        return
+    share = affordable / max_iter
+    yield (
+        f"{field}: {said} pays for about {affordable} of {max_iter} iterations ({share:.0%}) on "
+        f"{inputs.node.name}, and the run then ends with what it has; the whole of it takes about {full}: "
+        "raise it, train fewer epochs, freeze more layers or take another node"
+    )
+
+
+def _price_binds(hours: float | None, usd: float, cost: Cost) -> bool:
+    """Say whether the dollars are used up before the hours are."""
+    return bool(cost.usd_per_hour) and (hours is None or usd / cost.usd_per_hour <= hours)
