@@ -43,7 +43,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = "free some space" if error.errno == errno.ENOSPC else "check the folder and its permissions"
-        message = f"{path}: cannot be written ({error.strerror or error}): {remedy} and submit again"
+        message = f"{path}: cannot be written ({error.strerror or error}): {remedy} and try again"
         raise StorageError(message) from error
 
 

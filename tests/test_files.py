@@ -33,7 +33,7 @@ def test_an_unwritable_place_is_named(tmp_path: Path):
     """The sentence has the file and what to do."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(StorageError, match=r"file/status.json: cannot be written .*submit again"):
+    with pytest.raises(StorageError, match=r"file/status.json: cannot be written .*try again"):
         files.write_text(tmp_path / "file" / "status.json", "")
 
 

@@ -36,12 +36,12 @@ def encode_datum(
     Raw data is CHW in BGR, uint8; encoded data is a PNG or JPEG file.
     """
     parts = (
-        b"\x08" + _varint(channels),
-        b"\x10" + _varint(height),
-        b"\x18" + _varint(width),
-        b"\x22" + _varint(len(data)),
+        b"\x08" + varint(channels),
+        b"\x10" + varint(height),
+        b"\x18" + varint(width),
+        b"\x22" + varint(len(data)),
         data,
-        b"\x28" + _varint(label),
+        b"\x28" + varint(label),
         b"\x38\x01" if encoded else b"",
     )
     return b"".join(parts)
@@ -103,7 +103,8 @@ def _read_varint(record: Buffer, position: int) -> tuple[int, int]:
             raise ValueError("a number of more than 10 bytes")
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number of 0 or more as the wire format has it."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -6,17 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import files
-from ftjob.net.proto.caffe_pb2 import BlobProto
+from ftjob.data.datum import LENGTH_DELIMITED, varint
+
+# Field numbers of message BlobProto (caffe.proto); its wire format is written here, because that is a
+# hundred times faster than filling the message float by float.
+NUM, CHANNELS, HEIGHT, WIDTH, DATA = range(1, 6)
 
 
 def write_mean_image(path: Path, mean: NDArray[np.float64]) -> None:
     """Write a mean image (H, W) or (H, W, C), BGR, as a BlobProto of shape (1, C, H, W)."""
     planes = mean[np.newaxis] if mean.ndim == 2 else mean.transpose(2, 0, 1)
-    channels, height, width = planes.shape
-    blob = BlobProto(num=1, channels=channels, height=height, width=width)
-    blob.data.extend(planes.astype(np.float32).ravel().tolist())
+    sizes = zip((NUM, CHANNELS, HEIGHT, WIDTH), (1, *planes.shape), strict=True)
+    numbers = b"".join(varint(number << 3) + varint(size) for number, size in sizes)
+    values = planes.astype("<f4").tobytes()
+    packed = varint(DATA << 3 | LENGTH_DELIMITED) + varint(len(values)) + values
     with files.whole(path) as temporary:
-        temporary.write_bytes(blob.SerializeToString())
+        temporary.write_bytes(numbers + packed)
 
 
 def mean_pixel(mean: NDArray[np.float64]) -> tuple[float, ...]:

@@ -1,7 +1,5 @@
 """From an image file's bytes to the pixels that are stored: every kind of image comes through here."""
 
-import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,32 +7,14 @@ import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ftjob.data.decode import JPEG_MAGIC
 from ftjob.data.modes import Mode
 from ftjob.data.resize import fit, resized_size, scale
 from ftjob.errors import BadDataError
 
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-PNG_DEPTH_AT = 24
 EXIF_SEGMENT = 0xE1
 EXIF_MAGIC = b"Exif\0\0"
-ORIENTATION = 0x0112
-MAX_PIXELS = 100_000_000
-"""Of an image that has to be decoded at its full size: 300 MB."""
-DECODER_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    struct.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow's readers raise at damaged files."""
 JPEG_QUALITY = 95
 """That of convert_imageset, whose bytes these are."""
 HARMLESS = "extraneous bytes"
@@ -69,7 +49,9 @@ def stored_picture(data: bytes, shape: Shape) -> Picture:
     """Decode an image file and make it the stored shape. Raises UnreadableError."""
     picture = _plain_jpeg(data, shape) if data.startswith(JPEG_MAGIC) else None
     if picture is None:
-        picture = _any_image(data, shape.color)
+        from ftjob.data.pillow import any_image  # here, because plain JPEGs do without Pillow
+
+        picture = any_image(data, shape.color)
     pixels = picture.pixels
     size = resized_size(pixels.shape[0], pixels.shape[1], shape.height, shape.width, shape.mode)
     return Picture(fit(scale(pixels, *size), shape.height, shape.width), picture.notes)
@@ -132,19 +114,11 @@ def _orientation(data: bytes) -> int:
     ):  # application segments come first
         size = int.from_bytes(data[at + 2 : at + 4], "big")
         if data[at + 1] == EXIF_SEGMENT and data.startswith(EXIF_MAGIC, at + 4):
-            return _exif_orientation(data[at + 4 : at + 2 + size])
+            from ftjob.data.pillow import exif_orientation
+
+            return exif_orientation(data[at + 4 : at + 2 + size])
         at += 2 + size
     return 1
-
-
-def _exif_orientation(segment: bytes) -> int:
-    exif = Image.Exif()
-    try:
-        exif.load(segment)
-        orientation = exif.get(ORIENTATION, 1)
-    except (SyntaxError, ValueError, KeyError, OSError):
-        return 1  # broken Exif says nothing of how the picture stands
-    return orientation if orientation in range(1, 9) else 1
 
 
 def _turned(height: int, width: int, orientation: int) -> tuple[int, int]:
@@ -160,55 +134,6 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _any_image(data: bytes, color: bool) -> Picture:
-    """Decode with Pillow whatever it can; of an animation the first frame."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
-            notes = _notes(image, data)
-            upright = ImageOps.exif_transpose(image)
-            return Picture(_pixels(upright, color), notes)
-    except UnidentifiedImageError as error:
-        raise UnreadableError("no image of a known kind") from error
-    except DECODER_ERRORS as error:
-        raise UnreadableError(f"damaged or cut short ({error})") from error
-
-
-def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
-    deep_png = data.startswith(PNG_MAGIC) and data[PNG_DEPTH_AT] == 16
-    told = {
-        "rotated": image.getexif().get(ORIENTATION, 1) != 1,
-        "cmyk": image.mode == "CMYK",
-        "16-bit": deep_png or image.mode.startswith("I"),
-        "alpha": image.has_transparency_data,
-        "animated": getattr(image, "n_frames", 1) > 1,
-    }
-    return tuple(note for note, so in told.items() if so)
-
-
-def _pixels(image: Image.Image, color: bool) -> NDArray[np.uint8]:
-    if image.mode == "F":
-        raise UnreadableError("its pixels are floating-point numbers: save it with 8 bits per channel")
-    if image.mode.startswith("I"):
-        image = _eight_bits(image)
-    if image.has_transparency_data:
-        image = _on_white(image)
-    pixels = np.asarray(image.convert("RGB" if color else "L"))
-    return np.ascontiguousarray(pixels[:, :, ::-1]) if color else pixels
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 0 to 65535 to 0 to 255."""
-    values = np.asarray(image).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    layered = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
 
 
 def encode_pixels(pixels: NDArray[np.uint8], encoding: str) -> bytes:

@@ -1,6 +1,10 @@
 """The LMDB that is being written: appended in batches, each on disk or not there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import lmdb
 
@@ -27,29 +31,47 @@ class RecordWriter:
         """Open or make the LMDB and remove what lies at place `keep` and after."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._env = lmdb.open(str(folder), map_size=FIRST_MAP, mode=0o644)
-        self._cut(keep)
+        with self._told():
+            self._env = lmdb.open(str(folder), map_size=FIRST_MAP, mode=0o644)
+            try:
+                self._cut(keep)
+            except lmdb.Error:
+                self._env.close()
+                raise
 
     def append(self, batch: list[tuple[bytes, bytes]]) -> None:
         """Write a batch whose keys come after all others, and put it on disk.
 
         Raises StorageError where the disk is full: the batches before stay good.
         """
-        while True:
+        written = not batch
+        while not written:
             try:
-                self._put(batch)
+                with self._told():
+                    self._put(batch)
+                written = True
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
-            except lmdb.Error as error:
-                raise StorageError(
-                    f"{self._folder}: cannot be written ({error}): free some space and build again, "
-                    "it goes on from here"
-                ) from error
-            else:
-                return
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._env.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what LMDB says, but for a full map, in a sentence."""
+        try:
+            yield
+        except lmdb.MapFullError:
+            raise
+        except lmdb.Error as error:
+            raise StorageError(
+                f"{self._folder}: cannot be written ({error}): free some space and try again"
+            ) from error
 
     def _put(self, batch: list[tuple[bytes, bytes]]) -> None:
         with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:

@@ -10,17 +10,18 @@ import numpy as np
 
 from ftjob.data.convert import Chunk, Earlier, convert
 from ftjob.data.folder import DatasetFolder
-from ftjob.data.journal import Checkpoint, Journal, Sums, read_checkpoint, read_lines, write_checkpoint
+from ftjob.data.journal import Checkpoint, Sums, read_checkpoint, read_lines
 from ftjob.data.manifest import Tally
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.order import Part
 from ftjob.data.records import RecordWriter
-from ftjob.data.threads import THREADS, in_order
+from ftjob.data.saver import Batch, Saver
+from ftjob.data.threads import THREADS, in_order, keep_freed_memory
 from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0
 BATCH_BYTES = 32 << 20
-"""Of records that wait to be written; LMDB holds as much again while it writes."""
+"""Of records in a batch: one is being made, one is on its way to disk, and LMDB has a copy of that."""
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
 CHUNK = 16
@@ -60,46 +61,38 @@ class Stage:
         self._folder, self._work, self._progress = folder, work, progress
         options = work.options
         shape = (options.height, options.width, 3)[: 3 if options.color else 2]
-        start = read_checkpoint(folder.checkpoint) or Checkpoint(0, 0, np.zeros(shape))
-        self._done = self._begun_at = start.done
-        self._sums = start.sums
-        self._journal = Journal(folder.sources, start.journal_bytes)
+        self._start = read_checkpoint(folder.checkpoint) or Checkpoint(0, 0, np.zeros(shape))
+        self._done = self._start.done
+        self._sums = self._start.sums
         self._tally = Tally(len(work.classes), work.digest_seed)
-        for line in read_lines(folder.sources):
-            self._tally.add(line)
         self._reused = 0
-        self._began = self._told = self._saved = time.monotonic()
+        self._began = self._told = time.monotonic()
 
     def run(self) -> Staged:
         """Make every record that is not there yet."""
-        before = 0
         cv2.setNumThreads(1)  # the threads are ours already
-        try:
+        keep_freed_memory()
+        with Saver(self._folder, self._start) as saver:
+            for line in read_lines(self._folder.sources):
+                self._tally.add(line)
+            before = 0
             for part in self._work.parts:
-                self._run_part(part, max(0, self._done - before))
+                self._run_part(part, max(0, self._start.done - before), saver)
                 before += len(part.places)
-        finally:
-            self._journal.close()
         self._tell(last=True)
         return Staged(self._tally, self._sums, self._reused)
 
-    def _run_part(self, part: Part, start: int) -> None:
+    def _run_part(self, part: Part, start: int, saver: Saver) -> None:
         if start >= len(part.places) > 0:
             return
-        writer = RecordWriter(self._folder.split(part.split), keep=start)
-        try:
-            batch: list[tuple[bytes, bytes]] = []
-            size = 0
+        with RecordWriter(self._folder.split(part.split), keep=start) as writer, saver.all_saved():
+            batch, saved = Batch(), time.monotonic()
             for chunk in self._chunks(part, start):
-                batch += [(image.key, image.value) for image in chunk.images if image.key]
-                size += sum(len(image.value) for image in chunk.images)
-                self._count(chunk)
-                if size > BATCH_BYTES or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                    self._save(writer, batch)
-                    batch, size = [], 0
-            self._save(writer, batch)
-        finally:
-            writer.close()
+                self._take(chunk, batch)
+                if batch.size > BATCH_BYTES or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    saver.save(writer, batch, self._done, self._sums)
+                    batch, saved = Batch(), time.monotonic()
+            saver.save(writer, batch, self._done, self._sums)
 
     def _chunks(self, part: Part, start: int) -> Iterator[Chunk]:
         """The chunks of a part in order, made ahead of time but not by far."""
@@ -112,9 +105,9 @@ class Stage:
         calls = (partial(make, first, min(first + size, end)) for first in range(start, end, size))
         return in_order(calls, ahead)
 
-    def _count(self, chunk: Chunk) -> None:
+    def _take(self, chunk: Chunk, batch: Batch) -> None:
         for image in chunk.images:
-            self._journal.add(image.line)
+            batch.add(image.line, image.key, image.value)
             self._tally.add(image.line)
             self._reused += image.reused
         if chunk.sums is not None:
@@ -123,12 +116,6 @@ class Stage:
         self._refuse_too_many()
         if time.monotonic() - self._told > PROGRESS_SECONDS:
             self._tell()
-
-    def _save(self, writer: RecordWriter, batch: list[tuple[bytes, bytes]]) -> None:
-        if batch:
-            writer.append(batch)
-        write_checkpoint(self._folder.checkpoint, Checkpoint(self._done, self._journal.flush(), self._sums))
-        self._saved = time.monotonic()
 
     def _refuse_too_many(self) -> None:
         bad, total, share = self._tally.unreadable, self._work.total, self._work.options.allow_unreadable
@@ -141,7 +128,7 @@ class Stage:
 
     def _tell(self, last: bool = False) -> None:
         now = time.monotonic()
-        speed = (self._done - self._begun_at) / max(now - self._began, 1e-9)
+        speed = (self._done - self._start.done) / max(now - self._began, 1e-9)
         left = (self._work.total - self._done) / speed if speed else None
         self._told = now
         self._progress(
