@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ftjob.net.graph import graph
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, LayerParameter, NetParameter, SoftmaxParameter
-from ftjob.net.sources import IMAGES, is_source
+from ftjob.net.sources import IMAGES, is_source, make_room
 
 PROBABILITIES = "prob"
 
@@ -20,7 +20,9 @@ def deploy_net(
     It has the layers the score blob is computed from in the TEST phase, and a Softmax. Dropout, which does
     nothing there, is left out, and so are fillers and multipliers, which say how to train.
     """
-    view = graph(phase_view(train_val, TEST))
+    test = phase_view(train_val, TEST)
+    score = make_room(test, [PROBABILITIES]).get(score, score)
+    view = graph(test)
     end = max(index for index, layer in enumerate(view.layers) if score in layer.top)
     needed = view.upstream([end])
     deploy = NetParameter(name=train_val.name)
@@ -29,7 +31,7 @@ def deploy_net(
     for index in sorted(needed):
         layer = view.layers[index]
         bottoms = [undropped.get(blob, blob) for blob in layer.bottom]
-        if layer.type == "Dropout":
+        if layer.type == "Dropout" and bottoms and layer.top:
             undropped[layer.top[0]] = bottoms[0]
         elif not is_source(layer):
             undropped = {blob: name for blob, name in undropped.items() if blob not in layer.top}
@@ -51,9 +53,9 @@ def _for_deploy(layer: LayerParameter, bottoms: list[str]) -> LayerParameter:
         if copy.HasField(field):
             getattr(copy, field).ClearField("weight_filler")
             getattr(copy, field).ClearField("bias_filler")
-    for spec in copy.param:
-        spec.ClearField("lr_mult")
-        spec.ClearField("decay_mult")
     if not any(spec.name for spec in copy.param):
         copy.ClearField("param")
+    for spec in copy.param if copy.type != "BatchNorm" else ():  # Caffe gives BatchNorm's back
+        spec.ClearField("lr_mult")
+        spec.ClearField("decay_mult")
     return copy

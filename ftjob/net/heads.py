@@ -112,7 +112,7 @@ def trace(net: Graph, end: int, position: int = 0) -> tuple[list[int], list[int]
 def _by_loss(net: Graph) -> Iterator[Head]:
     for end, layer in enumerate(net.layers):
         if layer.type in CLASSIFICATION_LOSSES and len(layer.bottom) > 1:
-            yield from _heads_at(net, end, loss=layer.top[0] if layer.top else layer.name)
+            yield from _heads_at(net, end, loss=layer.top[0] if layer.top else layer.name or "loss")
 
 
 def _by_accuracy(net: Graph) -> Iterator[Head]:
@@ -141,7 +141,7 @@ def _heads_at(net: Graph, end: int, loss: str) -> Iterator[Head]:
     verb = "reads" if labelled else "is an output and reads"
     via = "".join(f", through {net.layers[index].type}" for index in passed)
     for index in classifiers:
-        head = _head(net, index, score, passed, f'{layer.type} "{layer.name}" {verb} it{via}')
+        head = _head(net, index, score, [end, *passed], f'{layer.type} "{layer.name}" {verb} it{via}')
         weight = float(f"{layer.loss_weight[0]:.6g}") if layer.loss_weight else 1.0
         label = layer.bottom[1] if labelled else "label"
         yield replace(head, loss=loss, loss_weight=weight, label=label)

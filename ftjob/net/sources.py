@@ -58,8 +58,8 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> None
             "class number per image"
         )
     _check_labels_are_data(net, heads)
-    _drop_measures(net)
     _drop_data(net)
+    _drop_measures(net)
     _rename_sources(net, images, labels)
     _drop_silenced(net)
     layers = list(net.layer)
@@ -78,6 +78,23 @@ def rename_blobs(net: NetParameter, new_names: Mapping[str, str]) -> None:
     for layer in net.layer:
         for blobs in (layer.bottom, layer.top):
             blobs[:] = [new_names.get(blob, blob) for blob in blobs]
+
+
+def make_room(net: NetParameter, blobs: Iterable[str]) -> dict[str, str]:
+    """Rename blobs of a net that have a name ftjob needs for its own, in place: `label` to `label_of_net`.
+
+    Returns their new names.
+    """
+    taken = {blob for layer in net.layer for blob in (*layer.bottom, *layer.top)}
+    new_names = {}
+    for blob in blobs:
+        new = f"{blob}_of_net"
+        while new in taken:
+            new += "_2"
+        new_names[blob] = new
+        taken.add(new)
+    rename_blobs(net, new_names)
+    return new_names
 
 
 def is_source(layer: LayerParameter) -> bool:
@@ -151,8 +168,9 @@ def _drop_data(net: NetParameter) -> None:
 
 def _rename_sources(net: NetParameter, images: set[str], labels: set[str]) -> None:
     """Call the images `data` and the labels `label`, and whatever had these names before something else."""
-    new_names = {taken: f"{taken}_of_net" for taken in (IMAGES, LABELS)}
-    rename_blobs(net, new_names | dict.fromkeys(images, IMAGES) | dict.fromkeys(labels, LABELS))
+    others = [name for name in (IMAGES, LABELS) if name not in images | labels]
+    make_room(net, others)
+    rename_blobs(net, dict.fromkeys(images, IMAGES) | dict.fromkeys(labels, LABELS))
 
 
 def _drop_silenced(net: NetParameter) -> None:

@@ -12,7 +12,7 @@ from ftjob.net.layertypes import CLASSIFICATION_LOSSES, param_count
 from ftjob.net.phases import reduce_rules, set_phases
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SoftmaxParameter
 from ftjob.net.renew import fresh_names, renew, set_num_output
-from ftjob.net.sources import IMAGES, LABELS, DataLayers, point_at, refuse_strange_layers
+from ftjob.net.sources import IMAGES, LABELS, DataLayers, make_room, point_at, refuse_strange_layers
 from ftjob.net.suggest import did_you_mean
 from ftjob.net.upgrade import upgrade_net
 from jobspec.spec import Surgery
@@ -21,6 +21,7 @@ __all__ = ["ACCURACY", "ACCURACY_TOP_5", "DataLayers", "Operation", "operate"]
 
 ACCURACY = "accuracy"
 ACCURACY_TOP_5 = "accuracy_top5"
+LOSS = "loss"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def operate(net: NetParameter, surgery: Surgery, num_output: int, data: DataLaye
     train_val = reduce_rules(net)
     upgrade_net(train_val)
     refuse_strange_layers(train_val)
+    make_room(train_val, _own_blobs(train_val))
     heads = find_heads(train_val)
     if not heads:
         raise no_head_error(train_val)
@@ -76,6 +78,12 @@ def operate(net: NetParameter, surgery: Surgery, num_output: int, data: DataLaye
     return Operation(
         train_val, deploy, tuple(after), MappingProxyType(renamed), frozen, MappingProxyType(inputs)
     )
+
+
+def _own_blobs(net: NetParameter) -> tuple[str, ...]:
+    """The blobs that surgery adds; a net that has a loss keeps its own."""
+    has_loss = any(layer.type in CLASSIFICATION_LOSSES for layer in net.layer)
+    return (ACCURACY, ACCURACY_TOP_5) if has_loss else (ACCURACY, ACCURACY_TOP_5, LOSS)
 
 
 def _chosen(
@@ -134,10 +142,10 @@ def _add_losses(net: NetParameter, heads: Iterable[Head]) -> None:
     """Let every head have a loss whose blob has a name, and the main one have it in both phases."""
     for layer in net.layer:
         if layer.type in CLASSIFICATION_LOSSES and not layer.top:
-            layer.top.append(layer.name)
+            layer.top.append(layer.name or LOSS)
     for head in heads:
         if not head.loss:
-            name = "loss" if head.main else f"{head.layer}/loss"
+            name = LOSS if head.main else f"{head.layer}/loss"
             loss = net.layer.add(name=name, type="SoftmaxWithLoss", bottom=[head.score, LABELS], top=[name])
             if head.loss_weight != 1:
                 loss.loss_weight.append(head.loss_weight)

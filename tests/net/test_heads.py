@@ -105,6 +105,15 @@ def test_a_softmax_with_a_loss_of_its_own() -> None:
     assert (head.layer, head.score, head.loss) == ("a", "a", "l")
 
 
+def test_what_follows_an_output_is_known_too() -> None:
+    """Where the last layer is the output, it follows the classifier like those between it and a loss."""
+    scale = 'layer { name: "s" type: "Scale" bottom: "a" top: "a" }'
+
+    (head,) = find_heads(parse_net(INPUT + FC % ("a", "data", "a") + scale, "scaled"))
+
+    assert head.followers == ("s",)
+
+
 def test_without_a_loss_an_accuracy_shows_the_head() -> None:
     """In a net that is only tested the Accuracy shows the classifier and the label."""
     accuracy = 'layer { name: "acc" type: "Accuracy" bottom: "b" bottom: "label" }'

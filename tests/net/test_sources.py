@@ -92,3 +92,25 @@ def test_names_that_are_taken_make_room() -> None:
     loss = next(layer for layer in done.train_val.layer if layer.type == "SoftmaxWithLoss")
     assert list(loss.bottom) == ["label_of_net", "label"]
     assert done.main.score == "label_of_net"
+
+
+def test_blobs_called_as_ours_make_room_too() -> None:
+    """So do blobs of a deploy net that have the names of what surgery adds."""
+    net = parse_net(
+        """
+        layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
+        layer { name: "a" type: "ReLU" bottom: "data" top: "accuracy" }
+        layer { name: "l" type: "ReLU" bottom: "accuracy" top: "loss" }
+        layer { name: "fc" type: "InnerProduct" bottom: "loss" top: "prob" 
+                inner_product_param { num_output: 9 } }
+        layer { name: "p" type: "Softmax" bottom: "prob" top: "out" }
+        """,
+        "ours",
+    )
+
+    done = operate(net, Surgery(), 7, DATA, "new")
+
+    assert [layer.top[0] for layer in done.deploy.layer] == [
+        *("data", "accuracy_of_net", "loss_of_net", "prob_of_net", "prob")
+    ]
+    assert [layer.top[0] for layer in done.train_val.layer][-3:] == ["loss", "accuracy", "accuracy_top5"]
