@@ -101,7 +101,7 @@ def test_blobs_called_as_ours_make_room_too() -> None:
         layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
         layer { name: "a" type: "ReLU" bottom: "data" top: "accuracy" }
         layer { name: "l" type: "ReLU" bottom: "accuracy" top: "loss" }
-        layer { name: "fc" type: "InnerProduct" bottom: "loss" top: "prob" 
+        layer { name: "fc" type: "InnerProduct" bottom: "loss" top: "prob"
                 inner_product_param { num_output: 9 } }
         layer { name: "p" type: "Softmax" bottom: "prob" top: "out" }
         """,
