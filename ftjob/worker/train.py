@@ -133,7 +133,7 @@ class Training:
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        reserve = 2 * (self.test_seconds + self.snapshot_seconds) + self.start_seconds
+        reserve = 2 * (self.test_seconds + self.snapshot_seconds + self.start_seconds)
         return self.recorder.seconds + reserve >= self.deadline_seconds
 
     def eta_seconds(self) -> float:
