@@ -96,7 +96,7 @@ def _box(
     blobs: Mapping[str, tuple[int, ...]],
 ) -> Box:
     found = [kinds[layer.name] for layer in layers if layer.name in kinds]
-    kind = next((kind for kind in _STRONGEST if kind in found), "plain")
+    kind: Kind = next((kind for kind in _STRONGEST if kind in found), "plain")
     top = IMAGES if is_source(layers[0]) else next(iter(layers[-1].top), "")
     shape = "×".join(map(str, blobs.get(top, ())[1:]))
     count = sum(counts.get(layer.name, 0) for layer in layers)

@@ -22,6 +22,11 @@ TOP = 112.0
 """Room for title and legend."""
 TAG = 46.0
 SAMPLE = 56.0
+INK = "#475569"
+TIP = (
+    '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    f'orient="auto"><path d="M0 0L8 4L0 8z" fill="{INK}"/></marker></defs>'
+)
 
 
 @dataclass(frozen=True)
@@ -53,31 +58,25 @@ def draw(plan: Plan) -> str:
     placed = place(widths, net.arrows, GAP)
     samples = _samples(net)
     width = max(placed.width, samples[-1][1] - MARGIN) + 2 * MARGIN
-    height = TOP + (max(placed.ranks) + 1) * (HEIGHT + RISE) - RISE + MARGIN
-    left = MARGIN + (width - 2 * MARGIN - placed.width) / 2
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-            f'viewBox="0 0 {width:.0f} {height:.0f}" font-family={quoteattr(FONT)}>',
-            f"<title>{escape(plan.spec.name)}: {escape(plan.spec.base.net)}</title>",
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-            'orient="auto"><path d="M0 0L8 4L0 8z" fill="#475569"/></marker></defs>',
-            f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
-            *_title(plan),
-            *(line for kind, x in samples[:-1] for line in _sample(LOOKS[kind], kind, x)),
-            f'<g fill="none" stroke="#475569" stroke-width="1.3" transform="translate({left:.1f} {TOP:.0f})">',
-            *_arrows(net, placed),
-            "</g>",
-            f'<g transform="translate({left:.1f} {TOP:.0f})">',
-            *(
-                line
-                for box, x, rank, wide in zip(net.boxes, placed.x, placed.ranks, widths, strict=True)
-                for line in _box(box, x - wide / 2, _top(rank), wide)
-            ),
-            "</g>",
-            "</svg>\n",
-        ]
-    )
+    height = TOP + _top(max(placed.ranks)) + HEIGHT + MARGIN
+    shift = f'transform="translate({(width - placed.width) / 2:.1f} {TOP:.0f})"'
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" font-family={quoteattr(FONT)}>',
+        f"<title>{escape(plan.spec.name)}: {escape(plan.spec.base.net)}</title>",
+        TIP,
+        f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
+        *_title(plan),
+        *(line for kind, x in samples[:-1] for line in _sample(LOOKS[kind], kind, x)),
+        f'<g fill="none" stroke="{INK}" stroke-width="1.3" {shift}>',
+        *_arrows(net, placed),
+        "</g>",
+        f"<g {shift}>",
+        *_boxes(net, placed, widths),
+        "</g>",
+        "</svg>\n",
+    ]
+    return "\n".join(drawn)
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
@@ -112,7 +111,7 @@ def _title(plan: Plan) -> Iterator[str]:
 
 
 def _samples(net: Boxes) -> list[tuple[Kind, float]]:
-    """The kinds that are drawn, each with the x of its sample in the legend; at last where the legend ends."""
+    """The kinds that are drawn, each with the x of its sample in the legend; last, where it ends."""
     x, found = MARGIN, []
     for kind, look in LOOKS.items():
         if any(box.kind == kind for box in net.boxes):
@@ -129,6 +128,11 @@ def _sample(look: Look, kind: Kind, x: float) -> Iterator[str]:
     if kind != "plain":
         yield _text(x + SAMPLE / 2, 84, kind, TEXT_SIZE, fill=look.line, weight="bold", anchor="middle")
     yield _text(x + SAMPLE + 6, 84, look.meaning, TEXT_SIZE, fill="#334155")
+
+
+def _boxes(net: Boxes, placed: Placed, widths: Sequence[float]) -> Iterator[str]:
+    for box, x, rank, width in zip(net.boxes, placed.x, placed.ranks, widths, strict=True):
+        yield from _box(box, x - width / 2, _top(rank), width)
 
 
 def _box(box: Box, x: float, y: float, width: float) -> Iterator[str]:
