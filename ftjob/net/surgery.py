@@ -146,7 +146,8 @@ def _add_losses(net: NetParameter, heads: Iterable[Head]) -> None:
     for head in heads:
         if not head.loss:
             name = LOSS if head.main else f"{head.layer}/loss"
-            loss = net.layer.add(name=name, type="SoftmaxWithLoss", bottom=[head.score, LABELS], top=[name])
+            loss = net.layer.add(name=_free(net, name), type="SoftmaxWithLoss", top=[name])
+            loss.bottom.extend([head.score, LABELS])
             if head.loss_weight != 1:
                 loss.loss_weight.append(head.loss_weight)
         elif head.main:
@@ -166,10 +167,17 @@ def _heads_after(net: NetParameter, names: Mapping[str, str]) -> list[Head]:
 def _add_accuracies(net: NetParameter, score: str, num_output: int) -> None:
     for name, top_k in ((ACCURACY, 1), (ACCURACY_TOP_5, 5)):
         if top_k == 1 or num_output > top_k:
-            layer = net.layer.add(name=name, type="Accuracy", bottom=[score, LABELS], top=[name])
+            layer = net.layer.add(name=_free(net, name), type="Accuracy", bottom=[score, LABELS], top=[name])
             layer.include.add(phase=TEST)
             if top_k > 1:
                 layer.accuracy_param.top_k = top_k
+
+
+def _free(net: NetParameter, name: str) -> str:
+    """The name, or one like it that no layer has."""
+    while any(layer.name == name for layer in net.layer):
+        name += "_2"
+    return name
 
 
 def _softmax_of(net: NetParameter, main: Head) -> SoftmaxParameter:

@@ -95,12 +95,12 @@ def test_names_that_are_taken_make_room() -> None:
 
 
 def test_blobs_called_as_ours_make_room_too() -> None:
-    """So do blobs of a deploy net that have the names of what surgery adds."""
+    """So do blobs of a deploy net that have the names of what surgery adds; its layers keep theirs."""
     net = parse_net(
         """
         layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }
         layer { name: "a" type: "ReLU" bottom: "data" top: "accuracy" }
-        layer { name: "l" type: "ReLU" bottom: "accuracy" top: "loss" }
+        layer { name: "loss" type: "ReLU" bottom: "accuracy" top: "loss" }
         layer { name: "fc" type: "InnerProduct" bottom: "loss" top: "prob"
                 inner_product_param { num_output: 9 } }
         layer { name: "p" type: "Softmax" bottom: "prob" top: "out" }
@@ -114,3 +114,4 @@ def test_blobs_called_as_ours_make_room_too() -> None:
         *("data", "accuracy_of_net", "loss_of_net", "prob_of_net", "prob")
     ]
     assert [layer.top[0] for layer in done.train_val.layer][-3:] == ["loss", "accuracy", "accuracy_top5"]
+    assert [layer.name for layer in done.train_val.layer][-3:] == ["loss_2", "accuracy", "accuracy_top5"]
