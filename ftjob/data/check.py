@@ -73,7 +73,7 @@ def check(
     """
     began = time.monotonic()
     options = options or CheckOptions()
-    facts = [inspect(path) for path in (train, val) if path is not None]
+    facts = [inspect(path, believe_manifest=False) for path in (train, val) if path is not None]
     surveys = _survey_all(facts, options, _Teller(sum(one.records for one in facts), progress))
     findings = label_findings(facts[0], facts[1] if val else None, options.num_output)
     for one in surveys:

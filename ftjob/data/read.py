@@ -67,26 +67,30 @@ def reading(location: Path) -> Iterator[lmdb.Cursor]:
         yield cursor
 
 
-def inspect(location: Path) -> DatasetFacts:
-    """Return what an LMDB holds. Reads heads and labels only; labels.txt and manifest.json are looked for
-    beside it and above it. Raises BadDataError."""
-    histogram: Counter[int] = Counter()
+def inspect(location: Path, *, believe_manifest: bool = True) -> DatasetFacts:
+    """Return what an LMDB holds. labels.txt and manifest.json are looked for beside it and above it.
+
+    Where a manifest tells of an LMDB of this size, its counts are believed and the first record alone is
+    read; else the head of every record. Raises BadDataError.
+    """
     with reading(location) as cursor:
-        for number, (key, value) in enumerate(cursor):
-            head = read_head(value, _where(location, key))
-            histogram[head.label] += 1
-            if number == 0:
-                first = _shape(head, value, _where(location, key))
-                encoded = head.encoded
-    manifest = _manifest_of(location, histogram)
+        cursor.first()
+        key, value = cursor.item()
+        head = read_head(value, _where(location, key))
+        height, width, channels = _shape(head, value, _where(location, key))
+        manifest = _manifest_of(location)
+        if manifest is not None and believe_manifest:
+            histogram = Counter(dict(enumerate(manifest.splits[location.name].histogram)))
+        else:
+            histogram = Counter(read_head(value, _where(location, key)).label for key, value in cursor)
     return DatasetFacts(
         path=location,
         records=histogram.total(),
-        channels=first[2],
-        height=first[0],
-        width=first[1],
-        histogram=dict(sorted(histogram.items())),
-        encoded=encoded,
+        channels=channels,
+        height=height,
+        width=width,
+        histogram={label: count for label, count in sorted(histogram.items()) if count},
+        encoded=head.encoded,
         digest=manifest.splits[location.name].digest if manifest else remembered_sha256(location / DATA_FILE),
         labels=_labels_of(location),
         mean=manifest.mean if manifest else (),
@@ -164,14 +168,11 @@ def _labels_of(location: Path) -> tuple[str, ...]:
     return ()
 
 
-def _manifest_of(location: Path, histogram: Counter[int]) -> Manifest | None:
-    """The manifest of the build this LMDB came from; None where it tells of other records."""
+def _manifest_of(location: Path) -> Manifest | None:
+    """The manifest of the build this LMDB came from; None where there is none or it is of another LMDB."""
     path = DatasetFolder(location.parent).manifest
     if not path.is_file():
         return None
     manifest = read_manifest(path)
     counts = manifest.splits.get(location.name)
-    size = (location / DATA_FILE).stat().st_size
-    if counts is None or counts.bytes != size or Counter(dict(enumerate(counts.histogram))) != histogram:
-        return None
-    return manifest
+    return manifest if counts and counts.bytes == (location / DATA_FILE).stat().st_size else None

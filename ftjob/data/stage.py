@@ -20,7 +20,7 @@ from ftjob.data.threads import THREADS, in_order, keep_freed_memory
 from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 16 << 20
 """Of records in a batch: one is being made, one is on its way to disk, and LMDB has a copy of that."""
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""

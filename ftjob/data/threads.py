@@ -13,7 +13,8 @@ Result = TypeVar("Result")
 
 # malloc.h of glibc: what is freed at the end of the heap, and how large an allocation gets pages of its own.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES = 32 << 20
+KEPT_BYTES = 256 << 20
+OWN_PAGES_BYTES = 32 << 20
 
 
 def keep_freed_memory() -> None:
@@ -23,7 +24,7 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, OWN_PAGES_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
