@@ -146,6 +146,24 @@ def plan(
     return prepare(absolute(loaded, context), context)
 
 
+def draw(planned: "Plan", path: Path) -> None:
+    """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
+    from ftjob.report.drawing import draw as drawn
+
+    files.write_text(path, drawn(planned))
+
+
+def write_prototxts(planned: "Plan", folder: Path) -> None:
+    """Write train_val, deploy and solver under `net/` of a folder, laid out as a run's: there,
+    `caffe train -solver net/solver.prototxt` trains what the worker would. Raises StorageError."""
+    from ftjob.prepare import write_prototxts as write
+
+    root = RunFolder(folder)
+    write(planned, root)
+    with files.explained(root.snapshots):
+        root.snapshots.mkdir(exist_ok=True)
+
+
 def submit(spec: "JobSpec | Path | str", *, planned: "Plan | None" = None) -> tuple[Run, bool]:
     """Start a run on this machine, or go on with it; return it, and whether a worker was started.
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from ftjob import api
 from ftjob.errors import BadSpecError, ExitCode
 from ftjob.view import live, results, runs
+from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,9 @@ def submit(
     """Start a run, or go on with it where it stopped; one that is done costs nothing."""
     if not is_local and not dry_run:
         raise BadSpecError("submit: this version runs jobs on this machine only: add --local")
-    planned = _planned(spec, output)
+    planned = _planned(spec)
+    if output is Format.TEXT:
+        _console().print(plans.summary(planned))
     if dry_run:
         return _print_json(planned.to_json()) if output is Format.JSON else None
     run, started = api.submit(spec, planned=planned)
@@ -72,11 +75,27 @@ def submit(
 
 
 @app.command()
-def plan(spec: SpecPath, output: Output = Format.TEXT) -> None:
-    """Show what a run would do: heads, weights, iterations. Starts nothing."""
-    planned = _planned(spec, output)
+def plan(
+    spec: SpecPath,
+    layers: Annotated[bool, typer.Option("--layers", help="A line for every layer.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Draw the net into this file.")] = None,
+    prototxt: Annotated[
+        Path | None, typer.Option(help="Write what Caffe is given into this folder, under net/.")
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show what a run would do, need and cost: heads, weights, memory, time, dollars. Starts nothing."""
+    planned = _planned(spec, measure_mean=prototxt is not None)
+    if svg:
+        api.draw(planned, svg)
+    if prototxt:
+        api.write_prototxts(planned, prototxt)
     if output is Format.JSON:
         _print_json(planned.to_json())
+    else:
+        _console().print(plans.plan_view(planned, every_layer=layers))
+    if planned.problems:
+        raise typer.Exit(ExitCode.BAD_SPEC)
 
 
 @app.command("ls")
@@ -257,13 +276,10 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
     raise typer.Exit(api.exit_code(last))
 
 
-def _planned(spec: Path, output: Format) -> "Plan":
-    """Plan, with the building of the dataset shown on stderr; show the plan where text is wanted."""
+def _planned(spec: Path, *, measure_mean: bool = False) -> "Plan":
+    """Plan, with the building of the dataset shown on stderr."""
     with live.progress_bar(_console(stderr=True)) as show:
-        planned = api.plan(spec, _images_on(show))
-    if output is Format.TEXT:
-        _console().print(results.plan_view(planned))
-    return planned
+        return api.plan(spec, _images_on(show), measure_mean=measure_mean)
 
 
 def _images_on(show: "Callable[[float, float, str], None]") -> "Callable[[Progress], None]":

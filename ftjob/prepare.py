@@ -12,9 +12,10 @@ from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
 from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError
+from ftjob.layout import RunFolder
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign
+from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
 from ftjob.net.weights import read_weights
 from ftjob.nodes import get_node
 from ftjob.plan.inputs import Inputs, Weights
@@ -114,6 +115,13 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
             mean_file_digest=files.sha256(mean_file) if mean_file else "",
         )
     )
+
+
+def write_prototxts(plan: Plan, folder: RunFolder) -> None:
+    """Write the files that Caffe is given into a run's folder. Raises StorageError."""
+    files.write_text(folder.train_val, to_text(plan.train_val))
+    files.write_text(folder.deploy, to_text(plan.deploy))
+    files.write_text(folder.solver, to_text(plan.solver))
 
 
 def read_net(location: str) -> ParsedNet:

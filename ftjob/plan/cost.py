@@ -4,6 +4,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from math import ceil, inf
 
+from ftjob.figures import dollars
 from ftjob.net.flops import NetFlops
 from ftjob.nodes import Node
 
@@ -145,5 +146,5 @@ def _assumptions(node: Node, *, spot: bool) -> tuple[str, ...]:
         "blobs, as published trainings reach; the first measured iterations replace this",
         f"{node.startup_seconds:g} s until the first iteration, for the node, the image and the data",
         f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s; reading images never waits",
-        f"${price:g} per hour {kind}" if price else "the node costs nothing",
+        f"{dollars(price)} per hour {kind}" if price else "the node costs nothing",
     )

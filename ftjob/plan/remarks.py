@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ftjob.figures import dollars, gib
 from ftjob.net.shapes import NetShapes, Param
 from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
@@ -47,11 +48,6 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def gib(size: int) -> str:
-    """Write bytes as 11.2 GiB."""
-    return f"{size / 2**30:.1f} GiB"
-
-
 def _has_no_rate(params: tuple[Param, ...]) -> bool:
     return bool(params) and not any(param.lr_mult for param in params)
 
@@ -83,7 +79,7 @@ def _budget_warning(inputs: Inputs, cost: Cost, max_iter: int) -> Iterator[str]:
     by_price = spec.budget.usd is not None and _price_binds(spec.budget.hours, spec.budget.usd, cost)
     said = f"${spec.budget.usd:g}" if by_price else f"{spec.budget.hours:g} hours"
     field = "budget.usd" if by_price else "budget.hours"
-    full = f"${cost.usd:.2f}" if by_price else f"{cost.total_seconds / 3600:.1f} hours"
+    full = dollars(cost.usd) if by_price else f"{cost.total_seconds / 3600:.1f} hours"
     if affordable == 0:
         yield (
             f"{field}: {said} is used up before the first iteration on {inputs.node.name}; the whole run "

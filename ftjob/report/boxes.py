@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ftjob.figures import count
 from ftjob.net.graph import Graph, graph
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import (
@@ -64,14 +65,6 @@ def boxes_of(plan: Plan) -> Boxes:
     )
 
 
-def count_text(count: int) -> str:
-    """Write a number of params: 384, 9.5 k, 10.3 M."""
-    for unit, size in (("M", 1_000_000), ("k", 1000)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}" if count < 100 * size else f"{count / size:.0f} {unit}"
-    return str(count)
-
-
 def _first_layers(net: Graph) -> list[int]:
     """For each layer the one in whose box it is drawn: itself, or the one on whose top it works in place."""
     first: list[int] = []
@@ -99,8 +92,8 @@ def _box(
     kind: Kind = next((kind for kind in _STRONGEST if kind in found), "plain")
     top = IMAGES if is_source(layers[0]) else next(iter(layers[-1].top), "")
     shape = "×".join(map(str, blobs.get(top, ())[1:]))
-    count = sum(counts.get(layer.name, 0) for layer in layers)
-    makes = [shape, f"{count_text(count)} params" if count else ""]
+    numbers = sum(counts.get(layer.name, 0) for layer in layers)
+    makes = [shape, f"{count(numbers)} params" if numbers else ""]
     return Box(layers[0].name, kind, _words(layers), ", ".join(part for part in makes if part))
 
 

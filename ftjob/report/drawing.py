@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
+from ftjob.figures import count
 from ftjob.plan.plan import Plan
-from ftjob.report.boxes import Box, Boxes, Kind, boxes_of, count_text
+from ftjob.report.boxes import Box, Boxes, Kind, boxes_of
 from ftjob.report.layering import Placed, place
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
@@ -103,8 +104,8 @@ def _title(plan: Plan) -> Iterator[str]:
     counts = plan.forecast.parameters
     base = f"{plan.spec.base.net}, {len(plan.labels)} classes"
     told = (
-        f"{count_text(counts.total)} params: {count_text(counts.trainable)} learn, "
-        f"{count_text(counts.frozen)} stay, {count_text(counts.new)} are new"
+        f"{count(counts.total)} params: {count(counts.trainable)} learn, "
+        f"{count(counts.frozen)} stay, {count(counts.new)} are new"
     )
     yield _text(MARGIN, 36, f"{plan.spec.name}  {plan.run_id}", TITLE_SIZE, weight="bold")
     yield _text(MARGIN, 56, f"{base}; {told}", NAME_SIZE, fill="#334155")

@@ -7,8 +7,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ftjob.figures import age, dollars, duration, number, percent
 from ftjob.status import State, Status
-from ftjob.view.figures import age, dollars, duration, number, percent
 
 STATE_STYLE = {
     State.PENDING: "yellow",

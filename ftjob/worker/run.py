@@ -17,10 +17,9 @@ from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
 from ftjob.errors import BadSpecError, ExitCode, FtjobError, NotAcceptedError, StorageError
 from ftjob.layout import RunFolder
-from ftjob.net.prototxt import to_text
 from ftjob.nodes import get_node
 from ftjob.plan.plan import Plan
-from ftjob.prepare import Context, prepare
+from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import draw_curves
 from ftjob.status import Resumed, State, Status
 from ftjob.worker import snapshots
@@ -103,9 +102,7 @@ def planned(folder: RunFolder, spec: JobSpec) -> Plan:
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"
         )
-    files.write_text(folder.train_val, to_text(plan.train_val))
-    files.write_text(folder.deploy, to_text(plan.deploy))
-    files.write_text(folder.solver, to_text(plan.solver))
+    write_prototxts(plan, folder)
     files.write_json(folder.plan, plan.to_json())
     return plan
 

@@ -22,6 +22,19 @@ def number(value: float | None, form: str = ".4g") -> str:
     return "–" if value is None else format(value, form)
 
 
+def count(number: int) -> str:
+    """Return a large number as 384, 9.5 k or 10.3 M."""
+    for unit, size in (("M", 1_000_000), ("k", 1000)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}" if number < 100 * size else f"{number / size:.0f} {unit}"
+    return str(number)
+
+
+def gib(size: int) -> str:
+    """Return bytes as 11.2 GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
 def dollars(usd: float) -> str:
     """Return an amount to the cent, or finer where it is less."""
     return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
