@@ -29,9 +29,11 @@ Pair = tuple[Place, Place]
 @dataclass(frozen=True)
 class _Rule:
     applies: Callable[[Pair], bool]
-    exact: Severity
-    message: str
-    """With {copies}, `3 pictures are`, {nearly} and {such}."""
+    severity: Severity
+    """Of equal pictures; pictures that are nearly the same are a warning."""
+    exact: str
+    near: str
+    """With {copies}, `3 pictures are`, and {such}, some of the pairs."""
 
 
 def _two_labels(pair: Pair) -> bool:
@@ -46,13 +48,20 @@ RULES = (
     _Rule(
         _across,
         "error",
-        "{copies} {nearly}in train and in val, such as {such}: take them out of one of the two",
+        exact="{copies} in train and in val, such as {such}: take them out of one of the two",
+        near="{copies} nearly as in train, such as {such}: take copies out of one of the two",
     ),
-    _Rule(_two_labels, "error", "{copies} {nearly}there under two labels, such as {such}: mend the labels"),
+    _Rule(
+        _two_labels,
+        "error",
+        exact="{copies} there under two labels, such as {such}: mend the labels",
+        near="{copies} nearly as one of another label, such as {such}: look which label is right",
+    ),
     _Rule(
         lambda pair: not _across(pair) and not _two_labels(pair),
         "warning",
-        "{copies} {nearly}there more than once, such as {such}: remove the copies",
+        exact="{copies} there more than once, such as {such}: remove the copies",
+        near="{copies} nearly as another, such as {such}: remove copies",
     ),
 )
 
@@ -76,10 +85,8 @@ def _findings(pairs: list[Pair], where: str, *, nearly: bool) -> list[Finding]:
     for rule in RULES:
         if found := [pair for pair in pairs if rule.applies(pair)]:
             number = len({(place.survey.facts.path, place.index) for _, place in found})
-            message = rule.message.format(
-                copies=counted(number, "picture"),
-                nearly="nearly " if nearly else "",
-                such=some([f"{left} = {right}" for left, right in found]),
+            message = (rule.near if nearly else rule.exact).format(
+                copies=counted(number, "picture"), such=some([f"{left} = {right}" for left, right in found])
             )
-            findings.append(Finding("warning" if nearly else rule.exact, where, message))
+            findings.append(Finding("warning" if nearly else rule.severity, where, message))
     return findings

@@ -34,7 +34,7 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def write_sheet(folder: Path, facts: DatasetFacts, label: int, tiles: list[NDArray[np.uint8]]) -> Path:
     """Write one class's sheet of tiles (h, w, 3) RGB, as PNG; return its path."""
     name = facts.labels[label] if 0 <= label < len(facts.labels) else ""
-    title = f"{label} {name}: {len(tiles)} of {facts.histogram[label]} images"
+    title = f"label {label} ({name}): {len(tiles)} of {facts.histogram[label]} images"
     columns = min(COLUMNS, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     width = max(columns * (TILE + GAP) + GAP, 4 * TILE)

@@ -137,7 +137,7 @@ def test_nearly_the_same_picture(tmp_path: Path) -> None:
 
     assert report.ok
     assert (
-        "1 picture is nearly in train and in val, such as train/003 = val/004" in told(report, "warning")[0]
+        "1 picture is nearly as in train, such as train/003 = val/004" in told(report, "warning")[0]
     )
 
 
