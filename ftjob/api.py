@@ -18,6 +18,8 @@ from ftjob.status import State, Status, render
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
     from ftjob.data.build import Progress
+    from ftjob.data.check import CheckOptions, CheckReport
+    from ftjob.plan.explain import Explanation
     from ftjob.plan.plan import Plan
     from jobspec.spec import JobSpec
 
@@ -193,12 +195,50 @@ def submit(spec: "JobSpec | Path | str", *, planned: "Plan | None" = None) -> tu
     return run, True
 
 
+def explain(reference: str) -> "Explanation":
+    """Return why a run, or a `caffe train` whose log is named, failed, from what it left behind.
+
+    Raises BadSpecError for what is neither a log nor a run, StorageError for what cannot be read.
+    """
+    from ftjob.failure import evidence_of_log, evidence_of_run
+    from ftjob.plan.explain import explain as explained
+
+    path = Path(reference).expanduser()
+    return explained(evidence_of_log(path) if path.is_file() else evidence_of_run(find(reference).folder))
+
+
 def verify(bundle: Path, engine: str = "caffe") -> "Verification":
     """Prove that a bundle answers here as it did where it was made. Raises BadNetError or EngineError."""
     from ftjob.bundle.verify import verify as verify_bundle
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
         return verify_bundle(bundle, engine, log=Path(scratch) / "engine.log")
+
+
+def check_data(
+    location: Path,
+    val: Path | None = None,
+    options: "CheckOptions | None" = None,
+    progress: "Callable[[Progress], None] | None" = None,
+) -> "CheckReport":
+    """Look at every record of an LMDB, of a built dataset, or of the data a spec names.
+
+    A spec's own crop, mean and num_output go before those of `options`. Raises BadSpecError for a spec and
+    BadDataError for data that cannot be read at all; what is wrong with the rest stands in the report.
+    """
+    from ftjob.data.check import CheckOptions, check
+    from ftjob.data.dataset import both_lmdbs
+    from ftjob.prepare import Context, absolute, dataset_of, use_of
+
+    asked, told = options or CheckOptions(), progress or (lambda _: None)
+    if not location.is_file():
+        train, beside = both_lmdbs(location, val)
+        return check(train, beside, asked, told)
+    loaded, folder = _load(location)
+    context = Context(folder, _best_weights, _accuracy_of, told)
+    spec = absolute(loaded, context)
+    dataset = dataset_of(spec, context)
+    return check(dataset.train.path, dataset.val.path, use_of(spec, asked), told)
 
 
 def find(reference: str) -> Run:

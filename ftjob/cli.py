@@ -1,23 +1,18 @@
 """The command line: one function per verb, which reads, calls and prints."""
 
-import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from ftjob import api
+from ftjob import api, cli_data
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.terminal import Format, Output, console, images_on, print_json
 from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ftjob.data.build import Progress
     from ftjob.plan.plan import Plan
 
 app = typer.Typer(
@@ -27,24 +22,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 engine_app = typer.Typer(help="Install what trains.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
+app.add_typer(cli_data.app, name="data")
 app.add_typer(engine_app, name="engine")
-
-
-class Format(StrEnum):
-    """How a verb prints."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
 ]
-Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
 
 
 @app.command()
@@ -62,16 +48,16 @@ def submit(
         raise BadSpecError("submit: this version runs jobs on this machine only: add --local")
     planned = _planned(spec)
     if output is Format.TEXT:
-        _console().print(plans.summary(planned))
+        console().print(plans.summary(planned))
     if dry_run:
-        return _print_json(planned.to_json()) if output is Format.JSON else None
+        return print_json(planned.to_json()) if output is Format.JSON else None
     run, started = api.submit(spec, planned=planned)
     if wait:
         return _follow(run, output, stop_on_interrupt=True)
     status = run.status()
     if output is Format.JSON:
-        return _print_json({"run": _reference(run), "folder": str(run.folder.root), "started": started})
-    return _console().print(runs.submitted(status, str(run.folder.root), started=started))
+        return print_json({"run": _reference(run), "folder": str(run.folder.root), "started": started})
+    return console().print(runs.submitted(status, str(run.folder.root), started=started))
 
 
 @app.command()
@@ -91,9 +77,9 @@ def plan(
     if prototxt:
         api.write_prototxts(planned, prototxt)
     if output is Format.JSON:
-        _print_json(planned.to_json())
+        print_json(planned.to_json())
     else:
-        _console().print(plans.plan_view(planned, every_layer=layers))
+        console().print(plans.plan_view(planned, every_layer=layers))
     if planned.problems:
         raise typer.Exit(ExitCode.BAD_SPEC)
 
@@ -105,8 +91,8 @@ def list_runs(
     """List the runs submitted on this machine."""
     statuses = [run.status() for run in api.list_runs(name)]
     if output is Format.JSON:
-        return _print_json([status.to_json() for status in statuses])
-    return _console().print(runs.runs_table(statuses))
+        return print_json([status.to_json() for status in statuses])
+    return console().print(runs.runs_table(statuses))
 
 
 @app.command()
@@ -114,14 +100,14 @@ def status(run: RunName, output: Output = Format.TEXT) -> None:
     """Show where a run stands."""
     found = api.find(run)
     if output is Format.JSON:
-        return _print_json({**found.status().to_json(), "folder": str(found.folder.root)})
-    return _console().print(runs.status_view(found.status()))
+        return print_json({**found.status().to_json(), "folder": str(found.folder.root)})
+    return console().print(runs.status_view(found.status()))
 
 
 @app.command()
 def watch(run: RunName) -> None:
     """Follow a run until it ends; Ctrl-C leaves it running."""
-    live.follow(_console(), api.find(run).follow())
+    live.follow(console(), api.find(run).follow())
 
 
 @app.command()
@@ -133,9 +119,9 @@ def wait(
     """Wait for a run's end in silence, and exit with its exit code."""
     last = api.find(run).wait(timeout)
     if output is Format.JSON:
-        _print_json(last.to_json())
+        print_json(last.to_json())
     else:
-        _console().print(runs.line(last), soft_wrap=True)
+        console().print(runs.line(last), soft_wrap=True)
     raise typer.Exit(api.exit_code(last))
 
 
@@ -157,7 +143,7 @@ def cancel(
     """Stop a run after a snapshot; submit the same spec to go on."""
     found = api.find(run)
     asked = found.cancel(now=now)
-    _console().print(f"{_reference(found)}: {'asked to stop' if asked else 'is not running'}")
+    console().print(f"{_reference(found)}: {'asked to stop' if asked else 'is not running'}")
 
 
 @app.command()
@@ -166,7 +152,7 @@ def get(
     destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")] = Path("bundle"),
 ) -> None:
     """Copy a run's bundle: net, weights, labels, preprocessing, golden images."""
-    _console().print(str(api.find(run).get(destination)))
+    console().print(str(api.find(run).get(destination)))
 
 
 @app.command()
@@ -178,9 +164,9 @@ def verify(
     """Prove that a bundle answers here as it did where it was made."""
     verification = api.verify(bundle, engine)
     if output is Format.JSON:
-        _print_json(verification.to_json())
+        print_json(verification.to_json())
     else:
-        _console().print(results.verified(verification))
+        console().print(results.verified(verification))
     if not verification.ok:
         raise typer.Exit(ExitCode.NOT_ACCEPTED)
 
@@ -190,42 +176,7 @@ def schema() -> None:
     """Print the spec's JSON Schema."""
     from jobspec import json_schema
 
-    _print_json(json_schema())
-
-
-@data_app.command("build")
-def data_build(
-    images: Annotated[Path, typer.Argument(help="A folder with one folder of images per class.")],
-    out: Annotated[Path, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest.")],
-    val_split: Annotated[float, typer.Option(help="Share of every class kept for validation.")] = 0.25,
-    val: Annotated[
-        Path | None, typer.Option(help="A folder of images to validate on, instead of a share.")
-    ] = None,
-    size: Annotated[int, typer.Option(help="Side of the stored images, in pixels.")] = 256,
-    mode: Annotated[str, typer.Option(help="How to resize: squash, crop, fill or half-crop.")] = "squash",
-    encoding: Annotated[str, typer.Option(help="How to store: raw, png or jpg.")] = "raw",
-    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of BGR.")] = False,
-    seed: Annotated[int, typer.Option(help="Decides the split and the order of the records.")] = 1,
-    output: Output = Format.TEXT,
-) -> None:
-    """Make LMDBs that Caffe reads from folders of images."""
-    from ftjob.data.build import BuildOptions, build
-    from ftjob.data.modes import resize_mode
-
-    options = BuildOptions(
-        height=size,
-        width=size,
-        mode=resize_mode(mode),
-        color=not grey,
-        encoding=encoding,
-        val_split=None if val else val_split,
-        seed=seed,
-    )
-    with live.progress_bar(_console(stderr=True)) as show:
-        built = build(images, out, options, val=val, progress=_images_on(show))
-    if output is Format.JSON:
-        return _print_json(built.to_json())
-    return _console().print(results.built(built, str(out)))
+    print_json(json_schema())
 
 
 @engine_app.command("install")
@@ -241,9 +192,9 @@ def engine_install(
         raise BadSpecError(
             f"engine install: there is no engine {engine!r}: the one that can be installed is caffe"
         )
-    with live.progress_bar(_console(stderr=True)) as show:
+    with live.progress_bar(console(stderr=True)) as show:
         found = install_caffe(python=python, mirror=mirror, progress=show)
-    _console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)
+    console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)
 
 
 @app.command(hidden=True)
@@ -256,44 +207,31 @@ def worker(folder: Path, attempt: Annotated[int, typer.Option()] = 1) -> None:
 
 def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
-    console = _console()
+    screen = console()
     asked = False
     while True:
         try:
-            last = run.wait() if output is Format.JSON else live.follow(console, run.follow())
+            last = run.wait() if output is Format.JSON else live.follow(screen, run.follow())
             break
         except KeyboardInterrupt:
             if not stop_on_interrupt:
                 raise
             run.cancel(now=asked)
             if not asked:
-                console.print("stopping after a snapshot; Ctrl-C again to kill it")
+                screen.print("stopping after a snapshot; Ctrl-C again to kill it")
             asked = True
     if output is Format.JSON:
-        _print_json({**last.to_json(), "folder": str(run.folder.root)})
+        print_json({**last.to_json(), "folder": str(run.folder.root)})
     elif run.folder.bundle.is_dir():
-        console.print(f"bundle {run.folder.bundle}", soft_wrap=True)
+        screen.print(f"bundle {run.folder.bundle}", soft_wrap=True)
     raise typer.Exit(api.exit_code(last))
 
 
 def _planned(spec: Path, *, measure_mean: bool = False) -> "Plan":
     """Plan, with the building of the dataset shown on stderr."""
-    with live.progress_bar(_console(stderr=True)) as show:
-        return api.plan(spec, _images_on(show), measure_mean=measure_mean)
-
-
-def _images_on(show: "Callable[[float, float, str], None]") -> "Callable[[Progress], None]":
-    """Return a function that shows a dataset's progress on a bar."""
-    return lambda progress: show(progress.done, progress.total, "images stored")
+    with live.progress_bar(console(stderr=True)) as show:
+        return api.plan(spec, images_on(show), measure_mean=measure_mean)
 
 
 def _reference(run: api.Run) -> str:
     return f"{run.name}/{run.run_id}"
-
-
-def _console(*, stderr: bool = False) -> Console:
-    return Console(highlight=False, stderr=stderr)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1) + "\n")

@@ -1,8 +1,9 @@
 """From a spec to a plan: the reading that planning needs, the same when submitting and in the worker."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftjob import files
 from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder
@@ -22,6 +23,9 @@ from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.storage import local_path
 from jobspec.spec import Accept, Data, JobSpec
+
+if TYPE_CHECKING:
+    from ftjob.data.check import CheckOptions
 
 RUN_REFERENCE = "run:"
 DEFAULT_SIDE = 256
@@ -92,9 +96,7 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
     weights = find_weights(spec)
-    builtin = spec.base.net in zoo.NAMES
-    channels = zoo.get(spec.base.net).channels if builtin else input_channels(parsed.net, weights)
-    dataset = find_dataset(spec.data, channels, context)
+    dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
     num_output = spec.surgery.num_output
     findings = label_findings(dataset.train, dataset.val, None if num_output == "auto" else num_output)
     refuse_errors(findings)
@@ -164,6 +166,30 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
     side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
     options = BuildOptions(height=side, width=side, color=channels != 1, val_split=data.val_split)
     return dataset_for(train, Path(data.val) if data.val else None, options, progress=context.progress)
+
+
+def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
+    """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
+    net = read_net(spec.base.net).net
+    return find_dataset(spec.data, image_channels(spec, net, find_weights(spec)), context)
+
+
+def use_of(spec: JobSpec, options: "CheckOptions") -> "CheckOptions":
+    """Return check's options with what a spec says of how its data will be used."""
+    data, num_output = spec.data, spec.surgery.num_output
+    return replace(
+        options,
+        num_output=options.num_output if num_output == "auto" else num_output,
+        crop=data.crop or options.crop,
+        mean=tuple(data.mean) if isinstance(data.mean, list) else (),
+    )
+
+
+def image_channels(spec: JobSpec, net: NetParameter, weights: Weights | None) -> int:
+    """Return the channels that the spec's net has its images in: 1 or 3."""
+    if spec.base.net in zoo.NAMES:
+        return zoo.get(spec.base.net).channels
+    return input_channels(net, weights)
 
 
 def find_mean(

@@ -59,6 +59,13 @@ def dataset_for(
     )
 
 
+def both_lmdbs(location: Path, val: Path | None) -> tuple[Path, Path | None]:
+    """Return the LMDBs of a built dataset, or an LMDB and the val that was given with it."""
+    inside = DatasetFolder(location).split(VAL)
+    beside = inside if val is None and _is_dataset(location) and is_lmdb(inside) else val
+    return _lmdb_of(location, TRAIN), _lmdb_of(beside, VAL) if beside else None
+
+
 def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:
     """Raise BadDataError where labels and num_output do not go together; None means as many as there are."""
     refuse_errors(label_findings(train, val, num_output))

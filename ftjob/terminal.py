@@ -1,0 +1,41 @@
+"""How every verb prints: options and consoles that the rooms of the command line share."""
+
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftjob.data.build import Progress
+
+
+class Format(StrEnum):
+    """How a verb prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the console that people read."""
+    return Console(highlight=False, stderr=stderr)
+
+
+def print_json(value: Any) -> None:
+    """Print what programs read."""
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def images_on(
+    show: "Callable[[float, float, str], None]", what: str = "images stored"
+) -> "Callable[[Progress], None]":
+    """Return a function that shows a dataset's progress on a bar."""
+    return lambda progress: show(progress.done, progress.total, what)
