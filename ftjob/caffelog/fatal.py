@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from ftjob.caffelog.rules import RULES, SMALLER_BATCH
 from ftjob.errors import BadNetError, EngineError, FtjobError
 
-_LINE = re.compile(r"^(?P<level>[IWEF])\d{4} [\d:.]+ +(?P<thread>\d+) (?P<place>\S+:\d+)\] (?P<text>.*)$")
+LINE = re.compile(r"^(?P<level>[IWEF])\d{4} [\d:.]+ +(?P<thread>\d+) (?P<place>\S+:\d+)\] (?P<text>.*)$")
+"""A line of glog's."""
 _CREATING = re.compile(r"Creating Layer (\S+)")
 _TEXT_ERROR = re.compile(r"Error parsing text-format caffe\.\w+: (?P<at>\d+:\d+): (?P<error>.*)")
 _FRAME = re.compile(r"\s+@ |\*\*\* |$")
@@ -88,7 +89,7 @@ def last_words(log: str) -> LastWords:
     text = place = net = source = text_error = ""
     layer = maker = None
     for line in log.splitlines():
-        if match := _LINE.match(line):
+        if match := LINE.match(line):
             said = match["text"]
             if match["level"] == "F":
                 text, place = said, match["place"]

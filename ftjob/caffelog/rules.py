@@ -87,16 +87,19 @@ RULES = (
         r"File not found: (?P<file>.*(?:prototxt|caffemodel|solverstate|\.h5))$",
         BadNetError,
         "there is no file {file}",
+        "mend the path",
     ),
     Rule(
         r"File not found: (?P<file>.*)",
         BadDataError,
         "there is no file {file}, which layer {layer} of {net} reads",
+        "mend the path",
     ),
     Rule(
         r"SerializeToOstream",
         StorageError,
         "the disk is full",
+        "free some space and submit again",
     ),
     Rule(
         r"history_size|Incorrect length of history",
@@ -115,7 +118,8 @@ RULES = (
     Rule(
         r"mdb_status == 0 \(\S+ vs\. 0\) (?P<why>.*)",
         BadDataError,
-        "the LMDB {source} of {net} cannot be read: {why}",
+        "the LMDB {source} of {net} cannot be read ({why})",
+        "mend data.train or data.val, or copy or build it again",
     ),
     Rule(
         r"datum_channels > 0",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ftjob.caffelog.progress import SATURATED_LOSS
 from ftjob.engine import Engine, Iteration
 from ftjob.errors import DivergedError
 from ftjob.layout import RunFolder
@@ -19,9 +20,6 @@ from ftjob.worker.snapshots import Snapshot
 
 CHUNK_SECONDS = 0.2
 """How long the engine is left alone: the most a stop request waits beyond one iteration."""
-SATURATED_LOSS = 87.3365
-"""-ln(FLT_MIN): what SoftmaxWithLoss shows, and cannot exceed, when the right class has probability zero for
-every image of a batch (softmax_loss_layer.cpp)."""
 
 
 class Outcome(Enum):

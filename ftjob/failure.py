@@ -1,0 +1,66 @@
+"""What a failed training left behind, read from a log of Caffe or from a run's folder."""
+
+from pathlib import Path
+
+from ftjob import files, local
+from ftjob.caffelog.progress import Point, Progress, read_progress
+from ftjob.errors import BadNetError, StorageError
+from ftjob.layout import RunFolder
+from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
+from ftjob.net.prototxt import parse_net, parse_solver
+from ftjob.plan.explain import Evidence
+
+
+def evidence_of_log(path: Path) -> Evidence:
+    """Read the log of a `caffe train`. Raises StorageError where it cannot be read."""
+    log = _read(path)
+    return Evidence(log, read_progress(log))
+
+
+def evidence_of_run(folder: RunFolder) -> Evidence:
+    """Read a run's status, its metrics, its prototxts and the log of its last attempt.
+
+    Raises StorageError where one is there and cannot be read.
+    """
+    status = local.read_status(folder)
+    logs = local.log_paths(folder)
+    progress = Progress(
+        train=tuple(
+            Point(line["iteration"], line["outputs"]) for line in files.json_lines(folder.train_metrics)
+        ),
+        test=tuple(
+            Point(line["iteration"], {"accuracy": line["accuracy"]})
+            for line in files.json_lines(folder.test_metrics)
+        ),
+        net=_net(folder.train_val),
+        solver=_solver(folder.solver),
+    )
+    return Evidence(
+        log=_read(logs[-1]) if logs else "",
+        progress=progress,
+        state=status.state,
+        reason=status.reason,
+        message=status.message,
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error.strerror}): mend its permissions") from error
+
+
+def _net(path: Path) -> NetParameter:
+    """The run's net; empty where the run ended before it was written."""
+    try:
+        return parse_net(_read(path), str(path)) if path.exists() else NetParameter()
+    except BadNetError:
+        return NetParameter()
+
+
+def _solver(path: Path) -> SolverParameter:
+    try:
+        return parse_solver(_read(path), str(path)) if path.exists() else SolverParameter()
+    except BadNetError:
+        return SolverParameter()
