@@ -38,11 +38,13 @@ def graph(view: NetParameter) -> Graph:
     """Return who reads from whom in the net of one phase (phases.phase_view).
 
     Raises BadNetError, as Caffe ends (net.cpp, AppendBottom and AppendTop), for a bottom that no layer before
-    makes, and for a top that a layer before has made, unless the layer works in place.
+    makes, and for a top that a layer before has made, unless the layer works in place, and for a nameless blob.
     """
     latest: dict[str, int] = {}
     makers = []
     for index, layer in enumerate(view.layer):
+        if "" in (*layer.bottom, *layer.top):
+            raise BadNetError(f'layer "{layer.name}" has a bottom or top without a name')
         for blob in layer.bottom:
             if blob not in latest:
                 raise BadNetError(

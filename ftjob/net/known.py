@@ -30,6 +30,22 @@ def check_names(net: NetParameter, source: Source) -> None:
                     f'{where}: layer "{layer.name}" has a filler of the unknown type "{filler.type}"'
                     + did_you_mean(filler.type, FILLERS)
                 )
+            _check_range(source, layer, filler)
+
+
+def _check_range(source: Source, layer: LayerParameter, filler: FillerParameter) -> None:
+    """Refuse what ends Caffe when the layer is filled (math_functions.cpp)."""
+    if filler.type == "gaussian" and not filler.std > 0:
+        where = _where(source, layer, "std", "")
+        raise BadNetError(
+            f'{where}: layer "{layer.name}" has a gaussian filler of std {filler.std:g}; make it more than 0'
+        )
+    if filler.type == "uniform" and not filler.min <= filler.max:
+        where = _where(source, layer, "min", "")
+        wrong = f"from {filler.min:g} to {filler.max:g}"
+        raise BadNetError(
+            f'{where}: layer "{layer.name}" has a uniform filler {wrong}; min must not be above max'
+        )
 
 
 def _fillers(layer: LayerParameter) -> Iterator[FillerParameter]:
@@ -45,6 +61,6 @@ def _where(source: Source, layer: LayerParameter, field: str, value: str) -> str
     named = {place.layer for place in inside if place.path[-1] == "name" and place.value == layer.name}
     for name, text in ((field, value), ("name", layer.name)):
         for place in inside:
-            if place.layer in named and place.path[-1] == name and place.value == text:
+            if place.layer in named and place.path[-1] == name and place.value == (text or place.value):
                 return f"{source.name}:{place.line}:{place.column}"
     return source.name

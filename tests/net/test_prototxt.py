@@ -41,6 +41,14 @@ def test_unknown_fields_survive() -> None:
             'layer { name: "c" type: "Convolution" convolution_param { weight_filler { type: "xaver" } } }',
             'f:1:75: layer "c" has a filler of the unknown type "xaver"; did you mean xavier',
         ),
+        (
+            'layer { name: "c" type: "PReLU" prelu_param { filler { type: "gaussian" std: 0 } } }',
+            'f:1:73: layer "c" has a gaussian filler of std 0; make it more than 0',
+        ),
+        (
+            'layer { name: "c" type: "PReLU" prelu_param { filler { type: "uniform" min: 2 max: 1 } } }',
+            'f:1:72: layer "c" has a uniform filler from 2 to 1; min must not be above max',
+        ),
         ("layers { name: 'c' }", 'f:1:10: layer "c" has no type'),
         ('layer { name: "c" }', 'f:1:9: layer "c" has no type'),
     ],
