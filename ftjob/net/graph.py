@@ -38,7 +38,7 @@ def graph(view: NetParameter) -> Graph:
     """Return who reads from whom in the net of one phase (phases.phase_view).
 
     Raises BadNetError, as Caffe ends (net.cpp, AppendBottom and AppendTop), for a bottom that no layer before
-    makes, and for a top that a layer before has made, unless the layer works in place, and for a nameless blob.
+    makes, for a top that a layer before has made, unless the layer works in place, and for a nameless blob.
     """
     latest: dict[str, int] = {}
     makers = []
