@@ -38,7 +38,7 @@ class Progress:
     solver: SolverParameter = field(default_factory=SolverParameter)
     """As Caffe printed it; empty where it did not."""
     net: NetParameter = field(default_factory=NetParameter)
-    """The TRAIN net, as Caffe printed it; empty where it did not."""
+    """The TRAIN net, as Caffe printed it, for any phase; empty where it did not."""
     resumed_from: str = ""
     """What -snapshot named."""
     done: bool = False
@@ -53,7 +53,7 @@ def read_progress(log: str) -> Progress:
         train=tuple(_points(log, "Train")),
         test=tuple(_points(log, "Test")),
         solver=_parsed(solvers[0] if solvers else "", SolverParameter()),
-        net=_parsed(nets[0] if nets else "", NetParameter()),
+        net=_without_rules(_parsed(nets[0] if nets else "", NetParameter())),
         resumed_from=resumed[1] if resumed else "",
         done="Optimization Done." in log,
     )
@@ -97,3 +97,11 @@ def _parsed(text: str, message: _M) -> _M:
     except text_format.ParseError:
         message.Clear()
     return message
+
+
+def _without_rules(net: NetParameter) -> NetParameter:
+    """What was printed is filtered already, and is read as a net of its own."""
+    for layer in net.layer:
+        layer.ClearField("include")
+        layer.ClearField("exclude")
+    return net

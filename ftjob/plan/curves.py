@@ -15,7 +15,7 @@ ENOUGH_POINTS = 6
 ENOUGH_ITERATIONS = 50
 """Before that a loss at ln K is only a beginning."""
 NEAR = 0.03
-"""How near to ln K a loss must stay, as a share of it, to be called chance."""
+"""How near to ln K, or to its own beginning above that, a loss must stay, as a share of ln K."""
 LEARNED = 0.8
 """A loss below this share of ln K has learned something."""
 NEAR_CHANCE = 0.3
@@ -110,10 +110,11 @@ def _absurd_start(curves: Curves) -> Iterator[Symptom]:
 
 
 def _flat(curves: Curves) -> Iterator[Symptom]:
-    """Heads whose loss stays at ln K: all of them, or some while others learn."""
-    late = {head.layer: _late(curves.train, head.loss) for head in curves.heads}
+    """Heads whose loss stays at ln K, or above it where it began: all of them, or some while others learn."""
+    early = {head.layer: _mean(curves.train, head.loss, first=True) for head in curves.heads}
+    late = {head.layer: _mean(curves.train, head.loss) for head in curves.heads}
     chance = {head.layer: math.log(head.num_output) for head in curves.heads}
-    flat = [name for name, loss in late.items() if loss and abs(loss - chance[name]) < NEAR * chance[name]]
+    flat = [name for name in late if _is_flat(early[name], late[name], chance[name])]
     learning = [name for name, loss in late.items() if loss and loss < LEARNED * chance[name]]
     for head in curves.heads:
         if head.layer in flat:
@@ -125,6 +126,13 @@ def _flat(curves: Curves) -> Iterator[Symptom]:
                 yield _missing_head(head, learning, shown)
             else:
                 yield _nothing_learns(head, curves, shown)
+
+
+def _is_flat(early: float | None, late: float | None, chance: float) -> bool:
+    if early is None or late is None:
+        return False
+    stays = late > chance and abs(late - early) < NEAR * chance
+    return stays or abs(late - chance) < NEAR * chance
 
 
 def _frozen_head(head: Head, seen: str) -> Symptom:
@@ -149,8 +157,8 @@ def _missing_head(head: Head, learning: Sequence[str], seen: str) -> Symptom:
 def _nothing_learns(head: Head, curves: Curves, seen: str) -> Symptom:
     higher = f" from {curves.base_lr:g} to {curves.base_lr * 10:g}" if curves.base_lr else ""
     return Symptom(
-        f"nothing is learned: the loss stays at ln {head.num_output}, which is chance for {head.num_output} "
-        "classes",
+        f"nothing is learned: the loss stays where chance is, near ln {head.num_output} for "
+        f"{head.num_output} classes",
         f"raise solver.base_lr{higher}, freeze less, and look whether the labels belong to the images "
         "(`ftjob data check --sheet`)",
         _patch_lr(curves, 10),
@@ -163,7 +171,7 @@ def _accuracy_apart(curves: Curves) -> Iterator[Symptom]:
     main = next((head for head in curves.heads if head.main), None)
     if main is None:
         return
-    late, chance = _late(curves.train, main.loss), 1 / main.num_output
+    late, chance = _mean(curves.train, main.loss), 1 / main.num_output
     for blob in dict.fromkeys(blob for point in curves.test for blob in point.outputs):
         values = [point.outputs[blob] for point in curves.test if blob in point.outputs][1:]
         stays = len(values) > 1 and all(abs(value - chance) < NEAR_CHANCE * chance for value in values)
@@ -180,13 +188,14 @@ def _accuracy_apart(curves: Curves) -> Iterator[Symptom]:
             return
 
 
-def _late(points: Sequence[Point], blob: str) -> float | None:
-    """The mean of a blob over the last third of enough points; None where there are too few."""
+def _mean(points: Sequence[Point], blob: str, *, first: bool = False) -> float | None:
+    """The mean of a blob over the last (or first) third of enough points; None where there are too few."""
     values = [point.outputs[blob] for point in points if blob in point.outputs]
     if len(values) < ENOUGH_POINTS or points[-1].iteration < ENOUGH_ITERATIONS:
         return None
-    last = values[-(len(values) // 3) :]
-    return sum(last) / len(last)
+    third = len(values) // 3
+    taken = values[:third] if first else values[-third:]
+    return sum(taken) / third
 
 
 def _lower(curves: Curves) -> str:
