@@ -21,7 +21,6 @@ from jobspec.fields import (
     Momentum,
     NodeName,
     NonNegative,
-    Number,
     Positive,
     Run,
     RunSnapshot,
@@ -34,7 +33,7 @@ from jobspec.fields import (
 # Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
 # The default gamma is a step's; in these policies it would end or turn round the learning within seconds.
-GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "-0.01"}
+GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "0.01"}
 
 
 class _Part(BaseModel):
@@ -151,9 +150,9 @@ class Solver(_Part):
     """The learning rate to begin with; a fine-tune takes a tenth of what the base net was trained with."""
     lr_policy: Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid"] = "step"
     """How the learning rate falls: Caffe's policies."""
-    gamma: Number = 0.1
+    gamma: Positive = 0.1
     """The factor of a step; of lr_policy exp, inv and sigmoid it must be given, since no value fits all runs
-    (sigmoid falls with a negative one)."""
+    (sigmoid rises: Caffe ends over the negative one that would make it fall)."""
     power: Positive = 1.0
     """The exponent of lr_policy inv and poly."""
     stepsize: IterationsOrPercent = "33%"
@@ -215,8 +214,6 @@ class Solver(_Part):
             raise said(
                 f"is missing; lr_policy {self.lr_policy} needs one of its own, such as {example}", "gamma"
             )
-        if self.gamma <= 0 and self.lr_policy != "sigmoid":
-            raise said(f"must be greater than 0, got {self.gamma:g}", "gamma")
         return self
 
     @model_validator(mode="after")

@@ -122,11 +122,6 @@ def _steps(param: SolverParameter, iteration: int) -> int:
 
 
 def _set_policy(param: SolverParameter, solver: Solver) -> None:
-    if solver.lr_policy == "sigmoid" and solver.gamma < 0:
-        raise BadSpecError(
-            "solver.gamma: must be 0 or more with lr_policy sigmoid: Caffe 1.0 ends over a negative one "
-            "(sgd_solver.cpp), so its sigmoid only rises; take step, exp or poly for a rate that falls"
-        )
     for field in _POLICY_FIELDS[solver.lr_policy]:
         if field == "stepsize":
             param.stepsize = iterations(solver.stepsize, param.max_iter)

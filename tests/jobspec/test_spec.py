@@ -39,7 +39,7 @@ def test_solver_fields_that_contradict_each_other(
         "{lr_policy: multistep, stepvalue: [10%, 50%, 85.5%]}",
         "{lr_policy: multistep, stepvalue: [60, 50%]}",
         "{lr_policy: multistep, stepvalue: [40, 50%], max_iter: 100}",
-        "{lr_policy: sigmoid, gamma: -0.1}",
+        "{lr_policy: sigmoid, gamma: 0.1}",
         "{lr_policy: exp, gamma: 0.99}",
         "{type: RMSProp}",
     ],

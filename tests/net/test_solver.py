@@ -63,12 +63,6 @@ def test_steps_that_meet_are_refused() -> None:
         _param(epochs=2.85, lr_policy="multistep", stepvalue=["50%", 40])
 
 
-def test_a_sigmoid_that_falls_is_refused() -> None:
-    """Caffe ends over a negative gamma, so it is refused before."""
-    with pytest.raises(BadSpecError, match=r"solver.gamma: must be 0 or more with lr_policy sigmoid"):
-        _param(lr_policy="sigmoid", gamma=-0.5)
-
-
 POLICIES: list[dict[str, Any]] = [
     {"lr_policy": "fixed"},
     {"lr_policy": "step", "stepsize": 3},
