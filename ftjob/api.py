@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
     from ftjob.data.build import Progress
     from ftjob.data.check import CheckOptions, CheckReport
+    from ftjob.nodes import Node
     from ftjob.plan.explain import Explanation
     from ftjob.plan.plan import Plan
     from jobspec.spec import JobSpec
@@ -148,6 +149,26 @@ def plan(
     return prepare(absolute(loaded, context), context)
 
 
+def init(
+    net: str, data: Path, weights: Path | None = None, out: Path | None = None, *, force: bool = False
+) -> Path:
+    """Write a commented spec for a net and a folder of data, and return its path.
+
+    Raises BadSpecError where the file is there already, BadNetError or BadDataError where net, weights or
+    data will not do.
+    """
+    from ftjob.init import write_spec
+
+    return write_spec(net, data, weights, out, force=force)
+
+
+def nodes() -> "list[Node]":
+    """Return the node profiles, the user's own among them. Raises BadSpecError for a wrong one."""
+    from ftjob.nodes import load_nodes
+
+    return list(load_nodes().values())
+
+
 def draw(planned: "Plan", path: Path) -> None:
     """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
     from ftjob.report.drawing import draw as drawn
@@ -204,7 +225,13 @@ def explain(reference: str) -> "Explanation":
     from ftjob.plan.explain import explain as explained
 
     path = Path(reference).expanduser()
-    return explained(evidence_of_log(path) if path.is_file() else evidence_of_run(find(reference).folder))
+    if path.is_file():
+        return explained(evidence_of_log(path))
+    try:
+        run = find(reference)
+    except BadSpecError as error:
+        raise BadSpecError(f"{error}, or the path of a log") from None
+    return explained(evidence_of_run(run.folder))
 
 
 def verify(bundle: Path, engine: str = "caffe") -> "Verification":

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjob import api, cli_data
+from ftjob import api, cli_data, cli_plan
 from ftjob.errors import BadSpecError, ExitCode
-from ftjob.terminal import Format, Output, console, images_on, print_json
+from ftjob.terminal import Format, Output, console, print_json
 from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
-    from ftjob.plan.plan import Plan
+    pass
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
@@ -23,6 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 engine_app = typer.Typer(help="Install what trains.", no_args_is_help=True)
+app.command()(cli_plan.init)
+app.command()(cli_plan.plan)
+app.command()(cli_plan.nodes)
 app.add_typer(cli_data.app, name="data")
 app.add_typer(engine_app, name="engine")
 
@@ -46,7 +49,7 @@ def submit(
     """Start a run, or go on with it where it stopped; one that is done costs nothing."""
     if not is_local and not dry_run:
         raise BadSpecError("submit: this version runs jobs on this machine only: add --local")
-    planned = _planned(spec)
+    planned = cli_plan.planned(spec)
     if output is Format.TEXT:
         console().print(plans.summary(planned))
     if dry_run:
@@ -58,30 +61,6 @@ def submit(
     if output is Format.JSON:
         return print_json({"run": _reference(run), "folder": str(run.folder.root), "started": started})
     return console().print(runs.submitted(status, str(run.folder.root), started=started))
-
-
-@app.command()
-def plan(
-    spec: SpecPath,
-    layers: Annotated[bool, typer.Option("--layers", help="A line for every layer.")] = False,
-    svg: Annotated[Path | None, typer.Option(help="Draw the net into this file.")] = None,
-    prototxt: Annotated[
-        Path | None, typer.Option(help="Write what Caffe is given into this folder, under net/.")
-    ] = None,
-    output: Output = Format.TEXT,
-) -> None:
-    """Show what a run would do, need and cost: heads, weights, memory, time, dollars. Starts nothing."""
-    planned = _planned(spec, measure_mean=prototxt is not None)
-    if svg:
-        api.draw(planned, svg)
-    if prototxt:
-        api.write_prototxts(planned, prototxt)
-    if output is Format.JSON:
-        print_json(planned.to_json())
-    else:
-        console().print(plans.plan_view(planned, every_layer=layers))
-    if planned.problems:
-        raise typer.Exit(ExitCode.BAD_SPEC)
 
 
 @app.command("ls")
@@ -225,12 +204,6 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
     elif run.folder.bundle.is_dir():
         screen.print(f"bundle {run.folder.bundle}", soft_wrap=True)
     raise typer.Exit(api.exit_code(last))
-
-
-def _planned(spec: Path, *, measure_mean: bool = False) -> "Plan":
-    """Plan, with the building of the dataset shown on stderr."""
-    with live.progress_bar(console(stderr=True)) as show:
-        return api.plan(spec, images_on(show), measure_mean=measure_mean)
 
 
 def _reference(run: api.Run) -> str:

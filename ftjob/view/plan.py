@@ -14,6 +14,7 @@ from ftjob.figures import count, dollars, duration, gib
 
 if TYPE_CHECKING:
     from ftjob.net.transfer import LayerTransfer
+    from ftjob.plan.explain import Explanation
     from ftjob.plan.plan import Plan
 
 KIND_STYLE = {"copied": "blue", "frozen": "cyan", "new": "yellow", "unused": "dim"}
@@ -24,6 +25,22 @@ REPLACED = "replaced by "
 def plan_view(plan: "Plan", *, every_layer: bool) -> RenderableType:
     """Return all that `ftjob plan` prints; `every_layer` does not put layers alike into one line."""
     return Group(summary(plan), Text(), layers_table(plan, every_layer=every_layer))
+
+
+def explanation(found: "Explanation") -> RenderableType:
+    """Return why something failed, what shows it, and what to do."""
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="bold", no_wrap=True)
+    lines.add_column(overflow="fold")
+    lines.add_row("cause", Text(found.cause, "green" if found.healthy else "red"))
+    for name, said in (
+        ("seen", Text(found.seen, "dim")),
+        ("fix", Text(found.fix)),
+        ("spec", Text(found.patch)),
+    ):
+        if said:
+            lines.add_row(name, said)
+    return lines
 
 
 def summary(plan: "Plan") -> RenderableType:

@@ -1,0 +1,85 @@
+"""The command line's room for what comes before a run: `ftjob init`, `ftjob plan` and `ftjob nodes`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ftjob import api
+from ftjob.errors import BadSpecError, ExitCode
+from ftjob.terminal import Format, Output, console, images_on, print_json
+from ftjob.view import live
+from ftjob.view import plan as view
+
+if TYPE_CHECKING:
+    from ftjob.plan.plan import Plan
+
+Spec = Annotated[Path | None, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
+Svg = Annotated[Path | None, typer.Option(help="Draw the net into this file.")]
+Prototxt = Annotated[Path | None, typer.Option(help="Write what Caffe is given into this folder.")]
+Explain = Annotated[
+    str | None, typer.Option(metavar="LOG|RUN", help="Say instead why a run, or a `caffe train`, failed.")
+]
+
+
+def init(
+    net: Annotated[str, typer.Option(help="A built-in net, or the path of a prototxt.")],
+    data: Annotated[Path, typer.Option(help="A folder with a folder of images per class, or train and val.")],
+    weights: Annotated[Path | None, typer.Option(help="The .caffemodel to begin with.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="The file to write; else the data's name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write a first spec, commented, that `ftjob plan` takes as it is."""
+    written = api.init(net, data, weights, out, force=force)
+    console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True)
+
+
+def plan(
+    spec: Spec = None,
+    layers: Annotated[bool, typer.Option("--layers", help="A line for every layer.")] = False,
+    svg: Svg = None,
+    prototxt: Prototxt = None,
+    explain: Explain = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show what a run would do, need and cost: heads, weights, memory, time, dollars. Starts nothing."""
+    if explain is not None:
+        return explained(explain, output)
+    if spec is None:
+        raise BadSpecError("plan: names no spec: give the path of one, or --explain LOG")
+    made = planned(spec, measure_mean=prototxt is not None)
+    if svg:
+        api.draw(made, svg)
+    if prototxt:
+        api.write_prototxts(made, prototxt)
+    if output is Format.JSON:
+        print_json(made.to_json())
+    else:
+        console().print(view.plan_view(made, every_layer=layers))
+    if made.problems:
+        raise typer.Exit(ExitCode.BAD_SPEC)
+    return None
+
+
+def nodes(output: Output = Format.TEXT) -> None:
+    """List the nodes a run can be put on: GPU, memory, speed, price."""
+    from ftjob.view.nodes import nodes_table
+
+    found = api.nodes()
+    if output is Format.JSON:
+        return print_json([node.model_dump(mode="json") for node in found])
+    return console().print(nodes_table(found))
+
+
+def planned(spec: Path, *, measure_mean: bool = False) -> "Plan":
+    """Plan, with the building of the dataset shown on stderr."""
+    with live.progress_bar(console(stderr=True)) as show:
+        return api.plan(spec, images_on(show), measure_mean=measure_mean)
+
+
+def explained(reference: str, output: Format) -> None:
+    """Say why a run or a training failed."""
+    found = api.explain(reference)
+    if output is Format.JSON:
+        return print_json(found.to_json())
+    return console().print(view.explanation(found))

@@ -1,0 +1,235 @@
+"""A first spec for a net and a folder of data: commented, and such that `ftjob plan` takes it as it is."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ftjob import files
+from ftjob.data.dataset import is_image_folder, is_lmdb
+from ftjob.data.folder import TRAIN, VAL
+from ftjob.data.read import inspect
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.net import zoo
+from ftjob.net.graph import graph
+from ftjob.net.heads import find_heads, no_head_error
+from ftjob.net.layertypes import param_count
+from ftjob.net.phases import phase_view
+from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.prepare import read_net
+from jobspec import SpecError, parse_spec
+
+DEFAULT_NAME = "fine-tune"
+LONGEST_NAME = 40
+VAL_SPLIT = 0.25
+COMMENTS_AT = 26
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a net's images are."""
+
+    crop: int | None
+    """Side of the square it takes; None where it does not say."""
+    mean: tuple[float, ...]
+    """Per channel (BGR); empty where it is not known."""
+    scale: float
+    mirror: bool
+    batch_size: int
+
+
+def write_spec(net: str, data: Path, weights: Path | None, out: Path | None, *, force: bool = False) -> Path:
+    """Write a spec and return its path: `out`, or the data's name with .yaml in the working folder.
+
+    Raises BadSpecError where the file is there already (unless `force`), BadNetError or BadDataError where
+    net, weights or data are not what a spec needs.
+    """
+    path = out or Path(f"{_name(data.absolute().name)}.yaml")
+    if path.exists() and not force:
+        raise BadSpecError(f"{path}: is there already: give another name, or --force to write over it")
+    if weights is not None and not weights.is_file():
+        raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
+    text = spec_text(net, data, weights, folder=path.absolute().parent, name=_name(path.stem))
+    try:
+        parse_spec(text, str(path))
+    except SpecError as error:
+        raise BadSpecError(str(error)) from error
+    files.write_text(path, text)
+    return path
+
+
+def spec_text(net: str, data: Path, weights: Path | None, *, folder: Path, name: str) -> str:
+    """Return the text of a spec whose file will lie in a folder. Raises BadNetError or BadDataError."""
+    parsed = read_net(net if net in zoo.NAMES else str(Path(net).absolute())).net
+    images = _input(net, parsed, tuned=weights is not None)
+    train, val = _places(data)
+
+    def place(path: Path) -> str:
+        return _yaml(_relative(path, folder))
+
+    sections = (
+        [(f"# `ftjob plan {name}.yaml` shows what this would do; docs/spec.md has every field.", "")],
+        [(f"name: {name}", "")],
+        _base(_yaml(net) if net in zoo.NAMES else place(Path(net)), place(weights) if weights else None),
+        _surgery(parsed),
+        _data(images, place(train), place(val) if val else None, _crop(images, train, net)),
+        _solver(tuned=weights is not None),
+        _LAST,
+    )
+    return "\n".join("\n".join(map(_line, section)) + "\n" for section in sections)
+
+
+_Line = tuple[str, str]
+"""Of the spec: YAML, and what is to be said of it."""
+
+_LAST: list[_Line] = [
+    ("resources:", ""),
+    ("  node: local", "this machine; `ftjob nodes` shows what else there is"),
+    ("# budget: {usd: 4.00}", "reached: snapshot, evaluate, bundle, stop"),
+    ("# accept: {accuracy: 0.80}", "what a CI run must reach"),
+    ("output: runs", "the run's folder is made in it"),
+]
+
+
+def _line(line: _Line) -> str:
+    text, comment = line
+    return f"{text:<{COMMENTS_AT}}  # {comment}" if comment else text
+
+
+def _base(net: str, weights: str | None) -> list[_Line]:
+    scratch = ("  # weights: FILE", "a .caffemodel; without it every layer starts from noise")
+    return [("base:", ""), (f"  net: {net}", ""), (f"  weights: {weights}", "") if weights else scratch]
+
+
+def _surgery(parsed: NetParameter) -> list[_Line]:
+    return [
+        ("surgery:", ""),
+        ("  heads: auto", "every classifier is found, renamed and gets num_output outputs"),
+        ("  num_output: auto", "the number of classes in the data"),
+        ("  freeze: none", "all layers learn; frozen ones save time, memory and overfitting:"),
+        (f"  # freeze: {{up_to: {_yaml(_middle(parsed))}}}", ""),
+        ("  head_lr_mult: 10", "new layers learn ten times faster than copied ones"),
+    ]
+
+
+def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[_Line]:
+    mean = _values(images.mean) if images.mean else "auto"
+    lines = [
+        ("data:", ""),
+        (f"  train: {train}", ""),
+        (f"  val: {val}", "") if val else (f"  val_split: {VAL_SPLIT}", "of every class, to test on"),
+        (f"  crop: {crop}", "the square the net takes") if crop else ("", ""),
+        (
+            f"  mean: {mean}",
+            "of the weights (BGR)" if images.mean else "of the training data",
+        ),
+        (f"  scale: {images.scale!r}", "") if images.scale != 1 else ("", ""),
+        (f"  mirror: {'true' if images.mirror else 'false'}", "at random in training"),
+        (f"  batch_size: {images.batch_size}", "`ftjob plan` says whether it fits the node's memory"),
+    ]
+    return [line for line in lines if line[0]]
+
+
+def _solver(*, tuned: bool) -> list[_Line]:
+    lr = ("  base_lr: 0.001", "a tenth of what nets are trained with from noise")
+    return [
+        ("solver:", ""),
+        lr if tuned else ("  base_lr: 0.01", "a tenth of it where the loss grows"),
+        ("  lr_policy: step", ""),
+        ("  stepsize: 33%", "of the run"),
+        ("  gamma: 0.1", ""),
+        ("  momentum: 0.9", ""),
+        ("  weight_decay: 0.0005", ""),
+        ("  epochs: 10", ""),
+    ]
+
+
+def _middle(net: NetParameter) -> str:
+    """A layer, or what the names around it begin with, in the middle of the way to the main head."""
+    view = graph(phase_view(net, TRAIN_PHASE))
+    main = next((head.layer for head in find_heads(net) if head.main), "")
+    ends = [index for index, layer in enumerate(view.layers) if layer.name == main]
+    way = [view.layers[index] for index in sorted(view.upstream(ends))]
+    learners = [layer.name for layer in way if param_count(layer)]
+    if not learners:
+        raise no_head_error(net)
+    return learners[len(learners) // 2].split("/")[0]
+
+
+def _name(text: str) -> str:
+    """Make a DNS label of some text."""
+    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].strip("-")
+    return cleaned or DEFAULT_NAME
+
+
+def _places(data: Path) -> tuple[Path, Path | None]:
+    """(train, val), val None where a share of train is to be kept. Raises BadDataError."""
+    train, val = data / TRAIN, data / VAL
+    if _is_data(train) and _is_data(val):
+        return train, val
+    if is_image_folder(data):
+        return data, None
+    if is_lmdb(data):
+        raise BadDataError(f"{data}: is one LMDB, and val is missing: give the folder that has train and val")
+    raise BadDataError(
+        f"{data}: has neither one folder of images per class, nor train and val in it: "
+        "give such a folder, or what `ftjob data build` made"
+    )
+
+
+def _is_data(path: Path) -> bool:
+    return is_lmdb(path) or is_image_folder(path)
+
+
+def _input(net: str, parsed: NetParameter, *, tuned: bool) -> Input:
+    if net in zoo.NAMES:
+        known = zoo.get(net)
+        mean = known.mean if tuned else ()
+        return Input(known.crop, mean, known.scale, known.channels == 3, _batch_size(parsed))
+    for layer in parsed.layer:
+        if layer.type == "Input" and layer.input_param.shape and len(layer.input_param.shape[0].dim) == 4:
+            return Input(layer.input_param.shape[0].dim[3], (), 1.0, True, BATCH_SIZE)
+        if layer.type in ("Data", "ImageData"):
+            told = layer.transform_param
+            mean = tuple(told.mean_value)
+            return Input(told.crop_size or None, mean, told.scale, told.mirror, _batch_size(parsed))
+    return Input(None, (), 1.0, True, BATCH_SIZE)
+
+
+def _batch_size(net: NetParameter) -> int:
+    """The TRAIN batch of a net's own data layer."""
+    sizes = [layer.data_param.batch_size for layer in net.layer if layer.type == "Data"]
+    return next((size for size in sizes if size), BATCH_SIZE)
+
+
+def _crop(images: Input, train: Path, net: str) -> int | None:
+    """The crop, where the stored images are not that size already. Raises BadDataError for smaller ones."""
+    if images.crop is None or not is_lmdb(train):
+        return images.crop
+    facts = inspect(train)
+    if min(facts.height, facts.width) < images.crop:
+        raise BadDataError(
+            f"{train}: images are {facts.width}x{facts.height}, and {net} takes {images.crop}x{images.crop}: "
+            "build larger ones with `ftjob data build --size`"
+        )
+    return None if (facts.height, facts.width) == (images.crop, images.crop) else images.crop
+
+
+def _values(numbers: Sequence[float]) -> str:
+    return "[" + ", ".join(f"{number:g}" for number in numbers) + "]"
+
+
+def _relative(place: Path, folder: Path) -> str:
+    """A path as seen from the spec's folder where it lies beneath it, else whole."""
+    whole = place.absolute()
+    inside = os.path.relpath(whole, folder)
+    return str(whole) if inside.startswith("..") else inside
+
+
+def _yaml(text: str) -> str:
+    return yaml.safe_dump(text, allow_unicode=True, width=1_000_000).splitlines()[0]
