@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ftjob.data.facts import DatasetFacts
-from ftjob.errors import BadDataError, BadSpecError
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net.heads import Head
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
+from ftjob.net.renew import unfilled
 from ftjob.net.shapes import NetShapes, infer_shapes
 from ftjob.net.solver import solver_param
 from ftjob.net.sources import IMAGES, LABELS, DataLayers
@@ -145,6 +146,11 @@ def weight_transfer(inputs: Inputs, operation: Operation) -> tuple[LayerTransfer
         raise BadSpecError(
             f"surgery.freeze: {listed(list(operation.frozen))} would stay noise, since there are no weights: "
             "give base.weights, or freeze none"
+        )
+    if starved := unfilled(operation.train_val):
+        raise BadNetError(
+            f"base.weights: without weights {listed(list(starved))} would start as zeros and stay so: give "
+            "base.weights, or a weight_filler in base.net"
         )
     return tuple(replace(row, kind="new", remark=_without_weights(row)) for row in transfer)
 

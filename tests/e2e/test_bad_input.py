@@ -62,10 +62,15 @@ NETS = [
     ('type: "InnerProduct"', 'type: "InnerProducts"', r"net.prototxt:\d+.*InnerProducts.*InnerProduct"),
     ("num_output", "num_outputs", r"net.prototxt:\d+:\d+.*num_outputs.*num_output"),
     ("layer {", "layer {{", r"net.prototxt:\d+:\d+"),
+    (
+        'weight_filler {\n      type: "xavier"\n    }',
+        "",
+        r"base.weights: without weights conv1/3x3 would start as zeros",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "sentence"), NETS, ids=[row[1] for row in NETS])
+@pytest.mark.parametrize(("old", "new", "sentence"), NETS, ids=[row[2] for row in NETS])
 def test_a_prototxt_that_cannot_be_read_is_refused(job: Job, old: str, new: str, sentence: str):
     """A net that Caffe would die of is named with its line before anything is started."""
     net_with(job, old, new)
