@@ -136,9 +136,7 @@ def test_nearly_the_same_picture(tmp_path: Path) -> None:
     report = check(train, val)
 
     assert report.ok
-    assert (
-        "1 picture is nearly as in train, such as train/003 = val/004" in told(report, "warning")[0]
-    )
+    assert "1 picture is nearly as in train, such as train/003 = val/004" in told(report, "warning")[0]
 
 
 def test_copies_are_not_looked_for_where_not_wanted(tmp_path: Path) -> None:
