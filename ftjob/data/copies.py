@@ -1,34 +1,39 @@
 """What copies of a picture mean: for training, for judging, and for the labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ftjob.data.duplicates import exact_groups, near_pairs
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob.data.duplicates import Pairs, exact_pairs, near_pairs
 from ftjob.data.findings import Finding, Severity
-from ftjob.data.survey import Survey, counted, some
+from ftjob.data.survey import TOLD, Survey, counted, some
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A picture in a dataset."""
+class _Pictures:
+    """All pictures of all datasets, one after the other."""
 
-    survey: Survey
-    index: int
+    names: list[str]
+    labels: NDArray[np.int64]
+    datasets: NDArray[np.int64]
 
-    @property
-    def label(self) -> int:
-        return self.survey.labels[self.index]
+    def across(self, pairs: Pairs) -> Mask:
+        return np.asarray(self.datasets[pairs[:, 0]] != self.datasets[pairs[:, 1]])
 
-    def __str__(self) -> str:
-        return f"{self.survey.facts.path.name}/{self.survey.keys[self.index]}"
+    def two_labels(self, pairs: Pairs) -> Mask:
+        return np.asarray(self.labels[pairs[:, 0]] != self.labels[pairs[:, 1]])
 
-
-Pair = tuple[Place, Place]
+    def neither(self, pairs: Pairs) -> Mask:
+        return ~self.across(pairs) & ~self.two_labels(pairs)
 
 
 @dataclass(frozen=True)
 class _Rule:
-    applies: Callable[[Pair], bool]
+    applies: Callable[[_Pictures, Pairs], Mask]
     severity: Severity
     """Of equal pictures; pictures that are nearly the same are a warning."""
     exact: str
@@ -36,29 +41,21 @@ class _Rule:
     """With {copies}, `3 pictures are`, and {such}, some of the pairs."""
 
 
-def _two_labels(pair: Pair) -> bool:
-    return pair[0].label != pair[1].label
-
-
-def _across(pair: Pair) -> bool:
-    return pair[0].survey is not pair[1].survey
-
-
 RULES = (
     _Rule(
-        _across,
+        _Pictures.across,
         "error",
         exact="{copies} in train and in val, such as {such}: take them out of one of the two",
         near="{copies} nearly as in train, such as {such}: take copies out of one of the two",
     ),
     _Rule(
-        _two_labels,
+        _Pictures.two_labels,
         "error",
         exact="{copies} there under two labels, such as {such}: mend the labels",
         near="{copies} nearly as one of another label, such as {such}: look which label is right",
     ),
     _Rule(
-        lambda pair: not _across(pair) and not _two_labels(pair),
+        _Pictures.neither,
         "warning",
         exact="{copies} there more than once, such as {such}: remove the copies",
         near="{copies} nearly as another, such as {such}: remove copies",
@@ -72,21 +69,46 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     The same picture in train and val makes every accuracy too good, and the same picture under two labels
     cannot be learned: errors where it is exact. All else is told as a warning.
     """
-    places = [Place(survey, index) for survey in surveys for index in range(len(survey.keys))]
-    prints = [place.survey.prints[place.index] for place in places]
-    exact = [(places[group[0]], places[other]) for group in exact_groups(prints) for other in group[1:]]
-    near = [(places[left], places[right]) for left, right in near_pairs(prints)]
+    pictures = _Pictures(
+        names=[f"{survey.facts.path.name}/{key}" for survey in surveys for key in survey.keys],
+        labels=np.array([label for survey in surveys for label in survey.labels]),
+        datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
+    )
+    prints = [one for survey in surveys for one in survey.prints]
     where = " and ".join(str(survey.facts.path) for survey in surveys)
-    return [*_findings(exact, where, nearly=False), *_findings(near, where, nearly=True)]
+    return [
+        *_findings(pictures, [exact_pairs(prints)], where, nearly=False),
+        *_findings(pictures, near_pairs(prints), where, nearly=True),
+    ]
 
 
-def _findings(pairs: list[Pair], where: str, *, nearly: bool) -> list[Finding]:
-    findings = []
-    for rule in RULES:
-        if found := [pair for pair in pairs if rule.applies(pair)]:
-            number = len({(place.survey.facts.path, place.index) for _, place in found})
-            message = (rule.near if nearly else rule.exact).format(
-                copies=counted(number, "picture"), such=some([f"{left} = {right}" for left, right in found])
-            )
-            findings.append(Finding("warning" if nearly else rule.severity, where, message))
-    return findings
+class _Told:
+    """The pictures that a rule applies to."""
+
+    def __init__(self, pictures: _Pictures) -> None:
+        self._names = pictures.names
+        self.copies: Mask = np.zeros(len(pictures.names), dtype=bool)
+        self.such: list[str] = []
+
+    def add(self, pairs: Pairs) -> None:
+        self.copies[pairs[:, 1]] = True
+        first = pairs[: TOLD + 1 - len(self.such)]
+        self.such += [f"{self._names[left]} = {self._names[right]}" for left, right in first]
+
+
+def _findings(pictures: _Pictures, found: Iterable[Pairs], where: str, *, nearly: bool) -> list[Finding]:
+    told = [_Told(pictures) for _ in RULES]
+    for pairs in found:
+        for rule, one in zip(RULES, told, strict=True):
+            one.add(pairs[rule.applies(pictures, pairs)])
+    return [
+        Finding(
+            "warning" if nearly else rule.severity,
+            where,
+            (rule.near if nearly else rule.exact).format(
+                copies=counted(int(one.copies.sum()), "picture"), such=some(one.such)
+            ),
+        )
+        for rule, one in zip(RULES, told, strict=True)
+        if one.such
+    ]

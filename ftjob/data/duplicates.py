@@ -1,6 +1,5 @@
 """Which pictures are the same, or nearly: from a fingerprint of each, without comparing all with all."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,11 @@ NEAR_CORRELATION = 0.97
 """What small versions of both must have in common: the hash alone takes any two round shapes for one."""
 SMALL = 16
 HASH_BITS = 64
+ROWS = 128
+"""Pictures that are compared with all others of their group at a time."""
+
+Pairs = NDArray[np.int64]
+"""(N, 2) places, the smaller first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,18 @@ def fingerprint(image: NDArray[np.uint8], exact: bytes) -> Fingerprint:
     return Fingerprint(exact, int.from_bytes(hashed.tobytes(), "big"), scaled.astype(np.int8))
 
 
-def exact_groups(prints: Sequence[Fingerprint]) -> list[list[int]]:
-    """Return the places of equal pictures, each group in order."""
-    places: dict[bytes, list[int]] = defaultdict(list)
-    for place, one in enumerate(prints):
-        places[one.exact].append(place)
-    return [group for group in places.values() if len(group) > 1]
+def exact_pairs(prints: Sequence[Fingerprint]) -> Pairs:
+    """Return every picture that was there before, beside the first place it was at."""
+    first: dict[bytes, int] = {}
+    pairs = [(first.setdefault(one.exact, place), place) for place, one in enumerate(prints)]
+    return np.array([pair for pair in pairs if pair[0] != pair[1]], dtype=np.int64).reshape(-1, 2)
 
 
-def near_pairs(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
+def near_pairs(prints: Sequence[Fingerprint]) -> Iterator[Pairs]:
     """Yield pairs of places of pictures that are nearly, but not exactly, the same; blank ones are left out.
 
     Two hashes that differ in at most NEAR_BITS bits agree in at least one of NEAR_BITS + 1 bands: only
-    pictures that agree in a band are compared.
+    pictures that agree in a band are compared. No pair comes twice.
     """
     places = _distinct(prints)
     if len(places) < 2:
@@ -66,8 +69,8 @@ def near_pairs(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
     bands = _bands(hashes)
     for number, band in enumerate(bands):
         for group in _equal(band):
-            for left, right in _close(group, hashes, small, bands[:number]):
-                yield tuple(sorted((places[left], places[right])))  # type: ignore[misc]
+            for pairs in _close(group, hashes, small, bands[:number]):
+                yield np.array(places)[np.sort(pairs, axis=1)]
 
 
 def _distinct(prints: Sequence[Fingerprint]) -> list[int]:
@@ -104,13 +107,15 @@ def _close(
     hashes: NDArray[np.uint64],
     small: NDArray[np.float32],
     earlier: list[NDArray[np.uint64]],
-) -> Iterator[tuple[int, int]]:
+) -> Iterator[Pairs]:
     """Near pairs inside a group, but for those that an earlier band has brought together already."""
-    for at, left in enumerate(group[:-1]):
-        others = group[at + 1 :]
-        near = np.bitwise_count(hashes[others] ^ hashes[left]) <= NEAR_BITS
+    for start in range(0, len(group), ROWS):
+        rows, others = group[start : start + ROWS], group[start:]
+        near = np.bitwise_count(hashes[rows, None] ^ hashes[others]) <= NEAR_BITS
+        near &= np.arange(len(others)) > np.arange(len(rows))[:, None]
         for band in earlier:
-            near &= band[others] != band[left]
-        for right in others[near]:
-            if small[left] @ small[right] >= NEAR_CORRELATION:
-                yield int(left), int(right)
+            near &= band[rows, None] != band[others]
+        if near.any():
+            near &= small[rows] @ small[others].T >= NEAR_CORRELATION
+            left, right = np.nonzero(near)
+            yield np.stack([rows[left], others[right]], axis=1)

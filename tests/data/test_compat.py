@@ -9,11 +9,12 @@ import pytest
 
 from ftjob.data.build import BuildOptions, build
 from ftjob.data.dataset import dataset_for
+from ftjob.data.datum import read_head
 from ftjob.data.read import inspect, records
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.mean import read_mean_image
 from ftjob.net.proto.caffe_pb2 import Datum
-from tests.data.images import file_of, photo, rgb, write_lmdb, write_photos
+from tests.data.images import file_of, photo, read_lmdb, rgb, write_lmdb, write_photos
 
 Program = Callable[..., str]
 READ = """
@@ -68,6 +69,12 @@ def test_encoded_records_of_convert_imageset_are_read(
     assert (facts.records, facts.height, facts.width, facts.encoded) == (20, 36, 44, True)
     assert facts.histogram == inspect(ours).histogram
     assert by_path(ours) == by_path(theirs)
+    if kind == "jpg":
+        assert jpegs(ours) == jpegs(theirs)
+
+
+def jpegs(folder: Path) -> dict[bytes, bytes]:
+    return {key[9:]: value[read_head(value, "it").data] for key, value in read_lmdb(folder)}
 
 
 @pytest.mark.parametrize("encoding", ["raw", "png", "jpg"])
