@@ -31,7 +31,7 @@ def init(
 ) -> None:
     """Write a first spec, commented, that `ftjob plan` takes as it is."""
     written = api.init(net, data, weights, out, force=force)
-    console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True)
+    console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True, markup=False)
 
 
 def plan(

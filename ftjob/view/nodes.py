@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from ftjob.nodes import Node
@@ -19,7 +20,7 @@ def nodes_table(nodes: "Iterable[Node]") -> Table:
     table.add_column("ENGINES", no_wrap=True)
     for node in nodes:
         spot = node.price.spot
-        table.add_row(
+        cells = (
             node.name,
             node.gpu,
             "–" if node.gpu_memory_gib is None else f"{node.gpu_memory_gib:g}",
@@ -29,4 +30,5 @@ def nodes_table(nodes: "Iterable[Node]") -> Table:
             "–" if spot is None else f"{spot:g}",
             "caffe, torch" if node.runs_caffe else "torch",
         )
+        table.add_row(*map(Text, cells))  # as it stands: a user's words are no markup
     return table

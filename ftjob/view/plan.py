@@ -55,7 +55,7 @@ def summary(plan: "Plan") -> RenderableType:
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
     for name, said in _lines(plan):
-        lines.add_row(name, said)
+        lines.add_row(name, said if isinstance(said, Text) else Text(said))
     problems = [Text(f"✗ {sentence}", "bold red") for sentence in plan.problems]
     warnings = [Text(f"! {sentence}", "yellow") for sentence in plan.warnings]
     assumed = Text("assumed: " + "; ".join(plan.forecast.cost.assumptions), "dim")
@@ -76,7 +76,8 @@ def layers_table(plan: "Plan", *, every_layer: bool) -> Table:
     for row in layer_rows(plan.transfer, heads, every_layer=every_layer):
         style = "bold green" if row.kind == HEAD else KIND_STYLE.get(row.kind, "red")
         more = [Text.assemble(f"{row.shapes} ", (row.remark, "dim"))] if every_layer else []
-        table.add_row(row.layers, row.types, count(row.parameters), Text(row.kind, style), *more)
+        cells = (Text(row.layers), Text(row.types), Text(count(row.parameters)), Text(row.kind, style))
+        table.add_row(*cells, *more)
     return table
 
 
