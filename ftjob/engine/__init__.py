@@ -1,6 +1,6 @@
 """The seam between ftjob and whatever trains: Caffe's verbs, arrays in, arrays out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,8 +56,18 @@ class Engine(Process, Protocol):
         """Updates done so far."""
         ...
 
+    def steps(self, iterations: int) -> Iterator[list[Iteration]]:
+        """Do that many updates, and yield them as they are made: all of some 0.2 s, or each where one takes
+        longer. The engine goes on while the caller looks at them; `halt` ends it early, and then too every
+        update that was made is yielded. Never tests, never snapshots by itself."""
+        ...
+
+    def halt(self) -> None:
+        """Have `steps` end after the update that the engine is at."""
+        ...
+
     def step(self, iterations: int) -> list[Iteration]:
-        """Do that many updates, one Iteration for each. Never tests, never snapshots by itself."""
+        """Do that many updates, and return them together."""
         ...
 
     def test(self, images: int, blobs: Sequence[str]) -> Blobs:

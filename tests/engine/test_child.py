@@ -53,6 +53,17 @@ def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job):
     engine.close()
 
 
+def test_a_halt_right_behind_its_steps_is_seen(job: Job):
+    """Though both may come in one read of the pipe."""
+    with opened(job(nets.softmax_regression())) as engine:
+        for _ in range(100):
+            engine.child.tell("steps", iterations=10**8)
+            engine.child.tell("halt")
+            done = False
+            while not done:
+                done = engine.child.hear()[0]["done"]
+
+
 PARENT = """
 import sys, threading
 from pathlib import Path

@@ -115,7 +115,7 @@ CAUSES: dict[str, tuple[Callable[[Path], None], type[FtjobError], str]] = {
     "no LMDB": (
         _edited('source: "val"', 'source: "vel"'),
         BadDataError,
-        "LMDB vel of the TEST net .* No such",
+        r"LMDB vel of the TEST net .*\(No such",
     ),
     "empty": (_no_records, BadDataError, "LMDB train of the TRAIN net is empty"),
     "garbage": (_val(b"x" * 9000), BadDataError, "LMDB val of the TEST net .* not an LMDB file"),

@@ -196,3 +196,39 @@ def test_weights_are_taken_by_layer_name(job: Job, opened: Open):
     learned = nets.layers(kept)
     assert all(np.array_equal(a, b) for a, b in zip(second["conv"], learned["conv"], strict=True))
     assert not np.array_equal(second["fc_new"][0], learned["fc"][0])
+
+
+def test_steps_are_told_while_the_engine_goes_on(job: Job, opened: Open):
+    """Every update once, in order, and several times in the course of a long row of them."""
+    engine = opened(job(nets.softmax_regression()))
+
+    told = list(engine.steps(30000))
+
+    assert [step.iteration for some in told for step in some] == list(range(1, 30001))
+    assert len(told) > 1
+    assert engine.iteration == 30000
+
+
+def test_a_halt_loses_no_update(job: Job, opened: Open):
+    """The engine stops soon, all it did is told, and what comes next goes on from there."""
+    engine = opened(job(nets.softmax_regression()))
+    told = []
+
+    for some in engine.steps(10**7):
+        told += some
+        engine.halt()
+
+    assert [step.iteration for step in told] == list(range(1, len(told) + 1))
+    assert engine.iteration == len(told) < 10**7
+    engine.halt()  # with nothing to halt
+    assert engine.step(1)[0].iteration == len(told) + 1
+
+
+def test_steps_may_be_turned_away_from(job: Job, opened: Open, tmp_path: Path):
+    """Whatever is asked next ends them first, and counts them."""
+    engine = opened(job(nets.softmax_regression()))
+    next(engine.steps(10**7))
+
+    kept = engine.snapshot(tmp_path)
+
+    assert kept.iteration == engine.iteration > 1

@@ -69,6 +69,11 @@ class Child:
         self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object
     ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Send a command and wait for its reply. The process's death ends the wait at once."""
+        self.tell(command, arrays, **fields)
+        return self.hear()
+
+    def tell(self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object) -> None:
+        """Send a command."""
         if self._end:
             raise errors.EngineError(f"the engine ended before: {self._end}")
         with self._ending_on_error():
@@ -76,6 +81,10 @@ class Child:
                 wire.send(self._requests, {"command": command, **fields}, arrays or {})
             except BrokenPipeError:
                 raise self._death() from None
+
+    def hear(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+        """Wait for a reply."""
+        with self._ending_on_error():
             return self._reply()
 
     @property

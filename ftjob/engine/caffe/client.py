@@ -135,26 +135,51 @@ class CaffeEngine(_Held):
         super().__init__(child)
         self._prefix_fd = prefix_fd
         self._iteration = 0
+        self._stepping = False
 
     @property
     def iteration(self) -> int:
         return self._iteration
 
-    def step(self, iterations: int) -> list[Iteration]:
-        reply, _ = self.child.call("step", iterations=iterations)
+    def steps(self, iterations: int) -> Iterator[list[Iteration]]:
+        self._settle()
+        self.child.tell("steps", iterations=iterations)
+        self._stepping = True
+        while self._stepping:
+            if done := self._hear_steps():
+                yield done
+
+    def _hear_steps(self) -> list[Iteration]:
+        reply, _ = self.child.hear()
         done = [
             Iteration(iteration, loss, dict(zip(reply["outputs"], outputs, strict=True)), rate, seconds)
             for iteration, loss, outputs, rate, seconds in reply["rows"]
         ]
         self._iteration += len(done)
+        self._stepping = not reply["done"]
         return done
+
+    def halt(self) -> None:
+        if self._stepping:
+            self.child.tell("halt")
+
+    def _settle(self) -> None:
+        """End steps that the caller turned away from."""
+        self.halt()
+        while self._stepping:
+            self._hear_steps()
+
+    def step(self, iterations: int) -> list[Iteration]:
+        return [each for some in self.steps(iterations) for each in some]
 
     def test(self, images: int, blobs: Sequence[str]) -> Blobs:
         if images < 1:
             raise BadDataError("a test needs at least one image")
+        self._settle()
         return self.child.call("test", images=images, blobs=list(blobs))[1]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
+        self._settle()
         directory = directory.absolute()
         try:
             reply, _ = self.child.call("snapshot", directory=str(directory), prefix_fd=self._prefix_fd)
@@ -170,6 +195,7 @@ class CaffeEngine(_Held):
 
     def restore(self, solverstate: Path, caffemodel: Path) -> None:
         state, model = _whole(solverstate), _whole(caffemodel)
+        self._settle()
         reply, _ = self.child.call("restore", solverstate=state, caffemodel=model)
         self._iteration = int(reply["iteration"])
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import select
 import signal
 import sys
 from importlib import machinery, util
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, Optional
 
 if TYPE_CHECKING:
     from ftjob.engine.caffe.process import deploy, training, wire
@@ -121,7 +122,8 @@ def ignore_signals() -> None:
 def main(requests_fd: int, replies_fd: int, parent: int) -> None:
     """Answer requests until the pipe ends."""
     die_with(parent)
-    with os.fdopen(requests_fd, "rb") as requests, os.fdopen(replies_fd, "wb") as replies:
+    # requests have no buffer: what came is to be seen by `halted`
+    with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
         ignore_signals()
         try:
             server = Server(load_pycaffe())
@@ -133,18 +135,34 @@ def main(requests_fd: int, replies_fd: int, parent: int) -> None:
         while True:
             try:
                 request, arrays = wire.receive(requests)
-            except EOFError:
+                for reply in answer(server, request, arrays, lambda: halted(requests)):
+                    wire.send(replies, *reply)
+            except (EOFError, BrokenPipeError):
                 return
-            wire.send(replies, *answer(server, request, arrays))
 
 
-def answer(server: Server, request: Dict[str, Any], arrays: Dict[str, Any]) -> wire.Frame:
+def answer(
+    server: Server, request: Dict[str, Any], arrays: Dict[str, Any], halted: Callable[[], bool]
+) -> Iterator[wire.Frame]:
     """Answer one request; what Python raises goes back as an error (what Caffe logs as fatal does not)."""
     command = request.pop("command")
     try:
-        return server.answer(command, request, arrays)
+        if command == "steps":
+            yield from server.opened.steps(halted=halted, **request)
+        elif command != "halt":  # a halt that came when the last step was done
+            yield server.answer(command, request, arrays)
+    except EOFError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-        return {"error": type(error).__name__, "message": str(error)}, {}
+        yield {"error": type(error).__name__, "message": str(error)}, {}
+
+
+def halted(requests: BinaryIO) -> bool:
+    """Tell whether something came while steps are made: that is `halt`, or the end of the pipe (EOFError)."""
+    if not select.select([requests], [], [], 0)[0]:
+        return False
+    wire.receive(requests)
+    return True
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional
 
 if TYPE_CHECKING:
     from ftjob.engine.caffe.process import snapshotfile, wire
@@ -16,6 +16,7 @@ else:
     import snapshotfile
     from nets import Collected, Net
 
+TELL_SECONDS = 0.2
 PARTIAL = ".partial"
 """What a snapshot's files are called until they are whole: ".partial_iter_<N>.caffemodel"."""
 
@@ -35,18 +36,29 @@ class Training:
         for each in [self.train] + self.tests if weights else []:
             each.net.copy_from(weights)
 
-    def step(self, iterations: int) -> wire.Frame:
-        """Update that many times; one row [iteration, loss, outputs, learning rate, seconds] for each."""
+    def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
+        """Update that many times, or until halted; a frame with the rows of every 0.2 s.
+
+        A row is [iteration, loss, outputs, learning rate, seconds].
+        """
         scalars = self.train.scalars()
-        rows = []
+        names = [name for name, _ in scalars]
+        rows: List[Any] = []
+        sent = start = time.perf_counter()
         for _ in range(iterations):
-            start = time.perf_counter()
             loss = self._gradients()
             rate = self.solver.lr
             self.solver.apply_update()
             outputs = [float(blob.data.flat[0]) for _, blob in scalars]
-            rows.append([self.solver.iter, loss, outputs, rate, time.perf_counter() - start])
-        return {"outputs": [name for name, _ in scalars], "rows": rows}, {}
+            now = time.perf_counter()
+            rows.append([self.solver.iter, loss, outputs, rate, now - start])
+            start = now
+            if halted():
+                break
+            if now - sent > TELL_SECONDS:
+                yield {"outputs": names, "rows": rows, "done": False}, {}
+                sent, rows = now, []
+        yield {"outputs": names, "rows": rows, "done": True}, {}
 
     def _gradients(self) -> float:
         """Leave the gradients of iter_size batches in the net; return their mean loss."""

@@ -3,7 +3,8 @@
 A frame is the length of its header (4 bytes, little-endian), the header (a JSON object in UTF-8) and then the
 bytes of its arrays, C-contiguous, in the order in which the header's "arrays" lists [name, dtype, shape].
 A request's header has "command" and that command's arguments; a reply's has the result, or "error" and
-"message". Each request gets one reply; a pipe that ends means that the other side is gone.
+"message". Each request gets one reply, but for `steps`, which gets several, the last one with "done" true,
+and `halt`, which gets none: it ends `steps` early. A pipe that ends means that the other side is gone.
 """
 
 from __future__ import annotations
@@ -39,8 +40,7 @@ def receive(stream: BinaryIO) -> Frame:
 
 def _array(stream: BinaryIO, dtype: str, shape: list[int]) -> Any:
     array = np.empty(shape, dtype)
-    if stream.readinto(_bytes_of(array)) < array.nbytes:  # type: ignore[attr-defined]
-        raise EOFError("the other side closed the pipe")
+    _fill(stream, _bytes_of(array))
     return array
 
 
@@ -50,7 +50,15 @@ def _bytes_of(array: Any) -> Any:
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) < count:
-        raise EOFError("the other side closed the pipe")
-    return data
+    data = bytearray(count)
+    _fill(stream, memoryview(data))
+    return bytes(data)
+
+
+def _fill(stream: BinaryIO, view: memoryview) -> None:
+    """Read until the view is full: a stream without a buffer gives what is there."""
+    while len(view):
+        count = stream.readinto(view)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError("the other side closed the pipe")
+        view = view[count:]
