@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -170,10 +171,13 @@ class Timed:
         return getattr(self.engine, name)
 
     def step(self, iterations: int) -> list[Iteration]:
+        return [each for some in self.steps(iterations) for each in some]
+
+    def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         self.begin = self.begin or time.perf_counter()
-        done = self.engine.step(iterations)
-        self.end = time.perf_counter()
-        return done
+        for some in self.engine.steps(iterations):
+            self.end = time.perf_counter()
+            yield some
 
 
 def time_caffe(run: RunFolder, kind: str) -> float:
