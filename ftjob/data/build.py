@@ -88,7 +88,7 @@ def _fill_stage(
     write_mean_image(stage.mean, mean)
     files.write_text(stage.labels, "".join(f"{name}\n" for name in plan.classes))
     return Manifest(
-        sources={part.split: str(part.listing.folder.root) for part in plan.parts},
+        sources={part.split: part.listing.tree.name for part in plan.parts},
         options=asdict(options),
         made_with=made_with(),
         labels=plan.classes,

@@ -68,7 +68,7 @@ def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Ea
     """Make the records at places start to end of a part."""
     shape = Shape(options.height, options.width, options.mode, options.color)
     sums = np.zeros((shape.height, shape.width, 3)[: 3 if shape.color else 2], dtype=np.float32)
-    known = earlier.lines.get(str(part.listing.folder.root), {})
+    known = earlier.lines.get(part.listing.tree.name, {})
     images = []
     for place in range(start, end):
         at = part.places[place]
@@ -85,7 +85,7 @@ def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Ea
 
 def _fresh(part: Part, at: int, shape: Shape, encoding: str) -> _Image:
     try:
-        file = part.listing.folder.read(part.listing.paths[at])
+        file = part.listing.tree.read(part.listing.paths[at])
     except OSError as error:
         return _Image("", error=f"cannot be read ({error.strerror})")
     sha256 = hashlib.sha256(file).hexdigest()

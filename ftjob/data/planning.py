@@ -86,7 +86,7 @@ def _digest(parts: tuple[Part, ...], options: BuildOptions, seed: bytes) -> str:
     digest = hashlib.sha256(seed + repr(options).encode())
     for part in parts:
         listing = part.listing
-        digest.update(f"{part.split} {listing.folder.root}\n".encode(errors="surrogateescape"))
+        digest.update(f"{part.split} {listing.tree.name}\n".encode(errors="surrogateescape"))
         for at in part.places:
             line = f"{listing.paths[at]}\t{listing.labels[at]}\t{listing.stamps[at]}\n"
             digest.update(line.encode(errors="surrogateescape"))

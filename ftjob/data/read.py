@@ -32,9 +32,10 @@ class Record:
 
 
 @contextmanager
-def opened(location: Path) -> Iterator[lmdb.Environment]:
+def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environment]:
     """Open an LMDB for reading: memory-mapped, without a lock file, so that a read-only mount will do.
 
+    `in_order` says that whole records are going to be read in key order, for which the system reads ahead.
     Raises BadDataError where it is missing, no LMDB, cut short or empty.
     """
     data = location / DATA_FILE
@@ -43,7 +44,7 @@ def opened(location: Path) -> Iterator[lmdb.Environment]:
     if not data.is_file():
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
     try:
-        env = lmdb.open(str(location), readonly=True, lock=False, readahead=False)
+        env = lmdb.open(str(location), readonly=True, lock=False, readahead=in_order)
     except lmdb.Error as error:
         raise BadDataError(
             f"{location}: is no LMDB that can be read ({error}): copy or build it again"
@@ -61,9 +62,13 @@ def opened(location: Path) -> Iterator[lmdb.Environment]:
 
 
 @contextmanager
-def reading(location: Path) -> Iterator[lmdb.Cursor]:
+def reading(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Cursor]:
     """Open an LMDB as `opened` does, with a cursor whose values are views of the file."""
-    with opened(location) as env, env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+    with (
+        opened(location, in_order=in_order) as env,
+        env.begin(buffers=True) as transaction,
+        transaction.cursor() as cursor,
+    ):
         yield cursor
 
 
@@ -73,7 +78,7 @@ def inspect(location: Path, *, believe_manifest: bool = True) -> DatasetFacts:
     Where a manifest tells of an LMDB of this size, its counts are believed and the first record alone is
     read; else the head of every record. Raises BadDataError.
     """
-    with reading(location) as cursor:
+    with reading(location, in_order=False) as cursor:
         cursor.first()
         key, value = cursor.item()
         head = read_head(value, _where(location, key))
@@ -112,7 +117,7 @@ def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
     past the end."""
     wanted = list(indices)
     found: dict[int, Record] = {}
-    with reading(location) as cursor:
+    with reading(location, in_order=False) as cursor:
         at, there = 0, cursor.first()
         for index in sorted(set(wanted)):
             there = there and _skip(cursor, index - at)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.data.tree import Folder, is_image_name
+from ftjob.data.tree import Folder, Tree, is_image_name
 from ftjob.errors import BadDataError
 
 CSV_SUFFIX = ".csv"
@@ -17,7 +17,7 @@ PATH_COLUMN, LABEL_COLUMN = "path", "label"
 class Listing:
     """The images of one source, each with its label: three columns of one length."""
 
-    folder: Folder
+    tree: Tree
     """What the paths are relative to."""
     classes: tuple[str, ...]
     """Class names in label order."""
@@ -47,8 +47,8 @@ def list_images(source: Path, classes: tuple[str, ...] = ()) -> Listing:
 
 
 def _by_folders(source: Path, classes: tuple[str, ...]) -> Listing:
-    folder = Folder(source)
-    names = class_order(folder.folders())
+    tree = Folder(source)
+    names = class_order(tree.folders())
     if not names:
         raise BadDataError(
             f"{source}: holds no folders: put the images of every class into a folder of its own"
@@ -60,7 +60,7 @@ def _by_folders(source: Path, classes: tuple[str, ...]) -> Listing:
     stamps: list[str] = []
     label_of = {name: label for label, name in enumerate(classes or names)}
     for name in names:
-        found = [(path, stamp) for path, stamp in folder.files(name) if is_image_name(path)]
+        found = [(path, stamp) for path, stamp in tree.files(name) if is_image_name(path)]
         if not found and not classes:
             raise BadDataError(f"{source / name}: holds no images: add some, or remove the folder")
         paths.extend(path for path, _ in found)
@@ -68,7 +68,7 @@ def _by_folders(source: Path, classes: tuple[str, ...]) -> Listing:
         labels.extend([label_of[name]] * len(found))
     if not paths:
         raise BadDataError(f"{source}: holds no images: put some into the folders")
-    return Listing(folder, classes or tuple(names), paths, labels, stamps)
+    return Listing(tree, classes or tuple(names), paths, labels, stamps)
 
 
 def class_order(names: Sequence[str]) -> list[str]:
@@ -122,12 +122,12 @@ def _lines(source: Path) -> list[str]:
 def _by_rows(source: Path, rows: list[_Row], classes: tuple[str, ...]) -> Listing:
     if not rows:
         raise BadDataError(f"{source}: lists no images: write one `path label` per line")
-    folder = Folder(source.parent)
+    tree = Folder(source.parent)
     named = source.suffix.lower() == CSV_SUFFIX and not all(_is_integer(row.label) for row in rows)
     labels = _named_labels(source, rows, classes) if named else _numbers(source, rows)
     names = classes or _class_names(rows, labels, named)
     return Listing(
-        folder, names, [row.path for row in rows], labels, [_stamp(source, folder, row) for row in rows]
+        tree, names, [row.path for row in rows], labels, [_stamp(source, tree, row) for row in rows]
     )
 
 
@@ -163,11 +163,11 @@ def _class_names(rows: list[_Row], labels: list[int], named: bool) -> tuple[str,
     return tuple(str(label) for label in range(max(labels) + 1))
 
 
-def _stamp(source: Path, folder: Folder, row: _Row) -> str:
-    stamp = folder.stamp(row.path)
+def _stamp(source: Path, tree: Tree, row: _Row) -> str:
+    stamp = tree.stamp(row.path)
     if stamp is None:
         raise BadDataError(
-            f"{source}: line {row.line}: {row.path} is not there, looked for in {folder.root}: mend the path"
+            f"{source}: line {row.line}: {row.path} is not there, looked for in {tree.name}: mend the path"
         )
     return stamp
 

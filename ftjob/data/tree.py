@@ -1,9 +1,10 @@
-"""A folder of image files on this machine. A bucket has the same four verbs."""
+"""Where image files lie, and what is asked of that place."""
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -29,19 +30,46 @@ def is_image_name(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a pure, often called test
 
 
-@dataclass(frozen=True)
-class Folder:
-    """Files by their path relative to a root, with forward slashes."""
+class Tree(Protocol):
+    """Files by their path relative to a root, with forward slashes: a folder, or what is like one."""
 
-    root: Path
+    @property
+    def name(self) -> str:
+        """Where it is, the same from wherever one looks."""
+        ...
 
     def folders(self) -> list[str]:
         """Return the names of the folders right below the root, but for hidden ones."""
+        ...
+
+    def files(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Yield (path, stamp) of every file below a folder, in order of name, folders in folders included."""
+        ...
+
+    def stamp(self, path: str) -> str | None:
+        """Return what changes when the file changes; None where it is not there."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes; called from several threads. Raises OSError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on this machine."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.root.absolute())
+
+    def folders(self) -> list[str]:
         with os.scandir(self.root) as found:
             return sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
 
     def files(self, folder: str) -> Iterator[tuple[str, str]]:
-        """Yield (path, stamp) of every file below a folder, in order of name, folders in folders included."""
         with os.scandir(self.root / folder) as found:
             entries = sorted(
                 (entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name
@@ -54,14 +82,12 @@ class Folder:
                 yield path, _stamp(entry.stat())
 
     def stamp(self, path: str) -> str | None:
-        """Return what changes when the file changes (its size and time); None where it is not there."""
         try:
             return _stamp((self.root / path).stat())
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read(self, path: str) -> bytes:
-        """Return a file's bytes. Raises OSError."""
         with open(os.path.join(self.root, path), "rb", buffering=0) as file:  # noqa: PTH118, PTH123 - often called
             return file.read()
 
