@@ -18,9 +18,6 @@ from ftjob.worker.recorder import Recorder
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
 
-CHUNK_SECONDS = 0.2
-"""How long the engine is left alone: the most a stop request waits beyond one iteration."""
-
 
 class Outcome(Enum):
     """How the loop ended, when it was not by an error."""
@@ -55,19 +52,19 @@ class Training:
         """
         solver = self.plan.solver
         self.start_seconds = self.recorder.attempt_seconds
-        per_chunk = 1
         if self.engine.iteration == 0:
             self.test()
         else:
             self.last_snapshot = self.engine.iteration
         while self.engine.iteration < solver.max_iter:
-            if self.stop or self.budget_is_near():
+            if self.must_end():
                 return self.end_early()
             due = next_event(self.engine.iteration, (solver.test_interval, solver.snapshot), solver.max_iter)
-            steps = self.engine.step(min(per_chunk, due - self.engine.iteration))
-            self.recorder.trained(steps, self.eta_seconds())
-            refuse_divergence(steps, self.plan.spec.solver.base_lr)
-            per_chunk = chunk(steps)
+            for steps in self.engine.steps(due - self.engine.iteration):
+                self.recorder.trained(steps, self.eta_seconds())
+                refuse_divergence(steps, self.plan.spec.solver.base_lr)
+                if self.must_end():
+                    self.engine.halt()
             self.test_and_snapshot_when_due()
         if self.stop:
             return self.end_early()
@@ -129,6 +126,10 @@ class Training:
         self.snapshot_seconds = time.monotonic() - begin
         self.recorder.update(snapshot=written.iteration, **best_fields(snapshots.list_snapshots(self.folder)))
 
+    def must_end(self) -> bool:
+        """Return whether somebody or the budget asks for an end."""
+        return bool(self.stop) or self.budget_is_near()
+
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
         reserve = 2 * (self.test_seconds + self.snapshot_seconds + self.start_seconds)
@@ -149,12 +150,6 @@ class Training:
 def next_event(iteration: int, intervals: Iterable[int], max_iter: int) -> int:
     """Return the next iteration at which something is due: a multiple of an interval, or the end."""
     return min([max_iter, *((iteration // interval + 1) * interval for interval in intervals)])
-
-
-def chunk(steps: list[Iteration]) -> int:
-    """Return how many iterations of this speed fill CHUNK_SECONDS; at least one."""
-    seconds = sum(step.seconds for step in steps) / len(steps)
-    return max(1, int(CHUNK_SECONDS / seconds)) if seconds > 0 else len(steps) * 2
 
 
 def best_fields(found: list[Snapshot]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from ftjob.engine import Iteration
 from ftjob.errors import DivergedError
-from ftjob.worker.train import CHUNK_SECONDS, chunk, next_event, refuse_divergence
+from ftjob.worker.train import next_event, refuse_divergence
 
 
 def step(loss: float = 1.0, seconds: float = 0.01, **outputs: float) -> Iteration:
@@ -17,12 +17,6 @@ def step(loss: float = 1.0, seconds: float = 0.01, **outputs: float) -> Iteratio
 def test_the_next_event_is_the_nearest_multiple_or_the_end(iteration: int, due: int):
     """Tests every 30, snapshots every 50, the end at 110: the loop stops the engine exactly there."""
     assert next_event(iteration, (30, 50), 110) == due
-
-
-@pytest.mark.parametrize(("seconds", "iterations"), [(0.01, 20), (CHUNK_SECONDS, 1), (60.0, 1)])
-def test_a_chunk_is_as_long_as_a_stop_may_wait(seconds: float, iterations: int):
-    """Fast iterations go by the dozen, slow ones singly: a stop is heard soon either way."""
-    assert chunk([step(seconds=seconds)] * 3) == iterations
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
