@@ -18,6 +18,9 @@ from ftjob.worker.recorder import Recorder
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
 
+END_SECONDS = 10.0
+"""What an end takes beyond what can be measured before: golden images, curves, digests."""
+
 
 class Outcome(Enum):
     """How the loop ended, when it was not by an error."""
@@ -132,7 +135,7 @@ class Training:
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        reserve = 2 * (self.test_seconds + self.snapshot_seconds + self.start_seconds)
+        reserve = END_SECONDS + 2 * (self.test_seconds + self.snapshot_seconds + self.start_seconds)
         return self.recorder.seconds + reserve >= self.deadline_seconds
 
     def eta_seconds(self) -> float:
