@@ -88,12 +88,12 @@ def run(folder: Path, net: str) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1000
 
 
-def write_lmdb(path: Path, records: int) -> None:
-    """Write black images of ten classes."""
+def write_lmdb(path: Path, records: int, classes: int = 10) -> None:
+    """Write black images of some classes."""
     pixels = bytes(3 * SIDE * SIDE)
     with lmdb.open(str(path), map_size=1 << 28) as env, env.begin(write=True) as txn:
         for number in range(records):
-            datum = encode_datum(pixels, number % 10, channels=3, height=SIDE, width=SIDE)
+            datum = encode_datum(pixels, number % classes, channels=3, height=SIDE, width=SIDE)
             txn.put(b"%08d" % number, datum)
 
 
