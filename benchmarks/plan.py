@@ -88,12 +88,13 @@ def run(folder: Path, net: str) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1000
 
 
-def write_lmdb(path: Path, records: int, classes: int = 10) -> None:
-    """Write black images of some classes."""
-    pixels = bytes(3 * SIDE * SIDE)
+def write_lmdb(path: Path, records: int, classes: int = 10, channels: int = 3, side: int = SIDE) -> None:
+    """Write images of some classes, each class in a shade of its own."""
     with lmdb.open(str(path), map_size=1 << 28) as env, env.begin(write=True) as txn:
         for number in range(records):
-            datum = encode_datum(pixels, number % classes, channels=3, height=SIDE, width=SIDE)
+            label = number % classes
+            pixels = bytes([label * 255 // classes]) * (channels * side * side)
+            datum = encode_datum(pixels, label, channels=channels, height=side, width=side)
             txn.put(b"%08d" % number, datum)
 
 

@@ -100,7 +100,7 @@ def last_words(log: str) -> LastWords:
         elif match := re.match(r'\s+source: "(.*)"', line):
             source = match[1]
         elif match := _TEXT_ERROR.search(line):
-            text_error = f"{match['at']}: {match['error']}"
+            text_error = f"{match['at']}: {match['error'].rstrip('.')}"
     return LastWords(text, place, net or "the net", layer, source, text_error)
 
 

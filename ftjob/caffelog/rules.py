@@ -76,6 +76,7 @@ RULES = (
         r"Failed to parse (?:Net|Solver)Parameter file: (?P<file>.*prototxt)",
         BadNetError,
         "{file}:{parse}",
+        "correct the prototxt there",
     ),
     Rule(
         r"Failed to parse NetParameter file: (?P<file>.*)",
