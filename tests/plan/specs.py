@@ -28,3 +28,8 @@ def changed(changes: dict[str, Any]) -> JobSpec:
 def plan(**changes: Any) -> Plan:
     """Plan the page's spec with some sections changed, in the working folder."""
     return api.plan(changed(changes), measure_mean=False)
+
+
+def relearned() -> Plan:
+    """GoogLeNet with all four kinds of layers that have params: copied, frozen, new, and heads."""
+    return plan(surgery={"relearn": ["inception_5b/5x5"]})
