@@ -17,6 +17,7 @@ from ftjob.layout import RunFolder
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
+from ftjob.net.suggest import did_you_mean
 from ftjob.net.weights import read_weights
 from ftjob.nodes import get_node
 from ftjob.plan.inputs import Inputs, Weights
@@ -134,8 +135,8 @@ def read_net(location: str) -> ParsedNet:
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError as error:
-        names = ", ".join(zoo.NAMES)
-        message = f"base.net: {path} is not there; give a prototxt's path or a built-in net ({names})"
+        hint, names = did_you_mean(path.name, zoo.NAMES), ", ".join(zoo.NAMES)
+        message = f"base.net: {path} is not there{hint}; give a prototxt's path or a built-in net ({names})"
         raise BadNetError(message) from error
     except OSError as error:
         raise BadNetError(f"base.net: {path} cannot be read ({error.strerror}): give a prototxt") from error

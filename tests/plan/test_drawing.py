@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import ImageFont
 
 from ftjob.net import zoo
+from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.plan.plan import Plan
 from ftjob.report.boxes import boxes_of
 from ftjob.report.drawing import GAP, HEIGHT, LOOKS, MARGIN, RISE, draw
@@ -122,6 +124,24 @@ def test_every_layer_with_params_is_drawn_once(in_faces: Path, name: str) -> Non
     for layer, kind in types.items():
         assert layer in names or kind in ("BatchNorm", "Scale")
     assert {box.name for box in boxes.boxes if box.kind == "head"} == {head.layer for head in made.heads}
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_arrows_are_the_blobs_that_are_read(in_faces: Path, name: str) -> None:
+    """A box has as many arrows as its layer has bottoms, labels apart; nothing ends but in a loss."""
+    made = any_net(name)
+    net = boxes_of(made)
+    into, out = Counter(end for _, end in net.arrows), Counter(start for start, _ in net.arrows)
+    bottoms = {
+        layer.name: len(set(layer.bottom) - {"label"})
+        for layer in made.train_val.layer
+        if not layer.include or layer.include[0].phase == TRAIN
+    }
+
+    assert [into[number] for number, _ in enumerate(net.boxes)] == [bottoms[box.name] for box in net.boxes]
+    assert {box.name for number, box in enumerate(net.boxes) if not out[number]} == {
+        layer.name for layer in made.train_val.layer if layer.type == "SoftmaxWithLoss"
+    }
 
 
 def test_kinds_are_told_apart_three_ways(in_faces: Path) -> None:
