@@ -12,7 +12,7 @@ from ftjob.data.lock import locked
 from ftjob.data.manifest import Manifest, read_manifest
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.planning import Sources, WorkPlan, like, made_with, plan_work
-from ftjob.data.publish import prepare_stage, refuse_foreign, settle
+from ftjob.data.publish import discard, prepare_stage, refuse_foreign, settle
 from ftjob.errors import BadDataError
 
 __all__ = ["BuildOptions", "Manifest", "Progress", "build"]
@@ -41,6 +41,7 @@ def build(
         before = _manifest_before(folder, options)
         plan = plan_work(sources, options, folder.sources if before else None)
         if before is not None and before.plan == plan.digest:
+            discard(folder.stage)
             return before
         prepare_stage(folder.stage, plan.digest)
         manifest = _fill_stage(folder, plan, options, before, progress)

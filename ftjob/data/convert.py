@@ -77,7 +77,7 @@ def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Ea
             image = _again(old, earlier, shape)
         else:
             image = _fresh(part, at, shape, options.encoding)
-        if image.pixels is not None and part.split == TRAIN:
+        if image.pixels is not None:
             cv2.accumulate(image.pixels, sums)
         images.append(_record(part, place, image, options))
     return Chunk(images, sums if part.split == TRAIN else None)

@@ -15,8 +15,8 @@ from ftjob.errors import BadDataError
 
 EXIF_SEGMENT = 0xE1
 EXIF_MAGIC = b"Exif\0\0"
-JPEG_QUALITY = 95
-"""That of convert_imageset, whose bytes these are."""
+ENCODER_FLAGS = {"jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], "png": []}
+"""As convert_imageset has it, whose bytes these are."""
 HARMLESS = "extraneous bytes"
 """What libjpeg says of padding between segments: the picture is whole."""
 
@@ -141,4 +141,4 @@ def encode_pixels(pixels: NDArray[np.uint8], encoding: str) -> bytes:
     if encoding == "raw":
         planes = cv2.split(pixels) if pixels.ndim == 3 else (pixels,)
         return b"".join(plane.tobytes() for plane in planes)
-    return cv2.imencode(f".{encoding}", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    return cv2.imencode(f".{encoding}", pixels, ENCODER_FLAGS[encoding])[1].tobytes()

@@ -22,9 +22,14 @@ def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
     """Keep what an interrupted build of the same plan left; throw away anything else."""
     if stage.plan.is_file() and stage.plan.read_text(encoding="utf-8") == plan_digest:
         return
+    discard(stage)
+    files.write_text(stage.plan, plan_digest)
+
+
+def discard(stage: DatasetFolder) -> None:
+    """Remove what an interrupted build left."""
     if stage.root.exists():
         shutil.rmtree(stage.root)
-    files.write_text(stage.plan, plan_digest)
 
 
 def settle(folder: DatasetFolder) -> None:

@@ -75,7 +75,12 @@ class RecordWriter:
 
     def _put(self, batch: list[tuple[bytes, bytes]]) -> None:
         with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:
-            cursor.putmulti(batch, append=True)
+            _, added = cursor.putmulti(batch, append=True)
+        if added != len(batch):
+            raise StorageError(
+                f"{self._folder}: took {added} of {len(batch)} records: remove {self._folder.parent} "
+                "and try again"
+            )
 
     def _cut(self, keep: int) -> None:
         with self._env.begin(write=True) as transaction, transaction.cursor() as cursor:

@@ -1,24 +1,28 @@
 """A build in a process of its own, which may be killed."""
 
 import multiprocessing
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from ftjob.data import stage
+from ftjob.data import earlier, mean, stage
 from ftjob.data.build import BuildOptions, build
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__])
+FORKS.set_forkserver_preload([__name__, earlier.__name__, mean.__name__])
 
 
-def build_often(source: Path, out: Path, options: BuildOptions) -> None:
+def build_often(source: Path, out: Path, options: BuildOptions, begun: Event) -> None:
     """Build, and keep what is done after every few images."""
     stage.CHECKPOINT_SECONDS = 0.0
     stage.CHUNK = 4
+    begun.set()
     build(source, out, options)
 
 
 def start_build(source: Path, out: Path, options: BuildOptions) -> multiprocessing.context.ForkServerProcess:
-    """Start building in a process that begins within milliseconds."""
-    process = FORKS.Process(target=build_often, args=(source, out, options))
+    """Return a process that has just begun to build."""
+    begun = FORKS.Event()
+    process = FORKS.Process(target=build_often, args=(source, out, options, begun))
     process.start()
+    begun.wait()
     return process

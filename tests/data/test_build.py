@@ -43,10 +43,13 @@ def test_what_is_built(photos: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["raw", "png", "jpg"])
 @pytest.mark.parametrize("color", [True, False])
-def test_records_are_the_images(photos: Path, tmp_path: Path, encoding: str, color: bool) -> None:
-    """Every image comes back with its label and looks as it did, in any encoding."""
+def test_records_are_the_images(
+    photos: Path, tmp_path: Path, encoding: str, color: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every image comes back with its label and looks as it did, in any encoding; stderr is silent."""
     build(photos, tmp_path / "out", BuildOptions(60, 80, encoding=encoding, color=color))
 
+    assert capfd.readouterr().err == ""
     for record in records(tmp_path / "out" / "train"):
         name = record.key.decode()[9:]
         label, seed = divmod(1000 * name.startswith("dog") + int(name[-7:-4]), 1000)

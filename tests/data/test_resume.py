@@ -1,6 +1,7 @@
 """Builds that are killed, and go on."""
 
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.data import stage
+from ftjob.data import saver, stage
 from ftjob.data.build import BuildOptions, build
 from ftjob.data.folder import DatasetFolder
 from ftjob.errors import BadDataError
@@ -55,8 +56,8 @@ def undisturbed(images: Path) -> tuple[list[object], float]:
     """What a build makes that nobody kills, and how long it takes in a process of its own."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         start_build(images, Path(folder, "warm"), OPTIONS).join()
-        began = time.monotonic()
-        start_build(images, Path(folder, "out"), OPTIONS).join()
+        process, began = start_build(images, Path(folder, "out"), OPTIONS), time.monotonic()
+        process.join()
         return whole(Path(folder, "out")), time.monotonic() - began
 
 
@@ -118,6 +119,29 @@ def test_what_is_done_is_not_done_again(images: Path, memory: Path, monkeypatch:
     assert again[0] > 40
 
 
+@pytest.mark.parametrize("batches", [1, 5, 20])
+def test_interrupted_between_records_and_checkpoint(
+    batches: int,
+    images: Path,
+    memory: Path,
+    undisturbed: tuple[list[object], float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Records and lines that no checkpoint counts are made again, not twice."""
+    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(stage, "CHUNK", 4)
+    with monkeypatch.context() as patch:
+        left = iter(range(batches))
+        write = saver.write_checkpoint
+        patch.setattr(saver, "write_checkpoint", lambda *args: (next(left), write(*args)))
+        with pytest.raises(StopIteration):
+            build(images, memory / "out", OPTIONS)
+
+    build(images, memory / "out", OPTIONS)
+
+    assert whole(memory / "out") == undisturbed[0]
+
+
 def test_other_images_begin_anew(images: Path, memory: Path) -> None:
     """What an interrupted build of other images left is not mixed with these."""
     kill_after(0.2, images, memory / "out")
@@ -149,6 +173,7 @@ def test_moving_into_place_may_be_interrupted(
         _break_after(renames, out, patch)
         with pytest.raises(KeyboardInterrupt):
             build(photos, out, OPTIONS)
+    assert (out / "manifest.json").exists() == (renames == 6)
 
     manifest = build(photos, out, OPTIONS)
     assert manifest.splits["train"].records + manifest.splits["val"].records == 21
@@ -157,16 +182,20 @@ def test_moving_into_place_may_be_interrupted(
 
 
 def _break_after(renames: int, out: Path, patch: pytest.MonkeyPatch) -> None:
-    """Interrupt the moving out of the stage after so many renames."""
-    real, done = Path.replace, []
+    """Interrupt the moving out of the stage after so many renames, or before the empty stage is removed."""
+    move, remove, done = Path.replace, shutil.rmtree, []
 
     def replace(self: Path, target: Path) -> Path:
         if self.parent == out / ".partial" and target.parent == out:
             if len(done) == renames:
                 raise KeyboardInterrupt
             done.append(target)
-        return real(self, target)
+        return move(self, target)
+
+    def rmtree(path: Path) -> None:
+        if path == out / ".partial":
+            raise KeyboardInterrupt
+        remove(path)
 
     patch.setattr(Path, "replace", replace)
-    if renames == 6:
-        patch.setattr("shutil.rmtree", lambda path, **_: (_ for _ in ()).throw(KeyboardInterrupt))
+    patch.setattr(shutil, "rmtree", rmtree)
