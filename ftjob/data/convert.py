@@ -67,7 +67,8 @@ class _Image:
 def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Earlier) -> Chunk:
     """Make the records at places start to end of a part."""
     shape = Shape(options.height, options.width, options.mode, options.color)
-    sums = np.zeros((shape.height, shape.width, 3)[: 3 if shape.color else 2], dtype=np.float32)
+    size = (shape.height, shape.width, 3)[: 3 if shape.color else 2]
+    sums = np.zeros(size, dtype=np.float32) if part.split == TRAIN else None
     known = earlier.lines.get(part.listing.tree.name, {})
     images = []
     for place in range(start, end):
@@ -77,10 +78,10 @@ def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Ea
             image = _again(old, earlier, shape)
         else:
             image = _fresh(part, at, shape, options.encoding)
-        if image.pixels is not None:
+        if sums is not None and image.pixels is not None:
             cv2.accumulate(image.pixels, sums)
         images.append(_record(part, place, image, options))
-    return Chunk(images, sums if part.split == TRAIN else None)
+    return Chunk(images, sums)
 
 
 def _fresh(part: Part, at: int, shape: Shape, encoding: str) -> _Image:
