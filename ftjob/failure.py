@@ -1,5 +1,6 @@
 """What a failed training left behind, read from a log of Caffe or from a run's folder."""
 
+import math
 from pathlib import Path
 
 from ftjob import files, local
@@ -26,7 +27,8 @@ def evidence_of_run(folder: RunFolder) -> Evidence:
     logs = local.log_paths(folder)
     progress = Progress(
         train=tuple(
-            Point(line["iteration"], line["outputs"]) for line in files.json_lines(folder.train_metrics)
+            Point(line["iteration"], {blob: _number(value) for blob, value in line["outputs"].items()})
+            for line in files.json_lines(folder.train_metrics)
         ),
         test=tuple(
             Point(line["iteration"], {"accuracy": line["accuracy"]})
@@ -42,6 +44,11 @@ def evidence_of_run(folder: RunFolder) -> Evidence:
         reason=status.reason,
         message=status.message,
     )
+
+
+def _number(value: float | None) -> float:
+    """What the metrics have; null is what JSON has no number for."""
+    return math.nan if value is None else value
 
 
 def _read(path: Path) -> str:
