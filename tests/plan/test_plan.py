@@ -80,6 +80,10 @@ def test_a_suggestion_that_is_taken_fits(in_faces: Path) -> None:
 
     assert planned.problems
     assert not taken.problems
+    assert (planned.to_json()["memory"]["suggestion"] is None, taken.to_json()["memory"]["suggestion"]) == (
+        False,
+        None,
+    )
     assert taken.images_per_iteration == planned.images_per_iteration
     assert taken.forecast.memory.train.total == pytest.approx(needed.train.total, rel=1e-6)
 
@@ -105,8 +109,10 @@ def test_a_suggestion_warns_of_batch_norm(in_faces: Path) -> None:
 
 def test_params_add_up(in_faces: Path) -> None:
     """Learning, staying and collected ones are all there are; new ones are the heads'."""
-    counts = plan().forecast.parameters
+    planned = plan()
+    counts, rows = planned.forecast.parameters, planned.to_json()["transfer"]
 
+    assert counts.frozen == sum(row["parameters"] for row in rows if row["kind"] == "frozen") > 0
     assert counts.total == counts.trainable + counts.frozen + counts.statistics
     assert counts.new == 3 * 7 * 1024 + 3 * 7
     resnet = plan(base={"net": "resnet50", "weights": None}, surgery={"freeze": "none"}).forecast.parameters
