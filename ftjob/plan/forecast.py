@@ -1,7 +1,7 @@
 """What a run will need and cost: params, operations, memory, time and money, before anything is started."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftjob.net.flops import NetFlops, count_flops
 from ftjob.net.proto.caffe_pb2 import SolverParameter
@@ -69,8 +69,9 @@ def forecast(
     Raises BadSpecError where the node has no price for what is asked.
     """
     work, node = (count_flops(train), count_flops(test)), inputs.node
-    memory = estimate_memory(train, test, solver.type)
-    limit = node.memory_bytes
+    memory, limit = estimate_memory(train, test, solver.type), node.memory_bytes
+    if limit is None:
+        memory = replace(memory, context=0)
     return Forecast(
         parameters=count_parameters(train, new),
         flops=Flops(work[0].forward, work[0].backward, work[1].forward),

@@ -134,7 +134,7 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, str | Text]]:
     yield "params", _params(plan)
     yield (
         "solver",
-        f"{solver.max_iter} iterations of {plan.images_per_iteration} images ({plan.epochs:.3g} epochs), "
+        f"{solver.max_iter} iterations of {plan.images_per_iteration} images ({round(plan.epochs, 1):,g} epochs), "
         f"test every {solver.test_interval}, snapshot every {solver.snapshot}",
     )
     yield "engine", f"{plan.engine.name}: {plan.engine.why}"
@@ -156,10 +156,10 @@ def _heads(plan: "Plan") -> Text:
 
 def _weights(plan: "Plan") -> Text:
     kinds = [layer.kind for layer in plan.transfer]
-    said = Text("✓ ", "green")
+    said = Text.assemble(("✓ ", "green"))
     parts = [(kind, kinds.count(kind)) for kind in ("copied", "frozen", "new", "unused")]
     for number, (kind, found) in enumerate(part for part in parts if part[1]):
-        said.append(", " if number else "", "default")
+        said.append(", " if number else "")
         said.append(f"{found} layers {kind}" if not number else f"{found} {kind}", KIND_STYLE[kind])
     return said
 
@@ -181,15 +181,16 @@ def _memory(plan: "Plan") -> Text:
     need = f"{gib(coming.memory.total)} with {images}"
     if coming.limit is None:
         return Text(f"about {need}")
-    mark = Text("✓ ", "green") if coming.fits else Text("✗ ", "bold red")
-    return mark.append(f"{need}; the GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}", "default")
+    mark = ("✓ ", "green") if coming.fits else ("✗ ", "bold red")
+    return Text.assemble(mark, f"{need}; the GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}")
 
 
 def _time(plan: "Plan") -> str:
     cost = plan.forecast.cost
+    speed = f"{cost.images_per_second:.{0 if cost.images_per_second >= 10 else 1}f}"
     return (
         f"about {duration(cost.total_seconds)} on {plan.inputs.node.name}: "
-        f"{duration(cost.seconds_per_epoch)} an epoch, {cost.images_per_second:.3g} images/s; "
+        f"{duration(cost.seconds_per_epoch)} an epoch, {speed} images/s; "
         f"{duration(cost.test_seconds)} of it for tests, {duration(cost.startup_seconds)} to start"
     )
 
