@@ -134,7 +134,8 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, str | Text]]:
     yield "params", _params(plan)
     yield (
         "solver",
-        f"{solver.max_iter} iterations of {plan.images_per_iteration} images ({round(plan.epochs, 1):,g} epochs), "
+        f"{solver.max_iter} iterations of {plan.images_per_iteration} images "
+        f"({round(plan.epochs, 1):,g} epochs), "
         f"test every {solver.test_interval}, snapshot every {solver.snapshot}",
     )
     yield "engine", f"{plan.engine.name}: {plan.engine.why}"
