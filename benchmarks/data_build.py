@@ -64,6 +64,7 @@ def main() -> None:
     for kind in ("encoded", "raw"):
         figures |= against_caffe(images, kind)
     figures |= growth(images)
+    fresh("out"), fresh("theirs")
     print(json.dumps(figures))
 
 
@@ -94,6 +95,8 @@ def growth(images: Path) -> dict[str, Any]:
         some = images if count == IMAGES else same_images(images, FOLDER / f"images-{count}", count)
         run = data_build(some, "encoded")
         cost[count], peak[count] = round(run.seconds / count * 1000, 3), peak_mib(run)
+        if some != images:
+            shutil.rmtree(some)
         print(f"{count:>8} images: {cost[count]} ms per image, {peak[count]} MiB", flush=True)
     return {"ms_per_image": cost, "peak_mib": peak}
 
