@@ -139,7 +139,7 @@ def write_run(case: Case, folder: Path) -> Plan:
 
 def write_lmdb(path: Path, case: Case, records: int) -> None:
     """Write random images of ten classes."""
-    shape = {"channels": case.channels, "height": case.side, "width": case.side}
+    shape: dict[str, Any] = {"channels": case.channels, "height": case.side, "width": case.side}
     random = np.random.default_rng(0)
     with lmdb.open(str(path), map_size=1 << 30) as env, env.begin(write=True) as txn:
         for i in range(records):

@@ -18,11 +18,13 @@ from rich.table import Table
 import ftjob
 from examples.digits.images import write_digits
 from examples.digits.net import build
-from ftjob.engine.caffe.install import find_caffe, install_caffe
+from ftjob import figures
+from ftjob.engine.caffe.install import install_caffe
+from ftjob.engine.caffe.installed import find_caffe
 from ftjob.errors import FtjobError
 from ftjob.net.prototxt import to_text
 from ftjob.report.curves import draw_comparison
-from ftjob.view import figures, live, results
+from ftjob.view import live, results
 
 FIRST, LATER = range(6), range(6, 10)
 FEW = 10

@@ -36,7 +36,18 @@ def params(caffemodel: Path) -> dict[str, list[bytes]]:
 
 
 def start(job: Job) -> "subprocess.Popen[bytes]":
-    words = [sys.executable, "-m", "ftjob", "submit", "spec.yaml", "--local", "--wait"]
+    """Submit as at a terminal: able to be interrupted, also where the tests run in the background."""
+    words = [
+        "env",
+        "--default-signal=INT",
+        sys.executable,
+        "-m",
+        "ftjob",
+        "submit",
+        "spec.yaml",
+        "--local",
+        "--wait",
+    ]
     return subprocess.Popen(words, cwd=job.folder, stdout=subprocess.DEVNULL)
 
 

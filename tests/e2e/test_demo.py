@@ -1,0 +1,27 @@
+"""The README's first command, run to its end."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_demo_ends_well_and_shows_what_fine_tuning_is_for(tmp_path: Path):
+    """At equal iterations the fine-tuned net beats the one trained from scratch, and its bundle is verified."""
+    words = [sys.executable, "-m", "examples.digits.demo", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    [scratch], [finetuned] = (accuracies(tmp_path, name) for name in ("scratch", "finetuned"))
+    assert finetuned > scratch + 0.1
+    assert re.search(r"(\d+) of \1 golden images answered the same", done.stdout)
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def accuracies(folder: Path, name: str) -> list[float]:
+    """What each run of a name came to."""
+    found = (folder / "runs" / name).glob("*/evaluation.json")
+    return [json.loads(path.read_text(encoding="utf-8"))["accuracy"] for path in found]
