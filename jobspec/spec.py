@@ -242,6 +242,11 @@ class Resources(_Part):
     """A node profile: GPU, memory, price. `local` is the machine ftjob is called on."""
     spot: bool = False
     """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere."""
+    max_pending: Positive = 24.0
+    """Hours that a pod may wait for a node, its image or a volume before the run gives up."""
+    max_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    """How often an attempt that failed by itself is tried again without a new snapshot in between; attempts
+    that were taken away (spot, eviction, a lost node) do not count."""
 
 
 class Budget(_Part):
