@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_demo_ends_well_and_shows_what_fine_tuning_is_for(tmp_path: Path):
-    """At equal iterations the fine-tuned net beats the one trained from scratch, and its bundle is verified."""
+    """At equal iterations the fine-tuned net beats the one from scratch, and its bundle is verified."""
     words = [sys.executable, "-m", "examples.digits.demo", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
 
