@@ -153,7 +153,7 @@ def find_weights(spec: JobSpec) -> Weights | None:
     if not path.is_file():
         raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
     layers = read_weights(path)
-    return Weights(path, remembered_sha256(path), layers)
+    return Weights(path, remembered_sha256(path), layers, spec.base.weights)
 
 
 def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
@@ -213,7 +213,7 @@ def find_mean(
             shape = read_mean_image(Path(location)).shape
             if shape != (train.channels, train.height, train.width):
                 raise BadDataError(
-                    f"data.mean: {location} is for images of shape {shape}, those of {train.path} are "
+                    f"data.mean: {location} is for images of shape {shape}, those of {train.location} are "
                     f"({train.channels}, {train.height}, {train.width}): make the mean from the same images"
                 )
             return (), Path(location)

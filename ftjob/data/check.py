@@ -57,7 +57,8 @@ class CheckReport:
         values = asdict(self)
         for name in ("train", "val"):
             if values[name] is not None:
-                values[name]["path"] = str(values[name]["path"])
+                del values[name]["local"]
+                values[name] = {"path": values[name].pop("location"), **values[name]}
         return {**values, "sheets": [str(path) for path in self.sheets], "ok": self.ok}
 
 

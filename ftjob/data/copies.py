@@ -75,7 +75,7 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
         datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
     )
     prints = [one for survey in surveys for one in survey.prints]
-    where = " and ".join(str(survey.facts.path) for survey in surveys)
+    where = " and ".join(survey.facts.location for survey in surveys)
     return [
         *_findings(pictures, [exact_pairs(prints)], where, nearly=False),
         *_findings(pictures, near_pairs(prints), where, nearly=True),

@@ -9,8 +9,8 @@ from pathlib import Path
 class DatasetFacts:
     """One LMDB of Datum."""
 
-    path: Path
-    """The LMDB's folder (it holds data.mdb)."""
+    location: str
+    """The LMDB's folder (it holds data.mdb) as people name it: a path or a URI."""
     records: int
     channels: int
     height: int
@@ -27,3 +27,16 @@ class DatasetFacts:
     """Mean per channel over all pixels (BGR), from the manifest beside it; empty where there is none."""
     resize_mode: str = "squash"
     """How the images came to be of one size (DIGITS' names), from the manifest; else squash."""
+    local: Path | None = None
+    """The LMDB's folder on this machine; None where a manifest told all, and it has not been fetched."""
+
+    @property
+    def path(self) -> Path:
+        """The LMDB's folder on this machine, of one that is going to be read."""
+        assert self.local is not None, f"{self.location} was planned with, not fetched"
+        return self.local
+
+    @property
+    def source(self) -> str:
+        """What a data layer is told: the path where there is one, else the URI."""
+        return str(self.local or self.location)

@@ -97,7 +97,7 @@ def _val_findings(train: DatasetFacts, val: DatasetFacts) -> list[Finding]:
     findings = []
     if strange := sorted(set(val.histogram) - set(train.histogram)):
         findings.append(
-            _error(val, f"label {strange[0]} is not in {train.path}: make both from the same classes")
+            _error(val, f"label {strange[0]} is not in {train.location}: make both from the same classes")
         )
     if missing := sorted(set(train.histogram) - set(val.histogram)):
         findings.append(
@@ -135,8 +135,8 @@ def _class(facts: DatasetFacts, label: int) -> str:
 
 
 def _error(facts: DatasetFacts, message: str) -> Finding:
-    return Finding("error", str(facts.path), message)
+    return Finding("error", facts.location, message)
 
 
 def _warning(facts: DatasetFacts, message: str) -> Finding:
-    return Finding("warning", str(facts.path), message)
+    return Finding("warning", facts.location, message)

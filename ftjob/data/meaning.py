@@ -33,7 +33,7 @@ def _channel_means(path: Path, facts: DatasetFacts) -> tuple[float, ...]:
     mean = read_mean_image(path)
     if mean.shape != (facts.channels, facts.height, facts.width):
         raise BadDataError(
-            f"{path}: is a mean of shape {mean.shape}, the images of {facts.path} are "
+            f"{path}: is a mean of shape {mean.shape}, the images of {facts.location} are "
             f"({facts.channels}, {facts.height}, {facts.width}): make it again from these images"
         )
     return tuple(float(value) for value in mean.mean(axis=(1, 2), dtype="f8"))
@@ -45,13 +45,13 @@ def mean_findings(found: Survey, given: tuple[float, ...]) -> list[Finding]:
     try:
         recorded = recorded_mean(facts)
     except BadDataError as error:
-        return [Finding("error", str(facts.path), str(error))]
+        return [Finding("error", facts.location, str(error))]
     findings = []
     if recorded and _distance(real, recorded) > CLOSE:
         findings.append(
             Finding(
                 "error",
-                str(facts.path),
+                facts.location,
                 f"the recorded mean is {_text(recorded)}, that of the images {_text(real)}: "
                 "make the mean again from these images",
             )
@@ -60,7 +60,7 @@ def mean_findings(found: Survey, given: tuple[float, ...]) -> list[Finding]:
         findings.append(
             Finding(
                 "warning",
-                str(facts.path),
+                facts.location,
                 f"data.mean is {_text(given)}, that of the images {_text(real)}: "
                 "mind the order, which is BGR, and the range, which is 0 to 255",
             )

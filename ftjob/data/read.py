@@ -89,7 +89,7 @@ def inspect(location: Path, *, believe_manifest: bool = True) -> DatasetFacts:
         else:
             histogram = Counter(read_head(value, _where(location, key)).label for key, value in cursor)
     return DatasetFacts(
-        path=location,
+        location=str(location),
         records=histogram.total(),
         channels=channels,
         height=height,
@@ -100,6 +100,7 @@ def inspect(location: Path, *, believe_manifest: bool = True) -> DatasetFacts:
         labels=_labels_of(location),
         mean=manifest.mean if manifest else (),
         resize_mode=manifest.options["mode"] if manifest else "squash",
+        local=location,
     )
 
 

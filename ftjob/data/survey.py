@@ -65,7 +65,7 @@ class Survey:
 
 def record_findings(found: Survey, crop: int | None) -> list[Finding]:
     """Return what is wrong with single records."""
-    where = str(found.facts.path)
+    where = found.facts.location
     findings = []
     if found.broken:
         findings.append(

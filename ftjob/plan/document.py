@@ -53,14 +53,14 @@ def _base(inputs: Inputs) -> dict[str, Any]:
     return {
         "net": inputs.spec.base.net,
         "notes": [str(note) for note in inputs.notes],
-        "weights": str(inputs.weights.path) if inputs.weights else None,
+        "weights": inputs.weights.location if inputs.weights else None,
         "weights_digest": inputs.weights.digest if inputs.weights else None,
     }
 
 
 def _facts(facts: DatasetFacts) -> dict[str, Any]:
     return {
-        "path": str(facts.path),
+        "path": facts.location,
         "records": facts.records,
         "shape": [facts.channels, facts.height, facts.width],
         "encoded": facts.encoded,

@@ -17,7 +17,10 @@ class Weights:
 
     path: Path
     digest: str
+    """sha256 (hex) of the file."""
     layers: tuple[LayerWeights, ...]
+    location: str
+    """The file as the spec names it: a path or a URI."""
 
 
 @dataclass(frozen=True)

@@ -192,11 +192,11 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
         over = [label for label in facts.histogram if label >= count]
         if over:
             raise BadDataError(
-                f"{facts.path}: label {over[0]} is out of range for surgery.num_output {count} "
+                f"{facts.location}: label {over[0]} is out of range for surgery.num_output {count} "
                 f"(labels are 0 to {count - 1}): mend the labels or set num_output to {max(over) + 1}"
             )
     if count < 2:
-        raise BadDataError(f"{train.path}: all records have label 0: a classifier needs two classes or more")
+        raise BadDataError(f"{train.location}: all records have label 0: a classifier needs two classes or more")
     names = train.labels[:count]
     return names + tuple(str(label) for label in range(len(names), count))
 
@@ -209,17 +209,17 @@ def data_layers(inputs: Inputs, test_batch_size: int) -> DataLayers:
     data, train = inputs.spec.data, inputs.train
     if data.crop and data.crop > min(train.height, train.width):
         raise BadSpecError(
-            f"data.crop: {data.crop} is larger than the images of {train.path} "
+            f"data.crop: {data.crop} is larger than the images of {train.location} "
             f"({train.width}×{train.height}): crop at most {min(train.height, train.width)}"
         )
     if len(inputs.mean) not in (0, 1, train.channels):
         raise BadSpecError(
-            f"data.mean: {len(inputs.mean)} values, but the images of {train.path} "
+            f"data.mean: {len(inputs.mean)} values, but the images of {train.location} "
             f"have {train.channels} channels: give one per channel"
         )
     return DataLayers(
-        train=str(train.path),
-        val=str(inputs.val.path),
+        train=train.source,
+        val=inputs.val.source,
         channels=train.channels,
         height=train.height,
         width=train.width,

@@ -42,11 +42,11 @@ def checked(report: "CheckReport") -> RenderableType:
     for finding in report.findings:
         told = str(finding)
         for name, each in facts.items():
-            told = told.replace(str(each.path), name)
+            told = told.replace(each.location, name)
         table.add_row(Text(finding.severity, SEVERITY_STYLE[finding.severity]), Text(told))
     counts = Counter(finding.severity for finding in report.findings)
     found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
     style = "green" if not report.findings else "yellow" if report.ok else "red"
-    looked = [Text(f"{name}: {each.records} records of {each.path}", "dim") for name, each in facts.items()]
+    looked = [Text(f"{name}: {each.records} records of {each.location}", "dim") for name, each in facts.items()]
     sheets = [Text(f"contact sheets in {report.sheets[0].parent.parent}")] if report.sheets else []
     return Group(table, *looked, *sheets, Text(found or "nothing wrong", style))
