@@ -1,0 +1,24 @@
+"""One interface over S3, Google Cloud Storage, Azure and a directory (docs/storage.md)."""
+
+from pathlib import Path
+
+from ftjob.storage.location import is_remote, local_path, parse_place
+from ftjob.storage.store import Entry, MissingError, Store, Transfer
+
+__all__ = ["Entry", "MissingError", "Store", "Transfer", "is_remote", "local_path", "open_store"]
+
+
+def open_store(location: str) -> Store:
+    """Return the store at a URI or a directory's path; nothing is asked of it yet.
+
+    Raises StorageError where the URI means nothing, or no credentials are to be found.
+    """
+    if not is_remote(location):
+        from ftjob.storage.directory import DirectoryStore
+
+        return DirectoryStore(Path(location).expanduser().absolute())
+    from ftjob.storage.cloud import CloudStore  # here, because its libraries are slow to import
+    from ftjob.storage.connect import connect
+
+    place = parse_place(location)
+    return CloudStore(connect(place), place)

@@ -1,0 +1,124 @@
+"""A bucket's folder as a store: S3, Google Cloud Storage, Azure."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ftjob.storage.bucket import Bucket
+from ftjob.storage.download import download
+from ftjob.storage.location import Place, check_key
+from ftjob.storage.retry import ask
+from ftjob.storage.store import Entry, MissingError, Progress, ignore
+from ftjob.storage.upload import abort_uploads, upload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from obstore import ObjectMeta
+
+    from ftjob.storage.bucket import Client
+
+T = TypeVar("T")
+
+CREATOR = "ftjob-creator"
+"""The attribute that says which call of `create` wrote an object."""
+
+
+@dataclass(frozen=True)
+class CloudStore:
+    """The objects below a prefix of a bucket."""
+
+    bucket: Bucket
+    place: Place
+
+    @property
+    def location(self) -> str:
+        """The URI that keys count from."""
+        return str(self.place)
+
+    def name(self, key: str) -> str:
+        """Return the object's whole name in its bucket."""
+        check_key(key, self.location)
+        return f"{self.place.prefix}/{key}".lstrip("/")
+
+    def ask(self, key: str, doing: str, request: "Callable[[Client], T]") -> T:
+        """Make a request about a key, with patience."""
+        return ask(self.bucket, f"{self.location}/{key}" if key else self.location, doing, request)
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes."""
+        name = self.name(key)
+        return self.ask(key, "reading it", lambda client: bytes(client.get(name).bytes()))
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put an object in place of what was there."""
+        name = self.name(key)
+        self.ask(key, "writing it", lambda client: client.put(name, data, use_multipart=False))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write an object where there is none.
+
+        An answer may be lost and the request made again: the object then says that it is ours.
+        """
+        from obstore.exceptions import AlreadyExistsError
+
+        name, creator = self.name(key), uuid.uuid4().hex
+
+        def create(client: "Client") -> bool:
+            try:
+                client.put(name, data, mode="create", attributes={CREATOR: creator})
+            except AlreadyExistsError:
+                return client.get(name, options={"head": True}).attributes.get(CREATOR) == creator
+            return True
+
+        return self.ask(key, "writing it", create)
+
+    def stat(self, key: str) -> Entry | None:
+        """Return an object's size, ETag and time."""
+        name = self.name(key)
+        try:
+            return self.entry(self.ask(key, "reading it", lambda client: client.head(name)))
+        except MissingError:
+            return None
+
+    def list(self, prefix: str = "") -> list[Entry]:
+        """Return every object below a folder."""
+        below = self.name(prefix.strip("/")) if prefix else self.place.prefix
+        found = self.ask(
+            prefix, "listing it", lambda client: client.list(below or None, chunk_size=1000).collect()
+        )
+        return sorted((self.entry(each) for each in found), key=lambda each: each.key)
+
+    def entry(self, said: "ObjectMeta") -> Entry:
+        """Return what a store says of an object, with the key as this store counts it."""
+        key = said["path"].removeprefix(self.place.prefix).lstrip("/")
+        return Entry(key, said["size"], said["e_tag"], said["last_modified"].timestamp())
+
+    def download(
+        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+    ) -> str:
+        """Copy an object to a file, several ranges of it at a time."""
+        return download(self, key, path, sha256, progress)
+
+    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+        """Copy a file to an object, several parts of it at a time."""
+        return upload(self, path, key, progress)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; what is not there is passed over."""
+        names = [self.name(key) for key in keys]
+        if names:
+            self.ask("", "deleting", lambda client: client.delete(names))
+
+    def abort_uploads(self, prefix: str = "") -> int:
+        """Remove the parts that killed uploads left below a folder."""
+        below = self.name(prefix.strip("/")) if prefix else self.place.prefix
+        return abort_uploads(self.bucket, f"{below}/" if below else "")
+
+    def child(self, prefix: str) -> "CloudStore":
+        """Return the store of a folder below."""
+        return CloudStore(
+            self.bucket, Place(self.place.scheme, self.place.bucket, self.name(prefix.strip("/")))
+        )

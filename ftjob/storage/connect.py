@@ -1,0 +1,60 @@
+"""From a URI and the environment to a bucket that answers."""
+
+from collections.abc import Callable
+
+from ftjob.errors import StorageError
+from ftjob.storage.aws import connect_s3
+from ftjob.storage.bucket import Bucket, Opened, deadline, patience, timeouts
+from ftjob.storage.location import Place
+
+
+def connect(place: Place) -> Bucket:
+    """Return the bucket of a place. Raises StorageError where it cannot be reached for want of a setting."""
+    return CONNECT[place.scheme](place)
+
+
+def connect_gs(place: Place) -> Bucket:
+    """Return a bucket of Google Cloud Storage.
+
+    Credentials: $GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, or the machine's.
+    """
+    from obstore.exceptions import BaseError
+    from obstore.store import GCSStore
+
+    seconds = deadline()
+
+    def open_client() -> Opened:
+        try:
+            return Opened(
+                GCSStore(place.bucket, client_options=timeouts(seconds), retry_config=patience(seconds))
+            )
+        except (BaseError, ValueError) as error:
+            raise StorageError(
+                f"{place}: Google's credentials cannot be read: correct GOOGLE_APPLICATION_CREDENTIALS"
+            ) from error
+
+    return Bucket(place, "https://storage.googleapis.com", seconds, open_client)
+
+
+def connect_az(place: Place) -> Bucket:
+    """Return a container of Azure Blob Storage: $AZURE_STORAGE_ACCOUNT_NAME and its key or identity."""
+    from obstore.exceptions import BaseError
+    from obstore.store import AzureStore
+
+    seconds = deadline()
+
+    def open_client() -> Opened:
+        try:
+            return Opened(
+                AzureStore(place.bucket, client_options=timeouts(seconds), retry_config=patience(seconds))
+            )
+        except (BaseError, ValueError) as error:
+            raise StorageError(
+                f"{place}: Azure's account is not known: set AZURE_STORAGE_ACCOUNT_NAME and "
+                "AZURE_STORAGE_ACCOUNT_KEY, or give the machine an identity"
+            ) from error
+
+    return Bucket(place, "Azure Blob Storage", seconds, open_client)
+
+
+CONNECT: dict[str, Callable[[Place], Bucket]] = {"s3": connect_s3, "gs": connect_gs, "az": connect_az}

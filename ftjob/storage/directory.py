@@ -1,0 +1,157 @@
+"""A directory as a store: its files are the objects."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ftjob import files
+from ftjob.errors import StorageError
+from ftjob.storage.location import check_key
+from ftjob.storage.store import Entry, MissingError, Progress, Transfer, ignore, wrong_digest
+
+CHUNK = 8 << 20
+"""Bytes copied at once."""
+PARTIAL = ".partial"
+
+
+@dataclass(frozen=True)
+class DirectoryStore:
+    """The files below a folder, which need not be there yet. Every file is whole or not there."""
+
+    folder: Path
+
+    @property
+    def location(self) -> str:
+        """The folder's path."""
+        return str(self.folder)
+
+    def path(self, key: str) -> Path:
+        """Return the file of a key."""
+        check_key(key, self.location)
+        return self.folder / key
+
+    def read(self, key: str) -> bytes:
+        """Return a file's bytes."""
+        path = self.path(key)
+        with readable(path):
+            return path.read_bytes()
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put a file in place of what was there."""
+        with files.whole(self.path(key)) as temporary:
+            temporary.write_bytes(data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a file where there is none: of those that race, the file system lets one link its own."""
+        path = self.path(key)
+        with files.explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent
+            ) as draft:
+                draft.write(data)
+                draft.flush()
+                os.fsync(draft.fileno())
+                Path(draft.name).chmod(0o644)
+                try:
+                    path.hardlink_to(draft.name)
+                except FileExistsError:
+                    return False
+        return True
+
+    def stat(self, key: str) -> Entry | None:
+        """Return a file's size and time of change."""
+        path = self.path(key)
+        with readable(path):
+            return entry(key, path) if path.is_file() else None
+
+    def list(self, prefix: str = "") -> list[Entry]:
+        """Return every file below a folder, but for those still being written."""
+        below = self.child(prefix).folder if prefix else self.folder
+        with readable(below):
+            found = [path for path in below.rglob("*") if path.is_file() and not is_partial(path)]
+            entries = [entry(path.relative_to(self.folder).as_posix(), path) for path in found]
+        return sorted(entries, key=lambda each: each.key)
+
+    def download(
+        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+    ) -> str:
+        """Copy a file out of the folder."""
+        source = self.path(key)
+        with files.whole(path) as temporary:
+            digest = copy(source, temporary, key, progress)
+            if sha256 not in (None, digest):
+                raise wrong_digest(str(source), digest, str(sha256))
+        return digest
+
+    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+        """Copy a file into the folder."""
+        target = self.path(key)
+        with files.whole(target) as temporary:
+            copy(path, temporary, key, progress)
+        return entry(key, target)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove files; their folders stay."""
+        for key in keys:
+            path = self.path(key)
+            with readable(path):
+                path.unlink(missing_ok=True)
+
+    def abort_uploads(self, prefix: str = "") -> int:
+        """Return 0: a directory has no uploads in parts."""
+        return 0
+
+    def child(self, prefix: str) -> "DirectoryStore":
+        """Return the store of a folder below."""
+        return DirectoryStore(self.path(prefix.strip("/")))
+
+
+def is_partial(path: Path) -> bool:
+    """Return whether a file is one that is still being written, or was when its writer was killed."""
+    return path.name.startswith(".") and path.name.endswith(PARTIAL)
+
+
+def entry(key: str, path: Path) -> Entry:
+    """Return what the file system says of a file."""
+    said = path.stat()
+    return Entry(key, said.st_size, f"{said.st_mtime_ns:x}-{said.st_size:x}", said.st_mtime)
+
+
+def copy(source: Path, target: Path, key: str, progress: Progress) -> str:
+    """Copy a file in pieces and return its SHA-256 in hex."""
+    digest = hashlib.sha256()
+    done = 0
+    with readable(source), source.open("rb") as reader:
+        total = os.fstat(reader.fileno()).st_size
+        with files.explained(target), target.open("wb") as writer:
+            for chunk in chunks(reader):
+                writer.write(chunk)
+                digest.update(chunk)
+                done += len(chunk)
+                progress(Transfer(key, done, total))
+    return digest.hexdigest()
+
+
+def chunks(reader: BinaryIO) -> Iterator[bytes]:
+    """Read a file in pieces."""
+    while chunk := reader.read(CHUNK):
+        yield chunk
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn an OSError inside the block into a StorageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise MissingError(f"{path}: is not there: correct the path, or put it there") from error
+        message = f"{path}: cannot be read ({error.strerror or error}): check the disk and its permissions"
+        raise StorageError(message) from error

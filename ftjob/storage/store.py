@@ -1,0 +1,114 @@
+"""What every store can do, whatever is behind it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ftjob.errors import StorageError
+
+
+class MissingError(StorageError):
+    """Nothing is there under that key."""
+
+    reason = "ObjectMissing"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a store says of one object."""
+
+    key: str
+    """Relative to the store's location, with forward slashes."""
+    size: int
+    """In bytes."""
+    etag: str | None
+    """Changes when the object does; None where the store has none."""
+    modified: float
+    """Seconds since 1970, by the store's clock."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How far a download or upload is."""
+
+    key: str
+    done: int
+    """In bytes; never falls."""
+    total: int
+    """In bytes."""
+
+
+Progress = Callable[[Transfer], None]
+
+
+def ignore(_: Transfer) -> None:
+    """Tell nobody how a transfer goes on."""
+
+
+def wrong_digest(location: str, found: str, expected: str) -> StorageError:
+    """Return the error for bytes that are not those that were meant."""
+    return StorageError(
+        f"{location}: its SHA-256 is {found[:12]}… where {expected[:12]}… was expected: "
+        "the file was damaged or replaced: upload it again"
+    )
+
+
+class Store(Protocol):
+    """Objects below one location. Every failure is a StorageError that names the URI and what to do."""
+
+    @property
+    def location(self) -> str:
+        """The URI or path that keys count from."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes. Raises MissingError where it is not there."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Put an object in place of what was there, whole or not at all."""
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write an object only where there is none, and return whether it was written.
+
+        docs/storage.md says which stores keep this among writers that race.
+        """
+        ...
+
+    def stat(self, key: str) -> Entry | None:
+        """Return what the store says of an object, None where it is not there."""
+        ...
+
+    def list(self, prefix: str = "") -> list[Entry]:
+        """Return every object below the folder `prefix`, sorted by key."""
+        ...
+
+    def download(
+        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+    ) -> str:
+        """Copy an object to a file, whole or not at all, and return its SHA-256 in hex.
+
+        Raises MissingError where it is not there, StorageError where its digest is not `sha256`.
+        """
+        ...
+
+    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+        """Copy a file to an object, whole or not at all."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; what is not there is passed over."""
+        ...
+
+    def abort_uploads(self, prefix: str = "") -> int:
+        """Remove the parts that killed uploads left below a folder, and return how many uploads they were.
+
+        For who alone writes there: an upload that is under way is aborted too.
+        """
+        ...
+
+    def child(self, prefix: str) -> "Store":
+        """Return the store of a folder below this one."""
+        ...

@@ -1,0 +1,102 @@
+"""One file to one object, in parts side by side; no part stays behind when it fails."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, BinaryIO
+
+from ftjob.errors import StorageError
+from ftjob.storage.aws import boto3_client
+from ftjob.storage.bucket import Bucket
+from ftjob.storage.directory import readable
+from ftjob.storage.store import Entry, Progress, Transfer
+
+if TYPE_CHECKING:
+    from ftjob.storage.bucket import Client
+    from ftjob.storage.cloud import CloudStore
+
+PART = 8 << 20
+"""Bytes in a part; more where a file would have more than MOST_PARTS."""
+MOST_PARTS = 10_000
+"""As many as S3 allows."""
+SIDE_BY_SIDE = 8
+"""Parts under way at once."""
+
+
+def upload(store: "CloudStore", path: Path, key: str, progress: Progress) -> Entry:
+    """Copy a file to an object and return what the store says of it."""
+    with readable(path), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= PART:
+            store.write(key, file.read())
+            progress(Transfer(key, size, size))
+        else:
+            upload_parts(store, file, size, key, progress)
+    entry = store.stat(key)
+    if entry is None or entry.size != size:
+        raise StorageError(
+            f"{store.location}/{key}: is not what was just written: something else writes there; stop it"
+        )
+    return entry
+
+
+def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progress: Progress) -> None:
+    """Send a file in parts; what a failed or repeated request left is removed."""
+    name = store.name(key)
+    part = max(PART, -(-size // MOST_PARTS))
+    stopped = Event()
+
+    def put(client: "Client") -> None:
+        file.seek(0)
+        parts = pieces(file, part, size, key, progress, stopped)
+        client.put(name, parts, use_multipart=True, chunk_size=part, max_concurrency=SIDE_BY_SIDE)
+
+    try:
+        with ThreadPoolExecutor(1, "upload") as pool:  # so that a signal is heard meanwhile
+            try:
+                pool.submit(store.ask, key, "writing it", put).result()
+            finally:
+                stopped.set()
+    finally:
+        with suppress(StorageError):  # what cannot be removed now, abort_uploads finds later
+            abort_uploads(store.bucket, name, whole_name=True)
+
+
+def pieces(
+    file: BinaryIO, part: int, size: int, key: str, progress: Progress, stopped: Event
+) -> Iterator[bytes]:
+    """Read a file in parts, and tell of each when it is taken up."""
+    done = 0
+    while piece := file.read(part):
+        if stopped.is_set():
+            raise InterruptedError(f"the upload of {key} was stopped")  # an end would complete it
+        yield piece
+        done += len(piece)
+        progress(Transfer(key, done, size))
+
+
+def abort_uploads(bucket: Bucket, prefix: str, *, whole_name: bool = False) -> int:
+    """Abort every multipart upload below a prefix, or of one name, and return how many there were."""
+    if bucket.place.scheme != "s3":
+        return 0
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = boto3_client(bucket.place)
+    count = 0
+    try:
+        pages = client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=bucket.place.bucket, Prefix=prefix
+        )
+        for page in pages:
+            for each in page.get("Uploads", []):
+                if not whole_name or each["Key"] == prefix:
+                    client.abort_multipart_upload(
+                        Bucket=bucket.place.bucket, Key=each["Key"], UploadId=each["UploadId"]
+                    )
+                    count += 1
+    except (BotoCoreError, ClientError) as error:
+        raise StorageError(f"{bucket.place}: unfinished uploads cannot be removed: {error}") from error
+    return count
