@@ -196,7 +196,9 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
                 f"(labels are 0 to {count - 1}): mend the labels or set num_output to {max(over) + 1}"
             )
     if count < 2:
-        raise BadDataError(f"{train.location}: all records have label 0: a classifier needs two classes or more")
+        raise BadDataError(
+            f"{train.location}: all records have label 0: a classifier needs two classes or more"
+        )
     names = train.labels[:count]
     return names + tuple(str(label) for label in range(len(names), count))
 

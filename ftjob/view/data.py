@@ -47,6 +47,8 @@ def checked(report: "CheckReport") -> RenderableType:
     counts = Counter(finding.severity for finding in report.findings)
     found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
     style = "green" if not report.findings else "yellow" if report.ok else "red"
-    looked = [Text(f"{name}: {each.records} records of {each.location}", "dim") for name, each in facts.items()]
+    looked = [
+        Text(f"{name}: {each.records} records of {each.location}", "dim") for name, each in facts.items()
+    ]
     sheets = [Text(f"contact sheets in {report.sheets[0].parent.parent}")] if report.sheets else []
     return Group(table, *looked, *sheets, Text(found or "nothing wrong", style))
