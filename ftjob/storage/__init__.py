@@ -3,9 +3,19 @@
 from pathlib import Path
 
 from ftjob.storage.location import is_remote, local_path, parse_place
-from ftjob.storage.store import Entry, MissingError, Store, Transfer
+from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
 
-__all__ = ["Entry", "MissingError", "Store", "Transfer", "is_remote", "local_path", "open_store"]
+__all__ = [
+    "DamagedError",
+    "Entry",
+    "MissingError",
+    "Store",
+    "Transfer",
+    "is_remote",
+    "local_path",
+    "open_store",
+    "wrong_digest",
+]
 
 
 def open_store(location: str) -> Store:

@@ -14,6 +14,12 @@ class MissingError(StorageError):
     reason = "ObjectMissing"
 
 
+class DamagedError(StorageError):
+    """What is there is not what was meant: its digest is another."""
+
+    reason = "ObjectDamaged"
+
+
 @dataclass(frozen=True)
 class Entry:
     """What a store says of one object."""
@@ -46,9 +52,9 @@ def ignore(_: Transfer) -> None:
     """Tell nobody how a transfer goes on."""
 
 
-def wrong_digest(location: str, found: str, expected: str) -> StorageError:
+def wrong_digest(location: str, found: str, expected: str) -> DamagedError:
     """Return the error for bytes that are not those that were meant."""
-    return StorageError(
+    return DamagedError(
         f"{location}: its SHA-256 is {found[:12]}… where {expected[:12]}… was expected: "
         "the file was damaged or replaced: upload it again"
     )
