@@ -12,12 +12,21 @@ from ftjob.paths import cache_dir
 def remembered_sha256(path: Path) -> str:
     """Return the sha256 (hex) of a file's bytes, read once as long as path, size, inode and time of change
     (in nanoseconds) stay the same. Raises OSError where the file cannot be read."""
-    found = path.stat()
-    name = f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
-    note = cache_dir() / "digests" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    note = _note(path)
     if note.is_file():
         return note.read_text(encoding="utf-8")
     digest = files.sha256(path)
-    with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
-        files.write_text(note, digest)
+    remember_sha256(path, digest)
     return digest
+
+
+def remember_sha256(path: Path, digest: str) -> None:
+    """Note the sha256 (hex) of a file that was found otherwise, such as while it was downloaded."""
+    with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
+        files.write_text(_note(path), digest)
+
+
+def _note(path: Path) -> Path:
+    found = path.stat()
+    name = f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    return cache_dir() / "digests" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()

@@ -1,0 +1,171 @@
+"""The node cache: what a URI names, brought to this machine once and kept for the runs after.
+
+objects/trees/<digest>/…    files under the names they have in the store; whole when the folder is there
+objects/blobs/<sha256>      the same files (hard links), so that two trees share what both hold
+objects/known/<digest>      the sha256 of an object that was downloaded before
+objects/coming/<digest>/…   what is being downloaded, or was when its process was killed
+objects/locks/<digest>      held by every process that uses the tree; its time is that of the last use
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob import files, locks
+from ftjob.digests import remember_sha256
+from ftjob.errors import StorageError
+from ftjob.paths import cache_dir
+from ftjob.storage import eviction
+from ftjob.storage.location import is_remote
+from ftjob.storage.store import Entry, MissingError, Progress, Store, Transfer, ignore
+
+
+def fetch_file(location: str, progress: Progress = ignore) -> Path:
+    """Return a file's path on this machine, under its own name; a path is returned as it is.
+
+    Raises MissingError where it is not there, StorageError where it cannot be read or kept.
+    """
+    if not is_remote(location):
+        return Path(location)
+    store, name = parent_store(location)
+    entry = store.stat(name)
+    if entry is None:
+        store.read(name)  # says whether it is the object or the bucket that is missing
+        raise MissingError(f"{location}: is not there: correct the URI, or upload it")
+    return fetch_entries(store, [entry], progress) / name
+
+
+def fetch_tree(
+    location: str, progress: Progress = ignore, only: Callable[[str], bool] = lambda _: True
+) -> Path:
+    """Return a folder on this machine with the files below a URI whose keys `only` takes; a path is returned
+    as it is.
+
+    Raises MissingError where there are none, StorageError where they cannot be read or kept.
+    """
+    from ftjob.storage import open_store
+
+    if not is_remote(location):
+        return Path(location)
+    store = open_store(location)
+    entries = [entry for entry in store.list() if only(entry.key)]
+    if not entries:
+        raise MissingError(f"{location}: nothing is there: correct the URI, or upload it")
+    return fetch_entries(store, entries, progress)
+
+
+def parent_store(location: str) -> tuple[Store, str]:
+    """Return the store that a URI's last part lies in, and that part. Raises StorageError for a bucket."""
+    from ftjob.storage import open_store
+
+    parent, _, name = location.rstrip("/").rpartition("/")
+    if parent.endswith("/"):
+        raise StorageError(f"{location}: is a whole bucket: write {location.rstrip('/')}/KEY")
+    return open_store(parent), name
+
+
+def fetch_entries(store: Store, entries: Sequence[Entry], progress: Progress = ignore) -> Path:
+    """Return a folder on this machine with some objects of a store, as they were when they were listed.
+
+    This process holds it until it ends: nothing of it is removed so long. Raises StorageError.
+    """
+    wanted = _Wanted(store, tuple(sorted(entries, key=lambda entry: entry.key)))
+    place = eviction.Place(cache_dir() / "objects", wanted.digest)
+    if not _held(place):
+        with locks.locked(place.making, wait=True):
+            if not _held(place):
+                _make(wanted, place, progress)
+    os.utime(place.lock)
+    return place.tree
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Some objects of a store."""
+
+    store: Store
+    entries: tuple[Entry, ...]
+
+    def name(self, entry: Entry) -> str:
+        """What an object is called as long as it stays the same."""
+        stamp = entry.etag or repr(entry.modified)
+        return _digest(f"{self.store.location}/{entry.key}\n{stamp}\n{entry.size}")
+
+    @property
+    def digest(self) -> str:
+        return _digest("\n".join(f"{entry.key} {self.name(entry)}" for entry in self.entries))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _held(place: eviction.Place) -> bool:
+    """Hold a tree that is there; say whether it was."""
+    locks.hold(place.lock)
+    if place.tree.is_dir():
+        return True
+    locks.let_go(place.lock)
+    return False
+
+
+def _make(wanted: _Wanted, place: eviction.Place, progress: Progress) -> None:
+    """Bring a tree together aside and move it into place, held from its first moment on."""
+    with files.explained(place.coming):
+        shutil.rmtree(place.coming, ignore_errors=True)  # what a killed process left
+        place.coming.mkdir(parents=True)
+        missing = [entry for entry in wanted.entries if not _linked(wanted, entry, place)]
+        eviction.make_room(place.root, sum(entry.size for entry in missing), wanted.store.location)
+        _download(wanted, missing, place, progress)
+        locks.hold(place.lock)
+        place.tree.parent.mkdir(parents=True, exist_ok=True)
+        place.coming.rename(place.tree)
+    for entry in wanted.entries:
+        remember_sha256(place.tree / entry.key, place.known(wanted.name(entry)).read_text())
+
+
+def _linked(wanted: _Wanted, entry: Entry, place: eviction.Place) -> bool:
+    """Take an object that was downloaded before, for another tree; say whether there was one."""
+    with contextlib.suppress(FileNotFoundError):
+        blob = place.blob(place.known(wanted.name(entry)).read_text())
+        target = place.coming / entry.key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.hardlink_to(blob)
+        return True
+    return False
+
+
+def _download(wanted: _Wanted, entries: Sequence[Entry], place: eviction.Place, progress: Progress) -> None:
+    total, before = sum(entry.size for entry in entries), 0
+    what = wanted.store.location + (f"/{entries[0].key}" if len(entries) == 1 else "")
+    for entry in entries:
+        path = place.coming / entry.key
+
+        def tell(transfer: Transfer, before: int = before) -> None:
+            progress(Transfer(what, before + transfer.done, total))
+
+        digest = wanted.store.download(entry.key, path, progress=tell)
+        now = wanted.store.stat(entry.key)
+        if now is None or wanted.name(now) != wanted.name(entry):
+            where = f"{wanted.store.location}/{entry.key}"
+            raise StorageError(f"{where}: was replaced while it was being read: try again")
+        path.chmod(0o444)
+        _keep(path, place.blob(digest))
+        files.write_text(place.known(wanted.name(entry)), digest)
+        before += entry.size
+
+
+def _keep(path: Path, blob: Path) -> None:
+    """Let a downloaded file be found by its digest, or give it up for the one that is there already."""
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # a file system without links, where nothing is shared
+        try:
+            blob.hardlink_to(path)
+        except FileExistsError:
+            aside = path.with_name(f"{path.name}.link")
+            aside.hardlink_to(blob)
+            aside.replace(path)

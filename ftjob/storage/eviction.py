@@ -1,0 +1,142 @@
+"""What is in the node cache, and what of it has to go."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob import locks
+from ftjob.errors import StorageError
+
+LIMIT_NAME = "FTJOB_CACHE_BYTES"
+DEFAULT_LIMIT = 50 * 10**9
+OLD = ".old"
+"""Ends the name of a tree that is being removed."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The names of one tree in the cache."""
+
+    root: Path
+    digest: str
+
+    @property
+    def tree(self) -> Path:
+        """The files, under the names they have in the store."""
+        return self.root / "trees" / self.digest
+
+    @property
+    def coming(self) -> Path:
+        """The tree before it is whole."""
+        return self.root / "coming" / self.digest
+
+    @property
+    def lock(self) -> Path:
+        """Held by who uses the tree; its time is that of the last use."""
+        return self.root / "locks" / self.digest
+
+    @property
+    def making(self) -> Path:
+        """Held by who brings the tree together."""
+        return self.root / "locks" / f"{self.digest}.making"
+
+    def blob(self, sha256: str) -> Path:
+        """A file by what is in it."""
+        return self.root / "blobs" / sha256
+
+    def known(self, name: str) -> Path:
+        """What holds the sha256 of an object that was downloaded before."""
+        return self.root / "known" / name
+
+
+def limit(root: Path) -> int:
+    """Return how many bytes the cache may hold: $FTJOB_CACHE_BYTES, else 50 GB or half of its disk.
+
+    Raises StorageError where the variable is no number.
+    """
+    told = os.environ.get(LIMIT_NAME)
+    if told is None:
+        return min(DEFAULT_LIMIT, shutil.disk_usage(root).total // 2)
+    if not told.isdecimal():
+        raise StorageError(
+            f"{LIMIT_NAME}: {told!r} is not a number of bytes, such as {DEFAULT_LIMIT}: mend it"
+        )
+    return int(told)
+
+
+def make_room(root: Path, needed: int, what: str) -> None:
+    """Remove trees, least recently used first, until so many more bytes fit; never one that is in use.
+
+    What is larger than the whole cache may be still comes, alone. Raises StorageError, naming `what`, where
+    the disk has no room for it.
+    """
+    _remove_abandoned(root)
+    _remove_unlinked(root)
+    free = shutil.disk_usage(root).free
+    used = used_bytes(root)
+    most = min(limit(root), used + free)
+    for place in _by_last_use(root):
+        if used + needed <= most:
+            break
+        _remove(place)
+        _remove_unlinked(root)
+        used = used_bytes(root)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        raise StorageError(
+            f"{what}: needs {needed / 1e9:.2f} GB and the disk of {root} has {free / 1e9:.2f} GB free: "
+            "free some space, or set FTJOB_CACHE to a folder on a larger disk"
+        )
+
+
+def used_bytes(root: Path) -> int:
+    """Return the bytes that trees and blobs take, those with several names once."""
+    sizes = {}
+    for folder in ("trees", "blobs", "coming"):
+        sizes.update({found.st_ino: found.st_size for found in _files(root / folder)})
+    return sum(sizes.values())
+
+
+def _files(folder: Path) -> Iterator[os.stat_result]:
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another process is at work here too
+            if path.is_file():
+                yield path.stat()
+
+
+def _by_last_use(root: Path) -> list[Place]:
+    places = [Place(root, tree.name) for tree in _inside(root / "trees")]
+    return sorted(places, key=lambda place: place.lock.stat().st_mtime_ns)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _remove(place: Place) -> None:
+    """Remove a tree unless a living process holds it: out of sight at once, then file by file."""
+    with locks.locked(place.lock, wait=False) as alone:
+        if alone and place.tree.is_dir():
+            aside = place.coming.with_suffix(OLD)
+            shutil.rmtree(aside, ignore_errors=True)
+            place.tree.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Remove what killed processes were downloading or removing."""
+    for folder in _inside(root / "coming"):
+        with locks.locked(Place(root, folder.stem).making, wait=False) as alone:
+            if alone:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_unlinked(root: Path) -> None:
+    """Remove the blobs that no tree has."""
+    for blob in _inside(root / "blobs"):
+        with contextlib.suppress(FileNotFoundError):
+            if blob.stat().st_nlink == 1:
+                blob.unlink()
