@@ -1,4 +1,4 @@
-# make setup | demo | test [T=path] | lint | bench B=name | docs
+# make setup | demo | test [T=path] | lint | bench B=name | docs | k8s
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
 # Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
@@ -13,7 +13,7 @@ B          ?= overhead
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test lint format bench docs lock proto clean
+.PHONY: help setup engine demo test lint format bench docs k8s lock proto clean
 
 help:
 	@sed -n '1,4p' Makefile
@@ -55,6 +55,10 @@ bench: setup engine
 # The generated parts of docs/ and the README: command help, exit codes, spec fields.
 docs: setup
 	$(BIN)/python -m tools.docs
+
+# The generated parts of k8s/: the CustomResourceDefinition, the node profiles.
+k8s: setup
+	$(BIN)/python -m tools.k8s
 
 lock: $(UV)
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --generate-hashes \

@@ -1,0 +1,1 @@
+"""Runs on Kubernetes: the FineTuneJob, the Jobs made from it, and the controller between them."""

@@ -1,0 +1,72 @@
+"""What the controller may do, as values: decide() returns them, the controller carries them out."""
+
+from dataclasses import dataclass
+
+from ftjob.cluster.request import Request
+from ftjob.cluster.status import Figures, FineTuneStatus
+
+
+@dataclass(frozen=True)
+class MakePlan:
+    """Plan the run: read its net, weights and data, outside of this loop."""
+
+    request: Request
+
+
+@dataclass(frozen=True)
+class Enlist:
+    """Make sure that the run's folder has the spec to be worked on."""
+
+    request: Request
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Begin an attempt, unless one is found to be under way after all."""
+
+    request: Request
+    figures: Figures
+    attempt: int
+    seconds_before: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """End an attempt: its worker gets SIGTERM and its grace period."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class KillPod:
+    """Remove a pod at once."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class WriteStatus:
+    """Write the object's status, all of it."""
+
+    status: FineTuneStatus
+
+
+@dataclass(frozen=True)
+class RecordEvent:
+    """Tell of a change where `kubectl describe` shows it."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class LookAgain:
+    """Decide again after so many seconds, even if nothing is heard until then."""
+
+    seconds: float
+
+
+Action = MakePlan | Enlist | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | LookAgain

@@ -1,0 +1,65 @@
+"""An attempt that is under way: is it running, waiting, being taken away, too dear?"""
+
+from ftjob.cluster.actions import Action, DeleteJob, KillPod, LookAgain
+from ftjob.cluster.case import Case
+from ftjob.cluster.ends import BUDGET_REACHED, PENDING_TOO_LONG, TAKEN_AWAY
+from ftjob.cluster.names import State
+from ftjob.cluster.objects import Pod
+from ftjob.cluster.pending import QUEUED, why_pending
+from ftjob.cluster.request import Request
+from ftjob.cluster.status import Life
+from ftjob.cluster.verdict import Verdict
+
+
+def attempt_goes_on(case: Case) -> Verdict:
+    """Watch an attempt; end it where it waits too long, costs too much or is taken away."""
+    if not isinstance(case.request, Request):
+        return Verdict(State.RUNNING, "Running", "the attempt goes on", edit_refused=case.request.message)
+    pods = case.live_pods
+    ending = (*release(case), *delete_jobs(case), LookAgain(case.seen.config.poll_seconds))
+    if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
+        told = "the pod is being taken away; its worker makes a snapshot"
+        return Verdict(State.STOPPING, TAKEN_AWAY.reason, told, ending)
+    pod = pods[0] if pods else None
+    if pod is not None and pod.scheduled is not None and case.seconds_left(case.request) <= 0:
+        return Verdict(State.STOPPING, BUDGET_REACHED.reason, BUDGET_REACHED.told, ending)
+    if pod is not None and (pod.running or pod.ended is not None):
+        again = LookAgain(case.seen.config.poll_seconds)
+        return Verdict(State.RUNNING, "Running", "the worker runs", (again,), running=True)
+    return _attempt_waits(case, case.request, pod)
+
+
+def _attempt_waits(case: Case, request: Request, pod: Pod | None) -> Verdict:
+    """Say why no worker runs yet, and give up where that takes too long."""
+    job = next(iter(case.open_jobs), None)
+    name = pod.name if pod else job.name if job else ""
+    waiting = why_pending(pod, case.seen.hints.get(name, ""), request)
+    if pod is None and job is not None and job.held:
+        waiting = QUEUED
+    since = job.created if job else pod.created if pod else case.now
+    hours = request.spec.resources.max_pending
+    again = LookAgain(case.seen.config.poll_seconds)
+    if case.now - since <= hours * 3600:
+        return Verdict(State.PENDING, waiting.reason, waiting.message, (again,), quiet=waiting.expected)
+    message = f"the pod waited for {hours:g} h (resources.max_pending): {waiting.message}"
+    attempt = pod.attempt if pod else job.attempt if job else 0
+    life = next((each for each in case.lives if pod and each.pod == pod.name), None)
+    closed = life or Life(attempt=attempt, pod=name, ended=case.now)
+    closed = closed.model_copy(update={"reason": PENDING_TOO_LONG.reason})
+    doing = (*delete_jobs(case), again)
+    return Verdict(State.FAILED, PENDING_TOO_LONG.reason, message, doing, life=closed)
+
+
+def delete_jobs(case: Case) -> list[Action]:
+    """End what is under way: the worker is asked to stop."""
+    return [DeleteJob(job.name) for job in case.open_jobs]
+
+
+def release(case: Case) -> list[Action]:
+    """Remove pods whose node fell silent after they were deleted: they would hold the run for ever."""
+    patience = case.seen.config.lost_seconds
+    return [
+        KillPod(pod.name)
+        for pod in case.live_pods
+        if pod.deleted is not None and pod.not_ready and case.now > pod.deleted + patience
+    ]

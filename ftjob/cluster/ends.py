@@ -1,0 +1,86 @@
+"""How an attempt ended and what follows from it: the one table of retries (docs/kubernetes.md shows it)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ftjob.cluster.objects import AttemptJob, Pod
+from ftjob.errors import ExitCode
+from ftjob.status import Status
+
+
+class Then(Enum):
+    """What follows an end."""
+
+    SUCCEEDED = "the run is done"
+    FAILED = "never tried again"
+    STOPPED = "stopped; goes on when the budget is raised"
+    COUNTED = "tried again, up to resources.max_retries times without a new snapshot"
+    FREE = "tried again, not counted against resources.max_retries"
+
+
+@dataclass(frozen=True)
+class End:
+    """One way for an attempt to end."""
+
+    reason: str
+    then: Then
+    told: str
+    """In a sentence, where the worker left none."""
+
+
+COMPLETED = End("Completed", Then.SUCCEEDED, "the run reached its end and its bundle is written")
+BUDGET_REACHED = End("BudgetReached", Then.STOPPED, "the budget is spent")
+UNFORESEEN = End("InternalError", Then.COUNTED, "the worker died of an unforeseen error; its log says more")
+OUT_OF_MEMORY = End(
+    "OutOfMemory", Then.COUNTED, "the worker took more memory than its pod may have; lower data.batch_size"
+)
+TAKEN_AWAY = End("TakenAway", Then.FREE, "the pod was taken away before the worker could end by itself")
+DEADLINE = End("DeadlineExceeded", Then.FREE, "the pod reached the time its budget paid for")
+PENDING_TOO_LONG = End("PendingTooLong", Then.FAILED, "the pod waited longer than resources.max_pending")
+GONE = End("PodGone", Then.FREE, "the pod is gone, and nothing says how its worker ended")
+
+BY_EXIT_CODE: dict[int, End] = {
+    ExitCode.DONE: COMPLETED,
+    ExitCode.BAD_SPEC: End("BadSpec", Then.FAILED, "the spec cannot be run"),
+    ExitCode.BAD_NET: End("BadNet", Then.FAILED, "the net or its weights cannot be used"),
+    ExitCode.BAD_DATA: End("BadData", Then.FAILED, "the images, labels or mean cannot be used"),
+    ExitCode.STORAGE: End("StorageUnreachable", Then.COUNTED, "something could not be read or written"),
+    ExitCode.ENGINE_CRASHED: End("EngineCrashed", Then.COUNTED, "the engine died"),
+    ExitCode.DIVERGED: End("Diverged", Then.FAILED, "the loss is not a number any more"),
+    ExitCode.NOT_LEARNING: End("NotLearning", Then.FAILED, "accuracy stayed at chance"),
+    ExitCode.BUDGET_REACHED: BUDGET_REACHED,
+    ExitCode.PREEMPTED: End("Preempted", Then.FREE, "the worker was asked to stop and made a snapshot"),
+    ExitCode.NOT_ACCEPTED: End("NotAccepted", Then.FAILED, "the result is below what accept asks for"),
+}
+ALL = (*BY_EXIT_CODE.values(), UNFORESEEN, OUT_OF_MEMORY, TAKEN_AWAY, DEADLINE, GONE, PENDING_TOO_LONG)
+BY_REASON = {end.reason: end for end in ALL}
+
+
+def how_it_ended(pod: Pod | None, job: AttemptJob | None, run: Status | None) -> End:
+    """Return how an attempt ended: by its worker's exit code, else by what the cluster says of the pod.
+
+    Where the pod is gone, the run's own status.json of that attempt (`run`) is asked.
+    """
+    code = pod.exit_code if pod else None
+    if code is None and run is not None and run.exit_code is not None:
+        code = run.exit_code
+    if pod and pod.reason == "OOMKilled":
+        return OUT_OF_MEMORY
+    if code is not None and code in BY_EXIT_CODE:
+        return BY_EXIT_CODE[code]
+    if (pod and pod.reason == "DeadlineExceeded") or (job and job.reason == "DeadlineExceeded"):
+        return DEADLINE
+    if pod is None:
+        return GONE
+    if code is None or pod.deleted is not None or pod.disruption or pod.reason in TAKING:
+        return TAKEN_AWAY
+    return UNFORESEEN
+
+
+TAKING = ("Evicted", "NodeLost", "Preempting", "Shutdown", "NodeShutdown", "Terminated")
+"""Reasons of pods whose container was killed by the node, so that its exit code says nothing."""
+
+
+def fail_codes() -> list[int]:
+    """Return the exit codes that a worker says on purpose, each the end of its attempt."""
+    return sorted(int(code) for code, end in BY_EXIT_CODE.items() if end.then is not Then.SUCCEEDED)

@@ -1,0 +1,165 @@
+"""What follows an attempt, or comes before the first: a plan, another attempt, patience or the end."""
+
+from dataclasses import replace
+from math import isfinite
+
+from ftjob.cluster import accounts
+from ftjob.cluster.actions import Action, CreateJob, Enlist, LookAgain, MakePlan
+from ftjob.cluster.case import Case, Trouble
+from ftjob.cluster.ends import BUDGET_REACHED, BY_REASON, End, Then
+from ftjob.cluster.names import State
+from ftjob.cluster.request import Request
+from ftjob.cluster.status import Figures
+from ftjob.cluster.verdict import Verdict
+from ftjob.status import State as RunState
+
+COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
+ELSEWHERE_SECONDS = 60.0
+"""A run whose status was written that lately, and not by a pod of ours, is somebody else's."""
+
+
+def next_attempt(case: Case, request: Request, ended: End | None) -> Verdict:
+    """Begin, go on, or say why not."""
+    stays = _stays_ended(case, request, ended)
+    if stays:
+        return stays
+    if case.seen.strangers:
+        return _wait("OldJobs", "Jobs of an earlier object of this name are being removed")
+    figures = case.seen.job.status.plan if case.begun else case.seen.planned
+    if figures is None:
+        return Verdict(
+            State.PENDING, "Planning", "net, weights and data are being looked at", (MakePlan(request),)
+        )
+    if isinstance(figures, Trouble):
+        if figures.passing:
+            return _wait(figures.reason, figures.message, case.seen.config.backoff_seconds, MakePlan(request))
+        return Verdict(State.FAILED, figures.reason, figures.message, accepted=False)
+    verdict = _when_ready(case, request, figures, ended)
+    return replace(verdict, figures=figures, folder=request.folder(figures.run_id))
+
+
+def _when_ready(case: Case, request: Request, figures: Figures, ended: End | None) -> Verdict:
+    """Begin the next attempt when folder, money and patience allow."""
+    early = _already(case, request, figures) if ended is None else None
+    if early:
+        return early
+    if case.seen.failed:
+        return _begin(case, request, figures, case.seen.failed)
+    if case.seconds_left(request) < case.seen.config.min_attempt_seconds:
+        return Verdict(State.STOPPED, BUDGET_REACHED.reason, _no_money(case))
+    wait = _backoff(case)
+    if ended and wait > 0:
+        message = f"attempt {_next_number(case)} follows: {case.told(ended)}"
+        return Verdict(State.RETRYING, ended.reason, message, (LookAgain(wait),))
+    return _begin(case, request, figures)
+
+
+def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | None:
+    """Return the verdict on a run that has ended and that nobody asks to go on."""
+    before = case.seen.job.status
+    if case.retry_asked:
+        return None
+    if ended is None:
+        unchanged = before.observed_generation == case.seen.job.generation and case.seen.planned is None
+        kept = before.state is State.FAILED and unchanged and not case.begun
+        return Verdict(before.state, before.reason, before.message, accepted=False) if kept else None
+    if ended.then is Then.FAILED:
+        return Verdict(State.FAILED, ended.reason, case.told(ended))
+    if ended.then is Then.STOPPED and not _budget_was_raised(case, request):
+        return Verdict(State.STOPPED, ended.reason, case.told(ended))
+    total, counted = accounts.retries(case.lives, COUNTED)
+    limit = request.spec.resources.max_retries
+    if ended.then is Then.COUNTED and counted > limit:
+        times = f"{counted} attempts brought no new snapshot (resources.max_retries: {limit}); the last"
+        return Verdict(State.FAILED, ended.reason, f"{times}: {case.told(ended)}")
+    if total > case.seen.config.max_disruptions + limit:
+        return Verdict(State.FAILED, "NoProgress", f"{total} attempts in a row brought no new snapshot")
+    return None
+
+
+def _budget_was_raised(case: Case, request: Request) -> bool:
+    """Whether the budget now pays for more than it did when the last attempt began.
+
+    What a worker leaves unspent at its end is its own reserve, and no reason to begin again.
+    """
+    granted = case.seen.job.status.granted_seconds
+    if granted is None:
+        return False
+    return case.spent[0] + case.seconds_left(request) - granted >= max(
+        1.0, case.seen.config.min_attempt_seconds
+    )
+
+
+def _already(case: Case, request: Request, figures: Figures) -> Verdict | None:
+    """Look at the run's folder before the first attempt: the run may be done, or under way elsewhere."""
+    if isinstance(case.seen.run, Trouble):
+        return _wait(case.seen.run.reason, case.seen.run.message, case.seen.config.backoff_seconds)
+    if not case.seen.run_read:
+        return Verdict(State.PENDING, "Planned", "the run's folder is being looked at", (LookAgain(0.0),))
+    run = case.seen.run
+    if run is None:
+        return None
+    if run.state is RunState.SUCCEEDED:
+        told = f"run {figures.run_id} was done before: {run.message}"
+        return Verdict(State.SUCCEEDED, "AlreadyDone", told, identity=request.identity, earlier=case.earlier)
+    lately = run.updated is not None and case.now - run.updated < ELSEWHERE_SECONDS
+    if run.state is RunState.RUNNING and lately:
+        return _wait(
+            "RunElsewhere", f"another worker is at run {figures.run_id}; wait for it or cancel it", 10.0
+        )
+    return None
+
+
+def _begin(case: Case, request: Request, figures: Figures, failed: Trouble | None = None) -> Verdict:
+    """Begin the next attempt; `failed` is what went wrong when that was tried just now."""
+    number, left = _next_number(case), case.seconds_left(request)
+    doing = (
+        Enlist(request, figures),
+        CreateJob(request, figures, number, case.spent[0], left),
+        LookAgain(case.seen.config.poll_seconds),
+    )
+    return Verdict(
+        State.PENDING,
+        failed.reason if failed else "Creating",
+        failed.message if failed else f"attempt {number} begins",
+        doing,
+        identity=case.seen.job.status.identity or request.identity,
+        attempt=number,
+        granted_seconds=case.spent[0] + left if isfinite(left) else None,
+        earlier=case.earlier,
+    )
+
+
+def _next_number(case: Case) -> int:
+    """Return the number of the next attempt: one more than the last that a pod was scheduled for."""
+    return max([case.earlier[2], *(life.attempt for life in case.lives)]) + 1
+
+
+def _backoff(case: Case) -> float:
+    """Return the seconds until the next attempt may begin, doubled each time.
+
+    None where the user asked for it, or after one that was merely taken away.
+    """
+    ended = [life.ended for life in case.lives if life.ended is not None]
+    asked = case.retry_asked or case.seen.job.status.state in (State.SUSPENDED, State.STOPPED)
+    if not ended or asked:
+        return 0.0
+    config = case.seen.config
+    total, counted = accounts.retries(case.lives, COUNTED)
+    doublings = total - 1 if counted else total - 2
+    if doublings < 0:
+        return 0.0
+    wait = min(config.backoff_limit_seconds, config.backoff_seconds * 2.0 ** min(doublings, 16))
+    return max(0.0, max(ended) + wait - case.now)
+
+
+def _no_money(case: Case) -> str:
+    seconds, usd = case.spent
+    return (
+        f"the budget does not pay for another attempt (${usd:.2f} and {seconds / 3600:.2f} h are spent): "
+        "raise budget to go on"
+    )
+
+
+def _wait(reason: str, message: str, seconds: float = 5.0, *doing: Action) -> Verdict:
+    return Verdict(State.PENDING, reason, message, (*doing, LookAgain(seconds)))

@@ -1,0 +1,90 @@
+"""What a FineTuneJob asks for: its spec read and checked, its node profile, what it may spend."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ftjob.cluster.objects import FineTune
+from ftjob.errors import BadSpecError
+from ftjob.net import zoo
+from ftjob.net.suggest import did_you_mean
+from ftjob.nodes import Node
+from ftjob.plan.cost import Budget
+from jobspec import JobSpec, SpecError, parse_spec
+
+FREE_SECTIONS = ("resources", "budget", "accept")
+"""What may be changed while a run goes on; the rest is the run's identity."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A spec that can be run, and the node it asks for."""
+
+    spec: JobSpec
+    node: Node
+    usd_per_hour: float
+    identity: str
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.spec.budget.usd, self.spec.budget.hours)
+
+    def folder(self, run_id: str) -> str:
+        """Return the URI of the run's folder."""
+        return f"{self.spec.output.rstrip('/')}/{self.spec.name}/{run_id}"
+
+
+def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
+    """Read what a FineTuneJob asks for. Raises BadSpecError, whose sentence names the field."""
+    fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
+    fields.setdefault("name", object_.name)
+    try:
+        spec = parse_spec(yaml.safe_dump(fields, allow_unicode=True), "spec")
+    except SpecError as error:
+        told = (f"{each.field}: {each.message}" if each.field else each.message for each in error.problems)
+        raise BadSpecError("; ".join(told)) from None
+    if spec.name != object_.name:
+        raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
+    _refuse_paths(spec)
+    name = spec.resources.node
+    if name not in nodes:
+        hint = did_you_mean(name, nodes)
+        raise BadSpecError(
+            f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
+        )
+    price = nodes[name].usd_per_hour(spot=spec.resources.spot)
+    return Request(spec, nodes[name], price, identity_of(spec))
+
+
+def identity_of(spec: JobSpec) -> str:
+    """Return a digest of what may not change once a run began."""
+    kept = {key: value for key, value in spec.canonical().items() if key not in FREE_SECTIONS}
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _refuse_paths(spec: JobSpec) -> None:
+    """Raise BadSpecError for a location that a pod could not read: anything but a URI."""
+    for field, location in _locations(spec).items():
+        if location and "://" not in location:
+            raise BadSpecError(
+                f"{field}: {location} is a path, and a pod sees nothing of your machine: "
+                "copy it to a bucket and give its URI"
+            )
+
+
+def _locations(spec: JobSpec) -> dict[str, Any]:
+    mean = spec.data.mean if isinstance(spec.data.mean, str) else ""
+    weights = spec.base.weights or ""
+    return {
+        "base.net": None if spec.base.net in zoo.NAMES else spec.base.net,
+        "base.weights": None if weights.startswith("run:") else weights,
+        "data.train": spec.data.train,
+        "data.val": spec.data.val,
+        "data.mean": None if mean in ("auto", "none", "") else mean,
+        "output": spec.output,
+    }

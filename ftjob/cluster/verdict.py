@@ -1,0 +1,173 @@
+"""Where a run stands, in words: the status that is written, its conditions, and the events on changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ftjob.cluster.actions import Action, RecordEvent, WriteStatus
+from ftjob.cluster.config import Config
+from ftjob.cluster.names import Condition, State
+from ftjob.cluster.objects import FineTune
+from ftjob.cluster.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
+from ftjob.status import Status
+
+FLEETING = (
+    "seconds",
+    "usd",
+    "cost",
+    "attempts",
+    "iteration",
+    "loss",
+    "images_per_second",
+    "eta_seconds",
+    "updated",
+)
+"""Fields that change all the time: alone they are written every `progress_seconds`."""
+WARNINGS = (State.FAILED, State.RETRYING)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where the run stands, and what is done about it."""
+
+    state: State
+    reason: str
+    message: str
+    actions: tuple[Action, ...] = ()
+    running: bool = False
+    accepted: bool = True
+    quiet: bool = False
+    """Whether this is how every attempt begins, and no event is worth it."""
+    edit_refused: str = ""
+    figures: Figures | None = None
+    folder: str | None = None
+    identity: str | None = None
+    """Settles the run's identity, from the first attempt on."""
+    life: Life | None = None
+    """An entry of the accounts that this verdict puts in or replaces."""
+    attempt: int | None = None
+    granted_seconds: float | None = None
+    """What the budget pays for over all attempts, when one begins."""
+    earlier: tuple[float, float, int] | None = None
+    """Seconds, dollars and attempts of the run before this object, when its first attempt begins."""
+
+
+def write_down(
+    job: FineTune,
+    verdict: Verdict,
+    lives: tuple[Life, ...],
+    spent: tuple[float, float],
+    run: Status | None,
+    config: Config,
+    now: float,
+) -> list[Action]:
+    """Return one status write where something is worth it, and an event where the standing changed."""
+    before = job.status
+    after = _status(job, verdict, lives, spent, run, now)
+    if not _worth_writing(before, after, config, now):
+        return []
+    doing: list[Action] = [WriteStatus(after)]
+    changed = (before.state, before.reason) != (after.state, after.reason)
+    if changed and not verdict.quiet:
+        doing.append(RecordEvent(after.reason, after.message or after.state, after.state in WARNINGS))
+    refused = after.condition(Condition.EDITED)
+    if refused and refused.status == "True" and not _is_true(before, Condition.EDITED):
+        doing.append(RecordEvent(refused.reason, refused.message, warning=True))
+    return doing
+
+
+def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config, now: float) -> bool:
+    if before.observed_generation is None:
+        return True
+    old, new = (status.model_dump(exclude={*FLEETING}) for status in (before, after))
+    if old != new or len(before.attempts) != len(after.attempts):
+        return True
+    if [life.ended for life in before.attempts] != [life.ended for life in after.attempts]:
+        return True
+    moving = before.model_dump(exclude={"updated"}) != after.model_dump(exclude={"updated"})
+    return moving and now - (before.updated or 0.0) >= config.progress_seconds
+
+
+def _status(
+    job: FineTune,
+    verdict: Verdict,
+    lives: tuple[Life, ...],
+    spent: tuple[float, float],
+    run: Status | None,
+    now: float,
+) -> FineTuneStatus:
+    before = job.status
+    changes: dict[str, Any] = {
+        "observed_generation": job.generation,
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "attempts": lives,
+        "seconds": round(spent[0], 3),
+        "usd": round(spent[1], 6),
+        "cost": f"${spent[1]:.2f}",
+        "updated": float(int(now)),
+        **_of_run(run, lives, verdict),
+    }
+    if verdict.figures:
+        changes |= {"plan": verdict.figures, "run_id": verdict.figures.run_id, "folder": verdict.folder}
+        changes["max_iter"] = verdict.figures.max_iter or before.max_iter
+    if verdict.identity:
+        changes["identity"] = verdict.identity
+    if verdict.earlier:
+        seconds, usd, attempts = verdict.earlier
+        changes |= {"earlier_seconds": seconds, "earlier_usd": usd, "earlier_attempts": attempts}
+    if verdict.attempt is not None:
+        changes |= {"attempt": verdict.attempt, "granted_seconds": verdict.granted_seconds}
+    started = min((life.scheduled for life in lives if life.scheduled is not None), default=None)
+    changes["start_time"] = before.start_time or started
+    ended = before.completion_time if before.state.ended else float(int(now))
+    changes["completion_time"] = ended if verdict.state.ended else None
+    conditions = with_conditions(before, _conditions(before, verdict), job.generation, now)
+    return before.model_copy(update={**changes, "conditions": conditions})
+
+
+def _of_run(run: Status | None, lives: tuple[Life, ...], verdict: Verdict) -> dict[str, Any]:
+    """Return what the worker tells, from the moment on that it tells of an attempt of ours (or is done)."""
+    if run is None or not (lives or verdict.state is State.SUCCEEDED):
+        return {}
+    return {
+        "iteration": run.iteration,
+        "max_iter": run.max_iter or None,
+        "snapshot": run.snapshot,
+        "loss": run.loss,
+        "accuracy": run.best_accuracy if run.best_accuracy is not None else run.accuracy,
+        "images_per_second": run.images_per_second if verdict.running else None,
+        "eta_seconds": run.eta_seconds if verdict.running else None,
+    }
+
+
+def _conditions(before: FineTuneStatus, verdict: Verdict) -> Iterable[ConditionStatus]:
+    """Yield every condition that applies, in the order of names.Condition."""
+    state, reason, message = verdict.state, verdict.reason, verdict.message
+    accepted = "Valid" if verdict.accepted else reason
+    yield _said(Condition.ACCEPTED, verdict.accepted, accepted, "" if verdict.accepted else message)
+    yield _said(
+        Condition.RUNNING, verdict.running, reason, message if not verdict.running else "the worker runs"
+    )
+    if state is State.SUSPENDED or before.condition(Condition.SUSPENDED):
+        held = state is State.SUSPENDED
+        yield _said(Condition.SUSPENDED, held, "Suspended" if held else "Released", message if held else "")
+    if verdict.edit_refused or before.condition(Condition.EDITED):
+        refused = bool(verdict.edit_refused)
+        yield _said(
+            Condition.EDITED, refused, "ImmutableField" if refused else "Restored", verdict.edit_refused
+        )
+    if state.ended or before.condition(Condition.ENDED):
+        yield _said(Condition.COMPLETE, state is State.SUCCEEDED, reason, message)
+        yield _said(Condition.FAILED, state is State.FAILED, reason, message)
+        yield _said(Condition.ENDED, state.ended, reason, message)
+
+
+def _said(kind: Condition, is_so: bool, reason: str, message: str) -> ConditionStatus:
+    return ConditionStatus(type=kind, status=str(is_so), reason=reason, message=message)
+
+
+def _is_true(status: FineTuneStatus, kind: Condition) -> bool:
+    found = status.condition(kind)
+    return found is not None and found.status == "True"
