@@ -1,0 +1,76 @@
+"""A real cluster for the test run, brought up by the first worker that asks, and a namespace per test.
+
+FTJOB_TEST_CLUSTER=kubeconfig takes the cluster of $KUBECONFIG instead; tests that need the node itself ask
+for `bed`, which such a cluster has not, and say so.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.bed.cluster import AnyCluster, Cluster
+from tests.cluster.bed.gpus import RESOURCE
+from tests.cluster.bed.session import attach
+from tests.conftest import MACHINE_CACHE
+
+SECONDS = 300
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count a test's own seconds only: on a new machine the first one waits for a compiler."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Iterator[AnyCluster]:
+    """The cluster that all workers of this test run share."""
+    if os.environ.get("FTJOB_TEST_CLUSTER") == "kubeconfig":
+        yield given_cluster()
+        return
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}-{uuid.uuid4().hex}")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():  # so that the progress of a build is seen
+        attached = attach(f"test-{run[:16]}")
+        cluster = attached.__enter__()
+    yield cluster
+    attached.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def bed(cluster: AnyCluster) -> Cluster:
+    """The same cluster, its node at hand."""
+    if not isinstance(cluster, Cluster):
+        pytest.skip("needs the node itself, and FTJOB_TEST_CLUSTER=kubeconfig gives the API only")
+    return cluster
+
+
+@pytest.fixture
+def bed_cache(bed: Cluster, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache that holds the bed's programs, instead of the empty one that tests have."""
+    monkeypatch.setenv("FTJOB_CACHE", str(MACHINE_CACHE))
+    return MACHINE_CACHE
+
+
+@pytest.fixture
+def namespace(cluster: AnyCluster) -> Iterator[str]:
+    """A namespace of the test's own, with its default service account."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.kubectl("create", "namespace", name)
+    while not cluster.kubectl("get", "secrets", "-n", name, "-oname", check=False):
+        pass
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+def given_cluster() -> AnyCluster:
+    """Return the cluster of $KUBECONFIG, with the GPUs its nodes offer."""
+    path = Path(os.environ.get("KUBECONFIG", Path.home() / ".kube" / "config"))
+    cluster = AnyCluster(path, dict(os.environ), gpus=0)
+    nodes = cluster.get("nodes")["items"]
+    gpus = sum(int(node["status"]["allocatable"].get(RESOURCE, 0)) for node in nodes)
+    return AnyCluster(path, dict(os.environ), gpus)
