@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,7 +41,9 @@ from ftjob.net.prototxt import parse_solver, to_text
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.status import Status
+from ftjob.worker.home import Home
 from ftjob.worker.recorder import Recorder
+from ftjob.worker.saver import Saver
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.train import Training
 from jobspec import JobSpec
@@ -154,7 +157,8 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
     with open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine:
         recorder = Recorder(run, Status("overhead", plan.run_id), plan.images_per_iteration, 0.0)
         timed = Timed(engine)
-        Training(plan, run, timed, recorder, StopRequest()).run()
+        with closing(Home(run, None, None, [], Saver(run, None, []))) as home:
+            Training(plan, home, timed, recorder, StopRequest()).run()
         recorder.close()
     assert len(run.train_metrics.read_text().splitlines()) == plan.solver.max_iter
     return timed.end - timed.begin

@@ -177,11 +177,11 @@ def engine_install(
 
 
 @app.command(hidden=True)
-def worker(folder: Path, attempt: Annotated[int, typer.Option()] = 1) -> None:
-    """Run one attempt in a run folder (what submit starts)."""
-    from ftjob.worker.run import run
+def worker(run: str, attempt: Annotated[int, typer.Option()] = 1) -> None:
+    """Run one attempt of the run at a path or URI (what submit starts)."""
+    from ftjob.worker.run import run as work
 
-    raise typer.Exit(run(folder, attempt))
+    raise typer.Exit(work(run, attempt))
 
 
 def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:

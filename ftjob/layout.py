@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -9,6 +10,23 @@ class RunFolder:
     """`<output>/<name>/<run id>/`: the whole truth about a run, readable with plain tools."""
 
     root: Path
+    """On local disk: the run's folder itself, or where a worker keeps its copy of one in a store."""
+
+    writers: ClassVar[str] = "writers"
+    """Key of the folder, in a store only, that says which worker may write (ftjob.worker.lease)."""
+
+    def key(self, path: Path) -> str:
+        """Return the key that a file of this folder has in a store."""
+        return path.relative_to(self.root).as_posix()
+
+    def path(self, key: str) -> Path:
+        """Return the file of a key."""
+        return self.root / key
+
+    @staticmethod
+    def part(key: str, number: int) -> str:
+        """Return the key of a growing file's part: the first has its name, later ones a number behind it."""
+        return f"{key}.{number:05}" if number else key
 
     @property
     def spec(self) -> Path:

@@ -1,5 +1,6 @@
 """Finding runs: what was submitted on this machine, and what a name on the command line means."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -8,11 +9,21 @@ from ftjob import files
 from ftjob.errors import BadSpecError
 from ftjob.layout import RunFolder
 from ftjob.paths import cache_dir
+from ftjob.storage import is_remote
 
 
 def run_folder(output: str, name: str, run_id: str) -> RunFolder:
     """Return where a run lives: `<output>/<name>/<run id>/`."""
     return RunFolder(Path(output) / name / run_id)
+
+
+def work_folder(location: str) -> RunFolder:
+    """Return where on this disk a run at a path or URI is worked on: there, or in the cache."""
+    if not is_remote(location):
+        return RunFolder(Path(location).absolute())
+    output, name, run_id = location.rsplit("/", 2)
+    digest = hashlib.sha256(output.encode()).hexdigest()[:16]
+    return RunFolder(cache_dir() / "work" / digest / name / run_id)
 
 
 def remember(folder: RunFolder) -> None:

@@ -33,6 +33,8 @@ class Resumed:
     """Images the data layer was wound past without training."""
     seconds: float
     """What restoring took, the winding included."""
+    lost_seconds: float = 0.0
+    """Of training after that snapshot, which is done again."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -13,6 +14,7 @@ from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
 from ftjob.status import Status, render
 from ftjob.worker.evaluate import Evaluation
+from ftjob.worker.snapshots import Snapshot
 
 STATUS_SECONDS = 1.0
 SPEED_WINDOW = 50
@@ -29,6 +31,7 @@ class Recorder:
         self.status = status
         self._images = images_per_iteration
         self._usd_per_hour = usd_per_hour
+        self._lock = threading.Lock()
         self._clock = time.monotonic()
         self._before = (status.seconds, status.usd)
         self._written = 0.0
@@ -41,12 +44,23 @@ class Recorder:
         self._train: IO[str] = self.folder.train_metrics.open("a", encoding="utf-8")
         self._test: IO[str] = self.folder.test_metrics.open("a", encoding="utf-8")
 
-    def forget_after(self, iteration: int) -> None:
-        """Cut from the metrics what an earlier attempt did after the snapshot this one goes on from."""
+    def forget_after(self, iteration: int) -> float:
+        """Cut from the metrics what an earlier attempt did after the snapshot this one goes on from.
+
+        Returns the seconds of training that are lost with it.
+        """
         self.close()
-        drop_later_than(self.folder.train_metrics, iteration)
+        lost = drop_later_than(self.folder.train_metrics, iteration)
         drop_later_than(self.folder.test_metrics, iteration)
         self._open()
+        return sum((float(line["seconds"]) for line in lost), 0.0)
+
+    def saved(self, snapshot: Snapshot, best: Snapshot | None) -> None:
+        """Tell of a snapshot that is complete, and of the best one; called from the thread that saves."""
+        fields: dict[str, Any] = {}
+        if best is not None and best.accuracy is not None:
+            fields = {"best_accuracy": best.accuracy, "best_iteration": best.iteration}
+        self.update(snapshot=snapshot.iteration, **fields)
 
     def close(self) -> None:
         """Close the metrics files."""
@@ -65,18 +79,19 @@ class Recorder:
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields of the status and write it: at once, or when a second has passed."""
-        self.status = dataclasses.replace(
-            self.status,
-            **changes,
-            seconds=round(self.seconds, 3),
-            usd=round(self._before[1] + self.attempt_seconds / 3600 * self._usd_per_hour, 6),
-            updated=time.time(),
-        )
-        if now or time.monotonic() - self._written >= STATUS_SECONDS:
-            self._written = time.monotonic()
-            with files.explained(self.folder.train_metrics):
-                self._train.flush()
-            files.write_text(self.folder.status, render(self.status))
+        with self._lock:
+            self.status = dataclasses.replace(
+                self.status,
+                **changes,
+                seconds=round(self.seconds, 3),
+                usd=round(self._before[1] + self.attempt_seconds / 3600 * self._usd_per_hour, 6),
+                updated=time.time(),
+            )
+            if now or time.monotonic() - self._written >= STATUS_SECONDS:
+                self._written = time.monotonic()
+                with files.explained(self.folder.train_metrics):
+                    self._train.flush()
+                files.write_text(self.folder.status, render(self.status))
 
     def trained(self, steps: list[Iteration], eta_seconds: float) -> None:
         """Record some iterations in a row. Raises StorageError where the disk is full."""
@@ -119,18 +134,23 @@ class Recorder:
         self.update(accuracy=evaluation.accuracy)
 
 
-def drop_later_than(path: Path, iteration: int) -> None:
-    """Keep the lines of a metrics file up to an iteration."""
+def drop_later_than(path: Path, iteration: int) -> list[dict[str, Any]]:
+    """Keep the lines of a metrics file up to an iteration; return the others."""
     if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+        return []
+    kept, dropped = [], []
+    for text in path.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line)["iteration"] <= iteration:
-                kept.append(line + "\n")
+            line = json.loads(text)
+            later = line["iteration"] > iteration
         except (ValueError, KeyError):
             break  # a line cut short by a kill: it was the last
+        if later:
+            dropped.append(line)
+        else:
+            kept.append(text + "\n")
     files.write_text(path, "".join(kept))
+    return dropped
 
 
 def _iteration_json(step: Iteration) -> dict[str, Any]:

@@ -1,28 +1,25 @@
 """A worker's life: fetch, surgery, train, snapshot, evaluate, bundle."""
 
-import fcntl
 import json
 import math
-import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 from ftjob import files
 from ftjob.bundle.write import write_bundle
 from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
-from ftjob.errors import BadSpecError, ExitCode, FtjobError, NotAcceptedError, StorageError
+from ftjob.errors import BadSpecError, ExitCode, FtjobError, NotAcceptedError
 from ftjob.layout import RunFolder
 from ftjob.nodes import get_node
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import draw_curves
 from ftjob.status import Resumed, State, Status
-from ftjob.worker import snapshots
+from ftjob.worker.home import Home, at_home
+from ftjob.worker.lease import LeaseLostError
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
@@ -30,20 +27,22 @@ from ftjob.worker.train import Outcome, Training
 from jobspec import JobSpec, SpecError, load_spec
 
 
-def run(root: Path, attempt: int) -> ExitCode:
-    """Run one attempt in a run folder that holds spec.yaml; what happened stands in its status.json.
+def run(location: str, attempt: int) -> ExitCode:
+    """Run one attempt of the run at a path or URI, where its spec.yaml is; its status.json tells the end.
 
     An error the user can mend ends as Failed with its sentence. Raises only what nobody foresaw, after it
     has been written down.
     """
-    folder, stop = RunFolder(root), StopRequest().listen()
+    stop = StopRequest().listen()
     try:
-        with only_worker(folder):
-            spec = read_spec(folder)
-            status = begin(folder, spec, attempt)
+        with at_home(location, attempt, log) as home:
+            spec = read_spec(home.folder)
+            status = begin(home.folder, spec, attempt)
             price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
-            with closing(Recorder(folder, status, images_per_iteration(spec), price)) as recorder:
-                return record_end(recorder, spec, stop)
+            recorder = Recorder(home.folder, status, images_per_iteration(spec), price)
+            home.saver.saved = recorder.saved
+            with closing(home), closing(recorder):
+                return record_end(home, recorder, spec, stop)
     except FtjobError as error:
         log(str(error))
         return error.exit_code
@@ -57,10 +56,13 @@ def read_spec(folder: RunFolder) -> JobSpec:
         raise BadSpecError(str(error)) from error
 
 
-def record_end(recorder: Recorder, spec: JobSpec, stop: StopRequest) -> ExitCode:
-    """Work, and write how it ended into the status."""
+def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> ExitCode:
+    """Work, and write how it ended into the status. Raises LeaseLostError: then it is another's to write."""
     try:
-        state, reason, message, code = work(recorder, spec, stop)
+        state, reason, message, code = work(home, recorder, spec, stop)
+        home.settle()
+    except LeaseLostError:
+        raise
     except FtjobError as error:
         state, reason, message, code = State.FAILED, error.reason, str(error), error.exit_code
     except Exception as error:
@@ -72,19 +74,20 @@ def record_end(recorder: Recorder, spec: JobSpec, stop: StopRequest) -> ExitCode
     return code
 
 
-def work(recorder: Recorder, spec: JobSpec, stop: StopRequest) -> tuple[State, str, str, ExitCode]:
+def work(
+    home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest
+) -> tuple[State, str, str, ExitCode]:
     """Train, and make the bundle unless the run was stopped from outside; return how to call the end."""
-    folder = recorder.folder
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
     recorder.update(state=State.RUNNING, reason="Started", stage="fetch")
-    plan = planned(folder, spec)
+    plan = planned(home.folder, spec)
     recorder.update(max_iter=plan.solver.max_iter)
-    outcome = train(plan, recorder, stop)
+    outcome = train(plan, home, recorder, stop)
     iteration = recorder.status.iteration
     if outcome is Outcome.STOPPED:
         told = f"stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
         return State.STOPPED, stop.reason, told, ExitCode.PREEMPTED
-    accuracy = bundle(plan, recorder)
+    accuracy = bundle(plan, home, recorder)
     if outcome is Outcome.BUDGET_REACHED:
         told = f"the budget ended the run at iteration {iteration} of {plan.solver.max_iter}; bundle made"
         return State.STOPPED, "BudgetReached", told, ExitCode.BUDGET_REACHED
@@ -107,11 +110,10 @@ def planned(folder: RunFolder, spec: JobSpec) -> Plan:
     return plan
 
 
-def train(plan: Plan, recorder: Recorder, stop: StopRequest) -> Outcome:
-    """Open the engine, go on from the newest complete snapshot if there is one, and train."""
-    folder, source = recorder.folder, plan.inputs.weights
-    found = snapshots.list_snapshots(folder)
-    newest = found[-1] if found else None
+def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) -> Outcome:
+    """Open the engine, go on from the newest sound snapshot if there is one, and train."""
+    folder, source = home.folder, plan.inputs.weights
+    newest = home.newest(log)
     log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
     with open_engine(
         plan.spec.engine,
@@ -120,39 +122,40 @@ def train(plan: Plan, recorder: Recorder, stop: StopRequest) -> Outcome:
         log=folder.log(recorder.status.attempt),
         cwd=folder.root,
     ) as engine:
-        recorder.forget_after(newest.iteration if newest else -1)
+        lost = recorder.forget_after(newest.iteration if newest else -1)
         if newest:
-            restore(engine, newest, plan, recorder)
-        training = Training(plan, folder, engine, recorder, stop, deadline(plan.spec))
+            restore(engine, newest, plan, recorder, lost)
+        training = Training(plan, home, engine, recorder, stop, deadline(plan.spec))
         return training.run()
 
 
-def restore(engine: Engine, snapshot: Snapshot, plan: Plan, recorder: Recorder) -> None:
-    """Restore a snapshot, and tell of it."""
+def restore(engine: Engine, snapshot: Snapshot, plan: Plan, recorder: Recorder, lost: float) -> None:
+    """Restore a snapshot, and tell of it and of the seconds of training that were lost."""
     folder, iteration = recorder.folder, snapshot.iteration
     begin = time.monotonic()
     engine.restore(folder.solverstate(iteration), folder.caffemodel(iteration))
+    seconds = round(time.monotonic() - begin, 3)
     replayed = iteration * plan.images_per_iteration
+    log(f"resumed at {iteration}: {replayed} images replayed in {seconds} s; {lost:.1f} s of training lost")
     recorder.update(
         iteration=iteration,
         snapshot=iteration,
         reason="Resumed",
-        resumed=Resumed(iteration, replayed, round(time.monotonic() - begin, 3)),
+        resumed=Resumed(iteration, replayed, seconds, round(lost, 3)),
     )
 
 
-def bundle(plan: Plan, recorder: Recorder) -> float:
+def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
     """Make evaluation.json, bundle and curves from the best snapshot; return its accuracy."""
-    folder = recorder.folder
+    folder = home.folder
     recorder.update(stage="bundle")
-    winner = snapshots.best(snapshots.list_snapshots(folder))
-    if winner is None or winner.accuracy is None:
-        raise StorageError(f"{folder.snapshots}: no tested snapshot is left: submit again to go on")
-    log(f"bundling iteration {winner.iteration}, accuracy {winner.accuracy:.4f}")
+    winner = home.best()
+    accuracy = float(winner.record["evaluation"]["accuracy"])
+    log(f"bundling iteration {winner.iteration}, accuracy {accuracy:.4f}")
     files.write_json(folder.evaluation, winner.record["evaluation"])
     write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))
     draw_curves(folder)
-    return winner.accuracy
+    return accuracy
 
 
 def begin(folder: RunFolder, spec: JobSpec, attempt: int) -> Status:
@@ -201,23 +204,6 @@ def deadline(spec: JobSpec) -> float:
     if spec.budget.usd is not None and price > 0:
         hours.append(spec.budget.usd / price)
     return min(hours) * 3600
-
-
-@contextmanager
-def only_worker(folder: RunFolder) -> Iterator[None]:
-    """Hold the run folder's lock, with this process's id in it. Raises StorageError where another has it."""
-    with folder.lock.open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"{folder.root}: another worker is at this run: wait for it or cancel it"
-            ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
-        lock.truncate(0)
 
 
 def log(line: str) -> None:

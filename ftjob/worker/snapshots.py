@@ -1,6 +1,7 @@
 """The snapshots of a run: what is complete, what is kept, where to go on."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,6 @@ from ftjob.layout import RunFolder
 from ftjob.worker.evaluate import Evaluation
 
 KEEP_NEWEST = 2
-KEEP_BEST = 1
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Snapshot:
     accuracy: float | None
     """Of the test at this very iteration; None where there was none."""
     record: dict[str, Any]
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Name → sha256 and bytes, of the caffemodel and the solverstate."""
+        return dict(self.record["files"])
 
 
 def complete(
@@ -42,6 +47,13 @@ def complete(
     return _snapshot(record)
 
 
+def parse(data: bytes | str) -> Snapshot:
+    """Read a record. Raises ValueError, KeyError or TypeError where it is damaged."""
+    record = json.loads(data)
+    {name: (told["bytes"], told["sha256"]) for name, told in record["files"].items()}
+    return _snapshot(record)
+
+
 def list_snapshots(folder: RunFolder) -> list[Snapshot]:
     """Return the complete snapshots, oldest first.
 
@@ -50,12 +62,12 @@ def list_snapshots(folder: RunFolder) -> list[Snapshot]:
     found = []
     for path in folder.snapshots.glob("iter_*.json"):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            sizes = {name: (folder.snapshots / name).stat().st_size for name in record["files"]}
+            snapshot = parse(path.read_text(encoding="utf-8"))
+            sizes = {name: (folder.snapshots / name).stat().st_size for name in snapshot.files}
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if all(sizes[name] == told["bytes"] for name, told in record["files"].items()):
-            found.append(_snapshot(record))
+        if all(sizes[name] == told["bytes"] for name, told in snapshot.files.items()):
+            found.append(snapshot)
     return sorted(found, key=lambda snapshot: snapshot.iteration)
 
 
@@ -67,16 +79,20 @@ def best(snapshots: list[Snapshot]) -> Snapshot | None:
     return max(tested, key=lambda snapshot: (snapshot.accuracy or 0.0, -snapshot.iteration))
 
 
-def prune(folder: RunFolder) -> None:
-    """Keep the newest two snapshots and the best one; delete the others, their record first."""
-    snapshots = list_snapshots(folder)
+def stale(snapshots: list[Snapshot]) -> list[Snapshot]:
+    """Return those that need not be kept: all but the newest two and the best one."""
     winner = best(snapshots)
-    for snapshot in snapshots[:-KEEP_NEWEST]:
-        if winner and snapshot.iteration == winner.iteration:
-            continue
-        folder.snapshot_record(snapshot.iteration).unlink(missing_ok=True)
-        folder.solverstate(snapshot.iteration).unlink(missing_ok=True)
-        folder.caffemodel(snapshot.iteration).unlink(missing_ok=True)
+    kept = {snapshot.iteration for snapshot in (*snapshots[-KEEP_NEWEST:], *([winner] if winner else []))}
+    return [snapshot for snapshot in snapshots if snapshot.iteration not in kept]
+
+
+def prune(folder: RunFolder, keep: Collection[int]) -> None:
+    """Delete the complete snapshots of other iterations, each one's record first."""
+    for snapshot in list_snapshots(folder):
+        if snapshot.iteration not in keep:
+            folder.snapshot_record(snapshot.iteration).unlink(missing_ok=True)
+            folder.solverstate(snapshot.iteration).unlink(missing_ok=True)
+            folder.caffemodel(snapshot.iteration).unlink(missing_ok=True)
 
 
 def _snapshot(record: dict[str, Any]) -> Snapshot:

@@ -5,18 +5,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from ftjob.caffelog.progress import SATURATED_LOSS
 from ftjob.engine import Engine, Iteration
 from ftjob.errors import DivergedError
-from ftjob.layout import RunFolder
 from ftjob.plan.plan import Plan
-from ftjob.worker import snapshots
 from ftjob.worker.evaluate import Evaluation, evaluate
+from ftjob.worker.home import Home
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.signals import StopRequest
-from ftjob.worker.snapshots import Snapshot
 
 END_SECONDS = 10.0
 """What an end takes beyond what can be measured before: golden images, curves, digests."""
@@ -35,7 +32,7 @@ class Training:
     """One attempt at training a plan: the engine, and what is known so far."""
 
     plan: Plan
-    folder: RunFolder
+    home: Home
     engine: Engine
     recorder: Recorder
     stop: StopRequest
@@ -88,8 +85,8 @@ class Training:
 
     def final_is_judged(self) -> bool:
         """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""
-        found = snapshots.list_snapshots(self.folder)
-        return any(s.iteration == self.plan.solver.max_iter and s.accuracy is not None for s in found)
+        last = self.plan.solver.max_iter
+        return any(found.iteration == last and found.accuracy is not None for found in self.home.found)
 
     def end_early(self) -> Outcome:
         """Keep what was learned: with the budget reached, an accuracy too, since the result will be used."""
@@ -117,25 +114,23 @@ class Training:
         self.recorder.tested(self.last_test, self.test_seconds)
 
     def snapshot(self) -> None:
-        """Write a snapshot, tell of it, and delete those that are no longer needed. Raises StorageError."""
+        """Write a snapshot; what makes it count goes on beside the training. Raises StorageError."""
         self.recorder.update(stage="snapshot")
         begin = time.monotonic()
-        self.folder.snapshots.mkdir(parents=True, exist_ok=True)
-        written = self.engine.snapshot(self.folder.snapshots)
-        images_seen = written.iteration * self.plan.images_per_iteration
-        snapshots.complete(self.folder, written, images_seen, self.last_test)
-        snapshots.prune(self.folder)
+        written = self.engine.snapshot(self.home.snapshots_folder())
+        self.home.saver.take(written, written.iteration * self.plan.images_per_iteration, self.last_test)
         self.last_snapshot = written.iteration
         self.snapshot_seconds = time.monotonic() - begin
-        self.recorder.update(snapshot=written.iteration, **best_fields(snapshots.list_snapshots(self.folder)))
 
     def must_end(self) -> bool:
-        """Return whether somebody or the budget asks for an end."""
+        """Return whether somebody or the budget asks for an end. Raises what cannot be written any more."""
+        self.home.check()
         return bool(self.stop) or self.budget_is_near()
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        reserve = END_SECONDS + 2 * (self.test_seconds + self.snapshot_seconds + self.start_seconds)
+        save = self.snapshot_seconds + self.home.saver.seconds
+        reserve = END_SECONDS + 2 * (self.test_seconds + save + self.start_seconds)
         return self.recorder.seconds + reserve >= self.deadline_seconds
 
     def eta_seconds(self) -> float:
@@ -153,14 +148,6 @@ class Training:
 def next_event(iteration: int, intervals: Iterable[int], max_iter: int) -> int:
     """Return the next iteration at which something is due: a multiple of an interval, or the end."""
     return min([max_iter, *((iteration // interval + 1) * interval for interval in intervals)])
-
-
-def best_fields(found: list[Snapshot]) -> dict[str, Any]:
-    """Return the status fields that tell of the best snapshot."""
-    winner = snapshots.best(found)
-    if winner is None or winner.accuracy is None:
-        return {}
-    return {"best_accuracy": winner.accuracy, "best_iteration": winner.iteration}
 
 
 def refuse_divergence(steps: list[Iteration], base_lr: float) -> None:

@@ -78,7 +78,9 @@ def test_the_newest_two_and_the_best_are_kept(folder: RunFolder):
     for iteration, accuracy in ((10, 0.9), (20, 0.1), (30, 0.2), (40, 0.3)):
         written(folder, iteration, accuracy)
 
-    snapshots.prune(folder)
+    found = snapshots.list_snapshots(folder)
+    stale = snapshots.stale(found)
+    snapshots.prune(folder, {each.iteration for each in found if each not in stale})
 
     assert iterations(folder) == [10, 30, 40]
     assert len(list(folder.snapshots.iterdir())) == 9

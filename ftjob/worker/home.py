@@ -1,0 +1,143 @@
+"""Where a run lives while a worker is at it: a folder on this disk, or one in a store with a copy here."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ftjob import files
+from ftjob.errors import StorageError
+from ftjob.layout import RunFolder
+from ftjob.runs import work_folder
+from ftjob.storage import Store, is_remote, open_store
+from ftjob.worker import fetch, snapshots
+from ftjob.worker.lease import claim, take
+from ftjob.worker.publish import Publisher
+from ftjob.worker.saver import Remote, Saver
+from ftjob.worker.snapshots import Snapshot
+
+
+@dataclass
+class Home:
+    """A run's folder and what keeps it: the same to train in, wherever the run lives."""
+
+    folder: RunFolder
+    remote: Remote | None
+    publisher: Publisher | None
+    found: list[Snapshot]
+    """The snapshots that were complete when the worker came, oldest first."""
+    saver: Saver
+
+    @property
+    def store(self) -> Store | None:
+        """Where the run lives, unless on this disk."""
+        return self.remote.store if self.remote else None
+
+    def check(self) -> None:
+        """Raise what goes wrong beside the training: nothing can be written, or another took over."""
+        self.saver.check()
+        if self.publisher:
+            self.publisher.check()
+
+    def snapshots_folder(self) -> Path:
+        """Return where the engine writes snapshots; it is there then. Raises StorageError."""
+        with files.explained(self.folder.snapshots):
+            self.folder.snapshots.mkdir(parents=True, exist_ok=True)
+        return self.folder.snapshots
+
+    def newest(self, tell: Callable[[str], None]) -> Snapshot | None:
+        """Return the snapshot to go on from, its files on this disk and sound. Raises StorageError."""
+        newest = fetch.newest_sound(self.folder, self.found, self.store, tell)
+        self.found = [each for each in self.found if newest and each.iteration <= newest.iteration]
+        self.saver.complete = list(self.found)
+        return newest
+
+    def best(self) -> Snapshot:
+        """Return the best snapshot once all are complete, its files on this disk. Raises StorageError."""
+        self.saver.settle()
+        best = snapshots.best(self.saver.complete)
+        if best is None or best.accuracy is None:
+            raise StorageError(f"{self.folder.snapshots}: no tested snapshot is left: submit again to go on")
+        fetch.fetch_snapshot(self.folder, best, self.store)
+        return best
+
+    def settle(self) -> None:
+        """Return when all but the last status is where the run lives. Raises StorageError."""
+        self.saver.settle()
+        if self.publisher:
+            self.publisher.bundle()
+
+    def close(self) -> None:
+        """Bring the last status to where the run lives, and end the threads. Raises StorageError."""
+        self.saver.close()
+        if self.publisher:
+            self.publisher.close()
+
+
+@contextmanager
+def at_home(location: str, attempt: int, log: Callable[[str], None]) -> Iterator[Home]:
+    """Be the one worker of the run at a path or URI.
+
+    Raises StorageError where another is at it, or it cannot be read.
+    """
+    folder = work_folder(location)
+    with only_worker(folder):
+        if not is_remote(location):
+            found = snapshots.list_snapshots(folder)
+            yield Home(folder, None, None, found, Saver(folder, None, found))
+            return
+        store = open_store(location)
+        with own_log(folder, attempt) as echo, take(store, claim(folder, attempt)) as lease:
+            if left := store.abort_uploads():
+                log(f"{left} uploads that a killed worker left were removed")
+            found, remote = fetch.fetch_run(store, folder), Remote(store, lease)
+            publisher = Publisher(folder, remote, attempt, echo)
+            yield Home(folder, remote, publisher, found, Saver(folder, remote, found))
+
+
+@contextmanager
+def own_log(folder: RunFolder, attempt: int) -> Iterator[BinaryIO | None]:
+    """Have stdout and stderr go into the attempt's log; give what stderr was, where it was not that."""
+    path = folder.log(attempt)
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("ab")
+    with log:
+        if os.path.sameopenfile(log.fileno(), sys.stderr.fileno()):
+            yield None
+            return
+        sys.stderr.flush()
+        before = os.dup(sys.stderr.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), stream.fileno())
+        with os.fdopen(before, "wb") as echo:
+            try:
+                yield echo
+            finally:
+                sys.stderr.flush()
+                for stream in (sys.stdout, sys.stderr):
+                    os.dup2(before, stream.fileno())
+
+
+@contextmanager
+def only_worker(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder's lock, with this process's id in it. Raises StorageError where another has it."""
+    with files.explained(folder.lock):
+        folder.root.mkdir(parents=True, exist_ok=True)
+        lock = folder.lock.open("a+", encoding="utf-8")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"{folder.root}: another worker is at this run: wait for it or cancel it"
+            ) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+        lock.truncate(0)

@@ -1,0 +1,191 @@
+"""One writer per run folder in a store: numbered leases, each made once, the newest of which counts.
+
+Only creating an object where there is none is asked of the store, which all of them can (docs/storage.md says
+which do it atomically). A worker takes the number after the newest; whoever holds an older number finds the
+newer one at its next beat and stops. A holder rewrites its own lease every few seconds: one that has not
+changed for LEASE_SECONDS belongs to a worker that is gone.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from ftjob.errors import StorageError
+from ftjob.layout import RunFolder
+from ftjob.storage import Store
+
+BEAT_SECONDS = 5.0
+LEASE_SECONDS = 30.0
+"""Six beats: long enough for a store that stumbles, short enough to wait for at a restart."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class LeaseLostError(StorageError):
+    """Another worker holds the run."""
+
+    reason = "LeaseLost"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a lease says of the worker that holds it."""
+
+    attempt: int
+    host: str
+    place: str
+    """Boot and work folder: of two workers with the same place, the folder's lock tells them apart."""
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    beat: int = 0
+    released: bool = False
+
+    def render(self) -> bytes:
+        """Return the bytes of the lease's object."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read `render`'s bytes. Raises ValueError or TypeError."""
+        values: dict[str, Any] = json.loads(data)
+        return cls(**values)
+
+
+def claim(folder: RunFolder, attempt: int) -> Claim:
+    """Return the claim of this process, which works in that folder."""
+    boot = BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.exists() else ""
+    return Claim(attempt, socket.gethostname(), f"{boot} {folder.root}")
+
+
+class Lease:
+    """The right to write a run's folder, kept by a thread until it is released or lost."""
+
+    def __init__(self, store: Store, number: int, mine: Claim, *, beat_seconds: float = BEAT_SECONDS) -> None:
+        self._store, self._number, self._claim = store, number, mine
+        self._beat_seconds = beat_seconds
+        self._lock = threading.Lock()
+        self._confirmed = time.monotonic()
+        self._lost: str | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lease back, so that nobody has to wait for it."""
+        self._end.set()
+        self._thread.join()
+        if not self._lost:
+            self._beat(released=True)
+
+    def check(self) -> None:
+        """Make sure that this worker is still the writer: at once where a beat was due and did not come.
+
+        Raises LeaseLostError where another took over, StorageError where the store cannot tell.
+        """
+        if self._lost is None and time.monotonic() - self._confirmed > 2 * self._beat_seconds:
+            self._beat()
+        if self._lost:
+            raise LeaseLostError(self._lost)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another worker is known to have taken over."""
+        return self._lost is not None
+
+    def _keep(self) -> None:
+        while not self._end.wait(self._beat_seconds) and not self._lost:
+            try:
+                self._beat()
+            except StorageError:
+                continue  # `check` asks again before anything is written
+
+    def _beat(self, *, released: bool = False) -> None:
+        """Look who is there, and say that this worker is."""
+        with self._lock:
+            newest = newest_lease(self._store)
+            if newest is None or newest[0] < self._number:
+                raise StorageError(
+                    f"{self._store.location}: the worker's lease is gone: was the run deleted?"
+                )
+            number, held = newest
+            if number > self._number or held.token != self._claim.token:
+                self._lost = told(self._store, held, "took over this run, so this one stops")
+                return
+            self._claim = Claim(**{**asdict(self._claim), "beat": held.beat + 1, "released": released})
+            self._store.write(key_of(self._number), self._claim.render())
+            self._confirmed = time.monotonic()
+
+
+def take(store: Store, mine: Claim, *, lease_seconds: float = LEASE_SECONDS, poll: float = 1.0) -> Lease:
+    """Become the writer of a run's folder.
+
+    Raises LeaseLostError where another worker lives; one that gave no sign for `lease_seconds` is taken for
+    dead, and so is one that said goodbye or worked in this very folder, whose lock the caller holds.
+    """
+    newest = newest_lease(store)
+    number = 1
+    if newest:
+        number, held = newest[0] + 1, newest[1]
+        if not held.released and held.place != mine.place:
+            wait_for_death(store, newest, lease_seconds, poll)
+    if store.create(key_of(number), mine.render()):
+        now = newest_lease(store)
+        if now and now[1].token == mine.token:
+            return Lease(store, number, mine)
+    raise LeaseLostError(told(store, None, "began at the same moment"))
+
+
+def wait_for_death(store: Store, seen: tuple[int, Claim], seconds: float, poll: float) -> None:
+    """Return when a lease has not changed for that long. Raises LeaseLostError where it did."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds - idle_seconds(store, seen[0]):
+        time.sleep(poll)
+        if newest_lease(store) != seen:
+            raise LeaseLostError(told(store, seen[1], "is at this run: wait for it or cancel it"))
+
+
+def idle_seconds(store: Store, number: int) -> float:
+    """Return how long ago a lease was written, by the store's own clock: that of an object written now."""
+    probe = f"{RunFolder.writers}/.clock-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    store.write(probe, b"")
+    now, then = store.stat(probe), store.stat(key_of(number))
+    store.delete([probe])
+    return now.modified - then.modified if now and then else 0.0
+
+
+def newest_lease(store: Store) -> tuple[int, Claim] | None:
+    """Return the number and the claim of the newest lease, or None. Raises StorageError."""
+    numbers = [int(entry.key[-11:-5]) for entry in store.list(RunFolder.writers) if is_lease(entry.key)]
+    if not numbers:
+        return None
+    data = store.read(key_of(max(numbers)))
+    try:
+        return max(numbers), Claim.parse(data)
+    except (ValueError, TypeError) as error:
+        raise StorageError(
+            f"{store.location}/{key_of(max(numbers))}: is no lease of ftjob ({error}): delete it"
+        ) from error
+
+
+def key_of(number: int) -> str:
+    """Return the key of a lease."""
+    return f"{RunFolder.writers}/{number:06}.json"
+
+
+def is_lease(key: str) -> bool:
+    """Return whether a key is that of a lease."""
+    name = key.rpartition("/")[2]
+    return len(name) == 11 and name[:6].isdigit() and name.endswith(".json")
+
+
+def told(store: Store, held: Claim | None, doing: str) -> str:
+    """Return the sentence about another worker."""
+    who = f"another worker (attempt {held.attempt} on {held.host})" if held else "another worker"
+    return f"{store.location}: {who} {doing}"

@@ -1,0 +1,180 @@
+"""From two files that the engine wrote to a snapshot that counts, while training goes on.
+
+A thread makes the record (which takes reading a gigabyte for its digests), deletes what is no longer needed
+and, where the run lives in a store, uploads: files first, record last.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ftjob.engine import SnapshotFiles
+from ftjob.errors import FtjobError, StorageError
+from ftjob.layout import RunFolder
+from ftjob.storage import Store
+from ftjob.worker import snapshots
+from ftjob.worker.evaluate import Evaluation
+from ftjob.worker.lease import Lease, LeaseLostError
+from ftjob.worker.snapshots import Snapshot
+
+PATIENCE_SECONDS = 600.0
+"""How long the store may refuse everything before the run ends: training goes on meanwhile."""
+RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a run lives when it is not on this disk, and the right to write there."""
+
+    store: Store
+    lease: Lease
+
+
+class Saver:
+    """Completes snapshots in the order they were taken. The training thread takes, checks and settles."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        remote: Remote | None,
+        found: list[Snapshot],
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`found` are those that are complete already."""
+        self._folder, self._remote = folder, remote
+        self._patience = patience_seconds
+        self._changed = threading.Condition()
+        self._taken: list[tuple[SnapshotFiles, int, Evaluation | None]] = []
+        self._waiting: list[Snapshot] = []
+        """Complete on disk, not yet in the store."""
+        self.complete = list(found)
+        """Where the run lives, oldest first; to be read when settled."""
+        self.saved: Callable[[Snapshot, Snapshot | None], None] = lambda _snapshot, _best: None
+        """Told of every snapshot that is complete, and of the best one so far."""
+        self._failure: FtjobError | None = None
+        self._busy = False
+        self._end = False
+        self.seconds = 0.0
+        """What the last snapshot took, from its record to the store."""
+        self._thread = threading.Thread(target=self._work, name="saver", daemon=True)
+        self._thread.start()
+
+    def take(self, written: SnapshotFiles, images_seen: int, test: Evaluation | None) -> None:
+        """Take over two files that are whole on disk."""
+        with self._changed:
+            self._taken.append((written, images_seen, test))
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise what the thread could not do."""
+        if self._failure:
+            raise self._failure
+
+    def settle(self) -> None:
+        """Return when every snapshot taken is complete, or superseded. Raises StorageError."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or not (self._taken or self._waiting or self._busy))
+        self.check()
+
+    def close(self) -> None:
+        """Complete what was taken, as far as that goes without waiting for a store that refuses; end."""
+        with self._changed:
+            self._end = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while self._next():
+                begin = time.monotonic()
+                self._write_records()
+                self._upload()
+                self._prune()
+                self.seconds = time.monotonic() - begin
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
+        except FtjobError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the training thread must hear of it
+            self._fail(StorageError(f"{self._folder.snapshots}: not kept ({error!r}): please report it"))
+
+    def _fail(self, error: FtjobError) -> None:
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
+
+    def _next(self) -> bool:
+        """Wait for work; return False when there is none and will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._end or self._taken or self._waiting)
+            self._busy = bool(self._taken or self._waiting)
+            return self._busy
+
+    def _write_records(self) -> None:
+        """Write the records of what was taken."""
+        while self._taken:
+            written, images_seen, test = self._taken[0]
+            done = snapshots.complete(self._folder, written, images_seen, test)
+            with self._changed:
+                self._taken.pop(0)
+                (self._waiting if self._remote else self.complete).append(done)
+            if not self._remote:
+                self.saved(done, snapshots.best(self.complete))
+
+    def _upload(self) -> None:
+        """Upload what waits: the newest, and the best if it is among them; others were superseded."""
+        if not self._remote or not self._waiting:
+            return
+        waiting = list(self._waiting)
+        best = snapshots.best([*self.complete, *waiting])
+        for snapshot in waiting:
+            if snapshot in (waiting[-1], best):
+                self._patiently(snapshot, self._remote)
+                self.complete.append(snapshot)
+                self.saved(snapshot, snapshots.best(self.complete))
+            with self._changed:
+                self._waiting.remove(snapshot)
+
+    def _patiently(self, snapshot: Snapshot, remote: Remote) -> None:
+        """Upload one snapshot, again and again while the store refuses. Raises StorageError at the end."""
+        begin = time.monotonic()
+        while True:
+            try:
+                return upload(snapshot, self._folder, remote)
+            except LeaseLostError:
+                raise
+            except StorageError:
+                if self._end or time.monotonic() - begin > self._patience:
+                    raise
+                time.sleep(RETRY_SECONDS)
+
+    def _prune(self) -> None:
+        """Keep the newest two and the best, here and in the store; and what is still to be uploaded."""
+        for snapshot in snapshots.stale(self.complete):
+            if self._remote:
+                self._remote.lease.check()
+                record, *others = keys(snapshot, self._folder)
+                self._remote.store.delete([record])
+                self._remote.store.delete(others)
+            self.complete.remove(snapshot)
+        snapshots.prune(self._folder, {snapshot.iteration for snapshot in (*self.complete, *self._waiting)})
+
+
+def keys(snapshot: Snapshot, folder: RunFolder) -> list[str]:
+    """Return the keys of a snapshot, its record first."""
+    iteration = snapshot.iteration
+    paths = (folder.snapshot_record(iteration), folder.caffemodel(iteration), folder.solverstate(iteration))
+    return [folder.key(path) for path in paths]
+
+
+def upload(snapshot: Snapshot, folder: RunFolder, remote: Remote) -> None:
+    """Upload a snapshot, its record last and only while the lease holds. Raises StorageError."""
+    record, *others = keys(snapshot, folder)
+    for key in others:
+        remote.lease.check()
+        remote.store.upload(folder.path(key), key)
+    remote.lease.check()
+    remote.store.upload(folder.path(record), record)
