@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from ftjob import files, runs
+from ftjob.layout import RunFolder
 from ftjob.status import State, Status, render
 
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
@@ -24,10 +25,11 @@ def main() -> None:
     """Time `--help` and `status` against `import typer`; print a table and, last, one JSON object."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FTJOB_CACHE"] = folder
-        run = runs.run_folder(folder, "emotions", "1f3b9c02aa")
+        location = runs.location_of(folder, "emotions", "1f3b9c02aa")
+        run = RunFolder(Path(location))
         files.write_text(run.spec, "")
         files.write_text(run.status, render(Status("emotions", "1f3b9c02aa", State.SUCCEEDED)))
-        runs.remember(run)
+        runs.remember(location)
         commands = {
             "import typer": [sys.executable, "-c", "import typer"],
             "ftjob --help": [sys.executable, "-m", "ftjob", "--help"],

@@ -1,19 +1,17 @@
 """The Python API: what the command line is a thin layer over, for notebooks and pipelines."""
 
-import dataclasses
-import json
-import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ftjob import files, local, runs
+from ftjob import files, local, mirror, runs
 from ftjob.errors import BadSpecError, ExitCode, StorageError
 from ftjob.layout import RunFolder
-from ftjob.status import State, Status, render
+from ftjob.run import Run as Run
+from ftjob.run import enlist
+from ftjob.status import State, Status
+from ftjob.storage import open_store
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
@@ -22,113 +20,8 @@ if TYPE_CHECKING:
     from ftjob.nodes import Node
     from ftjob.plan.explain import Explanation
     from ftjob.plan.plan import Plan
+    from ftjob.prepare import Context
     from jobspec.spec import JobSpec
-
-POLL_SECONDS = 0.25
-START_SECONDS = 30.0
-"""How long a worker may take to say its first word."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A submitted run. Reading it costs nothing and never disturbs its worker."""
-
-    folder: RunFolder
-
-    @property
-    def name(self) -> str:
-        return self.folder.root.parent.name
-
-    @property
-    def run_id(self) -> str:
-        return self.folder.root.name
-
-    def status(self) -> Status:
-        """Return where it stands. Raises StorageError where the folder cannot be read."""
-        try:
-            return local.read_status(self.folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError(
-                f"{self.folder.status}: cannot be read ({error}): is it a run's folder?"
-            ) from error
-
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
-        return files.json_lines(self.folder.train_metrics)
-
-    def tests(self) -> list[dict[str, Any]]:
-        """Return one dict per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
-        return files.json_lines(self.folder.test_metrics)
-
-    def evaluation(self) -> dict[str, Any]:
-        """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
-        try:
-            return dict(json.loads(self.folder.evaluation.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise StorageError(f"{self.folder.evaluation}: not there yet: the run has no bundle") from error
-
-    def logs(self) -> str:
-        """Return the logs of all attempts."""
-        return "".join(self.log_lines())
-
-    def log_lines(self, *, follow: bool = False) -> Iterator[str]:
-        """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
-        shown: dict[Path, int] = {}
-        while True:
-            ended = not follow or self.status().state.ended
-            for path in local.log_paths(self.folder):
-                with path.open("rb") as file:
-                    file.seek(shown.get(path, 0))
-                    text = file.read()
-                    shown[path] = file.tell()
-                if text:
-                    yield text.decode("utf-8", "replace")
-            if ended:
-                return
-            time.sleep(POLL_SECONDS)
-
-    def follow(self) -> Iterator[Status]:
-        """Yield the status whenever it changed, the last one when the run has ended."""
-        seen: Status | None = None
-        begin = time.monotonic()
-        while True:
-            status = self.status()
-            if status.state is State.PENDING and local.worker_pid(self.folder) is None:
-                waited = time.monotonic() - begin
-                if waited > START_SECONDS:
-                    raise StorageError(f"{self.folder.root}: no worker is at this run: submit its spec again")
-            elif status != seen:
-                yield status
-            seen = status
-            if status.state.ended:
-                return
-            time.sleep(POLL_SECONDS)
-
-    def wait(self, timeout: float | None = None) -> Status:
-        """Return the last status once the run has ended. Raises TimeoutError after `timeout` seconds."""
-        begin = time.monotonic()
-        status = self.status()
-        for status in self.follow():
-            if timeout is not None and time.monotonic() - begin > timeout:
-                raise TimeoutError(f"{self.name}/{self.run_id} is still {status.state} after {timeout:g} s")
-        return status
-
-    def cancel(self, *, now: bool = False) -> bool:
-        """Ask for a snapshot and an end (`now`: kill); return whether a worker was there to be asked."""
-        return local.ask_to_stop(self.folder, now=now)
-
-    def get(self, destination: Path) -> Path:
-        """Copy the bundle to a folder that is not there yet. Raises StorageError."""
-        if not self.folder.bundle.is_dir():
-            raise StorageError(f"{self.folder.bundle}: not there yet: the run is {self.status().state}")
-        if destination.exists():
-            raise StorageError(f"{destination}: is there already: give a new folder")
-        partial = destination.with_name(f".{destination.name}.partial")
-        with files.explained(destination):
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(self.folder.bundle, partial)
-            partial.replace(destination)
-        return destination
 
 
 def plan(
@@ -142,10 +35,10 @@ def plan(
     `measure_mean=False` leaves `data.mean: auto` unmeasured where no manifest has it, which saves looking at
     every pixel: it is the same run, but its prototxts lack the values. Raises FtjobError.
     """
-    from ftjob.prepare import Context, absolute, prepare
+    from ftjob.prepare import absolute, prepare
 
     loaded, folder = _load(spec)
-    context = Context(folder, _best_weights, _accuracy_of, progress or (lambda _: None), measure_mean)
+    context = _context(loaded, folder, progress, measure_mean)
     return prepare(absolute(loaded, context), context)
 
 
@@ -194,25 +87,15 @@ def submit(spec: "JobSpec | Path | str", *, planned: "Plan | None" = None) -> tu
     nothing, one that runs is joined, any other goes on from its last complete snapshot. Raises FtjobError
     before anything is written.
     """
-    from jobspec import dump_spec
-
     decided = planned or plan(spec)
-    folder = runs.run_folder(decided.spec.output, decided.spec.name, decided.run_id)
-    run = Run(folder)
-    if folder.status.exists():
-        alive = local.worker_pid(folder) is not None
-        if alive or run.status().state is State.SUCCEEDED:
-            runs.remember(folder)
-            return run, False
-    files.write_text(folder.spec, dump_spec(decided.spec))
-    first = Status(decided.spec.name, decided.run_id, submitted=time.time())
-    before = run.status() if folder.status.exists() else first
-    pending = dataclasses.replace(
-        before, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None
-    )
-    files.write_text(folder.status, render(pending))
-    runs.remember(folder)
-    local.start_worker(folder, local.next_attempt(folder))
+    run = Run(runs.location_of(decided.spec.output, decided.spec.name, decided.run_id))
+    before = run.last_status()
+    if before is not None and (run.is_held() or before.state is State.SUCCEEDED):
+        runs.remember(run.location)
+        return run, False
+    enlist(run, decided.spec, before)
+    runs.remember(run.location)
+    local.start_worker(run.location, runs.work_folder(run.location), run.next_attempt())
     return run, True
 
 
@@ -231,7 +114,8 @@ def explain(reference: str) -> "Explanation":
         run = find(reference)
     except BadSpecError as error:
         raise BadSpecError(f"{error}, or the path of a log") from None
-    return explained(evidence_of_run(run.folder))
+    run.bring_all()
+    return explained(evidence_of_run(run.folder, run.status()))
 
 
 def verify(bundle: Path, engine: str = "caffe") -> "Verification":
@@ -255,14 +139,14 @@ def check_data(
     """
     from ftjob.data.check import CheckOptions, check
     from ftjob.data.dataset import both_lmdbs
-    from ftjob.prepare import Context, absolute, dataset_of, use_of
+    from ftjob.prepare import absolute, dataset_of, use_of
 
     asked, told = options or CheckOptions(), progress or (lambda _: None)
     if not location.is_file():
         train, beside = both_lmdbs(location, val)
         return check(train, beside, asked, told)
     loaded, folder = _load(location)
-    context = Context(folder, _best_weights, _accuracy_of, told)
+    context = _context(loaded, folder, told)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
     return check(dataset.train.path, dataset.val.path, use_of(spec, asked), told)
@@ -275,7 +159,15 @@ def find(reference: str) -> Run:
 
 def list_runs(name: str = "*") -> list[Run]:
     """Return the runs submitted on this machine, oldest first."""
-    return [Run(folder) for folder in runs.known_runs(name)]
+    return [Run(location) for location in runs.known_runs(name)]
+
+
+def status_told(run: Run) -> Status:
+    """Return a run's status, Unreachable where it cannot be read, so that it hides no others."""
+    try:
+        return run.status()
+    except StorageError as error:
+        return Status(run.name, run.run_id, State.UNREACHABLE, error.reason, str(error))
 
 
 def exit_code(status: Status) -> int:
@@ -295,18 +187,32 @@ def _load(spec: "JobSpec | Path | str") -> "tuple[JobSpec, Path]":
         raise BadSpecError(str(error)) from error
 
 
-def _best_weights(reference: str) -> Path:
-    """Return the caffemodel that NAME (its bundle's) or NAME@ITERATION means. Raises BadSpecError."""
-    name, _, iteration = reference.partition("@")
-    folder = runs.find_run(name)
-    path = folder.caffemodel(int(iteration)) if iteration else folder.bundle / "weights.caffemodel"
-    if not path.is_file():
-        raise BadSpecError(
-            f"base.weights: run:{reference} has no {path.name} (yet): see `ftjob status {name}`"
-        )
-    return path
+def _context(
+    spec: "JobSpec",
+    folder: Path,
+    progress: "Callable[[Progress], None] | None" = None,
+    to_train: bool = True,
+) -> "Context":
+    """Return what a spec's words are read against."""
+    from ftjob.prepare import Context
+
+    def weights(reference: str) -> Path | str:
+        name, _, iteration = reference.partition("@")
+        return _earlier(name, spec.output).weights(int(iteration) if iteration else None)
+
+    def accuracy(reference: str) -> float:
+        return float(_earlier(reference, spec.output).evaluation()["accuracy"])
+
+    return Context(folder, weights, accuracy, progress or (lambda _: None), to_train)
 
 
-def _accuracy_of(reference: str) -> float:
-    """Return the accuracy of a run's bundle. Raises StorageError."""
-    return float(find(reference).evaluation()["accuracy"])
+def _earlier(name: str, output: str) -> Run:
+    """Return the run that a spec means by `run:NAME`: one submitted here, else the newest in its output."""
+    try:
+        return find(name)
+    except BadSpecError:
+        beside = f"{output.rstrip('/')}/{name}"
+        newest = mirror.newest_run(open_store(beside)) if "/" not in name else None
+        if newest is None:
+            raise
+        return Run(f"{beside}/{newest}")

@@ -59,8 +59,8 @@ def submit(
         return _follow(run, output, stop_on_interrupt=True)
     status = run.status()
     if output is Format.JSON:
-        return print_json({"run": _reference(run), "folder": str(run.folder.root), "started": started})
-    return console().print(runs.submitted(status, str(run.folder.root), started=started))
+        return print_json({"run": _reference(run), "folder": run.location, "started": started})
+    return console().print(runs.submitted(status, run.location, started=started))
 
 
 @app.command("ls")
@@ -68,7 +68,7 @@ def list_runs(
     name: Annotated[str, typer.Argument(help="Only runs of this name.")] = "*", output: Output = Format.TEXT
 ) -> None:
     """List the runs submitted on this machine."""
-    statuses = [run.status() for run in api.list_runs(name)]
+    statuses = [api.status_told(run) for run in api.list_runs(name)]
     if output is Format.JSON:
         return print_json([status.to_json() for status in statuses])
     return console().print(runs.runs_table(statuses))
@@ -79,7 +79,7 @@ def status(run: RunName, output: Output = Format.TEXT) -> None:
     """Show where a run stands."""
     found = api.find(run)
     if output is Format.JSON:
-        return print_json({**found.status().to_json(), "folder": str(found.folder.root)})
+        return print_json({**found.status().to_json(), "folder": found.location})
     return console().print(runs.status_view(found.status()))
 
 
@@ -200,9 +200,9 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
                 screen.print("stopping after a snapshot; Ctrl-C again to kill it")
             asked = True
     if output is Format.JSON:
-        print_json({**last.to_json(), "folder": str(run.folder.root)})
-    elif run.folder.bundle.is_dir():
-        screen.print(f"bundle {run.folder.bundle}", soft_wrap=True)
+        print_json({**last.to_json(), "folder": run.location})
+    elif bundle := run.bundle():
+        screen.print(f"bundle {bundle}", soft_wrap=True)
     raise typer.Exit(api.exit_code(last))
 
 

@@ -10,6 +10,7 @@ from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
+from ftjob.status import Status
 
 
 def evidence_of_log(path: Path) -> Evidence:
@@ -18,12 +19,11 @@ def evidence_of_log(path: Path) -> Evidence:
     return Evidence(log, read_progress(log))
 
 
-def evidence_of_run(folder: RunFolder) -> Evidence:
-    """Read a run's status, its metrics, its prototxts and the log of its last attempt.
+def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
+    """Read a run's metrics, its prototxts and the log of its last attempt.
 
     Raises StorageError where one is there and cannot be read.
     """
-    status = local.read_status(folder)
     logs = local.log_paths(folder)
     progress = Progress(
         train=tuple(

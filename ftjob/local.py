@@ -14,8 +14,8 @@ from ftjob.layout import RunFolder
 from ftjob.status import State, Status
 
 
-def start_worker(folder: RunFolder, attempt: int) -> "subprocess.Popen[bytes]":
-    """Start a worker on a run folder, its log in logs/attempt-<attempt>.log; it outlives this process.
+def start_worker(location: str, folder: RunFolder, attempt: int) -> "subprocess.Popen[bytes]":
+    """Start a worker on the run at a path or URI, its log in `folder`; it outlives this process.
 
     Raises StorageError where the log cannot be written.
     """
@@ -24,7 +24,7 @@ def start_worker(folder: RunFolder, attempt: int) -> "subprocess.Popen[bytes]":
         log = folder.log(attempt).open("ab")
     with log:
         return subprocess.Popen(
-            [sys.executable, "-m", "ftjob", "worker", str(folder.root), "--attempt", str(attempt)],
+            [sys.executable, "-m", "ftjob", "worker", location, "--attempt", str(attempt)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -40,7 +40,7 @@ def worker_pid(folder: RunFolder) -> int | None:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return int(lock.read() or 0) or None
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         pass
     return None
 

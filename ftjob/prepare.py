@@ -38,7 +38,7 @@ class Context:
 
     folder: Path = field(default_factory=Path.cwd)
     """Relative paths count from here: the spec file's folder."""
-    weights_of: Callable[[str], Path] | None = None
+    weights_of: Callable[[str], Path | str] | None = None
     """Gives the caffemodel that `run:NAME[@ITERATION]` means, from what follows `run:`."""
     accuracy_of: Callable[[str], float] | None = None
     """Gives the accuracy of the run that `run:NAME` means."""

@@ -12,58 +12,79 @@ from ftjob.paths import cache_dir
 from ftjob.storage import is_remote
 
 
-def run_folder(output: str, name: str, run_id: str) -> RunFolder:
-    """Return where a run lives: `<output>/<name>/<run id>/`."""
-    return RunFolder(Path(output) / name / run_id)
+def location_of(output: str, name: str, run_id: str) -> str:
+    """Return where a run lives: `<output>/<name>/<run id>`, a path or URI."""
+    return f"{output.rstrip('/')}/{name}/{run_id}"
 
 
 def work_folder(location: str) -> RunFolder:
     """Return where on this disk a run at a path or URI is worked on: there, or in the cache."""
     if not is_remote(location):
         return RunFolder(Path(location).absolute())
-    output, name, run_id = location.rsplit("/", 2)
-    digest = hashlib.sha256(output.encode()).hexdigest()[:16]
-    return RunFolder(cache_dir() / "work" / digest / name / run_id)
+    return _copy("work", location)
 
 
-def remember(folder: RunFolder) -> None:
+def seen_folder(location: str) -> RunFolder:
+    """Return where what is read of a run at a path or URI lies on this disk: there, or in the cache."""
+    return _copy("seen", location) if is_remote(location) else work_folder(location)
+
+
+def names_of(location: str) -> tuple[str, str]:
+    """Return the name and the id of the run at a path or URI."""
+    _, name, run_id = location.rsplit("/", 2)
+    return name, run_id
+
+
+def remember(location: str) -> None:
     """Note a submitted run, so that its name is enough from now on. Raises StorageError."""
-    note = _notes() / folder.root.parent.name / f"{folder.root.name}.json"
-    files.write_json(note, {"folder": str(folder.root), "submitted": time.time()})
+    name, run_id = names_of(location)
+    files.write_json(_notes() / name / f"{run_id}.json", {"folder": location, "submitted": time.time()})
 
 
-def known_runs(name: str = "*") -> list[RunFolder]:
-    """Return the runs submitted on this machine whose folders are still there, oldest submit first."""
+def known_runs(name: str = "*") -> list[str]:
+    """Return the paths and URIs of the runs submitted on this machine, oldest submit first.
+
+    Those whose folders are gone from this disk are left out.
+    """
     found = []
     for note in _notes().glob(f"{name}/*.json"):
         told = json.loads(note.read_text(encoding="utf-8"))
-        folder = RunFolder(Path(told["folder"]))
-        if folder.spec.exists():
-            found.append((told["submitted"], folder))
-    return [folder for _, folder in sorted(found, key=lambda pair: pair[0])]
+        location = told["folder"]
+        if is_remote(location) or RunFolder(Path(location)).spec.exists():
+            found.append((told["submitted"], location))
+    return [location for _, location in sorted(found)]
 
 
-def find_run(reference: str) -> RunFolder:
-    """Return the run that NAME (its newest), NAME/ID, an ID's beginning or a run folder's path means.
+def find_run(reference: str) -> str:
+    """Return the path or URI of the run that NAME (its newest), NAME/ID, an ID's beginning, or a run folder's
+    path or URI means.
 
     Raises BadSpecError where there is none, or more than one.
     """
+    if is_remote(reference):
+        return reference.rstrip("/")
     path = Path(reference).expanduser()
     if (path / "spec.yaml").is_file():
-        return RunFolder(path.absolute())
+        return str(path.absolute())
     name, _, prefix = reference.partition("/")
-    runs = known_runs()
-    named = [run for run in runs if run.root.parent.name == name and run.root.name.startswith(prefix)]
+    runs = {location: names_of(location) for location in known_runs()}
+    named = [run for run, (its, run_id) in runs.items() if its == name and run_id.startswith(prefix)]
     matches = named[-1:] if named and not prefix else named
-    matches = matches or [run for run in runs if run.root.name.startswith(reference)]
+    matches = matches or [run for run, (_, run_id) in runs.items() if run_id.startswith(reference)]
     if len(matches) == 1:
         return matches[0]
-    names = sorted({run.root.parent.name for run in runs})
+    names = sorted({name for name, _ in runs.values()})
     if matches:
-        ids = ", ".join(f"{run.root.parent.name}/{run.root.name}" for run in matches)
+        ids = ", ".join("/".join(runs[run]) for run in matches)
         raise BadSpecError(f"{reference}: means several runs ({ids}): give more of the id")
     known = f"known here: {', '.join(names)}" if names else "none was submitted on this machine yet"
-    raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder")
+    raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder or URI")
+
+
+def _copy(kind: str, location: str) -> RunFolder:
+    output, name, run_id = location.rsplit("/", 2)
+    digest = hashlib.sha256(output.encode()).hexdigest()[:16]
+    return RunFolder(cache_dir() / kind / digest / name / run_id)
 
 
 def _notes() -> Path:

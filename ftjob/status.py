@@ -17,6 +17,8 @@ class State(StrEnum):
     STOPPED = "Stopped"
     INTERRUPTED = "Interrupted"
     """Never written: what a reader calls a run whose status says Running and whose worker is gone."""
+    UNREACHABLE = "Unreachable"
+    """Never written: what a list calls a run whose folder cannot be read now."""
 
     @property
     def ended(self) -> bool:

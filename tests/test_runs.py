@@ -9,13 +9,14 @@ from ftjob.errors import BadSpecError
 from ftjob.layout import RunFolder
 
 
-def a_run(output: Path, name: str, run_id: str) -> RunFolder:
+def a_run(output: Path, name: str, run_id: str) -> str:
     """Make a run's folder as submit leaves it."""
-    folder = runs.run_folder(str(output), name, run_id)
+    location = runs.location_of(str(output), name, run_id)
+    folder = RunFolder(Path(location))
     folder.root.mkdir(parents=True)
     folder.spec.write_text("")
-    runs.remember(folder)
-    return folder
+    runs.remember(location)
+    return location
 
 
 def test_a_name_means_its_newest_run(tmp_path: Path):
@@ -52,7 +53,7 @@ def test_a_folder_means_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (folder / "spec.yaml").write_text("")
     monkeypatch.chdir(tmp_path)
 
-    assert runs.find_run("copied/emotions/aaaa").root == folder
+    assert runs.find_run("copied/emotions/aaaa") == str(folder)
 
 
 def test_an_ambiguous_beginning_is_refused_with_the_choices(tmp_path: Path):
@@ -74,7 +75,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path):
 
 def test_a_run_whose_folder_is_gone_is_no_longer_listed(tmp_path: Path):
     """`ls` shows what is there; deleting a folder is how a run is forgotten."""
-    folder = a_run(tmp_path, "emotions", "aaaa")
-    folder.spec.unlink()
+    location = a_run(tmp_path, "emotions", "aaaa")
+    RunFolder(Path(location)).spec.unlink()
 
     assert runs.known_runs() == []

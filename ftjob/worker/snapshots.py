@@ -3,12 +3,14 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftjob import files
-from ftjob.engine import SnapshotFiles
 from ftjob.layout import RunFolder
-from ftjob.worker.evaluate import Evaluation
+
+if TYPE_CHECKING:  # whoever only reads runs need not wait for numpy
+    from ftjob.engine import SnapshotFiles
+    from ftjob.worker.evaluate import Evaluation
 
 KEEP_NEWEST = 2
 
@@ -29,7 +31,7 @@ class Snapshot:
 
 
 def complete(
-    folder: RunFolder, snapshot: SnapshotFiles, images_seen: int, test: Evaluation | None
+    folder: RunFolder, snapshot: "SnapshotFiles", images_seen: int, test: "Evaluation | None"
 ) -> Snapshot:
     """Write the record that makes two files on disk a snapshot. Raises StorageError."""
     if test is not None and test.iteration != snapshot.iteration:

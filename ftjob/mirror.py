@@ -1,0 +1,86 @@
+"""Reading a run that lives in a store: what is asked for is brought to this disk, and read there."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from ftjob import files
+from ftjob.layout import RunFolder
+from ftjob.status import State, Status
+from ftjob.storage import MissingError, Store
+from ftjob.worker.fetch import fetch_file
+from ftjob.worker.lease import claim, key_of, newest_lease
+from ftjob.worker.tail import read_parts
+
+SILENT_SECONDS = 90.0
+"""A worker whose lease was not renewed for so long is gone: three times what another worker waits, since here
+the store's clock is held against this machine's."""
+
+
+def bring(store: Store, folder: RunFolder, paths: Iterable[Path]) -> None:
+    """Bring small files as they are now; one that the store lacks is gone here too. Raises StorageError."""
+    for path in paths:
+        try:
+            fetch_file(store, folder, path)
+        except MissingError:
+            path.unlink(missing_ok=True)
+
+
+def bring_growing(store: Store, folder: RunFolder, paths: Iterable[Path]) -> None:
+    """Bring growing files as far as the store has them. Raises StorageError."""
+    for path in paths:
+        data = read_parts(store, folder.key(path))
+        with files.whole(path) as temporary:
+            temporary.write_bytes(data)
+
+
+def bring_logs(store: Store, folder: RunFolder) -> None:
+    """Bring the logs of all attempts. Raises StorageError."""
+    bring_growing(store, folder, (folder.log(number) for number in attempts(store, folder)))
+
+
+def attempts(store: Store, folder: RunFolder) -> list[int]:
+    """Return the numbers of the attempts that left a log. Raises StorageError."""
+    keys = [entry.key for entry in store.list(folder.key(folder.logs))]
+    first_parts = [key.removesuffix(".log") for key in keys if key.endswith(".log")]
+    return sorted(int(key.rpartition("-")[2]) for key in first_parts)
+
+
+def bring_tree(store: Store, key: str, destination: Path) -> None:
+    """Copy every object below a key into a folder. Raises StorageError."""
+    below = store.child(key)
+    for entry in below.list():
+        below.download(entry.key, destination / entry.key)
+
+
+def read_status(store: Store, folder: RunFolder) -> Status:
+    """Return a run's status; Interrupted where it says Running and its worker gave no sign for long.
+
+    Raises StorageError where it cannot be read, ValueError, KeyError or TypeError where it is no status.
+    """
+    status = Status.from_json(json.loads(store.read(folder.key(folder.status))))
+    if status.state is State.RUNNING and not is_held(store, folder):
+        told = "its worker is gone: submit the same spec to go on from the last snapshot"
+        return dataclasses.replace(status, state=State.INTERRUPTED, reason="WorkerGone", message=told)
+    return status
+
+
+def is_held(store: Store, folder: RunFolder) -> bool:
+    """Return whether a worker is at a run. `folder` is where one on this machine would be; none is there."""
+    newest = newest_lease(store)
+    if newest is None:
+        return False
+    number, held = newest
+    entry = store.stat(key_of(number))
+    gone = held.released or held.place == claim(folder, 0).place
+    return not gone and entry is not None and time.time() - entry.modified < SILENT_SECONDS
+
+
+def newest_run(store: Store) -> str | None:
+    """Return the id of the run below a name whose status changed last. Raises StorageError."""
+    told = [
+        entry for entry in store.list() if entry.key.count("/") == 1 and entry.key.endswith("/status.json")
+    ]
+    return max(told, key=lambda entry: entry.modified).key.partition("/")[0] if told else None

@@ -1,0 +1,238 @@
+"""One run, wherever it lives: what notebooks, pipelines and the command line hold of it."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftjob import files, local, mirror, runs
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.layout import BundleFolder, RunFolder
+from ftjob.status import State, Status, render
+from ftjob.storage import MissingError, Store, is_remote, open_store
+
+if TYPE_CHECKING:
+    from jobspec.spec import JobSpec
+
+POLL_SECONDS = 0.25
+"""Between two looks at a run on this disk."""
+REMOTE_POLL_SECONDS = 2.0
+"""Between two looks into a store, where a worker writes no more often."""
+START_SECONDS = 30.0
+"""How long a worker may take to say its first word."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A submitted run. Reading it costs nothing and never disturbs its worker."""
+
+    location: str
+    """The path or URI of its folder."""
+
+    @property
+    def name(self) -> str:
+        return runs.names_of(self.location)[0]
+
+    @property
+    def run_id(self) -> str:
+        return runs.names_of(self.location)[1]
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where its files are read on this disk; those of a run in a store are brought when asked for."""
+        work = runs.work_folder(self.location)
+        return work if local.worker_pid(work) else runs.seen_folder(self.location)
+
+    @cached_property
+    def _store(self) -> Store:
+        return open_store(self.location)
+
+    def _is_elsewhere(self) -> bool:
+        """Whether it lives in a store and its worker, if any, is not on this machine."""
+        return is_remote(self.location) and not local.worker_pid(runs.work_folder(self.location))
+
+    def status(self) -> Status:
+        """Return where it stands. Raises StorageError where the folder cannot be read."""
+        status = self.folder.status
+        try:
+            if self._is_elsewhere():
+                return mirror.read_status(self._store, runs.work_folder(self.location))
+            return local.read_status(self.folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StorageError(f"{status}: cannot be read ({error}): is it a run's folder?") from error
+
+    def last_status(self) -> Status | None:
+        """Return where it stands, None where it was never submitted. Raises StorageError."""
+        if not is_remote(self.location) and not self.folder.status.exists():
+            return None
+        try:
+            return self.status()
+        except MissingError:
+            return None
+
+    def is_held(self) -> bool:
+        """Return whether a worker is at it, on this machine or on another. Raises StorageError."""
+        work = runs.work_folder(self.location)
+        if local.worker_pid(work) is not None:
+            return True
+        return is_remote(self.location) and mirror.is_held(self._store, work)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
+        return self._lines(self.folder.train_metrics)
+
+    def tests(self) -> list[dict[str, Any]]:
+        """Return one dict per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
+        return self._lines(self.folder.test_metrics)
+
+    def _lines(self, path: Path) -> list[dict[str, Any]]:
+        if self._is_elsewhere():
+            mirror.bring_growing(self._store, self.folder, [path])
+        return files.json_lines(path)
+
+    def evaluation(self) -> dict[str, Any]:
+        """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
+        path = self.folder.evaluation
+        if self._is_elsewhere():
+            mirror.bring(self._store, self.folder, [path])
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise StorageError(f"{self.location}: has no {path.name} yet: the run has no bundle") from error
+
+    def bring_all(self) -> None:
+        """Have every small file of a run that lives in a store on this disk, below `folder`."""
+        if self._is_elsewhere():
+            folder = self.folder
+            whole = (folder.spec, folder.plan, folder.status, folder.evaluation)
+            mirror.bring(self._store, folder, (*whole, folder.train_val, folder.deploy, folder.solver))
+            mirror.bring_growing(self._store, folder, (folder.train_metrics, folder.test_metrics))
+            mirror.bring_logs(self._store, folder)
+
+    def logs(self) -> str:
+        """Return the logs of all attempts."""
+        return "".join(self.log_lines())
+
+    def log_lines(self, *, follow: bool = False) -> Iterator[str]:
+        """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
+        shown: dict[str, int] = {}
+        while True:
+            ended = not follow or self.status().state.ended
+            if self._is_elsewhere():
+                mirror.bring_logs(self._store, self.folder)
+            for path in local.log_paths(self.folder):
+                with path.open("rb") as file:
+                    file.seek(shown.get(path.name, 0))
+                    text = file.read()
+                    shown[path.name] = file.tell()
+                if text:
+                    yield text.decode("utf-8", "replace")
+            if ended:
+                return
+            self._pause()
+
+    def _pause(self) -> None:
+        time.sleep(REMOTE_POLL_SECONDS if self._is_elsewhere() else POLL_SECONDS)
+
+    def follow(self) -> Iterator[Status]:
+        """Yield the status whenever it changed, the last one when the run has ended."""
+        seen: Status | None = None
+        begin = time.monotonic()
+        while True:
+            status = self.status()
+            if status.state is State.PENDING:
+                if time.monotonic() - begin > START_SECONDS and not self.is_held():
+                    raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
+            elif status != seen:
+                yield status
+            seen = status
+            if status.state.ended:
+                return
+            self._pause()
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Return the last status once the run has ended. Raises TimeoutError after `timeout` seconds."""
+        begin = time.monotonic()
+        status = self.status()
+        for status in self.follow():
+            if timeout is not None and time.monotonic() - begin > timeout:
+                raise TimeoutError(f"{self.name}/{self.run_id} is still {status.state} after {timeout:g} s")
+        return status
+
+    def cancel(self, *, now: bool = False) -> bool:
+        """Ask for a snapshot and an end (`now`: kill); return whether a worker was here to be asked.
+
+        Raises BadSpecError where its worker is on another machine.
+        """
+        work = runs.work_folder(self.location)
+        if local.ask_to_stop(work, now=now):
+            return True
+        if self.is_held():
+            raise BadSpecError(f"{self.location}: its worker is on another machine: cancel it there")
+        return False
+
+    def weights(self, iteration: int | None = None) -> str:
+        """Return the path or URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
+        folder = runs.seen_folder(self.location)
+        wanted = BundleFolder(folder.bundle).weights if iteration is None else folder.caffemodel(iteration)
+        key = folder.key(wanted)
+        there = self._store.stat(key) if is_remote(self.location) else wanted.is_file()
+        if not there:
+            raise BadSpecError(
+                f"base.weights: run {self.name} has no {wanted.name} (yet): see `ftjob status {self.name}`"
+            )
+        return f"{self.location}/{key}" if is_remote(self.location) else str(wanted)
+
+    def bundle(self) -> str | None:
+        """Return the path or URI of the bundle, None where there is none (yet)."""
+        folder = runs.seen_folder(self.location)
+        manifest = BundleFolder(folder.bundle).manifest
+        if not is_remote(self.location):
+            return str(folder.bundle) if manifest.is_file() else None
+        there = self._store.stat(folder.key(manifest))
+        return f"{self.location}/{folder.key(folder.bundle)}" if there else None
+
+    def get(self, destination: Path) -> Path:
+        """Copy the bundle to a folder that is not there yet. Raises StorageError."""
+        if self.bundle() is None:
+            raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
+        if destination.exists():
+            raise StorageError(f"{destination}: is there already: give a new folder")
+        partial = destination.with_name(f".{destination.name}.partial")
+        folder = runs.seen_folder(self.location)
+        with files.explained(destination):
+            shutil.rmtree(partial, ignore_errors=True)
+            if is_remote(self.location):
+                mirror.bring_tree(self._store, folder.key(folder.bundle), partial)
+            else:
+                shutil.copytree(folder.bundle, partial)
+            partial.replace(destination)
+        return destination
+
+    def next_attempt(self) -> int:
+        """Return the number of the attempt that comes next: one more than the logs there are."""
+        work = runs.work_folder(self.location)
+        stored = mirror.attempts(self._store, work) if is_remote(self.location) else []
+        return max([local.next_attempt(work), *(number + 1 for number in stored)])
+
+
+def enlist(run: Run, spec: "JobSpec", before: Status | None) -> None:
+    """Write the spec and a Pending status into a run's folder, which makes it one that a worker can take up.
+
+    Raises StorageError where nothing can be written there.
+    """
+    from jobspec import dump_spec
+
+    first = before or Status(run.name, run.run_id, submitted=time.time())
+    pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
+    folder = runs.work_folder(run.location)
+    texts = {folder.spec: dump_spec(spec), folder.status: render(pending)}
+    for path, text in texts.items():
+        if is_remote(run.location):
+            open_store(run.location).write(folder.key(path), text.encode())
+        else:
+            files.write_text(path, text)
