@@ -243,29 +243,32 @@ def verify(bundle: Path, engine: str = "caffe") -> "Verification":
 
 
 def check_data(
-    location: Path,
-    val: Path | None = None,
+    location: Path | str,
+    val: Path | str | None = None,
     options: "CheckOptions | None" = None,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "CheckReport":
-    """Look at every record of an LMDB, of a built dataset, or of the data a spec names.
+    """Look at every record of an LMDB, of a built dataset (paths or URIs), or of the data a spec names.
 
     A spec's own crop, mean and num_output go before those of `options`. Raises BadSpecError for a spec and
-    BadDataError for data that cannot be read at all; what is wrong with the rest stands in the report.
+    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest stands in
+    the report.
     """
     from ftjob.data.check import CheckOptions, check
     from ftjob.data.dataset import both_lmdbs
+    from ftjob.data.objects import Objects, filled_place
     from ftjob.prepare import Context, absolute, dataset_of, use_of
 
     asked, told = options or CheckOptions(), progress or (lambda _: None)
-    if not location.is_file():
-        train, beside = both_lmdbs(location, val)
+    place = filled_place(location)
+    if isinstance(place, Objects) or not place.is_file():
+        train, beside = both_lmdbs(place, filled_place(val) if val else None, told)
         return check(train, beside, asked, told)
-    loaded, folder = _load(location)
+    loaded, folder = _load(place)
     context = Context(folder, _best_weights, _accuracy_of, told)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
-    return check(dataset.train.path, dataset.val.path, use_of(spec, asked), told)
+    return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), told)
 
 
 def find(reference: str) -> Run:

@@ -13,7 +13,7 @@ from ftjob.view import data, live
 app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 
 BuildVal = Annotated[Path | None, typer.Option(help="Images to validate on, instead of a share.")]
-CheckVal = Annotated[Path | None, typer.Option(help="The LMDB to validate on; a spec says its own.")]
+CheckVal = Annotated[str | None, typer.Option(help="The LMDB to validate on; a spec says its own.")]
 Outputs = Annotated[int | None, typer.Option(help="Classes of the net; a spec says its own.")]
 Unreadable = Annotated[float, typer.Option(help="Share of the images that may be unreadable.")]
 
@@ -58,7 +58,7 @@ def build(
 @app.command("check")
 def check(
     location: Annotated[
-        Path, typer.Argument(metavar="LMDB|SPEC", help="An LMDB, what build made, or a spec.")
+        str, typer.Argument(metavar="LMDB|SPEC", help="An LMDB or what build made (path or URI), or a spec.")
     ],
     val: CheckVal = None,
     num_output: Outputs = None,
