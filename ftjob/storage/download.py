@@ -36,7 +36,7 @@ def download(store: "CloudStore", key: str, path: Path, sha256: str | None, prog
     if found is None:
         store.first_byte(key)  # HEAD does not tell a missing bucket from a missing object; this does
         raise StorageError(f"{store.location}/{key}: came and went while it was asked for: try again")
-    with files.whole(path) as temporary, temporary.open("wb") as file:
+    with files.whole(path, synced=False) as temporary, temporary.open("wb") as file:
         digest = fill(store, found, file.fileno(), progress)
         if sha256 not in (None, digest):
             raise wrong_digest(f"{store.location}/{key}", digest, str(sha256))
