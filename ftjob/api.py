@@ -28,17 +28,18 @@ def plan(
     spec: "JobSpec | Path | str",
     progress: "Callable[[Progress], None] | None" = None,
     *,
-    measure_mean: bool = True,
+    to_train: bool = True,
 ) -> "Plan":
     """Plan a run without starting anything.
 
-    `measure_mean=False` leaves `data.mean: auto` unmeasured where no manifest has it, which saves looking at
-    every pixel: it is the same run, but its prototxts lack the values. Raises FtjobError.
+    `to_train=False` leaves a dataset in a store where it is when its manifest tells all, and does not measure
+    `data.mean: auto`, which saves looking at every pixel: it is the same run, but its prototxts cannot be
+    trained from. Raises FtjobError.
     """
     from ftjob.prepare import absolute, prepare
 
     loaded, folder = _load(spec)
-    context = _context(loaded, folder, progress, measure_mean)
+    context = _context(loaded, folder, progress, to_train)
     return prepare(absolute(loaded, context), context)
 
 
@@ -93,7 +94,7 @@ def submit(spec: "JobSpec | Path | str", *, planned: "Plan | None" = None) -> tu
     if before is not None and (run.is_held() or before.state is State.SUCCEEDED):
         runs.remember(run.location)
         return run, False
-    enlist(run, decided.spec, before)
+    enlist(run, decided, before)
     runs.remember(run.location)
     local.start_worker(run.location, runs.work_folder(run.location), run.next_attempt())
     return run, True
@@ -127,29 +128,32 @@ def verify(bundle: Path, engine: str = "caffe") -> "Verification":
 
 
 def check_data(
-    location: Path,
-    val: Path | None = None,
+    location: Path | str,
+    val: Path | str | None = None,
     options: "CheckOptions | None" = None,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "CheckReport":
-    """Look at every record of an LMDB, of a built dataset, or of the data a spec names.
+    """Look at every record of an LMDB, of a built dataset (paths or URIs), or of the data a spec names.
 
     A spec's own crop, mean and num_output go before those of `options`. Raises BadSpecError for a spec and
-    BadDataError for data that cannot be read at all; what is wrong with the rest stands in the report.
+    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest stands in
+    the report.
     """
     from ftjob.data.check import CheckOptions, check
     from ftjob.data.dataset import both_lmdbs
+    from ftjob.data.objects import Objects, filled_place
     from ftjob.prepare import absolute, dataset_of, use_of
 
     asked, told = options or CheckOptions(), progress or (lambda _: None)
-    if not location.is_file():
-        train, beside = both_lmdbs(location, val)
+    place = filled_place(location)
+    if isinstance(place, Objects) or not place.is_file():
+        train, beside = both_lmdbs(place, filled_place(val) if val else None, told)
         return check(train, beside, asked, told)
-    loaded, folder = _load(location)
+    loaded, folder = _load(place)
     context = _context(loaded, folder, told)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
-    return check(dataset.train.path, dataset.val.path, use_of(spec, asked), told)
+    return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), told)
 
 
 def find(reference: str) -> Run:

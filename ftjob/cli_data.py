@@ -12,16 +12,18 @@ from ftjob.view import data, live
 
 app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 
-BuildVal = Annotated[Path | None, typer.Option(help="Images to validate on, instead of a share.")]
-CheckVal = Annotated[Path | None, typer.Option(help="The LMDB to validate on; a spec says its own.")]
+BuildVal = Annotated[str | None, typer.Option(help="Images to validate on, instead of a share.")]
+CheckVal = Annotated[str | None, typer.Option(help="The LMDB to validate on; a spec says its own.")]
 Outputs = Annotated[int | None, typer.Option(help="Classes of the net; a spec says its own.")]
 Unreadable = Annotated[float, typer.Option(help="Share of the images that may be unreadable.")]
 
 
 @app.command("build")
 def build(
-    source: Annotated[Path, typer.Argument(help="A folder per class, a list of `path label`, or a CSV.")],
-    out: Annotated[Path, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest.")],
+    source: Annotated[
+        str, typer.Argument(help="A folder per class, a list of `path label`, or a CSV: a path or URI.")
+    ],
+    out: Annotated[str, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest: the same.")],
     val_split: Annotated[float, typer.Option(help="Share of every class kept for validation.")] = 0.25,
     val: BuildVal = None,
     size: Annotated[str, typer.Option(help="Of the stored images: 256, or WIDTHxHEIGHT.")] = "256",
@@ -34,8 +36,8 @@ def build(
 ) -> None:
     """Make LMDBs that Caffe reads from images; built again, only what changed is made."""
     from ftjob.data.build import BuildOptions
-    from ftjob.data.build import build as build_dataset
     from ftjob.data.modes import resize_mode
+    from ftjob.data.upload import build_at
 
     width, height = sides(size)
     options = BuildOptions(
@@ -49,16 +51,16 @@ def build(
         allow_unreadable=allow_unreadable,
     )
     with live.progress_bar(console(stderr=True)) as show:
-        built = build_dataset(source, out, options, val=val, progress=images_on(show))
+        built = build_at(source, out, options, val=val, progress=images_on(show))
     if output is Format.JSON:
         return print_json(built.to_json())
-    return console().print(data.built(built, str(out)))
+    return console().print(data.built(built, out))
 
 
 @app.command("check")
 def check(
     location: Annotated[
-        Path, typer.Argument(metavar="LMDB|SPEC", help="An LMDB, what build made, or a spec.")
+        str, typer.Argument(metavar="LMDB|SPEC", help="An LMDB or what build made (path or URI), or a spec.")
     ],
     val: CheckVal = None,
     num_output: Outputs = None,

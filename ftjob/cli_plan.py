@@ -47,7 +47,7 @@ def plan(
         return explained(explain, output)
     if spec is None:
         raise BadSpecError("plan: names no spec: give the path of one, or --explain LOG")
-    made = planned(spec, measure_mean=prototxt is not None)
+    made = planned(spec, to_train=prototxt is not None)
     if svg:
         api.draw(made, svg)
     if prototxt:
@@ -71,10 +71,10 @@ def nodes(output: Output = Format.TEXT) -> None:
     return console().print(nodes_table(found))
 
 
-def planned(spec: Path, *, measure_mean: bool = False) -> "Plan":
+def planned(spec: Path, *, to_train: bool = False) -> "Plan":
     """Plan, with the building of the dataset shown on stderr."""
     with live.progress_bar(console(stderr=True)) as show:
-        return api.plan(spec, images_on(show), measure_mean=measure_mean)
+        return api.plan(spec, images_on(show), to_train=to_train)
 
 
 def explained(reference: str, output: Format) -> None:

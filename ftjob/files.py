@@ -15,9 +15,10 @@ from ftjob.errors import StorageError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Give a temporary path; put what was written there in place of `path` when the block ends well.
 
+    Unless `synced`, the disk is not waited for: for what can be had again after a power cut.
     Raises StorageError, naming the file, where it cannot be written; nothing half-written stays.
     """
     with explained(path):
@@ -28,8 +29,9 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         with explained(path):
             yield temporary
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
+            if synced:
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
     finally:

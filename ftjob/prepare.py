@@ -9,8 +9,10 @@ from ftjob import files
 from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder
 from ftjob.data.facts import DatasetFacts
 from ftjob.data.findings import label_findings, refuse_errors
+from ftjob.data.objects import filled_place
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
+from ftjob.data.transfers import told_as_progress
 from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError
 from ftjob.layout import RunFolder
@@ -22,7 +24,8 @@ from ftjob.net.weights import read_weights
 from ftjob.nodes import get_node
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan
-from ftjob.storage import local_path
+from ftjob.storage import is_remote
+from ftjob.storage.inputs import fetch_input, named
 from jobspec.spec import Accept, Data, JobSpec
 
 if TYPE_CHECKING:
@@ -43,39 +46,42 @@ class Context:
     accuracy_of: Callable[[str], float] | None = None
     """Gives the accuracy of the run that `run:NAME` means."""
     progress: Callable[[Progress], None] = lambda _: None
-    """Told how the building of a dataset goes on."""
-    measure_mean: bool = True
-    """Whether `mean: auto` is measured where no manifest has it, which takes a look at every pixel. Only who
-    writes the run's prototxts needs the values."""
+    """Told how the building of a dataset goes on, or the transfer of an input."""
+    to_train: bool = True
+    """Whether the plan's prototxts are to be trained from, here: only then is a dataset in a store brought to
+    this machine although its manifest tells all, and `mean: auto` measured where no manifest has it, which
+    takes a look at every pixel."""
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
     """Return the spec with every path made absolute, and run references replaced by what they stand for now.
 
-    Raises BadSpecError where a location cannot be read by this version, naming the field.
+    URIs stay, without a slash at their end.
     """
 
-    def path(location: str, name: str) -> str:
-        return str(local_path(location, name, context.folder))
+    def path(location: str) -> str:
+        if is_remote(location):
+            return location.rstrip("/")
+        return str((context.folder / Path(location).expanduser()).absolute())
 
     base: dict[str, str] = {}
     if spec.base.net not in zoo.NAMES:
-        base["net"] = path(spec.base.net, "base.net")
+        base["net"] = path(spec.base.net)
     if spec.base.weights and spec.base.weights.startswith(RUN_REFERENCE) and context.weights_of:
         base["weights"] = str(context.weights_of(spec.base.weights.removeprefix(RUN_REFERENCE)))
     elif spec.base.weights:
-        base["weights"] = path(spec.base.weights, "base.weights")
-    data = {"train": path(spec.data.train, "data.train")}
+        base["weights"] = path(spec.base.weights)
+    data = {"train": path(spec.data.train)}
     if spec.data.val:
-        data["val"] = path(spec.data.val, "data.val")
+        data["val"] = path(spec.data.val)
     if isinstance(spec.data.mean, str) and spec.data.mean not in ("auto", "none"):
-        data["mean"] = path(spec.data.mean, "data.mean")
+        data["mean"] = path(spec.data.mean)
     return spec.model_copy(
         update={
             "base": spec.base.model_copy(update=base),
             "data": spec.data.model_copy(update=data),
             "accept": accepted(spec.accept, context),
-            "output": path(spec.output, "output"),
+            "output": path(spec.output),
         }
     )
 
@@ -96,12 +102,12 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     """
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
-    weights = find_weights(spec)
+    weights = find_weights(spec, context)
     dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
     num_output = spec.surgery.num_output
     findings = label_findings(dataset.train, dataset.val, None if num_output == "auto" else num_output)
     refuse_errors(findings)
-    mean, mean_file = find_mean(spec, dataset.train, measure=context.measure_mean)
+    mean, mean_file = find_mean(spec, dataset.train, context)
     return make_plan(
         Inputs(
             spec=spec,
@@ -131,7 +137,7 @@ def read_net(location: str) -> ParsedNet:
     """Return a built-in net or the one in a prototxt file. Raises BadNetError."""
     if location in zoo.NAMES:
         return ParsedNet(zoo.build(location), notes=(), foreign=())
-    path = Path(location)
+    path = fetch_input(location, "base.net", BadNetError)
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except FileNotFoundError as error:
@@ -140,25 +146,35 @@ def read_net(location: str) -> ParsedNet:
         raise BadNetError(message) from error
     except OSError as error:
         raise BadNetError(f"base.net: {path} cannot be read ({error.strerror}): give a prototxt") from error
-    parsed = parse_net_with_notes(text, str(path))
-    refuse_foreign(parsed, str(path))
+    parsed = parse_net_with_notes(text, location)
+    refuse_foreign(parsed, location)
     return parsed
 
 
-def find_weights(spec: JobSpec) -> Weights | None:
-    """Read what layers the source caffemodel holds. Raises BadNetError."""
-    if spec.base.weights is None:
+def find_weights(spec: JobSpec, context: Context) -> Weights | None:
+    """Read what layers the source caffemodel holds. Raises BadNetError, StorageError for a URI."""
+    location = spec.base.weights
+    if location is None:
         return None
-    path = Path(spec.base.weights)
+    path = fetch_input(location, "base.weights", BadNetError, told_as_progress(context.progress))
     if not path.is_file():
         raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
-    layers = read_weights(path)
-    return Weights(path, remembered_sha256(path), layers, spec.base.weights)
+    try:
+        layers = read_weights(path)
+    except BadNetError as error:
+        raise BadNetError(str(error).replace(str(path), location)) from error
+    return Weights(path, remembered_sha256(path), layers, location)
 
 
 def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
-    """Inspect the LMDBs, or build them in the cache from folders of images. Raises BadDataError."""
-    train = Path(data.train)
+    """Inspect the LMDBs, or build them in the cache from folders of images.
+
+    Raises BadDataError, StorageError for URIs.
+    """
+    with named("data.train", BadDataError):
+        train = filled_place(data.train)
+    with named("data.val", BadDataError):
+        val = filled_place(data.val) if data.val else None
     if data.val_split and not is_image_folder(train):
         raise BadDataError(
             f"data.val_split: {train} is not a folder of image folders, and only those can be split: "
@@ -166,13 +182,13 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
         )
     side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
     options = BuildOptions(height=side, width=side, color=channels != 1, val_split=data.val_split)
-    return dataset_for(train, Path(data.val) if data.val else None, options, progress=context.progress)
+    return dataset_for(train, val, options, context.progress, fetch=context.to_train)
 
 
 def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
     """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
     net = read_net(spec.base.net).net
-    return find_dataset(spec.data, image_channels(spec, net, find_weights(spec)), context)
+    return find_dataset(spec.data, image_channels(spec, net, find_weights(spec, context)), context)
 
 
 def use_of(spec: JobSpec, options: "CheckOptions") -> "CheckOptions":
@@ -194,29 +210,30 @@ def image_channels(spec: JobSpec, net: NetParameter, weights: Weights | None) ->
 
 
 def find_mean(
-    spec: JobSpec, train: DatasetFacts, *, measure: bool
+    spec: JobSpec, train: DatasetFacts, context: Context
 ) -> tuple[tuple[float, ...] | None, Path | None]:
     """Return the values per channel (None: not measured) or the mean image that `data.mean` means.
 
-    Raises BadDataError.
+    Raises BadDataError, StorageError for a URI.
     """
     match spec.data.mean:
         case "none":
             return (), None
         case "auto":
-            return train.mean or (channel_means(train.path) if measure else None), None
+            return train.mean or (channel_means(train.path) if context.to_train else None), None
         case list(values):
             return tuple(values), None
         case location:
             from ftjob.mean import read_mean_image  # here, because numpy is slow to import
 
-            shape = read_mean_image(Path(location)).shape
+            path = fetch_input(location, "data.mean", BadDataError)
+            shape = read_mean_image(path).shape
             if shape != (train.channels, train.height, train.width):
                 raise BadDataError(
                     f"data.mean: {location} is for images of shape {shape}, those of {train.location} are "
                     f"({train.channels}, {train.height}, {train.width}): make the mean from the same images"
                 )
-            return (), Path(location)
+            return (), path
 
 
 def input_channels(net: NetParameter, weights: Weights | None) -> int:

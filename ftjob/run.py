@@ -16,7 +16,7 @@ from ftjob.status import State, Status, render
 from ftjob.storage import MissingError, Store, is_remote, open_store
 
 if TYPE_CHECKING:
-    from jobspec.spec import JobSpec
+    from ftjob.plan.plan import Plan
 
 POLL_SECONDS = 0.25
 """Between two looks at a run on this disk."""
@@ -220,8 +220,8 @@ class Run:
         return max([local.next_attempt(work), *(number + 1 for number in stored)])
 
 
-def enlist(run: Run, spec: "JobSpec", before: Status | None) -> None:
-    """Write the spec and a Pending status into a run's folder, which makes it one that a worker can take up.
+def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
+    """Write spec, plan and a Pending status into a run's folder, which a worker can take up then.
 
     Raises StorageError where nothing can be written there.
     """
@@ -230,7 +230,11 @@ def enlist(run: Run, spec: "JobSpec", before: Status | None) -> None:
     first = before or Status(run.name, run.run_id, submitted=time.time())
     pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
     folder = runs.work_folder(run.location)
-    texts = {folder.spec: dump_spec(spec), folder.status: render(pending)}
+    texts = {
+        folder.spec: dump_spec(plan.spec),
+        folder.plan: json.dumps(plan.to_json(), indent=1) + "\n",
+        folder.status: render(pending),
+    }
     for path, text in texts.items():
         if is_remote(run.location):
             open_store(run.location).write(folder.key(path), text.encode())

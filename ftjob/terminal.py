@@ -38,4 +38,11 @@ def images_on(
     show: "Callable[[float, float, str], None]", what: str = "images stored"
 ) -> "Callable[[Progress], None]":
     """Return a function that shows a dataset's progress on a bar."""
-    return lambda progress: show(progress.done, progress.total, what)
+
+    def told(progress: "Progress") -> None:
+        if progress.transfer:
+            show(progress.done / 1e6, progress.total / 1e6, f"{progress.transfer} (MB)")
+        else:
+            show(progress.done, progress.total, what)
+
+    return told

@@ -10,6 +10,7 @@ import pytest
 from ftjob.paths import cache_dir
 
 MACHINE_CACHE = cache_dir()
+pytest_plugins = ["tests.storage.servers"]
 
 
 @pytest.fixture(autouse=True)

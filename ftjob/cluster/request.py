@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -41,12 +42,9 @@ class Request:
 def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     """Read what a FineTuneJob asks for. Raises BadSpecError, whose sentence names the field."""
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
-    fields.setdefault("name", object_.name)
-    try:
-        spec = parse_spec(yaml.safe_dump(fields, allow_unicode=True), "spec")
-    except SpecError as error:
-        told = (f"{each.field}: {each.message}" if each.field else each.message for each in error.problems)
-        raise BadSpecError("; ".join(told)) from None
+    spec, told = _parsed(json.dumps({"name": object_.name, **fields}))
+    if spec is None:
+        raise BadSpecError(told)
     if spec.name != object_.name:
         raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
     _refuse_paths(spec)
@@ -58,6 +56,16 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
         )
     price = nodes[name].usd_per_hour(spot=spec.resources.spot)
     return Request(spec, nodes[name], price, identity_of(spec))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> tuple[JobSpec | None, str]:
+    """Return a spec, or what is wrong with it; the same one is looked at again and again."""
+    try:
+        return parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec"), ""
+    except SpecError as error:
+        told = (f"{each.field}: {each.message}" if each.field else each.message for each in error.problems)
+        return None, "; ".join(told)
 
 
 def identity_of(spec: JobSpec) -> str:

@@ -10,6 +10,7 @@ from ftjob import files
 from ftjob.data.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.data.lock import locked
 from ftjob.data.manifest import Manifest, read_manifest
+from ftjob.data.objects import Place
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.planning import Sources, WorkPlan, like, made_with, plan_work
 from ftjob.data.publish import discard, prepare_stage, refuse_foreign, settle
@@ -19,11 +20,11 @@ __all__ = ["BuildOptions", "Manifest", "Progress", "build"]
 
 
 def build(
-    source: Path,
+    source: Place,
     out: Path,
     options: BuildOptions,
     *,
-    val: Path | None = None,
+    val: Place | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Manifest:
     """Build OUT from images: `train/` and `val/` (LMDB), labels.txt, mean.binaryproto, sources.jsonl and,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftjob.data.copies import copy_findings
-from ftjob.data.facts import DatasetFacts
+from ftjob.data.facts import DatasetFacts, Lmdb
 from ftjob.data.findings import Finding, label_findings, shape_findings
 from ftjob.data.meaning import mean_findings
 from ftjob.data.options import Progress
@@ -63,8 +63,8 @@ class CheckReport:
 
 
 def check(
-    train: Path,
-    val: Path | None = None,
+    train: Path | Lmdb,
+    val: Path | Lmdb | None = None,
     options: CheckOptions | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> CheckReport:
@@ -74,7 +74,7 @@ def check(
     """
     began = time.monotonic()
     options = options or CheckOptions()
-    facts = [inspect(path, believe_manifest=False) for path in (train, val) if path is not None]
+    facts = [inspect(lmdb, believe_manifest=False) for lmdb in (train, val) if lmdb is not None]
     surveys = _survey_all(facts, options, _Teller(sum(one.records for one in facts), progress))
     findings = label_findings(facts[0], facts[1] if val else None, options.num_output)
     for one in surveys:

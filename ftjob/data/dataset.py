@@ -1,18 +1,22 @@
 """The datasets of a spec: inspected where they are LMDBs, built into the cache where they are images."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.data.facts import DatasetFacts
+from ftjob.data.facts import DatasetFacts, Lmdb
 from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.data.lock import locked
+from ftjob.data.objects import Objects, Place
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import inspect
+from ftjob.data.remote import find_lmdb, has_lmdb
 from ftjob.data.tree import is_image_name
 from ftjob.errors import BadDataError
 from ftjob.paths import cache_dir
+from ftjob.storage.inputs import named
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,11 @@ def is_lmdb(path: Path) -> bool:
     return (path / DATA_FILE).is_file()
 
 
-def is_image_folder(path: Path) -> bool:
-    """Say whether a path is a folder of folders, at least one of which has an image in it."""
+def is_image_folder(path: Place) -> bool:
+    """Say whether a place is a folder of folders, at least one of which has an image in it."""
+    if isinstance(path, Objects):
+        inside = (file for folder in path.folders() for file, _ in path.files(folder))
+        return not has_lmdb(path, TRAIN) and any(map(is_image_name, inside))
     if not path.is_dir() or is_lmdb(path) or _is_dataset(path):
         return False
     folders = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
@@ -37,33 +44,66 @@ def is_image_folder(path: Path) -> bool:
 
 
 def dataset_for(
-    train: Path,
-    val: Path | None,
+    train: Place,
+    val: Place | None,
     options: BuildOptions,
     progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    fetch: bool = True,
 ) -> BuiltDataset:
     """Return the datasets that a spec's `data.train` and `data.val` mean.
 
-    LMDBs, and folders that `ftjob data build` made, are inspected. Folders of images are built once into the
-    cache, under a digest of what they hold and of the options. Raises BadDataError.
+    LMDBs, and folders that `ftjob data build` made, are inspected; those in a store are brought to this
+    machine for it, but without `fetch` only where no manifest tells all. Folders of images are built once
+    into the cache, under a digest of what they hold and of the options. Raises BadDataError and StorageError.
     """
+
+    def facts(place: Place, split: str) -> DatasetFacts:
+        with _named(place, split):
+            return _facts(place, split, progress, fetch=fetch)
+
     if not is_image_folder(train):
-        return BuiltDataset(inspect(_lmdb_of(train, TRAIN)), inspect(_lmdb_of(val or train, VAL)))
+        return BuiltDataset(facts(train, TRAIN), facts(val or train, VAL))
     val_images = val if val is not None and is_image_folder(val) else None
     if val is None and options.val_split is None:
         raise BadDataError(f"{train}: no val: give data.val or data.val_split")
-    out = _built(train, val_images, options, progress)
+    with _named(train, TRAIN):
+        out = _built(train, val_images, options, progress)
     separate = val if val is not None and val_images is None else None
-    return BuiltDataset(
-        inspect(out.split(TRAIN)), inspect(_lmdb_of(separate, VAL) if separate else out.split(VAL))
-    )
+    return BuiltDataset(facts(out.root, TRAIN), facts(separate or out.root, VAL))
 
 
-def both_lmdbs(location: Path, val: Path | None) -> tuple[Path, Path | None]:
-    """Return the LMDBs of a built dataset, or an LMDB and the val that was given with it."""
-    inside = DatasetFolder(location).split(VAL)
-    beside = inside if val is None and _is_dataset(location) and is_lmdb(inside) else val
-    return _lmdb_of(location, TRAIN), _lmdb_of(beside, VAL) if beside else None
+def _named(place: Place, split: str) -> AbstractContextManager[None]:
+    """Have errors name the field where they would name a URI alone."""
+    return named(f"data.{split}", BadDataError) if isinstance(place, Objects) else nullcontext()
+
+
+def _facts(place: Place, split: str, progress: Callable[[Progress], None], *, fetch: bool) -> DatasetFacts:
+    told = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
+    return told or inspect(lmdb_at(place, split, progress))
+
+
+def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> Lmdb:
+    """Return the LMDB at a place, or the one of a split in the built dataset there, on this machine.
+
+    Raises BadDataError for one in a store that is none, StorageError where it cannot be fetched.
+    """
+    if isinstance(place, Path):
+        path = _lmdb_of(place, split)
+        return Lmdb(path, str(path))
+    found = find_lmdb(place, split)
+    return Lmdb(found.fetch(progress), found.location)
+
+
+def both_lmdbs(
+    place: Place, val: Place | None, progress: Callable[[Progress], None] = lambda _: None
+) -> tuple[Lmdb, Lmdb | None]:
+    """Return the LMDBs of a built dataset, or an LMDB and the val that was given with it, on this machine.
+
+    Raises BadDataError and StorageError as `lmdb_at` does.
+    """
+    beside = place if val is None and _has_val(place) else val
+    return lmdb_at(place, TRAIN, progress), lmdb_at(beside, VAL, progress) if beside else None
 
 
 def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:
@@ -75,6 +115,12 @@ def _is_dataset(path: Path) -> bool:
     return is_lmdb(DatasetFolder(path).split(TRAIN))
 
 
+def _has_val(place: Place) -> bool:
+    if isinstance(place, Objects):
+        return DATA_FILE not in place.entries and has_lmdb(place, VAL)
+    return _is_dataset(place) and is_lmdb(DatasetFolder(place).split(VAL))
+
+
 def _lmdb_of(path: Path, split: str) -> Path:
     """An LMDB, or the one of a split inside a built dataset."""
     inside = DatasetFolder(path).split(split)
@@ -82,7 +128,7 @@ def _lmdb_of(path: Path, split: str) -> Path:
 
 
 def _built(
-    train: Path, val: Path | None, options: BuildOptions, progress: Callable[[Progress], None]
+    train: Place, val: Place | None, options: BuildOptions, progress: Callable[[Progress], None]
 ) -> DatasetFolder:
     from ftjob.data.build import build  # here, because numpy and OpenCV are slow to import
     from ftjob.data.planning import Sources, plan_work

@@ -6,6 +6,15 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Lmdb:
+    """An LMDB on this machine."""
+
+    path: Path
+    location: str
+    """What people call it: its path, or the URI it was fetched from."""
+
+
+@dataclass(frozen=True)
 class DatasetFacts:
     """One LMDB of Datum."""
 
@@ -35,6 +44,11 @@ class DatasetFacts:
         """The LMDB's folder on this machine, of one that is going to be read."""
         assert self.local is not None, f"{self.location} was planned with, not fetched"
         return self.local
+
+    @property
+    def lmdb(self) -> Lmdb:
+        """The LMDB on this machine, with its name."""
+        return Lmdb(self.path, self.location)
 
     @property
     def source(self) -> str:

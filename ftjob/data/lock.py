@@ -9,9 +9,12 @@ from ftjob.errors import BadDataError
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a lock file during the block. Raises BadDataError where another holds it, unless one waits."""
+def locked(path: Path, *, wait: bool, what: str = "") -> Iterator[None]:
+    """Hold a lock file during the block.
+
+    Raises BadDataError, which names `what` or the lock's folder, where another holds it, unless one waits.
+    """
     with locks.locked(path, wait=wait) as held:
         if not held:
-            raise BadDataError(f"{path.parent}: another build is writing here: wait for it to end")
+            raise BadDataError(f"{what or path.parent}: another build is writing here: wait for it to end")
         yield

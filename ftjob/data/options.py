@@ -45,16 +45,21 @@ class BuildOptions:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a build is."""
+    """How far a build is, or the transfer of what it needs."""
 
     done: int
     total: int
-    """Images, over train and val."""
-    images_per_second: float
+    """Images, over train and val; bytes of a transfer."""
+    per_second: float
     eta_seconds: float | None
     unreadable: int
+    transfer: str = ""
+    """The URI whose bytes are on their way; empty where images are counted."""
 
     def __str__(self) -> str:
         left = "" if self.eta_seconds is None else f", {self.eta_seconds:.0f} s left"
+        if self.transfer:
+            done, total, speed = (number / 1e6 for number in (self.done, self.total, self.per_second))
+            return f"{self.transfer}: {done:.1f} of {total:.1f} MB, {speed:.0f} MB/s{left}"
         bad = f", {self.unreadable} unreadable" if self.unreadable else ""
-        return f"{self.done}/{self.total} images, {self.images_per_second:.0f}/s{left}{bad}"
+        return f"{self.done}/{self.total} images, {self.per_second:.0f}/s{left}{bad}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from ftjob.data.folder import TRAIN, VAL
 from ftjob.data.journal import read_lines
 from ftjob.data.manifest import Manifest
+from ftjob.data.objects import Place
 from ftjob.data.options import BuildOptions
 from ftjob.data.order import Part, check_counts, shuffled, split_stratified
 from ftjob.data.source import list_images
@@ -20,8 +21,8 @@ LIBRARIES = ("numpy", "opencv-contrib-python-headless", "pillow", "simplejpeg")
 class Sources:
     """Where images come from and go to."""
 
-    train: Path
-    val: Path | None
+    train: Place
+    val: Place | None
     out: Path
 
 
@@ -44,7 +45,7 @@ def plan_work(sources: Sources, options: BuildOptions, journal_before: Path | No
     """
     if sources.val is not None and options.val_split is not None:
         raise BadSpecError("val_split: there is a val already: give one of the two")
-    if sources.out.resolve().is_relative_to(sources.train.resolve()):
+    if isinstance(sources.train, Path) and sources.out.resolve().is_relative_to(sources.train.resolve()):
         raise BadDataError(f"{sources.out}: lies inside {sources.train}: give an OUT beside it")
     parts, classes = _parts(sources, options, journal_before)
     seed = hashlib.sha256(repr((_pixels(options), made_with())).encode()).digest()

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lmdb
 
 from ftjob.data.datum import Buffer, DatumHead, read_head
-from ftjob.data.facts import DatasetFacts
+from ftjob.data.facts import DatasetFacts, Lmdb
 from ftjob.data.folder import DATA_FILE, DatasetFolder
 from ftjob.data.manifest import Manifest, read_manifest
+from ftjob.data.options import BuildOptions
 from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError
 
@@ -72,18 +73,27 @@ def reading(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Cursor]:
         yield cursor
 
 
-def inspect(location: Path, *, believe_manifest: bool = True) -> DatasetFacts:
+def inspect(lmdb: Path | Lmdb, *, believe_manifest: bool = True) -> DatasetFacts:
     """Return what an LMDB holds. labels.txt and manifest.json are looked for beside it and above it.
 
     Where a manifest tells of an LMDB of this size, its counts are believed and the first record alone is
-    read; else the head of every record. Raises BadDataError.
+    read; else the head of every record. Raises BadDataError, which speaks of it as people do.
     """
+    if isinstance(lmdb, Path):
+        return _inspect(lmdb, believe_manifest=believe_manifest)
+    try:
+        return replace(_inspect(lmdb.path, believe_manifest=believe_manifest), location=lmdb.location)
+    except BadDataError as error:
+        raise BadDataError(str(error).replace(str(lmdb.path), lmdb.location)) from error
+
+
+def _inspect(location: Path, *, believe_manifest: bool) -> DatasetFacts:
     with reading(location, in_order=False) as cursor:
         cursor.first()
         key, value = cursor.item()
         head = read_head(value, _where(location, key))
         height, width, channels = _shape(head, value, _where(location, key))
-        manifest = _manifest_of(location)
+        manifest = _manifest_of(location, (location / DATA_FILE).stat().st_size)
         if manifest is not None and believe_manifest:
             histogram = Counter(dict(enumerate(manifest.splits[location.name].histogram)))
         else:
@@ -101,6 +111,31 @@ def inspect(location: Path, *, believe_manifest: bool = True) -> DatasetFacts:
         mean=manifest.mean if manifest else (),
         resize_mode=manifest.options["mode"] if manifest else "squash",
         local=location,
+    )
+
+
+def inspect_manifest(location: Path, size: int) -> DatasetFacts | None:
+    """Return what the manifest above tells of an LMDB that is not here itself, only what lies around it.
+
+    None where there is no manifest, or it is of another LMDB than one whose data.mdb has `size` bytes. Raises
+    BadDataError where it is no manifest.
+    """
+    manifest = _manifest_of(location, size)
+    if manifest is None:
+        return None
+    options, counts = BuildOptions(**manifest.options), manifest.splits[location.name]
+    return DatasetFacts(
+        location=str(location),
+        records=counts.records,
+        channels=options.channels,
+        height=options.height,
+        width=options.width,
+        histogram={label: count for label, count in enumerate(counts.histogram) if count},
+        encoded=options.encoding != "raw",
+        digest=counts.digest,
+        labels=_labels_of(location),
+        mean=manifest.mean,
+        resize_mode=options.mode,
     )
 
 
@@ -174,11 +209,11 @@ def _labels_of(location: Path) -> tuple[str, ...]:
     return ()
 
 
-def _manifest_of(location: Path) -> Manifest | None:
-    """The manifest of the build this LMDB came from; None where there is none or it is of another LMDB."""
+def _manifest_of(location: Path, size: int) -> Manifest | None:
+    """The manifest of the build that made an LMDB of so many bytes; None where there is none such."""
     path = DatasetFolder(location.parent).manifest
     if not path.is_file():
         return None
     manifest = read_manifest(path)
     counts = manifest.splits.get(location.name)
-    return manifest if counts and counts.bytes == (location / DATA_FILE).stat().st_size else None
+    return manifest if counts and counts.bytes == size else None

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftjob.data.objects import Objects, Place, objects_at
 from ftjob.data.tree import Folder, Tree, is_image_name
 from ftjob.errors import BadDataError
+from ftjob.storage import MissingError
+from ftjob.storage.cache import parent_store
 
 CSV_SUFFIX = ".csv"
-LIST_SUFFIXES = frozenset({".txt", ".lst", ".list"})
 PATH_COLUMN, LABEL_COLUMN = "path", "label"
 
 
@@ -27,34 +29,47 @@ class Listing:
     """What changes when a file changes."""
 
 
-def list_images(source: Path, classes: tuple[str, ...] = ()) -> Listing:
+def list_images(source: Place, classes: tuple[str, ...] = ()) -> Listing:
     """List what a source holds. With `classes`, those of train, a val source gets the same labels.
 
-    Raises BadDataError for a source that is missing, empty, of no known kind, or has a bad line.
+    Raises BadDataError for a source that is missing, empty, of no known kind, or has a bad line, StorageError
+    where a URI cannot be read.
     """
-    if source.is_dir():
-        listing = _by_folders(source, classes)
-    elif source.suffix.lower() == CSV_SUFFIX:
-        listing = _by_rows(source, list(_csv_rows(source)), classes)
-    elif source.is_file():
-        listing = _by_rows(source, list(_list_rows(source)), classes)
-    else:
+    if isinstance(source, Objects) and source.entries:
+        return _by_folders(str(source), source, classes)
+    if isinstance(source, Path) and source.is_dir():
+        return _by_folders(str(source), Folder(source), classes)
+    where, (tree, content) = str(source), _beside(source)
+    lines = _lines(where, content)
+    is_csv = where.lower().endswith(CSV_SUFFIX)
+    rows = _csv_rows(where, lines) if is_csv else _list_rows(where, lines)
+    return _by_rows(where, tree, list(rows), classes)
+
+
+def _beside(source: Place) -> tuple[Tree, bytes]:
+    """What a list's paths count from, and the list."""
+    try:
+        if isinstance(source, Path):
+            return Folder(source.parent), source.read_bytes()
+        store, name = parent_store(source.name)
+        return objects_at(store), store.read(name)
+    except (FileNotFoundError, MissingError) as error:
         raise BadDataError(
             f"{source}: is not there: give a folder with one folder of images per class, "
             "a list of `path label` lines, or a .csv file"
-        )
-    return listing
+        ) from error
+    except OSError as error:
+        raise BadDataError(f"{source}: cannot be read ({error.strerror}): give a UTF-8 file") from error
 
 
-def _by_folders(source: Path, classes: tuple[str, ...]) -> Listing:
-    tree = Folder(source)
+def _by_folders(source: str, tree: Tree, classes: tuple[str, ...]) -> Listing:
     names = class_order(tree.folders())
     if not names:
         raise BadDataError(
             f"{source}: holds no folders: put the images of every class into a folder of its own"
         )
     if strange := sorted(set(names) - set(classes)) if classes else []:
-        raise BadDataError(f"{source / strange[0]}: is no class of train: rename or remove the folder")
+        raise BadDataError(f"{source}/{strange[0]}: is no class of train: rename or remove the folder")
     paths: list[str] = []
     labels: list[int] = []
     stamps: list[str] = []
@@ -62,7 +77,7 @@ def _by_folders(source: Path, classes: tuple[str, ...]) -> Listing:
     for name in names:
         found = [(path, stamp) for path, stamp in tree.files(name) if is_image_name(path)]
         if not found and not classes:
-            raise BadDataError(f"{source / name}: holds no images: add some, or remove the folder")
+            raise BadDataError(f"{source}/{name}: holds no images: add some, or remove the folder")
         paths.extend(path for path, _ in found)
         stamps.extend(stamp for _, stamp in found)
         labels.extend([label_of[name]] * len(found))
@@ -85,9 +100,9 @@ class _Row:
     label: str
 
 
-def _list_rows(source: Path) -> Iterator[_Row]:
+def _list_rows(source: str, lines: list[str]) -> Iterator[_Row]:
     """Lines of `path label`, split at the last space, as convert_imageset does; empty ones are skipped."""
-    for number, line in enumerate(_lines(source), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         path, _, label = line.strip().rpartition(" ")
@@ -98,9 +113,9 @@ def _list_rows(source: Path) -> Iterator[_Row]:
         yield _Row(number, path.strip(), label)
 
 
-def _csv_rows(source: Path) -> Iterator[_Row]:
+def _csv_rows(source: str, lines: list[str]) -> Iterator[_Row]:
     """Rows under a header that has the columns path and label."""
-    rows = csv.DictReader(_lines(source))
+    rows = csv.DictReader(lines)
     missing = {PATH_COLUMN, LABEL_COLUMN} - set(rows.fieldnames or ())
     if missing:
         raise BadDataError(
@@ -112,18 +127,17 @@ def _csv_rows(source: Path) -> Iterator[_Row]:
         yield _Row(rows.line_num, row[PATH_COLUMN].strip(), row[LABEL_COLUMN].strip())
 
 
-def _lines(source: Path) -> list[str]:
+def _lines(source: str, content: bytes) -> list[str]:
     try:
-        return source.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        return content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise BadDataError(f"{source}: cannot be read as text ({error}): give a UTF-8 file") from error
 
 
-def _by_rows(source: Path, rows: list[_Row], classes: tuple[str, ...]) -> Listing:
+def _by_rows(source: str, tree: Tree, rows: list[_Row], classes: tuple[str, ...]) -> Listing:
     if not rows:
         raise BadDataError(f"{source}: lists no images: write one `path label` per line")
-    tree = Folder(source.parent)
-    named = source.suffix.lower() == CSV_SUFFIX and not all(_is_integer(row.label) for row in rows)
+    named = source.lower().endswith(CSV_SUFFIX) and not all(_is_integer(row.label) for row in rows)
     labels = _named_labels(source, rows, classes) if named else _numbers(source, rows)
     names = classes or _class_names(rows, labels, named)
     return Listing(
@@ -131,7 +145,7 @@ def _by_rows(source: Path, rows: list[_Row], classes: tuple[str, ...]) -> Listin
     )
 
 
-def _numbers(source: Path, rows: list[_Row]) -> list[int]:
+def _numbers(source: str, rows: list[_Row]) -> list[int]:
     for row in rows:
         if not _is_integer(row.label):
             raise BadDataError(
@@ -146,7 +160,7 @@ def _numbers(source: Path, rows: list[_Row]) -> list[int]:
     return [int(row.label) for row in rows]
 
 
-def _named_labels(source: Path, rows: list[_Row], classes: tuple[str, ...]) -> list[int]:
+def _named_labels(source: str, rows: list[_Row], classes: tuple[str, ...]) -> list[int]:
     names = classes or tuple(class_order(sorted({row.label for row in rows})))
     label_of = {name: label for label, name in enumerate(names)}
     for row in rows:
@@ -163,7 +177,7 @@ def _class_names(rows: list[_Row], labels: list[int], named: bool) -> tuple[str,
     return tuple(str(label) for label in range(max(labels) + 1))
 
 
-def _stamp(source: Path, tree: Tree, row: _Row) -> str:
+def _stamp(source: str, tree: Tree, row: _Row) -> str:
     stamp = tree.stamp(row.path)
     if stamp is None:
         raise BadDataError(

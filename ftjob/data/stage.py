@@ -99,11 +99,12 @@ class Stage:
         options = self._work.options
         record_bytes = options.height * options.width * options.channels
         size = max(1, min(CHUNK, AHEAD_BYTES // (4 * record_bytes)))
-        ahead = max(THREADS, AHEAD_BYTES // (size * record_bytes)) + 1
+        threads = max(THREADS, part.listing.tree.readers)
+        ahead = max(threads, AHEAD_BYTES // (size * record_bytes)) + 1
         make = partial(convert, part, options=options, earlier=self._work.earlier)
         end = len(part.places)
         calls = (partial(make, first, min(first + size, end)) for first in range(start, end, size))
-        return in_order(calls, ahead)
+        return in_order(calls, ahead, threads)
 
     def _take(self, chunk: Chunk, batch: Batch) -> None:
         for image in chunk.images:

@@ -28,13 +28,13 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
-def in_order(calls: Iterable[Callable[[], Result]], ahead: int) -> Iterator[Result]:
+def in_order(calls: Iterable[Callable[[], Result]], ahead: int, threads: int = THREADS) -> Iterator[Result]:
     """Yield what each call returns, in order; at most `ahead` calls are done before they are asked for.
 
     The first error ends it; calls not yet begun are not made then.
     """
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for call in calls:
                 waiting.append(pool.submit(call))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ftjob.data.threads import THREADS
+
 IMAGE_SUFFIXES = frozenset(
     {
         ".bmp",
@@ -38,6 +40,11 @@ class Tree(Protocol):
         """Where it is, the same from wherever one looks."""
         ...
 
+    @property
+    def readers(self) -> int:
+        """How many threads may well read at once."""
+        ...
+
     def folders(self) -> list[str]:
         """Return the names of the folders right below the root, but for hidden ones."""
         ...
@@ -51,7 +58,10 @@ class Tree(Protocol):
         ...
 
     def read(self, path: str) -> bytes:
-        """Return a file's bytes; called from several threads. Raises OSError."""
+        """Return a file's bytes; called from several threads.
+
+        Raises OSError where this file cannot be read, StorageError where none can.
+        """
         ...
 
 
@@ -64,6 +74,10 @@ class Folder:
     @property
     def name(self) -> str:
         return str(self.root.absolute())
+
+    @property
+    def readers(self) -> int:
+        return THREADS
 
     def folders(self) -> list[str]:
         with os.scandir(self.root) as found:

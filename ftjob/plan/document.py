@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ftjob.data.facts import DatasetFacts
 from ftjob.net.transfer import LayerTransfer
 from ftjob.plan.cost import Cost
+from ftjob.plan.identity import net_digest
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.memory import Memory
 
@@ -27,7 +28,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "train": _facts(inputs.train),
         "val": _facts(inputs.val),
         "mean": list(inputs.mean) if inputs.mean_measured else None,
-        "mean_file": str(inputs.mean_file) if inputs.mean_file else None,
+        "mean_file": inputs.spec.data.mean if inputs.mean_file else None,
         "heads": [asdict(head) for head in plan.heads],
         "renamed": dict(plan.renamed),
         "frozen": list(plan.frozen),
@@ -52,9 +53,11 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
 def _base(inputs: Inputs) -> dict[str, Any]:
     return {
         "net": inputs.spec.base.net,
+        "net_digest": net_digest(inputs),
         "notes": [str(note) for note in inputs.notes],
         "weights": inputs.weights.location if inputs.weights else None,
         "weights_digest": inputs.weights.digest if inputs.weights else None,
+        "mean_digest": inputs.mean_file_digest or None,
     }
 
 

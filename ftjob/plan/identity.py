@@ -20,7 +20,12 @@ def run_id(inputs: Inputs) -> str:
     identity["data"] |= {"train": inputs.train.digest, "val": inputs.val.digest, "val_split": None}
     if inputs.mean_file:
         identity["data"]["mean"] = inputs.mean_file_digest
-    identity["net"] = hashlib.sha256(inputs.net.SerializeToString(deterministic=True)).hexdigest()
+    identity["net"] = net_digest(inputs)
     identity["weights"] = inputs.weights.digest if inputs.weights else None
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:RUN_ID_LENGTH]
+
+
+def net_digest(inputs: Inputs) -> str:
+    """Return the sha256 (hex) of the base net, which comments and spaces in its prototxt do not change."""
+    return hashlib.sha256(inputs.net.SerializeToString(deterministic=True)).hexdigest()

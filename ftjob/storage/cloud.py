@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket
 from ftjob.storage.download import download
 from ftjob.storage.location import Place, check_key
@@ -82,6 +83,14 @@ class CloudStore:
             return self.entry(self.ask(key, "reading it", lambda client: client.head(name)))
         except MissingError:
             return None
+        except StorageError:
+            self.first_byte(key)  # the answer to HEAD has no body: this one's says why
+            raise
+
+    def first_byte(self, key: str) -> bytes:
+        """Read one byte, for what the store says where that fails."""
+        name = self.name(key)
+        return self.ask(key, "reading it", lambda client: bytes(client.get_range(name, start=0, length=1)))
 
     def list(self, prefix: str = "") -> list[Entry]:
         """Return every object below a folder."""
@@ -94,7 +103,9 @@ class CloudStore:
     def entry(self, said: "ObjectMeta") -> Entry:
         """Return what a store says of an object, with the key as this store counts it."""
         key = said["path"].removeprefix(self.place.prefix).lstrip("/")
-        return Entry(key, said["size"], said["e_tag"], said["last_modified"].timestamp())
+        # HEAD tells whole seconds only: the same object must look the same when it is listed.
+        modified = said["last_modified"].replace(microsecond=0).timestamp()
+        return Entry(key, said["size"], said["e_tag"], modified)
 
     def download(
         self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore

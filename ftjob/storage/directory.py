@@ -84,7 +84,7 @@ class DirectoryStore:
     ) -> str:
         """Copy a file out of the folder."""
         source = self.path(key)
-        with files.whole(path) as temporary:
+        with files.whole(path, synced=False) as temporary:
             digest = copy(source, temporary, key, progress)
             if sha256 not in (None, digest):
                 raise wrong_digest(str(source), digest, str(sha256))

@@ -34,11 +34,9 @@ def download(store: "CloudStore", key: str, path: Path, sha256: str | None, prog
     """
     found = store.stat(key)
     if found is None:
-        store.read(
-            key
-        )  # the answer to HEAD does not tell a missing bucket from a missing object; this one does
+        store.first_byte(key)  # HEAD does not tell a missing bucket from a missing object; this does
         raise StorageError(f"{store.location}/{key}: came and went while it was asked for: try again")
-    with files.whole(path) as temporary, temporary.open("wb") as file:
+    with files.whole(path, synced=False) as temporary, temporary.open("wb") as file:
         digest = fill(store, found, file.fileno(), progress)
         if sha256 not in (None, digest):
             raise wrong_digest(f"{store.location}/{key}", digest, str(sha256))

@@ -11,10 +11,10 @@ from ftjob.storage.store import MissingError, Progress, ignore
 
 @contextmanager
 def named(field: str, mistake: type[BadNetError | BadDataError]) -> Iterator[None]:
-    """Put a spec's field before what storage says inside the block; what is missing becomes `mistake`."""
+    """Put a spec's field before what is said inside the block; what is missing becomes `mistake`."""
     try:
         yield
-    except MissingError as error:
+    except (MissingError, mistake) as error:
         raise mistake(f"{field}: {error}") from error
     except StorageError as error:
         raise type(error)(f"{field}: {error}") from error

@@ -5,15 +5,18 @@ import math
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import closing
 
 from ftjob import files
 from ftjob.bundle.write import write_bundle
+from ftjob.data.options import Progress
 from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
 from ftjob.errors import BadSpecError, ExitCode, FtjobError, NotAcceptedError
 from ftjob.layout import RunFolder
 from ftjob.nodes import get_node
+from ftjob.plan.changes import refuse_changed
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import draw_curves
@@ -25,6 +28,9 @@ from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
 from ftjob.worker.train import Outcome, Training
 from jobspec import JobSpec, SpecError, load_spec
+
+PROGRESS_SECONDS = 5.0
+"""Between two lines of the log about one transfer."""
 
 
 def run(location: str, attempt: int) -> ExitCode:
@@ -98,9 +104,14 @@ def work(
 
 
 def planned(folder: RunFolder, spec: JobSpec) -> Plan:
-    """Plan as submit did, make sure it is the same run, and write the files that Caffe is given."""
-    plan = prepare(spec, Context(progress=lambda progress: log(str(progress))))
+    """Plan as submit did, make sure it is the same run, and write the files that Caffe is given.
+
+    Raises BadNetError or BadDataError, naming it, where an input changed since.
+    """
+    plan = prepare(spec, Context(progress=log_progress()))
     if plan.run_id != folder.root.name:
+        if folder.plan.exists():
+            refuse_changed(json.loads(folder.plan.read_text(encoding="utf-8")), plan)
         raise BadSpecError(
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"
@@ -108,6 +119,19 @@ def planned(folder: RunFolder, spec: JobSpec) -> Plan:
     write_prototxts(plan, folder)
     files.write_json(folder.plan, plan.to_json())
     return plan
+
+
+def log_progress() -> Callable[[Progress], None]:
+    """Return a function that logs how a dataset or a transfer goes on, every few seconds."""
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if progress.done >= progress.total or time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            log(str(progress))
+
+    return tell
 
 
 def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) -> Outcome:

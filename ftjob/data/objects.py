@@ -1,0 +1,78 @@
+"""Files below a URI, as they were when they were listed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ftjob.storage import Entry, MissingError, Store, is_remote, open_store
+
+READERS = 16
+"""Images that are read at once: a store takes its time for each, and gives many at a time."""
+
+
+@dataclass(frozen=True)
+class Objects:
+    """A folder in a store: a Tree, listed once."""
+
+    store: Store
+    entries: Mapping[str, Entry]
+    """By key, relative to the store's location."""
+
+    def __str__(self) -> str:
+        return self.store.location
+
+    @property
+    def name(self) -> str:
+        return self.store.location
+
+    @property
+    def readers(self) -> int:
+        return READERS
+
+    def folders(self) -> list[str]:
+        names = {key.partition("/")[0] for key in self.entries if "/" in key}
+        return sorted(name for name in names if not name.startswith("."))
+
+    def files(self, folder: str) -> Iterator[tuple[str, str]]:
+        below = [key for key in self.entries if key.startswith(f"{folder}/") and not _is_hidden(key)]
+        for key in sorted(below, key=lambda key: PurePosixPath(key).parts):
+            yield key, _stamp(self.entries[key])
+
+    def stamp(self, path: str) -> str | None:
+        entry = self.entries.get(path)
+        return _stamp(entry) if entry else None
+
+    def read(self, path: str) -> bytes:
+        return self.store.read(path)
+
+
+Place = Path | Objects
+"""A file or folder on this machine, or what lies below a URI."""
+
+
+def place_of(location: str | Path) -> Place:
+    """Return the place that a path or URI names; a URI is listed. Raises StorageError."""
+    if isinstance(location, Path) or not is_remote(location):
+        return Path(location)
+    return objects_at(open_store(location))
+
+
+def filled_place(location: str | Path) -> Place:
+    """Return the place that a path or URI names. Raises MissingError for a URI below which nothing is."""
+    place = place_of(location)
+    if isinstance(place, Objects) and not place.entries:
+        raise MissingError(f"{place}: nothing is there: correct the URI, or upload it")
+    return place
+
+
+def objects_at(store: Store) -> Objects:
+    """List a store. Raises StorageError."""
+    return Objects(store, {entry.key: entry for entry in store.list()})
+
+
+def _is_hidden(key: str) -> bool:
+    return key.startswith(".") or "/." in key
+
+
+def _stamp(entry: Entry) -> str:
+    return f"{entry.size}-{entry.etag or entry.modified}"

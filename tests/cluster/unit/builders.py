@@ -1,0 +1,170 @@
+"""FineTuneJobs, Jobs and pods as the API server would have them; a test says only what matters to it."""
+
+from typing import Any
+
+from ftjob.cluster.case import Observed
+from ftjob.cluster.config import Config
+from ftjob.cluster.names import API_VERSION, KIND, LABEL_ATTEMPT, LABEL_JOB
+from ftjob.cluster.objects import FineTune, read_fine_tune, read_job, read_pod
+from ftjob.cluster.request import Request, read_request
+from ftjob.cluster.status import Figures
+from ftjob.cluster.times import render_time
+from ftjob.nodes import Node, load_nodes
+
+NOW = 1_800_000_000.0
+RUN_ID = "1f3b9c02aa"
+FIGURES = Figures(run_id=RUN_ID, engine="caffe", max_iter=1000, snapshot_bytes=50_000_000, memory_bytes=2**30)
+NODES: dict[str, Node] = load_nodes()
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    """A spec that can be run; sections are laid over."""
+    made: dict[str, Any] = {
+        "base": {"net": "googlenet", "weights": "s3://models/googlenet.caffemodel"},
+        "data": {"train": "s3://data/train", "val": "s3://data/val", "crop": 224},
+        "resources": {"node": "p2.xlarge"},
+        "output": "s3://runs",
+    }
+    for section, change in changes.items():
+        made[section] = {**made.get(section, {}), **change} if isinstance(change, dict) else change
+    return made
+
+
+def fine_tune(
+    *,
+    status: dict[str, Any] | None = None,
+    annotations: dict[str, str] | None = None,
+    generation: int = 1,
+    labels: dict[str, str] | None = None,
+    **changes: Any,
+) -> FineTune:
+    """A FineTuneJob called emotions."""
+    return read_fine_tune(
+        {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {
+                "name": "emotions",
+                "namespace": "team",
+                "uid": "u-1",
+                "generation": generation,
+                "annotations": annotations or {},
+                "labels": labels or {},
+                "creationTimestamp": render_time(NOW - 60),
+            },
+            "spec": spec(**changes),
+            "status": status,
+        }
+    )
+
+
+def request_of(job: FineTune | None = None) -> Request:
+    """What a FineTuneJob asks for."""
+    return read_request(job or fine_tune(), NODES)
+
+
+def begun(job: FineTune | None = None, **more: Any) -> dict[str, Any]:
+    """The status of a run whose first attempt was begun."""
+    made = job or fine_tune()
+    return {
+        "observedGeneration": 1,
+        "state": "Running",
+        "runId": RUN_ID,
+        "folder": f"s3://runs/emotions/{RUN_ID}",
+        "identity": request_of(made).identity,
+        "plan": FIGURES.model_dump(by_alias=True),
+        "attempt": 1,
+        **more,
+    }
+
+
+def life(attempt: int = 1, seconds: float = 3600, **more: Any) -> dict[str, Any]:
+    """An entry of the accounts: a pod that ended an hour after it was scheduled."""
+    ended = more.pop("at", NOW - 1000)
+    return {
+        "attempt": attempt,
+        "pod": f"pod-{attempt}",
+        "scheduled": render_time(ended - seconds),
+        "ended": render_time(ended),
+        "seconds": seconds,
+        "usdPerHour": 0.9,
+        "usd": seconds / 3600 * 0.9,
+        **more,
+    }
+
+
+def job_object(attempt: int = 1, *, uid: str = "u-1", end: str | None = None, **more: Any) -> dict[str, Any]:
+    """The Job of an attempt; `end` is Complete or Failed."""
+    conditions = [{"type": end, "status": "True", "reason": more.pop("reason", "")}] if end else []
+    metadata = {
+        "name": f"emotions-{RUN_ID[:8]}-{attempt}",
+        "namespace": "team",
+        "labels": {LABEL_JOB: "emotions", LABEL_ATTEMPT: str(attempt)},
+        "ownerReferences": [{"uid": uid}],
+        "creationTimestamp": render_time(more.pop("created", NOW - 30)),
+        **({"deletionTimestamp": render_time(NOW)} if more.pop("deleted", False) else {}),
+    }
+    return {"metadata": metadata, "spec": more, "status": {"conditions": conditions}}
+
+
+def pod_object(
+    attempt: int = 1,
+    phase: str = "Running",
+    *,
+    scheduled: float | None = NOW - 20,
+    state: dict[str, Any] | None = None,
+    name: str | None = None,
+    deleted: float | None = None,
+    **status: Any,
+) -> dict[str, Any]:
+    """A pod of an attempt, running unless said otherwise."""
+    condition = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastTransitionTime": render_time(scheduled or NOW),
+    }
+    if scheduled is None:
+        condition = {"type": "PodScheduled", "status": "False", **status.pop("unschedulable", {})}
+    containers = [{"name": "worker", "state": {"running": {}} if state is None else state}]
+    return {
+        "metadata": {
+            "name": name or f"pod-{attempt}",
+            "namespace": "team",
+            "labels": {
+                LABEL_JOB: "emotions",
+                LABEL_ATTEMPT: str(attempt),
+                "job-name": f"emotions-{RUN_ID[:8]}-{attempt}",
+            },
+            "creationTimestamp": render_time((scheduled or NOW) - 1),
+            **({"deletionTimestamp": render_time(deleted)} if deleted is not None else {}),
+        },
+        "spec": {"nodeName": "node0"} if scheduled is not None else {},
+        "status": {
+            "phase": phase,
+            "conditions": [condition, *status.pop("conditions", [])],
+            "containerStatuses": containers if scheduled is not None else [],
+            **status,
+        },
+    }
+
+
+def ended_pod(code: int, attempt: int = 1, at: float = NOW - 5, **more: Any) -> dict[str, Any]:
+    """A pod whose worker ended with an exit code."""
+    state = {"terminated": {"exitCode": code, "finishedAt": render_time(at), **more.pop("terminated", {})}}
+    return pod_object(attempt, "Failed" if code else "Succeeded", state=state, **more)
+
+
+def seen(
+    job: FineTune | None = None,
+    jobs: list[dict[str, Any]] | None = None,
+    pods: list[dict[str, Any]] | None = None,
+    **more: Any,
+) -> Observed:
+    """What the controller sees."""
+    made: dict[str, Any] = {"planned": FIGURES, "run_read": True, "nodes": NODES, "config": Config(), **more}
+    return Observed(
+        job=job or fine_tune(),
+        jobs=tuple(read_job(each) for each in jobs or []),
+        pods=tuple(read_pod(each) for each in pods or []),
+        **made,
+    )

@@ -1,0 +1,92 @@
+"""The CustomResourceDefinition: current, structural, and of one mind with the job spec."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from ftjob.cluster.crd import definition, spec_schema, structural
+from ftjob.cluster.status import FineTuneStatus, Life
+from ftjob.cluster.statusschema import STATUS_SCHEMA
+from jobspec import JobSpec
+from tests.cluster.unit.builders import begun, fine_tune, life
+from tools import k8s
+
+
+def schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema in a schema."""
+    yield schema
+    for inner in schema.get("properties", {}).values():
+        yield from schemas(inner)
+    if "items" in schema:
+        yield from schemas(schema["items"])
+
+
+def test_the_generated_manifests_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    """The CRD and the node profiles in k8s/ are what the program makes; `make k8s` writes them."""
+    assert k8s.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_it_has_the_fields_of_the_spec_and_suspend() -> None:
+    """By the same names, all described; the name may be left out, since the object has one."""
+    schema = spec_schema()
+
+    assert list(schema["properties"]) == [*JobSpec.model_fields, "suspend"]
+    assert schema["required"] == ["base", "data", "output"]
+    assert [name for name, field in schema["properties"].items() if not field.get("description")] == []
+
+
+def test_it_is_structural() -> None:
+    """Every field has a type, or says that it may be anything, or a number or a text; no $ref is left."""
+    loose = ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string")
+    version = definition()["spec"]["versions"][0]
+    whole = version["schema"]["openAPIV3Schema"]
+
+    assert [
+        each for each in schemas(whole) if not ("type" in each or any(mark in each for mark in loose))
+    ] == []
+    assert {key for each in schemas(whole) for key in each} & {"$ref", "default", "title", "const"} == set()
+
+
+def test_unions_keep_what_a_structural_schema_can_say() -> None:
+    """A number or a share, auto or a number; the rest may be anything, and jobspec refuses what is wrong."""
+    fields = spec_schema()["properties"]
+
+    assert fields["solver"]["properties"]["stepsize"]["x-kubernetes-int-or-string"] is True
+    assert fields["surgery"]["properties"]["num_output"]["pattern"] == "^(auto)$"
+    assert fields["surgery"]["properties"]["freeze"]["x-kubernetes-preserve-unknown-fields"] is True
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (
+            {"exclusiveMinimum": 0, "type": "number"},
+            {"minimum": 0, "exclusiveMinimum": True, "type": "number"},
+        ),
+        ({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, {"type": "integer", "minimum": 1}),
+        ({"const": "auto", "type": "string", "default": "auto"}, {"enum": ["auto"], "type": "string"}),
+    ],
+)
+def test_what_json_schema_says_otherwise(schema: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Exclusive limits are flags, null is absence, a constant is a choice of one."""
+    assert structural(schema, {}) == expected
+
+
+def test_the_status_that_is_written_is_in_the_schema() -> None:
+    """Field by field, so that the server drops none of them in silence."""
+    known = STATUS_SCHEMA["properties"]
+    written = {field.alias or name for name, field in FineTuneStatus.model_fields.items()}
+    entry = {field.alias or name for name, field in Life.model_fields.items()}
+
+    assert written == set(known)
+    assert entry == set(known["attempts"]["items"]["properties"])
+
+
+def test_a_status_is_read_as_it_was_written() -> None:
+    """Times, accounts and figures survive the API server."""
+    status = fine_tune(status=begun(attempts=[life(1)], startTime="2026-01-31T12:00:00Z")).status
+
+    assert FineTuneStatus.from_json(status.to_json()) == status
+    assert status.to_json()["startTime"] == "2026-01-31T12:00:00Z"

@@ -1,0 +1,81 @@
+"""k8s/: every overlay builds, today's Kubernetes knows every field, and what runs is restricted."""
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from ftjob.cluster.config import Config
+from ftjob.cluster.objects import read_fine_tune
+from ftjob.cluster.request import read_request
+from tests.cluster.unit.builders import NODES
+
+ROOT = Path(__file__).parents[3]
+OVERLAYS = ["k8s", "k8s/overlays/eks", "k8s/overlays/local-test"]
+
+
+@cache
+def built(folder: str) -> tuple[dict[str, Any], ...]:
+    """What `kubectl apply -k` would send."""
+    command = ["kubectl", "kustomize", folder]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return tuple(yaml.safe_load_all(text))
+
+
+def one(folder: str, kind: str, name: str = "") -> dict[str, Any]:
+    [found] = [each for each in built(folder) if each["kind"] == kind and name in each["metadata"]["name"]]
+    return found
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_today_kubernetes_knows_every_field(folder: str) -> None:
+    """By the API's own schemas; the overlay for the old test server has one kind that is gone since 1.25."""
+    for manifest in built(folder):
+        if manifest["apiVersion"] != "policy/v1beta1":
+            kubernetes_validate.validate(manifest, "1.37", strict=True)
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_the_settings_of_every_overlay_can_be_read(folder: str) -> None:
+    """By the controller that will be given them."""
+    settings = one(folder, "ConfigMap", "ftjob-controller")["data"]["controller-config.yaml"]
+
+    assert Config.model_validate(yaml.safe_load(settings)).images.torch
+
+
+def test_the_controller_is_restricted_and_stays_up() -> None:
+    """By Pod Security's strictest standard; two of them, of which one may be taken at a time."""
+    spec = one("k8s", "Deployment")["spec"]
+    pod = spec["template"]["spec"]
+    container = pod["containers"][0]["securityContext"]
+
+    assert (spec["replicas"], one("k8s", "PodDisruptionBudget")["spec"]["minAvailable"]) == (2, 1)
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert (container["readOnlyRootFilesystem"], container["allowPrivilegeEscalation"]) == (True, False)
+    assert container["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_right_is_a_wildcard_and_none_reads_secrets() -> None:
+    """Verbs and resources are named one by one; the workers' account is bound to nothing."""
+    rules = [rule for each in built("k8s") if each["kind"].endswith("Role") for rule in each["rules"]]
+    subjects = [
+        subject["name"] for each in built("k8s") if "Binding" in each["kind"] for subject in each["subjects"]
+    ]
+
+    assert len(rules) > 5
+    assert not any(
+        "*" in rule["verbs"] + rule["resources"] or "secrets" in rule["resources"] for rule in rules
+    )
+    assert set(subjects) == {"ftjob-controller"}
+
+
+def test_the_samples_are_jobs_that_can_be_run() -> None:
+    """Their specs are read as the controller reads them."""
+    for path in sorted((ROOT / "k8s" / "samples").glob("*.yaml")):
+        jobs = [each for each in yaml.safe_load_all(path.read_text()) if each["kind"] == "FineTuneJob"]
+        assert [read_request(read_fine_tune(each), NODES).spec.name for each in jobs]
