@@ -91,7 +91,7 @@ def submit(spec: "JobSpec | Path | str", *, planned: "Plan | None" = None) -> tu
     decided = planned or plan(spec)
     run = Run(runs.location_of(decided.spec.output, decided.spec.name, decided.run_id))
     before = run.last_status()
-    if before is not None and (run.is_held() or before.state is State.SUCCEEDED):
+    if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
         runs.remember(run.location)
         return run, False
     enlist(run, decided, before)

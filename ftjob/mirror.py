@@ -9,23 +9,13 @@ from pathlib import Path
 from ftjob import files
 from ftjob.layout import RunFolder
 from ftjob.status import State, Status
-from ftjob.storage import MissingError, Store
-from ftjob.worker.fetch import fetch_file
-from ftjob.worker.lease import claim, key_of, newest_lease
+from ftjob.storage import Store
+from ftjob.worker.lease import BEAT_SECONDS, claim, key_of, newest_lease
 from ftjob.worker.tail import read_parts
 
 SILENT_SECONDS = 90.0
 """A worker whose lease was not renewed for so long is gone: three times what another worker waits, since here
 the store's clock is held against this machine's."""
-
-
-def bring(store: Store, folder: RunFolder, paths: Iterable[Path]) -> None:
-    """Bring small files as they are now; one that the store lacks is gone here too. Raises StorageError."""
-    for path in paths:
-        try:
-            fetch_file(store, folder, path)
-        except MissingError:
-            path.unlink(missing_ok=True)
 
 
 def bring_growing(store: Store, folder: RunFolder, paths: Iterable[Path]) -> None:
@@ -76,6 +66,19 @@ def is_held(store: Store, folder: RunFolder) -> bool:
     entry = store.stat(key_of(number))
     gone = held.released or held.place == claim(folder, 0).place
     return not gone and entry is not None and time.time() - entry.modified < SILENT_SECONDS
+
+
+def is_beating(store: Store, folder: RunFolder) -> bool:
+    """Return whether a worker shows a sign of life within two beats, for who must not wait a lease's time."""
+    seen, begin = newest_lease(store), time.monotonic()
+    if not is_held(store, folder):
+        return False
+    while time.monotonic() - begin < 2.5 * BEAT_SECONDS:
+        time.sleep(1)
+        now = newest_lease(store)
+        if now != seen:
+            return now is not None and not now[1].released
+    return False
 
 
 def newest_run(store: Store) -> str | None:

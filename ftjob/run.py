@@ -14,6 +14,7 @@ from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.status import State, Status, render
 from ftjob.storage import MissingError, Store, is_remote, open_store
+from ftjob.worker import fetch
 
 if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
@@ -44,16 +45,16 @@ class Run:
     @property
     def folder(self) -> RunFolder:
         """Where its files are read on this disk; those of a run in a store are brought when asked for."""
-        work = runs.work_folder(self.location)
-        return work if local.worker_pid(work) else runs.seen_folder(self.location)
+        return runs.seen_folder(self.location) if self._is_elsewhere() else runs.work_folder(self.location)
 
     @cached_property
     def _store(self) -> Store:
         return open_store(self.location)
 
     def _is_elsewhere(self) -> bool:
-        """Whether it lives in a store and its worker, if any, is not on this machine."""
-        return is_remote(self.location) and not local.worker_pid(runs.work_folder(self.location))
+        """Whether it lives in a store and no worker on this machine knows better."""
+        work = runs.work_folder(self.location)
+        return is_remote(self.location) and not (local.worker_pid(work) and work.status.exists())
 
     def status(self) -> Status:
         """Return where it stands. Raises StorageError where the folder cannot be read."""
@@ -75,11 +76,12 @@ class Run:
             return None
 
     def is_held(self) -> bool:
-        """Return whether a worker is at it, on this machine or on another. Raises StorageError."""
+        """Return whether a worker is at it, on this machine or on another: that one is waited for, for some
+        seconds, to show a sign of life. Raises StorageError."""
         work = runs.work_folder(self.location)
         if local.worker_pid(work) is not None:
             return True
-        return is_remote(self.location) and mirror.is_held(self._store, work)
+        return is_remote(self.location) and mirror.is_beating(self._store, work)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
@@ -98,7 +100,7 @@ class Run:
         """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
         path = self.folder.evaluation
         if self._is_elsewhere():
-            mirror.bring(self._store, self.folder, [path])
+            fetch.bring(self._store, self.folder, [path])
         try:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
@@ -109,7 +111,7 @@ class Run:
         if self._is_elsewhere():
             folder = self.folder
             whole = (folder.spec, folder.plan, folder.status, folder.evaluation)
-            mirror.bring(self._store, folder, (*whole, folder.train_val, folder.deploy, folder.solver))
+            fetch.bring(self._store, folder, (*whole, folder.train_val, folder.deploy, folder.solver))
             mirror.bring_growing(self._store, folder, (folder.train_metrics, folder.test_metrics))
             mirror.bring_logs(self._store, folder)
 
@@ -235,6 +237,8 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
         folder.plan: json.dumps(plan.to_json(), indent=1) + "\n",
         folder.status: render(pending),
     }
+    if is_remote(run.location):
+        folder.status.unlink(missing_ok=True)  # an earlier worker's, on this disk
     for path, text in texts.items():
         if is_remote(run.location):
             open_store(run.location).write(folder.key(path), text.encode())

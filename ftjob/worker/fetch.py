@@ -1,7 +1,7 @@
 """What a worker needs of a run that lives in a store, brought into its work folder."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ftjob import files
@@ -20,14 +20,10 @@ def fetch_run(store: Store, folder: RunFolder) -> list[Snapshot]:
     What an earlier worker left here and did not get into the store is thrown away: the store is the truth.
     Raises StorageError.
     """
-    for stale in (folder.metrics, folder.bundle, folder.evaluation, folder.status, folder.curves):
+    for stale in (folder.metrics, folder.bundle, folder.curves):
         shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)
     fetch_file(store, folder, folder.spec)
-    for path in (folder.status, folder.evaluation, folder.plan):
-        try:
-            fetch_file(store, folder, path)
-        except MissingError:
-            continue  # a run that has not come so far
+    bring(store, folder, (folder.status, folder.evaluation, folder.plan))
     for path in (folder.train_metrics, folder.test_metrics):
         with files.whole(path) as temporary:
             temporary.write_bytes(read_parts(store, folder.key(path)))
@@ -41,6 +37,15 @@ def fetch_file(store: Store, folder: RunFolder, path: Path) -> None:
     data = store.read(folder.key(path))
     with files.whole(path) as temporary:
         temporary.write_bytes(data)
+
+
+def bring(store: Store, folder: RunFolder, paths: Iterable[Path]) -> None:
+    """Bring small files as they are now; one that the store lacks is gone here too. Raises StorageError."""
+    for path in paths:
+        try:
+            fetch_file(store, folder, path)
+        except MissingError:
+            path.unlink(missing_ok=True)
 
 
 def stored_snapshots(store: Store, folder: RunFolder) -> list[Snapshot]:

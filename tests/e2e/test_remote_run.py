@@ -1,0 +1,189 @@
+"""Laws of a run whose folder is in S3: it is watched, stopped, killed and taken up as if it were on disk."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftjob import local, runs
+from ftjob.storage import Store, open_store
+from tests.e2e.jobs import Job
+from tests.storage.servers import Bucket
+
+
+def empty_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Be on a machine that has seen nothing but the engine."""
+    engines = Path(os.environ["FTJOB_CACHE"]) / "engines"
+    folder.mkdir()
+    (folder / "engines").symlink_to(engines)
+    monkeypatch.setenv("FTJOB_CACHE", str(folder))
+
+
+def location(job: Job) -> str:
+    """Return the URI of the newest run of a job."""
+    return str(job.ftjob("status", "digits", "-o", "json").json()["folder"])
+
+
+def submit(job: Job) -> "subprocess.Popen[bytes]":
+    words = ["env", "--default-signal=INT", sys.executable, "-m", "ftjob", "submit", "spec.yaml"]
+    return subprocess.Popen([*words, "--local", "--wait"], cwd=job.folder, stdout=subprocess.DEVNULL)
+
+
+def wait_until(seen: Callable[[], Any], what: str) -> Any:
+    for _ in range(600):
+        if found := seen():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} was not seen within 60 s")
+
+
+def records(store: Store) -> list[str]:
+    return [entry.key for entry in store.list("snapshots") if entry.key.endswith(".json")]
+
+
+def worker(job: Job) -> int | None:
+    """Return the process that works on the job's run here, None where there is none yet."""
+    known = runs.known_runs("digits")
+    return local.worker_pid(runs.work_folder(known[-1])) if known else None
+
+
+def weights(store: Store, folder: Path) -> bytes:
+    store.download("bundle/weights.caffemodel", folder)
+    return folder.read_bytes()
+
+
+def test_a_run_in_a_store_is_the_folder_that_one_on_disk_is(job: Job, s3: Bucket):
+    """The same keys as files, but for the lock; and every verb reads it."""
+    job.write(output="runs")
+    job.submit()
+    on_disk = {
+        path.relative_to(job.run().root).as_posix() for path in job.run().root.rglob("*") if path.is_file()
+    }
+    job.write(output=s3.uri)
+    done = job.submit().json()
+
+    stored = {entry.key for entry in open_store(done["folder"]).list()}
+
+    assert stored - {"writers/000001.json"} == on_disk - {"worker.lock"}
+    assert done["folder"].startswith(s3.uri)
+
+
+def test_another_machine_sees_the_whole_run(
+    job: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """status, logs and get by its URI, where nothing of it ever was; the bundle is proved there."""
+    job.write(output=s3.uri)
+    uri = job.submit().json()["folder"]
+    empty_machine(monkeypatch, tmp_path / "other")
+
+    assert job.ftjob("status", uri, "-o", "json").json()["state"] == "Succeeded"
+    assert "Optimization" in job.ftjob("logs", uri).out or "iteration" in job.ftjob("logs", uri).out
+    job.ftjob("get", uri, "fetched")
+    assert job.ftjob("verify", "fetched", "-o", "json").json()["ok"]
+
+
+def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
+    """A graceful end is one whose snapshot is where the run lives, not on the disk that is about to go."""
+    job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
+    submitting = submit(job)
+    wait_until(lambda: worker(job) and job_status(job)["iteration"] > 20, "iteration 20")
+    submitting.send_signal(signal.SIGINT)
+
+    assert submitting.wait(timeout=60) == 10
+    store = open_store(location(job))
+    status = json.loads(store.read("status.json"))
+    assert status["state"] == "Stopped"
+    assert records(store) == [f"snapshots/iter_{status['iteration']}.json"]
+
+
+def job_status(job: Job) -> dict[str, Any]:
+    return dict(job.ftjob("status", "digits", "-o", "json").json())
+
+
+def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
+    new_job: Callable[[str], Job], s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """From the store alone: bit-equal weights, every iteration in the metrics once, the replay told."""
+    undisturbed, killed = new_job("undisturbed"), new_job("killed")
+    for each in (undisturbed, killed):
+        each.write(output=f"{s3.uri}/{each.folder.name}", solver={"max_iter": 600, "snapshot": 100})
+    uri = undisturbed.submit().json()["folder"]
+    submitting = submit(killed)
+    pid = wait_until(lambda: worker(killed), "a worker")
+    gone = open_store(location(killed))
+    wait_until(lambda: records(gone), "a snapshot")
+    os.kill(pid, signal.SIGKILL)
+    submitting.wait(timeout=60)
+    empty_machine(monkeypatch, tmp_path / "other")
+
+    done = killed.submit().json()
+
+    assert done["resumed"]["iteration"] >= 100
+    assert done["resumed"]["images_replayed"] == 8 * done["resumed"]["iteration"]
+    assert weights(open_store(done["folder"]), tmp_path / "a") == weights(open_store(uri), tmp_path / "b")
+    lines = open_store(done["folder"]).read("metrics/train.jsonl").splitlines()
+    assert [json.loads(line)["iteration"] for line in lines] == list(range(1, 601))
+
+
+def test_two_workers_do_not_write_one_run(
+    job: Job, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The second one sees the first one's sign of life and stops with a sentence; the first one ends well."""
+    job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1000, "snapshot": 1000})
+    submitting = submit(job)
+    wait_until(lambda: worker(job) and job_status(job)["iteration"] > 20, "iteration 20")
+    uri = location(job)
+    empty_machine(monkeypatch, tmp_path / "other")
+
+    second = job.ftjob("worker", uri, "--attempt", "2", code=5)
+
+    assert "another worker (attempt 1 on " in second.err
+    assert submitting.wait(timeout=120) == 0
+
+
+def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job: Job, s3: Bucket):
+    """A bucket that is not there is told at submit, in a sentence, and no worker is started."""
+    job.write(output="s3://no-such-bucket-here/runs")
+
+    told = job.ftjob("submit", "spec.yaml", "--local", code=5)
+
+    assert "s3://no-such-bucket-here" in told.err
+    assert worker(job) is None
+
+
+def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
+    new_job: Callable[[str], Job], s3: Bucket, tmp_path: Path
+):
+    """SIGKILL, 50 times, from the worker's start on: never a half snapshot taken for whole, equal weights."""
+    undisturbed, killed = new_job("undisturbed"), new_job("killed")
+    solver = {"max_iter": 3000, "test_interval": 1500, "snapshot": 50}
+    for each in (undisturbed, killed):
+        each.write(output=f"{s3.uri}/{each.folder.name}", solver=solver)
+    uri = undisturbed.submit().json()["folder"]
+    chance = random.Random(5)
+
+    killed.ftjob("submit", "spec.yaml", "--local")
+    work = runs.work_folder(location(killed))
+    kills = 0
+    for attempt in range(2, 52):
+        pid = wait_until(lambda: local.worker_pid(work), "a worker")
+        time.sleep(chance.uniform(0, 2.5))
+        if local.worker_pid(work) == pid:
+            os.kill(pid, signal.SIGKILL)
+            kills += 1
+        wait_until(lambda: local.worker_pid(work) is None, "the end of a worker")
+        local.start_worker(location(killed), work, attempt)
+    wait_until(lambda: local.worker_pid(work) is None, "the last one's end")
+    done = killed.submit().json()
+
+    assert kills >= 40, "the run ended too early to be killed"
+    assert done["state"] == "Succeeded"
+    assert weights(open_store(done["folder"]), tmp_path / "a") == weights(open_store(uri), tmp_path / "b")
