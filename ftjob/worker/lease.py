@@ -7,6 +7,7 @@ changed for LEASE_SECONDS belongs to a worker that is gone.
 """
 
 import json
+import math
 import os
 import socket
 import threading
@@ -64,9 +65,9 @@ def claim(folder: RunFolder, attempt: int) -> Claim:
 class Lease:
     """The right to write a run's folder, kept by a thread until it is released or lost."""
 
-    def __init__(self, store: Store, number: int, mine: Claim, *, beat_seconds: float = BEAT_SECONDS) -> None:
+    def __init__(self, store: Store, number: int, mine: Claim) -> None:
         self._store, self._number, self._claim = store, number, mine
-        self._beat_seconds = beat_seconds
+        self._beat_seconds = BEAT_SECONDS
         self._lock = threading.Lock()
         self._confirmed = time.monotonic()
         self._lost: str | None = None
@@ -84,6 +85,15 @@ class Lease:
         if not self._lost:
             self._beat(released=True)
 
+    def beating(self, seconds: float) -> Self:
+        """Have it beat that often."""
+        self._beat_seconds = seconds
+        return self
+
+    def expire(self) -> None:
+        """Have the next `check` ask the store, however short ago the last beat was."""
+        self._confirmed = -math.inf
+
     def check(self) -> None:
         """Make sure that this worker is still the writer: at once where a beat was due and did not come.
 
@@ -93,11 +103,6 @@ class Lease:
             self._beat()
         if self._lost:
             raise LeaseLostError(self._lost)
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether another worker is known to have taken over."""
-        return self._lost is not None
 
     def _keep(self) -> None:
         while not self._end.wait(self._beat_seconds) and not self._lost:

@@ -41,10 +41,11 @@ class Saver:
         found: list[Snapshot],
         *,
         patience_seconds: float = PATIENCE_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """`found` are those that are complete already."""
         self._folder, self._remote = folder, remote
-        self._patience = patience_seconds
+        self._patience, self._retry = patience_seconds, retry_seconds
         self._changed = threading.Condition()
         self._taken: list[tuple[SnapshotFiles, int, Evaluation | None]] = []
         self._waiting: list[Snapshot] = []
@@ -149,7 +150,7 @@ class Saver:
             except StorageError:
                 if self._end or time.monotonic() - begin > self._patience:
                     raise
-                time.sleep(RETRY_SECONDS)
+                time.sleep(self._retry)
 
     def _prune(self) -> None:
         """Keep the newest two and the best, here and in the store; and what is still to be uploaded."""

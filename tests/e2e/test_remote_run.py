@@ -126,6 +126,8 @@ def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
 
     done = killed.submit().json()
 
+    judged = [json.loads(open_store(each).read("evaluation.json")) for each in (done["folder"], uri)]
+    assert judged[0] == judged[1]
     assert done["resumed"]["iteration"] >= 100
     assert done["resumed"]["images_replayed"] == 8 * done["resumed"]["iteration"]
     assert weights(open_store(done["folder"]), tmp_path / "a") == weights(open_store(uri), tmp_path / "b")

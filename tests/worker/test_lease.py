@@ -1,0 +1,121 @@
+"""Laws of one writer: of two workers at a run in a store, at most one goes on."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ftjob.errors import StorageError
+from ftjob.storage import Store, open_store
+from ftjob.worker.lease import Claim, LeaseLostError, key_of, newest_lease, take
+from tests.storage.servers import Bucket
+
+HERE, THERE = Claim(1, "here", "here"), Claim(2, "there", "there")
+
+
+class Race:
+    """Workers that begin at once; who wins works on until the others have given up."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.begin, self.over, self.lost = threading.Barrier(16), threading.Event(), 0
+        self.lock = threading.Lock()
+
+    def run(self, attempt: int) -> bool:
+        self.begin.wait()
+        try:
+            with take(self.store, Claim(attempt, "host", f"place {attempt}")).beating(0.2):
+                self.over.wait(60)
+                return True
+        except LeaseLostError:
+            with self.lock:
+                self.lost += 1
+            if self.lost == 15:
+                self.over.set()
+            return False
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A run's folder, as a store."""
+    return open_store(str(tmp_path / "run"))
+
+
+def test_a_live_worker_keeps_others_out(store: Store):
+    """The second one sees the beat and stops with a sentence that says who is there."""
+    with (
+        take(store, HERE).beating(0.05),
+        pytest.raises(LeaseLostError, match=r"another worker \(attempt 1 on here\) is at this run"),
+    ):
+        take(store, THERE, lease_seconds=5, poll=0.1)
+
+
+def test_a_worker_that_said_goodbye_is_not_waited_for(store: Store):
+    """A graceful end leaves the next one nothing to wait for."""
+    with take(store, HERE):
+        pass
+    begin = time.monotonic()
+
+    with take(store, THERE, lease_seconds=60) as lease:
+        lease.check()
+    assert time.monotonic() - begin < 5
+
+
+def test_a_worker_that_was_killed_is_waited_for_and_then_replaced(store: Store):
+    """No beat for the lease's time means that nobody is there."""
+    take(store, HERE)  # never beats: as after SIGKILL
+    begin = time.monotonic()
+
+    with take(store, THERE, lease_seconds=2, poll=0.1) as lease:
+        lease.check()
+    assert time.monotonic() - begin > 1
+
+
+def test_a_worker_killed_in_this_folder_is_not_waited_for(store: Store):
+    """Who holds the folder's lock knows that the one before is dead."""
+    take(store, HERE)
+    begin = time.monotonic()
+
+    with take(store, replace(THERE, place=HERE.place), lease_seconds=60):
+        pass
+    assert time.monotonic() - begin < 5
+
+
+def test_a_pod_thought_dead_that_is_not_stops_before_it_writes(store: Store):
+    """A worker that slept through its lease finds the newer one when it asks, and is told who took over."""
+    asleep = take(store, HERE)
+    with take(store, THERE, lease_seconds=0.1, poll=0.05):
+        asleep.expire()
+        with pytest.raises(LeaseLostError, match=r"attempt 2 on there\) took over"):
+            asleep.check()
+
+
+def test_of_sixteen_that_begin_at_once_one_wins(ceph: Bucket):
+    """Where the store creates atomically (Ceph), a race has one winner, five times of five."""
+    for number in range(5):
+        race = Race(open_store(f"{ceph.uri}/run-{number}"))
+        with ThreadPoolExecutor(16) as pool:
+            won = list(pool.map(race.run, range(16)))
+        assert won.count(True) == 1
+
+
+def test_a_lease_that_is_no_lease_is_named(store: Store):
+    """Somebody else's file under a lease's name is not taken for a dead worker."""
+    store.write(key_of(1), b"{}")
+
+    with pytest.raises(StorageError, match=r"000001\.json: is no lease"):
+        take(store, HERE)
+
+
+def test_every_attempt_has_a_number_of_its_own(store: Store):
+    """Leases stay, so that a late one finds a newer number whoever holds it."""
+    for attempt in (1, 2, 3):
+        with take(store, replace(HERE, attempt=attempt)):
+            pass
+
+    newest = newest_lease(store)
+    assert newest is not None
+    assert (newest[0], newest[1].attempt, newest[1].released) == (3, 3, True)
