@@ -61,7 +61,9 @@ class Election:
         now = _now()
         record = LeaderElectionRecord(FREE, "1", self._acquired or now, now)
         try:
-            self._lock.update(self._lock.name, self._lock.namespace, record)
+            there, found = self._lock.get(self._lock.name, self._lock.namespace)
+            if there and found.holder_identity == self.identity:
+                self._lock.update(self._lock.name, self._lock.namespace, record)
         except (client.ApiException, HTTPError) as error:
             log("the Lease could not be released; it runs out by itself", error=repr(error))
 

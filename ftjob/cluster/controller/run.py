@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubernetes import config as kube
+from kubernetes.client import ApiException
 from kubernetes.config.config_exception import ConfigException
 
 from ftjob.cluster.config import Config, load_config
@@ -124,7 +125,7 @@ class Controller:
                     self.reconciler.look(key)
             except Exception as error:  # noqa: BLE001 one object's trouble is not the others'
                 ERRORS.labels(type(error).__name__).inc()
-                log("looked in vain", job=key, error=repr(error)[:500])
+                log("looked in vain", job=key, error=told(error))
                 self.queue.add_after(key, RETRY_SECONDS)
             finally:
                 self._since.pop(name, None)
@@ -147,6 +148,12 @@ class Controller:
         for state in State:
             JOBS.labels(state.value).set(counts[state.value])
         DOLLARS.set(sum(job.status.usd for job in jobs))
+
+
+def told(error: Exception) -> str:
+    """Return an error in one line; the API server's with what it says."""
+    body = error.body if isinstance(error, ApiException) else None
+    return f"{error!r} {body or ''}".strip()[:1000]
 
 
 def load_cluster() -> None:
