@@ -86,7 +86,7 @@ def test_a_bad_image_in_s3_is_counted(images: str, tmp_path: Path) -> None:
     assert built.unreadable_first[0].startswith("cat/bad.jpg: ")
 
 
-def test_a_dataset_is_built_into_s3(photos: Path, s3: Bucket, tmp_path: Path) -> None:
+def test_a_dataset_is_built_into_s3(photos: Path, s3: Bucket, tmp_path: Path, cache: Path) -> None:
     """All that a build makes is there, nothing else, and nothing stays on this machine but the node cache."""
     out = f"{s3.uri}/sets/pets"
     seen: list[Progress] = []
@@ -103,9 +103,11 @@ def test_a_dataset_is_built_into_s3(photos: Path, s3: Bucket, tmp_path: Path) ->
     ]
     assert names(out) == whole
     assert made == build(photos, tmp_path / "here", OPTIONS)
-    assert {told.transfer for told in seen if told.transfer} == {
-        f"{out}/{name}" for name in whole if name != "manifest.json"
-    }
+    assert [path for path in (cache / "builds").iterdir() if path.is_dir()] == []
+    uploaded = [told for told in seen if told.transfer]
+    sizes = [entry.size for entry in open_store(out).list() if entry.key != "manifest.json"]
+    assert {(told.transfer, told.total) for told in uploaded} == {(out, sum(sizes))}
+    assert uploaded[-1].done == sum(sizes)
 
 
 @pytest.fixture
