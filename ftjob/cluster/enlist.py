@@ -4,6 +4,7 @@ import json
 
 from ftjob.cluster.request import FREE_SECTIONS
 from ftjob.errors import StorageError
+from ftjob.prepare import Context, absolute
 from ftjob.status import Status
 from ftjob.storage import MissingError, open_store
 from jobspec import JobSpec, SpecError, dump_spec, parse_spec
@@ -11,19 +12,16 @@ from jobspec import JobSpec, SpecError, dump_spec, parse_spec
 SPEC, STATUS = "spec.yaml", "status.json"
 
 
-def enlist(folder: str, spec: JobSpec) -> None:
+def enlist(folder: str, spec: JobSpec, context: Context) -> None:
     """Have a run's folder hold the spec to be worked on; doing it again changes nothing.
 
     Where one is there already, only what may change during a run is taken over: the rest is the run's
-    identity. Raises StorageError.
+    identity. Raises StorageError, or BadSpecError where a run it refers to is not known.
     """
-    store = open_store(folder)
     before = _spec_there(folder)
-    if before is not None:
-        spec = before.model_copy(update={section: getattr(spec, section) for section in FREE_SECTIONS})
-        if spec == before:
-            return
-    store.write(SPEC, dump_spec(spec).encode())
+    written = absolute(spec, context) if before is None else _brought_up_to_date(before, spec)
+    if written != before:
+        open_store(folder).write(SPEC, dump_spec(written).encode())
 
 
 def read_run(folder: str) -> Status | None:
@@ -36,6 +34,14 @@ def read_run(folder: str) -> Status | None:
         return Status.from_json(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{folder}/{STATUS}: is no run's status ({error}): remove it") from None
+
+
+def _brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
+    """Return the spec that is there with what may change; what a run is measured by stays."""
+    fresh = {section: getattr(spec, section) for section in FREE_SECTIONS}
+    if spec.accept.not_below is not None:
+        fresh["accept"] = before.accept
+    return before.model_copy(update=fresh)
 
 
 def _spec_there(folder: str) -> JobSpec | None:

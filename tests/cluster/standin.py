@@ -1,4 +1,4 @@
-"""A worker that trains nothing: it ends when and as its run's name says, and obeys SIGTERM as real ones do."""
+"""A worker that trains nothing: it ends when and as its run's name says, and obeys SIGTERM."""
 
 import hashlib
 import io
@@ -8,8 +8,8 @@ from pathlib import Path
 
 IMAGE = "test.local/ftjob/stand-in:1"
 SCRIPT = """#!/bin/sh
-# worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends with
-# the first code, later ones with the second.
+# worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends
+# with the first code, later ones with the second.
 trap 'echo snapshot; exit 10' TERM
 name=$(echo "$1" | cut -d/ -f4)
 code=${name##*-a}; code=${code%%-*}
@@ -47,7 +47,12 @@ def write_archive(busybox: Path, path: Path) -> Path:
 
 
 def _add(
-    archive: tarfile.TarFile, name: str, content: bytes = b"", *, kind: bytes = tarfile.REGTYPE, link: str = ""
+    archive: tarfile.TarFile,
+    name: str,
+    content: bytes = b"",
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    link: str = "",
 ) -> None:
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.linkname, member.size = kind, 0o755, link, len(content)

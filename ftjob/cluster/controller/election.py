@@ -14,10 +14,9 @@ from urllib3.exceptions import HTTPError
 
 from ftjob.cluster.controller.logs import log
 
-LEASE_SECONDS = 15
-RENEW_SECONDS = 10.0
-"""Without a renewal for that long the holder gives up, well before another may take over."""
-RETRY_SECONDS = 2.0
+GIVE_UP, RETRY = 2 / 3, 2 / 15
+"""Shares of the Lease's time: without a renewal for so long its holder gives up, well before another may take
+over; and the pause between two tries."""
 FREE = ""
 
 
@@ -27,8 +26,8 @@ class Election:
     The client's own loop compares wall clocks, which jump, and keeps the Lease when it ends.
     """
 
-    def __init__(self, name: str, namespace: str, identity: str) -> None:
-        self.identity = identity
+    def __init__(self, name: str, namespace: str, identity: str, lease_seconds: int) -> None:
+        self.identity, self._seconds = identity, lease_seconds
         self._lock = LeaseLock(name, namespace, identity)
         for verb in ("read", "create", "replace"):
             call = f"{verb}_namespaced_lease"
@@ -43,16 +42,16 @@ class Election:
         while not stopped.is_set():
             if self._try():
                 return True
-            stopped.wait(RETRY_SECONDS * random.uniform(0.8, 1.2))
+            stopped.wait(self._seconds * RETRY * random.uniform(0.8, 1.2))
         return False
 
     def keep(self, stopped: threading.Event, lost: Callable[[], None]) -> None:
         """Renew until `stopped`; call `lost` where that fails for too long."""
         renewed = time.monotonic()
-        while not stopped.wait(RETRY_SECONDS):
+        while not stopped.wait(self._seconds * RETRY):
             if self._try():
                 renewed = time.monotonic()
-            elif time.monotonic() - renewed > RENEW_SECONDS:
+            elif time.monotonic() - renewed > self._seconds * GIVE_UP:
                 lost()
                 return
 
@@ -76,7 +75,7 @@ class Election:
             holder = found.holder_identity or FREE
             if (holder, found.renew_time) != self._seen:
                 self._seen, self._seen_at = (holder, found.renew_time), time.monotonic()
-            expired = time.monotonic() - self._seen_at > float(found.lease_duration or LEASE_SECONDS)
+            expired = time.monotonic() - self._seen_at > float(found.lease_duration or self._seconds)
             return (holder in (FREE, self.identity) or expired) and self._write()
         except (client.ApiException, HTTPError) as error:
             log("the Lease cannot be reached", error=repr(error))
@@ -86,7 +85,7 @@ class Election:
         now = _now()
         if self._seen[0] != self.identity or not self._acquired:
             self._acquired = now
-        record = LeaderElectionRecord(self.identity, str(LEASE_SECONDS), self._acquired, now)
+        record = LeaderElectionRecord(self.identity, str(self._seconds), self._acquired, now)
         write = self._lock.create if create else self._lock.update
         return bool(write(self._lock.name, self._lock.namespace, record))
 

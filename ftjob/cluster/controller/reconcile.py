@@ -23,6 +23,7 @@ from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ATTEMPTS, BEGUN
 from ftjob.cluster.controller.queue import WorkQueue
+from ftjob.cluster.controller.references import context_of
 from ftjob.cluster.controller.runs import Planner, Reading, RunReader
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.decide import decide
@@ -33,7 +34,6 @@ from ftjob.cluster.objects import AttemptJob, FineTune, Object, Pod, read_fine_t
 from ftjob.cluster.request import identity_of_object
 from ftjob.errors import FtjobError
 from ftjob.nodes import Node
-from ftjob.prepare import Context, absolute
 
 ENOUGH = float("-inf")
 """Any reading will do, however old."""
@@ -114,7 +114,7 @@ class Reconciler:
                 self.api.record_event(job, action, self.clock.now())
                 log(action.message, job=key, reason=action.reason)
             case MakePlan():
-                self.planner.plan(key, action.request)
+                self.planner.plan(key, action.request, context_of(self.view, job.namespace))
             case Enlist():
                 return self._enlist(key, action)
             case CreateJob():
@@ -142,9 +142,9 @@ class Reconciler:
         return True
 
     def _enlist(self, key: str, action: Enlist) -> bool:
-        context, request = Context(to_train=False), action.request
+        request, context = action.request, context_of(self.view, key.partition("/")[0])
         try:
-            enlist(request.folder(action.figures.run_id), absolute(request.spec, context))
+            enlist(request.folder(action.figures.run_id), request.spec, context)
         except FtjobError as error:
             self._failed[key] = Trouble(error.reason, str(error), passing=True)
             self.queue.add_after(key, self.config.backoff_seconds)

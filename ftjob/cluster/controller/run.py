@@ -62,7 +62,7 @@ def run_controller(options: ControllerOptions) -> int:
         signal.signal(number, lambda *_: stopped.set())
     controller = Controller(config, clock, options.namespace)
     serve(options.address, options.port, controller.unhealthy, controller.unready, controller.measure)
-    election = Election(LEASE, options.lease_namespace or own_namespace(), own_name())
+    election = Election(LEASE, options.lease_namespace or own_namespace(), own_name(), config.lease_seconds)
     log("standing by", identity=election.identity)
     if election.acquire(stopped):
         LEADER.set(1)

@@ -83,22 +83,22 @@ class Planner:
             of, planned = self._plans.get(key, ("", None))
             return planned if of == identity else None
 
-    def plan(self, key: str, request: Request) -> None:
+    def plan(self, key: str, request: Request, context: Context) -> None:
         """Begin to plan, unless that is under way."""
         with self._lock:
             if key in self._at:
                 return
             self._at.add(key)
-        self._pool.submit(self._plan, key, request)
+        self._pool.submit(self._plan, key, request, context)
 
     def forget(self, key: str) -> None:
         """Remember nothing of an object that is gone."""
         with self._lock:
             self._plans.pop(key, None)
 
-    def _plan(self, key: str, request: Request) -> None:
+    def _plan(self, key: str, request: Request, context: Context) -> None:
         try:
-            planned: Figures | Trouble = plan_request(request)
+            planned: Figures | Trouble = plan_request(request, context)
         except FtjobError as error:
             passing = isinstance(error, StorageError)
             planned = Trouble(error.reason, str(error), passing=passing)
@@ -112,9 +112,8 @@ class Planner:
         self._concern(key)
 
 
-def plan_request(request: Request) -> Figures | Trouble:
+def plan_request(request: Request, context: Context) -> Figures | Trouble:
     """Plan what is asked for; trouble where it would not fit its node. Raises FtjobError."""
-    context = Context(to_train=False)
     plan = prepare(absolute(request.spec, context), context)
     if plan.problems:
         return Trouble("DoesNotFit", " ".join(plan.problems))
