@@ -1,5 +1,8 @@
 """Datasets in a real S3: built from there, built into it, planned with, fetched and checked."""
 
+import contextlib
+import os
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,14 @@ import pytest
 from ftjob import api
 from ftjob.data import upload
 from ftjob.data.build import BuildOptions, build
-from ftjob.data.dataset import dataset_for
+from ftjob.data.dataset import dataset_for, lmdb_at
 from ftjob.data.manifest import Manifest
 from ftjob.data.objects import filled_place, place_of
 from ftjob.data.options import Progress
 from ftjob.data.upload import build_at
 from ftjob.errors import BadDataError, StorageError
 from ftjob.storage import Store, open_store
+from tests.data.child import FORKS, build_at_in
 from tests.data.images import read_lmdb, write_lmdb, write_photos
 from tests.storage.servers import Bucket
 
@@ -46,6 +50,8 @@ def images(photos: Path, s3: Bucket) -> str:
     uri = put(photos, f"{s3.uri}/some/photos")
     for key in ("Thumbs.db", "cat/notes.txt", "cat/.hidden.jpg", ".trash/a.jpg"):
         open_store(uri).write(key, b"no image")
+    for key in ("some/photos/", "some/photos/cat/"):  # what consoles make for a folder
+        s3.client.put_object(Bucket=s3.name, Key=key)
     return uri
 
 
@@ -224,6 +230,39 @@ def ends_at(count: int, kind: type[Store], monkeypatch: pytest.MonkeyPatch) -> t
 
     monkeypatch.setattr(kind, "upload", cut_off)
     return kind, "upload", whole
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_killed_build_never_looks_whole(seed: int, photos: Path, s3: Bucket, tmp_path: Path) -> None:
+    """Killed with SIGKILL at a random moment of a rebuild, what is there is the old dataset, the new one, or
+    refused; the same build again makes it whole."""
+    out = f"{s3.uri}/pets"
+    build_at(str(photos), out, OPTIONS)
+    write_photos(photos, {"cat": 8}, first=40)
+    process = FORKS.Process(target=build_at_in, args=(dict(os.environ), str(photos), out, OPTIONS))
+    process.start()
+    process.join(random.Random(seed).uniform(0.1, 1.0))
+    process.kill()
+    process.join()
+
+    with contextlib.suppress(BadDataError):
+        assert records_there(out) in ((15, 5), (21, 7))
+    build_at(str(photos), out, OPTIONS)
+
+    assert records_there(out) == (21, 7)
+    assert not s3.client.list_multipart_uploads(Bucket=s3.name).get("Uploads")
+
+
+def records_there(uri: str) -> tuple[int, int]:
+    """Records of train and val, read from the LMDBs themselves."""
+    return (
+        len(read_lmdb(lmdb_at(filled_place(uri), "train", ignore).path)),
+        len(read_lmdb(lmdb_at(filled_place(uri), "val", ignore).path)),
+    )
+
+
+def ignore(_: Progress) -> None:
+    """Tell nobody."""
 
 
 def test_a_foreign_lmdb_is_not_written_over(photos: Path, s3: Bucket) -> None:
