@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjob import api, cli_data, cli_plan
+from ftjob import api, cli_cluster, cli_data, cli_plan
 from ftjob.errors import BadSpecError, ExitCode
 from ftjob.terminal import Format, Output, console, print_json
 from ftjob.view import live, results, runs
@@ -26,6 +26,7 @@ engine_app = typer.Typer(help="Install what trains.", no_args_is_help=True)
 app.command()(cli_plan.init)
 app.command()(cli_plan.plan)
 app.command()(cli_plan.nodes)
+app.command(hidden=True)(cli_cluster.controller)
 app.add_typer(cli_data.app, name="data")
 app.add_typer(engine_app, name="engine")
 

@@ -23,7 +23,9 @@ def build(
     source: Annotated[
         str, typer.Argument(help="A folder per class, a list of `path label`, or a CSV: a path or URI.")
     ],
-    out: Annotated[str, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest: the same.")],
+    out: Annotated[
+        str, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest: a path or URI.")
+    ],
     val_split: Annotated[float, typer.Option(help="Share of every class kept for validation.")] = 0.25,
     val: BuildVal = None,
     size: Annotated[str, typer.Option(help="Of the stored images: 256, or WIDTHxHEIGHT.")] = "256",

@@ -34,12 +34,18 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
+LEAST_SHOWN = 1_000_000
+"""Bytes of a transfer that is worth a bar."""
+
+
 def images_on(
     show: "Callable[[float, float, str], None]", what: str = "images stored"
 ) -> "Callable[[Progress], None]":
     """Return a function that shows a dataset's progress on a bar."""
 
     def told(progress: "Progress") -> None:
+        if progress.transfer and progress.total < LEAST_SHOWN:
+            return
         if progress.transfer:
             show(progress.done / 1e6, progress.total / 1e6, f"{progress.transfer} (MB)")
         else:

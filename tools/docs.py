@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ftjob.cli import app
 from ftjob.errors import ExitCode, FtjobError
+from tools import clustertables
 from tools.specfields import spec_fields
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,9 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "exit-codes": exit_codes,
     "file": quoted_file,
     "spec-fields": spec_fields,
+    "retries": clustertables.retries,
+    "controller-settings": clustertables.settings,
+    "conditions": clustertables.conditions,
 }
 
 

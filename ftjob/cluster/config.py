@@ -17,8 +17,11 @@ class Images(_Part):
     """The worker's image for each kind of node."""
 
     caffe_cpu: str = "ghcr.io/ftjob/worker-caffe-cpu:0.1.0"
+    """Caffe on processors."""
     caffe_cuda: str = "ghcr.io/ftjob/worker-caffe-cuda:0.1.0"
+    """Caffe on GPUs from Kepler to Volta."""
     torch: str = "ghcr.io/ftjob/worker-torch:0.1.0"
+    """The torch engine, on any node."""
 
     def for_engine(self, engine: str, *, gpu: bool) -> str:
         """Return the image in which an engine runs on a node with or without a GPU."""
@@ -37,7 +40,9 @@ class Worker(_Part):
     env: dict[str, str] = {}
     """Further variables that are no secret, such as AWS_ENDPOINT_URL and AWS_REGION."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When a node fetches an image that it has already."""
     cpu: str = "2"
+    """Processors that are kept for a worker; it may use more."""
     memory_bytes: int = Field(default=4 * 2**30, ge=2**20)
     """What a worker needs beside the net: Python, LMDB pages, the snapshot being written."""
     disk_bytes: int = Field(default=20 * 2**30, ge=0)
@@ -45,6 +50,7 @@ class Worker(_Part):
     spot_labels: dict[str, str] = {}
     """What spot nodes are selected by, such as eks.amazonaws.com/capacityType: SPOT."""
     on_demand_labels: dict[str, str] = {}
+    """What nodes are selected by for runs that must not be taken away."""
     ttl_seconds: int = Field(default=86400, ge=0)
     """How long a finished Job and its pod stay; the log is in the run's folder before."""
     upload_bytes_per_second: float = Field(default=50e6, gt=0)
@@ -63,12 +69,16 @@ class Config(_Part):
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Before the first retry; doubled for every further one without progress."""
     backoff_limit_seconds: float = Field(default=300.0, ge=0)
+    """The longest such pause."""
     max_disruptions: int = Field(default=20, ge=0)
     """Attempts in a row that may be taken away without a new snapshot in between."""
     min_attempt_seconds: float = Field(default=30.0, ge=0)
     """The least that a budget must still pay for, for another attempt to be worth beginning."""
     lost_seconds: float = Field(default=60.0, ge=0)
     """How long a deleted pod may outstay its grace period on a node that is silent."""
+
+    lease_seconds: int = Field(default=15, ge=1)
+    """How long the other controllers wait for one that died."""
 
 
 def load_config(path: Path | None) -> Config:

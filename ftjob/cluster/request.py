@@ -58,6 +58,13 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     return Request(spec, nodes[name], price, identity_of(spec))
 
 
+def identity_of_object(object_: FineTune) -> str:
+    """Return the identity of a FineTuneJob's spec; empty where that cannot be read."""
+    fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
+    spec, _ = _parsed(json.dumps({"name": object_.name, **fields}))
+    return identity_of(spec) if spec else ""
+
+
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[JobSpec | None, str]:
     """Return a spec, or what is wrong with it; the same one is looked at again and again."""

@@ -105,8 +105,10 @@ class FineTuneStatus(_Part):
     updated: Time | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the values of the object's `status`."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """Return the values of the object's `status`, without empty texts: old API servers refuse them."""
+        values = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        conditions = [_without_empty(each) for each in values["conditions"]]
+        return _without_empty({**values, "conditions": conditions})
 
     @classmethod
     def from_json(cls, values: dict[str, Any] | None) -> Self:
@@ -116,6 +118,10 @@ class FineTuneStatus(_Part):
     def condition(self, kind: Condition) -> ConditionStatus | None:
         """Return the condition of a type, if it was ever said."""
         return next((each for each in self.conditions if each.type is kind), None)
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value != ""}
 
 
 def with_conditions(

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from ftjob.storage import Entry, MissingError, Store, is_remote, open_store
 
-READERS = 16
+READERS = 32
 """Images that are read at once: a store takes its time for each, and gives many at a time."""
 
 

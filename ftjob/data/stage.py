@@ -98,8 +98,8 @@ class Stage:
         """The chunks of a part in order, made ahead of time but not by far."""
         options = self._work.options
         record_bytes = options.height * options.width * options.channels
-        size = max(1, min(CHUNK, AHEAD_BYTES // (4 * record_bytes)))
         threads = max(THREADS, part.listing.tree.readers)
+        size = max(1, min(CHUNK, AHEAD_BYTES // (max(4, threads) * record_bytes)))
         ahead = max(threads, AHEAD_BYTES // (size * record_bytes)) + 1
         make = partial(convert, part, options=options, earlier=self._work.earlier)
         end = len(part.places)

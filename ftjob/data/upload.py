@@ -124,16 +124,18 @@ def _refuse_read_only(store: Store) -> None:
 
 def _upload(work: DatasetFolder, store: Store, made: Manifest, progress: Tell) -> None:
     """Put a dataset in place of what is there; from first to last nothing there looks whole but one."""
-    tell = told_as_progress(progress)
-
-    def told(transfer: Transfer) -> None:
-        tell(Transfer(f"{store.location}/{transfer.key}", transfer.done, transfer.total))
-
+    splits = [f"{split}/{DATA_FILE}" for split in made.splits]
+    sizes = {name: (work.root / name).stat().st_size for name in (*SMALL, *splits)}
+    tell, before = told_as_progress(progress), 0
     store.abort_uploads()
     store.write(UPLOADING, b"")
-    splits = [f"{split}/{DATA_FILE}" for split in made.splits]
     store.delete([NAMES.manifest.name, *(set(LARGE) - set(splits))])
-    for name in (*SMALL, *splits):
+    for name in sizes:
+
+        def told(transfer: Transfer, before: int = before) -> None:
+            tell(Transfer(store.location, before + transfer.done, sum(sizes.values())))
+
         store.upload(work.root / name, name, progress=told)
+        before += sizes[name]
     store.write(NAMES.manifest.name, work.manifest.read_bytes())
     store.delete([UPLOADING])

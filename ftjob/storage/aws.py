@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -120,7 +121,7 @@ def open_client(place: Place, found: Settings, seconds: float) -> Opened:
         client_options=client_options(found, seconds),
         retry_config=patience(seconds),
     )
-    return Opened(client, tuple(frozen))
+    return Opened(client, tuple(frozen), cache(lambda: boto3_client(session, found)))
 
 
 def client_options(found: Settings, seconds: float) -> "ClientConfig":
@@ -132,18 +133,17 @@ def client_options(found: Settings, seconds: float) -> "ClientConfig":
     return options
 
 
-def boto3_client(place: Place) -> "S3Client":
-    """Return boto3's client of the same bucket, for what obstore cannot do."""
+def boto3_client(session: "Session", found: Settings) -> "S3Client":
+    """Return boto3's client with the same settings; it does not try again, who calls it does."""
     from botocore.config import Config
 
-    found = settings(place)
     options: dict[str, Any] = {
         "s3": {"addressing_style": "virtual" if found.virtual else "path"},
-        "retries": {"max_attempts": 5, "mode": "standard"},
+        "retries": {"total_max_attempts": 1},
         "connect_timeout": 5,
         "read_timeout": 30,
     }
-    return new_session(place).client(
+    return session.client(
         "s3",
         endpoint_url=found.endpoint,
         region_name=found.region,

@@ -11,6 +11,7 @@ from ftjob.errors import StorageError
 from ftjob.storage.location import Place
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from obstore.store import AzureStore, ClientConfig, GCSStore, RetryConfig, S3Store
 
     Client = S3Store | GCSStore | AzureStore
@@ -26,6 +27,8 @@ class Opened:
     client: "Client"
     credentials: object = field(default=None, repr=False)
     """To be compared with another's, nothing else."""
+    boto3: "Callable[[], S3Client] | None" = field(default=None, repr=False)
+    """Gives boto3's client for what obstore cannot do; None where the store is not S3."""
 
 
 @dataclass
@@ -78,6 +81,6 @@ def timeouts(seconds: float) -> "ClientConfig":
     """Return when a connection counts as dead; a request as a whole may take long, on a slow network."""
     return {
         "connect_timeout": timedelta(seconds=min(5.0, seconds / 2)),
-        "read_timeout": timedelta(seconds=min(60.0, seconds / 2)),
+        "read_timeout": timedelta(seconds=max(5.0, min(60.0, seconds / 2))),
         "timeout": timedelta(days=1),
     }

@@ -75,11 +75,12 @@ def fetch_entries(store: Store, entries: Sequence[Entry], progress: Progress = i
     """
     wanted = _Wanted(store, tuple(sorted(entries, key=lambda entry: entry.key)))
     place = eviction.Place(cache_dir() / "objects", wanted.digest)
-    if not _held(place):
+    if not _held(wanted, place):
         with locks.locked(place.making, wait=True):
-            if not _held(place):
+            if not _held(wanted, place):
                 _make(wanted, place, progress)
-    os.utime(place.lock)
+    with contextlib.suppress(PermissionError):  # a cache that somebody else lent
+        os.utime(place.lock)
     return place.tree
 
 
@@ -92,7 +93,7 @@ class _Wanted:
 
     def name(self, entry: Entry) -> str:
         """What an object is called as long as it stays the same."""
-        stamp = entry.etag or repr(entry.modified)
+        stamp = (entry.etag or repr(entry.modified)).strip('"')
         return _digest(f"{self.store.location}/{entry.key}\n{stamp}\n{entry.size}")
 
     @property
@@ -104,13 +105,20 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _held(place: eviction.Place) -> bool:
-    """Hold a tree that is there; say whether it was."""
+def _held(wanted: _Wanted, place: eviction.Place) -> bool:
+    """Hold a tree that is there; say whether it was. One that somebody took files out of is not."""
     locks.hold(place.lock)
-    if place.tree.is_dir():
+    if all(_size(place.tree / entry.key) == entry.size for entry in wanted.entries):
         return True
     locks.let_go(place.lock)
     return False
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _make(wanted: _Wanted, place: eviction.Place, progress: Progress) -> None:
@@ -123,6 +131,7 @@ def _make(wanted: _Wanted, place: eviction.Place, progress: Progress) -> None:
         _download(wanted, missing, place, progress)
         locks.hold(place.lock)
         place.tree.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(place.tree, ignore_errors=True)
         place.coming.rename(place.tree)
     for entry in wanted.entries:
         remember_sha256(place.tree / entry.key, place.known(wanted.name(entry)).read_text())

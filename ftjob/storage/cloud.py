@@ -46,7 +46,8 @@ class CloudStore:
 
     def ask(self, key: str, doing: str, request: "Callable[[Client], T]") -> T:
         """Make a request about a key, with patience."""
-        return ask(self.bucket, f"{self.location}/{key}" if key else self.location, doing, request)
+        uri = f"{self.location}/{key}" if key else self.location
+        return ask(self.bucket, uri, doing, lambda opened: request(opened.client))
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""

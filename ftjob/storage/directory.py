@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from ftjob import files
 from ftjob.errors import StorageError
@@ -126,23 +125,24 @@ def entry(key: str, path: Path) -> Entry:
 
 def copy(source: Path, target: Path, key: str, progress: Progress) -> str:
     """Copy a file in pieces and return its SHA-256 in hex."""
+    with readable(source):
+        total = source.stat().st_size
     digest = hashlib.sha256()
     done = 0
-    with readable(source), source.open("rb") as reader:
-        total = os.fstat(reader.fileno()).st_size
-        with files.explained(target), target.open("wb") as writer:
-            for chunk in chunks(reader):
-                writer.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                progress(Transfer(key, done, total))
+    with target.open("wb") as writer:
+        for piece in pieces(source):
+            writer.write(piece)
+            digest.update(piece)
+            done += len(piece)
+            progress(Transfer(key, done, total))
     return digest.hexdigest()
 
 
-def chunks(reader: BinaryIO) -> Iterator[bytes]:
+def pieces(path: Path) -> Iterator[bytes]:
     """Read a file in pieces."""
-    while chunk := reader.read(CHUNK):
-        yield chunk
+    with readable(path), path.open("rb") as reader:
+        while piece := reader.read(CHUNK):
+            yield piece
 
 
 @contextmanager

@@ -29,8 +29,13 @@ class Said:
 
 
 def read(error: Exception) -> Said:
-    """Read what obstore's error says: it quotes the server's answer."""
+    """Read what an error of obstore or boto3 says; obstore's quotes the server's answer."""
+    if isinstance(answer := getattr(error, "response", None), dict):
+        told = answer["Error"]
+        return Said(answer["ResponseMetadata"]["HTTPStatusCode"], told["Code"], str(told.get("Message")))
     text = str(error)
+    if "redirect without LOCATION" in text:  # obstore drops the rest of S3's PermanentRedirect
+        return Said(301, "PermanentRedirect", "the server redirects elsewhere")
     status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>(\w+)</Code>", text)
     message = re.search(r"<Message>([^<]*)</Message>", text) or re.search(r"HTTP error: ([^\n]*)", text)
@@ -61,7 +66,7 @@ def explain(error: Exception, uri: str, doing: str, bucket: Bucket) -> StorageEr
 
 def missing(said: Said) -> bool:
     """Return whether the bucket is there and the object is not."""
-    return said.status == 404 and said.code not in NO_BUCKET
+    return said.status == 404 and said.code not in NO_BUCKET | {"NoSuchUpload"}
 
 
 def sentence(said: Said, doing: str, bucket: Bucket) -> str:
@@ -71,6 +76,8 @@ def sentence(said: Said, doing: str, bucket: Bucket) -> str:
         return "is not there: correct the URI, or upload it"
     if said.code in NO_BUCKET:
         return f"there is no bucket {name} at {bucket.endpoint}: create it, or correct the URI"
+    if said.code == "NoSuchUpload":
+        return "the upload was ended from elsewhere: see that nothing else writes there, and submit again"
     if said.code in EXPIRED:
         return "the credentials have expired: renew them (a new login or token) and submit again"
     if said.code in UNKNOWN_KEYS:

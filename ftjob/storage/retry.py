@@ -1,45 +1,46 @@
 """Asking again: what obstore does not try again by itself, and credentials that changed."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, stop_after_delay, wait_random_exponential
 
 from ftjob.storage.bucket import Bucket, Opened
 from ftjob.storage.explain import explain, is_refusal, is_transient
 
-if TYPE_CHECKING:
-    from ftjob.storage.bucket import Client
-
 T = TypeVar("T")
 
 
-def ask(bucket: Bucket, uri: str, doing: str, request: "Callable[[Client], T]") -> T:
-    """Make a request, again while it may succeed, until the deadline.
+def ask(
+    bucket: Bucket, uri: str, doing: str, request: Callable[[Opened], T], seconds: float | None = None
+) -> T:
+    """Make a request, again while it may succeed, for `seconds` (None: the bucket's deadline).
 
     `doing` says for people what it is. Raises StorageError that names the URI.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
     from obstore.exceptions import BaseError
 
+    said_no = (BaseError, FileNotFoundError, BotoCoreError, ClientError)
     used: list[Opened] = []
 
     def once() -> T:
         used.append(bucket.opened)
-        return request(used[-1].client)
+        return request(used[-1])
 
     def again(state: RetryCallState) -> bool:
         error = state.outcome and state.outcome.exception()
-        if not isinstance(error, (BaseError, FileNotFoundError)):
+        if not isinstance(error, said_no):
             return False
         return bucket.renew(used[-1]) if is_refusal(error) else is_transient(error)
 
     retrying = Retrying(
-        stop=stop_after_delay(bucket.deadline),
+        stop=stop_after_delay(bucket.deadline if seconds is None else seconds),
         wait=wait_random_exponential(multiplier=0.1, max=5),
         retry=again,
         reraise=True,
     )
     try:
         return retrying(once)
-    except (BaseError, FileNotFoundError) as error:
-        raise explain(error, uri, doing, bucket) from error
+    except said_no as error:
+        raise explain(error, uri, doing, bucket) from None  # what is left out may quote a key or a signature

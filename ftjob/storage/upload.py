@@ -9,9 +9,9 @@ from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
 from ftjob.errors import StorageError
-from ftjob.storage.aws import boto3_client
-from ftjob.storage.bucket import Bucket
+from ftjob.storage.bucket import Bucket, Opened
 from ftjob.storage.directory import readable
+from ftjob.storage.retry import ask
 from ftjob.storage.store import Entry, Progress, Transfer
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
                 stopped.set()
     finally:
         with suppress(StorageError):  # what cannot be removed now, abort_uploads finds later
-            abort_uploads(store.bucket, name, whole_name=True)
+            abort_uploads(store.bucket, name, whole_name=True, seconds=min(10.0, store.bucket.deadline))
 
 
 def pieces(
@@ -78,25 +78,21 @@ def pieces(
         progress(Transfer(key, done, size))
 
 
-def abort_uploads(bucket: Bucket, prefix: str, *, whole_name: bool = False) -> int:
+def abort_uploads(
+    bucket: Bucket, prefix: str, *, whole_name: bool = False, seconds: float | None = None
+) -> int:
     """Abort every multipart upload below a prefix, or of one name, and return how many there were."""
-    if bucket.place.scheme != "s3":
-        return 0
-    from botocore.exceptions import BotoCoreError, ClientError
+    name = bucket.place.bucket
 
-    client = boto3_client(bucket.place)
-    count = 0
-    try:
-        pages = client.get_paginator("list_multipart_uploads").paginate(
-            Bucket=bucket.place.bucket, Prefix=prefix
-        )
-        for page in pages:
-            for each in page.get("Uploads", []):
-                if not whole_name or each["Key"] == prefix:
-                    client.abort_multipart_upload(
-                        Bucket=bucket.place.bucket, Key=each["Key"], UploadId=each["UploadId"]
-                    )
-                    count += 1
-    except (BotoCoreError, ClientError) as error:
-        raise StorageError(f"{bucket.place}: unfinished uploads cannot be removed: {error}") from error
-    return count
+    def abort(opened: Opened) -> int:
+        if opened.boto3 is None:
+            return 0
+        client = opened.boto3()
+        pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=name, Prefix=prefix)
+        found = [each for page in pages for each in page.get("Uploads", [])]
+        mine = [each for each in found if not whole_name or each["Key"] == prefix]
+        for each in mine:
+            client.abort_multipart_upload(Bucket=name, Key=each["Key"], UploadId=each["UploadId"])
+        return len(mine)
+
+    return ask(bucket, str(bucket.place), "removing unfinished uploads", abort, seconds)

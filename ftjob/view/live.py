@@ -43,9 +43,9 @@ def _follow_quietly(console: Console, statuses: Iterable[Status]) -> Status:
 @contextmanager
 def progress_bar(console: Console) -> "Iterator[Callable[[float, float, str], None]]":
     """Give a function (done, total, what) that shows a bar with the time left, one line per `what`."""
-    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, TaskID] = {}
         told = time.monotonic()

@@ -1,14 +1,16 @@
 """A build in a process of its own, which may be killed."""
 
 import multiprocessing
+import os
+from collections.abc import Mapping
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from ftjob.data import earlier, mean, stage
+from ftjob.data import earlier, mean, stage, upload
 from ftjob.data.build import BuildOptions, build
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([__name__, earlier.__name__, mean.__name__])
+FORKS.set_forkserver_preload([__name__, earlier.__name__, mean.__name__, "obstore", "boto3"])
 
 
 def build_often(source: Path, out: Path, options: BuildOptions, begun: Event) -> None:
@@ -17,6 +19,12 @@ def build_often(source: Path, out: Path, options: BuildOptions, begun: Event) ->
     stage.CHUNK = 4
     begun.set()
     build(source, out, options)
+
+
+def build_at_in(environment: Mapping[str, str], source: str, out: str, options: BuildOptions) -> None:
+    """Build to or from a store that an environment says how to reach."""
+    os.environ.update(environment)
+    upload.build_at(source, out, options)
 
 
 def start_build(source: Path, out: Path, options: BuildOptions) -> multiprocessing.context.ForkServerProcess:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.engine.caffe.apt import debian_mirror, explain_apt
+from ftjob.engine.caffe.builds import BUILDS, Build
 from ftjob.engine.caffe.install import install_caffe
 from ftjob.engine.caffe.installed import CaffeInstallation, find_caffe, record_path, write_record
 from ftjob.engine.caffe.unpack import drop_unused, unpack, write_launchers
@@ -252,19 +253,32 @@ def test_documentation_goes_and_copyrights_stay(tmp_path: Path, make_deb: Callab
     assert [path.name for path in (tmp_path / "root/usr/share/doc/one").iterdir()] == ["copyright"]
 
 
-def test_a_launcher_finds_its_bundle_through_a_link(tmp_path: Path):
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_a_launcher_finds_its_bundle_through_a_link(tmp_path: Path, build: Build):
     """It runs the bundle's program with the bundle's loader from wherever it is called."""
-    loader = tmp_path / "bundle/root/lib/x86_64-linux-gnu/ld-2.31.so"
+    loader = tmp_path / "bundle/root/lib/x86_64-linux-gnu" / build.loader
     loader.parent.mkdir(parents=True)
-    loader.write_text('#!/bin/sh\necho "$PYTHONHOME" "$3" "$4"\n')
+    loader.write_text('#!/bin/sh\necho "$PYTHONHOME" "$2" "$3" "$4"\n')
     loader.chmod(0o755)
-    write_launchers(tmp_path / "bundle", "x86_64-linux-gnu")
+    write_launchers(tmp_path / "bundle", "x86_64-linux-gnu", build)
     (tmp_path / "link").symlink_to(tmp_path / "bundle/bin/caffe-python")
 
     said = subprocess.run([tmp_path / "link", "x.py"], check=True, capture_output=True, text=True).stdout
+    home, libraries, *words = said.split()
 
     root = tmp_path.resolve() / "bundle/root"
-    assert said.split() == [f"{root}/usr", f"{root}/usr/bin/python3.9", "x.py"]
+    assert [home, *words] == [f"{root}/usr", f"{root}/usr/bin/{build.python}", "x.py"]
+    assert libraries.endswith(build.last or f"{root}/usr/lib")
+
+
+def test_an_image_has_its_engines_apart_from_the_cache(fresh: Path, monkeypatch: pytest.MonkeyPatch):
+    """Below $FTJOB_ENGINES, so that a volume may be mounted over the cache."""
+    monkeypatch.setenv("FTJOB_ENGINES", str(fresh / "part of the image"))
+    record_path().parent.mkdir(parents=True)
+    write_record(CaffeInstallation(Path("/bin/true"), None, "1.0.0", "bundle"))
+    monkeypatch.setenv("FTJOB_CACHE", str(fresh / "volume"))
+
+    assert find_caffe().python == Path("/bin/true")
 
 
 def test_a_second_install_waits_for_the_first(fresh: Path):

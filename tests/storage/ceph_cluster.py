@@ -17,6 +17,8 @@ from tests.storage.ceph_packages import Ceph, unpacked
 from tests.storage.processes import die_with_parent, free_ports, listens, wait_until, wait_until_free
 
 ACCESS_KEY, SECRET_KEY = "testkey", "testsecret"
+GUEST_KEY, GUEST_SECRET = "guestkey", "guestsecret"
+"""Of a user who owns nothing."""
 CONFIG = """
 [global]
 fsid = {fsid}
@@ -113,11 +115,18 @@ def start(cluster: Cluster) -> list[subprocess.Popen[bytes]]:
     cluster.call("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk, "--no-mon-config")
     cluster.call("ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=here")
     osd = cluster.daemon("ceph-osd", "-i", "0")
-    user = ("--uid=test", "--display-name=test", f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}")
-    cluster.call("radosgw-admin", "-n", "client.rgw", "user", "create", *user)
+    add_user(cluster, "test", ACCESS_KEY, SECRET_KEY)
+    add_user(cluster, "guest", GUEST_KEY, GUEST_SECRET)
     gateway = cluster.daemon("radosgw", "-n", "client.rgw")
     wait_until(lambda: listens(cluster.port), 60, "Ceph's S3 gateway listens")
     return [gateway, osd, monitor]
+
+
+def add_user(cluster: Cluster, name: str, access_key: str, secret_key: str) -> None:
+    """Make a user of the S3 gateway."""
+    keys = (f"--access-key={access_key}", f"--secret-key={secret_key}")
+    names = (f"--uid={name}", f"--display-name={name}")
+    cluster.call("radosgw-admin", "-n", "client.rgw", "user", "create", *names, *keys)
 
 
 def main(folder: Path, cache: Path) -> None:

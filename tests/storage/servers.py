@@ -16,7 +16,7 @@ import pytest
 
 from ftjob.paths import cache_dir
 from tests.storage import ceph_cluster, swift_server
-from tests.storage.processes import die_with_parent, locked, wait_until
+from tests.storage.processes import locked, wait_until
 
 MACHINE_CACHE = cache_dir()
 """Read before any test has a cache of its own."""
@@ -78,25 +78,25 @@ class Swift:
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
 
-    def start(self) -> Server:
-        """Start it, and wait until it answers."""
+    def start(self, ahead: float = 0) -> Server:
+        """Start it, with a clock so many seconds wrong, and wait until it answers."""
         said = self.folder / "server.json"
         said.unlink(missing_ok=True)
         command = [sys.executable, "-W", "ignore", "-m", "tests.storage.swift_server"]
         log = (self.folder / "log").open("ab")
         with log:
-            self.process = subprocess.Popen(
-                [*command, str(self.folder), str(self.port)], stderr=log, preexec_fn=die_with_parent
-            )
+            process = subprocess.Popen([*command, str(self.folder), str(self.port), str(ahead)], stderr=log)
         wait_until(said.exists, 60, f"Swift answers ({self.folder / 'log'})")
+        self.process = process
         self.port = json.loads(said.read_text())["port"]
         return Server(f"http://127.0.0.1:{self.port}", swift_server.ACCESS_KEY, swift_server.SECRET_KEY)
 
     def kill(self) -> None:
         """Take it away at once, as a power cut does."""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
+        process, self.process = self.process, None
+        if process:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="session")

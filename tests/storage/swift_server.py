@@ -1,17 +1,20 @@
 """OpenStack Swift with its S3 interface, whole in one process.
 
-`python -m tests.storage.swift_server FOLDER PORT`: objects lie below FOLDER and outlive the server.
-PORT 0 takes a free one; FOLDER/server.json says which.
+`python -m tests.storage.swift_server FOLDER PORT [AHEAD]`: objects lie below FOLDER and outlive the server.
+PORT 0 takes a free one; FOLDER/server.json says which. AHEAD seconds is how wrong the server's clock is.
 """
 
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 ACCESS_KEY, SECRET_KEY = "test:tester", "testing"
+SECOND_KEY, SECOND_SECRET = "test:second", "alsotesting"
+"""Another pair that is good for the same buckets."""
 SWIFT_CONF = """
 [swift-hash]
 swift_hash_path_suffix = ftjob
@@ -56,6 +59,7 @@ s3_acl = false
 [filter:tempauth]
 use = egg:swift#tempauth
 user_test_tester = testing .admin
+user_test_second = alsotesting .admin
 [filter:copy]
 use = egg:swift#copy
 [filter:slo]
@@ -126,6 +130,16 @@ def configure(folder: Path, ports: dict[str, int]) -> None:
         ring.get_ring().save(str(folder / f"{kind}.ring.gz"))
 
 
+def end_with_parent() -> None:
+    """End when the process that started this one has; PR_SET_PDEATHSIG would go by its thread."""
+    import eventlet
+
+    parent = os.getppid()
+    while os.getppid() == parent:
+        eventlet.sleep(0.5)
+    os._exit(1)
+
+
 def serve(folder: Path, port: int) -> None:
     """Answer requests until killed."""
     import eventlet
@@ -137,6 +151,7 @@ def serve(folder: Path, port: int) -> None:
     configure(folder, {kind: each.getsockname()[1] for kind, each in sockets.items()})
     sockets["proxy"] = eventlet.listen(("127.0.0.1", port), backlog=512)
     pool = eventlet.GreenPool()
+    pool.spawn(end_with_parent)
     silent = logging.getLogger("silent")
     silent.addHandler(logging.NullHandler())
     silent.propagate = False
@@ -152,5 +167,7 @@ def serve(folder: Path, port: int) -> None:
 if __name__ == "__main__":
     import eventlet
 
+    if len(sys.argv) > 3:
+        time.time = lambda ahead=float(sys.argv[3]): _now() + ahead
     eventlet.monkey_patch()
     serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from ftjob import files, locks
 from ftjob.digests import remembered_sha256
 from ftjob.errors import StorageError
+from ftjob.storage import Store
 from ftjob.storage.cache import fetch_entries, fetch_file, fetch_tree
 from ftjob.storage.directory import DirectoryStore
 from ftjob.storage.eviction import used_bytes
@@ -216,6 +218,29 @@ def test_an_object_that_is_replaced_meanwhile_is_not_taken(folder: Folder, objec
     with pytest.raises(StorageError, match="set/a: was replaced while it was being read: try again"):
         fetch_entries(store, listed)
     assert not (objects / "trees").exists()
+
+
+def test_every_store_can_be_fetched_from(store: Store, tmp_path: Path):
+    """Large objects too, which were uploaded in parts: an ETag is the same in a listing and alone."""
+    content = random.Random(1).randbytes(20 * MB)
+    (tmp_path / "large").write_bytes(content)
+    store.upload(tmp_path / "large", "set/large")
+    store.write("set/small", b"small")
+
+    tree = fetch_entries(store, store.list())
+
+    assert (tree / "set" / "large").read_bytes() == content
+    assert (tree / "set" / "small").read_bytes() == b"small"
+    assert fetch_tree(f"{store.location}/set") == fetch_tree(f"{store.location}/set")
+    assert fetch_file(f"{store.location}/set/small").read_bytes() == b"small"
+
+
+def test_what_was_taken_out_of_the_cache_comes_again(folder: Folder, cache: Path, log: Path):
+    """Whoever tidies up by hand costs a download, no more."""
+    tree = fetch(folder("set", a=1, b=1), cache, log)
+    (tree / "b").unlink()
+
+    assert (fetch(log.parent / "set", cache, log) / "b").stat().st_size == MB
 
 
 def test_a_file_system_without_links(folder: Folder, cache: Path, log: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftjob.engine.caffe.builds import CPU, Build
 from ftjob.errors import BadSpecError, EngineError, FtjobError, StorageError
 
 Progress = Callable[[float, float, str], None]
 """Called with what is done, of how much, and of what: ("MB downloaded", "packages unpacked")."""
 
-RELEASE = "bullseye"
-"""Debian 11, the last release with Caffe."""
-PACKAGES = ("caffe", "python3-caffe", "libopenblas0-pthread")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEBIAN_SUITES = (
     *("buster", "bullseye", "bookworm", "trixie", "forky", "duke", "sid"),
@@ -52,6 +50,7 @@ class Apt:
     architecture: str
     lock_fd: int
     """The lock on all installs: apt holds it too, so that one which outlives us is waited for."""
+    build: Build = CPU
 
     @property
     def archives(self) -> Path:
@@ -63,7 +62,8 @@ class Apt:
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
         (self.folder / "sources" / "caffe.sources").write_text(
-            f"Types: deb\nURIs: {self.mirror}\nSuites: {RELEASE}\nComponents: main\nSigned-By: {KEYRING}\n"
+            f"Types: deb\nURIs: {self.mirror}\nSuites: {self.build.release}\n"
+            f"Components: {self.build.components}\nSigned-By: {KEYRING}\n"
         )
 
     def command(self, *arguments: str) -> list[str]:
@@ -97,14 +97,18 @@ class Apt:
         """Return the packages and all they depend on, those already downloaded too."""
         nothing = self.folder / "nothing"
         (nothing / "partial").mkdir(parents=True, exist_ok=True)
-        command = self.command(f"-oDir::Cache::archives={nothing}", "--print-uris", "install", *PACKAGES)
+        command = self.command(
+            f"-oDir::Cache::archives={nothing}", "--print-uris", "install", *self.build.packages
+        )
         found = re.findall(r"^'[^']*' (\S+) (\d+) ", _run(command, self.mirror), re.MULTILINE)
         return [Package(name, int(size)) for name, size in found]
 
     def download(self, wanted: list[Package], progress: Progress) -> None:
         """Download what is missing; a part that came before is kept and gone on with."""
         total = sum(each.size for each in wanted)
-        command = self.command("-oAcquire::Retries=3", "--download-only", "--yes", "install", *PACKAGES)
+        command = self.command(
+            "-oAcquire::Retries=3", "--download-only", "--yes", "install", *self.build.packages
+        )
         for _ in self._polled(command):
             progress(self._downloaded() / 1e6, total / 1e6, "MB downloaded")
         progress(total / 1e6, total / 1e6, "MB downloaded")
@@ -128,7 +132,7 @@ class Apt:
                 raise
             assert child.stderr is not None
             if child.returncode:
-                raise explain_apt(child.stderr.read(), self.mirror)
+                raise explain_apt(child.stderr.read(), self.mirror, self.build.release)
 
     def _downloaded(self) -> int:
         return sum(_size(path) for path in [*self.archives.glob("*.deb"), *self.archives.glob("partial/*")])
@@ -208,7 +212,7 @@ APT_SAYS: tuple[tuple[str, type[FtjobError], str], ...] = (
     (
         r"404 +Not Found|does not have a Release file|File not found|Unable to locate package",
         EngineError,
-        f"the mirror {{mirror}} does not have Debian's {RELEASE}: name one that does with --mirror URL",
+        "the mirror {mirror} does not have Debian's {release}: name one that does with --mirror URL",
     ),
     (
         r"resolv|[Cc]ould not connect|Unable to connect|Connection (?:refused|failed|timed out)|unreachable",
@@ -219,10 +223,10 @@ APT_SAYS: tuple[tuple[str, type[FtjobError], str], ...] = (
 )
 
 
-def explain_apt(stderr: str, mirror: str) -> FtjobError:
+def explain_apt(stderr: str, mirror: str, release: str = CPU.release) -> FtjobError:
     """Turn what apt said into one sentence."""
     for pattern, kind, sentence in APT_SAYS:
         if re.search(pattern, stderr):
-            return kind(sentence.format(mirror=mirror))
+            return kind(sentence.format(mirror=mirror, release=release))
     errors = re.findall(r"^E: (.*)$", stderr, re.MULTILINE) or [stderr.strip() or "apt-get failed"]
     return EngineError(f"apt could not download Caffe: {errors[0]}; run the same command again to go on")

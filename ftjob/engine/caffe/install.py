@@ -8,14 +8,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftjob.engine.caffe.apt import TRIPLETS, Apt, Progress, check_host, debian_mirror
+from ftjob.engine.caffe.apt import Progress
+from ftjob.engine.caffe.bundle import make_bundle
 from ftjob.engine.caffe.client import probe
 from ftjob.engine.caffe.installed import CaffeInstallation, engine_dir, find_caffe, write_record
-from ftjob.engine.caffe.unpack import drop_unused, unpack, write_launchers
 from ftjob.errors import EngineError, StorageError
-
-NEEDED_MB = 950
-"""The downloads and what they unpack to; about 570 stay."""
 
 
 def install_caffe(
@@ -47,7 +44,7 @@ def _bundle(mirror: str | None, progress: Progress, lock_fd: int) -> CaffeInstal
     folder = engine_dir()
     python = folder / "bin" / "caffe-python"
     if not python.exists():
-        _download_and_unpack(folder, mirror, progress, lock_fd)
+        make_bundle(folder, mirror, progress, lock_fd)
     progress(0, 1, "programs checked")
     try:
         version = probe(python)
@@ -57,33 +54,6 @@ def _bundle(mirror: str | None, progress: Progress, lock_fd: int) -> CaffeInstal
         raise
     progress(1, 1, "programs checked")
     return CaffeInstallation(python, folder / "bin", version, "bundle")
-
-
-def _download_and_unpack(folder: Path, mirror: str | None, progress: Progress, lock_fd: int) -> None:
-    architecture = check_host()
-    _check_space(folder)
-    apt = Apt(folder / "apt", debian_mirror(folder / "apt", mirror), architecture, lock_fd)
-    apt.prepare()
-    progress(0, 1, "package lists read")
-    apt.update()
-    wanted = apt.wanted()
-    progress(1, 1, "package lists read")
-    apt.download(wanted, progress)
-    unpack(
-        [apt.archives / each.filename for each in wanted], folder / "root", folder / "apt" / "done", progress
-    )
-    drop_unused(folder / "root")
-    write_launchers(folder, TRIPLETS[architecture])
-
-
-def _check_space(folder: Path) -> None:
-    have = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-    free = shutil.disk_usage(folder).free / 1e6
-    if free < NEEDED_MB - have:
-        raise StorageError(
-            f"Caffe needs {NEEDED_MB - have:.0f} MB more under {folder} and {free:.0f} MB are free: "
-            "free some, or set $FTJOB_CACHE to another disk"
-        )
 
 
 def _import_whole_package(python: Path) -> None:

@@ -1,6 +1,7 @@
 """Which Caffe this machine has: the record that `ftjob engine install caffe` leaves in the cache."""
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,12 @@ class CaffeInstallation:
 
 
 def engine_dir() -> Path:
-    """Return the folder of the Caffe engine in the cache. It need not exist yet."""
-    return cache_dir().absolute() / "engines" / "caffe"
+    """Return Caffe's folder, below $FTJOB_ENGINES or in the cache. It need not exist yet.
+
+    Container images have their engines in a folder that is part of them, and a cache that is empty.
+    """
+    engines = os.environ.get("FTJOB_ENGINES")
+    return (Path(engines) if engines else cache_dir() / "engines").absolute() / "caffe"
 
 
 def record_path() -> Path:

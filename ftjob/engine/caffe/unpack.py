@@ -6,15 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ftjob.engine.caffe.apt import Progress
+from ftjob.engine.caffe.builds import CPU, Build
 from ftjob.errors import EngineError, StorageError
 
-PROGRAMS = {
-    "caffe-python": "python3.9",
-    "caffe": "caffe",
-    "convert_imageset": "convert_imageset",
-    "compute_image_mean": "compute_image_mean",
-}
-"""What bin/ has, and the programs of root/usr/bin behind it."""
+PROGRAMS = ("caffe", "convert_imageset", "compute_image_mean")
+"""What bin/ has beside caffe-python."""
 
 UNUSED = ("locale", "man", "info", "perl", "javascript", "lintian", "proj", "gdal")
 """Folders of usr/share that nothing here reads."""
@@ -26,8 +22,8 @@ root=$bundle/root
 libraries=$root/usr/lib/{triplet}
 unset PYTHONPATH LD_PRELOAD
 export PYTHONHOME="$root/usr" PYTHONNOUSERSITE=1
-exec "$root"/lib/{triplet}/ld-2.31.so \\
-    --library-path "$libraries/openblas-pthread:$root/lib/{triplet}:$libraries:$root/usr/lib" \\
+exec "$root"/lib/{triplet}/{loader} \\
+    --library-path "$libraries/{blas}:$root/lib/{triplet}:$libraries:$root/usr/lib{last}" \\
     "$root/usr/bin/{program}" "$@"
 """
 
@@ -73,10 +69,11 @@ def drop_unused(root: Path) -> None:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
-def write_launchers(folder: Path, triplet: str) -> None:
+def write_launchers(folder: Path, triplet: str, build: Build = CPU) -> None:
     """Write bin/, one small script for each program."""
     (folder / "bin").mkdir(exist_ok=True)
-    for name, program in PROGRAMS.items():
+    names = {"loader": build.loader, "blas": build.blas, "last": build.last and f":{build.last}"}
+    for name, program in {"caffe-python": build.python, **{each: each for each in PROGRAMS}}.items():
         path = folder / "bin" / name
-        path.write_text(LAUNCHER.format(triplet=triplet, program=program))
+        path.write_text(LAUNCHER.format(triplet=triplet, program=program, **names))
         path.chmod(0o755)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from ftjob.cluster.crd import definition, spec_schema, structural
 from ftjob.cluster.status import FineTuneStatus, Life

@@ -1,0 +1,85 @@
+"""What is to be looked at: each object once, never by two at a time, some of them later."""
+
+import heapq
+import threading
+import time
+from collections import deque
+
+
+class WorkQueue:
+    """Keys to be looked at. One that is added while it is being looked at comes again afterwards."""
+
+    def __init__(self) -> None:
+        self._ready: deque[tuple[str, float]] = deque()
+        self._waiting: set[str] = set()
+        self._taken: set[str] = set()
+        self._later: list[tuple[float, str]] = []
+        self._due: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def add(self, key: str) -> None:
+        """Have a key looked at as soon as somebody is free."""
+        with self._changed:
+            self._add(key)
+
+    def add_after(self, key: str, seconds: float) -> None:
+        """Have a key looked at after a while, or earlier where that was asked for before."""
+        due = time.monotonic() + seconds
+        with self._changed:
+            if due < self._due.get(key, float("inf")):
+                self._due[key] = due
+                heapq.heappush(self._later, (due, key))
+                self._changed.notify()
+
+    def get(self) -> tuple[str, float] | None:
+        """Wait for a key; return it with the seconds it waited. None when the queue was closed."""
+        with self._changed:
+            while not self._closed:
+                wait = self._promote()
+                if self._ready:
+                    key, since = self._ready.popleft()
+                    self._waiting.discard(key)
+                    self._taken.add(key)
+                    return key, time.monotonic() - since
+                self._changed.wait(wait)
+            return None
+
+    def done(self, key: str) -> None:
+        """Say that a key was looked at."""
+        with self._changed:
+            self._taken.discard(key)
+            if key in self._waiting:
+                self._ready.append((key, time.monotonic()))
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Let everybody who waits go home."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._waiting)
+
+    def _add(self, key: str) -> None:
+        self._due.pop(key, None)  # whoever looks now says when to look again
+        if key in self._waiting:
+            return
+        self._waiting.add(key)
+        if key not in self._taken:
+            self._ready.append((key, time.monotonic()))
+            self._changed.notify()
+
+    def _promote(self) -> float | None:
+        """Move what is due to the ready ones; return the seconds until the next is."""
+        now = time.monotonic()
+        while self._later:
+            due, key = self._later[0]
+            if due > now:
+                return due - now
+            heapq.heappop(self._later)
+            if self._due.get(key) == due:
+                self._add(key)
+        return None

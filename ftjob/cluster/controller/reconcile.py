@@ -1,0 +1,189 @@
+"""One look at one FineTuneJob: observe, decide, act."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ftjob.cluster.actions import (
+    Action,
+    CreateJob,
+    DeleteJob,
+    Enlist,
+    KillPod,
+    LookAgain,
+    MakePlan,
+    RecordEvent,
+    WriteStatus,
+)
+from ftjob.cluster.case import Observed, Trouble
+from ftjob.cluster.config import Config
+from ftjob.cluster.controller.api import Api, ConflictError
+from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.logs import log
+from ftjob.cluster.controller.metrics import ATTEMPTS, BEGUN
+from ftjob.cluster.controller.queue import WorkQueue
+from ftjob.cluster.controller.references import context_of
+from ftjob.cluster.controller.runs import Planner, Reading, RunReader
+from ftjob.cluster.controller.view import View
+from ftjob.cluster.decide import decide
+from ftjob.cluster.enlist import enlist
+from ftjob.cluster.figures import annotated
+from ftjob.cluster.manifests import attempt_job
+from ftjob.cluster.objects import AttemptJob, FineTune, Object, Pod, read_fine_tune, read_job, read_pod
+from ftjob.cluster.request import identity_of_object
+from ftjob.errors import FtjobError
+from ftjob.nodes import Node
+
+ENOUGH = float("-inf")
+"""Any reading will do, however old."""
+
+
+@dataclass
+class Reconciler:
+    """Looks at objects, one at a time per thread, and does what decide() says."""
+
+    api: Api
+    view: View
+    queue: WorkQueue
+    runs: RunReader
+    planner: Planner
+    hints: Hints
+    clock: Clock
+    config: Config
+    nodes: Mapping[str, Node]
+    _failed: dict[str, Trouble] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self, key: str) -> None:
+        """Look at one object. Raises what the client raises; the object is then to be looked at again."""
+        item = self.view.item(key)
+        if item is None:
+            for memory in (self.runs, self.planner, self.hints):
+                memory.forget(key)
+            self._failed.pop(key, None)
+            return
+        seen = self.observe(key, read_fine_tune(item))
+        if seen is None:
+            return
+        for action in decide(seen, self.clock.now()):
+            if not self.act(key, item, seen, action):
+                return
+
+    def observe(self, key: str, job: FineTune) -> Observed | None:
+        """Return all that is known of an object; None where a store has to be heard first."""
+        jobs, pods = self.view.jobs(key), self.view.pods(key)
+        planned = annotated(job.annotations) or self.planner.get(key, identity_of_object(job))
+        folder = job.status.folder if job.status.identity else _folder(job, planned)
+        reading = self._reading(key, job, pods, folder)
+        if reading is None and folder is not None:
+            return None
+        return Observed(
+            job=job,
+            jobs=tuple(each for each in jobs if each.owner_uid == job.uid),
+            pods=tuple(pods),
+            strangers=any(each.owner_uid != job.uid for each in jobs),
+            planned=planned,
+            run=reading.run if reading else None,
+            run_read=reading is not None,
+            failed=self._failed.get(key),
+            hints=self.hints.get(key, jobs, pods),
+            nodes=self.nodes,
+            config=self.config,
+        )
+
+    def _reading(self, key: str, job: FineTune, pods: list[Pod], folder: str | None) -> Reading | None:
+        """Return what the run's folder says: lately while a worker runs, and surely after one ended."""
+        if folder is None:
+            return None
+        accounted = {life.pod for life in job.status.attempts if life.ended is not None}
+        ends = [pod.ended or 0.0 for pod in pods if pod.over and pod.name not in accounted]
+        now = self.clock.now()
+        must = min(max(ends, default=ENOUGH), now - 1.0)  # the node's clock may be ahead of ours
+        wanted = now - self.config.poll_seconds if any(pod.running for pod in pods) else ENOUGH
+        reading = self.runs.get(key, folder, max(must, wanted))
+        return reading if reading and reading.asked >= must else None
+
+    def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:
+        """Do one thing; return whether the rest may be done too."""
+        job = seen.job
+        match action:
+            case WriteStatus():
+                return self._write(key, item, job, action)
+            case RecordEvent():
+                self.api.record_event(job, action, self.clock.now())
+                log(action.message, job=key, reason=action.reason)
+            case MakePlan():
+                self.planner.plan(key, action.request, context_of(self.view, job.namespace))
+            case Enlist():
+                return self._enlist(key, action)
+            case CreateJob():
+                self._create(key, job, action)
+            case DeleteJob():
+                self.api.delete_job(job.namespace, action.name)
+                log("job deleted", job=key, name=action.name)
+            case KillPod():
+                self.api.kill_pod(job.namespace, action.name)
+                log("pod removed", job=key, name=action.name)
+            case LookAgain():
+                self.queue.add_after(key, action.seconds)
+        return True
+
+    def _write(self, key: str, item: Object, job: FineTune, action: WriteStatus) -> bool:
+        try:
+            self.view.written(self.api.write_status(item, action.status))
+        except ConflictError:
+            self.queue.add_after(key, 0.05)  # what we saw was old: the news is on its way
+            return False
+        before = {life.pod for life in job.status.attempts if life.ended is not None}
+        for life in action.status.attempts:
+            if life.ended is not None and life.pod not in before:
+                ATTEMPTS.labels(life.reason).inc()
+        return True
+
+    def _enlist(self, key: str, action: Enlist) -> bool:
+        request, context = action.request, context_of(self.view, key.partition("/")[0])
+        try:
+            enlist(request.folder(action.figures.run_id), request.spec, context)
+        except FtjobError as error:
+            self._failed[key] = Trouble(error.reason, str(error), passing=True)
+            self.queue.add_after(key, self.config.backoff_seconds)
+            return False
+        self._failed.pop(key, None)
+        return True
+
+    def _create(self, key: str, job: FineTune, action: CreateJob) -> None:
+        """Begin an attempt, unless the API server knows of one under way that we have not heard of."""
+        if self._under_way(job):
+            self.queue.add_after(key, 1.0)
+            return
+        manifest = attempt_job(
+            job,
+            action.request,
+            action.figures,
+            self.config,
+            attempt=action.attempt,
+            seconds_before=action.seconds_before,
+            seconds_left=action.seconds_left,
+        )
+        try:
+            self.api.create_job(job.namespace, manifest)
+        except ConflictError:
+            self.queue.add_after(key, 1.0)
+            return
+        BEGUN.inc()
+        log("job created", job=key, name=manifest["metadata"]["name"], attempt=action.attempt)
+
+    def _under_way(self, job: FineTune) -> bool:
+        jobs, pods = self.api.jobs_and_pods(job)
+        open_jobs: list[AttemptJob] = [each for each in map(read_job, jobs) if each.finished is None]
+        live = [pod for pod in map(read_pod, pods) if not pod.over]
+        ended = {pod.job for pod in map(read_pod, pods) if pod.over}
+        return bool(live) or any(each.name not in ended and not each.deleted for each in open_jobs)
+
+
+def _folder(job: FineTune, planned: object) -> str | None:
+    """Return where a run that has not begun will live, as soon as that is known."""
+    run_id = getattr(planned, "run_id", None)
+    output = job.spec.get("output")
+    return f"{str(output).rstrip('/')}/{job.name}/{run_id}" if run_id and output else None

@@ -1,0 +1,33 @@
+"""What `run:NAME` means in a cluster: the FineTuneJob of that name in the same namespace."""
+
+from ftjob.cluster.controller.view import View
+from ftjob.cluster.objects import read_fine_tune
+from ftjob.cluster.status import FineTuneStatus
+from ftjob.errors import BadSpecError
+from ftjob.prepare import Context
+
+
+def context_of(view: View, namespace: str) -> Context:
+    """Return what a spec's words are read against by a controller: nothing is to be trained here."""
+
+    def weights_of(reference: str) -> str:
+        name, _, iteration = reference.partition("@")
+        folder = _run(view, namespace, name, "base.weights").folder
+        kept = f"snapshots/iter_{iteration}.caffemodel" if iteration else "bundle/weights.caffemodel"
+        return f"{folder}/{kept}"
+
+    def accuracy_of(name: str) -> float:
+        accuracy = _run(view, namespace, name, "accept.not_below").accuracy
+        if accuracy is None:
+            raise BadSpecError(f"accept.not_below: {name} has no accuracy yet: wait for it to end")
+        return accuracy
+
+    return Context(weights_of=weights_of, accuracy_of=accuracy_of, to_train=False)
+
+
+def _run(view: View, namespace: str, name: str, field: str) -> FineTuneStatus:
+    item = view.item(f"{namespace}/{name}")
+    status = read_fine_tune(item).status if item else None
+    if status is None or status.folder is None:
+        raise BadSpecError(f"{field}: no FineTuneJob {name} with a run is in namespace {namespace}: name one")
+    return status

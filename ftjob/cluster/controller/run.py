@@ -1,0 +1,183 @@
+"""`ftjob controller`: wait for the Lease, listen, look at what changed, until told to stop."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubernetes import config as kube
+from kubernetes.client import ApiException
+from kubernetes.config.config_exception import ConfigException
+
+from ftjob.cluster.config import Config, load_config
+from ftjob.cluster.controller.api import Api
+from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.election import Election
+from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.logs import log
+from ftjob.cluster.controller.metrics import DOLLARS, ERRORS, JOBS, LEADER, QUEUED, RECONCILE
+from ftjob.cluster.controller.queue import WorkQueue
+from ftjob.cluster.controller.reconcile import Reconciler
+from ftjob.cluster.controller.runs import Planner, RunReader
+from ftjob.cluster.controller.view import View
+from ftjob.cluster.controller.web import serve
+from ftjob.cluster.names import State
+from ftjob.errors import BadSpecError, ExitCode
+from ftjob.nodes import load_nodes
+
+LOOKERS = 4
+RETRY_SECONDS = 2.0
+"""Before an object is looked at again over which the API server failed."""
+STUCK_SECONDS = 120.0
+LEASE = "ftjob-controller"
+LOST = 1
+"""The exit code of a controller that lost its Lease: it must be started anew."""
+
+
+@dataclass(frozen=True)
+class ControllerOptions:
+    """What the command line says."""
+
+    config: Path | None = None
+    namespace: str | None = None
+    """Only objects of this namespace; all of them without."""
+    lease_namespace: str | None = None
+    address: str = "0.0.0.0"
+    port: int = 8080
+
+
+def run_controller(options: ControllerOptions) -> int:
+    """Be a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
+    config, clock = load_config(options.config), Clock()
+    load_cluster()
+    logging.getLogger("kubernetes.informer.informer").setLevel(logging.CRITICAL)  # its errors are counted
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    controller = Controller(config, clock, options.namespace)
+    serve(options.address, options.port, controller.unhealthy, controller.unready, controller.measure)
+    election = Election(LEASE, options.lease_namespace or own_namespace(), own_name(), config.lease_seconds)
+    log("standing by", identity=election.identity)
+    if election.acquire(stopped):
+        LEADER.set(1)
+        log("leading", identity=election.identity)
+        threading.Thread(target=controller.start, name="controller", daemon=True).start()
+        election.keep(stopped, lost)
+        controller.stop()
+        election.release()
+    log("stopped")
+    return ExitCode.DONE
+
+
+class Controller:
+    """The parts of a controller, and how they do."""
+
+    def __init__(self, config: Config, clock: Clock, namespace: str | None) -> None:
+        api = Api()
+        self.queue = WorkQueue()
+        self.view = View(self.queue.add, clock, namespace)
+        self.reconciler = Reconciler(
+            api=api,
+            view=self.view,
+            queue=self.queue,
+            runs=RunReader(self.queue.add, clock),
+            planner=Planner(self.queue.add),
+            hints=Hints(api, clock),
+            clock=clock,
+            config=config,
+            nodes=load_nodes(),
+        )
+        self._since: dict[str, float] = {}
+        self._lookers: list[threading.Thread] = []
+        self._listening = self._leading = False
+
+    def start(self) -> None:
+        """Listen, then look at everything that was heard."""
+        self._leading = True
+        self.view.start()
+        self._listening = True
+        log("listening", jobs=len(self.view.fine_tunes()))
+        for number in range(LOOKERS):
+            thread = threading.Thread(target=self._look, name=f"look-{number}", daemon=True)
+            self._lookers.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the looks that are under way."""
+        self.queue.close()
+        for thread in self._lookers:
+            thread.join(timeout=10)
+
+    def _look(self) -> None:
+        while (taken := self.queue.get()) is not None:
+            key, waited = taken
+            QUEUED.observe(waited)
+            name, begin = threading.current_thread().name, time.monotonic()
+            self._since[name] = begin
+            try:
+                with RECONCILE.time():
+                    self.reconciler.look(key)
+            except Exception as error:  # noqa: BLE001 one object's trouble is not the others'
+                ERRORS.labels(type(error).__name__).inc()
+                log("looked in vain", job=key, error=told(error))
+                self.queue.add_after(key, RETRY_SECONDS)
+            finally:
+                self._since.pop(name, None)
+                self.queue.done(key)
+
+    def unhealthy(self) -> str:
+        """Say what is wrong with this process: a look that does not end."""
+        begins = list(self._since.values())
+        slow = [begin for begin in begins if time.monotonic() - begin > STUCK_SECONDS]
+        return f"{len(slow)} looks are stuck" if slow else ""
+
+    def unready(self) -> str:
+        """Say why this controller could not act; one that stands by is ready to."""
+        return "the API server was not heard yet" if self._leading and not self._listening else ""
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        jobs = self.view.fine_tunes()
+        counts = Counter(job.status.state.value for job in jobs)
+        for state in State:
+            JOBS.labels(state.value).set(counts[state.value])
+        DOLLARS.set(sum(job.status.usd for job in jobs))
+
+
+def told(error: Exception) -> str:
+    """Return an error in one line; the API server's with what it says."""
+    body = error.body if isinstance(error, ApiException) else None
+    return f"{error!r} {body or ''}".strip()[:1000]
+
+
+def load_cluster() -> None:
+    """Find the API server: as a pod does, else by the user's kubeconfig. Raises BadSpecError."""
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            kube.load_incluster_config()
+        else:
+            kube.load_kube_config()
+    except ConfigException as error:
+        raise BadSpecError(f"controller: no cluster is known ({error}): set KUBECONFIG") from None
+
+
+def lost() -> None:
+    """End at once: another controller acts now."""
+    log("the Lease was lost")
+    os._exit(LOST)
+
+
+def own_name() -> str:
+    """Return who we are among the controllers: the pod's name, and something new for every process."""
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+
+
+def own_namespace() -> str:
+    """Return the namespace this controller lives in."""
+    return os.environ.get("POD_NAMESPACE") or "default"

@@ -1,0 +1,167 @@
+"""Controllers as processes on this machine, with the rights that k8s/ gives them and no others."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.status import Figures
+from tests.cluster.bed.cluster import AnyCluster, Manifest
+from tests.cluster.standin import IMAGE
+
+ROOT = Path(__file__).parents[2]
+RUN_ID = "1f3b9c02aa"
+ACCOUNT = "ftjob-controller"
+SETTINGS = {
+    "images": {"caffe_cpu": IMAGE, "caffe_cuda": IMAGE, "torch": IMAGE},
+    "worker": {"pull_policy": "Never", "cpu": "10m", "memory_bytes": 2**25, "disk_bytes": 2**20},
+    "poll_seconds": 1,
+    "progress_seconds": 2,
+    "backoff_seconds": 1,
+    "min_attempt_seconds": 5,
+    "lease_seconds": 3,
+}
+
+
+@dataclass
+class Controllers:
+    """The controllers of one namespace, which may be killed and started, and the jobs they look after."""
+
+    cluster: AnyCluster
+    namespace: str
+    environment: dict[str, str]
+    folder: Path
+    port: int = 0
+    running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start one more."""
+        settings = self.folder / "settings.yaml"
+        settings.write_text(yaml.safe_dump(SETTINGS))
+        words = ["controller", f"--config={settings}", f"--port={self.port}", "--address=127.0.0.1"]
+        where = [f"--namespace={self.namespace}", f"--lease-namespace={self.namespace}"]
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ftjob", *words, *where],
+                env=self.environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+            )
+        self.running.append(process)
+        return process
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> list[int]:
+        """End all of them; return their exit codes."""
+        for process in self.running:
+            process.send_signal(how)
+        codes = [process.wait(30) for process in self.running]
+        self.running.clear()
+        return codes
+
+    def log(self) -> list[dict[str, Any]]:
+        """What they have said."""
+        text = (self.folder / "log").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def submit(self, name: str, **changes: Any) -> None:
+        """Apply a FineTuneJob that is planned already."""
+        self.cluster.apply(fine_tune(name, **changes), namespace=self.namespace)
+
+    def patch(self, name: str, change: Manifest) -> None:
+        """Change a FineTuneJob as its user may."""
+        words = ("patch", "ftj", name, f"--namespace={self.namespace}", "--type=merge")
+        self.cluster.kubectl(*words, f"--patch={json.dumps(change)}")
+
+    def status(self, name: str) -> dict[str, Any]:
+        return dict(self.cluster.get("ftj", name, namespace=self.namespace).get("status") or {})
+
+    def wait(self, name: str, until: Callable[[dict[str, Any]], bool], seconds: float = 90) -> dict[str, Any]:
+        """Return the status that is waited for."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            status = self.status(name)
+            if status and until(status):
+                return status
+            time.sleep(0.2)
+        raise AssertionError(f"{name} after {seconds:g} s: {status}\n{self.log()[-20:]}")
+
+    def wait_for(self, name: str, *words: str, seconds: float = 90) -> dict[str, Any]:
+        """Return the status once its state, or state and reason, is this."""
+        return self.wait(
+            name, lambda status: [status["state"], status["reason"]][: len(words)] == [*words], seconds
+        )
+
+    def names(self, kind: str) -> set[str]:
+        items = self.cluster.get(kind, namespace=self.namespace)["items"]
+        return {item["metadata"]["name"] for item in items}
+
+
+def fine_tune(name: str, *, planned: bool = True, **changes: Any) -> Manifest:
+    """A FineTuneJob on no particular node; sections are laid over."""
+    figures = Figures(run_id=RUN_ID, snapshot_bytes=1000, memory_bytes=2**20, data_bytes=1000)
+    plan = json.dumps(figures.model_dump(mode="json", by_alias=True, exclude_none=True))
+    spec = {
+        "base": {"net": "lenet"},
+        "data": {"train": "s3://data/train", "val": "s3://data/val"},
+        "output": "s3://runs",
+        **changes,
+    }
+    annotations = {ANNOTATION_PLAN: plan} if planned else {}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": spec,
+    }
+
+
+def install(cluster: AnyCluster, namespace: str) -> None:
+    """Give the cluster the definition, and a namespace what k8s/ gives its own: accounts and rights."""
+    base = ROOT / "k8s" / "base"
+    cluster.kubectl("apply", f"--filename={base / 'crd.yaml'}")
+    cluster.kubectl("wait", "--for=condition=Established", "crd/finetunejobs.ftjob.dev", "--timeout=30s")
+    rights = list(yaml.safe_load_all((base / "rbac.yaml").read_text(encoding="utf-8")))
+    cluster.apply(*(each for each in rights if each["kind"] == "ClusterRole"))
+    ours = [each for each in rights if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")]
+    binding = {**ours[-1], "metadata": {"name": "ftjob-jobs"}}
+    binding["roleRef"] = {**binding["roleRef"], "kind": "ClusterRole"}
+    worker = yaml.safe_load((base / "worker.yaml").read_text(encoding="utf-8"))
+    made = json.loads(json.dumps([*ours, binding, worker]))
+    for each in made:
+        for subject in each.get("subjects", []):
+            subject["namespace"] = namespace
+    cluster.apply(*made, namespace=namespace)
+
+
+def as_controller(cluster: AnyCluster, namespace: str, folder: Path) -> AnyCluster:
+    """Return the cluster as the controller's service account sees it."""
+    while not (names := _secrets(cluster, namespace)):
+        time.sleep(0.1)
+    secret = cluster.get("secret", names[0], namespace=namespace)
+    config = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--output=json"))
+    config["users"][0]["user"] = {"token": base64.b64decode(secret["data"]["token"]).decode()}
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return replace(cluster, kubeconfig=path)
+
+
+def _secrets(cluster: AnyCluster, namespace: str) -> list[str]:
+    account = cluster.get("serviceaccount", ACCOUNT, namespace=namespace)
+    return [each["name"] for each in account.get("secrets", [])]
+
+
+def environment_of(cluster: AnyCluster, more: dict[str, str]) -> dict[str, str]:
+    """What a controller on this machine finds in its environment."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, "KUBECONFIG": str(cluster.kubeconfig), **more}

@@ -1,0 +1,59 @@
+"""A worker that trains nothing: it ends when and as its run's name says, and obeys SIGTERM."""
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+IMAGE = "test.local/ftjob/stand-in:1"
+SCRIPT = """#!/bin/sh
+# worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends
+# with the first code, later ones with the second.
+trap 'echo snapshot; exit 10' TERM
+name=$(echo "$1" | cut -d/ -f4)
+code=${name##*-a}; code=${code%%-*}
+if [ "$3" -gt 1 ]; then code=${name##*-b}; code=${code%%-*}; fi
+left=${name##*-s}
+echo "attempt $3 of $name: $left s, then $code"
+while [ "$left" -gt 0 ]; do sleep 1 & wait $!; left=$((left - 1)); done
+exit "$code"
+"""
+
+
+def write_archive(busybox: Path, path: Path) -> Path:
+    """Write the stand-in's image as a docker archive, from a static busybox."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as files:
+        for folder in ("bin", "tmp", "work", "proc", "sys", "dev", "etc"):
+            _add(files, folder, kind=tarfile.DIRTYPE)
+        _add(files, "bin/busybox", busybox.read_bytes())
+        for applet in ("sh", "sleep", "cut", "echo"):
+            _add(files, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox")
+        _add(files, "bin/worker", SCRIPT.encode())
+    digest = hashlib.sha256(layer.getvalue()).hexdigest()
+    settings = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Entrypoint": ["/bin/sh", "-c", 'shift; . /bin/worker "$@"', "sh"], "Env": ["PATH=/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]
+    with tarfile.open(path, "w") as image:
+        _add(image, "config.json", json.dumps(settings).encode())
+        _add(image, "layer.tar", layer.getvalue())
+        _add(image, "manifest.json", json.dumps(manifest).encode())
+    return path
+
+
+def _add(
+    archive: tarfile.TarFile,
+    name: str,
+    content: bytes = b"",
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    link: str = "",
+) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode, member.linkname, member.size = kind, 0o755, link, len(content)
+    archive.addfile(member, io.BytesIO(content))

@@ -1,0 +1,354 @@
+"""The controller on a real cluster, with the rights k8s/ gives it: whole lives, faults, its own death."""
+
+import random
+import signal
+import socket
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.cluster.bed.build import ensure_tools
+from tests.cluster.bed.cluster import Cluster
+from tests.cluster.bed.session import attach
+from tests.cluster.controllers import RUN_ID, Controllers, as_controller, environment_of, fine_tune, install
+from tests.cluster.standin import write_archive
+from tests.storage.servers import Server
+
+KILLS = 12
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in's image."""
+    busybox = ensure_tools() / "root" / "bin" / "busybox"
+    return write_archive(busybox, tmp_path_factory.mktemp("image") / "stand-in.tar")
+
+
+@pytest.fixture(scope="session")
+def with_image(bed: Cluster, archive: Path) -> Cluster:
+    """The cluster that all share, with the stand-in's image on its node."""
+    bed.load_image(archive)
+    return bed
+
+
+@pytest.fixture
+def controllers(
+    with_image: Cluster, namespace: str, swift_server_here: Server, tmp_path: Path
+) -> Iterator[Controllers]:
+    """A namespace with everything installed, and no controller yet."""
+    made = installed(with_image, namespace, swift_server_here, tmp_path)
+    yield made
+    made.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def own_controllers(
+    bed_cache: Path, archive: Path, swift_server_here: Server, tmp_path: Path
+) -> Iterator[Controllers]:
+    """The same on a cluster of its own, which may be broken."""
+    with attach(f"own-{uuid.uuid4().hex[:12]}") as cluster:
+        cluster.load_image(archive)
+        made = installed(cluster, "default", swift_server_here, tmp_path)
+        yield made
+        made.end(signal.SIGKILL)
+
+
+def installed(cluster: Cluster, namespace: str, server: Server, folder: Path) -> Controllers:
+    """Install what k8s/ has into a namespace, and have a bucket for the runs."""
+    install(cluster, namespace)
+    s3 = server.client()
+    if "runs" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket="runs")
+    seen = as_controller(cluster, namespace, folder)
+    more = {**server.environment(), "FTJOB_CACHE": str(folder / "cache")}
+    return Controllers(cluster, namespace, environment_of(seen, more), folder)
+
+
+@pytest.fixture
+def controller(controllers: Controllers) -> Controllers:
+    """The same, with one controller."""
+    controllers.start()
+    return controllers
+
+
+def reasons(status: dict[str, Any]) -> list[str]:
+    return [life["reason"] for life in status["attempts"]]
+
+
+def test_a_job_runs_to_its_end(controller: Controllers) -> None:
+    """From the object to a Job, a pod, an exit code, and a status that adds up; events tell the story."""
+    controller.submit("one-a0-b0-s2")
+    status = controller.wait_for("one-a0-b0-s2", "Succeeded", "Completed")
+    [life] = status["attempts"]
+    events = controller.cluster.get("events", namespace=controller.namespace)["items"]
+    told = {each["reason"] for each in events if each["involvedObject"]["kind"] == "FineTuneJob"}
+
+    assert controller.names("jobs") == {f"one-a0-b0-s2-{RUN_ID[:8]}-1"}
+    assert (life["exitCode"], status["seconds"], status["folder"]) == (
+        0,
+        life["seconds"],
+        f"s3://runs/one-a0-b0-s2/{RUN_ID}",
+    )
+    assert {"Creating", "Running", "Completed"} <= told
+
+
+def test_the_spec_is_in_the_runs_folder_before_a_worker_is(
+    controller: Controllers, swift_server_here: Server
+) -> None:
+    """With every default filled in, so that the worker needs nothing of this cluster."""
+    controller.submit("two-a10-b0-s1", budget={"usd": 1.0})
+    controller.wait_for("two-a10-b0-s1", "Succeeded")
+    key = f"two-a10-b0-s1/{RUN_ID}/spec.yaml"
+    text = swift_server_here.client().get_object(Bucket="runs", Key=key)["Body"].read().decode()
+
+    assert "usd: 1.0" in text
+    assert "base_lr: 0.001" in text
+
+
+def test_attempts_that_end_are_followed_as_the_table_says(controller: Controllers) -> None:
+    """Preempted: at once; crashed: after a pause; diverged: never."""
+    for name in ("taken-a10-b0-s1", "crash-a6-b0-s1", "wild-a7-b0-s1"):
+        controller.submit(name)
+
+    assert reasons(controller.wait_for("taken-a10-b0-s1", "Succeeded")) == ["Preempted", "Completed"]
+    assert reasons(controller.wait_for("crash-a6-b0-s1", "Succeeded")) == ["EngineCrashed", "Completed"]
+    assert reasons(controller.wait_for("wild-a7-b0-s1", "Failed", "Diverged")) == ["Diverged"]
+
+
+def test_crashes_without_progress_end(controller: Controllers) -> None:
+    """After max_retries."""
+    controller.submit("bad-a6-b6-s0", resources={"max_retries": 1})
+
+    status = controller.wait_for("bad-a6-b6-s0", "Failed", "EngineCrashed")
+
+    assert reasons(status) == ["EngineCrashed", "EngineCrashed"]
+
+
+def test_suspend_and_cancel_let_the_worker_end_by_itself(controller: Controllers) -> None:
+    """SIGTERM reaches it, its exit code is heard although the pod goes, and both can be taken back."""
+    name = "held-a0-b0-s5"
+    controller.submit(name)
+    controller.wait_for(name, "Running")
+    controller.patch(name, {"spec": {"suspend": True}})
+    held = controller.wait_for(name, "Suspended")
+    controller.patch(
+        name, {"spec": {"suspend": False}, "metadata": {"annotations": {"ftjob.dev/cancel": "now"}}}
+    )
+    controller.wait_for(name, "Stopped", "Cancelled")
+    controller.patch(name, {"metadata": {"annotations": {"ftjob.dev/cancel": None}}})
+
+    assert reasons(held) == ["Preempted"]
+    assert reasons(controller.wait_for(name, "Succeeded"))[-1] == "Completed"
+
+
+def test_a_job_that_is_deleted_by_hand_is_followed_by_another(controller: Controllers) -> None:
+    """The worker ended as it was told; the next attempt goes on, and never are there two."""
+    name = "hand-a0-b0-s4"
+    controller.submit(name)
+    controller.wait_for(name, "Running")
+    controller.cluster.kubectl(
+        "delete", "job", f"{name}-{RUN_ID[:8]}-1", f"--namespace={controller.namespace}"
+    )
+    status = controller.wait_for(name, "Succeeded")
+
+    assert [life["attempt"] for life in status["attempts"]] == [1, 2]
+
+
+def test_a_budget_ends_a_worker_that_does_not_end_itself(controller: Controllers) -> None:
+    """The pod's own deadline is the backstop: what is spent is the budget and at most one grace period."""
+    budget = {"hours": 8 / 3600}
+    controller.submit("poor-a0-b0-s60", budget=budget)
+    status = controller.wait_for("poor-a0-b0-s60", "Stopped", "BudgetReached")
+
+    assert 8 <= status["seconds"] <= 8 + 15
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "reason", "part"),
+    [
+        ("k80", {"resources": {"node": "p2.xlarge"}}, "NoSuchNode", "NVIDIA K80"),
+        ("wrong", {"solver": {"lr_policy": "exp"}}, "BadSpec", "solver.gamma"),
+        ("path", {"data": {"train": "faces", "val": "s3://data/val"}}, "BadSpec", "data.train"),
+    ],
+)
+def test_why_nothing_runs_is_said_within_ten_seconds(
+    controller: Controllers, name: str, spec: dict[str, Any], reason: str, part: str
+) -> None:
+    """In one sentence, in the status."""
+    controller.submit(name, **spec)
+
+    status = controller.wait(name, lambda status: status["reason"] == reason, seconds=10)
+
+    assert part in status["message"]
+
+
+def test_a_quota_and_a_missing_account_are_named(controller: Controllers) -> None:
+    """The Job cannot make its pod; its events say why, and the status says it too."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none"},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    controller.cluster.apply(quota, namespace=controller.namespace)
+    controller.submit("full-a0-b0-s1")
+    controller.wait("full-a0-b0-s1", lambda status: status["reason"] == "QuotaExceeded", seconds=12)
+    controller.cluster.kubectl("delete", "resourcequota", "none", f"--namespace={controller.namespace}")
+    controller.cluster.kubectl(
+        "delete", "serviceaccount", "ftjob-worker", f"--namespace={controller.namespace}"
+    )
+    controller.submit("anon-a0-b0-s1")
+
+    controller.wait("anon-a0-b0-s1", lambda status: status["reason"] == "NoServiceAccount", seconds=12)
+
+
+def test_an_edit_of_the_run_is_refused_and_one_of_the_budget_is_not(controller: Controllers) -> None:
+    """The condition says so; the run goes on as it began."""
+    name = "edit-a0-b0-s6"
+    controller.submit(name)
+    controller.wait_for(name, "Running")
+    controller.patch(name, {"spec": {"base": {"net": "alexnet"}, "budget": {"usd": 3.0}}})
+
+    def refused(status: dict[str, Any]) -> bool:
+        return any(
+            each["type"] == "EditRefused" and each["status"] == "True" for each in status["conditions"]
+        )
+
+    controller.wait(name, refused, seconds=10)
+    assert reasons(controller.wait_for(name, "Succeeded")) == ["Completed"]
+
+
+def test_the_server_refuses_a_spec_that_the_definition_can_tell_is_wrong(controller: Controllers) -> None:
+    """And names the field, before anything is stored."""
+    cases = [
+        ({"solver": {"base_lr": 0}}, "spec.solver.base_lr"),
+        ({"solver": {"stepsize": "33"}}, "spec.solver.stepsize"),
+        ({"surgery": {"num_output": 1}}, "spec.surgery.num_output"),
+        ({"engine": "tensorflow"}, "spec.engine"),
+    ]
+    for change, field in cases:
+        with pytest.raises(RuntimeError, match=field.replace(".", r"\.")):
+            controller.submit("refused", **change)
+    with pytest.raises(RuntimeError, match=r"metadata\.name"):
+        controller.cluster.apply(fine_tune("n" * 41), namespace=controller.namespace)
+
+
+def test_unions_that_the_definition_cannot_spell_out_pass_the_server(controller: Controllers) -> None:
+    """A number or a share, a word or a group: the object keeps them as they were written."""
+    written = {
+        "surgery": {"freeze": {"up_to": "conv1"}, "num_output": "auto", "heads": ["loss3/classifier"]},
+        "solver": {"stepsize": "33%", "snapshot": 10, "test_interval": "12.5%"},
+    }
+    controller.submit("union", suspend=True, **written)
+    kept = controller.cluster.get("ftj", "union", namespace=controller.namespace)["spec"]
+
+    assert {section: kept[section] for section in written} == written
+    assert controller.wait_for("union", "Suspended")["conditions"][0]["status"] == "True"
+
+
+def test_two_controllers_are_one(controllers: Controllers) -> None:
+    """The second stands by; the first, told to stop, gives the Lease back, and the second takes over."""
+    controllers.start()
+    controllers.submit("pair-a0-b0-s6")
+    controllers.wait_for("pair-a0-b0-s6", "Running")
+    second = controllers.start()
+    time.sleep(2)
+    first = controllers.running.pop(0)
+    first.terminate()
+
+    assert first.wait(15) == 0
+    assert controllers.running == [second]
+    assert reasons(controllers.wait_for("pair-a0-b0-s6", "Succeeded")) == ["Completed"]
+
+
+class PodWatch(threading.Thread):
+    """Looks all the time how many workers of each job are alive."""
+
+    def __init__(self, controllers: Controllers) -> None:
+        super().__init__(daemon=True)
+        self.controllers, self.most, self.over = controllers, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.is_set():
+            counts: dict[str, int] = {}
+            for pod in self.controllers.cluster.get("pods", namespace=self.controllers.namespace)["items"]:
+                states = pod["status"].get("containerStatuses") or [{"state": {}}]
+                if "running" in states[0]["state"]:
+                    job = pod["metadata"]["labels"]["ftjob.dev/job"]
+                    counts[job] = counts.get(job, 0) + 1
+            self.most = max([self.most, *counts.values()])
+            time.sleep(0.2)
+
+
+def test_a_controller_that_is_killed_at_any_moment_is_continued(controllers: Controllers) -> None:
+    """SIGKILL at random moments of lives with several attempts: one worker at a time, and the right ends."""
+    rng = random.Random(7)
+    names = ["kill-a10-b0-s4", "kill-a6-b0-s3", "kill-a0-b0-s8", "kill-a7-b0-s2"]
+    watch = PodWatch(controllers)
+    watch.start()
+    controllers.start()
+    for number in range(KILLS):
+        if number < len(names):
+            controllers.submit(names[number])
+        time.sleep(rng.uniform(0.1, 4.0))
+        controllers.end(signal.SIGKILL)
+        controllers.start()
+    ends = [controllers.wait(name, lambda status: "completionTime" in status) for name in names]
+    watch.over.set()
+
+    assert [status["state"] for status in ends] == ["Succeeded", "Succeeded", "Succeeded", "Failed"]
+    assert [reasons(status) for status in ends] == [
+        ["Preempted", "Completed"],
+        ["EngineCrashed", "Completed"],
+        ["Completed"],
+        ["Diverged"],
+    ]
+    assert watch.most == 1
+    assert len(controllers.names("jobs")) == 6
+
+
+def test_an_api_server_that_is_away_is_waited_for(own_controllers: Controllers) -> None:
+    """It restarts under a running job; a controller that loses its Lease is started anew, as pods are."""
+    name, ours = "away-a0-b0-s6", own_controllers
+    assert isinstance(ours.cluster, Cluster)
+    ours.start()
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    ours.cluster.stop("apiserver")
+    time.sleep(1)
+    ours.cluster.start("apiserver")
+    while not ours.cluster.kubectl("get", "--raw=/readyz", check=False):
+        time.sleep(0.2)
+    if ours.running[0].poll() is not None:
+        ours.start()
+
+    assert reasons(ours.wait_for(name, "Succeeded")) == ["Completed"]
+
+
+def test_metrics_and_probes_are_served(controllers: Controllers) -> None:
+    """By a controller that leads; Prometheus' own parser reads what is told."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controllers.port = port
+    controllers.start()
+    controllers.submit("seen-a0-b0-s1")
+    controllers.wait_for("seen-a0-b0-s1", "Succeeded")
+    read = {
+        page: urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}").read()
+        for page in ("metrics", "readyz")
+    }
+    metrics = {family.name: family for family in text_string_to_metric_families(read["metrics"].decode())}
+
+    assert read["readyz"] == b"ok\n"
+    assert {"ftjob_jobs", "ftjob_attempts_ended", "ftjob_api_requests", "ftjob_reconcile_seconds"} <= set(
+        metrics
+    )
+    states = {sample.labels["state"]: sample.value for sample in metrics["ftjob_jobs"].samples}
+    assert states["Succeeded"] == 1

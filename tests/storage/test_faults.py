@@ -1,0 +1,185 @@
+"""What breaks on the way is mended or told: dying servers, spoilt answers, full disks."""
+
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ftjob.errors import StorageError
+from ftjob.storage import DamagedError, Transfer, download, open_store
+from ftjob.storage.store import ignore
+from tests.storage.proxy import Fate, proxied
+from tests.storage.servers import Bucket, Swift, fresh_bucket
+
+MIB = 1 << 20
+KILLS = 2
+"""Times that a server is killed in one transfer."""
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """A file of five parts."""
+    path = tmp_path / "weights"
+    path.write_bytes(random.Random(2).randbytes(34 * MIB + 1))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many ranges in a file, so that a fault meets some of them."""
+    monkeypatch.setattr(download, "RANGE", MIB)
+
+
+def spoil_one_in_five(seed: int, kinds: list[Fate]) -> "list[Fate]":
+    """Return the fates of a thousand requests."""
+    chance = random.Random(seed)
+    return [chance.choice(kinds) if chance.random() < 0.2 else "pass" for _ in range(1000)]
+
+
+@pytest.mark.parametrize("kinds", [["refuse"], ["cut"], ["refuse", "cut"]], ids=["503", "cut", "both"])
+def test_spoilt_requests_are_made_again(
+    s3: Bucket, kinds: list[Fate], big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of about 100 requests 20 % are spoilt: everything arrives, create says the truth, no part is left."""
+    fates = spoil_one_in_five(7, kinds)
+    with proxied(s3.server.endpoint, lambda _: fates.pop()) as (endpoint, proxy):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        store = open_store(s3.uri)
+        for number in range(12):
+            store.write("small", b"%d" % number)
+            assert store.read("small") == b"%d" % number
+            assert store.create(f"claim-{number}", b"")
+            assert not store.create(f"claim-{number}", b"")
+        store.upload(big, "weights")
+        store.download("weights", tmp_path / "again")
+
+    assert len(proxy.spoilt) >= 10
+    assert (tmp_path / "again").read_bytes() == big.read_bytes()
+    assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.name)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_server_that_comes_back_is_waited_for(
+    own_swift: Swift, direction: str, big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed twice in the midst of a transfer, and started a second later: the file arrives whole."""
+    for bucket in fresh_bucket(own_swift.start(), monkeypatch):
+        store = open_store(bucket.uri)
+        outages = threading.Thread(target=fail_now_and_then, args=(own_swift,))
+
+        def begin(transfer: Transfer, outages: threading.Thread = outages) -> None:
+            if outages.ident is None:
+                outages.start()
+
+        uploading, downloading = (begin, ignore) if direction == "up" else (ignore, begin)
+        store.upload(big, "weights", progress=uploading)
+        store.download("weights", tmp_path / "again", progress=downloading)
+        outages.join()
+
+        assert (tmp_path / "again").read_bytes() == big.read_bytes()
+
+
+def fail_now_and_then(server: Swift) -> None:
+    """Kill a server and start it again, several times."""
+    for _ in range(KILLS):
+        server.kill()
+        time.sleep(0.5)
+        server.start()
+        time.sleep(0.2)
+
+
+def test_a_server_that_stays_away_is_told_after_the_deadline(
+    s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it refuses connections or swallows them; the sentence names it and how long it was tried."""
+    monkeypatch.setenv("FTJOB_STORAGE_DEADLINE", "2")
+    with proxied(s3.server.endpoint, lambda _: time.sleep(60) or "pass") as (silent, _):
+        for endpoint in ("http://127.0.0.1:9", silent):
+            monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+            store = open_store(s3.uri)
+            start = time.monotonic()
+            with pytest.raises(
+                StorageError, match=rf"^{s3.uri}/k: {endpoint} cannot be reached .* after 2 s"
+            ):
+                store.write("k", b"")
+            assert 1 < time.monotonic() - start < 20
+
+
+def test_an_interrupted_download_goes_on_where_a_range_failed(
+    s3: Bucket, big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten of 35 ranges are cut once: only those are asked for again."""
+    open_store(s3.uri).upload(big, "weights")
+    asked: list[str] = []
+
+    def fate(head: str) -> Fate:
+        asked.append(head)
+        return "cut" if 5 <= len(asked) < 15 else "pass"
+
+    with proxied(s3.server.endpoint, fate) as (endpoint, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        open_store(s3.uri).download("weights", tmp_path / "again")
+
+    gets = [head for head in asked if head.startswith("GET")]
+    assert 36 <= len(gets) <= 35 + 10
+    assert (tmp_path / "again").read_bytes() == big.read_bytes()
+
+
+def test_an_object_replaced_meanwhile_is_not_mixed(s3: Bucket, big: Path, tmp_path: Path) -> None:
+    """Ranges of two versions make a file that never was: an error instead."""
+    store = open_store(s3.uri)
+    store.upload(big, "weights")
+    other = tmp_path / "other"
+    other.write_bytes(bytes(big.stat().st_size))
+
+    def replace(transfer: Transfer) -> None:
+        if transfer.done == MIB:
+            store.upload(other, "weights")
+
+    with pytest.raises(StorageError, match="was replaced while it was being downloaded: try again"):
+        store.download("weights", tmp_path / "again", progress=replace)
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("size", [1000, 20 * MIB], ids=["one piece", "parts"])
+def test_a_byte_flipped_on_the_servers_disk_is_found(
+    own_swift: Swift, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The digest that goes with a file names it."""
+    path = tmp_path / "weights"
+    path.write_bytes(random.Random(3).randbytes(size))
+    for bucket in fresh_bucket(own_swift.start(), monkeypatch):
+        store = open_store(bucket.uri)
+        store.upload(path, "weights")
+        digest = store.download("weights", tmp_path / "again")
+        stored = max(own_swift.folder.glob("devices/**/*.data"), key=lambda each: each.stat().st_size)
+        flip_a_byte(stored)
+
+        with pytest.raises(DamagedError, match=rf"^{bucket.uri}/weights: its SHA-256 is .* upload it again"):
+            store.download("weights", tmp_path / "again", sha256=digest)
+
+
+def flip_a_byte(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_full_disk_is_told_and_left_as_it_was(s3: Bucket, big: Path, small_disk: Path) -> None:
+    """34 MiB onto a disk of four: the sentence names the file; nothing half-written stays."""
+    store = open_store(s3.uri)
+    store.upload(big, "weights")
+
+    with pytest.raises(
+        StorageError, match=r"small/weights: cannot be written \(No space left on device\): free"
+    ):
+        store.download("weights", small_disk / "weights")
+    assert list(small_disk.iterdir()) == []
+    with pytest.raises(
+        StorageError, match=r"small/weights: cannot be written \(No space left on device\): free"
+    ):
+        open_store(str(small_disk)).upload(big, "weights")
+    assert list(small_disk.iterdir()) == []

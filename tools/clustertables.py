@@ -1,0 +1,50 @@
+"""Tables of docs/kubernetes.md: what follows an end, what an administrator sets."""
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+
+from ftjob.cluster.config import Config
+from ftjob.cluster.ends import ALL, BY_EXIT_CODE
+from ftjob.cluster.names import Condition
+
+
+def retries() -> str:
+    """Return the table of how attempts end and what follows."""
+    codes = {end.reason: str(int(code)) for code, end in BY_EXIT_CODE.items()}
+    rows = [f"| {end.reason} | {codes.get(end.reason, '')} | {end.told} | {end.then.value} |" for end in ALL]
+    head = ["| Reason | Exit code | What happened | What follows |", "| --- | ---: | --- | --- |"]
+    return "\n".join([*head, *rows, ""])
+
+
+def settings() -> str:
+    """Return the table of the controller's settings."""
+    rows = [f"| `{name}` | `{default}` | {about} |" for name, default, about in _fields(Config, "")]
+    return "\n".join(["| Setting | Default | Meaning |", "| --- | --- | --- |", *rows, ""])
+
+
+def conditions() -> str:
+    """Return the list of a FineTuneJob's conditions."""
+    about = {
+        Condition.ACCEPTED: "the spec can be run; else the message names the field",
+        Condition.RUNNING: "a worker runs; else reason and message say why none does",
+        Condition.SUSPENDED: "`suspend` holds the run",
+        Condition.EDITED: "a part of the spec was changed that a run keeps (reason ImmutableField)",
+        Condition.COMPLETE: "the run reached its end",
+        Condition.FAILED: "it ended for a reason that another attempt would not mend",
+        Condition.ENDED: "nothing will change by itself: complete, failed, or stopped by budget or cancel",
+    }
+    return "\n".join([*(f"- `{each}`: {about[each]}" for each in Condition), ""])
+
+
+def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object, str]]:
+    for name, field in model.model_fields.items():
+        default = field.get_default()
+        if isinstance(default, BaseModel):
+            yield from _fields(type(default), f"{prefix}{name}.")
+        else:
+            yield (
+                f"{prefix}{name}",
+                "null" if default is None else default,
+                " ".join((field.description or "").split()),
+            )
