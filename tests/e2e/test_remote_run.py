@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ftjob import local, runs
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.storage import Store, open_store
 from tests.e2e.jobs import Job
 from tests.storage.servers import Bucket
