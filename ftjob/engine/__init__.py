@@ -36,6 +36,15 @@ class SnapshotFiles:
     solverstate: Path
 
 
+class Writing(Protocol):
+    """A snapshot that is being written while the engine goes on."""
+
+    def wait(self) -> SnapshotFiles:
+        """Return its files once they are whole. Raises StorageError where they could not be written; nothing
+        half-written is left then."""
+        ...
+
+
 class Process(Protocol):
     """Something that may live in another process, and must be closed."""
 
@@ -84,6 +93,13 @@ class Engine(Process, Protocol):
 
         Under temporary names, on disk (fsync), then renamed. Raises StorageError where the disk is full;
         nothing half-written is left.
+        """
+        ...
+
+    def begin_snapshot(self, directory: Path) -> Writing:
+        """Take a snapshot of this moment, which is written while the engine goes on where it can do that.
+
+        Waits for the one before. Raises StorageError where there is no room for the files.
         """
         ...
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ftjob.engine import SnapshotFiles
+from ftjob.engine import Writing
 from ftjob.errors import FtjobError, StorageError
 from ftjob.layout import RunFolder
 from ftjob.storage import Store
@@ -47,7 +47,7 @@ class Saver:
         self._folder, self._remote = folder, remote
         self._patience, self._retry = patience_seconds, retry_seconds
         self._changed = threading.Condition()
-        self._taken: list[tuple[SnapshotFiles, int, Evaluation | None]] = []
+        self._taken: list[tuple[Writing, int, Evaluation | None]] = []
         self._waiting: list[Snapshot] = []
         """Complete on disk, not yet in the store."""
         self.complete = list(found)
@@ -62,10 +62,10 @@ class Saver:
         self._thread = threading.Thread(target=self._work, name="saver", daemon=True)
         self._thread.start()
 
-    def take(self, written: SnapshotFiles, images_seen: int, test: Evaluation | None) -> None:
-        """Take over two files that are whole on disk."""
+    def take(self, writing: Writing, images_seen: int, test: Evaluation | None) -> None:
+        """Take over two files that are being written."""
         with self._changed:
-            self._taken.append((written, images_seen, test))
+            self._taken.append((writing, images_seen, test))
             self._changed.notify_all()
 
     def check(self) -> None:
@@ -117,8 +117,8 @@ class Saver:
     def _write_records(self) -> None:
         """Write the records of what was taken."""
         while self._taken:
-            written, images_seen, test = self._taken[0]
-            done = snapshots.complete(self._folder, written, images_seen, test)
+            writing, images_seen, test = self._taken[0]
+            done = snapshots.complete(self._folder, writing.wait(), images_seen, test)
             with self._changed:
                 self._taken.pop(0)
                 (self._waiting if self._remote else self.complete).append(done)

@@ -117,9 +117,10 @@ class Training:
         """Write a snapshot; what makes it count goes on beside the training. Raises StorageError."""
         self.recorder.update(stage="snapshot")
         begin = time.monotonic()
-        written = self.engine.snapshot(self.home.snapshots_folder())
-        self.home.saver.take(written, written.iteration * self.plan.images_per_iteration, self.last_test)
-        self.last_snapshot = written.iteration
+        writing = self.engine.begin_snapshot(self.home.snapshots_folder())
+        images_seen = self.engine.iteration * self.plan.images_per_iteration
+        self.home.saver.take(writing, images_seen, self.last_test)
+        self.last_snapshot = self.engine.iteration
         self.snapshot_seconds = time.monotonic() - begin
 
     def must_end(self) -> bool:

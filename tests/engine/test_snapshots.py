@@ -8,7 +8,8 @@ import pytest
 
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.engine.caffe.process.snapshotfile import field_numbers, learned_net
-from ftjob.errors import BadNetError, EngineError, StorageError
+from ftjob.engine.caffe.writing import CaffeWriting
+from ftjob.errors import BadNetError, StorageError
 from ftjob.net.proto.caffe_pb2 import SolverState
 from tests.engine import nets
 from tests.engine.conftest import Job, Open
@@ -64,7 +65,7 @@ def test_a_full_disk_is_refused_and_the_engine_lives(job: Job, opened: Open, sma
 
 
 def test_a_disk_that_fills_meanwhile_leaves_nothing(job: Job, opened: Open, tmp_path: Path):
-    """Caffe dies of a write that fails; what is told is the disk, and nothing half-written stays."""
+    """Caffe dies of a write that fails: the writer's. The disk is told, nothing half-written stays."""
     engine = opened(job(WIDE))
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / ".partial_iter_0.caffemodel").symlink_to("/dev/full")
@@ -73,8 +74,7 @@ def test_a_disk_that_fills_meanwhile_leaves_nothing(job: Job, opened: Open, tmp_
         engine.snapshot(tmp_path / "kept")
 
     assert not list((tmp_path / "kept").iterdir())
-    with pytest.raises(EngineError, match="the engine ended before: "):
-        engine.step(1)
+    assert engine.step(1)
 
 
 def test_an_end_that_is_missing_is_noticed(job: Job, opened: Open, tmp_path: Path):
@@ -129,3 +129,53 @@ def test_a_snapshot_of_another_net_is_refused(job: Job, opened: Open, tmp_path: 
 
     with pytest.raises(BadNetError, match="layer fc has shape 3 36 in the weights and 3 64 in the net"):
         other.restore(kept.solverstate, kept.caffemodel)
+
+
+def test_a_snapshot_is_of_the_moment_it_was_begun(job: Job, opened: Open, tmp_path: Path):
+    """The engine goes on while it is written, and what is written is what a standing engine would have."""
+    standing, going = opened(job(WIDE, momentum=0.9)), opened(job(WIDE, momentum=0.9))
+    (tmp_path / "standing").mkdir()
+    (tmp_path / "going").mkdir()
+    standing.step(3)
+    going.step(3)
+    wanted = standing.snapshot(tmp_path / "standing")
+
+    writing = going.begin_snapshot(tmp_path / "going")
+    going.step(40)
+    kept = writing.wait()
+
+    assert kept.caffemodel.read_bytes() == wanted.caffemodel.read_bytes()
+    states = [SolverState.FromString(each.solverstate.read_bytes()) for each in (kept, wanted)]
+    assert states[0].history == states[1].history
+    assert states[0].iter == 3
+
+
+def test_a_snapshot_begun_at_the_end_is_whole_when_the_engine_is_closed(
+    job: Job, opened: Open, tmp_path: Path
+):
+    """Closing waits for what is being written."""
+    engine = opened(job(WIDE))
+    engine.step(1)
+    engine.begin_snapshot(tmp_path)
+
+    engine.close()
+
+    assert len(field_numbers(tmp_path / "iter_1.solverstate")) > 0
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_writer_that_is_killed_is_told_and_the_engine_goes_on(job: Job, opened: Open, tmp_path: Path):
+    """Caffe ends its process when a disk is full: that of the writer, not that of the training."""
+    engine = opened(job(WIDE))
+    engine.step(1)
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    writing = engine.begin_snapshot(folder)
+    assert isinstance(writing, CaffeWriting)
+    writing.kill()
+
+    with pytest.raises(StorageError, match="its writer died"):
+        writing.wait()
+    assert not list(folder.iterdir())
+    assert engine.step(1)[0].iteration == 2
+    assert engine.snapshot(folder).iteration == 2

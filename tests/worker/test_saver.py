@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,22 @@ def remote(slow: Slow) -> Iterator[Remote]:
         yield Remote(store, lease)
 
 
-def written(folder: RunFolder, iteration: int) -> SnapshotFiles:
+@dataclass(frozen=True)
+class Written:
+    """A Writing that is done."""
+
+    files: SnapshotFiles
+
+    def wait(self) -> SnapshotFiles:
+        return self.files
+
+
+def written(folder: RunFolder, iteration: int) -> Written:
     """Write what the engine would."""
     files = SnapshotFiles(iteration, folder.caffemodel(iteration), folder.solverstate(iteration))
     for path in (files.caffemodel, files.solverstate):
         path.write_bytes(f"{path.name}\n".encode() * 100)
-    return files
+    return Written(files)
 
 
 def judged(iteration: int, accuracy: float) -> Evaluation:

@@ -11,16 +11,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, DeployNet, Engine, Iteration, SnapshotFiles
+from ftjob.engine import Blobs, DeployNet, Engine, Iteration, SnapshotFiles, Writing
 from ftjob.engine.caffe.child import Child
 from ftjob.engine.caffe.installed import find_caffe
-from ftjob.engine.caffe.process.snapshotfile import field_numbers
+from ftjob.engine.caffe.process.snapshotfile import PARTIAL, field_numbers
+from ftjob.engine.caffe.writing import CaffeWriting, sweep
 from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError, StorageError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.prototxt import parse_solver, to_text
 
-PARTIAL = ".partial"
-"""Begins the names of a snapshot's files until they are whole."""
 NEVER = 2**31 - 1
 """A test interval no run reaches; where there is a TEST net Caffe wants one (Solver::InitTestNets)."""
 PROBE_NET = """
@@ -63,7 +62,7 @@ def open_engine(
                 )
     finally:
         os.close(prefix_fd)
-    return CaffeEngine(child, prefix_fd)
+    return CaffeEngine(child, prefix_fd, gpu)
 
 
 def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:
@@ -131,9 +130,10 @@ class _Held:
 class CaffeEngine(_Held):
     """An Engine: see there."""
 
-    def __init__(self, child: Child, prefix_fd: int) -> None:
+    def __init__(self, child: Child, prefix_fd: int, gpu: int | None) -> None:
         super().__init__(child)
-        self._prefix_fd = prefix_fd
+        self._prefix_fd, self._gpu = prefix_fd, gpu
+        self._writing: CaffeWriting | None = None
         self._iteration = 0
         self._stepping = False
 
@@ -179,19 +179,32 @@ class CaffeEngine(_Held):
         return self.child.call("test", images=images, blobs=list(blobs))[1]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
+        return self.begin_snapshot(directory).wait()
+
+    def begin_snapshot(self, directory: Path) -> Writing:
         self._settle()
+        self._finish_writing()
         directory = directory.absolute()
+        apart = self._gpu is None
         try:
-            reply, _ = self.child.call("snapshot", directory=str(directory), prefix_fd=self._prefix_fd)
+            reply, _ = self.child.call(
+                "snapshot", directory=str(directory), prefix_fd=self._prefix_fd, apart=apart
+            )
         except StorageError as error:
+            sweep(directory)
             raise StorageError(f"no snapshot could be written into {directory}: {error}") from error
-        finally:
-            for left in directory.glob(f"{PARTIAL}_iter_*"):
-                left.unlink()
-        stem = directory / f"iter_{reply['iteration']}"
-        return SnapshotFiles(
-            reply["iteration"], stem.with_suffix(".caffemodel"), stem.with_suffix(".solverstate")
-        )
+        self._writing = CaffeWriting(directory, reply["iteration"], reply.get("pid"))
+        return self._writing
+
+    def _finish_writing(self) -> None:
+        """Wait for the last snapshot, whose failure is told to who waits for it."""
+        if self._writing:
+            with contextlib.suppress(StorageError):
+                self._writing.wait()
+
+    def close(self) -> None:
+        self._finish_writing()
+        super().close()
 
     def restore(self, solverstate: Path, caffemodel: Path) -> None:
         state, model = _whole(solverstate), _whole(caffemodel)

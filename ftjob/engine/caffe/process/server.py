@@ -17,13 +17,13 @@ from importlib import machinery, util
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, Optional
 
 if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import deploy, training, wire
+    from ftjob.engine.caffe.process import deploy, parent, training, wire
 else:  # a script's own folder is on its path
     import deploy
+    import parent
     import training
     import wire
 
-PR_SET_PDEATHSIG = 1
 GLOG_MINLOGLEVEL = "_ZN3fLI17FLAGS_minloglevelE"
 TEST = 1
 """The value of Phase.TEST in caffe.proto."""
@@ -105,23 +105,16 @@ def log_warnings_only(caffe: Any) -> None:
     level.value = 1
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when the one that started it ends, and let nobody else stop it."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the process that wanted Caffe is gone")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
-
-
 def ignore_signals() -> None:
     """Leave it to the parent when to stop: Ctrl-C and SIGTERM are for it to answer."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
 
 
-def main(requests_fd: int, replies_fd: int, parent: int) -> None:
+def main(requests_fd: int, replies_fd: int, parent_pid: int) -> None:
     """Answer requests until the pipe ends."""
-    die_with(parent)
+    parent.die_with(parent_pid)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
     # requests have no buffer: what came is to be seen by `halted`
     with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
         ignore_signals()

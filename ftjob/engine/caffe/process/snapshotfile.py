@@ -17,7 +17,15 @@ HISTORY = 3
 LAYER = 100
 """NetParameter.layer."""
 
+PARTIAL = ".partial"
+"""What a snapshot's files are called until they are whole: ".partial_iter_<N>.caffemodel"."""
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+
+
+def answer_name(iteration: int) -> str:
+    """Return the name of the file in which a writer says how it ended."""
+    return "%s_iter_%d.json" % (PARTIAL, iteration)
 
 
 def learned_net(solverstate: Path) -> str:

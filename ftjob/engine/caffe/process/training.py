@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,15 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional
 
 if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import snapshotfile, wire
+    from ftjob.engine.caffe.process import parent, snapshotfile, wire
     from ftjob.engine.caffe.process.nets import Collected, Net
 else:
+    import parent
     import snapshotfile
     from nets import Collected, Net
 
 TELL_SECONDS = 0.2
-PARTIAL = ".partial"
-"""What a snapshot's files are called until they are whole: ".partial_iter_<N>.caffemodel"."""
 
 
 class StorageError(Exception):
@@ -33,6 +33,9 @@ class Training:
         self.iter_size = iter_size
         self.train = Net(solver.net)
         self.tests = [Net(net) for net in solver.test_nets]
+        self.pid = os.getpid()
+        self.writer = 0
+        """The process that writes the last snapshot, or wrote it; 0 where there is none to wait for."""
         for each in [self.train] + self.tests if weights else []:
             each.net.copy_from(weights)
 
@@ -80,19 +83,52 @@ class Training:
             collected.take(first, batch)
         return {}, collected.arrays()
 
-    def snapshot(self, directory: str, prefix_fd: int) -> wire.Frame:
-        """Write both files under temporary names into the directory that prefix_fd is made to stand for."""
+    def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
+        """Write both files under temporary names into the directory that prefix_fd is made to stand for.
+
+        With `apart` a copy of this process does it, which shares the memory as it is now, while this one goes
+        on. Its answer is a file, the last thing it writes. Only for the CPU: a GPU's memory is not copied.
+        """
         folder = Path(directory)
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._check_space(fd)
-            os.dup2(fd, prefix_fd)
-            self.solver.snapshot()
-            self._finish(folder)
-            os.fsync(fd)
+            if not apart:
+                self._write(folder, fd, prefix_fd)
+                return {"iteration": self.solver.iter}, {}
+            self._reap()
+            self.writer = os.fork()
+            if not self.writer:
+                self._write_apart(folder, fd, prefix_fd)
         finally:
             os.close(fd)
-        return {"iteration": self.solver.iter}, {}
+        return {"iteration": self.solver.iter, "pid": self.writer}, {}
+
+    def _reap(self) -> None:
+        """Let go of the last writer, which has ended: its answer was waited for."""
+        if self.writer:
+            os.waitpid(self.writer, 0)
+            self.writer = 0
+
+    def _write_apart(self, folder: Path, fd: int, prefix_fd: int) -> None:
+        """In the copy of this process: write, leave the answer, end."""
+        try:
+            parent.die_with(self.pid)
+            error = ""
+            try:
+                self._write(folder, fd, prefix_fd)
+            except (StorageError, OSError) as failure:
+                error = str(failure)
+            answer = folder / snapshotfile.answer_name(self.solver.iter)
+            answer.write_text(json.dumps({"error": error}))
+        finally:
+            os._exit(0)
+
+    def _write(self, folder: Path, fd: int, prefix_fd: int) -> None:
+        os.dup2(fd, prefix_fd)
+        self.solver.snapshot()
+        self._finish(folder)
+        os.fsync(fd)
 
     def _check_space(self, fd: int) -> None:
         """Refuse where the files would not fit: Caffe's own way to say so is to end the process."""
@@ -109,7 +145,7 @@ class Training:
         """Check, sync and rename what Caffe wrote: the weights first, then the state that names them."""
         for kind in ("caffemodel", "solverstate"):
             name = "_iter_%d.%s" % (self.solver.iter, kind)
-            partial, final = folder / (PARTIAL + name), folder / name[1:]
+            partial, final = folder / (snapshotfile.PARTIAL + name), folder / name[1:]
             self._check_whole(partial)
             if kind == "solverstate":
                 snapshotfile.set_learned_net(partial, final.with_suffix(".caffemodel"))

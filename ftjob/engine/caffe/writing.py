@@ -1,0 +1,64 @@
+"""A snapshot on its way to the disk: written by a copy of the engine, watched from here."""
+
+import json
+import os
+import select
+import signal
+import threading
+from pathlib import Path
+
+from ftjob.engine import SnapshotFiles
+from ftjob.engine.caffe.process.snapshotfile import PARTIAL, answer_name
+from ftjob.errors import StorageError
+
+PATIENCE_SECONDS = 1800.0
+"""After which a writer is taken to be stuck, and killed: a slow disk writes 100 GB meanwhile."""
+
+
+class CaffeWriting:
+    """A Writing: see there. May be waited for by several threads, and any number of times."""
+
+    def __init__(self, directory: Path, iteration: int, pid: int | None) -> None:
+        """`pid` is the writer's; None where the files are whole already."""
+        stem = directory / f"iter_{iteration}"
+        self._directory = directory
+        self._files = SnapshotFiles(
+            iteration, stem.with_suffix(".caffemodel"), stem.with_suffix(".solverstate")
+        )
+        self._lock = threading.Lock()
+        self._error: str | None = None if pid else ""
+        self._process = os.pidfd_open(pid) if pid else -1
+
+    def wait(self) -> SnapshotFiles:
+        with self._lock:
+            if self._error is None:
+                self._error = self._watch()
+                sweep(self._directory)
+        if self._error:
+            raise StorageError(f"no snapshot could be written into {self._directory}: {self._error}")
+        return self._files
+
+    def kill(self) -> None:
+        """End the writer."""
+        signal.pidfd_send_signal(self._process, signal.SIGKILL)
+
+    def _watch(self) -> str:
+        """Return what was wrong when the writer has ended, or an empty text."""
+        try:
+            ended = select.select([self._process], [], [], PATIENCE_SECONDS)[0]
+            if not ended:
+                self.kill()
+                return f"its writer was at it for {PATIENCE_SECONDS:.0f} s: is the disk stuck?"
+        finally:
+            os.close(self._process)
+        try:
+            answer = (self._directory / answer_name(self._files.iteration)).read_text(encoding="utf-8")
+            return str(json.loads(answer)["error"])
+        except (OSError, ValueError):
+            return "its writer died, as Caffe does when the disk is full: make room and submit again"
+
+
+def sweep(directory: Path) -> None:
+    """Remove what a writer left."""
+    for left in directory.glob(f"{PARTIAL}_iter_*"):
+        left.unlink()
