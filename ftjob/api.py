@@ -44,12 +44,17 @@ def plan(
 
 
 def init(
-    net: str, data: Path, weights: Path | None = None, out: Path | None = None, *, force: bool = False
+    net: str,
+    data: Path | str,
+    weights: Path | str | None = None,
+    out: Path | None = None,
+    *,
+    force: bool = False,
 ) -> Path:
-    """Write a commented spec for a net and a folder of data, and return its path.
+    """Write a commented spec for a net and a folder of data (paths or URIs), and return its path.
 
-    Raises BadSpecError where the file is there already, BadNetError or BadDataError where net, weights or
-    data will not do.
+    Raises BadSpecError where the file is there already, BadNetError, BadDataError or StorageError where net,
+    weights or data will not do.
     """
     from ftjob.init import write_spec
 

@@ -23,9 +23,11 @@ Explain = Annotated[
 
 
 def init(
-    net: Annotated[str, typer.Option(help="A built-in net, or the path of a prototxt.")],
-    data: Annotated[Path, typer.Option(help="A folder with a folder of images per class, or train and val.")],
-    weights: Annotated[Path | None, typer.Option(help="The .caffemodel to begin with.")] = None,
+    net: Annotated[str, typer.Option(help="A built-in net, or the path or URI of a prototxt.")],
+    data: Annotated[
+        str, typer.Option(help="A folder with a folder of images per class, or train and val: a path or URI.")
+    ],
+    weights: Annotated[str | None, typer.Option(help="The .caffemodel to begin with.")] = None,
     out: Annotated[Path | None, typer.Argument(help="The file to write; else the data's name.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from ftjob import files
-from ftjob.data.dataset import is_image_folder, is_lmdb
+from ftjob.data.dataset import facts_at, is_image_folder, is_lmdb
 from ftjob.data.folder import TRAIN, VAL
-from ftjob.data.read import inspect
+from ftjob.data.objects import Objects, Place, filled_place
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.graph import graph
@@ -21,6 +21,8 @@ from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.prepare import read_net
+from ftjob.storage import is_remote
+from ftjob.storage.inputs import fetch_input, named
 from jobspec import SpecError, parse_spec
 
 DEFAULT_NAME = "fine-tune"
@@ -43,18 +45,22 @@ class Input:
     batch_size: int
 
 
-def write_spec(net: str, data: Path, weights: Path | None, out: Path | None, *, force: bool = False) -> Path:
+def write_spec(
+    net: str, data: Path | str, weights: Path | str | None, out: Path | None, *, force: bool = False
+) -> Path:
     """Write a spec and return its path: `out`, or the data's name with .yaml in the working folder.
 
-    Raises BadSpecError where the file is there already (unless `force`), BadNetError or BadDataError where
-    net, weights or data are not what a spec needs.
+    Net, weights and data are paths or URIs. Raises BadSpecError where the file is there already (unless
+    `force`), BadNetError, BadDataError or StorageError where net, weights or data are not what a spec needs.
     """
-    path = out or Path(f"{_name(data.absolute().name)}.yaml")
+    with named("data.train", BadDataError):
+        place = filled_place(data)
+    path = out or Path(f"{_name(_last(place))}.yaml")
     if path.exists() and not force:
         raise BadSpecError(f"{path}: is there already: give another name, or --force to write over it")
-    if weights is not None and not weights.is_file():
+    if weights is not None and not fetch_input(str(weights), "base.weights", BadNetError).is_file():
         raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
-    text = spec_text(net, data, weights, folder=path.absolute().parent, name=_name(path.stem))
+    text = spec_text(net, place, weights, folder=path.absolute().parent, name=_name(path.stem))
     try:
         parse_spec(text, str(path))
     except SpecError as error:
@@ -63,19 +69,21 @@ def write_spec(net: str, data: Path, weights: Path | None, out: Path | None, *, 
     return path
 
 
-def spec_text(net: str, data: Path, weights: Path | None, *, folder: Path, name: str) -> str:
+def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path, name: str) -> str:
     """Return the text of a spec whose file will lie in a folder. Raises BadNetError or BadDataError."""
-    parsed = read_net(net if net in zoo.NAMES else str(Path(net).absolute())).net
+    itself = net in zoo.NAMES or is_remote(net)
+    parsed = read_net(net if itself else str(Path(net).absolute())).net
     images = _input(net, parsed, tuned=weights is not None)
     train, val = _places(data)
 
-    def place(path: Path) -> str:
-        return _yaml(_relative(path, folder))
+    def place(what: Place | str) -> str:
+        uri = isinstance(what, Objects) or is_remote(str(what))
+        return _yaml(str(what).rstrip("/") if uri else _relative(Path(str(what)), folder))
 
     sections = (
         [(f"# `ftjob plan {name}.yaml` shows what this would do; docs/spec.md has every field.", "")],
         [(f"name: {name}", "")],
-        _base(_yaml(net) if net in zoo.NAMES else place(Path(net)), place(weights) if weights else None),
+        _base(_yaml(net) if net in zoo.NAMES else place(net), place(weights) if weights else None),
         _surgery(parsed),
         _data(images, place(train), place(val) if val else None, _crop(images, train, net)),
         _solver(tuned=weights is not None),
@@ -167,9 +175,13 @@ def _name(text: str) -> str:
     return cleaned or DEFAULT_NAME
 
 
-def _places(data: Path) -> tuple[Path, Path | None]:
+def _last(place: Place) -> str:
+    return place.absolute().name if isinstance(place, Path) else place.name.rpartition("/")[2]
+
+
+def _places(data: Place) -> tuple[Place, Place | None]:
     """(train, val), val None where a share of train is to be kept. Raises BadDataError."""
-    train, val = data / TRAIN, data / VAL
+    train, val = (data / split if isinstance(data, Path) else data.child(split) for split in (TRAIN, VAL))
     if _is_data(train) and _is_data(val):
         return train, val
     if is_image_folder(data):
@@ -182,7 +194,7 @@ def _places(data: Path) -> tuple[Path, Path | None]:
     )
 
 
-def _is_data(path: Path) -> bool:
+def _is_data(path: Place) -> bool:
     return is_lmdb(path) or is_image_folder(path)
 
 
@@ -207,11 +219,11 @@ def _batch_size(net: NetParameter) -> int:
     return next((size for size in sizes if size), BATCH_SIZE)
 
 
-def _crop(images: Input, train: Path, net: str) -> int | None:
+def _crop(images: Input, train: Place, net: str) -> int | None:
     """The crop, where the stored images are not that size already. Raises BadDataError for smaller ones."""
     if images.crop is None or not is_lmdb(train):
         return images.crop
-    facts = inspect(train)
+    facts = facts_at(train, TRAIN, fetch=False)
     if min(facts.height, facts.width) < images.crop:
         raise BadDataError(
             f"{train}: images are {facts.width}x{facts.height}, and {net} takes {images.crop}x{images.crop}: "

@@ -27,9 +27,9 @@ class BuiltDataset:
     val: DatasetFacts
 
 
-def is_lmdb(path: Path) -> bool:
-    """Say whether a path is the folder of an LMDB."""
-    return (path / DATA_FILE).is_file()
+def is_lmdb(path: Place) -> bool:
+    """Say whether a place is the folder of an LMDB."""
+    return DATA_FILE in path.entries if isinstance(path, Objects) else (path / DATA_FILE).is_file()
 
 
 def is_image_folder(path: Place) -> bool:
@@ -60,7 +60,7 @@ def dataset_for(
 
     def facts(place: Place, split: str) -> DatasetFacts:
         with _named(place, split):
-            return _facts(place, split, progress, fetch=fetch)
+            return facts_at(place, split, progress, fetch=fetch)
 
     if not is_image_folder(train):
         return BuiltDataset(facts(train, TRAIN), facts(val or train, VAL))
@@ -78,7 +78,14 @@ def _named(place: Place, split: str) -> AbstractContextManager[None]:
     return named(f"data.{split}", BadDataError) if isinstance(place, Objects) else nullcontext()
 
 
-def _facts(place: Place, split: str, progress: Callable[[Progress], None], *, fetch: bool) -> DatasetFacts:
+def facts_at(
+    place: Place, split: str, progress: Callable[[Progress], None] = lambda _: None, *, fetch: bool
+) -> DatasetFacts:
+    """Return what the LMDB at a place holds, or the one of a split in the built dataset there.
+
+    Without `fetch` one in a store is brought here only where no manifest tells all. Raises BadDataError and
+    StorageError.
+    """
     told = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
     return told or inspect(lmdb_at(place, split, progress))
 

@@ -1,7 +1,7 @@
 """Files below a URI, as they were when they were listed."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ftjob.storage import Entry, MissingError, Store, is_remote, open_store
@@ -28,6 +28,18 @@ class Objects:
     @property
     def readers(self) -> int:
         return READERS
+
+    def child(self, folder: str) -> "Objects":
+        """Return what lies below a folder, without listing it again."""
+        inside = f"{folder}/"
+        return Objects(
+            self.store.child(folder),
+            {
+                key.removeprefix(inside): replace(entry, key=key.removeprefix(inside))
+                for key, entry in self.entries.items()
+                if key.startswith(inside)
+            },
+        )
 
     def folders(self) -> list[str]:
         names = {key.partition("/")[0] for key in self.entries if "/" in key}

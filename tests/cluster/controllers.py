@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,13 @@ class Controllers:
         text = (self.folder / "log").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
+    def wait_to_listen(self) -> None:
+        """Return when a controller has heard of everything."""
+        deadline = time.monotonic() + 60
+        while not any(line["message"] == "listening" for line in self.log()):
+            assert time.monotonic() < deadline, "no controller is listening after 60 s"
+            time.sleep(0.1)
+
     def submit(self, name: str, **changes: Any) -> None:
         """Apply a FineTuneJob that is planned already."""
         self.cluster.apply(fine_tune(name, **changes), namespace=self.namespace)
@@ -124,6 +133,17 @@ def fine_tune(name: str, *, planned: bool = True, **changes: Any) -> Manifest:
         "metadata": {"name": name, "annotations": annotations},
         "spec": spec,
     }
+
+
+@contextmanager
+def a_namespace(cluster: AnyCluster) -> Iterator[str]:
+    """Have a namespace, with its default service account, for a while."""
+    name = f"test-{uuid.uuid4().hex[:10]}"
+    cluster.kubectl("create", "namespace", name)
+    while not cluster.kubectl("get", "secrets", "-n", name, "-oname", check=False):
+        time.sleep(0.1)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def install(cluster: AnyCluster, namespace: str) -> None:

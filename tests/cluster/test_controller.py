@@ -17,7 +17,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.session import attach
-from tests.cluster.controllers import RUN_ID, Controllers, as_controller, environment_of, fine_tune, install
+from tests.cluster.controllers import (
+    RUN_ID,
+    Controllers,
+    a_namespace,
+    as_controller,
+    environment_of,
+    fine_tune,
+    install,
+)
 from tests.cluster.standin import write_archive
 from tests.storage.servers import Server
 
@@ -71,11 +79,17 @@ def installed(cluster: Cluster, namespace: str, server: Server, folder: Path) ->
     return Controllers(cluster, namespace, environment_of(seen, more), folder)
 
 
-@pytest.fixture
-def controller(controllers: Controllers) -> Controllers:
-    """The same, with one controller."""
-    controllers.start()
-    return controllers
+@pytest.fixture(scope="module")
+def controller(
+    with_image: Cluster, swift_server_here: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Controllers]:
+    """A controller that is listening, in a namespace that tests share: each has names of its own."""
+    with a_namespace(with_image) as namespace:
+        made = installed(with_image, namespace, swift_server_here, tmp_path_factory.mktemp("shared"))
+        made.start()
+        made.wait_to_listen()
+        yield made
+        made.end(signal.SIGKILL)
 
 
 def reasons(status: dict[str, Any]) -> list[str]:
@@ -90,7 +104,7 @@ def test_a_job_runs_to_its_end(controller: Controllers) -> None:
     events = controller.cluster.get("events", namespace=controller.namespace)["items"]
     told = {each["reason"] for each in events if each["involvedObject"]["kind"] == "FineTuneJob"}
 
-    assert controller.names("jobs") == {f"one-a0-b0-s2-{RUN_ID[:8]}-1"}
+    assert f"one-a0-b0-s2-{RUN_ID[:8]}-1" in controller.names("jobs")
     assert (life["exitCode"], status["seconds"], status["folder"]) == (
         0,
         life["seconds"],
@@ -189,8 +203,11 @@ def test_why_nothing_runs_is_said_within_ten_seconds(
     assert part in status["message"]
 
 
-def test_a_quota_and_a_missing_account_are_named(controller: Controllers) -> None:
+def test_a_quota_and_a_missing_account_are_named(controllers: Controllers) -> None:
     """The Job cannot make its pod; its events say why, and the status says it too."""
+    controller = controllers
+    controller.start()
+    controller.wait_to_listen()
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",

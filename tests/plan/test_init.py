@@ -8,10 +8,14 @@ from PIL import Image
 
 from benchmarks.plan import write_lmdb
 from ftjob import api
+from ftjob.data.build import BuildOptions
+from ftjob.data.upload import build_at
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.prototxt import to_text
+from ftjob.storage import open_store
 from jobspec import load_spec
+from tests.storage.servers import Bucket
 
 
 @pytest.fixture(scope="module")
@@ -131,4 +135,33 @@ def test_what_no_spec_can_be_made_of_is_told(in_faces: Path, tmp_path: Path) -> 
         api.init("lenet", Path("faces"), Path("none.caffemodel"), out)
     with pytest.raises(BadNetError, match=r"base\.net: .*lenot is not there; did you mean lenet"):
         api.init("lenot", Path("faces"), out=out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_net_and_data_in_a_store(images: Path, s3: Bucket, tmp_path: Path, built: bool) -> None:
+    """URIs stand in the spec as they were given; a plan takes it as it is."""
+    store = open_store(s3.uri)
+    store.write("nets/small.prototxt", to_text(zoo.build("lenet")).encode())
+    if built:
+        build_at(str(images), f"{s3.uri}/pets/set", BuildOptions(28, 28, color=False, val_split=0.25))
+    else:
+        for path in images.rglob("*.png"):
+            store.write(f"pets/set/{path.relative_to(images).as_posix()}", path.read_bytes())
+
+    written = api.init(f"{s3.uri}/nets/small.prototxt", f"{s3.uri}/pets/set/", out=tmp_path / "first.yaml")
+
+    data = load_spec(written).data
+    assert data.train == (f"{s3.uri}/pets/set/train" if built else f"{s3.uri}/pets/set")
+    assert data.val == (f"{s3.uri}/pets/set/val" if built else None)
+    assert api.plan(written, measure_mean=False).labels == ("cat", "dog")
+
+
+def test_what_is_not_in_a_store_is_named(images: Path, s3: Bucket, tmp_path: Path) -> None:
+    """With the field of the spec that would name it."""
+    out = tmp_path / "first.yaml"
+    with pytest.raises(BadDataError, match=f"data.train: {s3.uri}/no: nothing is there"):
+        api.init("lenet", f"{s3.uri}/no", out=out)
+    with pytest.raises(BadNetError, match=f"base.weights: {s3.uri}/no: is not there"):
+        api.init("lenet", images, f"{s3.uri}/no", out=out)
     assert not out.exists()

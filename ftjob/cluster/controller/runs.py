@@ -18,6 +18,10 @@ from ftjob.prepare import Context, absolute, prepare
 from ftjob.status import Status
 
 READERS, PLANNERS = 8, 2
+NO_PICTURES = (
+    "data.train: a folder of images is made into a dataset first, for which this controller lacks {package}: "
+    "make it with `ftjob data build` and name that, or submit with `ftjob submit`"
+)
 Concern = Callable[[str], None]
 
 
@@ -102,6 +106,8 @@ class Planner:
         except FtjobError as error:
             passing = isinstance(error, StorageError)
             planned = Trouble(error.reason, str(error), passing=passing)
+        except ModuleNotFoundError as error:
+            planned = Trouble("NotPlanned", NO_PICTURES.format(package=error.name))
         except Exception as error:  # noqa: BLE001 said in the status; the controller goes on with other objects
             ERRORS.labels("plan").inc()
             log("plan failed", job=key, error=repr(error))

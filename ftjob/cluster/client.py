@@ -1,0 +1,152 @@
+"""FineTuneJobs from outside of the cluster: what the command line needs of the API server."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ftjob.cluster.names import (
+    ANNOTATION_CANCEL,
+    ANNOTATION_RETRY,
+    CONTAINER,
+    GROUP,
+    LABEL_ATTEMPT,
+    LABEL_JOB,
+    PLURAL,
+    VERSION,
+)
+from ftjob.cluster.objects import FineTune, read_fine_tune
+from ftjob.errors import BadSpecError, StorageError
+
+TIMEOUT = (5, 60)
+WATCH_SECONDS = 300
+MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as its user sees it: a context and a namespace, as kubectl has them."""
+
+    namespace: str
+    core: Any
+    """The client's CoreV1Api."""
+    custom: Any
+    """The client's CustomObjectsApi."""
+
+    def create(self, manifest: dict[str, Any]) -> FineTune:
+        """Create a FineTuneJob. Raises BadSpecError where the server refuses it or its name is taken."""
+        return read_fine_tune(self._ask("create_namespaced_custom_object", manifest))
+
+    def get(self, name: str) -> FineTune:
+        """Return one. Raises BadSpecError where there is none."""
+        return read_fine_tune(self._ask("get_namespaced_custom_object", name))
+
+    def list(self) -> "list[FineTune]":
+        """Return all of the namespace, the oldest first."""
+        items = self._ask("list_namespaced_custom_object")["items"]
+        return sorted(map(read_fine_tune, items), key=lambda job: job.created)
+
+    def watch(self, name: str) -> Iterator[FineTune]:
+        """Yield one as it is and at every change, until it is deleted; a connection that ends is renewed."""
+        from kubernetes.client import ApiException
+        from kubernetes.watch import Watch
+
+        chosen = {"field_selector": f"metadata.name={name}", "timeout_seconds": WATCH_SECONDS}
+        while True:
+            yield self.get(name)
+            try:
+                for event in Watch().stream(self._call("list_namespaced_custom_object"), **chosen):
+                    if event["type"] == "DELETED":
+                        return
+                    yield read_fine_tune(event["object"])
+            except ApiException as error:
+                if error.status != 410:
+                    self._explain(error, name)
+
+    def suspend(self, name: str, *, held: bool) -> None:
+        """Hold a run after a snapshot, or let it go on."""
+        self._patch(name, {"spec": {"suspend": held}})
+
+    def cancel(self, name: str, *, now: bool = False) -> None:
+        """Ask for a snapshot and an end; `now` asks for the end alone."""
+        self._annotate(name, ANNOTATION_CANCEL, "now" if now else "snapshot")
+
+    def go_on(self, name: str) -> None:
+        """Let a run go on that was cancelled, or that failed."""
+        job = self.get(name)
+        self._annotate(name, ANNOTATION_CANCEL, None)
+        self._annotate(name, ANNOTATION_RETRY, str(job.status.attempt))
+
+    def delete(self, name: str) -> None:
+        """Delete a FineTuneJob and what runs for it; the run's folder stays."""
+        self._ask("delete_namespaced_custom_object", name)
+
+    def pod_log(self, name: str, *, follow: bool = False) -> Iterator[bytes]:
+        """Yield the log of the newest attempt's pod; nothing where there is no pod (any more)."""
+        pods = self.core.list_namespaced_pod(
+            self.namespace, label_selector=f"{LABEL_JOB}={name}", _request_timeout=TIMEOUT
+        ).items
+        if not pods:
+            return
+        newest = max(pods, key=lambda pod: int(pod.metadata.labels.get(LABEL_ATTEMPT, 0)))
+        words = {"container": CONTAINER, "follow": follow, "_preload_content": False}
+        yield from self.core.read_namespaced_pod_log(newest.metadata.name, self.namespace, **words).stream()
+
+    def _annotate(self, name: str, annotation: str, value: str | None) -> None:
+        self._patch(name, {"metadata": {"annotations": {annotation: value}}})
+
+    def _patch(self, name: str, change: dict[str, Any]) -> None:
+        self._ask("patch_namespaced_custom_object", name, change, _content_type=MERGE)
+
+    def _call(self, verb: str) -> Any:
+        """Return a method of the client with everything said but what is particular."""
+
+        def call(*words: Any, **options: Any) -> Any:
+            """Ask the API server.
+
+            :return: object
+            """
+            options.setdefault("_request_timeout", TIMEOUT)
+            return getattr(self.custom, verb)(GROUP, VERSION, self.namespace, PLURAL, *words, **options)
+
+        return call
+
+    def _ask(self, verb: str, *words: Any, **options: Any) -> Any:
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return self._call(verb)(*words, **options)
+        except ApiException as error:
+            self._explain(error, words[0] if words and isinstance(words[0], str) else "")
+        except HTTPError as error:
+            raise StorageError(f"the cluster does not answer ({error}): see `kubectl cluster-info`") from None
+
+    def _explain(self, error: Any, name: str) -> NoReturn:
+        """Raise what the API server says as one sentence."""
+        try:
+            said = str(json.loads(error.body)["message"])
+        except (TypeError, ValueError, KeyError):
+            said = str(error.reason)
+        if error.status == 404:
+            raise BadSpecError(
+                f"{name or PLURAL}: not in namespace {self.namespace} ({said}): see `kubectl get ftj -A`, or "
+                "install ftjob with `kubectl apply -k k8s/`"
+            )
+        raise BadSpecError(f"the cluster refuses: {said}")
+
+
+def connect(context: str | None = None, namespace: str | None = None) -> Cluster:
+    """Return the cluster that kubectl would speak to. Raises BadSpecError where none is known."""
+    from kubernetes import client, config
+    from kubernetes.config.config_exception import ConfigException
+
+    try:
+        api = config.new_client_from_config(context=context)
+        _, current = config.list_kube_config_contexts()
+        known = {each["name"]: each for each in config.list_kube_config_contexts()[0]}
+    except (ConfigException, KeyError) as error:
+        raise BadSpecError(f"no cluster is known ({error}): set KUBECONFIG, or add --local") from None
+    chosen = known[context] if context else current
+    found = namespace or chosen["context"].get("namespace") or "default"
+    return Cluster(found, client.CoreV1Api(api), client.CustomObjectsApi(api))
