@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -96,7 +96,8 @@ def at_home(location: str, attempt: int, log: Callable[[str], None]) -> Iterator
                 log(f"{left} uploads that a killed worker left were removed")
             found, remote = fetch.fetch_run(store, folder), Remote(store, lease)
             publisher = Publisher(folder, remote, attempt, echo)
-            yield Home(folder, remote, publisher, found, Saver(folder, remote, found))
+            saver = Saver(folder, replace(remote, publish=publisher.send), found)
+            yield Home(folder, remote, publisher, found, saver)
 
 
 @contextmanager

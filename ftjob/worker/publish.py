@@ -33,6 +33,7 @@ class Publisher:
         self._tick, self._patience = tick_seconds, patience_seconds
         grow = (folder.train_metrics, folder.test_metrics, folder.log(attempt))
         self._tails = [Tail(remote.store, path, folder.key(path)) for path in grow]
+        self._sending = threading.Lock()
         self._sent: dict[Path, tuple[int, int]] = {}
         self._failure: FtjobError | None = None
         self._end = threading.Event()
@@ -67,7 +68,7 @@ class Publisher:
         while not self._end.wait(self._tick):
             self._tell()
             try:
-                self._send()
+                self.send()
                 well = time.monotonic()
             except StorageError as error:
                 if isinstance(error, LeaseLostError) or time.monotonic() - well > self._patience:
@@ -78,7 +79,7 @@ class Publisher:
         begin = time.monotonic()
         while True:
             try:
-                return self._send()
+                return self.send()
             except LeaseLostError:
                 raise
             except StorageError:
@@ -96,14 +97,15 @@ class Publisher:
             self._echo.write(added)
             self._echo.flush()
 
-    def _send(self) -> None:
-        """Send what changed, the status last: what it tells of is there then."""
+    def send(self) -> None:
+        """Send what changed, the status last: what it tells of is there then. Raises StorageError."""
         folder = self._folder
-        self._remote.lease.check()
-        for tail in self._tails:
-            tail.send()
-        for path in (folder.plan, folder.train_val, folder.deploy, folder.solver, folder.status):
-            self._send_whole(path)
+        with self._sending:
+            self._remote.lease.check()
+            for tail in self._tails:
+                tail.send()
+            for path in (folder.plan, folder.train_val, folder.deploy, folder.solver, folder.status):
+                self._send_whole(path)
 
     def _send_whole(self, path: Path) -> None:
         if not path.exists():

@@ -29,6 +29,8 @@ class Remote:
 
     store: Store
     lease: Lease
+    publish: Callable[[], None] = lambda: None
+    """Brings the small files up to date, so that a snapshot's metrics are there when it is."""
 
 
 class Saver:
@@ -177,5 +179,6 @@ def upload(snapshot: Snapshot, folder: RunFolder, remote: Remote) -> None:
     for key in others:
         remote.lease.check()
         remote.store.upload(folder.path(key), key)
+    remote.publish()
     remote.lease.check()
     remote.store.upload(folder.path(record), record)

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def wait_until(seen: Callable[[], Any], what: str) -> Any:
             return found
         time.sleep(0.1)
     raise AssertionError(f"{what} was not seen within two minutes")
+
+
+@pytest.fixture
+def reaper() -> Iterator[ThreadPoolExecutor]:
+    """Waits for processes that are killed."""
+    with ThreadPoolExecutor(60) as pool:
+        yield pool
 
 
 def records(store: Store) -> list[str]:
@@ -163,7 +171,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job:
 
 @pytest.mark.timeout(900)
 def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
-    new_job: Callable[[str], Job], s3: Bucket
+    new_job: Callable[[str], Job], s3: Bucket, reaper: ThreadPoolExecutor
 ):
     """SIGKILL, 50 times, from the worker's start on: never a half snapshot taken for whole, equal weights."""
     undisturbed, killed = new_job("undisturbed"), new_job("killed")
@@ -174,16 +182,18 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
     chance = random.Random(5)
 
     killed.ftjob("submit", "spec.yaml", "--local")
-    work = runs.work_folder(location(killed))
+    where = location(killed)
+    work = runs.work_folder(where)
     kills = 0
     for attempt in range(2, 52):
         pid = wait_until(lambda: local.worker_pid(work), "a worker")
-        time.sleep(chance.uniform(0, 2.5))
+        time.sleep(chance.uniform(0, 2))
         if local.worker_pid(work) == pid:
             os.kill(pid, signal.SIGKILL)
             kills += 1
         wait_until(lambda: local.worker_pid(work) is None, "the end of a worker")
-        local.start_worker(location(killed), work, attempt)
+        next_one = local.start_worker(where, work, attempt)
+        reaper.submit(next_one.wait)
     wait_until(lambda: local.worker_pid(work) is None, "the last one's end")
     done = killed.submit().json()
 
