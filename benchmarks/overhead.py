@@ -37,6 +37,7 @@ from ftjob.engine import Engine, Iteration
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.engine.open import open_engine
 from ftjob.layout import RunFolder
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_solver, to_text
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
@@ -115,9 +116,9 @@ def show(name: str, number: str, speeds: dict[str, float]) -> None:
     )
 
 
-def write_run(case: Case, folder: Path) -> Plan:
-    """Write random images and a run's files, as the worker does."""
-    (folder / "net.prototxt").write_text(to_text(digits.build()))
+def write_run(case: Case, folder: Path, net: NetParameter | None = None) -> Plan:
+    """Write random images and a run's files, as the worker does; net.prototxt is the demo's unless given."""
+    (folder / "net.prototxt").write_text(to_text(net or digits.build()))
     write_lmdb(folder / "train", case, 500)
     write_lmdb(folder / "val", case, case.batch_size)
     spec = JobSpec.model_validate(
