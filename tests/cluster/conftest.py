@@ -15,6 +15,7 @@ import pytest
 from tests.cluster.bed.cluster import AnyCluster, Cluster
 from tests.cluster.bed.gpus import RESOURCE
 from tests.cluster.bed.images import Image, build_image, open_store
+from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.session import attach
 from tests.conftest import MACHINE_CACHE
 
@@ -26,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kubectl() -> Iterator[None]:
+    """The same kubectl on every machine, found first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(ensure_kubectl()), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.packages import Apt
 from tests.cluster.bed.places import KUBERNETES, bed_dir, tools_dir
 
@@ -20,7 +21,6 @@ NODE_PACKAGES = (
     "runc",
     "containernetworking-plugins",
     "busybox-static",
-    "kubernetes-client",
     "iproute2",
     "openssl",
 )
@@ -42,6 +42,7 @@ def ensure_tools(progress: Progress = tell) -> Path:
 
     Of two calls at once the second waits. Raises RuntimeError where this machine cannot.
     """
+    ensure_kubectl()
     tools = tools_dir()
     bed_dir().mkdir(parents=True, exist_ok=True)
     with (bed_dir() / "build.lock").open("w") as lock:
