@@ -14,7 +14,18 @@ from ftjob.cli import app
 
 ROOT = Path(__file__).parents[1]
 CAFFE_PROCESS = ROOT / "ftjob" / "engine" / "caffe" / "process"
-HEAVY = ("torch", "caffe", "boto3", "botocore", "kubernetes", "matplotlib", "sklearn", "pandas", "scipy")
+HEAVY = (
+    "torch",
+    "caffe",
+    "boto3",
+    "botocore",
+    "obstore",
+    "kubernetes",
+    "matplotlib",
+    "sklearn",
+    "pandas",
+    "scipy",
+)
 """Slow to import, and needed by some verbs only."""
 
 

@@ -1,6 +1,7 @@
 """FineTuneJobs from outside of the cluster: what the command line needs of the API server."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -47,18 +48,30 @@ class Cluster:
         return sorted(map(read_fine_tune, items), key=lambda job: job.created)
 
     def watch(self, name: str) -> Iterator[FineTune]:
-        """Yield one as it is and at every change, until it is deleted; a connection that ends is renewed."""
+        """Yield one as it is and at every change, until it is deleted; a connection that ends is renewed.
+
+        Raises BadSpecError where there is none, StorageError where the cluster does not answer.
+        """
         from kubernetes.client import ApiException
         from kubernetes.watch import Watch
+        from urllib3.exceptions import HTTPError
 
-        chosen = {"field_selector": f"metadata.name={name}", "timeout_seconds": WATCH_SECONDS}
         while True:
-            yield self.get(name)
+            job = self.get(name)
+            yield job
+            chosen = {
+                "field_selector": f"metadata.name={name}",
+                "resource_version": job.resource_version,  # nothing that happened since is missed
+                "timeout_seconds": WATCH_SECONDS,
+                "_request_timeout": (TIMEOUT[0], WATCH_SECONDS + TIMEOUT[1]),
+            }
             try:
                 for event in Watch().stream(self._call("list_namespaced_custom_object"), **chosen):
                     if event["type"] == "DELETED":
                         return
                     yield read_fine_tune(event["object"])
+            except HTTPError:
+                continue  # a connection that broke: `get` says whether the cluster is there
             except ApiException as error:
                 if error.status != 410:
                     self._explain(error, name)
@@ -141,10 +154,11 @@ def connect(context: str | None = None, namespace: str | None = None) -> Cluster
     from kubernetes import client, config
     from kubernetes.config.config_exception import ConfigException
 
+    path = os.environ.get("KUBECONFIG")  # now: the client itself looks at it when it is imported
     try:
-        api = config.new_client_from_config(context=context)
-        _, current = config.list_kube_config_contexts()
-        known = {each["name"]: each for each in config.list_kube_config_contexts()[0]}
+        api = config.new_client_from_config(config_file=path, context=context)
+        contexts, current = config.list_kube_config_contexts(config_file=path)
+        known = {each["name"]: each for each in contexts}
     except (ConfigException, KeyError) as error:
         raise BadSpecError(f"no cluster is known ({error}): set KUBECONFIG, or add --local") from None
     chosen = known[context] if context else current

@@ -64,7 +64,7 @@ class Config(_Part):
     worker: Worker = Worker()
     poll_seconds: float = Field(default=5.0, gt=0)
     """Between two looks at a running worker's status.json."""
-    progress_seconds: float = Field(default=15.0, ge=0)
+    progress_seconds: float = Field(default=30.0, ge=0)
     """The least time between two writes of a status in which only numbers changed."""
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Before the first retry; doubled for every further one without progress."""

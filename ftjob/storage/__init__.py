@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ftjob.storage.location import is_remote, local_path, parse_place
+from ftjob.storage.location import is_remote, parse_place
 from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Store",
     "Transfer",
     "is_remote",
-    "local_path",
     "open_store",
     "wrong_digest",
 ]

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket, Opened, deadline, patience, timeouts
+from ftjob.storage.directory import readable
 from ftjob.storage.location import Place
 
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_s3 import S3Client
-    from obstore.store import ClientConfig
+    from obstore.store import ClientConfig, S3Config
 
 ADDRESSING = "FTJOB_S3_ADDRESSING"
 """`path` or `virtual`: where a bucket's name stands in an address."""
@@ -68,6 +69,10 @@ def settings(place: Place) -> Settings:
     inner = session._session
     profile = inner.get_scoped_config()
     endpoint = ConfiguredEndpointProvider(inner.full_config, profile, "s3").provide()
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        raise StorageError(
+            f"{place}: the endpoint {endpoint!r} is no URL: write http://HOST:PORT or https://HOST"
+        )
     style = os.environ.get(ADDRESSING) or profile.get("s3", {}).get("addressing_style", "auto")
     if style not in ("path", "virtual", "auto"):
         raise StorageError(f"{ADDRESSING}: {style!r} is no way to address a bucket: use path or virtual")
@@ -97,6 +102,7 @@ def open_client(place: Place, found: Settings, seconds: float) -> Opened:
     """Return a client with the credentials that boto3's chain gives now."""
     from botocore.exceptions import BotoCoreError
     from obstore.auth.boto3 import Boto3CredentialProvider
+    from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
     session = new_session(place)
@@ -112,15 +118,19 @@ def open_client(place: Place, found: Settings, seconds: float) -> Opened:
             f"{place}: no credentials are found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or give the machine or pod a role"
         )
-    client = S3Store(
-        found.bucket,
-        region=found.region,
-        endpoint=found.address,
-        virtual_hosted_style_request=found.virtual,
-        credential_provider=Boto3CredentialProvider(session, ttl=FRESH),
-        client_options=client_options(found, seconds),
-        retry_config=patience(seconds),
-    )
+    address: S3Config = {"aws_endpoint_url_s3": found.address} if found.address else {}
+    try:
+        client = S3Store(
+            found.bucket,
+            config=address,
+            region=found.region,
+            virtual_hosted_style_request=found.virtual,
+            credential_provider=Boto3CredentialProvider(session, ttl=FRESH),
+            client_options=client_options(found, seconds),
+            retry_config=patience(seconds),
+        )
+    except (BaseError, ValueError) as error:
+        raise StorageError(f"{place}: cannot be addressed ({error}): correct the bucket's name") from error
     return Opened(client, tuple(frozen), cache(lambda: boto3_client(session, found)))
 
 
@@ -129,7 +139,8 @@ def client_options(found: Settings, seconds: float) -> "ClientConfig":
     options = timeouts(seconds)
     options["allow_http"] = found.host.startswith("http://")
     if found.certificates:
-        options["root_certificate"] = found.certificates.read_bytes()
+        with readable(found.certificates):
+            options["root_certificate"] = found.certificates.read_bytes()
     return options
 
 

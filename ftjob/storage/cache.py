@@ -141,6 +141,9 @@ def _linked(wanted: _Wanted, entry: Entry, place: eviction.Place) -> bool:
     """Take an object that was downloaded before, for another tree; say whether there was one."""
     with contextlib.suppress(FileNotFoundError):
         blob = place.blob(place.known(wanted.name(entry)).read_text())
+        if _size(blob) != entry.size:
+            blob.unlink()  # cut short since: not worth a second look
+            return False
         target = place.coming / entry.key
         target.parent.mkdir(parents=True, exist_ok=True)
         target.hardlink_to(blob)

@@ -130,7 +130,7 @@ def copy(source: Path, target: Path, key: str, progress: Progress) -> str:
     digest = hashlib.sha256()
     done = 0
     with target.open("wb") as writer:
-        for piece in pieces(source):
+        for piece in pieces(source, total):
             writer.write(piece)
             digest.update(piece)
             done += len(piece)
@@ -138,11 +138,13 @@ def copy(source: Path, target: Path, key: str, progress: Progress) -> str:
     return digest.hexdigest()
 
 
-def pieces(path: Path) -> Iterator[bytes]:
-    """Read a file in pieces."""
+def pieces(path: Path, size: int) -> Iterator[bytes]:
+    """Read the first `size` bytes of a file, which may be growing."""
+    done = 0
     with readable(path), path.open("rb") as reader:
-        while piece := reader.read(CHUNK):
+        while piece := reader.read(min(CHUNK, size - done)):
             yield piece
+            done += len(piece)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""Places: what a spec names (a path, a URI, a run) turned into a path that can be read."""
+"""Places: what a URI names, in its parts."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors import StorageError
 
 SCHEMES = ("s3", "gs", "az")
 """Amazon S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage."""
@@ -55,16 +54,3 @@ def check_key(key: str, location: str) -> None:
         raise StorageError(
             f"{location}: the key {key!r} has an empty, dotted or unprintable part: name it otherwise"
         )
-
-
-def local_path(location: str, field: str, relative_to: Path) -> Path:
-    """Return the path a location names; a relative one counts from the spec's folder.
-
-    Raises BadSpecError, naming the field, where it is a URI: this version reads and writes directories only.
-    """
-    if is_remote(location):
-        raise BadSpecError(
-            f"{field}: {location} is a URI, and this version of ftjob reads and writes directories only: "
-            "copy it to a directory and give its path"
-        )
-    return (relative_to / Path(location).expanduser()).absolute()

@@ -1,7 +1,7 @@
 """One file to one object, in parts side by side; no part stays behind when it fails."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +31,7 @@ def upload(store: "CloudStore", path: Path, key: str, progress: Progress) -> Ent
     with readable(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= PART:
-            store.write(key, file.read())
+            store.write(key, file.read(size))
             progress(Transfer(key, size, size))
         else:
             upload_parts(store, file, size, key, progress)
@@ -49,9 +49,17 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
     part = max(PART, -(-size // MOST_PARTS))
     stopped = Event()
 
+    told = 0
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if done > told:  # an upload that begins again does not go back for who watches
+            told = done
+            progress(Transfer(key, done, size))
+
     def put(client: "Client") -> None:
         file.seek(0)
-        parts = pieces(file, part, size, key, progress, stopped)
+        parts = pieces(file, part, size, tell, stopped)
         client.put(name, parts, use_multipart=True, chunk_size=part, max_concurrency=SIDE_BY_SIDE)
 
     try:
@@ -66,16 +74,16 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
 
 
 def pieces(
-    file: BinaryIO, part: int, size: int, key: str, progress: Progress, stopped: Event
+    file: BinaryIO, part: int, size: int, tell: Callable[[int], None], stopped: Event
 ) -> Iterator[bytes]:
-    """Read a file in parts, and tell of each when it is taken up."""
+    """Read the first `size` bytes of a file, which may be growing, and tell of each part that is taken up."""
     done = 0
-    while piece := file.read(part):
+    while piece := file.read(min(part, size - done)):
         if stopped.is_set():
-            raise InterruptedError(f"the upload of {key} was stopped")  # an end would complete it
+            raise InterruptedError("the upload was stopped")  # an end would complete it
         yield piece
         done += len(piece)
-        progress(Transfer(key, done, size))
+        tell(done)
 
 
 def abort_uploads(

@@ -4,15 +4,18 @@ FTJOB_TEST_CLUSTER=kubeconfig takes the cluster of $KUBECONFIG instead; tests th
 for `bed`, which such a cluster has not, and say so.
 """
 
+import fcntl
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.bed.cluster import AnyCluster, Cluster
 from tests.cluster.bed.gpus import RESOURCE
+from tests.cluster.bed.images import Image, build_image, open_store
+from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.session import attach
 from tests.conftest import MACHINE_CACHE
 
@@ -24,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kubectl() -> Iterator[None]:
+    """The same kubectl on every machine, found first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(ensure_kubectl()), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +58,37 @@ def bed(cluster: AnyCluster) -> Cluster:
     if not isinstance(cluster, Cluster):
         pytest.skip("needs the node itself, and FTJOB_TEST_CLUSTER=kubeconfig gives the API only")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def image(bed: Cluster, request: pytest.FixtureRequest) -> Callable[[str], Image]:
+    """Build a target of the Dockerfile and give it to the node, each once; in fixtures, as it takes long."""
+    built: dict[str, Image] = {}  # sources that change meanwhile are the next test run's
+    buildah = open_store()  # now, while $FTJOB_CACHE is the machine's and not a test's
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def loaded(target: str) -> Image:
+        if target not in built:
+            with capture.global_and_fixture_disabled(), (bed.folder / "images.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                built[target] = build_image(target, buildah)
+                if not bed.has_image(built[target].name):
+                    bed.load_image(built[target].archive)
+        return built[target]
+
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def controller_image(image: Callable[[str], Image]) -> Image:
+    """The controller's image, on the node."""
+    return image("controller")
+
+
+@pytest.fixture(scope="session")
+def worker_image(image: Callable[[str], Image]) -> Image:
+    """The image of the worker with Caffe on processors, on the node."""
+    return image("worker-caffe-cpu")
 
 
 @pytest.fixture

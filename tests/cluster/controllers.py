@@ -18,8 +18,9 @@ import yaml
 
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
 from ftjob.cluster.status import Figures
-from tests.cluster.bed.cluster import AnyCluster, Manifest
+from tests.cluster.bed.cluster import AnyCluster, Cluster, Manifest
 from tests.cluster.standin import IMAGE
+from tests.storage.servers import Server
 
 ROOT = Path(__file__).parents[2]
 RUN_ID = "1f3b9c02aa"
@@ -164,6 +165,17 @@ def install(cluster: AnyCluster, namespace: str) -> None:
     cluster.apply(*made, namespace=namespace)
 
 
+def installed(cluster: Cluster, namespace: str, server: Server, folder: Path) -> Controllers:
+    """Install what k8s/ has into a namespace, and have a bucket for the runs."""
+    install(cluster, namespace)
+    s3 = server.client()
+    if "runs" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket="runs")
+    seen = as_controller(cluster, namespace, folder)
+    more = {**server.environment(), "FTJOB_CACHE": str(folder / "cache")}
+    return Controllers(cluster, namespace, environment_of(seen, more), folder)
+
+
 def as_controller(cluster: AnyCluster, namespace: str, folder: Path) -> AnyCluster:
     """Return the cluster as the controller's service account sees it."""
     while not (names := _secrets(cluster, namespace)):
@@ -185,3 +197,8 @@ def environment_of(cluster: AnyCluster, more: dict[str, str]) -> dict[str, str]:
     """What a controller on this machine finds in its environment."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {**kept, "KUBECONFIG": str(cluster.kubeconfig), **more}
+
+
+def reasons(status: dict[str, Any]) -> list[str]:
+    """How every attempt ended."""
+    return [life["reason"] for life in status["attempts"]]

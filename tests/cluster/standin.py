@@ -9,12 +9,13 @@ from pathlib import Path
 IMAGE = "test.local/ftjob/stand-in:1"
 SCRIPT = """#!/bin/sh
 # worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends
-# with the first code, later ones with the second.
+# with the first code, later ones with the second; 137 means that it takes all the memory there is.
 trap 'echo snapshot; exit 10' TERM
 name=$(echo "$1" | cut -d/ -f4)
 code=${name##*-a}; code=${code%%-*}
 if [ "$3" -gt 1 ]; then code=${name##*-b}; code=${code%%-*}; fi
 left=${name##*-s}
+if [ "$code" = 137 ]; then exec tail /dev/zero; fi
 echo "attempt $3 of $name: $left s, then $code"
 while [ "$left" -gt 0 ]; do sleep 1 & wait $!; left=$((left - 1)); done
 exit "$code"
@@ -28,7 +29,7 @@ def write_archive(busybox: Path, path: Path) -> Path:
         for folder in ("bin", "tmp", "work", "proc", "sys", "dev", "etc"):
             _add(files, folder, kind=tarfile.DIRTYPE)
         _add(files, "bin/busybox", busybox.read_bytes())
-        for applet in ("sh", "sleep", "cut", "echo"):
+        for applet in ("sh", "sleep", "cut", "echo", "tail"):
             _add(files, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox")
         _add(files, "bin/worker", SCRIPT.encode())
     digest = hashlib.sha256(layer.getvalue()).hexdigest()

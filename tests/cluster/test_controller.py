@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster
-from tests.cluster.bed.session import attach
 from tests.cluster.controllers import (
     RUN_ID,
     Controllers,
     a_namespace,
-    as_controller,
-    environment_of,
     fine_tune,
-    install,
+    installed,
+    reasons,
 )
 from tests.cluster.standin import write_archive
 from tests.storage.servers import Server
@@ -56,29 +53,6 @@ def controllers(
     made.end(signal.SIGKILL)
 
 
-@pytest.fixture
-def own_controllers(
-    bed_cache: Path, archive: Path, swift_server_here: Server, tmp_path: Path
-) -> Iterator[Controllers]:
-    """The same on a cluster of its own, which may be broken."""
-    with attach(f"own-{uuid.uuid4().hex[:12]}") as cluster:
-        cluster.load_image(archive)
-        made = installed(cluster, "default", swift_server_here, tmp_path)
-        yield made
-        made.end(signal.SIGKILL)
-
-
-def installed(cluster: Cluster, namespace: str, server: Server, folder: Path) -> Controllers:
-    """Install what k8s/ has into a namespace, and have a bucket for the runs."""
-    install(cluster, namespace)
-    s3 = server.client()
-    if "runs" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket="runs")
-    seen = as_controller(cluster, namespace, folder)
-    more = {**server.environment(), "FTJOB_CACHE": str(folder / "cache")}
-    return Controllers(cluster, namespace, environment_of(seen, more), folder)
-
-
 @pytest.fixture(scope="module")
 def controller(
     with_image: Cluster, swift_server_here: Server, tmp_path_factory: pytest.TempPathFactory
@@ -90,10 +64,6 @@ def controller(
         made.wait_to_listen()
         yield made
         made.end(signal.SIGKILL)
-
-
-def reasons(status: dict[str, Any]) -> list[str]:
-    return [life["reason"] for life in status["attempts"]]
 
 
 def test_a_job_runs_to_its_end(controller: Controllers) -> None:
@@ -329,24 +299,6 @@ def test_a_controller_that_is_killed_at_any_moment_is_continued(controllers: Con
     ]
     assert watch.most == 1
     assert len(controllers.names("jobs")) == 6
-
-
-def test_an_api_server_that_is_away_is_waited_for(own_controllers: Controllers) -> None:
-    """It restarts under a running job; a controller that loses its Lease is started anew, as pods are."""
-    name, ours = "away-a0-b0-s6", own_controllers
-    assert isinstance(ours.cluster, Cluster)
-    ours.start()
-    ours.submit(name)
-    ours.wait_for(name, "Running")
-    ours.cluster.stop("apiserver")
-    time.sleep(1)
-    ours.cluster.start("apiserver")
-    while not ours.cluster.kubectl("get", "--raw=/readyz", check=False):
-        time.sleep(0.2)
-    if ours.running[0].poll() is not None:
-        ours.start()
-
-    assert reasons(ours.wait_for(name, "Succeeded")) == ["Completed"]
 
 
 def test_metrics_and_probes_are_served(controllers: Controllers) -> None:

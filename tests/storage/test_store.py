@@ -202,6 +202,19 @@ def test_who_stops_a_transfer_leaves_nothing(store: Store, big: Path, tmp_path: 
     assert not list(tmp_path.glob("*weights*"))
 
 
+def test_a_file_that_grows_goes_up_as_it_was(store: Store, big: Path, tmp_path: Path) -> None:
+    """What was there when the upload began, no more: a log may be written to meanwhile."""
+    log = tmp_path / "log"
+    log.write_bytes(big.read_bytes())
+
+    def grow(transfer: Transfer) -> None:
+        with log.open("ab") as file:
+            file.write(bytes(20_000_000))
+
+    assert store.upload(log, "log", progress=grow).size == big.stat().st_size
+    assert store.read("log") == big.read_bytes()
+
+
 def test_a_file_that_is_not_there_is_named(store: Store, tmp_path: Path) -> None:
     """Before anything is sent."""
     with pytest.raises(MissingError, match=r"nothing: is not there: correct the path"):

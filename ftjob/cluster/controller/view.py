@@ -145,6 +145,8 @@ def _sources(namespace: str | None) -> tuple[Source, Source, Source]:
 
 def _over(pod: Pod) -> Pod:
     """Return a pod that is gone: whatever its last phase was, nothing of it runs."""
+    if pod.over:
+        return pod
     return replace(pod, phase="Failed" if pod.exit_code else "Succeeded")
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.packages import Apt
 from tests.cluster.bed.places import KUBERNETES, bed_dir, tools_dir
 
@@ -20,11 +21,10 @@ NODE_PACKAGES = (
     "runc",
     "containernetworking-plugins",
     "busybox-static",
-    "kubernetes-client",
     "iproute2",
     "openssl",
 )
-IMAGE_PACKAGES = ("buildah", "debootstrap")
+IMAGE_PACKAGES = ("buildah", "debootstrap", "wget")
 COMPILER_PACKAGES = ("golang-1.19-go", "golang-1.19-src", "golang-github-modern-go-reflect2-dev")
 NEEDED_GB = 6
 """Go's build cache is most of it, and goes away at the end; about 0.6 stay."""
@@ -42,12 +42,14 @@ def ensure_tools(progress: Progress = tell) -> Path:
 
     Of two calls at once the second waits. Raises RuntimeError where this machine cannot.
     """
+    ensure_kubectl()
     tools = tools_dir()
     bed_dir().mkdir(parents=True, exist_ok=True)
     with (bed_dir() / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _check_machine()
         if not (tools / "done").exists():
-            _check_machine()
+            _check_space()
             _build(tools, progress)
     return tools
 
@@ -55,6 +57,14 @@ def ensure_tools(progress: Progress = tell) -> Path:
 def _check_machine() -> None:
     if os.geteuid() != 0:
         raise RuntimeError("the test bed makes namespaces and mounts: run it as root")
+    kind = ["stat", "--file-system", "--format=%T", bed_dir()]
+    if subprocess.run(kind, capture_output=True, text=True, check=True).stdout.strip() == "overlayfs":
+        raise RuntimeError(
+            f"{bed_dir()} is on overlayfs, which holds no containers: set $FTJOB_CACHE to a volume"
+        )
+
+
+def _check_space() -> None:
     free = shutil.disk_usage(bed_dir()).free / 1e9
     if free < NEEDED_GB:
         raise RuntimeError(f"the test bed needs {NEEDED_GB} GB under {bed_dir()} and {free:.1f} are free")

@@ -79,6 +79,10 @@ class Cluster(AnyCluster):
         """Give the node an image from a docker or OCI archive."""
         self.ctr("--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", str(archive.absolute()))
 
+    def has_image(self, name: str) -> bool:
+        """Return whether the node has an image."""
+        return name in self.ctr("--namespace=k8s.io", "images", "ls", "-q").split()
+
     def ctr(self, *words: str, check: bool = True) -> str:
         """Call containerd's own client on the node."""
         node = f"/proc/{self._inside()}/ns"

@@ -4,6 +4,7 @@ Started by `session.attach` as `python -m tests.cluster.bed.keeper FOLDER GPUS`.
 session's file `alive`, inherited, which tells others that it lives, and on its slot, which gives addresses.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -163,7 +164,8 @@ class Keeper:
         """End every process of the cluster and everything that tests left in its network."""
         if self.inside is not None and self.inside.poll() is None:
             for pid in processes_in_network_of(self.inside.pid):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it went with one killed before
+                    os.kill(pid, signal.SIGKILL)
             self.inside.wait()
         remove_session(self.folder)
 

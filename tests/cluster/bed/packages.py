@@ -16,22 +16,24 @@ class Apt:
     """apt with sources and a cache of its own; what the host has installed counts as there."""
 
     folder: Path
+    release: str = RELEASE
 
     def prepare(self) -> None:
         """Make the folders and the list of sources, and read the archive's index."""
         for sub in ("lists/partial", "cache/archives/partial", "sources", "downloads"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "sources" / "debian.sources").write_text(
-            f"Types: deb deb-src\nURIs: {debian_mirror(self.folder, None)}\nSuites: {RELEASE}\n"
+            f"Types: deb deb-src\nURIs: {debian_mirror(self.folder, None)}\nSuites: {self.release}\n"
             f"Components: main\nSigned-By: {KEYRING}\n"
         )
         self._apt("update")
 
-    def unpack(self, packages: Iterable[str], root: Path) -> None:
-        """Unpack the packages, and what they need that the host has not, into `root`."""
+    def unpack(self, packages: Iterable[str], root: Path, *, alone: bool = False) -> None:
+        """Unpack the packages and, unless they are taken `alone`, what they need that the host has not."""
         names = list(packages)
         self._apt("download", *names)
-        self._apt("--download-only", "--yes", "install", *names)
+        if not alone:
+            self._apt("--download-only", "--yes", "install", *names)
         archives = [*self.downloads.glob("*.deb"), *(self.folder / "cache" / "archives").glob("*.deb")]
         for archive in archives:
             subprocess.run(["dpkg-deb", "--extract", archive, root], check=True)

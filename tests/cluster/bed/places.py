@@ -25,12 +25,17 @@ def tools_dir() -> Path:
     return bed_dir() / f"kubernetes-{KUBERNETES}-{os.uname().machine}-{RECIPE}"
 
 
+def kubectl_dir() -> Path:
+    """Return the folder of kubectl, which is of use without a cluster too."""
+    return bed_dir() / "kubectl"
+
+
 def search_path(tools: Path) -> str:
     """Return $PATH with the bed's programs: Kubernetes' first, then the host's, then those unpacked."""
     root = tools / "root"
     unpacked = [root / "usr/sbin", root / "usr/bin", root / "sbin", root / "bin"]
     host = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
-    return ":".join([str(tools / "bin"), host, *map(str, unpacked)])
+    return ":".join([str(tools.with_name("kubectl")), str(tools / "bin"), host, *map(str, unpacked)])
 
 
 @dataclass(frozen=True)

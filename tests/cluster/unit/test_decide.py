@@ -210,7 +210,7 @@ def test_figures_alone_are_written_now_and_then() -> None:
     later = seen(fine_tune(status=first.to_json()), [job_object()], [pod_object()], run=run)
 
     assert kinds(decide(later, NOW + 5)) == []
-    assert kinds(decide(later, NOW + 20)) == [WriteStatus]
+    assert kinds(decide(later, NOW + 40)) == [WriteStatus]
 
 
 def test_while_an_old_pod_lives_nothing_is_begun() -> None:

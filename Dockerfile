@@ -1,0 +1,125 @@
+# ftjob's images: controller, worker-caffe-cpu, worker-caffe-cuda. docs/images.md says how to build and what they hold.
+#
+# A network with certificates of its own passes them as the secret `ca`; nothing of it stays in an image.
+
+ARG BASE=docker.io/library/debian:bookworm-20251229-slim
+
+# What every image runs on: Python, a user, no program that gives its caller rights.
+FROM ${BASE} AS runtime
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3 ca-certificates \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc/* /usr/share/man/* \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ && echo 'ftjob:x:1000:1000:ftjob:/work:/usr/sbin/nologin' >> /etc/passwd \
+ && echo 'ftjob:x:1000:' >> /etc/group \
+ && install --directory --owner=1000 --group=1000 /work
+ENV PATH=/opt/ftjob/bin:/usr/local/bin:/usr/bin:/bin \
+    HOME=/work \
+    FTJOB_CACHE=/work/cache \
+    PYTHONUNBUFFERED=1
+
+# What builds: uv, and the packages of the lock, by their hashes. Half of the Kubernetes client is a second one,
+# for asyncio, that nothing here imports.
+FROM runtime AS packages
+ARG UV_VERSION=0.13.9
+# What a controller never loads, since it leaves pictures to workers: these, and what they alone need.
+ARG WORKER_ONLY="opencv-contrib-python-headless simplejpeg matplotlib"
+RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+ && python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir "uv==${UV_VERSION}"
+WORKDIR /src
+COPY pyproject.toml requirements.lock ./
+ENV UV="/opt/uv/bin/uv --quiet" UV_CONSTRAINT=requirements.lock UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
+ && echo "${WORKER_ONLY}" | tr ' ' '\n' > worker-only.txt \
+ && ${UV} venv --python /usr/bin/python3 /opt/ftjob && ${UV} venv --python /usr/bin/python3 /opt/all \
+ && ${UV} pip install --python /opt/ftjob --excludes worker-only.txt --requirements pyproject.toml \
+ && ${UV} pip install --python /opt/all --requirements pyproject.toml \
+ && ${UV} cache clean \
+ && for each in /opt/ftjob /opt/all; do (cd $each && find . -type f | sort > $each.files); done \
+ && mkdir /opt/worker-only && comm -13 /opt/ftjob.files /opt/all.files \
+    | tar --create --directory=/opt/all --files-from=- | tar --extract --directory=/opt/worker-only \
+ && rm -r /opt/all /opt/ftjob/lib/python3*/site-packages/kubernetes/aio
+
+# ftjob itself, apart from its packages: the last and smallest layer of each image.
+FROM packages AS ftjob
+COPY README.md LICENSE ./
+COPY jobspec jobspec
+COPY ftjob ftjob
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
+ && ${UV} pip install --no-cache --python /opt/ftjob --no-deps --build-constraints requirements.lock . \
+ && cd /opt/ftjob && mkdir /ftjob \
+ && cp --archive --parents bin/ftjob bin/kubectl-ftjob lib/python3*/site-packages/ftjob* \
+       lib/python3*/site-packages/jobspec /ftjob
+
+# Real Caffe, as `ftjob engine install caffe` makes it. Of ftjob's sources it depends on these files alone.
+FROM runtime AS bundles
+WORKDIR /src
+COPY ftjob/errors.py ftjob/
+COPY ftjob/engine/caffe/apt.py ftjob/engine/caffe/builds.py ftjob/engine/caffe/bundle.py \
+     ftjob/engine/caffe/unpack.py ftjob/engine/caffe/
+
+FROM bundles AS caffe-cpu
+RUN python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cpu \
+ && version=$(/opt/engines/caffe/bin/caffe-python -c 'import caffe; print(caffe.__version__)') \
+ && echo "{\"python\": \"bin/caffe-python\", \"binaries\": \"bin\", \"version\": \"${version}\", \
+\"origin\": \"bundle\"}" > /opt/engines/caffe/installed.json
+
+# The driver's libcuda comes with the node, so this Caffe cannot be imported while it is built.
+FROM bundles AS caffe-cuda
+ARG DEBIAN_10=http://archive.debian.org/debian
+RUN python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cuda "${DEBIAN_10}" \
+ && echo '{"python": "bin/caffe-python", "binaries": "bin", "version": "1.0.0", "origin": "bundle"}' \
+    > /opt/engines/caffe/installed.json
+
+FROM runtime AS base-controller
+COPY --from=packages /opt/ftjob /opt/ftjob
+
+FROM base-controller AS base-worker
+COPY --from=packages /opt/worker-only /opt/ftjob
+ENV FTJOB_ENGINES=/opt/engines
+
+FROM base-controller AS controller
+ARG VERSION=0.1.0.dev0
+ARG REVISION=
+COPY --from=ftjob /ftjob /opt/ftjob
+WORKDIR /work
+USER 1000:1000
+ENTRYPOINT ["ftjob"]
+LABEL org.opencontainers.image.title="ftjob controller" \
+      org.opencontainers.image.description="Turns FineTuneJobs into Kubernetes Jobs, and watches them" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM base-worker AS worker-caffe-cpu
+ARG VERSION=0.1.0.dev0
+ARG REVISION=
+COPY --from=caffe-cpu /opt/engines /opt/engines
+COPY --from=ftjob /ftjob /opt/ftjob
+WORKDIR /work
+USER 1000:1000
+ENTRYPOINT ["ftjob"]
+LABEL org.opencontainers.image.title="ftjob worker with Caffe on the CPU" \
+      org.opencontainers.image.description="Trains with real Caffe 1.0, Debian 11's build" \
+      org.opencontainers.image.licenses="Apache-2.0 AND BSD-2-Clause" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM base-worker AS worker-caffe-cuda
+ARG VERSION=0.1.0.dev0
+ARG REVISION=
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=caffe-cuda /opt/engines /opt/engines
+COPY --from=ftjob /ftjob /opt/ftjob
+WORKDIR /work
+USER 1000:1000
+ENTRYPOINT ["ftjob"]
+LABEL org.opencontainers.image.title="ftjob worker with Caffe on GPUs, Kepler to Volta" \
+      org.opencontainers.image.description="Trains with real Caffe 1.0, Debian 10's build for CUDA 9.2" \
+      org.opencontainers.image.licenses="Apache-2.0 AND BSD-2-Clause AND LicenseRef-NVIDIA-CUDA-EULA" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

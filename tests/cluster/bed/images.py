@@ -1,0 +1,156 @@
+"""ftjob's images, really built: from the Dockerfile, by buildah, without a registry or a daemon."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob.engine.caffe.apt import KEYRING, debian_mirror
+from tests.cluster.bed.build import Progress, ensure_tools, tell
+from tests.cluster.bed.packages import RELEASE
+from tests.cluster.bed.places import bed_dir
+
+ROOT = Path(__file__).parents[3]
+SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
+PACKAGES = ("jobspec", "ftjob")
+BASE = f"localhost/bed-base:{RELEASE}"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+"""The machine's own, which its network may need; they are shown to the build and stay outside."""
+
+MOST_BYTES = 12 * 10**9
+"""One tree's images and layers take about five; each change of the lock adds one or two."""
+BESIDE_THE_HOSTS = """
+for top in usr usr/lib; do mount -t overlay overlay -o "lowerdir=/$top:$0/${top#usr/}" "/$top"; done
+exec "$@"
+"""
+"""Lay the unpacked packages under the host's /usr: buildah calls itself without any LD_LIBRARY_PATH."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A target of the Dockerfile, built."""
+
+    name: str
+    archive: Path
+    """A docker archive, whose layers are not compressed."""
+
+
+def open_store() -> "Buildah":
+    """Return the place in the cache where images are built and kept."""
+    folder = bed_dir() / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Buildah(folder, ensure_tools())
+
+
+def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> Image:
+    """Return the image of a target, built unless this very tree was built before.
+
+    Of two calls at once the second waits. Raises RuntimeError with the last lines of a build that failed.
+    """
+    folder = buildah.folder
+    with (folder / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        digest = sources_digest()
+        image = Image(f"test.local/{target}:{digest}", folder / f"{target}-{digest}.tar")
+        if not image.archive.exists():
+            _build(target, image, buildah, progress)
+    return image
+
+
+def sources_digest() -> str:
+    """Return a digest of everything that images are made of."""
+    digest = hashlib.sha256()
+    for path in sorted(_sources()):
+        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
+def _sources() -> Iterator[Path]:
+    yield from (ROOT / name for name in SOURCES)
+    for package in PACKAGES:
+        found = (ROOT / package).rglob("*")
+        yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _build(target: str, image: Image, buildah: "Buildah", progress: Progress) -> None:
+    buildah.make_room()
+    if not buildah.has(BASE):
+        progress(f"making a {RELEASE} base image")
+        buildah.make_base()
+    progress(f"building the image {target}; minutes the first time, seconds when only ftjob changed")
+    buildah.build(target, image.name)
+    for old in image.archive.parent.glob(f"{target}-*.tar"):
+        old.unlink()
+    partial = image.archive.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    buildah.run("push", "--quiet", image.name, f"docker-archive:{partial}:{image.name}")
+    partial.rename(image.archive)
+
+
+@dataclass(frozen=True)
+class Buildah:
+    """buildah on a storage of its own; a mount namespace takes what it mounts with it."""
+
+    folder: Path
+    tools: Path
+
+    def has(self, name: str) -> bool:
+        """Return whether an image is in the storage."""
+        return name in self.run("images", "--format={{.Name}}:{{.Tag}}").split()
+
+    def make_room(self) -> None:
+        """Begin anew where the layers of earlier trees have become many."""
+        used = subprocess.run(["du", "-sk", self.folder], capture_output=True, text=True, check=True).stdout
+        if int(used.split()[0]) * 1024 > MOST_BYTES:
+            self.run("rmi", "--all", "--force")
+
+    def build(self, target: str, name: str) -> None:
+        """Build a target of the Dockerfile."""
+        secret = [f"--secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
+        settings = ["--isolation=chroot", "--pull-never", "--layers", f"--build-arg=BASE={BASE}", *secret]
+        self.run("build", *settings, f"--target={target}", f"--tag={name}", str(ROOT))
+
+    def make_base(self) -> None:
+        """Make what debian:bookworm-slim is: a minimal system without documentation."""
+        tree = self.folder / "base"
+        shutil.rmtree(tree, ignore_errors=True)
+        mirror = debian_mirror(self.folder, None)
+        options = ["--variant=minbase", f"--keyring={KEYRING}", "--merged-usr"]
+        self._run("debootstrap", *options, RELEASE, str(tree), mirror)
+        for left_over in ("var/lib/apt/lists", "var/cache/apt/archives", "var/log"):
+            shutil.rmtree(tree / left_over)
+            (tree / left_over).mkdir()
+        for documentation in ("doc", "man", "locale", "info", "lintian"):
+            shutil.rmtree(tree / "usr/share" / documentation, ignore_errors=True)
+        container = self.run("from", "scratch").strip()
+        self.run("add", "--quiet", container, str(tree), "/")
+        self.run("commit", "--quiet", "--rm", container, BASE)
+        shutil.rmtree(tree)
+
+    def run(self, verb: str, *arguments: str) -> str:
+        """Call buildah."""
+        storage = [
+            f"--root={self.folder}/storage",
+            f"--runroot={self.folder}/run",
+            "--storage-driver=overlay",
+        ]
+        etc = self.tools / "root/etc/containers"
+        policy = [f"--signature-policy={etc}/policy.json"] if verb not in ("images", "add", "rmi") else []
+        registries = [f"--registries-conf={etc}/registries.conf"]
+        return self._run("buildah", *storage, *registries, verb, *policy, *arguments)
+
+    def _run(self, *command: str) -> str:
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        environment = {**os.environ, "TMPDIR": str(scratch)}
+        whole = ["unshare", "--mount", "sh", "-ec", BESIDE_THE_HOSTS, str(self.tools / "root"), *command]
+        done = subprocess.run(whole, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            said = (done.stdout + done.stderr)[-3000:]
+            raise RuntimeError(f"{' '.join(command[:1])} failed ({done.returncode}):\n{said}")
+        return done.stdout

@@ -1,0 +1,96 @@
+"""The images, built from the Dockerfile and run as a cluster with Pod Security *restricted* runs them."""
+
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.bed.cluster import Cluster, Manifest
+from tests.cluster.bed.images import Image
+from tests.cluster.pods import RESTRICTED, a_pod, run_pod
+
+MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250}
+"""At most, unpacked."""
+TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
+VOLUMES = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
+MOUNTS = [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}]
+
+
+def settings(image: Image) -> dict[str, Any]:
+    """What an archive says of its image."""
+    with tarfile.open(image.archive) as archive:
+        manifest = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+        return dict(json.load(archive.extractfile(manifest[0]["Config"])))  # type: ignore[arg-type]
+
+
+def restricted(name: str, image: Image, script: str, **container: Any) -> Manifest:
+    """Return a pod of an image that may do as little as Kubernetes lets one say."""
+    container = {"securityContext": RESTRICTED, "volumeMounts": MOUNTS, **container}
+    return a_pod(name, image.name, script, container=container, volumes=VOLUMES)
+
+
+@pytest.fixture(params=MEGABYTES)
+def each(request: pytest.FixtureRequest, image: Callable[[str], Image]) -> tuple[str, Image]:
+    """Every target that is built here, and its image."""
+    return request.param, image(request.param)
+
+
+def test_the_images_are_small_and_say_what_they_are(each: tuple[str, Image]) -> None:
+    """Their size is bounded; title, license and version are labels."""
+    target, image = each
+    labels = settings(image)["config"]["Labels"]
+    megabytes = image.archive.stat().st_size / 1e6
+    print(f"{target}: {megabytes:.0f} MB")  # noqa: T201
+
+    assert megabytes < MEGABYTES[target]
+    for label in ("title", "description", "licenses", "version", "revision"):
+        assert f"org.opencontainers.image.{label}" in labels
+
+
+def test_the_worker_shares_the_controllers_layers(controller_image: Image, worker_image: Image) -> None:
+    """All but the last, ftjob itself, so that a node and a registry hold them once."""
+    controller, worker = (settings(each)["rootfs"]["diff_ids"] for each in (controller_image, worker_image))
+
+    assert worker[: len(controller) - 1] == controller[:-1]
+
+
+def test_the_entry_point_is_ftjob(bed: Cluster, each: tuple[str, Image], namespace: str) -> None:
+    """A container gets words of the command line as its arguments, and runs as nobody special."""
+    _, image = each
+    pod = restricted("version", image, "", args=["--help"])
+    del pod["spec"]["containers"][0]["command"]
+
+    ended, log = run_pod(bed, namespace, pod)
+
+    assert ended["exitCode"] == 0
+    assert "Fine-tune Caffe image classifiers" in log
+
+
+def test_nothing_in_the_images_helps_an_intruder(
+    bed: Cluster, each: tuple[str, Image], namespace: str
+) -> None:
+    """No compiler, no program that gives its caller rights, no file of the root that could be written."""
+    script = """
+    id -u
+    for each in cc gcc g++ clang ld as make pip uv; do command -v $each || true; done
+    find / -xdev -type f -perm /6000 2>/dev/null || true
+    find / -xdev -type f -writable -not -path '/work/*' -not -path '/tmp/*' 2>/dev/null || true
+    """
+    _, log = run_pod(bed, namespace, restricted("look", each[1], script))
+
+    assert log == "1000\n"
+
+
+def test_the_worker_trains_with_real_caffe(bed: Cluster, worker_image: Image, namespace: str) -> None:
+    """From pictures to a bundle that answers as it did in training, with its root file system read-only."""
+    pod = restricted("train", worker_image, "")
+    pod["spec"]["containers"][0]["command"] = ["python3", "-c", TRAIN]
+
+    ended, log = run_pod(bed, namespace, pod)
+
+    assert ended["exitCode"] == 0, log
+    assert "Succeeded 20/20" in log
+    assert "golden images answered the same" in log

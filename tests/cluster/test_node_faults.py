@@ -1,0 +1,118 @@
+"""What happens to clusters: an API server that restarts, a node that falls silent, is lost, or is full."""
+
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.bed.build import ensure_tools
+from tests.cluster.bed.cluster import Cluster
+from tests.cluster.bed.session import attach
+from tests.cluster.controllers import RUN_ID, Controllers, installed, reasons
+from tests.cluster.standin import write_archive
+from tests.storage.servers import Server
+
+SILENT_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of this module's own, which may be broken."""
+    archive = tmp_path_factory.mktemp("image") / "stand-in.tar"
+    write_archive(ensure_tools() / "root" / "bin" / "busybox", archive)
+    with attach(f"own-{uuid.uuid4().hex[:12]}") as cluster:
+        cluster.load_image(archive)
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def ours(
+    own_cluster: Cluster, swift_server_here: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Controllers]:
+    """A controller in that cluster."""
+    made = installed(own_cluster, "default", swift_server_here, tmp_path_factory.mktemp("own"))
+    made.start()
+    made.wait_to_listen()
+    yield made
+    made.end(signal.SIGKILL)
+
+
+def test_an_api_server_that_is_away_is_waited_for(ours: Controllers, own_cluster: Cluster) -> None:
+    """It restarts under a running job; a controller that loses its Lease is started anew, as pods are."""
+    name = "away-a0-b0-s6"
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    own_cluster.stop("apiserver")
+    time.sleep(1)
+    own_cluster.start("apiserver")
+    while not own_cluster.kubectl("get", "--raw=/readyz", check=False):
+        time.sleep(0.2)
+    if ours.running[0].poll() is not None:
+        ours.start()
+
+    assert reasons(ours.wait_for(name, "Succeeded")) == ["Completed"]
+
+
+def test_a_worker_that_takes_too_much_memory_is_told_so(ours: Controllers) -> None:
+    """The kernel kills it; it is tried again as often as the spec says, and the reason is said."""
+    ours.submit("fat-a137-b137-s0", resources={"max_retries": 1})
+    status = ours.wait_for("fat-a137-b137-s0", "Failed", "OutOfMemory")
+
+    assert [life["exitCode"] for life in status["attempts"]] == [137, 137]
+
+
+def test_a_worker_whose_place_is_taken_goes_on_elsewhere(ours: Controllers, own_cluster: Cluster) -> None:
+    """A pod of higher priority needs the node: the worker makes its snapshot, and the next attempt waits."""
+    name = "low-a0-b0-s8"
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    own_cluster.kubectl("create", "priorityclass", "high", "--value=1000000")
+    [node] = own_cluster.get("nodes")["items"]
+    room = {"requests": {"cpu": node["status"]["allocatable"]["cpu"]}}
+    container = {"name": "big", "image": own_cluster.busybox, "command": ["sleep", "1"], "resources": room}
+    spec = {"priorityClassName": "high", "restartPolicy": "Never", "containers": [container]}
+    own_cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "big"}, "spec": spec})
+    status = ours.wait_for(name, "Succeeded", seconds=120)
+
+    assert reasons(status) == ["Preempted", "Completed"]
+
+
+def test_a_node_that_falls_silent_for_a_minute_changes_nothing(
+    ours: Controllers, own_cluster: Cluster
+) -> None:
+    """The kubelet is stopped and comes back: the one worker went on all the time."""
+    name = "mute-a0-b0-s5"
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    own_cluster.stop("kubelet")
+    time.sleep(SILENT_SECONDS)
+    own_cluster.start("kubelet")
+
+    assert reasons(ours.wait_for(name, "Succeeded", seconds=120)) == ["Completed"]
+
+
+def test_a_node_that_is_lost_is_left_behind(ours: Controllers, own_cluster: Cluster) -> None:
+    """Its object is deleted and its pod with it: the next attempt begins when there is a node again."""
+    name = "lost-a0-b0-s20"
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    own_cluster.stop("kubelet")
+    own_cluster.kubectl("delete", "nodes", "--all")
+    own_cluster.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    ours.wait(name, lambda status: reasons(status) == ["PodGone"] or status["attempt"] > 1, seconds=60)
+    own_cluster.start("kubelet")
+    status = ours.wait_for(name, "Succeeded", seconds=150)
+
+    assert reasons(status)[-1] == "Completed"
+    assert f"{name}-{RUN_ID[:8]}-1" not in {pod for life in status["attempts"] for pod in [life["pod"]]}
+
+
+def test_the_log_of_the_module_has_no_traceback(ours: Controllers, tmp_path: Path) -> None:
+    """Whatever happened to the cluster, the controller said it in lines of JSON."""
+    text = (ours.folder / "log").read_text(encoding="utf-8")
+
+    assert "Traceback" not in text
+    assert ours.log()
