@@ -173,6 +173,15 @@ def test_why_nothing_runs_is_said_within_ten_seconds(
     assert part in status["message"]
 
 
+def test_a_run_whose_data_is_not_there_is_never_begun(controller: Controllers) -> None:
+    """Nobody planned it, so the controller does, and names the field; no Job was made."""
+    controller.cluster.apply(fine_tune("nothing", planned=False), namespace=controller.namespace)
+    status = controller.wait("nothing", lambda status: status["state"] == "Failed", seconds=30)
+
+    assert "data.train: s3://data/train" in status["message"]
+    assert not any(name.startswith("nothing") for name in controller.names("jobs"))
+
+
 def test_a_quota_and_a_missing_account_are_named(controllers: Controllers) -> None:
     """The Job cannot make its pod; its events say why, and the status says it too."""
     controller = controllers

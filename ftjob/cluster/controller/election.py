@@ -18,6 +18,8 @@ GIVE_UP, RETRY = 2 / 3, 2 / 15
 """Shares of the Lease's time: without a renewal for so long its holder gives up, well before another may take
 over; and the pause between two tries."""
 FREE = ""
+LEASE = "ftjob-controller"
+"""Its name; a right to it stands in k8s/base/rbac.yaml."""
 
 
 class Election:
@@ -71,7 +73,9 @@ class Election:
         try:
             there, found = self._lock.get(self._lock.name, self._lock.namespace)
             if not there:
-                return getattr(found, "status", None) == 404 and self._write(create=True)
+                if found.status != 404:
+                    raise found
+                return self._write(create=True)
             holder = found.holder_identity or FREE
             if (holder, found.renew_time) != self._seen:
                 self._seen, self._seen_at = (holder, found.renew_time), time.monotonic()

@@ -18,7 +18,7 @@ from kubernetes.config.config_exception import ConfigException
 from ftjob.cluster.config import Config, load_config
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.election import Election
+from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import DOLLARS, ERRORS, JOBS, LEADER, QUEUED, RECONCILE
@@ -35,7 +35,6 @@ LOOKERS = 4
 RETRY_SECONDS = 2.0
 """Before an object is looked at again over which the API server failed."""
 STUCK_SECONDS = 120.0
-LEASE = "ftjob-controller"
 LOST = 1
 """The exit code of a controller that lost its Lease: it must be started anew."""
 

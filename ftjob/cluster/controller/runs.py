@@ -16,6 +16,7 @@ from ftjob.cluster.status import Figures
 from ftjob.errors import FtjobError, StorageError
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.status import Status
+from ftjob.storage import DamagedError, MissingError
 
 READERS, PLANNERS = 8, 2
 NO_PICTURES = (
@@ -104,7 +105,7 @@ class Planner:
         try:
             planned: Figures | Trouble = plan_request(request, context)
         except FtjobError as error:
-            passing = isinstance(error, StorageError)
+            passing = isinstance(error, StorageError) and not isinstance(error, MissingError | DamagedError)
             planned = Trouble(error.reason, str(error), passing=passing)
         except ModuleNotFoundError as error:
             planned = Trouble("NotPlanned", NO_PICTURES.format(package=error.name))

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ftjob.cluster.config import Config
+from ftjob.cluster.controller.election import LEASE
 from ftjob.cluster.objects import read_fine_tune
 from ftjob.cluster.request import read_request
 from tests.cluster.unit.builders import NODES
@@ -42,7 +43,7 @@ def test_today_kubernetes_knows_every_field(folder: str) -> None:
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_the_settings_of_every_overlay_can_be_read(folder: str) -> None:
     """By the controller that will be given them."""
-    settings = one(folder, "ConfigMap", "ftjob-controller")["data"]["controller-config.yaml"]
+    settings = one(folder, "ConfigMap", "ftjob-settings")["data"]["controller-config.yaml"]
 
     assert Config.model_validate(yaml.safe_load(settings)).images.torch
 
@@ -72,6 +73,15 @@ def test_no_right_is_a_wildcard_and_none_reads_secrets() -> None:
         "*" in rule["verbs"] + rule["resources"] or "secrets" in rule["resources"] for rule in rules
     )
     assert set(subjects) == {"ftjob-controller"}
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_the_right_to_a_lease_is_to_the_one_that_is_used(folder: str) -> None:
+    """By its name: kustomize renames whatever is called like a ConfigMap it has made."""
+    [role] = [each for each in built(folder) if each["kind"] == "Role"]
+    named = [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule]
+
+    assert named == [[LEASE]]
 
 
 def test_the_samples_are_jobs_that_can_be_run() -> None:
