@@ -2,8 +2,9 @@
 
 import tempfile
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftjob import files, local, mirror, runs
 from ftjob.errors import BadSpecError, ExitCode, StorageError
@@ -15,6 +16,7 @@ from ftjob.storage import open_store
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
+    from ftjob.clusterrun import ClusterRun
     from ftjob.data.build import Progress
     from ftjob.data.check import CheckOptions, CheckReport
     from ftjob.nodes import Node
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
     from ftjob.prepare import Context
     from jobspec.spec import JobSpec
+
+CLUSTER = "ftj://"
+"""Begins the note of a run on a cluster (ftjob.clusterrun.SCHEME, whose module is slow to import)."""
 
 
 def plan(
@@ -120,8 +125,9 @@ def explain(reference: str) -> "Explanation":
         run = find(reference)
     except BadSpecError as error:
         raise BadSpecError(f"{error}, or the path of a log") from None
-    run.bring_all()
-    return explained(evidence_of_run(run.folder, run.status()))
+    there = run if isinstance(run, Run) else run.folder()
+    there.bring_all()
+    return explained(evidence_of_run(there.folder, there.status()))
 
 
 def verify(bundle: Path, engine: str = "caffe") -> "Verification":
@@ -161,22 +167,89 @@ def check_data(
     return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), told)
 
 
-def find(reference: str) -> Run:
-    """Return the run that NAME, NAME/ID, an ID or a folder means. Raises BadSpecError."""
-    return Run(runs.find_run(reference))
+def submit_to_cluster(
+    spec: "JobSpec | Path | str",
+    *,
+    planned: "Plan | None" = None,
+    context: str | None = None,
+    namespace: str | None = None,
+) -> "tuple[ClusterRun, bool]":
+    """Start a run on a cluster, or go on with it; return it, and whether anything began.
+
+    `context` and `namespace` are kubectl's. Raises FtjobError before anything is created.
+    """
+    from ftjob import clusterrun
+    from ftjob.cluster.client import connect
+
+    loaded, _ = _load(spec)
+    decided = planned or plan(spec, to_train=False)
+    run, started = clusterrun.submit(loaded, decided, connect(context, namespace))
+    runs.remember(clusterrun.note_of(run, context, decided.run_id))
+    return run, started
 
 
-def list_runs(name: str = "*") -> list[Run]:
-    """Return the runs submitted on this machine, oldest first."""
-    return [Run(location) for location in runs.known_runs(name)]
+def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | None = None) -> dict[str, Any]:
+    """Return the FineTuneJob that `submit_to_cluster` would create. Raises FtjobError."""
+    from ftjob import clusterrun
+    from ftjob.cluster.figures import figures_of
+    from ftjob.cluster.submission import fine_tune_job
+
+    clusterrun.refuse_local(planned.spec)
+    loaded, _ = _load(spec)
+    return fine_tune_job(loaded, namespace or "default", figures_of(planned.to_json()))
 
 
-def status_told(run: Run) -> Status:
+def find(reference: str, context: str | None = None, namespace: str | None = None) -> "Run | ClusterRun":
+    """Return the run that NAME, NAME/ID, an ID, a folder or its URI means.
+
+    It is one on a cluster where a context or namespace is given, or where it was submitted to one from here.
+    Raises BadSpecError.
+    """
+    if context or namespace:
+        from ftjob.cluster.client import connect
+        from ftjob.clusterrun import ClusterRun
+
+        return ClusterRun(connect(context, namespace), reference.partition("/")[0])
+    return _of(runs.find_run(reference))
+
+
+def _of(location: str) -> "Run | ClusterRun":
+    if not location.startswith(CLUSTER):
+        return Run(location)
+    from ftjob.clusterrun import noted
+
+    return noted(location)
+
+
+def list_runs(
+    name: str = "*", context: str | None = None, namespace: str | None = None
+) -> "list[Run | ClusterRun]":
+    """Return the runs submitted on this machine, oldest first; with a context or namespace, those there."""
+    if context or namespace:
+        from ftjob.cluster.client import connect
+        from ftjob.clusterrun import ClusterRun
+
+        cluster = connect(context, namespace)
+        return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
+    return [_of(location) for location in runs.known_runs(name)]
+
+
+def retry(run: "Run | ClusterRun") -> bool:
+    """Have a run that ended otherwise than well go on; return whether anything began. Raises FtjobError."""
+    if not isinstance(run, Run):
+        return run.retry()
+    from jobspec import parse_spec
+
+    return submit(parse_spec(run.spec_text(), run.location))[1]
+
+
+def status_told(run: "Run | ClusterRun") -> Status:
     """Return a run's status, Unreachable where it cannot be read, so that it hides no others."""
     try:
         return run.status()
-    except StorageError as error:
-        return Status(run.name, run.run_id, State.UNREACHABLE, error.reason, str(error))
+    except (StorageError, BadSpecError) as error:
+        run_id = run.run_id if isinstance(run, Run) else ""
+        return Status(run.name, run_id, State.UNREACHABLE, error.reason, str(error))
 
 
 def exit_code(status: Status) -> int:
@@ -218,7 +291,8 @@ def _context(
 def _earlier(name: str, output: str) -> Run:
     """Return the run that a spec means by `run:NAME`: one submitted here, else the newest in its output."""
     try:
-        return find(name)
+        found = find(name)
+        return found if isinstance(found, Run) else found.folder()
     except BadSpecError:
         beside = f"{output.rstrip('/')}/{name}"
         newest = mirror.newest_run(open_store(beside)) if "/" not in name else None

@@ -13,7 +13,8 @@ from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
-    pass
+    from ftjob.clusterrun import ClusterRun
+    from ftjob.plan.plan import Plan
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
@@ -37,10 +38,20 @@ RunName = Annotated[
 ]
 
 
+KubeContext = Annotated[
+    str | None, typer.Option("--context", help="A cluster, by its context in the kubeconfig.")
+]
+KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="A namespace of the cluster.")]
+
+
 @app.command()
 def submit(
     spec: SpecPath,
-    is_local: Annotated[bool, typer.Option("--local", help="Run on this machine.")] = False,
+    is_local: Annotated[
+        bool, typer.Option("--local", help="Run on this machine instead of a cluster.")
+    ] = False,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C stops it gracefully.")
     ] = False,
@@ -48,14 +59,16 @@ def submit(
     output: Output = Format.TEXT,
 ) -> None:
     """Start a run, or go on with it where it stopped; one that is done costs nothing."""
-    if not is_local and not dry_run:
-        raise BadSpecError("submit: this version runs jobs on this machine only: add --local")
     planned = cli_plan.planned(spec)
     if output is Format.TEXT:
-        console().print(plans.summary(planned))
+        console(stderr=dry_run and not is_local).print(plans.summary(planned))
     if dry_run:
-        return print_json(planned.to_json()) if output is Format.JSON else None
-    run, started = api.submit(spec, planned=planned)
+        return _would_submit(spec, planned, namespace, output, is_local=is_local)
+    run: api.Run | ClusterRun
+    if is_local:
+        run, started = api.submit(spec, planned=planned)
+    else:
+        run, started = api.submit_to_cluster(spec, planned=planned, context=context, namespace=namespace)
     if wait:
         return _follow(run, output, stop_on_interrupt=True)
     status = run.status()
@@ -66,38 +79,48 @@ def submit(
 
 @app.command("ls")
 def list_runs(
-    name: Annotated[str, typer.Argument(help="Only runs of this name.")] = "*", output: Output = Format.TEXT
+    name: Annotated[str, typer.Argument(help="Only runs of this name.")] = "*",
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    output: Output = Format.TEXT,
 ) -> None:
-    """List the runs submitted on this machine."""
-    statuses = [api.status_told(run) for run in api.list_runs(name)]
+    """List the runs submitted on this machine, or with -n or --context all of a namespace."""
+    statuses = [api.status_told(run) for run in api.list_runs(name, context, namespace)]
     if output is Format.JSON:
         return print_json([status.to_json() for status in statuses])
     return console().print(runs.runs_table(statuses))
 
 
 @app.command()
-def status(run: RunName, output: Output = Format.TEXT) -> None:
+def status(
+    run: RunName,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    output: Output = Format.TEXT,
+) -> None:
     """Show where a run stands."""
-    found = api.find(run)
+    found = api.find(run, context, namespace)
     if output is Format.JSON:
         return print_json({**found.status().to_json(), "folder": found.location})
     return console().print(runs.status_view(found.status()))
 
 
 @app.command()
-def watch(run: RunName) -> None:
+def watch(run: RunName, context: KubeContext = None, namespace: KubeNamespace = None) -> None:
     """Follow a run until it ends; Ctrl-C leaves it running."""
-    live.follow(console(), api.find(run).follow())
+    live.follow(console(), api.find(run, context, namespace).follow())
 
 
 @app.command()
 def wait(
     run: RunName,
     timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most.")] = None,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Wait for a run's end in silence, and exit with its exit code."""
-    last = api.find(run).wait(timeout)
+    last = api.find(run, context, namespace).wait(timeout)
     if output is Format.JSON:
         print_json(last.to_json())
     else:
@@ -109,30 +132,45 @@ def wait(
 def logs(
     run: RunName,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
 ) -> None:
     """Print the logs of all attempts."""
-    for text in api.find(run).log_lines(follow=follow):
+    for text in api.find(run, context, namespace).log_lines(follow=follow):
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 @app.command()
 def cancel(
-    run: RunName, now: Annotated[bool, typer.Option("--now", help="Kill it; no snapshot.")] = False
+    run: RunName,
+    now: Annotated[bool, typer.Option("--now", help="Kill it; no snapshot.")] = False,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
 ) -> None:
-    """Stop a run after a snapshot; submit the same spec to go on."""
-    found = api.find(run)
+    """Stop a run after a snapshot; submit the same spec, or retry, to go on."""
+    found = api.find(run, context, namespace)
     asked = found.cancel(now=now)
     console().print(f"{_reference(found)}: {'asked to stop' if asked else 'is not running'}")
+
+
+@app.command()
+def retry(run: RunName, context: KubeContext = None, namespace: KubeNamespace = None) -> None:
+    """Have a run that was stopped, or failed, go on from its newest snapshot."""
+    found = api.find(run, context, namespace)
+    begun = api.retry(found)
+    console().print(f"{_reference(found)}: {'goes on' if begun else f'is {found.status().state}'}")
 
 
 @app.command()
 def get(
     run: RunName,
     destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")] = Path("bundle"),
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
 ) -> None:
     """Copy a run's bundle: net, weights, labels, preprocessing, golden images."""
-    console().print(str(api.find(run).get(destination)))
+    console().print(str(api.find(run, context, namespace).get(destination)))
 
 
 @app.command()
@@ -185,7 +223,21 @@ def worker(run: str, attempt: Annotated[int, typer.Option()] = 1) -> None:
     raise typer.Exit(work(run, attempt))
 
 
-def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
+def _would_submit(
+    spec: Path, planned: "Plan", namespace: str | None, output: Format, *, is_local: bool
+) -> None:
+    """Print what submit would send: the plan of a local run, the FineTuneJob for a cluster."""
+    if is_local:
+        return print_json(planned.to_json()) if output is Format.JSON else None
+    wanted = api.manifest(spec, planned, namespace)
+    if output is Format.JSON:
+        return print_json(wanted)
+    import yaml
+
+    return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", markup=False, soft_wrap=True)
+
+
+def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
     screen = console()
     asked = False
@@ -207,5 +259,5 @@ def _follow(run: api.Run, output: Format, *, stop_on_interrupt: bool) -> None:
     raise typer.Exit(api.exit_code(last))
 
 
-def _reference(run: api.Run) -> str:
+def _reference(run: "api.Run | ClusterRun") -> str:
     return f"{run.name}/{run.run_id}"

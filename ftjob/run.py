@@ -96,6 +96,18 @@ class Run:
             mirror.bring_growing(self._store, self.folder, [path])
         return files.json_lines(path)
 
+    def spec_text(self) -> str:
+        """Return its spec.yaml. Raises StorageError."""
+        path = self.folder.spec
+        if self._is_elsewhere():
+            fetch.bring(self._store, self.folder, [path])
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise StorageError(
+                f"{self.location}: its {path.name} cannot be read ({error.strerror})"
+            ) from error
+
     def evaluation(self) -> dict[str, Any]:
         """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
         path = self.folder.evaluation

@@ -17,13 +17,22 @@ class State(StrEnum):
     STOPPED = "Stopped"
     INTERRUPTED = "Interrupted"
     """Never written: what a reader calls a run whose status says Running and whose worker is gone."""
+    STOPPING = "Stopping"
+    """On a cluster: told to end, and not yet gone."""
+    RETRYING = "Retrying"
+    """On a cluster: the next attempt follows."""
+    SUSPENDED = "Suspended"
+    """On a cluster: held until it is let go on."""
     UNREACHABLE = "Unreachable"
     """Never written: what a list calls a run whose folder cannot be read now."""
 
     @property
     def ended(self) -> bool:
         """Whether nothing will change until somebody submits again."""
-        return self not in (State.PENDING, State.RUNNING)
+        return self not in GOING_ON
+
+
+GOING_ON = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYING, State.SUSPENDED})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ STATE_STYLE = {
     State.FAILED: "red",
     State.STOPPED: "yellow",
     State.INTERRUPTED: "red",
+    State.UNREACHABLE: "red",
+    State.STOPPING: "yellow",
+    State.RETRYING: "yellow",
+    State.SUSPENDED: "yellow",
 }
 
 
@@ -56,8 +60,9 @@ def status_view(status: Status) -> RenderableType:
     if status.iteration or status.accuracy is not None:
         lines.append(_figures(status))
     if status.resumed:
-        told = f"resumed at {status.resumed.iteration}; {status.resumed.images_replayed} images passed over"
-        lines.append(Text(told, "dim"))
+        was = status.resumed
+        told = f"resumed at {was.iteration}; {was.images_replayed} images replayed"
+        lines.append(Text(f"{told}; {was.seconds + was.lost_seconds:.1f} seconds lost", "dim"))
     if status.message:
         lines.append(Text(status.message, STATE_STYLE[status.state]))
     return Group(*lines)

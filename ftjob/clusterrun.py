@@ -1,0 +1,216 @@
+"""A run on a cluster, with the verbs of one on this machine: its FineTuneJob tells where it stands."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ftjob.cluster.client import Cluster, connect
+from ftjob.cluster.figures import figures_of
+from ftjob.cluster.objects import FineTune
+from ftjob.cluster.submission import fine_tune_job
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.plan.plan import Plan
+from ftjob.run import Run
+from ftjob.status import State, Status
+from ftjob.storage import is_remote
+from jobspec import JobSpec
+
+SCHEME = "ftj://"
+"""Begins the note of a run on a cluster: ftj://CONTEXT/NAMESPACE/NAME/RUN-ID, the context perhaps empty."""
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class ClusterRun:
+    """A FineTuneJob. Reading it needs the cluster; metrics and bundle come from its folder in the store."""
+
+    cluster: Cluster
+    name: str
+
+    def job(self) -> FineTune:
+        """Return the object as it is now. Raises BadSpecError where there is none."""
+        return self.cluster.get(self.name)
+
+    @cached_property
+    def run_id(self) -> str:
+        """The run's id, empty while nobody has planned it."""
+        job = self.job()
+        return run_id_of(job)
+
+    @property
+    def location(self) -> str:
+        """The URI of the run's folder, or how to ask for it where it is not known yet."""
+        return self.job().status.folder or f"(kubectl get ftj {self.name} tells it)"
+
+    def status(self) -> Status:
+        """Return where it stands. Raises BadSpecError or StorageError."""
+        return status_of(self.job())
+
+    def follow(self) -> Iterator[Status]:
+        """Yield the status whenever it changed, the last one when the run has ended."""
+        seen: Status | None = None
+        for job in self.cluster.watch(self.name):
+            status = status_of(job)
+            if status != seen:
+                yield status
+            seen = status
+            if status.state.ended and is_current(job):
+                return
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Return the last status once the run has ended. Raises TimeoutError after `timeout` seconds."""
+        begin = time.monotonic()
+        while True:
+            job = self.job()
+            if status_of(job).state.ended and is_current(job):
+                return status_of(job)
+            if timeout is not None and time.monotonic() - begin > timeout:
+                raise TimeoutError(f"{self.name} is still {job.status.state} after {timeout:g} s")
+            time.sleep(POLL_SECONDS)
+
+    def folder(self) -> Run:
+        """Return its folder in the store. Raises StorageError where it has none yet."""
+        if folder := self.job().status.folder:
+            return Run(folder)
+        raise StorageError(f"{self.name}: has no folder yet: see `ftjob status {self.name}`")
+
+    def log_lines(self, *, follow: bool = False) -> Iterator[str]:
+        """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone."""
+        shown = False
+        while True:
+            for text in self.cluster.pod_log(self.name, follow=follow):
+                shown = True
+                yield text.decode("utf-8", "replace")
+            job = self.job()
+            if not follow or (status_of(job).state.ended and is_current(job)):
+                break
+            time.sleep(POLL_SECONDS)
+        if not shown and job.status.folder:
+            yield from self.folder().log_lines()
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return one dict per iteration, from the run's folder."""
+        return self.folder().metrics()
+
+    def tests(self) -> list[dict[str, Any]]:
+        """Return one dict per test, from the run's folder."""
+        return self.folder().tests()
+
+    def evaluation(self) -> dict[str, Any]:
+        """Return how the bundled snapshot was judged."""
+        return self.folder().evaluation()
+
+    def cancel(self, *, now: bool = False) -> bool:
+        """Ask for a snapshot and an end (`now`: without one); return whether it was running."""
+        if self.status().state.ended:
+            return False
+        self.cluster.cancel(self.name, now=now)
+        return True
+
+    def retry(self) -> bool:
+        """Have a run that was cancelled, or failed, go on; return whether it had ended."""
+        if not self.status().state.ended:
+            return False
+        self.cluster.go_on(self.name)
+        return True
+
+    def bundle(self) -> str | None:
+        """Return the URI of the bundle, None where there is none (yet)."""
+        return self.folder().bundle() if self.job().status.folder else None
+
+    def get(self, destination: Path) -> Path:
+        """Copy the bundle to a folder that is not there yet. Raises StorageError."""
+        return self.folder().get(destination)
+
+
+def submit(spec: JobSpec, plan: Plan, cluster: Cluster) -> tuple[ClusterRun, bool]:
+    """Create the FineTuneJob of a spec, or join the one that is there; return it, and whether anything began.
+
+    Raises BadSpecError where the name is another spec's, or something is on this machine only.
+    """
+    refuse_local(plan.spec)
+    run = ClusterRun(cluster, spec.name)
+    there = next((job for job in cluster.list() if job.name == spec.name), None)
+    if there is None:
+        cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan.to_json())))
+        return run, True
+    if run_id_of(there) != plan.run_id:
+        raise BadSpecError(
+            f"name: {spec.name} is run {run_id_of(there) or '(not planned yet)'} in namespace "
+            f"{cluster.namespace} already, and this spec is run {plan.run_id}: give it another name"
+        )
+    again = status_of(there).state in (State.FAILED, State.STOPPED)
+    return run, again and run.retry()
+
+
+def refuse_local(spec: JobSpec) -> None:
+    """Raise BadSpecError for the first location of an absolute spec that a cluster cannot reach."""
+    data, mean = spec.data, spec.data.mean
+    places = {
+        "base.net": spec.base.net if "/" in spec.base.net else None,
+        "base.weights": spec.base.weights,
+        "data.train": data.train,
+        "data.val": data.val,
+        "data.mean": mean if isinstance(mean, str) and mean not in ("auto", "none") else None,
+        "output": spec.output,
+    }
+    for field, location in places.items():
+        if location and not is_remote(location):
+            remedy = "`ftjob data build` writes to s3://" if field.startswith("data.") else "upload it"
+            raise BadSpecError(f"{field}: {location} is on this machine only: {remedy}, or add --local")
+
+
+def run_id_of(job: FineTune) -> str:
+    """Return a job's run id: what the controller says, else what was planned when it was submitted."""
+    from ftjob.cluster.figures import annotated
+
+    figures = annotated(job.annotations)
+    return job.status.run_id or (figures.run_id if figures else "")
+
+
+def is_current(job: FineTune) -> bool:
+    """Return whether the controller has seen the object as it is now."""
+    return (job.status.observed_generation or 0) >= job.generation
+
+
+def status_of(job: FineTune) -> Status:
+    """Return a FineTuneJob's status in the words of status.json."""
+    told = job.status
+    last = told.attempts[-1] if told.attempts else None
+    state = State(told.state)
+    return Status(
+        name=job.name,
+        run_id=run_id_of(job),
+        state=state,
+        reason=told.reason,
+        message=told.message,
+        attempt=told.attempt,
+        iteration=told.iteration or 0,
+        max_iter=told.max_iter or (told.plan.max_iter if told.plan else 0),
+        loss=told.loss,
+        accuracy=told.accuracy,
+        best_accuracy=told.accuracy if state.ended else None,
+        snapshot=told.snapshot,
+        images_per_second=told.images_per_second,
+        eta_seconds=told.eta_seconds,
+        seconds=told.seconds,
+        usd=told.usd,
+        submitted=job.created,
+        updated=told.updated,
+        ended=told.completion_time,
+        exit_code=last.exit_code if last and state.ended else None,
+    )
+
+
+def note_of(run: ClusterRun, context: str | None, run_id: str) -> str:
+    """Return what is remembered of a run on a cluster."""
+    return f"{SCHEME}{context or ''}/{run.cluster.namespace}/{run.name}/{run_id}"
+
+
+def noted(note: str) -> ClusterRun:
+    """Return the run that a note is of. Raises BadSpecError where its cluster is not known here any more."""
+    context, namespace, name, _ = note.removeprefix(SCHEME).rsplit("/", 3)
+    return ClusterRun(connect(context or None, namespace), name)
