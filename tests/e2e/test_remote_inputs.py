@@ -57,7 +57,7 @@ def blobs(job: Job) -> list[tuple[str, list[bytes]]]:
 
 def test_a_run_from_s3_is_the_run_from_disk(job: Job, sources: dict[str, Any], cache: Path) -> None:
     """The same id before anything is fetched, in the worker and from paths; the same weights to the bit."""
-    planned = api.plan(written(job, sources), measure_mean=False)
+    planned = api.plan(written(job, sources), to_train=False)
     assert not list((cache / "objects").rglob("data.mdb"))
     assert api.plan(written(job, HERE)).run_id == planned.run_id
 

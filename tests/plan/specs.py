@@ -27,7 +27,7 @@ def changed(changes: dict[str, Any]) -> JobSpec:
 
 def plan(**changes: Any) -> Plan:
     """Plan the page's spec with some sections changed, in the working folder."""
-    return api.plan(changed(changes), measure_mean=False)
+    return api.plan(changed(changes), to_train=False)
 
 
 def relearned() -> Plan:

@@ -34,7 +34,7 @@ def test_a_plan_takes_what_init_writes(images: Path, tmp_path: Path, net: str) -
     """For every built-in net and a folder of images, without a change."""
     written = api.init(net, images, out=tmp_path / "first.yaml")
 
-    planned = api.plan(written, measure_mean=False)
+    planned = api.plan(written, to_train=False)
 
     assert planned.labels == ("cat", "dog")
     assert planned.deploy.layer[0].input_param.shape[0].dim[2] == zoo.get(net).crop
@@ -90,7 +90,7 @@ def test_a_prototxt_tells_its_own_crop_and_mean(in_faces: Path, tmp_path: Path) 
     """A train_val by its data layer, a deploy by its input."""
     (tmp_path / "net.prototxt").write_text(to_text(zoo.build("googlenet")))
     data = load_spec(api.init(str(tmp_path / "net.prototxt"), Path("faces"), out=tmp_path / "a.yaml")).data
-    deploy = api.plan(tmp_path / "a.yaml", measure_mean=False).deploy
+    deploy = api.plan(tmp_path / "a.yaml", to_train=False).deploy
     (tmp_path / "deploy.prototxt").write_text(to_text(deploy))
     of_deploy = load_spec(api.init(str(tmp_path / "deploy.prototxt"), Path("faces"), out=tmp_path / "b.yaml"))
 
@@ -154,7 +154,7 @@ def test_net_and_data_in_a_store(images: Path, s3: Bucket, tmp_path: Path, built
     data = load_spec(written).data
     assert data.train == (f"{s3.uri}/pets/set/train" if built else f"{s3.uri}/pets/set")
     assert data.val == (f"{s3.uri}/pets/set/val" if built else None)
-    assert api.plan(written, measure_mean=False).labels == ("cat", "dog")
+    assert api.plan(written, to_train=False).labels == ("cat", "dog")
 
 
 def test_what_is_not_in_a_store_is_named(images: Path, s3: Bucket, tmp_path: Path) -> None:

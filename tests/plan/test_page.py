@@ -30,7 +30,7 @@ def test_every_mistake_is_caught_with_the_sentence_shown(in_faces: Path, changes
 def said_of(spec: JobSpec) -> list[str]:
     """The sentences with which a spec is refused, or what its plan says besides its figures."""
     try:
-        made = api.plan(spec, measure_mean=False)
+        made = api.plan(spec, to_train=False)
     except FtjobError as error:
         return str(error).splitlines()
     return [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in made.warnings)]

@@ -60,6 +60,22 @@ def test_spoilt_requests_are_made_again(
     assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=s3.name)
 
 
+def test_a_claim_whose_answer_was_lost_is_kept(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was written, and found there when it was tried again: it is still ours, and nobody else's."""
+    asked: list[str] = []
+
+    def fate(head: str) -> Fate:
+        asked.append(head)
+        return "lose" if len(asked) == 1 else "pass"
+
+    with proxied(s3.server.endpoint, fate) as (endpoint, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        store = open_store(s3.uri)
+        assert store.create("claim", b"me")
+        assert len(asked) > 1
+        assert not store.create("claim", b"me")
+
+
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_a_server_that_comes_back_is_waited_for(
     own_swift: Swift, direction: str, big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

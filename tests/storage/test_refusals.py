@@ -160,7 +160,10 @@ def test_credentials_that_change_on_the_way_are_asked_for_anew(
         used.append("second" if swift_server.SECOND_KEY in head else "first")
         return 400 if used[-1] == "first" and swift_server.SECOND_KEY in changing.read_text() else "pass"
 
+    told: list[int] = []
+
     def change(transfer: Transfer) -> None:
+        told.append(transfer.done)
         give(changing, swift_server.SECOND_KEY, swift_server.SECOND_SECRET)
 
     with proxied(s3.server.endpoint, fate) as (endpoint, proxy):
@@ -173,6 +176,7 @@ def test_credentials_that_change_on_the_way_are_asked_for_anew(
 
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
     assert {used[0], used[-1]} == {"first", "second"}
+    assert told == sorted(told)
 
 
 def test_credentials_that_stay_expired_are_told_at_once(

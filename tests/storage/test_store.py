@@ -2,7 +2,9 @@
 
 import hashlib
 import random
+import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,6 +202,21 @@ def test_who_stops_a_transfer_leaves_nothing(store: Store, big: Path, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         store.download("weights", tmp_path / "weights", progress=stop)
     assert not list(tmp_path.glob("*weights*"))
+
+
+def test_an_upload_that_is_interrupted_is_not_taken_for_whole(store: Store, big: Path) -> None:
+    """Ctrl-C while parts are under way: what was sent so far does not become the object."""
+
+    def interrupt(transfer: Transfer) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        if transfer.done <= 8 << 20:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.3)
+
+    with pytest.raises(KeyboardInterrupt):
+        store.upload(big, "weights", progress=interrupt)
+    assert store.list() == []
 
 
 def test_a_file_that_grows_goes_up_as_it_was(store: Store, big: Path, tmp_path: Path) -> None:
