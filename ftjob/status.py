@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
+"""Tells a worker the seconds that earlier attempts are accounted with, where pods are accounted for."""
+
 
 class State(StrEnum):
     """Where a run stands. Succeeded is final; Failed, Stopped and Interrupted go on when submitted again."""

@@ -13,7 +13,6 @@ from ftjob.cluster.names import (
     CONTAINER,
     ENV_CACHE,
     ENV_NODES,
-    ENV_SECONDS_BEFORE,
     FIELD_MANAGER,
     KIND,
     KUEUE_PREFIX,
@@ -30,6 +29,7 @@ from ftjob.cluster.objects import FineTune
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND
+from ftjob.status import ENV_SECONDS_BEFORE
 
 GPU = "nvidia.com/gpu"
 RUN_ID_PREFIX = 8

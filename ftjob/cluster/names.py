@@ -36,8 +36,6 @@ KUEUE_PREFIX = "kueue.x-k8s.io/"
 
 CONTAINER = "worker"
 FIELD_MANAGER = "ftjob-controller"
-ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
-"""Tells a worker the seconds that earlier attempts are accounted with."""
 ENV_NODES = "FTJOB_NODES"
 ENV_CACHE = "FTJOB_CACHE"
 

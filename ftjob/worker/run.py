@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import time
 import traceback
@@ -20,7 +21,7 @@ from ftjob.plan.changes import refuse_changed
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import draw_curves
-from ftjob.status import Resumed, State, Status
+from ftjob.status import ENV_SECONDS_BEFORE, Resumed, State, Status
 from ftjob.worker.home import Home, at_home
 from ftjob.worker.lease import LeaseLostError
 from ftjob.worker.recorder import Recorder
@@ -183,16 +184,23 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
 
 
 def begin(folder: RunFolder, spec: JobSpec, attempt: int) -> Status:
-    """Return the status an attempt starts from: what earlier ones cost is carried on."""
+    """Return the status an attempt starts from: what earlier ones cost is carried on.
+
+    Where somebody else accounts for the pods, $FTJOB_SECONDS_BEFORE says what they came to.
+    """
     before = Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
     if folder.status.exists():
         before = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
+    seconds, usd = before.seconds, before.usd
+    if accounted := os.environ.get(ENV_SECONDS_BEFORE):
+        price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
+        seconds, usd = float(accounted), float(accounted) / 3600 * price
     return Status(
         name=before.name,
         run_id=before.run_id,
         attempt=attempt,
-        seconds=before.seconds,
-        usd=before.usd,
+        seconds=seconds,
+        usd=usd,
         submitted=before.submitted,
         best_accuracy=before.best_accuracy,
         best_iteration=before.best_iteration,

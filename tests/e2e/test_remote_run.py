@@ -29,9 +29,9 @@ def empty_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("FTJOB_CACHE", str(folder))
 
 
-def location(job: Job) -> str:
-    """Return the URI of the newest run of a job."""
-    return str(job.ftjob("status", "digits", "-o", "json").json()["folder"])
+def location(job: Job, name: str = "digits") -> str:
+    """Return the URI of the newest run of a name."""
+    return str(job.ftjob("status", name, "-o", "json").json()["folder"])
 
 
 def submit(job: Job) -> "subprocess.Popen[bytes]":
@@ -58,9 +58,9 @@ def records(store: Store) -> list[str]:
     return [entry.key for entry in store.list("snapshots") if entry.key.endswith(".json")]
 
 
-def worker(job: Job) -> int | None:
-    """Return the process that works on the job's run here, None where there is none yet."""
-    known = runs.known_runs("digits")
+def worker(name: str = "digits") -> int | None:
+    """Return the process that works on the newest run of a name here, None where there is none yet."""
+    known = runs.known_runs(name)
     return local.worker_pid(runs.work_folder(known[-1])) if known else None
 
 
@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
     """A graceful end is one whose snapshot is where the run lives, not on the disk that is about to go."""
     job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
     submitting = submit(job)
-    wait_until(lambda: worker(job) and job_status(job)["iteration"] > 20, "iteration 20")
+    wait_until(lambda: worker() and job_status(job)["iteration"] > 20, "iteration 20")
     submitting.send_signal(signal.SIGINT)
 
     assert submitting.wait(timeout=60) == 10
@@ -121,14 +121,23 @@ def job_status(job: Job) -> dict[str, Any]:
 def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
     new_job: Callable[[str], Job], s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """From the store alone: bit-equal weights, every iteration in the metrics once, the replay told."""
-    undisturbed, killed = new_job("undisturbed"), new_job("killed")
+    """With net, data, weights and output in S3: bit-equal weights, each iteration once, the replay told."""
+    first, undisturbed, killed = new_job("first"), new_job("undisturbed"), new_job("killed")
+    first.write(output=f"{s3.uri}/first")
+    first.submit()
+    first.ftjob("data", "build", "train", f"{s3.uri}/data", "--val", "val", "--size", "32", "--grey")
+    open_store(s3.uri).upload(first.folder / "net.prototxt", "net.prototxt")
+    inputs = {
+        "base": {"net": f"{s3.uri}/net.prototxt", "weights": "run:digits@20"},
+        "data": {"train": f"{s3.uri}/data", "val": f"{s3.uri}/data"},
+        "solver": {"max_iter": 600, "snapshot": 100},
+    }
     for each in (undisturbed, killed):
-        each.write(output=f"{s3.uri}/{each.folder.name}", solver={"max_iter": 600, "snapshot": 100})
+        each.write(name=f"tuned-{each.folder.name}", output=f"{s3.uri}/tuned", **inputs)
     uri = undisturbed.submit().json()["folder"]
     submitting = submit(killed)
-    pid = wait_until(lambda: worker(killed), "a worker")
-    gone = open_store(location(killed))
+    pid = wait_until(lambda: worker("tuned-killed"), "a worker")
+    gone = open_store(location(killed, "tuned-killed"))
     wait_until(lambda: records(gone), "a snapshot")
     os.kill(pid, signal.SIGKILL)
     submitting.wait(timeout=60)
@@ -149,7 +158,7 @@ def test_two_workers_do_not_write_one_run(
     """The second one sees the first one's sign of life and stops with a sentence; the first one ends well."""
     job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1000, "snapshot": 1000})
     submitting = submit(job)
-    wait_until(lambda: worker(job) and job_status(job)["iteration"] > 20, "iteration 20")
+    wait_until(lambda: worker() and job_status(job)["iteration"] > 20, "iteration 20")
     uri = location(job)
     empty_machine(monkeypatch, tmp_path / "other")
 
@@ -166,7 +175,7 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job:
     told = job.ftjob("submit", "spec.yaml", "--local", code=5)
 
     assert "s3://no-such-bucket-here" in told.err
-    assert worker(job) is None
+    assert worker() is None
 
 
 @pytest.mark.timeout(900)
