@@ -109,7 +109,7 @@ def open_client(place: Place, found: Settings, seconds: float) -> Opened:
     try:
         credentials = session.get_credentials()
         frozen = credentials.get_frozen_credentials() if credentials else None
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:  # a credential_process that prints nonsense is a ValueError
         raise StorageError(
             f"{place}: no credentials ({error}): correct the role, profile or variables they come from"
         ) from error

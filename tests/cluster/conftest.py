@@ -1,13 +1,15 @@
 """A real cluster for the test run, brought up by the first worker that asks, and a namespace per test.
 
-FTJOB_TEST_CLUSTER=kubeconfig takes the cluster of $KUBECONFIG instead; tests that need the node itself ask
-for `bed`, which such a cluster has not, and say so.
+FTJOB_TEST_CLUSTER=kubeconfig takes the cluster of $KUBECONFIG instead, and $FTJOB_TEST_BUSYBOX is an image
+with a shell that it can pull; tests that need the node itself ask for `bed`, which such a cluster has not,
+and say so.
 """
 
 import fcntl
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,7 +114,8 @@ def namespace(cluster: AnyCluster) -> Iterator[str]:
 def given_cluster() -> AnyCluster:
     """Return the cluster of $KUBECONFIG, with the GPUs its nodes offer."""
     path = Path(os.environ.get("KUBECONFIG", Path.home() / ".kube" / "config"))
-    cluster = AnyCluster(path, dict(os.environ), gpus=0)
+    busybox = os.environ.get("FTJOB_TEST_BUSYBOX", "docker.io/library/busybox:stable")
+    cluster = AnyCluster(path, dict(os.environ), gpus=0, busybox=busybox)
     nodes = cluster.get("nodes")["items"]
     gpus = sum(int(node["status"]["allocatable"].get(RESOURCE, 0)) for node in nodes)
-    return AnyCluster(path, dict(os.environ), gpus)
+    return replace(cluster, gpus=gpus)

@@ -143,7 +143,9 @@ def changing(s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def give(keys: Path, access_key: str, secret_key: str) -> None:
     """Write a pair as credential_process tells it."""
     pair = {"Version": 1, "AccessKeyId": access_key, "SecretAccessKey": secret_key}
-    keys.write_text(json.dumps(pair))
+    draft = keys.with_suffix(".draft")
+    draft.write_text(json.dumps(pair))
+    draft.replace(keys)  # it may be read at any moment
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
@@ -177,6 +179,15 @@ def test_credentials_that_change_on_the_way_are_asked_for_anew(
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
     assert {used[0], used[-1]} == {"first", "second"}
     assert told == sorted(told)
+
+
+def test_a_program_that_gives_no_credentials_is_told(s3: Bucket, changing: Path) -> None:
+    """It printed something else."""
+    changing.write_text("please log in")
+    with pytest.raises(
+        StorageError, match=rf"^{s3.uri}: no credentials \(.*\): correct the role, profile or"
+    ):
+        open_store(s3.uri)
 
 
 def test_credentials_that_stay_expired_are_told_at_once(

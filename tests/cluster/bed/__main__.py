@@ -1,4 +1,4 @@
-"""The bed by hand: python -m tests.cluster.bed build | up | down | exec COMMAND… | kubeconfig | images."""
+"""The bed by hand: python -m tests.cluster.bed build | up | load | exec | kubeconfig | down."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import sys
 
 from tests.cluster.bed.build import ensure_tools, tell
 from tests.cluster.bed.cluster import Cluster
+from tests.cluster.bed.images import build_image, open_store
 from tests.cluster.bed.leftovers import clean, sessions_dir
 from tests.cluster.bed.places import Addresses, tools_dir
 from tests.cluster.bed.session import GPUS, down, up
@@ -21,6 +22,8 @@ def main() -> None:
     verbs.add_parser("up", help="bring the cluster up; it stays until `down`")
     verbs.add_parser("down", help="take it down, and remove what dead sessions left")
     verbs.add_parser("kubeconfig", help="print the path of the kubeconfig")
+    load = verbs.add_parser("load", help="build an image and give it to the node; print its name")
+    load.add_argument("target", help="of the Dockerfile, such as controller")
     run = verbs.add_parser("exec", help="run a command in the cluster's network, with KUBECONFIG set")
     run.add_argument("command", nargs=argparse.REMAINDER)
     chosen = parser.parse_args()
@@ -34,6 +37,10 @@ def main() -> None:
             clean()
         case "kubeconfig":
             sys.stdout.write(f"{find(chosen.name).kubeconfig}\n")
+        case "load":
+            image = build_image(chosen.target, open_store())
+            find(chosen.name).load_image(image.archive)
+            sys.stdout.write(f"{image.name}\n")
         case "exec":
             cluster = find(chosen.name)
             environment = {**cluster.environment, "KUBECONFIG": str(cluster.kubeconfig)}

@@ -30,7 +30,7 @@ class AnyCluster:
     environment: dict[str, str]
     gpus: int
     """How many `nvidia.com/gpu` its nodes have."""
-    busybox: str = "docker.io/library/busybox:stable"
+    busybox: str
     """An image with a shell."""
 
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
