@@ -64,10 +64,10 @@ def worker(name: str = "digits") -> int | None:
     return local.worker_pid(runs.work_folder(known[-1])) if known else None
 
 
-def weights(uri: str) -> dict[str, list[bytes]]:
+def weights(uri: str) -> list[list[bytes]]:
     """Return every layer's blobs of a run's bundle."""
     net = NetParameter.FromString(open_store(uri).read("bundle/weights.caffemodel"))
-    return {layer.name: [blob.SerializeToString() for blob in layer.blobs] for layer in net.layer}
+    return [[blob.SerializeToString() for blob in layer.blobs] for layer in net.layer]
 
 
 def test_a_run_in_a_store_is_the_folder_that_one_on_disk_is(job: Job, s3: Bucket):
@@ -123,17 +123,17 @@ def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
 ):
     """With net, data, weights and output in S3: bit-equal weights, each iteration once, the replay told."""
     first, undisturbed, killed = new_job("first"), new_job("undisturbed"), new_job("killed")
-    first.write(output=f"{s3.uri}/first")
+    first.write(output=f"{s3.uri}/runs")
     first.submit()
     first.ftjob("data", "build", "train", f"{s3.uri}/data", "--val", "val", "--size", "32", "--grey")
     open_store(s3.uri).upload(first.folder / "net.prototxt", "net.prototxt")
     inputs = {
         "base": {"net": f"{s3.uri}/net.prototxt", "weights": "run:digits@20"},
-        "data": {"train": f"{s3.uri}/data", "val": f"{s3.uri}/data"},
+        "data": {"train": f"{s3.uri}/data/train", "val": f"{s3.uri}/data/val"},
         "solver": {"max_iter": 600, "snapshot": 100},
     }
     for each in (undisturbed, killed):
-        each.write(name=f"tuned-{each.folder.name}", output=f"{s3.uri}/tuned", **inputs)
+        each.write(name=f"tuned-{each.folder.name}", output=f"{s3.uri}/runs", **inputs)
     uri = undisturbed.submit().json()["folder"]
     submitting = submit(killed)
     pid = wait_until(lambda: worker("tuned-killed"), "a worker")
