@@ -27,9 +27,8 @@ def next_attempt(case: Case, request: Request, ended: End | None) -> Verdict:
         return _wait("OldJobs", "Jobs of an earlier object of this name are being removed")
     figures = case.seen.job.status.plan if case.begun else case.seen.planned
     if figures is None:
-        return Verdict(
-            State.PENDING, "Planning", "net, weights and data are being looked at", (MakePlan(request),)
-        )
+        doing = (MakePlan(request), LookAgain(case.seen.config.poll_seconds))
+        return Verdict(State.PENDING, "Planning", "net, weights and data are being looked at", doing)
     if isinstance(figures, Trouble):
         if figures.passing:
             return _wait(figures.reason, figures.message, case.seen.config.backoff_seconds, MakePlan(request))

@@ -173,12 +173,18 @@ def test_why_nothing_runs_is_said_within_ten_seconds(
     assert part in status["message"]
 
 
-def test_a_run_whose_data_is_not_there_is_never_begun(controller: Controllers) -> None:
-    """Nobody planned it, so the controller does, and names the field; no Job was made."""
-    controller.cluster.apply(fine_tune("nothing", planned=False), namespace=controller.namespace)
-    status = controller.wait("nothing", lambda status: status["state"] == "Failed", seconds=30)
+def test_a_run_whose_data_is_not_there_is_never_begun(
+    controller: Controllers, swift_server_here: Server
+) -> None:
+    """Nobody planned it, so the controller does: a bucket may come yet, and is waited for; data may not."""
+    job = fine_tune("nothing", planned=False, data={"train": "s3://later/train", "val": "s3://later/val"})
+    controller.cluster.apply(job, namespace=controller.namespace)
+    waiting = controller.wait_for("nothing", "Pending", "StorageUnreachable")
+    swift_server_here.client().create_bucket(Bucket="later")
+    failed = controller.wait_for("nothing", "Failed", seconds=40)
 
-    assert "data.train: s3://data/train" in status["message"]
+    assert "data.train: s3://later/train: there is no bucket later" in waiting["message"]
+    assert failed["message"].startswith("data.train: s3://later/train")
     assert not any(name.startswith("nothing") for name in controller.names("jobs"))
 
 

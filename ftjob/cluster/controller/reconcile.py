@@ -100,7 +100,8 @@ class Reconciler:
         ends = [pod.ended or 0.0 for pod in pods if pod.over and pod.name not in accounted]
         now = self.clock.now()
         must = min(max(ends, default=ENOUGH), now - 1.0)  # the node's clock may be ahead of ours
-        wanted = now - self.config.poll_seconds if any(pod.running for pod in pods) else ENOUGH
+        moving = any(pod.running for pod in pods) or not job.status.identity
+        wanted = now - self.config.poll_seconds if moving else ENOUGH
         reading = self.runs.get(key, folder, max(must, wanted))
         return reading if reading and reading.asked >= must else None
 

@@ -1,6 +1,7 @@
 """Looks into stores and plans, in threads of their own: a slow store delays nobody else."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ftjob.status import Status
 from ftjob.storage import DamagedError, MissingError
 
 READERS, PLANNERS = 8, 2
+PAUSE_SECONDS = 5.0
+"""Between two tries of what went wrong."""
 NO_PICTURES = (
     "data.train: a folder of images is made into a dataset first, for which this controller lacks {package}: "
     "make it with `ftjob data build` and name that, or submit with `ftjob submit`"
@@ -50,6 +53,8 @@ class RunReader:
         with self._lock:
             known = self._readings.get(key)
             known = known if known and known.folder == folder else None
+            if known and isinstance(known.run, Trouble):
+                since = max(since, self._clock.now() - PAUSE_SECONDS)
             if (known is None or known.asked < since) and key not in self._asking:
                 self._asking.add(key)
                 self._pool.submit(self._read, key, folder)
@@ -81,6 +86,7 @@ class Planner:
         self._lock = threading.Lock()
         self._plans: dict[str, tuple[str, Figures | Trouble]] = {}
         self._at: set[str] = set()
+        self._not_before: dict[str, float] = {}
 
     def get(self, key: str, identity: str) -> Figures | Trouble | None:
         """Return the plan of an object whose spec has that identity."""
@@ -89,17 +95,19 @@ class Planner:
             return planned if of == identity else None
 
     def plan(self, key: str, request: Request, context: Context) -> None:
-        """Begin to plan, unless that is under way."""
+        """Begin to plan, unless that is under way, or failed a moment ago."""
         with self._lock:
-            if key in self._at:
+            if key in self._at or time.monotonic() < self._not_before.get(key, 0.0):
                 return
             self._at.add(key)
+            self._not_before[key] = time.monotonic() + PAUSE_SECONDS
         self._pool.submit(self._plan, key, request, context)
 
     def forget(self, key: str) -> None:
         """Remember nothing of an object that is gone."""
         with self._lock:
             self._plans.pop(key, None)
+            self._not_before.pop(key, None)
 
     def _plan(self, key: str, request: Request, context: Context) -> None:
         try:

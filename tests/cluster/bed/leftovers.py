@@ -44,6 +44,12 @@ def clean() -> list[str]:
     return removed
 
 
+def end_keeper(folder: Path) -> None:
+    """End the keeper of a session that does not end it itself; `clean` finds the rest."""
+    record = json.loads((folder / "session.json").read_text())
+    _end(record["keeper"], record["started"][str(record["keeper"])])
+
+
 def remove_session(folder: Path) -> None:
     """End the session's recorded processes and remove its control groups and its folder."""
     with contextlib.suppress(FileNotFoundError):

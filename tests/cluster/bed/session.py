@@ -14,7 +14,7 @@ from typing import IO
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster, program_environment
 from tests.cluster.bed.keeper import READY_WITHIN
-from tests.cluster.bed.leftovers import clean, sessions_dir
+from tests.cluster.bed.leftovers import clean, end_keeper, sessions_dir
 from tests.cluster.bed.places import Addresses
 
 GPUS = 2
@@ -43,10 +43,15 @@ def up(name: str) -> Cluster:
 
 
 def down(name: str) -> None:
-    """Let a cluster go, and wait until nothing of it is left, unless others use it still."""
+    """Let a cluster go, and wait until nothing of it is left, unless others use it still.
+
+    A keeper that does not react is ended by its recorded number.
+    """
     folder = sessions_dir() / name
     (folder / "keep").unlink(missing_ok=True)
     _wait_for_end(folder)
+    if folder.exists() and not _is_kept(folder):
+        end_keeper(folder)
     clean()
 
 
