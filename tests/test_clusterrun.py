@@ -1,0 +1,79 @@
+"""Laws of runs on a cluster as the command line sees them, without one: what is sent, what is told."""
+
+import re
+from typing import Any
+
+import pytest
+
+from ftjob import runs
+from ftjob.cluster.client import Cluster
+from ftjob.cluster.names import State as ClusterState
+from ftjob.cluster.objects import read_fine_tune
+from ftjob.clusterrun import ClusterRun, note_of, refuse_local, status_of
+from ftjob.errors import BadSpecError
+from ftjob.status import State
+from jobspec import JobSpec
+
+REMOTE: dict[str, Any] = {
+    "name": "emotions",
+    "base": {"net": "lenet"},
+    "data": {"train": "s3://data/train", "val": "s3://data/val"},
+    "output": "s3://runs",
+}
+
+
+def job(**status: Any) -> Any:
+    """A FineTuneJob as the server has it."""
+    metadata = {"name": "emotions", "namespace": "faces", "generation": 2}
+    return read_fine_tune({"metadata": metadata, "spec": REMOTE, "status": status})
+
+
+@pytest.mark.parametrize("state", list(ClusterState))
+def test_every_state_of_a_cluster_is_one_of_a_run(state: ClusterState):
+    """The verbs that wait end when, and only when, the controller says that nothing will change."""
+    told = status_of(job(state=state.value))
+
+    assert told.state == state.value
+    assert told.state.ended == state.ended
+
+
+def test_the_exit_code_is_that_of_the_last_attempt():
+    """`ftjob wait` in a pipeline exits as the worker did."""
+    attempts = [
+        {"attempt": 1, "pod": "a", "exitCode": 10},
+        {"attempt": 2, "pod": "b", "exitCode": 9},
+    ]
+
+    assert status_of(job(state="Stopped", attempts=attempts)).exit_code == 9
+    assert status_of(job(state="Retrying", attempts=attempts)).exit_code is None
+    assert status_of(job(state="Stopped")).state is State.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "told"),
+    [
+        ("base", {"net": "/here/net.prototxt"}, "base.net: /here/net.prototxt is on this machine only"),
+        ("base", {"weights": "/w.caffemodel"}, "base.weights: /w.caffemodel is on this machine only"),
+        ("data", {"train": "/faces"}, "data.train: /faces is on this machine only: `ftjob data build`"),
+        ("data", {"mean": "/mean.binaryproto"}, "data.mean: /mean.binaryproto is on this machine only"),
+    ],
+)
+def test_what_a_cluster_cannot_reach_is_named(section: str, change: dict[str, str], told: str):
+    """Before anything is created, with what to do."""
+    spec = JobSpec.model_validate({**REMOTE, section: {**REMOTE[section], **change}})
+
+    with pytest.raises(BadSpecError, match=re.escape(told)):
+        refuse_local(spec)
+    refuse_local(JobSpec.model_validate(REMOTE))
+
+
+def test_what_was_submitted_to_a_cluster_is_found_by_its_name():
+    """Also where the context has slashes, as those of EKS do; and not as a folder on this disk."""
+    context = "arn:aws:eks:us-east-1:1234:cluster/training"
+    run = ClusterRun(Cluster("faces", None, None), "emotions")
+    note = note_of(run, context, "1f3b9c02aa")
+
+    runs.remember(note)
+
+    assert runs.find_run("emotions") == note
+    assert note == f"ftj://{context}/faces/emotions/1f3b9c02aa"
