@@ -23,6 +23,7 @@ from tests.cluster.controllers import (
     installed,
     reasons,
 )
+from tests.cluster.pods import a_job, a_pod
 from tests.cluster.standin import write_archive
 from tests.storage.servers import Server
 
@@ -186,6 +187,20 @@ def test_a_run_whose_data_is_not_there_is_never_begun(
     assert "data.train: s3://later/train: there is no bucket later" in waiting["message"]
     assert failed["message"].startswith("data.train: s3://later/train")
     assert not any(name.startswith("nothing") for name in controller.names("jobs"))
+
+
+def test_a_job_of_somebody_else_with_our_name_is_told(controller: Controllers) -> None:
+    """And when it is gone, the run begins."""
+    name = "taken-a0-b0-s0"
+    pod = a_pod("other", controller.cluster.busybox, "true")
+    controller.cluster.apply(a_job(f"{name}-{RUN_ID[:8]}-1", pod), namespace=controller.namespace)
+    controller.submit(name)
+    controller.wait_for(name, "Pending", "NameTaken")
+    controller.cluster.kubectl(
+        "delete", "job", f"{name}-{RUN_ID[:8]}-1", f"--namespace={controller.namespace}"
+    )
+
+    assert reasons(controller.wait_for(name, "Succeeded")) == ["Completed"]
 
 
 def test_a_quota_and_a_missing_account_are_named(controllers: Controllers) -> None:

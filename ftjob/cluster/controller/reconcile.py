@@ -167,13 +167,16 @@ class Reconciler:
             seconds_before=action.seconds_before,
             seconds_left=action.seconds_left,
         )
+        name = manifest["metadata"]["name"]
         try:
             self.api.create_job(job.namespace, manifest)
-        except ConflictError:
-            self.queue.add_after(key, 1.0)
+        except ConflictError:  # ours, of which we have not heard yet; or somebody else's
+            told = f"a Job {name} is there that is not of this FineTuneJob: delete it"
+            self._failed[key] = Trouble("NameTaken", told, passing=True)
+            self.queue.add_after(key, 2.0)
             return
         BEGUN.inc()
-        log("job created", job=key, name=manifest["metadata"]["name"], attempt=action.attempt)
+        log("job created", job=key, name=name, attempt=action.attempt)
 
     def _under_way(self, job: FineTune) -> bool:
         jobs, pods = self.api.jobs_and_pods(job)
