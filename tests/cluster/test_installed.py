@@ -1,6 +1,8 @@
 """ftjob as it is installed: the controller from its image, in the cluster, and a worker that trains."""
 
 import io
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.images import Image
 from tests.cluster.controllers import ROOT, Controllers
 from tests.cluster.store import store_in
+from tests.storage.processes import wait_until
 from tests.storage.servers import Server
 
 NAMESPACE = "ftjob"
@@ -81,26 +84,52 @@ def installed(
     bed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
+SPEC: dict[str, Any] = {
+    "base": {"net": "lenet"},
+    "data": {
+        "train": "s3://data/shades/train",
+        "val": "s3://data/shades/val",
+        "crop": 28,
+        "batch_size": 8,
+        "scale": 1 / 256,
+    },
+    "solver": {"base_lr": 0.01, "max_iter": 20, "test_interval": 10, "snapshot": 10},
+    "output": "s3://runs",
+}
+
+
+@pytest.fixture
+def user(installed: Controllers, store: Server, tmp_path: Path, cache: Path) -> Callable[..., str]:
+    """Somebody at a terminal: call ftjob there, `code` being what it must exit with; returns its output."""
+    environment = {
+        **store.environment(),
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(installed.cluster.kubeconfig),
+        "FTJOB_CACHE": str(cache),
+    }
+
+    def ftjob(*words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "ftjob", *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    ftjob("data", "build", "s3://pictures", "s3://data/shades", "--size=32")
+    return ftjob
+
+
 def test_a_run_goes_from_the_store_through_the_cluster_to_a_bundle(
-    installed: Controllers, store: Server, tmp_path: Path
+    installed: Controllers, store: Server, user: Callable[..., str]
 ) -> None:
     """Dataset in the store, FineTuneJob by kubectl, planned, trained with real Caffe, its bundle written."""
-    environment = {**store.environment(), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    build = ["data", "build", "s3://pictures", "s3://data/shades", "--size=32"]
-    subprocess.run([sys.executable, "-m", "ftjob", *build], cwd=ROOT, env=environment, check=True)
-    spec = {
-        "base": {"net": "lenet"},
-        "data": {
-            "train": "s3://data/shades/train",
-            "val": "s3://data/shades/val",
-            "crop": 28,
-            "batch_size": 8,
-        },
-        "solver": {"base_lr": 0.01, "max_iter": 20, "test_interval": 10, "snapshot": 10},
-        "output": "s3://runs",
-    }
-    spec["data"]["scale"] = 1 / 256
-    job = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "shades"}, "spec": spec}
+    job = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "shades"}, "spec": SPEC}
     installed.cluster.apply(job, namespace=NAMESPACE)
 
     status = installed.wait("shades", lambda status: "completionTime" in status, seconds=240)
@@ -111,3 +140,41 @@ def test_a_run_goes_from_the_store_through_the_cluster_to_a_bundle(
     assert status["accuracy"] > 0.5
     run = f"shades/{status['runId']}"
     assert {f"{run}/status.json", f"{run}/logs/attempt-1.log", f"{run}/bundle/manifest.json"} <= keys
+
+
+def test_the_command_line_takes_a_run_through_the_cluster(user: Callable[..., str], tmp_path: Path) -> None:
+    """submit, its log, where it stands, the bundle and its proof; the same again starts nothing."""
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({"name": "by-hand", **SPEC}), encoding="utf-8")
+
+    told = user("submit", "spec.yaml", "-n", NAMESPACE, "--wait")
+    status = json.loads(user("status", "by-hand", "-o", "json"))
+    again = json.loads(user("submit", "spec.yaml", "-n", NAMESPACE, "-o", "json"))
+
+    assert "Succeeded 20/20" in told
+    assert (status["state"], status["exit_code"], status["iteration"]) == ("Succeeded", 0, 20)
+    assert not again["started"]
+    assert "bundling iteration" in user("logs", "by-hand")
+    assert "by-hand" in user("ls", "-n", NAMESPACE)
+    user("get", "by-hand", "bundle")
+    assert json.loads(user("verify", "bundle", "-o", "json"))["ok"]
+
+
+def test_a_run_on_the_cluster_is_cancelled_with_a_snapshot_and_goes_on(
+    user: Callable[..., str], store: Server, tmp_path: Path
+) -> None:
+    """cancel is graceful, wait tells it by its exit code, and retry takes it up where it was."""
+    slow = {**SPEC, "solver": {**SPEC["solver"], "max_iter": 4000, "test_interval": 2000, "snapshot": 2000}}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump({"name": "slow", **slow}), encoding="utf-8")
+    user("submit", "spec.yaml", "-n", NAMESPACE)
+    wait_until(lambda: json.loads(user("status", "slow", "-o", "json"))["iteration"] > 0, 240, "an iteration")
+
+    user("cancel", "slow")
+    user("wait", "slow", code=10)
+    stopped = json.loads(user("status", "slow", "-o", "json"))
+    user("retry", "slow")
+    user("wait", "slow")
+    done = json.loads(user("status", "slow", "-o", "json"))
+
+    assert (stopped["state"], stopped["reason"]) == ("Stopped", "Cancelled")
+    assert 0 < stopped["snapshot"] < 4000
+    assert (done["state"], done["iteration"], done["attempt"]) == ("Succeeded", 4000, 2)
