@@ -7,7 +7,7 @@ from that number, so that a controller that died anywhere is continued by anothe
 from dataclasses import replace
 
 from ftjob.cluster import accounts
-from ftjob.cluster.actions import Action, KillPod
+from ftjob.cluster.actions import Action, KillPod, RecordEvent
 from ftjob.cluster.attempt import attempt_goes_on, delete_jobs, release
 from ftjob.cluster.case import Case, Observed, Trouble
 from ftjob.cluster.ends import PENDING_TOO_LONG, Then
@@ -24,7 +24,7 @@ def decide(seen: Observed, now: float) -> list[Action]:
     """Return what to do now, in this order. The same observation always gives the same answer.
 
     The status is written first: where another controller wrote it in the meantime, that write is refused, and
-    the rest must not be done.
+    the rest must not be done. Events are told last, of what was done.
     """
     if seen.job.deleted:
         return []
@@ -33,7 +33,8 @@ def decide(seen: Observed, now: float) -> list[Action]:
     written = write_down(
         seen.job, verdict, _closed(case.lives, verdict.life), case.spent, case.status, seen.config, now
     )
-    return [*written, *verdict.actions]
+    told = [action for action in written if isinstance(action, RecordEvent)]
+    return [*(action for action in written if action not in told), *verdict.actions, *told]
 
 
 def _closed(lives: tuple[Life, ...], life: Life | None) -> tuple[Life, ...]:

@@ -1,15 +1,30 @@
 """A run's folder, as the cluster touches it: the spec that a worker finds, the status that it leaves."""
 
 import json
+from functools import lru_cache
 
 from ftjob.cluster.request import FREE_SECTIONS
 from ftjob.errors import StorageError
 from ftjob.prepare import Context, absolute
 from ftjob.status import Status
-from ftjob.storage import MissingError, open_store
+from ftjob.storage import MissingError, Store, is_remote, open_store
 from jobspec import JobSpec, SpecError, dump_spec, parse_spec
 
 SPEC, STATUS = "spec.yaml", "status.json"
+
+
+def store_of(folder: str) -> Store:
+    """Return the store at a run's folder; every bucket is connected to once, which takes its time."""
+    if not is_remote(folder):
+        return open_store(folder)
+    scheme, _, path = folder.partition("://")
+    bucket, _, prefix = path.partition("/")
+    return _connected(f"{scheme}://{bucket}").child(prefix)
+
+
+@lru_cache(maxsize=64)
+def _connected(bucket: str) -> Store:
+    return open_store(bucket)
 
 
 def enlist(folder: str, spec: JobSpec, context: Context) -> None:
@@ -21,13 +36,13 @@ def enlist(folder: str, spec: JobSpec, context: Context) -> None:
     before = _spec_there(folder)
     written = absolute(spec, context) if before is None else _brought_up_to_date(before, spec)
     if written != before:
-        open_store(folder).write(SPEC, dump_spec(written).encode())
+        store_of(folder).write(SPEC, dump_spec(written).encode())
 
 
 def read_run(folder: str) -> Status | None:
     """Return a run's status; None where the run was never begun. Raises StorageError."""
     try:
-        text = open_store(folder).read(STATUS)
+        text = store_of(folder).read(STATUS)
     except MissingError:
         return None
     try:
@@ -46,7 +61,7 @@ def _brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
 
 def _spec_there(folder: str) -> JobSpec | None:
     try:
-        return parse_spec(open_store(folder).read(SPEC).decode(), f"{folder}/{SPEC}")
+        return parse_spec(store_of(folder).read(SPEC).decode(), f"{folder}/{SPEC}")
     except MissingError:
         return None
     except (SpecError, UnicodeDecodeError) as error:

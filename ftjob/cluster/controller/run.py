@@ -31,7 +31,7 @@ from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
 from ftjob.nodes import load_nodes
 
-LOOKERS = 4
+LOOKERS = 8
 RETRY_SECONDS = 2.0
 """Before an object is looked at again over which the API server failed."""
 STUCK_SECONDS = 120.0
