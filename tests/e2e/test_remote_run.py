@@ -111,6 +111,7 @@ def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
     store = open_store(location(job))
     status = json.loads(store.read("status.json"))
     assert status["state"] == "Stopped"
+    assert status["snapshot"] == status["iteration"]
     assert records(store) == [f"snapshots/iter_{status['iteration']}.json"]
 
 

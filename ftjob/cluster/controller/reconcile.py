@@ -97,8 +97,11 @@ class Reconciler:
         if folder is None:
             return None
         accounted = {life.pod for life in job.status.attempts if life.ended is not None}
-        ends = [pod.ended or 0.0 for pod in pods if pod.over and pod.name not in accounted]
         now = self.clock.now()
+        ends = [pod.ended or 0.0 for pod in pods if pod.over and pod.name not in accounted]
+        there = {pod.name for pod in pods}
+        if any(life.ended is None and life.pod not in there for life in job.status.attempts):
+            ends.append(now)  # a pod that was deleted ended without our seeing it
         must = min(max(ends, default=ENOUGH), now - 1.0)  # the node's clock may be ahead of ours
         moving = any(pod.running for pod in pods) or not job.status.identity
         wanted = now - self.config.poll_seconds if moving else ENOUGH
