@@ -17,6 +17,7 @@ def test_fields_of_a_newer_version_are_passed_over():
     assert Status.from_json({**STATUS.to_json(), "power_watts": 300}) == STATUS
 
 
-def test_only_pending_and_running_change_by_themselves():
-    """Whoever waits, waits for any other state."""
-    assert {state for state in State if not state.ended} == {State.PENDING, State.RUNNING}
+def test_a_wait_ends_where_nothing_changes_by_itself():
+    """Whoever waits, waits while a run is under way or about to be, here or on a cluster; no longer."""
+    ended = {State.SUCCEEDED, State.FAILED, State.STOPPED, State.INTERRUPTED, State.UNREACHABLE}
+    assert {state for state in State if state.ended} == ended

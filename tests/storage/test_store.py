@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -204,6 +204,15 @@ def test_who_stops_a_transfer_leaves_nothing(store: Store, big: Path, tmp_path: 
     assert not list(tmp_path.glob("*weights*"))
 
 
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """Python's own answer to Ctrl-C, also where the tests run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("at_a_terminal")
 def test_an_upload_that_is_interrupted_is_not_taken_for_whole(store: Store, big: Path) -> None:
     """Ctrl-C while parts are under way: what was sent so far does not become the object."""
 
