@@ -2,7 +2,7 @@
 #
 # A network with certificates of its own passes them as the secret `ca`; nothing of it stays in an image.
 
-ARG BASE=docker.io/library/debian:bookworm-20251229-slim
+ARG BASE=debian:bookworm-20251229-slim
 
 # What every image runs on: Python, a user, no program that gives its caller rights.
 FROM ${BASE} AS runtime

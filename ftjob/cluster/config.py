@@ -16,11 +16,11 @@ class _Part(BaseModel):
 class Images(_Part):
     """The worker's image for each kind of node."""
 
-    caffe_cpu: str = "ghcr.io/ftjob/worker-caffe-cpu:0.1.0"
+    caffe_cpu: str = "ftjob/worker-caffe-cpu:0.1.0"
     """Caffe on processors."""
-    caffe_cuda: str = "ghcr.io/ftjob/worker-caffe-cuda:0.1.0"
+    caffe_cuda: str = "ftjob/worker-caffe-cuda:0.1.0"
     """Caffe on GPUs from Kepler to Volta."""
-    torch: str = "ghcr.io/ftjob/worker-torch:0.1.0"
+    torch: str = "ftjob/worker-torch:0.1.0"
     """The torch engine, on any node."""
 
     def for_engine(self, engine: str, *, gpu: bool) -> str:

@@ -114,7 +114,7 @@ def namespace(cluster: AnyCluster) -> Iterator[str]:
 def given_cluster() -> AnyCluster:
     """Return the cluster of $KUBECONFIG, with the GPUs its nodes offer."""
     path = Path(os.environ.get("KUBECONFIG", Path.home() / ".kube" / "config"))
-    busybox = os.environ.get("FTJOB_TEST_BUSYBOX", "docker.io/library/busybox:stable")
+    busybox = os.environ.get("FTJOB_TEST_BUSYBOX", "busybox:stable")
     cluster = AnyCluster(path, dict(os.environ), gpus=0, busybox=busybox)
     nodes = cluster.get("nodes")["items"]
     gpus = sum(int(node["status"]["allocatable"].get(RESOURCE, 0)) for node in nodes)
