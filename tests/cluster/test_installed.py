@@ -171,10 +171,11 @@ def test_a_run_on_the_cluster_is_cancelled_with_a_snapshot_and_goes_on(
     user("cancel", "slow")
     user("wait", "slow", code=10)
     stopped = json.loads(user("status", "slow", "-o", "json"))
+    kept = store.client().list_objects_v2(Bucket="runs", Prefix="slow/")["Contents"]
     user("retry", "slow")
     user("wait", "slow")
     done = json.loads(user("status", "slow", "-o", "json"))
 
     assert (stopped["state"], stopped["reason"]) == ("Stopped", "Cancelled")
-    assert 0 < stopped["snapshot"] < 4000
+    assert any(each["Key"].rpartition("/")[2].startswith("iter_") for each in kept)
     assert (done["state"], done["iteration"], done["attempt"]) == ("Succeeded", 4000, 2)
