@@ -10,12 +10,12 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 ca-certificates \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /usr/share/doc/* /usr/share/man/* \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
- && echo 'ftjob:x:1000:1000:ftjob:/work:/usr/sbin/nologin' >> /etc/passwd \
+ && echo 'ftjob:x:1000:1000:ftjob:/var/lib/ftjob:/usr/sbin/nologin' >> /etc/passwd \
  && echo 'ftjob:x:1000:' >> /etc/group \
- && install --directory --owner=1000 --group=1000 /work
+ && install --directory --owner=1000 --group=1000 /var/lib/ftjob
 ENV PATH=/opt/ftjob/bin:/usr/local/bin:/usr/bin:/bin \
-    HOME=/work \
-    FTJOB_CACHE=/work/cache \
+    HOME=/var/lib/ftjob \
+    FTJOB_CACHE=/var/lib/ftjob/cache \
     PYTHONUNBUFFERED=1
 
 # What builds: uv, and the packages of the lock, by their hashes. Half of the Kubernetes client is a second one,
@@ -70,8 +70,10 @@ RUN python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cpu \
 
 # The driver's libcuda comes with the node, so this Caffe cannot be imported while it is built.
 FROM bundles AS caffe-cuda
-ARG DEBIAN_10=http://archive.debian.org/debian
-RUN python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cuda "${DEBIAN_10}" \
+# An archive or mirror that still has Debian 10 with contrib and non-free.
+ARG DEBIAN_10
+RUN test -n "${DEBIAN_10}" \
+ && python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cuda "${DEBIAN_10}" \
  && echo '{"python": "bin/caffe-python", "binaries": "bin", "version": "1.0.0", "origin": "bundle"}' \
     > /opt/engines/caffe/installed.json
 
@@ -86,7 +88,7 @@ FROM base-controller AS controller
 ARG VERSION=0.1.0.dev0
 ARG REVISION=
 COPY --from=ftjob /ftjob /opt/ftjob
-WORKDIR /work
+WORKDIR /var/lib/ftjob
 USER 1000:1000
 ENTRYPOINT ["ftjob"]
 LABEL org.opencontainers.image.title="ftjob controller" \
@@ -100,7 +102,7 @@ ARG VERSION=0.1.0.dev0
 ARG REVISION=
 COPY --from=caffe-cpu /opt/engines /opt/engines
 COPY --from=ftjob /ftjob /opt/ftjob
-WORKDIR /work
+WORKDIR /var/lib/ftjob
 USER 1000:1000
 ENTRYPOINT ["ftjob"]
 LABEL org.opencontainers.image.title="ftjob worker with Caffe on the CPU" \
@@ -115,7 +117,7 @@ ARG REVISION=
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=caffe-cuda /opt/engines /opt/engines
 COPY --from=ftjob /ftjob /opt/ftjob
-WORKDIR /work
+WORKDIR /var/lib/ftjob
 USER 1000:1000
 ENTRYPOINT ["ftjob"]
 LABEL org.opencontainers.image.title="ftjob worker with Caffe on GPUs, Kepler to Volta" \

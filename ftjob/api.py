@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ftjob.prepare import Context
     from jobspec.spec import JobSpec
 
-CLUSTER = "ftj://"
-"""Begins the note of a run on a cluster (ftjob.clusterrun.SCHEME, whose module is slow to import)."""
-
 
 def plan(
     spec: "JobSpec | Path | str",
@@ -214,7 +211,7 @@ def find(reference: str, context: str | None = None, namespace: str | None = Non
 
 
 def _of(location: str) -> "Run | ClusterRun":
-    if not location.startswith(CLUSTER):
+    if not location.startswith(runs.CLUSTER):
         return Run(location)
     from ftjob.clusterrun import noted
 

@@ -14,12 +14,11 @@ from ftjob.cluster.submission import fine_tune_job
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.plan.plan import Plan
 from ftjob.run import Run
+from ftjob.runs import CLUSTER
 from ftjob.status import State, Status
 from ftjob.storage import is_remote
 from jobspec import JobSpec
 
-SCHEME = "ftj://"
-"""Begins the note of a run on a cluster: ftj://CONTEXT/NAMESPACE/NAME/RUN-ID, the context perhaps empty."""
 POLL_SECONDS = 2.0
 
 
@@ -207,10 +206,10 @@ def status_of(job: FineTune) -> Status:
 
 def note_of(run: ClusterRun, context: str | None, run_id: str) -> str:
     """Return what is remembered of a run on a cluster."""
-    return f"{SCHEME}{context or ''}/{run.cluster.namespace}/{run.name}/{run_id}"
+    return f"{CLUSTER}{context or ''}/{run.cluster.namespace}/{run.name}/{run_id}"
 
 
 def noted(note: str) -> ClusterRun:
     """Return the run that a note is of. Raises BadSpecError where its cluster is not known here any more."""
-    context, namespace, name, _ = note.removeprefix(SCHEME).rsplit("/", 3)
+    context, namespace, name, _ = note.removeprefix(CLUSTER).rsplit("/", 3)
     return ClusterRun(connect(context or None, namespace), name)

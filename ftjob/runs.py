@@ -11,6 +11,9 @@ from ftjob.layout import RunFolder
 from ftjob.paths import cache_dir
 from ftjob.storage import is_remote
 
+CLUSTER = "ftj://"
+"""Begins the note of a run on a cluster: ftj://CONTEXT/NAMESPACE/NAME/RUN-ID, the context perhaps empty."""
+
 
 def location_of(output: str, name: str, run_id: str) -> str:
     """Return where a run lives: `<output>/<name>/<run id>`, a path or URI."""

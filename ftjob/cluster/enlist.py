@@ -2,15 +2,18 @@
 
 import json
 from functools import lru_cache
+from pathlib import Path
 
 from ftjob.cluster.request import FREE_SECTIONS
 from ftjob.errors import StorageError
+from ftjob.layout import RunFolder
 from ftjob.prepare import Context, absolute
 from ftjob.status import Status
 from ftjob.storage import MissingError, Store, is_remote, open_store
 from jobspec import JobSpec, SpecError, dump_spec, parse_spec
 
-SPEC, STATUS = "spec.yaml", "status.json"
+_NAMES = RunFolder(Path())
+SPEC, STATUS = _NAMES.key(_NAMES.spec), _NAMES.key(_NAMES.status)
 
 
 def store_of(folder: str) -> Store:

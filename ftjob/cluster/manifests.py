@@ -34,7 +34,7 @@ from ftjob.status import ENV_SECONDS_BEFORE
 GPU = "nvidia.com/gpu"
 RUN_ID_PREFIX = 8
 USER = 1000
-WORK, NODES = "/work", "/etc/ftjob"
+WORK, NODES = "/var/lib/ftjob", "/etc/ftjob"
 SNAPSHOTS_ON_DISK = 4
 """The newest two, the best one, and the one being written; a bundle is about half of another."""
 SPARE_BYTES = 2**30

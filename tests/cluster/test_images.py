@@ -16,7 +16,7 @@ MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250}
 """At most, unpacked."""
 TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
 VOLUMES = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
-MOUNTS = [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}]
+MOUNTS = [{"name": "work", "mountPath": "/var/lib/ftjob"}, {"name": "tmp", "mountPath": "/tmp"}]
 
 
 def settings(image: Image) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_nothing_in_the_images_helps_an_intruder(
     id -u
     for each in cc gcc g++ clang ld as make pip uv; do command -v $each || true; done
     find / -xdev -type f -perm /6000 2>/dev/null || true
-    find / -xdev -type f -writable -not -path '/work/*' -not -path '/tmp/*' 2>/dev/null || true
+    find / -xdev -type f -writable -not -path '/var/lib/ftjob/*' -not -path '/tmp/*' 2>/dev/null || true
     """
     _, log = run_pod(bed, namespace, restricted("look", each[1], script))
 

@@ -177,5 +177,6 @@ def test_a_run_on_the_cluster_is_cancelled_with_a_snapshot_and_goes_on(
     done = json.loads(user("status", "slow", "-o", "json"))
 
     assert (stopped["state"], stopped["reason"]) == ("Stopped", "Cancelled")
-    assert any(each["Key"].rpartition("/")[2].startswith("iter_") for each in kept)
+    assert 0 < stopped["snapshot"] < 4000
+    assert any(each["Key"].endswith(f"/iter_{stopped['snapshot']}.json") for each in kept)
     assert (done["state"], done["iteration"], done["attempt"]) == ("Succeeded", 4000, 2)

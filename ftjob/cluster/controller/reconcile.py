@@ -53,6 +53,8 @@ class Reconciler:
     config: Config
     nodes: Mapping[str, Node]
     _failed: dict[str, Trouble] = field(default_factory=dict)
+    _noticed: dict[str, dict[str, float]] = field(default_factory=dict)
+    """When each pod was first found to have ended, by our clock: what its run said before may be old."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, key: str) -> None:
@@ -62,6 +64,7 @@ class Reconciler:
             for memory in (self.runs, self.planner, self.hints):
                 memory.forget(key)
             self._failed.pop(key, None)
+            self._noticed.pop(key, None)
             return
         seen = self.observe(key, read_fine_tune(item))
         if seen is None:
@@ -96,13 +99,10 @@ class Reconciler:
         """Return what the run's folder says: lately while a worker runs, and surely after one ended."""
         if folder is None:
             return None
-        accounted = {life.pod for life in job.status.attempts if life.ended is not None}
         now = self.clock.now()
-        ends = [pod.ended or 0.0 for pod in pods if pod.over and pod.name not in accounted]
-        there = {pod.name for pod in pods}
-        if any(life.ended is None and life.pod not in there for life in job.status.attempts):
-            ends.append(now)  # a pod that was deleted ended without our seeing it
-        must = min(max(ends, default=ENOUGH), now - 1.0)  # the node's clock may be ahead of ours
+        noticed = self._noticed.get(key, {})
+        self._noticed[key] = {pod: noticed.get(pod, now) for pod in unaccounted_ends(job, pods)}
+        must = max(self._noticed[key].values(), default=ENOUGH)
         moving = any(pod.running for pod in pods) or not job.status.identity
         wanted = now - self.config.poll_seconds if moving else ENOUGH
         reading = self.runs.get(key, folder, max(must, wanted))
@@ -187,6 +187,13 @@ class Reconciler:
         live = [pod for pod in map(read_pod, pods) if not pod.over]
         ended = {pod.job for pod in map(read_pod, pods) if pod.over}
         return bool(live) or any(each.name not in ended and not each.deleted for each in open_jobs)
+
+
+def unaccounted_ends(job: FineTune, pods: list[Pod]) -> set[str]:
+    """Return the pods that ended, or were deleted, and whose end is not in the accounts yet."""
+    accounted = {life.pod for life in job.status.attempts if life.ended is not None}
+    running = {life.pod for life in job.status.attempts if life.ended is None}
+    return {pod.name for pod in pods if pod.over} - accounted | running - {pod.name for pod in pods}
 
 
 def _folder(job: FineTune, planned: object) -> str | None:
