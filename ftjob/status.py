@@ -2,12 +2,16 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
 ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
 """Tells a worker the seconds that earlier attempts are accounted with, where pods are accounted for."""
+ENV_USD_BEFORE = "FTJOB_USD_BEFORE"
+"""And the dollars."""
+ENV_USD_PER_HOUR = "FTJOB_USD_PER_HOUR"
+"""The price that the worker's own pod is accounted with."""
 
 
 class State(StrEnum):
@@ -52,6 +56,29 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """What one attempt took, by its worker's clock; the last one may be under way."""
+
+    attempt: int
+    node: str
+    usd_per_hour: float
+    begun: float
+    """Seconds since 1970. On a cluster, when its pod came to its node."""
+    seconds: float = 0.0
+    usd: float = 0.0
+    reason: str = ""
+    """How it ended; empty while it goes on, and where its worker was killed."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds by what the worker did: start (pod and image), fetch, open (the engine), replay, train, test,
+    snapshot, bundle."""
+    lost_seconds: float = 0.0
+    """Of its training, what came after its last snapshot and is done again."""
+    saved_seconds: dict[str, float] = field(default_factory=dict)
+    """What it would have taken more: by the reason of the guard that ended it, or `cache` for inputs that
+    were there already."""
+
+
+@dataclass(frozen=True)
 class Status:
     """One run at one moment. Times are seconds since 1970, in UTC."""
 
@@ -81,6 +108,8 @@ class Status:
     """Over all attempts."""
     usd: float = 0.0
     """`seconds` at the node's price."""
+    attempts: tuple[Attempt, ...] = ()
+    """What each attempt took, oldest first."""
     submitted: float | None = None
     updated: float | None = None
     ended: float | None = None
@@ -98,6 +127,7 @@ class Status:
         fields["state"] = State(fields["state"])
         if fields.get("resumed"):
             fields["resumed"] = Resumed(**fields["resumed"])
+        fields["attempts"] = tuple(Attempt(**each) for each in fields.get("attempts") or ())
         return cls(**fields)
 
 

@@ -121,9 +121,14 @@ def _hint(kind: str, value: Any) -> str:
         return ""
     if kind in ("int_type", "float_type") and implicit_type(value) in ("int", "float"):
         return "; remove the quotes"
-    if kind == "bool_type" and value.lower() in ("yes", "on", "y", "true"):
+    return _truth(value) if kind == "bool_type" else ""
+
+
+def _truth(word: str) -> str:
+    """Suggest what YAML 1.2 has for a word that YAML 1.1 read as true or false."""
+    if word.lower() in ("yes", "on", "y", "true"):
         return "; write true"
-    if kind == "bool_type" and value.lower() in ("no", "off", "n", "false"):
+    if word.lower() in ("no", "off", "n", "false"):
         return "; write false"
     return ""
 
@@ -131,6 +136,8 @@ def _hint(kind: str, value: Any) -> str:
 def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
     """Suggest a word for one that was written, or for a key of a mapping that was written."""
     words = [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
+    if isinstance(value, str) and "false" in choices and (truth := _truth(value)):
+        return truth
     for word in words:
         close = _closest(str(word), choices)
         if close and close != word:

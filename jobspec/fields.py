@@ -116,6 +116,8 @@ IterationsOrPercent = Annotated[
     must_be("a number of iterations, 1 or more, or a share of the run above 0%, such as 33%"),
 ]
 """A number of iterations, or a share of the run such as `33%`."""
+Off = Literal[False]
+"""Switches a guard off, as 0 does. (YAML's `off` is false to kubectl, and a word to YAML 1.2.)"""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_without_sign)]

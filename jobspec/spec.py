@@ -21,6 +21,8 @@ from jobspec.fields import (
     Momentum,
     NodeName,
     NonNegative,
+    Off,
+    Percent,
     Positive,
     Run,
     RunSnapshot,
@@ -240,13 +242,24 @@ class Resources(_Part):
 
     node: NodeName = "local"
     """A node profile: GPU, memory, price. `local` is the machine ftjob is called on."""
-    spot: bool = False
-    """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere."""
+    spot: Annotated[bool | Literal["prefer"], must_be("true, false or prefer", "true", "false", "prefer")] = (
+        False
+    )
+    """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere.
+    With `prefer`, a run that lost two within an hour continues on demand, if its budget pays for that."""
     max_pending: Positive = 24.0
     """Hours that a pod may wait for a node, its image or a volume before the run gives up."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
     """How often an attempt that failed by itself is tried again without a new snapshot in between; attempts
     that were taken away (spot, eviction, a lost node) do not count."""
+    smaller_batch: bool = True
+    """Whether a batch that does not fit the GPU's memory after all is halved and `solver.iter_size` doubled,
+    as often as needed; one iteration is still made from as many images."""
+
+    @property
+    def begins_on_spot(self) -> bool:
+        """Whether the first attempt is on a spot instance."""
+        return self.spot is not False
 
 
 class Budget(_Part):
@@ -256,6 +269,25 @@ class Budget(_Part):
     """Dollars, at the node profile's price."""
     hours: Positive | None = None
     """Hours of the node's time."""
+
+
+class Guards(_Part):
+    """What ends a run that is not worth its money any more; `false` switches one off."""
+
+    diverged: bool = True
+    """Whether the run fails when its loss is NaN, infinite or 87.3365 (Caffe's largest softmax loss)."""
+    not_learning: Annotated[
+        Count | Percent | Off,
+        must_be("a number of iterations, a share of the run such as 25%, or false", "false"),
+    ] = "25%"
+    """By when the validation images must be answered better than by chance, in iterations or as a share of
+    the run; else the run fails."""
+    patience: Annotated[Count | Off, must_be("a number of tests, 1 or more, or false", "false")] = False
+    """Tests in a row without a better accuracy after which the run ends, its best snapshot being the result.
+    A fall of the learning rate begins the count again."""
+    idle_minutes: Annotated[Positive | Off, must_be("a number of minutes above 0, or false", "false")] = 15.0
+    """Minutes for which the GPU may do nothing while training is due, or no iteration may end, before the run
+    is stopped."""
 
 
 class Accept(_Part):
@@ -286,6 +318,8 @@ class JobSpec(_Part):
     """Where it runs."""
     budget: Budget = Budget()
     """What may be spent over all attempts."""
+    guards: Guards = Guards()
+    """What ends a run that is not worth its money any more."""
     accept: Accept = Accept()
     """What the result must reach, for a CI run to pass."""
     output: Location

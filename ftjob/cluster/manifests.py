@@ -130,13 +130,15 @@ def pod_spec(
 ) -> dict[str, Any]:
     """Return the pod of one attempt. Its deadline counts from its scheduling, as its cost does."""
     node, worker = request.node, config.worker
-    capacity = worker.spot_labels if request.spec.resources.spot else worker.on_demand_labels
+    capacity = worker.spot_labels if request.spec.resources.begins_on_spot else worker.on_demand_labels
     made = {
         "restartPolicy": "Never",
         "serviceAccountName": worker.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": grace_seconds(figures, config, spot=request.spec.resources.spot),
+        "terminationGracePeriodSeconds": grace_seconds(
+            figures, config, spot=request.spec.resources.begins_on_spot
+        ),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

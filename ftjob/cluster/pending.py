@@ -67,7 +67,7 @@ def _unschedulable(said: str, request: Request) -> Waiting:
     if "nvidia.com/gpu" in said:
         return Waiting("NoGpu", f"no node has a free GPU of the kind asked for ({wanted}): {_short(said)}")
     if re.search(r"affinity|node selector|taint", said):
-        kind = "spot node" if request.spec.resources.spot else "node"
+        kind = "spot node" if request.spec.resources.begins_on_spot else "node"
         return Waiting(
             "NoSuchNode", f"the cluster has no {kind} of the kind asked for ({wanted}): {_short(said)}"
         )

@@ -17,7 +17,7 @@ from ftjob.nodes import Node
 from ftjob.plan.cost import Budget
 from jobspec import JobSpec, SpecError, parse_spec
 
-FREE_SECTIONS = ("resources", "budget", "accept")
+FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may be changed while a run goes on; the rest is the run's identity."""
 
 
@@ -54,7 +54,7 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
         raise BadSpecError(
             f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
         )
-    price = nodes[name].usd_per_hour(spot=spec.resources.spot)
+    price = nodes[name].usd_per_hour(spot=spec.resources.begins_on_spot)
     return Request(spec, nodes[name], price, identity_of(spec))
 
 

@@ -123,6 +123,6 @@ def _cost(
         work,
         predicted_speed(*flops, inputs.node),
         inputs.node,
-        spot=spec.resources.spot,
+        spot=spec.resources.begins_on_spot,
         budget=Budget(spec.budget.usd, spec.budget.hours),
     )

@@ -12,8 +12,9 @@ def run_id(inputs: Inputs) -> str:
     """Return the digest of all that the result depends on.
 
     The same net, weights, data and settings are the same run, wherever they lie. Where it runs, what it may
-    spend and what it must reach (resources, budget, accept, output) are not part of it: a run goes on with
-    another budget or on another node. The data's mean is not either: it follows from the data.
+    spend, what ends it early and what it must reach (resources, budget, guards, accept, output) are not part
+    of it: a run goes on with another budget or on another node. The data's mean is not either: it follows
+    from the data.
     """
     spec = inputs.spec.canonical()
     identity = {key: spec[key] for key in ("name", "surgery", "data", "solver", "engine")}

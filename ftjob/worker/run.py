@@ -45,7 +45,7 @@ def run(location: str, attempt: int) -> ExitCode:
         with at_home(location, attempt, log) as home:
             spec = read_spec(home.folder)
             status = begin(home.folder, spec, attempt)
-            price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
+            price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.begins_on_spot)
             recorder = Recorder(home.folder, status, images_per_iteration(spec), price)
             home.saver.saved = recorder.saved
             with closing(home), closing(recorder):
@@ -193,7 +193,7 @@ def begin(folder: RunFolder, spec: JobSpec, attempt: int) -> Status:
         before = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
     seconds, usd = before.seconds, before.usd
     if accounted := os.environ.get(ENV_SECONDS_BEFORE):
-        price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
+        price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.begins_on_spot)
         seconds, usd = float(accounted), float(accounted) / 3600 * price
     return Status(
         name=before.name,
@@ -229,7 +229,7 @@ def images_per_iteration(spec: JobSpec) -> int:
 
 def deadline(spec: JobSpec) -> float:
     """Return the seconds, over all attempts, that the budget pays for."""
-    price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.spot)
+    price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.begins_on_spot)
     hours = [math.inf]
     if spec.budget.hours is not None:
         hours.append(spec.budget.hours)
