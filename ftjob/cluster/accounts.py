@@ -15,10 +15,9 @@ def settle(
     pods: Iterable[Pod],
     jobs: Mapping[int, AttemptJob],
     run: Status | None,
-    usd_per_hour: float,
     now: float,
 ) -> tuple[Life, ...]:
-    """Bring the accounts up to date with what is seen now.
+    """Bring the accounts up to date with what is seen now, every pod at the price it was begun with.
 
     A pod that was never scheduled costs nothing and is not in them. One that is gone without having been seen
     to end is counted to its worker's last word, or, where that is not known, to now.
@@ -27,11 +26,20 @@ def settle(
     seen = {pod.name: pod for pod in pods if pod.scheduled is not None}
     for name, pod in seen.items():
         known.setdefault(
-            name, Life(attempt=pod.attempt, pod=name, scheduled=pod.scheduled, usd_per_hour=usd_per_hour)
+            name,
+            Life(
+                attempt=pod.attempt,
+                pod=name,
+                scheduled=pod.scheduled,
+                usd_per_hour=pod.usd_per_hour,
+                spot=pod.spot,
+            ),
         )
     for job in jobs.values():
         if job.finished and not any(life.attempt == job.attempt for life in known.values()):
-            known[job.name] = Life(attempt=job.attempt, pod=job.name, ended=job.created, reason="PodGone")
+            known[job.name] = Life(
+                attempt=job.attempt, pod=job.name, ended=job.created, reason="PodGone", spot=job.spot
+            )
     settled = (_settled(life, seen.get(life.pod), jobs, run, now) for life in known.values())
     return tuple(sorted(settled, key=lambda life: (life.attempt, life.scheduled or 0.0, life.pod)))
 

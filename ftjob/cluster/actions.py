@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures, FineTuneStatus
+from ftjob.cluster.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,7 @@ class CreateJob:
 
     request: Request
     figures: Figures
-    attempt: int
-    seconds_before: float
-    seconds_left: float
+    terms: Terms
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ def attempt_goes_on(case: Case) -> Verdict:
         told = "the pod is being taken away; its worker makes a snapshot"
         return Verdict(State.STOPPING, TAKEN_AWAY.reason, told, ending)
     pod = pods[0] if pods else None
-    if pod is not None and pod.scheduled is not None and case.seconds_left(case.request) <= 0:
+    life = case.life_of(pod) if pod else None
+    if life is not None and case.seconds_left(case.request, life.usd_per_hour) <= 0:
         return Verdict(State.STOPPING, BUDGET_REACHED.reason, BUDGET_REACHED.told, ending)
     if pod is not None and (pod.running or pod.ended is not None):
         again = LookAgain(case.seen.config.poll_seconds)
@@ -43,7 +44,7 @@ def _attempt_waits(case: Case, request: Request, pod: Pod | None) -> Verdict:
         return Verdict(State.PENDING, waiting.reason, waiting.message, (again,), quiet=waiting.expected)
     message = f"the pod waited for {hours:g} h (resources.max_pending): {waiting.message}"
     attempt = pod.attempt if pod else job.attempt if job else 0
-    life = next((each for each in case.lives if pod and each.pod == pod.name), None)
+    life = case.life_of(pod) if pod else None
     closed = life or Life(attempt=attempt, pod=name, ended=case.now)
     closed = closed.model_copy(update={"reason": PENDING_TOO_LONG.reason})
     doing = (*delete_jobs(case), again)

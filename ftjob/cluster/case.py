@@ -96,8 +96,13 @@ class Case:
     def spent(self) -> tuple[float, float]:
         return accounts.spent(self.lives, *self.earlier[:2])
 
-    def seconds_left(self, request: Request) -> float:
-        return accounts.seconds_left(request.budget, *self.spent, request.usd_per_hour)
+    def seconds_left(self, request: Request, usd_per_hour: float) -> float:
+        """Return how long a pod of that price may still run."""
+        return accounts.seconds_left(request.budget, *self.spent, usd_per_hour)
+
+    def life_of(self, pod: Pod) -> Life | None:
+        """Return a pod's entry in the accounts; None before it was scheduled."""
+        return next((life for life in self.lives if life.pod == pod.name), None)
 
     @property
     def last_end(self) -> End | None:

@@ -54,6 +54,7 @@ def printer_columns() -> list[dict[str, Any]]:
         ("Node", "string", ".spec.resources.node", 0),
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("Attempt", "integer", ".status.attempt", 1),
+        ("Capacity", "string", ".status.capacity", 1),
         ("Run", "string", ".status.runId", 1),
         ("Message", "string", ".status.message", 1),
     ]

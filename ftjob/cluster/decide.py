@@ -48,10 +48,9 @@ def open_case(seen: Observed, now: float) -> Case:
         request: Request | Trouble = read_request(seen.job, seen.nodes)
     except BadSpecError as error:
         request = Trouble(error.reason, str(error))
-    price = request.usd_per_hour if isinstance(request, Request) else 0.0
     run = seen.run if isinstance(seen.run, Status) else None
     jobs = {job.attempt: job for job in seen.jobs}
-    lives = accounts.settle(seen.job.status.attempts, seen.pods, jobs, run, price, now)
+    lives = accounts.settle(seen.job.status.attempts, seen.pods, jobs, run, now)
     return Case(seen, request, lives, now)
 
 
@@ -99,8 +98,8 @@ def _edit_refused(case: Case) -> str:
     if case.request.identity == case.seen.job.status.identity:
         return ""
     return (
-        "only resources, budget, accept and suspend can be changed once a run began; the rest is kept as it "
-        "was: give a changed run another name, or delete this one first"
+        "only resources, budget, guards, accept and suspend can be changed once a run began; the rest is "
+        "kept as it was: give a changed run another name, or delete this one first"
     )
 
 

@@ -36,6 +36,7 @@ OUT_OF_MEMORY = End(
 )
 TAKEN_AWAY = End("TakenAway", Then.FREE, "the pod was taken away before the worker could end by itself")
 DEADLINE = End("DeadlineExceeded", Then.FREE, "the pod reached the time its budget paid for")
+PREEMPTED = End("Preempted", Then.FREE, "the worker was asked to stop and made a snapshot")
 PENDING_TOO_LONG = End("PendingTooLong", Then.FAILED, "the pod waited longer than resources.max_pending")
 GONE = End("PodGone", Then.FREE, "the pod is gone, and nothing says how its worker ended")
 
@@ -49,7 +50,7 @@ BY_EXIT_CODE: dict[int, End] = {
     ExitCode.DIVERGED: End("Diverged", Then.FAILED, "the loss is not a number any more"),
     ExitCode.NOT_LEARNING: End("NotLearning", Then.FAILED, "accuracy stayed at chance"),
     ExitCode.BUDGET_REACHED: BUDGET_REACHED,
-    ExitCode.PREEMPTED: End("Preempted", Then.FREE, "the worker was asked to stop and made a snapshot"),
+    ExitCode.PREEMPTED: PREEMPTED,
     ExitCode.NOT_ACCEPTED: End("NotAccepted", Then.FAILED, "the result is below what accept asks for"),
 }
 ALL = (*BY_EXIT_CODE.values(), UNFORESEEN, OUT_OF_MEMORY, TAKEN_AWAY, DEADLINE, GONE, PENDING_TOO_LONG)

@@ -5,15 +5,18 @@ from math import isfinite
 
 from ftjob.cluster import accounts
 from ftjob.cluster.actions import Action, CreateJob, Enlist, LookAgain, MakePlan
+from ftjob.cluster.capacity import begins_on_spot
 from ftjob.cluster.case import Case, Trouble
 from ftjob.cluster.ends import BUDGET_REACHED, BY_REASON, End, Then
 from ftjob.cluster.names import State
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
+from ftjob.cluster.terms import Terms
 from ftjob.cluster.verdict import Verdict
 from ftjob.status import State as RunState
 
 COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
+ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
 ELSEWHERE_SECONDS = 60.0
 """A run whose status was written that lately, and not by a pod of ours, is somebody else's."""
 
@@ -42,15 +45,16 @@ def _when_ready(case: Case, request: Request, figures: Figures, ended: End | Non
     early = _already(case, request, figures) if ended is None else None
     if early:
         return early
+    terms = _terms(case, request, figures)
     if case.seen.failed:
-        return _begin(case, request, figures, case.seen.failed)
-    if case.seconds_left(request) < case.seen.config.min_attempt_seconds:
+        return _begin(case, request, figures, terms, case.seen.failed)
+    if terms.seconds_left < case.seen.config.min_attempt_seconds:
         return Verdict(State.STOPPED, BUDGET_REACHED.reason, _no_money(case))
     wait = _backoff(case)
     if ended and wait > 0:
         message = f"attempt {_next_number(case)} follows: {case.told(ended)}"
         return Verdict(State.RETRYING, ended.reason, message, (LookAgain(wait),))
-    return _begin(case, request, figures)
+    return _begin(case, request, figures, terms)
 
 
 def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | None:
@@ -77,16 +81,16 @@ def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | N
 
 
 def _budget_was_raised(case: Case, request: Request) -> bool:
-    """Whether the budget now pays for more than it did when the last attempt began.
+    """Whether the budget now pays for more than it did when the last attempt began, at that attempt's price.
 
-    What a worker leaves unspent at its end is its own reserve, and no reason to begin again.
+    What a worker leaves unspent at its end is its own reserve, and no reason to begin again; nor is a price
+    that fell.
     """
     granted = case.seen.job.status.granted_seconds
     if granted is None:
         return False
-    return case.spent[0] + case.seconds_left(request) - granted >= max(
-        1.0, case.seen.config.min_attempt_seconds
-    )
+    pays_for = case.spent[0] + case.seconds_left(request, case.lives[-1].usd_per_hour)
+    return pays_for - granted >= max(1.0, case.seen.config.min_attempt_seconds)
 
 
 def _already(case: Case, request: Request, figures: Figures) -> Verdict | None:
@@ -109,24 +113,36 @@ def _already(case: Case, request: Request, figures: Figures) -> Verdict | None:
     return None
 
 
-def _begin(case: Case, request: Request, figures: Figures, failed: Trouble | None = None) -> Verdict:
+def _begin(
+    case: Case, request: Request, figures: Figures, terms: Terms, failed: Trouble | None = None
+) -> Verdict:
     """Begin the next attempt; `failed` is what went wrong when that was tried just now."""
-    number, left = _next_number(case), case.seconds_left(request)
+    number, granted = terms.attempt, case.spent[0] + terms.seconds_left
     doing = (
         Enlist(request, figures),
-        CreateJob(request, figures, number, case.spent[0], left),
+        CreateJob(request, figures, terms),
         LookAgain(case.seen.config.poll_seconds),
     )
+    moved = case.lives and case.lives[-1].spot and not terms.spot
+    how = ON_DEMAND_NOW if moved and request.spec.resources.spot == "prefer" else ""
     return Verdict(
         State.PENDING,
         failed.reason if failed else "Creating",
-        failed.message if failed else f"attempt {number} begins",
+        failed.message if failed else f"attempt {number} begins{how}",
         doing,
         identity=case.seen.job.status.identity or request.identity,
         attempt=number,
-        granted_seconds=case.spent[0] + left if isfinite(left) else None,
+        granted_seconds=granted if isfinite(granted) else None,
+        capacity=terms.capacity,
         earlier=case.earlier,
     )
+
+
+def _terms(case: Case, request: Request, figures: Figures) -> Terms:
+    spot = begins_on_spot(case, request, figures)
+    price = request.usd_per_hour(spot=spot)
+    left = case.seconds_left(request, price)
+    return Terms(_next_number(case), spot, price, *case.spent, left)
 
 
 def _next_number(case: Case) -> int:

@@ -9,6 +9,7 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.ends import fail_codes
 from ftjob.cluster.names import (
     ANNOTATION_NODES,
+    ANNOTATION_PRICE,
     API_VERSION,
     CONTAINER,
     ENV_CACHE,
@@ -18,6 +19,7 @@ from ftjob.cluster.names import (
     KUEUE_PREFIX,
     LABEL_APP,
     LABEL_ATTEMPT,
+    LABEL_CAPACITY,
     LABEL_COMPONENT,
     LABEL_INSTANCE,
     LABEL_JOB,
@@ -28,8 +30,9 @@ from ftjob.cluster.names import (
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
+from ftjob.cluster.terms import Terms
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND
-from ftjob.status import ENV_SECONDS_BEFORE
+from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 
 GPU = "nvidia.com/gpu"
 RUN_ID_PREFIX = 8
@@ -51,7 +54,7 @@ def job_name(name: str, run_id: str, attempt: int) -> str:
     return f"{name}-{run_id[:RUN_ID_PREFIX]}-{attempt}"
 
 
-def labels_of(object_: FineTune, run_id: str, attempt: int) -> dict[str, str]:
+def labels_of(object_: FineTune, run_id: str, terms: Terms) -> dict[str, str]:
     """Return the labels of an attempt's Job and pod."""
     queue = {name: value for name, value in object_.labels.items() if name.startswith(KUEUE_PREFIX)}
     return {
@@ -63,22 +66,17 @@ def labels_of(object_: FineTune, run_id: str, attempt: int) -> dict[str, str]:
         LABEL_MANAGED_BY: FIELD_MANAGER,
         LABEL_JOB: object_.name,
         LABEL_RUN_ID: run_id,
-        LABEL_ATTEMPT: str(attempt),
+        LABEL_ATTEMPT: str(terms.attempt),
+        LABEL_CAPACITY: terms.capacity,
     }
 
 
 def attempt_job(
-    object_: FineTune,
-    request: Request,
-    figures: Figures,
-    config: Config,
-    *,
-    attempt: int,
-    seconds_before: float,
-    seconds_left: float,
+    object_: FineTune, request: Request, figures: Figures, config: Config, terms: Terms
 ) -> dict[str, Any]:
-    """Return the Job of one attempt; `seconds_left` is what the budget still pays for, or infinite."""
-    labels = labels_of(object_, figures.run_id, attempt)
+    """Return the Job of one attempt. Its pod says what it is accounted with."""
+    labels = labels_of(object_, figures.run_id, terms)
+    annotations = {ANNOTATION_NODES: node_profile(request), ANNOTATION_PRICE: str(terms.usd_per_hour)}
     spec = {
         "backoffLimit": 0,
         "completions": 1,
@@ -94,15 +92,15 @@ def attempt_job(
             ]
         },
         "template": {
-            "metadata": {"labels": labels, "annotations": {ANNOTATION_NODES: node_profile(request)}},
-            "spec": pod_spec(request, figures, config, attempt, seconds_before, seconds_left),
+            "metadata": {"labels": labels, "annotations": annotations},
+            "spec": pod_spec(request, figures, config, terms),
         },
     }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(object_.name, figures.run_id, attempt),
+            "name": job_name(object_.name, figures.run_id, terms.attempt),
             "namespace": object_.namespace,
             "labels": labels,
             "ownerReferences": [
@@ -120,25 +118,16 @@ def attempt_job(
     }
 
 
-def pod_spec(
-    request: Request,
-    figures: Figures,
-    config: Config,
-    attempt: int,
-    seconds_before: float,
-    seconds_left: float,
-) -> dict[str, Any]:
+def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -> dict[str, Any]:
     """Return the pod of one attempt. Its deadline counts from its scheduling, as its cost does."""
     node, worker = request.node, config.worker
-    capacity = worker.spot_labels if request.spec.resources.begins_on_spot else worker.on_demand_labels
+    capacity = worker.spot_labels if terms.spot else worker.on_demand_labels
     made = {
         "restartPolicy": "Never",
         "serviceAccountName": worker.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": grace_seconds(
-            figures, config, spot=request.spec.resources.begins_on_spot
-        ),
+        "terminationGracePeriodSeconds": grace_seconds(figures, config, spot=terms.spot),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -148,21 +137,19 @@ def pod_spec(
         },
         "nodeSelector": {**node.labels, **capacity},
         "tolerations": [each.model_dump(exclude_none=True) for each in node.tolerations],
-        "containers": [container(request, figures, config, attempt, seconds_before)],
+        "containers": [container(request, figures, config, terms)],
         "volumes": [
             {"name": "work", "emptyDir": {"sizeLimit": mebibytes(disk_bytes(figures, config))}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "1024Mi"}},
             {"name": "nodes", "downwardAPI": {"items": [_from_annotation(ANNOTATION_NODES, "nodes.yaml")]}},
         ],
     }
-    if math.isfinite(seconds_left):
-        made["activeDeadlineSeconds"] = max(1, math.ceil(seconds_left))
+    if math.isfinite(terms.seconds_left):
+        made["activeDeadlineSeconds"] = max(1, math.ceil(terms.seconds_left))
     return {key: value for key, value in made.items() if value not in ({}, [])}
 
 
-def container(
-    request: Request, figures: Figures, config: Config, attempt: int, seconds_before: float
-) -> dict[str, Any]:
+def container(request: Request, figures: Figures, config: Config, terms: Terms) -> dict[str, Any]:
     """Return the worker's container: a read-only root, no capability, and a folder to work in."""
     worker = config.worker
     env = {
@@ -170,14 +157,16 @@ def container(
         "TMPDIR": "/tmp",
         ENV_CACHE: f"{WORK}/cache",
         ENV_NODES: f"{NODES}/nodes.yaml",
-        ENV_SECONDS_BEFORE: f"{seconds_before:.3f}",
+        ENV_SECONDS_BEFORE: f"{terms.seconds_before:.3f}",
+        ENV_USD_BEFORE: f"{terms.usd_before:.6f}",
+        ENV_USD_PER_HOUR: str(terms.usd_per_hour),
         **worker.env,
     }
     made: dict[str, Any] = {
         "name": CONTAINER,
         "image": config.images.for_engine(figures.engine, gpu=request.node.gpus > 0),
         "imagePullPolicy": worker.pull_policy,
-        "args": ["worker", request.folder(figures.run_id), "--attempt", str(attempt)],
+        "args": ["worker", request.folder(figures.run_id), "--attempt", str(terms.attempt)],
         "workingDir": WORK,
         "env": [{"name": name, "value": value} for name, value in env.items()],
         "resources": resources(request, figures, config),

@@ -31,6 +31,12 @@ ANNOTATION_RETRY = f"{GROUP}/retry"
 ANNOTATION_NODES = f"{GROUP}/nodes"
 """The node profile of a pod, which its worker reads as its nodes file."""
 
+ANNOTATION_PRICE = f"{GROUP}/usd-per-hour"
+"""What a pod is accounted with, however the node profiles change while it runs."""
+LABEL_CAPACITY = f"{GROUP}/capacity"
+"""Whether an attempt is on a spot instance or on demand."""
+SPOT, ON_DEMAND = "spot", "on-demand"
+
 KUEUE_PREFIX = "kueue.x-k8s.io/"
 """Labels that are carried from a FineTuneJob to its Jobs."""
 

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ftjob.cluster.names import CONTAINER, JOB_NAME, LABEL_ATTEMPT, LABEL_JOB
+from ftjob.cluster.names import (
+    ANNOTATION_PRICE,
+    CONTAINER,
+    JOB_NAME,
+    LABEL_ATTEMPT,
+    LABEL_CAPACITY,
+    LABEL_JOB,
+    SPOT,
+)
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import parse_time
 
@@ -49,6 +57,7 @@ class AttemptJob:
     """Complete or Failed, once it is."""
     reason: str = ""
     message: str = ""
+    spot: bool = False
     held: bool = False
     """Whether somebody, such as Kueue, has suspended it."""
 
@@ -61,6 +70,9 @@ class Pod:
     job: str
     attempt: int
     phase: str = "Pending"
+    usd_per_hour: float = 0.0
+    """The price that its attempt began with."""
+    spot: bool = False
     node: str | None = None
     created: float = 0.0
     scheduled: float | None = None
@@ -128,6 +140,7 @@ def read_job(item: Object) -> AttemptJob:
         finished=told["type"] if told else None,
         reason=told.get("reason", "") if told else "",
         message=told.get("message", "") if told else "",
+        spot=_on_spot(metadata),
         held=(item.get("spec") or {}).get("suspend") is True,
     )
 
@@ -148,6 +161,8 @@ def read_pod(item: Object) -> Pod:
         job=(metadata.get("labels") or {}).get(JOB_NAME, ""),
         attempt=_attempt(metadata),
         phase=phase,
+        usd_per_hour=float((metadata.get("annotations") or {}).get(ANNOTATION_PRICE, 0.0)),
+        spot=_on_spot(metadata),
         node=spec.get("nodeName"),
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
         scheduled=parse_time(scheduled.get("lastTransitionTime")) if is_scheduled else started,
@@ -175,6 +190,10 @@ def _failed_at(item: Object, phase: str) -> float | None:
 def _attempt(metadata: Object) -> int:
     text = (metadata.get("labels") or {}).get(LABEL_ATTEMPT, "")
     return int(text) if text.isdigit() else 0
+
+
+def _on_spot(metadata: Object) -> bool:
+    return (metadata.get("labels") or {}).get(LABEL_CAPACITY) == SPOT
 
 
 def _container(status: Object) -> Object:

@@ -36,7 +36,7 @@ def why_pending(pod: Pod | None, hint: str, request: Request) -> Waiting:
     if pod is None:
         return _without_pod(hint)
     if pod.unschedulable is not None:
-        return _unschedulable(pod.unschedulable, request)
+        return _unschedulable(pod.unschedulable, request, spot=pod.spot)
     if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
         detail = _short(pod.waiting[1] or hint)
         return Waiting("ImageUnavailable", f"the worker's image cannot be pulled: {detail}")
@@ -61,13 +61,13 @@ def _without_pod(hint: str) -> Waiting:
     return Waiting("PodRefused", f"the Job cannot make its pod: {_short(hint)}")
 
 
-def _unschedulable(said: str, request: Request) -> Waiting:
+def _unschedulable(said: str, request: Request, *, spot: bool) -> Waiting:
     node = request.spec.resources.node
     wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
     if "nvidia.com/gpu" in said:
         return Waiting("NoGpu", f"no node has a free GPU of the kind asked for ({wanted}): {_short(said)}")
     if re.search(r"affinity|node selector|taint", said):
-        kind = "spot node" if request.spec.resources.begins_on_spot else "node"
+        kind = "spot node" if spot else "node"
         return Waiting(
             "NoSuchNode", f"the cluster has no {kind} of the kind asked for ({wanted}): {_short(said)}"
         )

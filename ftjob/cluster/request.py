@@ -27,12 +27,15 @@ class Request:
 
     spec: JobSpec
     node: Node
-    usd_per_hour: float
     identity: str
 
     @property
     def budget(self) -> Budget:
         return Budget(self.spec.budget.usd, self.spec.budget.hours)
+
+    def usd_per_hour(self, *, spot: bool) -> float:
+        """Return the price of an attempt that begins now. Raises BadSpecError for spot without a price."""
+        return self.node.usd_per_hour(spot=spot)
 
     def folder(self, run_id: str) -> str:
         """Return the URI of the run's folder."""
@@ -54,8 +57,9 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
         raise BadSpecError(
             f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
         )
-    price = nodes[name].usd_per_hour(spot=spec.resources.begins_on_spot)
-    return Request(spec, nodes[name], price, identity_of(spec))
+    request = Request(spec, nodes[name], identity_of(spec))
+    request.usd_per_hour(spot=spec.resources.begins_on_spot)  # where there is none, now is the time to say so
+    return request
 
 
 def identity_of_object(object_: FineTune) -> str:

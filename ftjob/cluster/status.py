@@ -48,6 +48,8 @@ class Life(_Part):
     scheduled: Time | None = None
     ended: Time | None = None
     usd_per_hour: float = 0.0
+    """Its own: what the profile said when its attempt began."""
+    spot: bool = False
     seconds: float = 0.0
     usd: float = 0.0
     exit_code: int | None = None
@@ -90,6 +92,8 @@ class FineTuneStatus(_Part):
     earlier_usd: float = 0.0
     earlier_attempts: int = 0
     granted_seconds: float | None = None
+    capacity: str | None = None
+    """Of the last attempt: spot or on-demand."""
     iteration: int | None = None
     max_iter: int | None = None
     snapshot: int | None = None

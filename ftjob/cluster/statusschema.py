@@ -41,7 +41,8 @@ _LIFE = _object(
         "ended": _told(_TIME, "When its container was done, or the pod was gone; money is counted to here."),
         "seconds": _NUMBER,
         "usd": _NUMBER,
-        "usdPerHour": _told(_NUMBER, "The node profile's price when the pod was first seen."),
+        "usdPerHour": _told(_NUMBER, "The node profile's price when its attempt began."),
+        "spot": _told({"type": "boolean"}, "Whether it was a spot instance."),
         "exitCode": _told(_WHOLE, "The worker's; see the table of exit codes."),
         "reason": _told(_TEXT, "Why it ended, as docs/kubernetes.md lists."),
         "iteration": _told(_WHOLE, "The newest snapshot when it ended."),
@@ -90,6 +91,7 @@ STATUS_SCHEMA = _object(
         "grantedSeconds": _told(
             _NUMBER, "What the budget paid for over all attempts when the last one began."
         ),
+        "capacity": _told(_TEXT, "Of the last attempt: spot or on-demand."),
         "iteration": _WHOLE,
         "maxIter": _WHOLE,
         "snapshot": _told(_WHOLE, "The newest complete snapshot."),
@@ -98,7 +100,7 @@ STATUS_SCHEMA = _object(
         "imagesPerSecond": _NUMBER,
         "etaSeconds": _NUMBER,
         "seconds": _told(_NUMBER, "Over all attempts, from a pod's scheduling to its end."),
-        "usd": _told(_NUMBER, "Over all attempts, at the node profile's price."),
+        "usd": _told(_NUMBER, "Over all attempts, each at its own price."),
         "cost": _told(_TEXT, "The same, for people."),
         "startTime": _TIME,
         "completionTime": _TIME,

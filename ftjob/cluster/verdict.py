@@ -48,6 +48,8 @@ class Verdict:
     attempt: int | None = None
     granted_seconds: float | None = None
     """What the budget pays for over all attempts, when one begins."""
+    capacity: str | None = None
+    """Where it begins: spot or on-demand."""
     earlier: tuple[float, float, int] | None = None
     """Seconds, dollars and attempts of the run before this object, when its first attempt begins."""
 
@@ -119,6 +121,7 @@ def _status(
         changes |= {"earlier_seconds": seconds, "earlier_usd": usd, "earlier_attempts": attempts}
     if verdict.attempt is not None:
         changes |= {"attempt": verdict.attempt, "granted_seconds": verdict.granted_seconds}
+        changes["capacity"] = verdict.capacity
     started = min((life.scheduled for life in lives if life.scheduled is not None), default=None)
     changes["start_time"] = before.start_time or started
     ended = before.completion_time if before.state.ended else float(int(now))

@@ -1,7 +1,6 @@
 """One look at one FineTuneJob: observe, decide, act."""
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ftjob.cluster.actions import (
@@ -22,6 +21,7 @@ from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ATTEMPTS, BEGUN
+from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.references import context_of
 from ftjob.cluster.controller.runs import Planner, Reading, RunReader
@@ -33,7 +33,6 @@ from ftjob.cluster.manifests import attempt_job
 from ftjob.cluster.objects import AttemptJob, FineTune, Object, Pod, read_fine_tune, read_job, read_pod
 from ftjob.cluster.request import identity_of_object
 from ftjob.errors import FtjobError
-from ftjob.nodes import Node
 
 ENOUGH = float("-inf")
 """Any reading will do, however old."""
@@ -51,7 +50,7 @@ class Reconciler:
     hints: Hints
     clock: Clock
     config: Config
-    nodes: Mapping[str, Node]
+    profiles: Profiles
     _failed: dict[str, Trouble] = field(default_factory=dict)
     _noticed: dict[str, dict[str, float]] = field(default_factory=dict)
     """When each pod was first found to have ended, by our clock: what its run said before may be old."""
@@ -91,7 +90,7 @@ class Reconciler:
             run_read=reading is not None,
             failed=self._failed.get(key),
             hints=self.hints.get(key, jobs, pods),
-            nodes=self.nodes,
+            nodes=self.profiles.current(),
             config=self.config,
         )
 
@@ -161,15 +160,7 @@ class Reconciler:
         if self._under_way(job):
             self.queue.add_after(key, 1.0)
             return
-        manifest = attempt_job(
-            job,
-            action.request,
-            action.figures,
-            self.config,
-            attempt=action.attempt,
-            seconds_before=action.seconds_before,
-            seconds_left=action.seconds_left,
-        )
+        manifest = attempt_job(job, action.request, action.figures, self.config, action.terms)
         name = manifest["metadata"]["name"]
         try:
             self.api.create_job(job.namespace, manifest)
@@ -179,7 +170,7 @@ class Reconciler:
             self.queue.add_after(key, 2.0)
             return
         BEGUN.inc()
-        log("job created", job=key, name=name, attempt=action.attempt)
+        log("job created", job=key, name=name, attempt=action.terms.attempt, capacity=action.terms.capacity)
 
     def _under_way(self, job: FineTune) -> bool:
         jobs, pods = self.api.jobs_and_pods(job)

@@ -22,6 +22,7 @@ from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import DOLLARS, ERRORS, JOBS, LEADER, QUEUED, RECONCILE
+from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.runs import Planner, RunReader
@@ -29,7 +30,6 @@ from ftjob.cluster.controller.view import View
 from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
-from ftjob.nodes import load_nodes
 
 LOOKERS = 8
 RETRY_SECONDS = 2.0
@@ -90,7 +90,7 @@ class Controller:
             hints=Hints(api, clock),
             clock=clock,
             config=config,
-            nodes=load_nodes(),
+            profiles=Profiles(),
         )
         self._since: dict[str, float] = {}
         self._lookers: list[threading.Thread] = []

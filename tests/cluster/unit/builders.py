@@ -4,7 +4,16 @@ from typing import Any
 
 from ftjob.cluster.case import Observed
 from ftjob.cluster.config import Config
-from ftjob.cluster.names import API_VERSION, KIND, LABEL_ATTEMPT, LABEL_JOB
+from ftjob.cluster.names import (
+    ANNOTATION_PRICE,
+    API_VERSION,
+    KIND,
+    LABEL_ATTEMPT,
+    LABEL_CAPACITY,
+    LABEL_JOB,
+    ON_DEMAND,
+    SPOT,
+)
 from ftjob.cluster.objects import FineTune, read_fine_tune, read_job, read_pod
 from ftjob.cluster.request import Request, read_request
 from ftjob.cluster.status import Figures
@@ -115,6 +124,8 @@ def pod_object(
     state: dict[str, Any] | None = None,
     name: str | None = None,
     deleted: float | None = None,
+    spot: bool = False,
+    price: float = 0.9,
     **status: Any,
 ) -> dict[str, Any]:
     """A pod of an attempt, running unless said otherwise."""
@@ -133,8 +144,10 @@ def pod_object(
             "labels": {
                 LABEL_JOB: "emotions",
                 LABEL_ATTEMPT: str(attempt),
+                LABEL_CAPACITY: SPOT if spot else ON_DEMAND,
                 "job-name": f"emotions-{RUN_ID[:8]}-{attempt}",
             },
+            "annotations": {ANNOTATION_PRICE: str(price)},
             "creationTimestamp": render_time((scheduled or NOW) - 1),
             **({"deletionTimestamp": render_time(deleted)} if deleted is not None else {}),
         },

@@ -74,7 +74,7 @@ def test_the_status_is_written_before_the_job_is_made() -> None:
 
     assert kinds(actions) == [WriteStatus, Enlist, CreateJob]
     assert (status.run_id, status.folder) == (RUN_ID, f"s3://runs/emotions/{RUN_ID}")
-    assert (status.attempt, created(actions).attempt, bool(status.identity)) == (1, 1, True)
+    assert (status.attempt, created(actions).terms.attempt, bool(status.identity)) == (1, 1, True)
 
 
 def test_the_same_look_twice_writes_once() -> None:
@@ -164,8 +164,8 @@ def test_an_attempt_that_was_taken_away_is_followed_at_once() -> None:
     )
     made = created(actions)
 
-    assert (made.attempt, made.seconds_before) == (2, 15.0)
-    assert made.seconds_left == pytest.approx(4.0 / 0.9 * 3600 - 15)
+    assert (made.terms.attempt, made.terms.seconds_before) == (2, 15.0)
+    assert made.terms.seconds_left == pytest.approx(4.0 / 0.9 * 3600 - 15)
 
 
 def test_retries_without_progress_end() -> None:
@@ -181,7 +181,7 @@ def test_progress_earns_new_retries() -> None:
     lives = [life(1, reason="EngineCrashed", iteration=100), life(2, reason="EngineCrashed", iteration=200)]
     observed = seen(fine_tune(status=begun(attempts=lives), resources={"max_retries": 1}))
 
-    assert created(decide(observed, NOW)).attempt == 3
+    assert created(decide(observed, NOW)).terms.attempt == 3
 
 
 def test_a_run_that_is_taken_away_for_ever_ends() -> None:
@@ -249,7 +249,7 @@ def test_suspend_stops_gracefully_and_releasing_goes_on() -> None:
 
     assert kinds(stopping) == [WriteStatus, DeleteJob]
     assert stopped.state is State.SUSPENDED
-    assert created(on).attempt == 2
+    assert created(on).terms.attempt == 2
 
 
 @pytest.mark.parametrize(("how", "killed"), [("snapshot", []), ("now", [KillPod("pod-1")])])
@@ -284,8 +284,8 @@ def test_a_run_goes_on_from_what_earlier_objects_spent() -> None:
     run = Status("emotions", RUN_ID, RunState.STOPPED, attempt=3, usd=3.0, seconds=12000, updated=NOW - 900)
     made = created(decide(seen(fine_tune(budget={"usd": 4.0}), run=run), NOW))
 
-    assert (made.attempt, made.seconds_before) == (4, 12000)
-    assert made.seconds_left == pytest.approx(1.0 / 0.9 * 3600)
+    assert (made.terms.attempt, made.terms.seconds_before) == (4, 12000)
+    assert made.terms.seconds_left == pytest.approx(1.0 / 0.9 * 3600)
 
 
 def test_a_run_under_way_elsewhere_is_waited_for() -> None:
@@ -293,7 +293,7 @@ def test_a_run_under_way_elsewhere_is_waited_for() -> None:
     run = Status("emotions", RUN_ID, RunState.RUNNING, attempt=1, updated=NOW - 5)
 
     assert standing(seen(run=run)) == ("Pending", "RunElsewhere")
-    assert created(decide(seen(run=run), NOW + 120)).attempt == 2
+    assert created(decide(seen(run=run), NOW + 120)).terms.attempt == 2
 
 
 def test_a_retry_asked_for_follows_a_final_failure_once() -> None:
@@ -302,7 +302,7 @@ def test_a_retry_asked_for_follows_a_final_failure_once() -> None:
     status = begun(state="Failed", reason="Diverged", attempts=lives)
     asked = {"annotations": {"ftjob.dev/retry": "1"}}
 
-    assert created(decide(seen(fine_tune(status=status, **asked)), NOW)).attempt == 2
+    assert created(decide(seen(fine_tune(status=status, **asked)), NOW)).terms.attempt == 2
     after = begun(attempt=2, attempts=[*lives, life(2, reason="Diverged")])
     assert standing(seen(fine_tune(status=after, **asked))) == ("Failed", "Diverged")
 
@@ -313,7 +313,7 @@ def test_a_budget_that_is_reached_ends_until_it_is_raised() -> None:
     poor, rich = ({"usd": dollars} for dollars in (1.0, 2.0))
 
     assert standing(seen(fine_tune(status=status, budget=poor))) == ("Stopped", "BudgetReached")
-    assert created(decide(seen(fine_tune(status=status, budget=rich)), NOW)).attempt == 2
+    assert created(decide(seen(fine_tune(status=status, budget=rich)), NOW)).terms.attempt == 2
 
 
 def test_no_attempt_is_begun_without_money() -> None:

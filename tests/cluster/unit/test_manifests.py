@@ -12,6 +12,7 @@ import yaml
 from ftjob.cluster.config import Config
 from ftjob.cluster.manifests import attempt_job, grace_seconds, job_name
 from ftjob.cluster.status import Figures
+from ftjob.cluster.terms import Terms
 from ftjob.errors import ExitCode
 from tests.cluster.unit.builders import FIGURES, RUN_ID, fine_tune, request_of
 
@@ -22,15 +23,10 @@ LABELS = {"worker": {"spot_labels": {"eks.amazonaws.com/capacityType": "SPOT"}}}
 
 def job(config: Config | None = None, seconds_left: float = math.inf, **changes: Any) -> dict[str, Any]:
     made = fine_tune(**changes)
-    return attempt_job(
-        made,
-        request_of(made),
-        FIGURES,
-        config or Config(),
-        attempt=2,
-        seconds_before=600.0,
-        seconds_left=seconds_left,
-    )
+    request = request_of(made)
+    spot = request.spec.resources.begins_on_spot
+    terms = Terms(2, spot, request.usd_per_hour(spot=spot), 600.0, 0.15, seconds_left)
+    return attempt_job(made, request, FIGURES, config or Config(), terms)
 
 
 def pod(*arguments: Any, **changes: Any) -> dict[str, Any]:

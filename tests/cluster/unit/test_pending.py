@@ -43,10 +43,10 @@ def test_every_cause_has_its_sentence(pod: dict[str, Any] | None, hint: str, rea
 
 
 def test_a_spot_node_is_called_one() -> None:
-    """The user who asked for spot reads that spot is what there is none of."""
+    """Whoever waits for spot reads that spot is what there is none of."""
     asked = request_of(fine_tune(resources={"node": "p2.xlarge", "spot": True}))
 
-    assert "spot node" in why_pending(Pod("p", "j", 1, unschedulable=NO_NODE), "", asked).message
+    assert "spot node" in why_pending(Pod("p", "j", 1, spot=True, unschedulable=NO_NODE), "", asked).message
 
 
 def test_a_long_message_is_cut() -> None:

@@ -160,15 +160,7 @@ class World:
         assert self.done_at in (None, str(sorted(self.bills))), self.story()
 
     def create(self, seen: Observed, action: CreateJob) -> None:
-        job = attempt_job(
-            seen.job,
-            action.request,
-            action.figures,
-            self.config,
-            attempt=action.attempt,
-            seconds_before=action.seconds_before,
-            seconds_left=action.seconds_left,
-        )
+        job = attempt_job(seen.job, action.request, action.figures, self.config, action.terms)
         fresh_open = any("deletionTimestamp" not in each["metadata"] for each in self.open_jobs())
         if job["metadata"]["name"] in self.jobs or fresh_open or self.living():
             return  # the look before the act, as the controller does it
@@ -185,7 +177,7 @@ class World:
         template = job["spec"]["template"]
         labels = {**template["metadata"]["labels"], "job-name": job["metadata"]["name"]}
         self.pods[name] = {
-            "metadata": {"name": name, "namespace": "team", "labels": labels},
+            "metadata": {**template["metadata"], "name": name, "namespace": "team", "labels": labels},
             "spec": {"deadline": template["spec"].get("activeDeadlineSeconds")},
             "status": {"phase": "Pending"},
             "waits": self.rng.choice([0, 0, 60, 600, 5000]),

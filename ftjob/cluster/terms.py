@@ -1,0 +1,24 @@
+"""On what terms an attempt begins: where, at which price, and what it may spend."""
+
+from dataclasses import dataclass
+
+from ftjob.cluster.names import ON_DEMAND, SPOT
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one attempt is begun with; its own price holds until it ends."""
+
+    attempt: int
+    spot: bool
+    usd_per_hour: float
+    seconds_before: float
+    """What all attempts before it are accounted with."""
+    usd_before: float
+    seconds_left: float
+    """What the budget still pays for at this price; infinite without one."""
+
+    @property
+    def capacity(self) -> str:
+        """Return what its Job and pod are labelled with."""
+        return SPOT if self.spot else ON_DEMAND
