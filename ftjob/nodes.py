@@ -15,6 +15,8 @@ from jobspec.document import Document, read_document
 from jobspec.problems import Problem, SpecError, dotted
 
 BUILT_IN = "nodes.yaml"
+LOCAL = "local"
+"""The profile of whichever machine ftjob is called on."""
 NEWEST_FOR_CAFFE = (7, 5)
 """The last compute capability Caffe has kernels for; Ampere (8.0) and later need the torch engine."""
 

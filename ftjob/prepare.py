@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftjob import files
+from ftjob import calibration, files
 from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder
 from ftjob.data.facts import DatasetFacts
 from ftjob.data.findings import label_findings, refuse_errors
@@ -23,7 +23,7 @@ from ftjob.net.suggest import did_you_mean
 from ftjob.net.weights import read_weights
 from ftjob.nodes import get_node
 from ftjob.plan.inputs import Inputs, Weights
-from ftjob.plan.plan import Plan, make_plan
+from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec.spec import Accept, Data, JobSpec
@@ -108,7 +108,7 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     findings = label_findings(dataset.train, dataset.val, None if num_output == "auto" else num_output)
     refuse_errors(findings)
     mean, mean_file = find_mean(spec, dataset.train, context)
-    return make_plan(
+    plan = make_plan(
         Inputs(
             spec=spec,
             net=parsed.net,
@@ -124,6 +124,7 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
             mean_file_digest=files.sha256(mean_file) if mean_file else "",
         )
     )
+    return with_measured(plan, *calibration.recall(plan))
 
 
 def write_prototxts(plan: Plan, folder: RunFolder) -> None:

@@ -2,11 +2,13 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import ceil, inf
 
 from ftjob.figures import dollars
 from ftjob.net.flops import NetFlops
 from ftjob.nodes import Node
+from ftjob.plan.measured import Measurement
 
 SNAPSHOT_BYTES_PER_SECOND = 100e6
 """Assumed for writing to the node's disk; training waits for that, not for the upload."""
@@ -91,32 +93,49 @@ def predicted_speed(train: NetFlops, test: NetFlops, node: Node) -> Speed:
     return Speed(node.seconds(flops, moved), node.seconds(test.forward, test.forward_bytes))
 
 
-def measured_speed(predicted: Speed, seconds_per_image: float) -> Speed:
-    """Return a speed that was measured in training, the tests faster or slower by the same factor."""
-    return Speed(seconds_per_image, predicted.test * seconds_per_image / predicted.train)
+def measured_speed(predicted: Speed, measured: Measurement) -> Speed:
+    """Return a speed that was measured; tests that were not are faster or slower as training is."""
+    train = measured.train_seconds_per_image
+    return Speed(train, measured.test_seconds_per_image or predicted.test * train / predicted.train)
 
 
 def estimate_cost(
-    work: Workload, speed: Speed, node: Node, *, spot: bool = False, budget: Budget | None = None
+    work: Workload,
+    predicted: Speed,
+    node: Node,
+    *,
+    spot: bool = False,
+    budget: Budget | None = None,
+    measured: Measurement | None = None,
 ) -> Cost:
-    """Return what the run takes. Raises BadSpecError for spot on a node that has no spot price."""
-    per_iteration = work.images_per_iteration * speed.train
+    """Return what the run takes, by what was measured where something was.
+
+    Raises BadSpecError for spot on a node that has no spot price.
+    """
+    speed = measured_speed(predicted, measured) if measured else predicted
+    startup = node.startup_seconds
+    if measured and measured.startup_seconds is not None:
+        startup = measured.startup_seconds
     usd_per_hour = node.usd_per_hour(spot=spot)
     limit = (budget or Budget()).seconds(usd_per_hour)
     train, test, snapshots = _seconds(work, speed, work.max_iter)
     return Cost(
-        seconds_per_iteration=per_iteration,
+        seconds_per_iteration=work.images_per_iteration * speed.train,
         seconds_per_epoch=work.train_images * speed.train,
         images_per_second=1 / speed.train,
         train_seconds=train,
         test_seconds=test,
         snapshot_seconds=snapshots,
-        startup_seconds=node.startup_seconds,
+        startup_seconds=startup,
         usd_per_hour=usd_per_hour,
-        affordable_iterations=None
-        if limit == inf
-        else _affordable(work, speed, limit - node.startup_seconds),
-        assumptions=_assumptions(node, spot=spot),
+        affordable_iterations=None if limit == inf else _affordable(work, speed, limit - startup),
+        assumptions=(
+            _of_speed(node, predicted, measured),
+            _of_start(startup, measured),
+            f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s"
+            + ("" if measured else "; reading images never waits"),
+            _of_price(usd_per_hour, spot=spot),
+        ),
     )
 
 
@@ -138,13 +157,23 @@ def _affordable(work: Workload, speed: Speed, limit: float) -> int:
     return max(0, bisect_right(range(work.max_iter + 1), limit, key=seconds) - 1)
 
 
-def _assumptions(node: Node, *, spot: bool) -> tuple[str, ...]:
-    price = node.usd_per_hour(spot=spot)
+def _of_speed(node: Node, predicted: Speed, measured: Measurement | None) -> str:
+    if measured is None:
+        return (
+            f"{node.gpu}: {node.teraflops:g} TFLOP/s of products and {node.gigabytes_per_second:g} GB/s of "
+            "blobs, as published trainings reach; the first measured iterations replace this"
+        )
+    day = datetime.fromtimestamp(measured.when, UTC).date()
+    guess = predicted.train / measured.train_seconds_per_image
+    return f"measured in run {measured.run} on {day}; the profile's guess was {guess:.2g} times that"
+
+
+def _of_start(seconds: float, measured: Measurement | None) -> str:
+    if measured and measured.startup_seconds is not None:
+        return f"{seconds:.0f} s until the first iteration, as there"
+    return f"{seconds:g} s until the first iteration, for the node, the image and the data"
+
+
+def _of_price(usd_per_hour: float, *, spot: bool) -> str:
     kind = "spot (a typical price; interruptions cost extra)" if spot else "on demand"
-    return (
-        f"{node.gpu}: {node.teraflops:g} TFLOP/s of products and {node.gigabytes_per_second:g} GB/s of "
-        "blobs, as published trainings reach; the first measured iterations replace this",
-        f"{node.startup_seconds:g} s until the first iteration, for the node, the image and the data",
-        f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s; reading images never waits",
-        f"{dollars(price)} per hour {kind}" if price else "the node costs nothing",
-    )
+    return f"{dollars(usd_per_hour)} per hour {kind}" if usd_per_hour else "the node costs nothing"

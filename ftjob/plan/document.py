@@ -46,6 +46,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "parameters": asdict(coming.parameters),
         "flops_per_image": asdict(coming.flops),
         "memory": _memory(plan),
+        "speed": _speed(plan),
         "cost": _cost(coming.cost),
     }
 
@@ -99,6 +100,19 @@ def _bytes(memory: Memory) -> dict[str, Any]:
         "weight_gradients": memory.weight_gradients,
         "history": memory.history,
         "context": memory.context,
+    }
+
+
+def _speed(plan: "Plan") -> dict[str, Any]:
+    """Seconds per image; what the profile said is told beside what was measured."""
+    coming = plan.forecast
+    measured = coming.measured
+    return {
+        "predicted": asdict(coming.predicted),
+        "measured": measured.model_dump(mode="json") if measured else None,
+        "predicted_to_measured": coming.predicted.train / measured.train_seconds_per_image
+        if measured
+        else None,
     }
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from ftjob.net.flops import NetFlops, count_flops
+from ftjob.net.flops import count_flops
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.shapes import LayerShapes, NetShapes, Param
-from ftjob.plan.cost import Budget, Cost, Workload, estimate_cost, predicted_speed
+from ftjob.plan.cost import Budget, Cost, Speed, Workload, estimate_cost, predicted_speed
 from ftjob.plan.inputs import Inputs
+from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
 
 
@@ -48,7 +49,13 @@ class Forecast:
     """Bytes of the node's GPU; None where it has none."""
     suggestion: tuple[Batches, Memory] | None
     """The batches nearest to the planned ones that fit, and what they need; None where nothing does."""
+    work: Workload
+    predicted: Speed
+    """What the node's profile says."""
+    measured: Measurement | None
+    """What a run measured of this net on this node."""
     cost: Cost
+    """By what was measured, where something was."""
 
     @property
     def fits(self) -> bool:
@@ -72,6 +79,8 @@ def forecast(
     memory, limit = estimate_memory(train, test, solver.type), node.memory_bytes
     if limit is None:
         memory = replace(memory, context=0)
+    workload = _workload(inputs, solver, batches, memory.weights + memory.history)
+    predicted = predicted_speed(*work, node)
     return Forecast(
         parameters=count_parameters(train, new),
         flops=Flops(work[0].forward, work[0].backward, work[1].forward),
@@ -79,8 +88,16 @@ def forecast(
         memory=memory,
         limit=limit,
         suggestion=(batches, memory) if limit is None else batches_that_fit(memory, batches, limit),
-        cost=_cost(inputs, work, solver, batches, memory.weights + memory.history),
+        work=workload,
+        predicted=predicted,
+        measured=None,
+        cost=_cost(inputs, workload, predicted, None),
     )
+
+
+def corrected(coming: Forecast, inputs: Inputs, measured: Measurement) -> Forecast:
+    """Return the forecast with time and money by what was measured instead of what the profile says."""
+    return replace(coming, measured=measured, cost=_cost(inputs, coming.work, coming.predicted, measured))
 
 
 def count_parameters(train: NetShapes, new: Collection[str]) -> Parameters:
@@ -101,15 +118,8 @@ def _kind(one: LayerShapes, param: Param) -> str:
     return "trainable" if param.lr_mult else "frozen"
 
 
-def _cost(
-    inputs: Inputs,
-    flops: tuple[NetFlops, NetFlops],
-    solver: SolverParameter,
-    batches: Batches,
-    snapshot_bytes: int,
-) -> Cost:
-    spec = inputs.spec
-    work = Workload(
+def _workload(inputs: Inputs, solver: SolverParameter, batches: Batches, snapshot_bytes: int) -> Workload:
+    return Workload(
         batch_size=batches.batch_size,
         iter_size=batches.iter_size,
         max_iter=solver.max_iter,
@@ -119,10 +129,15 @@ def _cost(
         snapshot=solver.snapshot,
         snapshot_bytes=snapshot_bytes,
     )
+
+
+def _cost(inputs: Inputs, work: Workload, predicted: Speed, measured: Measurement | None) -> Cost:
+    spec = inputs.spec
     return estimate_cost(
         work,
-        predicted_speed(*flops, inputs.node),
+        predicted,
         inputs.node,
         spot=spec.resources.begins_on_spot,
         budget=Budget(spec.budget.usd, spec.budget.hours),
+        measured=measured,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ftjob.data.facts import DatasetFacts
@@ -17,9 +18,10 @@ from ftjob.net.surgery import Operation, operate
 from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.plan.document import plan_document
 from ftjob.plan.engines import EngineChoice, choose_engine
-from ftjob.plan.forecast import Forecast, forecast
+from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
 from ftjob.plan.inputs import Inputs
+from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import listed, problems, warnings
 from jobspec.spec import JobSpec
@@ -48,10 +50,6 @@ class Plan:
     """Of the TRAIN net."""
     engine: EngineChoice
     forecast: Forecast
-    problems: tuple[str, ...]
-    """Why the run would fail on its node, each in a sentence with what to do; empty where it would not."""
-    warnings: tuple[str, ...]
-    """What is allowed and probably not meant."""
 
     @property
     def spec(self) -> JobSpec:
@@ -61,6 +59,16 @@ class Plan:
     def main_head(self) -> Head:
         """The head that deploy keeps and accuracy is told of."""
         return next(head for head in self.heads if head.main)
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """Why the run would fail on its node, in sentences with what to do; empty where it would not."""
+        return tuple(problems(self.inputs, self.engine, self.forecast, self.shapes))
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and probably not meant, in sentences."""
+        return tuple(warnings(self.inputs, self.forecast, self.shapes, self.frozen))
 
     @property
     def images_per_iteration(self) -> int:
@@ -91,6 +99,16 @@ def make_plan(inputs: Inputs) -> Plan:
     if nearest.batch_size != inputs.spec.data.batch_size:
         return plan
     return _plan(inputs, nearest.test_batch_size)
+
+
+def with_measured(plan: Plan, measured: Measurement | None, remark: str = "") -> Plan:
+    """Return the same plan with time and money by what a run measured of it; `remark`, a sentence, joins the
+    assumptions. Net, data and run id stay."""
+    coming = corrected(plan.forecast, plan.inputs, measured) if measured else plan.forecast
+    if remark:
+        cost = replace(coming.cost, assumptions=(*coming.cost.assumptions, remark))
+        coming = replace(coming, cost=cost)
+    return replace(plan, forecast=coming)
 
 
 def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
@@ -124,8 +142,6 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
         shapes=shapes,
         engine=engine,
         forecast=coming,
-        problems=tuple(problems(inputs, engine, coming, shapes)),
-        warnings=tuple(warnings(inputs, coming, shapes, operation.frozen, solver.max_iter)),
     )
 
 

@@ -21,11 +21,9 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
         yield _memory_problem(inputs, coming, shapes)
 
 
-def warnings(
-    inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...], max_iter: int
-) -> Iterator[str]:
+def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...]) -> Iterator[str]:
     """Yield a sentence for everything that is allowed and probably not meant."""
-    yield from _budget_warning(inputs, coming.cost, max_iter)
+    yield from _budget_warning(inputs, coming.cost, coming.work.max_iter)
     still = [one.name for one in shapes.layers if _has_no_rate(one.params) and one.type != "BatchNorm"]
     if lost := [name for name in still if name not in frozen]:
         yield (

@@ -17,9 +17,10 @@ __all__ = [
 ]
 
 
-def open_store(location: str) -> Store:
+def open_store(location: str, *, patience: float | None = None) -> Store:
     """Return the store at a URI or a directory's path; nothing is asked of it yet.
 
+    `patience`: the seconds that a server may be away, instead of the machine's ($FTJOB_STORAGE_DEADLINE).
     Raises StorageError where the URI means nothing, or no credentials are to be found.
     """
     if not is_remote(location):
@@ -30,4 +31,4 @@ def open_store(location: str) -> Store:
     from ftjob.storage.connect import connect
 
     place = parse_place(location)
-    return CloudStore(connect(place), place)
+    return CloudStore(connect(place, patience), place)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ftjob.errors import StorageError
-from ftjob.storage.bucket import Bucket, Opened, deadline, patience, timeouts
+from ftjob.storage.bucket import Bucket, Opened, patience, timeouts
 from ftjob.storage.directory import readable
 from ftjob.storage.location import Place
 
@@ -51,13 +51,12 @@ class Settings:
         return parts._replace(netloc=f"{self.bucket}.{parts.netloc}").geturl()
 
 
-def connect_s3(place: Place) -> Bucket:
+def connect_s3(place: Place, seconds: float) -> Bucket:
     """Return a bucket of S3, with what environment and profile say.
 
     Raises StorageError where there are no credentials.
     """
     found = settings(place)
-    seconds = deadline()
     return Bucket(place, found.host, seconds, lambda: open_client(place, found, seconds))
 
 

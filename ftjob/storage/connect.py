@@ -8,20 +8,21 @@ from ftjob.storage.bucket import Bucket, Opened, deadline, patience, timeouts
 from ftjob.storage.location import Place
 
 
-def connect(place: Place) -> Bucket:
-    """Return the bucket of a place. Raises StorageError where it cannot be reached for want of a setting."""
-    return CONNECT[place.scheme](place)
+def connect(place: Place, seconds: float | None = None) -> Bucket:
+    """Return the bucket of a place, whose server may be away for so many seconds.
+
+    Raises StorageError where it cannot be reached for want of a setting.
+    """
+    return CONNECT[place.scheme](place, deadline() if seconds is None else seconds)
 
 
-def connect_gs(place: Place) -> Bucket:
+def connect_gs(place: Place, seconds: float) -> Bucket:
     """Return a bucket of Google Cloud Storage.
 
     Credentials: $GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, or the machine's.
     """
     from obstore.exceptions import BaseError
     from obstore.store import GCSStore
-
-    seconds = deadline()
 
     def open_client() -> Opened:
         try:
@@ -36,12 +37,10 @@ def connect_gs(place: Place) -> Bucket:
     return Bucket(place, "https://storage.googleapis.com", seconds, open_client)
 
 
-def connect_az(place: Place) -> Bucket:
+def connect_az(place: Place, seconds: float) -> Bucket:
     """Return a container of Azure Blob Storage: $AZURE_STORAGE_ACCOUNT_NAME and its key or identity."""
     from obstore.exceptions import BaseError
     from obstore.store import AzureStore
-
-    seconds = deadline()
 
     def open_client() -> Opened:
         try:
@@ -57,4 +56,4 @@ def connect_az(place: Place) -> Bucket:
     return Bucket(place, "Azure Blob Storage", seconds, open_client)
 
 
-CONNECT: dict[str, Callable[[Place], Bucket]] = {"s3": connect_s3, "gs": connect_gs, "az": connect_az}
+CONNECT: dict[str, Callable[[Place, float], Bucket]] = {"s3": connect_s3, "gs": connect_gs, "az": connect_az}

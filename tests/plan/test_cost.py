@@ -19,6 +19,7 @@ from ftjob.plan.cost import (
     measured_speed,
     predicted_speed,
 )
+from ftjob.plan.measured import Measurement
 from tests.plan.zoo_nets import frozen_but, zoo_net, zoo_shapes
 
 WORK = Workload(
@@ -82,10 +83,12 @@ def test_k40_speeds_are_those_its_profile_was_made_from() -> None:
 
 
 def test_measured_iterations_replace_the_prediction() -> None:
-    """A speed that was measured stands; tests change by the same factor."""
-    found = measured_speed(SPEED, 0.2)
+    """A speed that was measured stands; tests that were not timed change by the same factor."""
+    timed = Measurement(run="a/b", when=0.0, train_seconds_per_image=0.2, test_seconds_per_image=0.01)
+    untimed = timed.model_copy(update={"test_seconds_per_image": None})
 
-    assert (found.train, found.test) == pytest.approx((0.2, 0.05))
+    assert measured_speed(SPEED, timed) == Speed(0.2, 0.01)
+    assert measured_speed(SPEED, untimed) == Speed(0.2, pytest.approx(0.05))
 
 
 def test_seconds_add_up() -> None:
