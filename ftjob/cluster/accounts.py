@@ -1,73 +1,122 @@
-"""Seconds and dollars: every pod from its scheduling to its end, over all attempts."""
+"""Seconds and dollars: every pod from its scheduling to its end, over all attempts.
 
-from collections.abc import Iterable, Mapping
+Times are those of the API server and of the pods' nodes. The controller's own clock is asked only for what
+still runs, and for what is gone without anybody having seen it end: it may be wrong, or be set.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from math import inf
 
-from ftjob.cluster.ends import how_it_ended
+from ftjob.cluster.ends import ASKED, GONE, LOST, how_it_ended
+from ftjob.cluster.names import SPOT, State
 from ftjob.cluster.objects import AttemptJob, Pod
-from ftjob.cluster.status import Life
+from ftjob.cluster.status import FineTuneStatus, Life
 from ftjob.plan.cost import Budget
 from ftjob.status import Status
 
+UNSEEN_SECONDS = 30.0
+"""How long after its worker's last word a pod may have gone on that nobody saw end."""
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """What is seen of one attempt."""
+
+    pod: Pod | None
+    job: AttemptJob | None
+    own: Status | None
+    """The run's status, where it tells of this attempt."""
+    asked: str
+    """Why the user wanted it to end, if so."""
+    now: float
+
 
 def settle(
-    lives: Iterable[Life],
-    pods: Iterable[Pod],
-    jobs: Mapping[int, AttemptJob],
-    run: Status | None,
-    now: float,
+    before: FineTuneStatus, pods: Iterable[Pod], jobs: Iterable[AttemptJob], run: Status | None, now: float
 ) -> tuple[Life, ...]:
     """Bring the accounts up to date with what is seen now, every pod at the price it was begun with.
 
-    A pod that was never scheduled costs nothing and is not in them. One that is gone without having been seen
-    to end is counted to its worker's last word, or, where that is not known, to now.
+    A pod that was never scheduled costs nothing and is not in them, nor are those of an earlier object, whose
+    run's own totals are known. One that nobody saw end is counted to its worker's last word and half a minute
+    more, but not beyond now; where it said nothing, to now.
     """
-    known = {life.pod: life for life in lives}
-    seen = {pod.name: pod for pod in pods if pod.scheduled is not None}
-    for name, pod in seen.items():
-        known.setdefault(
-            name,
-            Life(
-                attempt=pod.attempt,
-                pod=name,
-                scheduled=pod.scheduled,
-                usd_per_hour=pod.usd_per_hour,
-                spot=pod.spot,
-            ),
-        )
-    for job in jobs.values():
-        if job.finished and not any(life.attempt == job.attempt for life in known.values()):
-            known[job.name] = Life(
-                attempt=job.attempt, pod=job.name, ended=job.created, reason="PodGone", spot=job.spot
-            )
-    settled = (_settled(life, seen.get(life.pod), jobs, run, now) for life in known.values())
+    if before.identity is None:
+        return ()
+    ours = {pod.name: pod for pod in pods if pod.attempt > before.earlier_attempts}
+    by_attempt = {job.attempt: job for job in jobs}
+    lives = {life.pod: life for life in before.attempts}
+    lives |= {pod.name: _begun(pod) for pod in ours.values() if pod.scheduled and pod.name not in lives}
+    known = {life.attempt for life in lives.values()} | {pod.attempt for pod in ours.values()}
+    lives |= {life.pod: life for life in _unheard(before, by_attempt, known, run)}
+    asked = before.reason if before.state is State.STOPPING and before.reason in ASKED else ""
+    settled = []
+    for life in lives.values():
+        own = run if run is not None and run.attempt == life.attempt else None
+        sight = _Sight(ours.get(life.pod), by_attempt.get(life.attempt), own, asked, now)
+        settled.append(life if life.ended is not None else _settled(life, sight, run))
     return tuple(sorted(settled, key=lambda life: (life.attempt, life.scheduled or 0.0, life.pod)))
 
 
-def _settled(
-    life: Life, pod: Pod | None, jobs: Mapping[int, AttemptJob], run: Status | None, now: float
-) -> Life:
-    if life.ended is not None:
-        return life
-    own = run if run is not None and run.attempt == life.attempt else None
+def _begun(pod: Pod) -> Life:
+    return Life(
+        attempt=pod.attempt,
+        pod=pod.name,
+        scheduled=pod.scheduled,
+        usd_per_hour=pod.usd_per_hour,
+        spot=pod.spot,
+    )
+
+
+def _unheard(
+    before: FineTuneStatus, jobs: Mapping[int, AttemptJob], known: set[int], run: Status | None
+) -> Iterator[Life]:
+    """Yield the attempts whose pods came and went unseen: their Jobs, or their workers, tell of them."""
+    told = {each.attempt: each for each in run.attempts} if run else {}
+    for number, job in jobs.items():
+        if job.finished and number not in known and run is not None and run.attempt == number:
+            began = max(told[number].begun, job.created) if number in told else job.created
+            yield Life(
+                attempt=number, pod=job.name, scheduled=began, usd_per_hour=job.usd_per_hour, spot=job.spot
+            )
+        elif job.finished and number not in known:
+            yield Life(attempt=number, pod=job.name, ended=job.created, reason=GONE.reason, spot=job.spot)
+    last = told.get(before.attempt)
+    if last and last.attempt not in known and last.attempt not in jobs:
+        price, spot = last.usd_per_hour, before.capacity == SPOT
+        name = f"attempt-{last.attempt}"
+        yield Life(attempt=last.attempt, pod=name, scheduled=last.begun, usd_per_hour=price, spot=spot)
+
+
+def _settled(life: Life, sight: _Sight, run: Status | None) -> Life:
+    pod, own = sight.pod, sight.own
     changes: dict[str, object] = {"node": pod.node} if pod and pod.node else {}
-    ended = _end(life, pod, own, now)
+    ended = _end(life, sight)
     if ended is not None:
-        end = how_it_ended(pod, jobs.get(life.attempt), own)
-        changes |= {"ended": ended, "reason": life.reason or end.reason}
+        end = how_it_ended(pod, sight.job, own)
+        reason = sight.asked if sight.asked and end in LOST else end.reason
+        changes |= {"ended": ended, "reason": life.reason or reason}
         changes["exit_code"] = pod.exit_code if pod and pod.exit_code is not None else own and own.exit_code
         changes["iteration"] = run.snapshot if run else None
-    seconds = max(0.0, (ended if ended is not None else now) - (life.scheduled or now))
+    until = ended if ended is not None else max(sight.now, (own and own.updated) or 0.0)
+    seconds = max(0.0, until - (life.scheduled or until))
     changes |= {"seconds": round(seconds, 3), "usd": round(seconds / 3600 * life.usd_per_hour, 9)}
     return life.model_copy(update=changes)
 
 
-def _end(life: Life, pod: Pod | None, own: Status | None, now: float) -> float | None:
+def _end(life: Life, sight: _Sight) -> float | None:
     """Return when a pod ended; None while it goes on."""
+    pod, own = sight.pod, sight.own
+    begin = life.scheduled or sight.now
+    counted = begin + life.seconds
     if pod is not None:
-        return (pod.ended or now) if pod.over else None
-    heard = (own.ended or own.updated) if own else None
-    return min(max(heard, life.scheduled or heard), now) if heard else now
+        return (pod.ended or max(counted, sight.now)) if pod.over else None
+    if own is not None and own.ended is not None:
+        return max(begin, own.ended)
+    if own is None or own.updated is None:
+        return max(counted, sight.now)
+    last = max(counted, own.updated)
+    return max(last, min(sight.now, last + UNSEEN_SECONDS))
 
 
 def spent(lives: Iterable[Life], earlier_seconds: float, earlier_usd: float) -> tuple[float, float]:
@@ -89,14 +138,14 @@ def seconds_left(budget: Budget, seconds: float, usd: float, usd_per_hour: float
 def retries(lives: Iterable[Life], counted: Iterable[str]) -> tuple[int, int]:
     """Return how many attempts ended since the last new snapshot, and how many of them for a counted reason.
 
-    The attempt that brought the snapshot is among them: it ended too.
+    The attempt that brought the snapshot is among them: it ended too. Those that the user ended are not.
     """
     last = {life.attempt: life for life in lives if life.ended is not None}
-    tail: list[Life] = []
+    tail: list[str | None] = []
     for number in sorted(last, reverse=True):
-        tail.append(last[number])
+        tail.append(last[number].reason)
         before = [life.iteration or 0 for attempt, life in last.items() if attempt < number]
         if (last[number].iteration or 0) > max(before, default=0):
             break
     reasons = set(counted)
-    return len(tail), sum(life.reason in reasons for life in tail)
+    return sum(reason not in ASKED for reason in tail), sum(reason in reasons for reason in tail)

@@ -1,5 +1,8 @@
 """An attempt that is under way: is it running, waiting, being taken away, too dear?"""
 
+from math import inf
+
+from ftjob.cluster import accounts
 from ftjob.cluster.actions import Action, DeleteJob, KillPod, LookAgain
 from ftjob.cluster.case import Case
 from ftjob.cluster.ends import BUDGET_REACHED, PENDING_TOO_LONG, TAKEN_AWAY
@@ -21,13 +24,29 @@ def attempt_goes_on(case: Case) -> Verdict:
         told = "the pod is being taken away; its worker makes a snapshot"
         return Verdict(State.STOPPING, TAKEN_AWAY.reason, told, ending)
     pod = pods[0] if pods else None
-    life = case.life_of(pod) if pod else None
-    if life is not None and case.seconds_left(case.request, life.usd_per_hour) <= 0:
+    left = _lowered_to(case, case.request, pod)
+    if left <= 0:
         return Verdict(State.STOPPING, BUDGET_REACHED.reason, BUDGET_REACHED.told, ending)
     if pod is not None and (pod.running or pod.ended is not None):
-        again = LookAgain(case.seen.config.poll_seconds)
+        again = LookAgain(min(case.seen.config.poll_seconds, max(1.0, left)))
         return Verdict(State.RUNNING, "Running", "the worker runs", (again,), running=True)
     return _attempt_waits(case, case.request, pod)
+
+
+def _lowered_to(case: Case, request: Request, pod: Pod | None) -> float:
+    """Return the seconds that a budget leaves a pod where it was lowered meanwhile; else infinitely many.
+
+    The pod's own deadline ends it in time by the node's clock, which is better than ours.
+    """
+    life = case.life_of(pod) if pod else None
+    if life is None:
+        return inf
+    granted = case.seen.job.status.granted_seconds
+    before = (case.spent[0] - life.seconds, case.spent[1] - life.usd)
+    pays_for = before[0] + accounts.seconds_left(request.budget, *before, life.usd_per_hour)
+    if granted is not None and pays_for > granted - 1.0:
+        return inf
+    return case.seconds_left(request, life.usd_per_hour)
 
 
 def _attempt_waits(case: Case, request: Request, pod: Pod | None) -> Verdict:

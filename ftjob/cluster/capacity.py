@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from ftjob.cluster.case import Case
-from ftjob.cluster.ends import GONE, PREEMPTED, TAKEN_AWAY
+from ftjob.cluster.ends import LOST
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures, Life
 
-LOST = frozenset({TAKEN_AWAY.reason, PREEMPTED.reason, GONE.reason})
+LOST_REASONS = frozenset(end.reason for end in LOST)
 WITHIN_SECONDS = 3600.0
 """Two spot attempts that were lost within that time are reason enough to go on demand."""
 
@@ -32,7 +32,8 @@ def begins_on_spot(case: Case, request: Request, figures: Figures) -> bool:
 def twice_lost(lives: Iterable[Life]) -> bool:
     """Return whether two spot attempts were taken away within an hour; by the pods' own clocks."""
     last = {life.attempt: life for life in lives}.values()
-    ends = sorted(life.ended for life in last if life.spot and life.reason in LOST and life.ended is not None)
+    taken = (life.ended for life in last if life.spot and life.reason in LOST_REASONS)
+    ends = sorted(ended for ended in taken if ended is not None)
     return any(after - before <= WITHIN_SECONDS for before, after in pairwise(ends))
 
 
@@ -40,7 +41,7 @@ def seconds_to_do(case: Case, request: Request, figures: Figures) -> float:
     """Return the time that is needed from the newest snapshot on: as measured, else as planned."""
     run = case.status
     snapshot, whole = (run.snapshot or 0, run.max_iter) if run else (0, 0)
-    if run and run.eta_seconds is not None and run.iteration < whole:
-        measured = run.eta_seconds / (whole - run.iteration)
-        return request.node.startup_seconds + measured * (whole - snapshot)
+    if run and run.images_per_second and whole:
+        images = request.spec.data.batch_size * request.spec.solver.iter_size * (whole - snapshot)
+        return request.node.startup_seconds + images / run.images_per_second
     return figures.seconds * (1 - snapshot / whole if whole else 1.0)

@@ -49,9 +49,7 @@ def open_case(seen: Observed, now: float) -> Case:
     except BadSpecError as error:
         request = Trouble(error.reason, str(error))
     run = seen.run if isinstance(seen.run, Status) else None
-    jobs = {job.attempt: job for job in seen.jobs}
-    lives = accounts.settle(seen.job.status.attempts, seen.pods, jobs, run, now)
-    return Case(seen, request, lives, now)
+    return Case(seen, request, accounts.settle(seen.job.status, seen.pods, seen.jobs, run, now), now)
 
 
 def judge(case: Case) -> Verdict:

@@ -14,8 +14,10 @@ class Then(Enum):
     SUCCEEDED = "the run is done"
     FAILED = "never tried again"
     STOPPED = "stopped; goes on when the budget is raised"
-    COUNTED = "tried again, up to resources.max_retries times without a new snapshot"
-    FREE = "tried again, not counted against resources.max_retries"
+    COUNTED = "tried again after a pause, up to resources.max_retries times without a new snapshot"
+    LATER = "tried again after a pause, not counted against resources.max_retries"
+    HELD = "goes on when its user lets it"
+    FREE = "tried again at once, not counted against resources.max_retries"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ TAKEN_AWAY = End("TakenAway", Then.FREE, "the pod was taken away before the work
 DEADLINE = End("DeadlineExceeded", Then.FREE, "the pod reached the time its budget paid for")
 PREEMPTED = End("Preempted", Then.FREE, "the worker was asked to stop and made a snapshot")
 PENDING_TOO_LONG = End("PendingTooLong", Then.FAILED, "the pod waited longer than resources.max_pending")
+SUSPENDED = End("Suspended", Then.HELD, "held by suspend, after a snapshot")
+CANCELLED = End("Cancelled", Then.HELD, "cancelled by its user")
 GONE = End("PodGone", Then.FREE, "the pod is gone, and nothing says how its worker ended")
 
 BY_EXIT_CODE: dict[int, End] = {
@@ -45,7 +49,7 @@ BY_EXIT_CODE: dict[int, End] = {
     ExitCode.BAD_SPEC: End("BadSpec", Then.FAILED, "the spec cannot be run"),
     ExitCode.BAD_NET: End("BadNet", Then.FAILED, "the net or its weights cannot be used"),
     ExitCode.BAD_DATA: End("BadData", Then.FAILED, "the images, labels or mean cannot be used"),
-    ExitCode.STORAGE: End("StorageUnreachable", Then.COUNTED, "something could not be read or written"),
+    ExitCode.STORAGE: End("StorageUnreachable", Then.LATER, "something could not be read or written"),
     ExitCode.ENGINE_CRASHED: End("EngineCrashed", Then.COUNTED, "the engine died"),
     ExitCode.DIVERGED: End("Diverged", Then.FAILED, "the loss is not a number any more"),
     ExitCode.NOT_LEARNING: End("NotLearning", Then.FAILED, "accuracy stayed at chance"),
@@ -53,8 +57,22 @@ BY_EXIT_CODE: dict[int, End] = {
     ExitCode.PREEMPTED: PREEMPTED,
     ExitCode.NOT_ACCEPTED: End("NotAccepted", Then.FAILED, "the result is below what accept asks for"),
 }
-ALL = (*BY_EXIT_CODE.values(), UNFORESEEN, OUT_OF_MEMORY, TAKEN_AWAY, DEADLINE, GONE, PENDING_TOO_LONG)
+ALL = (
+    *BY_EXIT_CODE.values(),
+    UNFORESEEN,
+    OUT_OF_MEMORY,
+    TAKEN_AWAY,
+    DEADLINE,
+    GONE,
+    SUSPENDED,
+    CANCELLED,
+    PENDING_TOO_LONG,
+)
 BY_REASON = {end.reason: end for end in ALL}
+LOST = frozenset({PREEMPTED, TAKEN_AWAY, GONE})
+"""Ends that an attempt comes to when its pod is taken from it."""
+ASKED = {end.reason: end for end in (SUSPENDED, CANCELLED)}
+"""What those are called where the user wanted an end."""
 
 
 def how_it_ended(pod: Pod | None, job: AttemptJob | None, run: Status | None) -> End:

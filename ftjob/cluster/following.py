@@ -13,9 +13,11 @@ from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
 from ftjob.cluster.verdict import Verdict
+from ftjob.figures import dollars
 from ftjob.status import State as RunState
 
 COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
+PAUSED = tuple(end.reason for end in BY_REASON.values() if end.then in (Then.COUNTED, Then.LATER))
 ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
 ELSEWHERE_SECONDS = 60.0
 """A run whose status was written that lately, and not by a pod of ours, is somebody else's."""
@@ -49,7 +51,7 @@ def _when_ready(case: Case, request: Request, figures: Figures, ended: End | Non
     if case.seen.failed:
         return _begin(case, request, figures, terms, case.seen.failed)
     if terms.seconds_left < case.seen.config.min_attempt_seconds:
-        return Verdict(State.STOPPED, BUDGET_REACHED.reason, _no_money(case))
+        return Verdict(State.STOPPED, BUDGET_REACHED.reason, _no_money(case, request))
     wait = _backoff(case)
     if ended and wait > 0:
         message = f"attempt {_next_number(case)} follows: {case.told(ended)}"
@@ -160,19 +162,22 @@ def _backoff(case: Case) -> float:
     if not ended or asked:
         return 0.0
     config = case.seen.config
-    total, counted = accounts.retries(case.lives, COUNTED)
-    doublings = total - 1 if counted else total - 2
+    total, paused = accounts.retries(case.lives, PAUSED)
+    doublings = total - 1 if paused else total - 2
     if doublings < 0:
         return 0.0
     wait = min(config.backoff_limit_seconds, config.backoff_seconds * 2.0 ** min(doublings, 16))
-    return max(0.0, max(ended) + wait - case.now)
+    return min(wait, max(0.0, max(ended) + wait - case.now))
 
 
-def _no_money(case: Case) -> str:
+def _no_money(case: Case, request: Request) -> str:
     seconds, usd = case.spent
+    budget, least = request.budget, case.seen.config.min_attempt_seconds
+    by_hours = budget.hours is not None and budget.hours * 3600 - seconds < least
+    field, of = ("hours", f"{budget.hours:g} h") if by_hours else ("usd", dollars(budget.usd or 0.0))
     return (
-        f"the budget does not pay for another attempt (${usd:.2f} and {seconds / 3600:.2f} h are spent): "
-        "raise budget to go on"
+        f"the budget does not pay for another attempt ({dollars(usd)} and {seconds / 3600:.2f} h are spent, "
+        f"budget.{field} is {of}): raise budget.{field} to go on"
     )
 
 

@@ -103,6 +103,7 @@ def attempt_job(
             "name": job_name(object_.name, figures.run_id, terms.attempt),
             "namespace": object_.namespace,
             "labels": labels,
+            "annotations": {ANNOTATION_PRICE: str(terms.usd_per_hour)},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,

@@ -57,6 +57,8 @@ class AttemptJob:
     """Complete or Failed, once it is."""
     reason: str = ""
     message: str = ""
+    usd_per_hour: float = 0.0
+    """Of its pod."""
     spot: bool = False
     held: bool = False
     """Whether somebody, such as Kueue, has suspended it."""
@@ -140,6 +142,7 @@ def read_job(item: Object) -> AttemptJob:
         finished=told["type"] if told else None,
         reason=told.get("reason", "") if told else "",
         message=told.get("message", "") if told else "",
+        usd_per_hour=_price(metadata),
         spot=_on_spot(metadata),
         held=(item.get("spec") or {}).get("suspend") is True,
     )
@@ -161,7 +164,7 @@ def read_pod(item: Object) -> Pod:
         job=(metadata.get("labels") or {}).get(JOB_NAME, ""),
         attempt=_attempt(metadata),
         phase=phase,
-        usd_per_hour=float((metadata.get("annotations") or {}).get(ANNOTATION_PRICE, 0.0)),
+        usd_per_hour=_price(metadata),
         spot=_on_spot(metadata),
         node=spec.get("nodeName"),
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
@@ -190,6 +193,10 @@ def _failed_at(item: Object, phase: str) -> float | None:
 def _attempt(metadata: Object) -> int:
     text = (metadata.get("labels") or {}).get(LABEL_ATTEMPT, "")
     return int(text) if text.isdigit() else 0
+
+
+def _price(metadata: Object) -> float:
+    return float((metadata.get("annotations") or {}).get(ANNOTATION_PRICE, 0.0))
 
 
 def _on_spot(metadata: Object) -> bool:

@@ -87,7 +87,8 @@ def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config
     if [life.ended for life in before.attempts] != [life.ended for life in after.attempts]:
         return True
     moving = before.model_dump(exclude={"updated"}) != after.model_dump(exclude={"updated"})
-    return moving and now - (before.updated or 0.0) >= config.progress_seconds
+    since = now - (before.updated or 0.0)  # negative where the clock was set back
+    return moving and not 0 <= since < config.progress_seconds
 
 
 def _status(

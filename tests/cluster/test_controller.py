@@ -129,7 +129,7 @@ def test_suspend_and_cancel_let_the_worker_end_by_itself(controller: Controllers
     controller.wait_for(name, "Stopped", "Cancelled")
     controller.patch(name, {"metadata": {"annotations": {"ftjob.dev/cancel": None}}})
 
-    assert reasons(held) == ["Preempted"]
+    assert reasons(held) == ["Suspended"]
     assert reasons(controller.wait_for(name, "Succeeded"))[-1] == "Completed"
 
 

@@ -109,6 +109,7 @@ def job_object(attempt: int = 1, *, uid: str = "u-1", end: str | None = None, **
         "name": f"emotions-{RUN_ID[:8]}-{attempt}",
         "namespace": "team",
         "labels": {LABEL_JOB: "emotions", LABEL_ATTEMPT: str(attempt)},
+        "annotations": {ANNOTATION_PRICE: str(more.pop("price", 0.9))},
         "ownerReferences": [{"uid": uid}],
         "creationTimestamp": render_time(more.pop("created", NOW - 30)),
         **({"deletionTimestamp": render_time(NOW)} if more.pop("deleted", False) else {}),

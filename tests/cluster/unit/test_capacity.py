@@ -1,5 +1,6 @@
 """Spot or on demand, and at which price: attempt by attempt."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,13 +89,14 @@ def test_on_demand_must_be_paid_for_to_the_end(usd: float, on_spot: bool) -> Non
 
 
 def test_what_is_still_to_do_is_measured_where_it_was() -> None:
-    """The worker's own estimate, counted from the snapshot on, and a new node's start."""
+    """200 iterations of 60 images from the snapshot on, and a new node's start."""
     run = Status("emotions", RUN_ID, RunState.STOPPED, attempt=2, iteration=900, max_iter=1000, snapshot=800)
-    told = Status(**{**run.to_json(), "eta_seconds": 300.0, "resumed": None, "attempts": ()})
-    enough = 0.015 + (NODES["p2.xlarge"].startup_seconds + 600) / 3600 * ON_DEMAND
+    told = replace(run, images_per_second=20.0)
+    enough = 0.015 + (NODES["p2.xlarge"].startup_seconds + 200 * 60 / 20) / 3600 * ON_DEMAND
 
+    small = {"data": {"batch_size": 60}}
     for usd, on_spot in ((enough - 0.01, True), (enough + 0.01, False)):
-        assert terms(prefers(lost(1, 30), lost(2, 1), run=told, budget={"usd": usd})).spot is on_spot
+        assert terms(prefers(lost(1, 30), lost(2, 1), run=told, budget={"usd": usd}, **small)).spot is on_spot
 
 
 def test_the_move_is_told() -> None:

@@ -378,14 +378,3 @@ def test_an_object_being_deleted_is_left_to_the_garbage_collector() -> None:
     from dataclasses import replace
 
     assert decide(seen(replace(fine_tune(), deleted=True)), NOW) == []
-
-
-def test_a_pod_that_vanished_is_counted_to_its_workers_last_word() -> None:
-    """Nobody saw it end: the controller was down, its node is gone."""
-    running = [life(1)]
-    running[0] |= {"ended": None, "scheduled": "2027-01-15T07:00:00Z"}
-    run = Status("emotions", RUN_ID, RunState.RUNNING, attempt=1, updated=NOW - 600, snapshot=300)
-    status = written(decide(seen(fine_tune(status=begun(attempts=running)), run=run), NOW))
-    [entry] = status.attempts
-
-    assert (entry.reason, entry.ended, entry.iteration) == ("PodGone", NOW - 600, 300)
