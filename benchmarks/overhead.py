@@ -42,7 +42,9 @@ from ftjob.net.prototxt import parse_solver, to_text
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.status import Status
+from ftjob.worker.account import open_account
 from ftjob.worker.home import Home
+from ftjob.worker.idle import Watch
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.saver import Saver
 from ftjob.worker.signals import StopRequest
@@ -156,10 +158,15 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
     for old in (run.train_metrics, run.test_metrics):
         old.unlink(missing_ok=True)
     with open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine:
-        recorder = Recorder(run, Status("overhead", plan.run_id), plan.images_per_iteration, 0.0)
-        timed = Timed(engine)
-        with closing(Home(run, None, None, [], Saver(run, None, []))) as home:
-            Training(plan, home, timed, recorder, StopRequest()).run()
+        account = open_account(plan.spec, plan.inputs.node, None)
+        status = Status("overhead", plan.run_id, attempt=1)
+        recorder = Recorder(run, status, plan.images_per_iteration, account, plan.inputs.node.name)
+        timed, idle_seconds = Timed(engine), 60.0 * (plan.spec.guards.idle_minutes or 0)
+        with (
+            closing(Home(run, None, None, [], Saver(run, None, []))) as home,
+            Watch(idle_seconds, None) as watch,
+        ):
+            Training(plan, home, timed, recorder, StopRequest(), watch).run()
         recorder.close()
     assert len(run.train_metrics.read_text().splitlines()) == plan.solver.max_iter
     return timed.end - timed.begin

@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     BUDGET_REACHED = 9, "The budget is spent; snapshot and bundle are written: raise it and submit to go on."
     PREEMPTED = 10, "Stopped from outside (Ctrl-C, cancel, spot) after a snapshot: submit again to go on."
     NOT_ACCEPTED = 11, "The run ended and its result is below what accept asks for."
+    GPU_IDLE = 12, "The GPU did nothing while training was due: see that the node's driver and GPU work."
 
     def __new__(cls, code: int, meaning: str) -> Self:
         """Make a member that is its number and knows its meaning."""
@@ -76,11 +77,31 @@ class EngineError(FtjobError):
     reason = "EngineCrashed"
 
 
+class GpuMemoryError(EngineError):
+    """The net and its batch do not fit the GPU's memory."""
+
+    reason = "GpuMemory"
+
+
 class DivergedError(FtjobError):
     """The loss is NaN, infinite, or Caffe's 87.3365."""
 
     exit_code = ExitCode.DIVERGED
     reason = "Diverged"
+
+
+class NotLearningError(FtjobError):
+    """Accuracy stayed at chance."""
+
+    exit_code = ExitCode.NOT_LEARNING
+    reason = "NotLearning"
+
+
+class GpuIdleError(FtjobError):
+    """The GPU did nothing while training was due."""
+
+    exit_code = ExitCode.GPU_IDLE
+    reason = "GpuIdle"
 
 
 class NotAcceptedError(FtjobError):

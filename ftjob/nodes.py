@@ -17,6 +17,8 @@ from jobspec.problems import Problem, SpecError, dotted
 BUILT_IN = "nodes.yaml"
 LOCAL = "local"
 """The profile of whichever machine ftjob is called on."""
+ENV_NODES = "FTJOB_NODES"
+"""Names the user's own nodes file."""
 NEWEST_FOR_CAFFE = (7, 5)
 """The last compute capability Caffe has kernels for; Ampere (8.0) and later need the torch engine."""
 
@@ -97,7 +99,7 @@ class Node(_Profile):
 
 def user_file() -> Path:
     """Return where a user's own profiles are: $FTJOB_NODES, or nodes.yaml in ftjob's configuration folder."""
-    override = os.environ.get("FTJOB_NODES")
+    override = os.environ.get(ENV_NODES)
     return Path(override) if override else user_config_path("ftjob") / "nodes.yaml"
 
 
@@ -112,7 +114,7 @@ def load_nodes() -> dict[str, Node]:
     path = user_file()
     if path.is_file():
         profiles |= _profiles(_read(_text(path), str(path)), str(path), profiles)
-    elif "FTJOB_NODES" in os.environ:
+    elif ENV_NODES in os.environ:
         raise BadSpecError(
             f"{path}: FTJOB_NODES names this file, which is not there; unset it or mend the path"
         )

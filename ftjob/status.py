@@ -69,8 +69,8 @@ class Attempt:
     reason: str = ""
     """How it ended; empty while it goes on, and where its worker was killed."""
     stages: dict[str, float] = field(default_factory=dict)
-    """Seconds by what the worker did: start (pod and image), fetch, open (the engine), replay, train, test,
-    snapshot, bundle."""
+    """Seconds by what the worker did: start (pod, image, Python), fetch, open (the engine), replay, train,
+    test, snapshot, bundle."""
     lost_seconds: float = 0.0
     """Of its training, what came after its last snapshot and is done again."""
     saved_seconds: dict[str, float] = field(default_factory=dict)
@@ -108,6 +108,8 @@ class Status:
     """Over all attempts."""
     usd: float = 0.0
     """`seconds` at the node's price."""
+    usd_estimate: float | None = None
+    """What the whole run will have cost, from the speed of late; None while nobody can tell."""
     attempts: tuple[Attempt, ...] = ()
     """What each attempt took, oldest first."""
     submitted: float | None = None

@@ -280,8 +280,8 @@ class Guards(_Part):
         Count | Percent | Off,
         must_be("a number of iterations, a share of the run such as 25%, or false", "false"),
     ] = "25%"
-    """By when the validation images must be answered better than by chance, in iterations or as a share of
-    the run; else the run fails."""
+    """By when the validation images must be answered better than by chance: an iteration, or a share of the
+    run, which is at least one epoch and 100 iterations; else the run fails."""
     patience: Annotated[Count | Off, must_be("a number of tests, 1 or more, or false", "false")] = False
     """Tests in a row without a better accuracy after which the run ends, its best snapshot being the result.
     A fall of the learning rate begins the count again."""

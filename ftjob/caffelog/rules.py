@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass
 
-from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError, FtjobError, StorageError
+from ftjob.errors import (
+    BadDataError,
+    BadNetError,
+    BadSpecError,
+    EngineError,
+    FtjobError,
+    GpuMemoryError,
+    StorageError,
+)
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ RULES = (
     ),
     Rule(
         r"cudaSuccess \(2 vs\. 0\)|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED",
-        EngineError,
+        GpuMemoryError,
         "the GPU's memory is full",
         "lower data.batch_size (iter_size can make up for it), see `ftjob plan`",
         SMALLER_BATCH,

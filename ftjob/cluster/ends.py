@@ -56,6 +56,7 @@ BY_EXIT_CODE: dict[int, End] = {
     ExitCode.BUDGET_REACHED: BUDGET_REACHED,
     ExitCode.PREEMPTED: PREEMPTED,
     ExitCode.NOT_ACCEPTED: End("NotAccepted", Then.FAILED, "the result is below what accept asks for"),
+    ExitCode.GPU_IDLE: End("GpuIdle", Then.FAILED, "the GPU did nothing while training was due"),
 }
 ALL = (
     *BY_EXIT_CODE.values(),

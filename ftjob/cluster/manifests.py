@@ -13,7 +13,6 @@ from ftjob.cluster.names import (
     API_VERSION,
     CONTAINER,
     ENV_CACHE,
-    ENV_NODES,
     FIELD_MANAGER,
     KIND,
     KUEUE_PREFIX,
@@ -31,6 +30,7 @@ from ftjob.cluster.objects import FineTune
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
+from ftjob.nodes import ENV_NODES
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 

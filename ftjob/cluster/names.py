@@ -42,7 +42,6 @@ KUEUE_PREFIX = "kueue.x-k8s.io/"
 
 CONTAINER = "worker"
 FIELD_MANAGER = "ftjob-controller"
-ENV_NODES = "FTJOB_NODES"
 ENV_CACHE = "FTJOB_CACHE"
 
 

@@ -75,6 +75,10 @@ class Engine(Process, Protocol):
         """Have `steps` end after the update that the engine is at."""
         ...
 
+    def kill(self) -> None:
+        """End it in the middle of whatever it does, from any thread; who waits for it gets an EngineError."""
+        ...
+
     def step(self, iterations: int) -> list[Iteration]:
         """Do that many updates, and return them together."""
         ...

@@ -8,16 +8,19 @@ from ftjob.errors import BadSpecError
 AVAILABLE = ("caffe",)
 
 
-def open_engine(name: str, *, solver: Path, weights: Path | None, log: Path, cwd: Path) -> Engine:
+def open_engine(
+    name: str, *, solver: Path, weights: Path | None, log: Path, cwd: Path, gpu: int | None = None
+) -> Engine:
     """Open the engine of that name (`auto`: caffe) on a solver prototxt, whose paths count from `cwd`.
 
-    `weights` is loaded by layer name; what the engine prints is appended to `log`. Raises BadSpecError for
-    an engine this version does not have, and what the engine raises.
+    `gpu` is the number of the device it computes on, None the CPU; `weights` is loaded by layer name; what
+    the engine prints is appended to `log`. Raises BadSpecError for an engine this version does not have, and
+    what the engine raises.
     """
     _refuse_unknown(name)
     from ftjob.engine.caffe import client
 
-    return client.open_engine(solver, weights=weights, log=log, cwd=cwd)
+    return client.open_engine(solver, weights=weights, log=log, cwd=cwd, gpu=gpu)
 
 
 def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path) -> DeployNet:

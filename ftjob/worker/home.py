@@ -56,6 +56,11 @@ class Home:
         self.saver.complete = list(self.found)
         return newest
 
+    def look_again(self) -> None:
+        """Take what was saved meanwhile for what was found. Raises StorageError."""
+        self.saver.settle()
+        self.found = list(self.saver.complete)
+
     def best(self) -> Snapshot:
         """Return the best snapshot once all are complete, its files on this disk. Raises StorageError."""
         self.saver.settle()

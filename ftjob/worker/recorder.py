@@ -12,8 +12,10 @@ from typing import IO, Any
 from ftjob import files
 from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
-from ftjob.status import Status, render
+from ftjob.status import Attempt, Status, render
+from ftjob.worker.account import Account
 from ftjob.worker.evaluate import Evaluation
+from ftjob.worker.guards import Score
 from ftjob.worker.snapshots import Snapshot
 
 STATUS_SECONDS = 1.0
@@ -25,17 +27,20 @@ class Recorder:
     """Writes a run's status and metrics; the only writer while the worker lives."""
 
     def __init__(
-        self, folder: RunFolder, status: Status, images_per_iteration: int, usd_per_hour: float
+        self, folder: RunFolder, status: Status, images_per_iteration: int, account: Account, node: str
     ) -> None:
         self.folder = folder
         self.status = status
+        self.account = account
         self._images = images_per_iteration
-        self._usd_per_hour = usd_per_hour
         self._lock = threading.Lock()
-        self._clock = time.monotonic()
-        self._before = (status.seconds, status.usd)
         self._written = 0.0
         self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEED_WINDOW)
+        self._earlier = status.attempts
+        self._attempt = Attempt(status.attempt, node, account.usd_per_hour, account.begun)
+        self.stages = {"start": account.elapsed}
+        """Seconds of this attempt by what the worker did."""
+        self._stage, self._since = "start", account.elapsed
         with files.explained(folder.metrics):
             folder.metrics.mkdir(parents=True, exist_ok=True)
             self._open()
@@ -67,31 +72,56 @@ class Recorder:
         self._train.close()
         self._test.close()
 
-    @property
-    def attempt_seconds(self) -> float:
-        """Seconds since this attempt began."""
-        return time.monotonic() - self._clock
+    def scores(self) -> list[Score]:
+        """Return what the tests of this run showed so far, earlier attempts' included."""
+        return [Score.of(line) for line in files.json_lines(self.folder.test_metrics)]
 
-    @property
-    def seconds(self) -> float:
-        """Seconds over all attempts, this one until now included."""
-        return self._before[0] + self.attempt_seconds
+    def lost(self, seconds: float) -> None:
+        """Tell of training of the attempt before that is done again."""
+        if self._earlier:
+            *before, last = self._earlier
+            self._earlier = (*before, dataclasses.replace(last, lost_seconds=round(seconds, 3)))
+
+    def saved_by(self, reason: str, seconds: float) -> None:
+        """Tell of time that did not have to be paid for."""
+        saved = self._attempt.saved_seconds
+        saved = {**saved, reason: round(saved.get(reason, 0.0) + seconds, 3)}
+        self._attempt = dataclasses.replace(self._attempt, saved_seconds=saved)
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields of the status and write it: at once, or when a second has passed."""
         with self._lock:
+            self._accrue(changes.get("stage", self._stage))
+            account = self.account
             self.status = dataclasses.replace(
                 self.status,
                 **changes,
-                seconds=round(self.seconds, 3),
-                usd=round(self._before[1] + self.attempt_seconds / 3600 * self._usd_per_hour, 6),
+                seconds=round(account.seconds, 3),
+                usd=round(account.usd, 6),
                 updated=time.time(),
             )
             if now or time.monotonic() - self._written >= STATUS_SECONDS:
                 self._written = time.monotonic()
+                self.status = dataclasses.replace(self.status, attempts=(*self._earlier, self._present()))
                 with files.explained(self.folder.train_metrics):
                     self._train.flush()
                 files.write_text(self.folder.status, render(self.status))
+
+    def _accrue(self, stage: str) -> None:
+        """Count the time since the last look to the stage that the worker was in."""
+        elapsed = self.account.elapsed
+        self.stages[self._stage] = self.stages.get(self._stage, 0.0) + elapsed - self._since
+        self._stage, self._since = stage or self._stage, elapsed
+
+    def _present(self) -> Attempt:
+        """Return this attempt as it stands: its stages add up to its seconds."""
+        return dataclasses.replace(
+            self._attempt,
+            seconds=round(self._since, 3),
+            usd=round(self.account.cost(self._since), 6),
+            reason=self.status.reason if self.status.ended else "",
+            stages={stage: round(seconds, 3) for stage, seconds in self.stages.items()},
+        )
 
     def trained(self, steps: list[Iteration], eta_seconds: float) -> None:
         """Record some iterations in a row. Raises StorageError where the disk is full."""
@@ -108,6 +138,7 @@ class Recorder:
             learning_rate=last.learning_rate,
             images_per_second=self.images_per_second,
             eta_seconds=_finite(eta_seconds),
+            usd_estimate=_finite(self.account.usd + self.account.cost(eta_seconds)),
         )
 
     @property
@@ -116,14 +147,15 @@ class Recorder:
         seconds = sum(seconds for _, seconds in self._speeds)
         return sum(images for images, _ in self._speeds) / seconds if seconds else None
 
-    def tested(self, evaluation: Evaluation, seconds: float) -> None:
-        """Record a test. Raises StorageError where the disk is full."""
+    def tested(self, evaluation: Evaluation, seconds: float) -> Score:
+        """Record a test, and return what it showed. Raises StorageError where the disk is full."""
         line = {
             "iteration": evaluation.iteration,
             "accuracy": evaluation.accuracy,
             "top5": evaluation.top5,
             "loss": _finite(evaluation.loss),
             "heads": evaluation.heads,
+            "learning_rate": self.status.learning_rate,
             "images": evaluation.images,
             "seconds": round(seconds, 4),
             "time": round(time.time(), 3),
@@ -132,6 +164,7 @@ class Recorder:
             self._test.write(json.dumps(line) + "\n")
             self._test.flush()
         self.update(accuracy=evaluation.accuracy)
+        return Score.of(line)
 
 
 def drop_later_than(path: Path, iteration: int) -> list[dict[str, Any]]:

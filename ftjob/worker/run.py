@@ -1,29 +1,42 @@
 """A worker's life: fetch, surgery, train, snapshot, evaluate, bundle."""
 
 import json
-import math
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from ftjob import files
 from ftjob.bundle.write import write_bundle
+from ftjob.calibration import remember
 from ftjob.data.options import Progress
 from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
-from ftjob.errors import BadSpecError, ExitCode, FtjobError, NotAcceptedError
+from ftjob.errors import (
+    BadSpecError,
+    EngineError,
+    ExitCode,
+    FtjobError,
+    GpuMemoryError,
+    NotAcceptedError,
+    StorageError,
+)
 from ftjob.layout import RunFolder
-from ftjob.nodes import get_node
+from ftjob.nodes import Node, get_node
 from ftjob.plan.changes import refuse_changed
-from ftjob.plan.plan import Plan
+from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import draw_curves
 from ftjob.status import ENV_SECONDS_BEFORE, Resumed, State, Status
+from ftjob.worker.account import open_account
+from ftjob.worker.gpu import Gpu, find_gpu
 from ftjob.worker.home import Home, at_home
+from ftjob.worker.idle import Watch
 from ftjob.worker.lease import LeaseLostError
+from ftjob.worker.notice import Notices
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
@@ -44,11 +57,9 @@ def run(location: str, attempt: int) -> ExitCode:
     try:
         with at_home(location, attempt, log) as home:
             spec = read_spec(home.folder)
-            status = begin(home.folder, spec, attempt)
-            price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.begins_on_spot)
-            recorder = Recorder(home.folder, status, images_per_iteration(spec), price)
+            recorder = open_recorder(home.folder, spec, attempt)
             home.saver.saved = recorder.saved
-            with closing(home), closing(recorder):
+            with closing(home), closing(recorder), notices(spec, stop):
                 return record_end(home, recorder, spec, stop)
     except FtjobError as error:
         log(str(error))
@@ -92,7 +103,8 @@ def work(
     outcome = train(plan, home, recorder, stop)
     iteration = recorder.status.iteration
     if outcome is Outcome.STOPPED:
-        told = f"stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
+        why = f"{stop.notice}; " if stop.notice else ""
+        told = f"{why}stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
         return State.STOPPED, stop.reason, told, ExitCode.PREEMPTED
     accuracy = bundle(plan, home, recorder)
     if outcome is Outcome.BUDGET_REACHED:
@@ -101,7 +113,13 @@ def work(
     wanted = spec.accept.accuracy
     if wanted is not None and accuracy < wanted:
         raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is asked for, {accuracy:.4f} was reached")
-    return State.SUCCEEDED, "Completed", f"accuracy {accuracy:.4f}; bundle made", ExitCode.DONE
+    told = f"accuracy {accuracy:.4f}; bundle made"
+    if outcome is Outcome.PLATEAU:
+        told += (
+            f"; ended at iteration {iteration} of {plan.solver.max_iter}, since {spec.guards.patience} tests "
+        )
+        told += "in a row were no better (guards.patience)"
+    return State.SUCCEEDED, outcome.value, told, ExitCode.DONE
 
 
 def planned(folder: RunFolder, spec: JobSpec) -> Plan:
@@ -136,27 +154,103 @@ def log_progress() -> Callable[[Progress], None]:
 
 
 def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) -> Outcome:
+    """Train, with smaller batches where the GPU's memory wants that and the spec allows it."""
+    while True:
+        try:
+            return train_once(plan, home, recorder, stop)
+        except GpuMemoryError as error:
+            smaller = with_smaller_batch(plan) if plan.spec.resources.smaller_batch else None
+            if smaller is None:
+                raise
+            data, solver = smaller.spec.data, smaller.spec.solver
+            log(f"{error}; going on with batch_size {data.batch_size} and iter_size {solver.iter_size}")
+            plan = smaller
+            write_prototxts(plan, home.folder)
+            home.look_again()
+
+
+def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) -> Outcome:
     """Open the engine, go on from the newest sound snapshot if there is one, and train."""
     folder, source = home.folder, plan.inputs.weights
-    newest = home.newest(log)
+    recorder.update(stage="open")
+    begin = time.monotonic()
+    newest, gpu = home.newest(log), gpu_for(plan.inputs.node)
     log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
-    with open_engine(
-        plan.spec.engine,
-        solver=folder.solver,
-        weights=source.path if source and newest is None else None,
-        log=folder.log(recorder.status.attempt),
-        cwd=folder.root,
-    ) as engine:
+    log("computing on the GPU" if gpu else "computing on processors")
+    minutes = plan.spec.guards.idle_minutes
+    with (
+        open_engine(
+            plan.spec.engine,
+            solver=folder.solver,
+            weights=source.path if source and newest is None else None,
+            log=folder.log(recorder.status.attempt),
+            cwd=folder.root,
+            gpu=gpu.index if gpu else None,
+        ) as engine,
+        Watch(minutes * 60 if minutes else None, gpu) as watch,
+    ):
+        open_seconds = time.monotonic() - begin
         lost = recorder.forget_after(newest.iteration if newest else -1)
+        recorder.lost(lost)
         if newest:
             restore(engine, newest, plan, recorder, lost)
-        training = Training(plan, home, engine, recorder, stop, deadline(plan.spec))
-        return training.run()
+        training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
+        outcome = training.run()
+    remember_speed(training)
+    return outcome
+
+
+def remember_speed(training: Training) -> None:
+    """Keep what was measured for later plans; a store that takes it not is no reason to end a run."""
+    plan, recorder = training.plan, training.recorder
+    speed, tests = recorder.images_per_second, training.test_seconds
+    if not speed:
+        return
+    per_test = tests / plan.inputs.val.records if tests else None
+    startup = sum(recorder.stages.get(stage, 0.0) for stage in ("start", "fetch", "open"))
+    try:
+        remember(plan, 1 / speed, per_test, plan.run_id, time.time(), startup_seconds=startup)
+    except StorageError as error:
+        log(f"the measured speed is not kept: {error}")
+
+
+def gpu_for(node: Node) -> Gpu | None:
+    """Return the GPU to compute on, where the node has one. Raises EngineError where a pod's does not show.
+
+    On a machine of one's own a profile with a GPU stands for its price and speed only.
+    """
+    gpu = find_gpu() if node.gpus else None
+    if node.gpus and gpu is None and ENV_SECONDS_BEFORE in os.environ:
+        raise EngineError(
+            f"resources.node: {node.name} has a GPU ({node.gpu}), and none shows in this pod: see that the "
+            "node's driver and device plugin work (`nvidia-smi` on the node)"
+        )
+    return gpu
+
+
+def with_smaller_batch(plan: Plan) -> Plan | None:
+    """Return the same run with at most half the images at a time; None where it is one already.
+
+    An iteration is still made from as many images, so iterations, snapshots and metrics mean what they did.
+    """
+    data, solver = plan.spec.data, plan.spec.solver
+    images = data.batch_size * solver.iter_size
+    sizes = [size for size in range(1, data.batch_size // 2 + 1) if images % size == 0]
+    if not sizes:
+        return None
+    spec = plan.spec.model_copy(
+        update={
+            "data": data.model_copy(update={"batch_size": sizes[-1]}),
+            "solver": solver.model_copy(update={"iter_size": images // sizes[-1]}),
+        }
+    )
+    return replace(make_plan(replace(plan.inputs, spec=spec)), run_id=plan.run_id)
 
 
 def restore(engine: Engine, snapshot: Snapshot, plan: Plan, recorder: Recorder, lost: float) -> None:
     """Restore a snapshot, and tell of it and of the seconds of training that were lost."""
     folder, iteration = recorder.folder, snapshot.iteration
+    recorder.update(stage="replay")
     begin = time.monotonic()
     engine.restore(folder.solverstate(iteration), folder.caffemodel(iteration))
     seconds = round(time.monotonic() - begin, 3)
@@ -183,29 +277,41 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
     return accuracy
 
 
-def begin(folder: RunFolder, spec: JobSpec, attempt: int) -> Status:
-    """Return the status an attempt starts from: what earlier ones cost is carried on.
-
-    Where somebody else accounts for the pods, $FTJOB_SECONDS_BEFORE says what they came to.
-    """
-    before = Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
+def open_recorder(folder: RunFolder, spec: JobSpec, attempt: int) -> Recorder:
+    """Return what writes this attempt's status, beginning from what earlier attempts came to."""
+    node, before = get_node(spec.resources.node), None
     if folder.status.exists():
         before = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
-    seconds, usd = before.seconds, before.usd
-    if accounted := os.environ.get(ENV_SECONDS_BEFORE):
-        price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.begins_on_spot)
-        seconds, usd = float(accounted), float(accounted) / 3600 * price
-    return Status(
-        name=before.name,
-        run_id=before.run_id,
+    account = open_account(spec, node, before)
+    last = before or Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
+    status = Status(
+        name=last.name,
+        run_id=last.run_id,
         attempt=attempt,
-        seconds=seconds,
-        usd=usd,
-        submitted=before.submitted,
-        best_accuracy=before.best_accuracy,
-        best_iteration=before.best_iteration,
-        snapshot=before.snapshot,
+        seconds=account.seconds_before,
+        usd=account.usd_before,
+        submitted=last.submitted,
+        best_accuracy=last.best_accuracy,
+        best_iteration=last.best_iteration,
+        snapshot=last.snapshot,
+        attempts=last.attempts,
     )
+    return Recorder(folder, status, images_per_iteration(spec), account, node.name)
+
+
+@contextmanager
+def notices(spec: JobSpec, stop: StopRequest) -> Iterator[None]:
+    """Listen for a spot instance's notice, where the run may be on one."""
+    if not spec.resources.begins_on_spot:
+        yield
+        return
+
+    def told(notice: str) -> None:
+        log(notice)
+        stop.notify(notice)
+
+    with Notices(told):
+        yield
 
 
 def finish(recorder: Recorder, state: State, reason: str, message: str, code: int) -> None:
@@ -225,17 +331,6 @@ def finish(recorder: Recorder, state: State, reason: str, message: str, code: in
 def images_per_iteration(spec: JobSpec) -> int:
     """Return the images one update is made from."""
     return spec.data.batch_size * spec.solver.iter_size
-
-
-def deadline(spec: JobSpec) -> float:
-    """Return the seconds, over all attempts, that the budget pays for."""
-    price = get_node(spec.resources.node).usd_per_hour(spot=spec.resources.begins_on_spot)
-    hours = [math.inf]
-    if spec.budget.hours is not None:
-        hours.append(spec.budget.hours)
-    if spec.budget.usd is not None and price > 0:
-        hours.append(spec.budget.usd / price)
-    return min(hours) * 3600
 
 
 def log(line: str) -> None:

@@ -6,10 +6,12 @@ from typing import Self
 
 
 class StopRequest:
-    """Remembers the first signal that asked for an end; the handler does nothing else."""
+    """Remembers who asked for an end: a signal, whose handler does nothing else, or a spot notice."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.notice = ""
+        """Why the machine goes, where it was told so."""
 
     def listen(self) -> Self:
         """Take SIGTERM and SIGINT for as long as the process lives; main thread only."""
@@ -18,12 +20,16 @@ class StopRequest:
         return self
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.signal is not None or bool(self.notice)
 
     @property
     def reason(self) -> str:
         """Why the run stops: the user's Ctrl-C or cancel, or the machine being taken away."""
         return "Cancelled" if self.signal is signal.SIGINT else "Preempted"
+
+    def notify(self, notice: str) -> None:
+        """Take notice of the machine's end; from any thread."""
+        self.notice = notice
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:

@@ -3,20 +3,29 @@
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from ftjob.caffelog.progress import SATURATED_LOSS
 from ftjob.engine import Engine, Iteration
-from ftjob.errors import DivergedError
+from ftjob.errors import DivergedError, EngineError, GpuIdleError, NotLearningError
+from ftjob.figures import dollars, duration, percent
+from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
 from ftjob.worker.evaluate import Evaluation, evaluate
+from ftjob.worker.guards import Score, chance, learns, stale_tests
 from ftjob.worker.home import Home
+from ftjob.worker.idle import Watch
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.signals import StopRequest
+from jobspec.fields import iterations
 
 END_SECONDS = 10.0
 """What an end takes beyond what can be measured before: golden images, curves, digests."""
+FEWEST_ITERATIONS = 100
+"""Before so many updates a share of the run is not taken for a verdict."""
+UPLOAD_BYTES_PER_SECOND = 50e6
+"""Assumed before the first upload."""
 
 
 class Outcome(Enum):
@@ -25,6 +34,7 @@ class Outcome(Enum):
     FINISHED = "Completed"
     STOPPED = "Stopped"
     BUDGET_REACHED = "BudgetReached"
+    PLATEAU = "Plateau"
 
 
 @dataclass
@@ -36,22 +46,25 @@ class Training:
     engine: Engine
     recorder: Recorder
     stop: StopRequest
-    deadline_seconds: float = math.inf
-    """Seconds over all attempts after which the run must have ended: the budget."""
+    watch: Watch
+    open_seconds: float = 0.0
+    """What it took to open the net, which the bundle has to do again."""
     last_test: Evaluation | None = None
     last_snapshot: int = -1
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
-    start_seconds: float = 0.0
-    """From the attempt's begin to its first step: to open the net, which the bundle has to do again."""
+    scores: list[Score] = field(default_factory=list)
+    """Of all tests of the run."""
 
     def run(self) -> Outcome:
-        """Train to the end, or until a stop or the budget; a snapshot of the last iteration is there then.
+        """Train to the end, or until a stop, the budget or a guard; a snapshot of the last iteration is there
+        then.
 
-        Raises DivergedError, and whatever the engine and the run folder raise.
+        Raises DivergedError, NotLearningError, GpuIdleError, and what the engine and the run folder raise.
         """
         solver = self.plan.solver
-        self.start_seconds = self.recorder.attempt_seconds
+        self.scores = self.recorder.scores()
+        self.test_seconds = self.scores[-1].seconds if self.scores else 0.0
         if self.engine.iteration == 0:
             self.test()
         else:
@@ -60,12 +73,10 @@ class Training:
             if self.must_end():
                 return self.end_early()
             due = next_event(self.engine.iteration, (solver.test_interval, solver.snapshot), solver.max_iter)
-            for steps in self.engine.steps(due - self.engine.iteration):
-                self.recorder.trained(steps, self.eta_seconds())
-                refuse_divergence(steps, self.plan.spec.solver.base_lr)
-                if self.must_end():
-                    self.engine.halt()
+            self.train_until(due)
             self.test_and_snapshot_when_due()
+            if self.plateaued():
+                return self.end_early(Outcome.PLATEAU)
         if self.stop:
             return self.end_early()
         if not self.final_is_judged():
@@ -73,27 +84,112 @@ class Training:
             self.snapshot()
         return Outcome.FINISHED
 
+    def train_until(self, due: int) -> None:
+        """Do the iterations up to that one, fewer where the run must end before."""
+        self.watch.begin(self.engine.kill)
+        try:
+            for steps in self.engine.steps(due - self.engine.iteration):
+                self.watch.beat()
+                self.recorder.trained(steps, self.eta_seconds())
+                if self.plan.spec.guards.diverged:
+                    refuse_divergence(steps, self.plan.spec.solver.base_lr)
+                if self.must_end():
+                    self.engine.halt()
+        except EngineError as error:
+            if self.watch.hung:
+                minutes = self.plan.spec.guards.idle_minutes
+                raise EngineError(
+                    f"no iteration ended in {minutes:g} minutes (guards.idle_minutes), and the engine was "
+                    f"killed at iteration {self.engine.iteration}: submit again to go on from a snapshot"
+                ) from error
+            raise
+        finally:
+            self.watch.pause()
+
     def test_and_snapshot_when_due(self) -> None:
         """Test before the snapshot, so that its record has the accuracy. The last iteration is apart."""
         iteration, solver = self.engine.iteration, self.plan.solver
         if iteration == solver.max_iter or self.stop:
             return
-        if iteration % solver.test_interval == 0:
+        tested = iteration % solver.test_interval == 0
+        if tested:
             self.test()
         if iteration % solver.snapshot == 0:
             self.snapshot()
+        if tested:
+            self.refuse_chance()
+
+    def refuse_chance(self) -> None:
+        """Raise NotLearningError, after a snapshot, when the run should be better than chance and is not."""
+        iteration, limit = self.engine.iteration, self.plan.spec.guards.not_learning
+        if limit is False or iteration < self.enough(limit) or not self.last_test:
+            return
+        by_chance = chance(each.images for each in self.last_test.classes)
+        if learns(self.scores, by_chance):
+            return
+        best = max(score.accuracy for score in self.scores)
+        saved = self.keep_and_save("NotLearning")
+        raise NotLearningError(
+            f"guards.not_learning: at iteration {iteration} of {self.plan.solver.max_iter} the best accuracy "
+            f"is {percent(best)}, and chance reaches {percent(by_chance.accuracy)}: check the labels, "
+            "data.mean and solver.base_lr (`ftjob plan --explain`), or set guards.not_learning: false; "
+            f"{saved}"
+        )
+
+    def enough(self, limit: int | str) -> int:
+        """Return the iteration by which a run has learned something if it ever will.
+
+        A share of a short run may be next to nothing: it is at least one epoch and some updates.
+        """
+        if isinstance(limit, int):
+            return limit
+        epoch = math.ceil(self.plan.inputs.train.records / self.plan.images_per_iteration)
+        return max(iterations(limit, self.plan.solver.max_iter), epoch, FEWEST_ITERATIONS)
+
+    def plateaued(self) -> bool:
+        """Return whether the tests of late brought nothing, and the iterations to come are not worth it."""
+        patience = self.plan.spec.guards.patience
+        if patience is False or self.untested() or self.engine.iteration == self.plan.solver.max_iter:
+            return False
+        return stale_tests(self.scores) >= patience
+
+    def keep_and_save(self, reason: str) -> str:
+        """Make a snapshot of what a guard ends, note what that saves, and return both in words."""
+        if self.last_snapshot != self.engine.iteration:
+            self.snapshot()
+        left = self.eta_seconds()
+        if not math.isfinite(left):
+            return f"iteration {self.engine.iteration} is kept"
+        self.recorder.saved_by(reason, left)
+        usd = self.recorder.account.cost(left)
+        money = f" ({dollars(usd)})" if usd else ""
+        return f"iteration {self.engine.iteration} is kept, about {duration(left)}{money} are saved"
 
     def final_is_judged(self) -> bool:
         """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""
         last = self.plan.solver.max_iter
         return any(found.iteration == last and found.accuracy is not None for found in self.home.found)
 
-    def end_early(self) -> Outcome:
-        """Keep what was learned: with the budget reached, an accuracy too, since the result will be used."""
-        outcome = Outcome.STOPPED if self.stop else Outcome.BUDGET_REACHED
+    def end_early(self, why: Outcome | None = None) -> Outcome:
+        """Keep what was learned: with the budget reached, an accuracy too, since the result will be used.
+
+        Raises GpuIdleError where that is why.
+        """
+        if self.stop:
+            outcome = Outcome.STOPPED
+        elif self.watch.idle:
+            minutes = self.plan.spec.guards.idle_minutes
+            raise GpuIdleError(
+                f"guards.idle_minutes: the GPU did nothing for {minutes:g} minutes: see that the node's "
+                f"driver works, and that reading images keeps up; {self.keep_and_save('GpuIdle')}"
+            )
+        else:
+            outcome = why or Outcome.BUDGET_REACHED
         if outcome is Outcome.BUDGET_REACHED and self.untested():
             self.test()
-        if self.last_snapshot != self.engine.iteration:
+        if outcome is Outcome.PLATEAU:
+            self.keep_and_save(outcome.value)
+        elif self.last_snapshot != self.engine.iteration:
             self.snapshot()
         return outcome
 
@@ -111,7 +207,7 @@ class Training:
         labels = blobs[main.label]
         self.last_test = evaluate(self.engine.iteration, scores, labels, main.layer, self.plan.labels)
         self.test_seconds = time.monotonic() - begin
-        self.recorder.tested(self.last_test, self.test_seconds)
+        self.scores.append(self.recorder.tested(self.last_test, self.test_seconds))
 
     def snapshot(self) -> None:
         """Write a snapshot; what makes it count goes on beside the training. Raises StorageError."""
@@ -124,15 +220,25 @@ class Training:
         self.snapshot_seconds = time.monotonic() - begin
 
     def must_end(self) -> bool:
-        """Return whether somebody or the budget asks for an end. Raises what cannot be written any more."""
+        """Return whether somebody, the budget or a guard asks for an end. Raises what cannot be written any
+        more."""
         self.home.check()
-        return bool(self.stop) or self.budget_is_near()
+        return bool(self.stop) or self.watch.idle or self.budget_is_near()
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        save = self.snapshot_seconds + self.home.saver.seconds
-        reserve = END_SECONDS + 2 * (self.test_seconds + save + self.start_seconds)
-        return self.recorder.seconds + reserve >= self.deadline_seconds
+        asked = self.plan.spec.budget
+        reserve = END_SECONDS + 2 * (self.test_seconds + self.save_seconds() + self.open_seconds)
+        return self.recorder.account.left(Budget(asked.usd, asked.hours)) <= reserve
+
+    def save_seconds(self) -> float:
+        """Return what a snapshot takes until it is where the run lives: measured, or as the plan has it."""
+        if self.snapshot_seconds:
+            return self.snapshot_seconds + self.home.saver.seconds
+        memory = self.plan.forecast.memory
+        size = memory.weights + memory.history
+        upload = size / UPLOAD_BYTES_PER_SECOND if self.home.remote else 0.0
+        return size / SNAPSHOT_BYTES_PER_SECOND + upload
 
     def eta_seconds(self) -> float:
         """Return the seconds until the last iteration and its test, from the speeds of late."""

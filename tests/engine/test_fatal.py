@@ -7,7 +7,15 @@ import pytest
 
 from ftjob.caffelog.fatal import explain
 from ftjob.engine.caffe.client import open_engine
-from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError, FtjobError, StorageError
+from ftjob.errors import (
+    BadDataError,
+    BadNetError,
+    BadSpecError,
+    EngineError,
+    FtjobError,
+    GpuMemoryError,
+    StorageError,
+)
 from tests.engine import nets
 from tests.engine.conftest import Job
 
@@ -35,7 +43,7 @@ SAID = {
     "Check failed: label_value < prob_.shape(1) (7 vs. 5)": (BadDataError, "outside 0..num_output-1"),
     "Check failed: proto.SerializeToOstream(&output) ": (StorageError, "the disk is full"),
     "Cannot use GPU in CPU-only Caffe: check mode.": (EngineError, "built without GPU"),
-    f"{CUDA} (2 vs. 0)  out of memory": (EngineError, "memory is full: lower data.batch_size"),
+    f"{CUDA} (2 vs. 0)  out of memory": (GpuMemoryError, "memory is full: lower data.batch_size"),
     f"{CUDA} (8 vs. 0)  invalid device function": (EngineError, "error 8 invalid device function"),
     "Check failed: status == CUDNN_STATUS_SUCCESS (4 vs. 0)  INTERNAL_ERROR": (EngineError, "error 4"),
     "Unknown solver type: Foo (known types: SGD)": (BadSpecError, "solver.type Foo"),

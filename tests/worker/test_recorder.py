@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,14 +11,16 @@ import pytest
 
 from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
-from ftjob.status import Status
+from ftjob.status import Attempt, Status
+from ftjob.worker.account import Account
 from ftjob.worker.recorder import Recorder, drop_later_than
 
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    status = Status("emotions", "aaaa", seconds=100.0, usd=0.5)
-    with closing(Recorder(RunFolder(tmp_path), status, images_per_iteration=8, usd_per_hour=3600.0)) as made:
+    status = Status("emotions", "aaaa", attempt=2, attempts=(Attempt(1, "local", 3600.0, 0.0, 100.0, 0.5),))
+    account = Account(100.0, 0.5, 3600.0, time.time() - 20, time.monotonic() - 20)
+    with closing(Recorder(RunFolder(tmp_path), status, 8, account, "p2.xlarge")) as made:
         yield made
 
 
@@ -32,6 +35,30 @@ def test_cost_and_time_are_added_to_those_of_earlier_attempts(recorder: Recorder
     status = recorder.status
     assert status.usd > 0.5
     assert status.usd - 0.5 == pytest.approx(status.seconds - 100, abs=0.001)
+
+
+def test_stages_add_up_to_the_attempt_and_attempts_to_the_run(recorder: Recorder):
+    """What came before the worker is the stage `start`: twenty seconds of pulling an image, here."""
+    for stage in ("fetch", "open", "train", "test", "train", "bundle"):
+        recorder.update(stage=stage)
+    recorder.update(stage="", reason="Completed", ended=1.0)
+
+    before, now = recorder.status.attempts
+    assert (before.usd, now.reason, now.node) == (0.5, "Completed", "p2.xlarge")
+    assert list(now.stages) == ["start", "fetch", "open", "train", "test", "bundle"]
+    assert now.stages["start"] == pytest.approx(20, abs=0.5)
+    assert sum(now.stages.values()) == pytest.approx(now.seconds, abs=0.005)
+    assert before.usd + now.usd == pytest.approx(recorder.status.usd, abs=0.01)
+
+
+def test_what_is_lost_is_told_of_the_attempt_before(recorder: Recorder):
+    """And what a guard saves of the present one."""
+    recorder.lost(7.0)
+    recorder.saved_by("NotLearning", 60.0)
+    recorder.update()
+
+    assert [each.lost_seconds for each in recorder.status.attempts] == [7.0, 0.0]
+    assert recorder.status.attempts[1].saved_seconds == {"NotLearning": 60.0}
 
 
 def test_speed_is_images_over_training_time(recorder: Recorder):

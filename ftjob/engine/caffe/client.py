@@ -163,6 +163,9 @@ class CaffeEngine(_Held):
         if self._stepping:
             self.child.tell("halt")
 
+    def kill(self) -> None:
+        self.child.strike()
+
     def _settle(self) -> None:
         """End steps that the caller turned away from."""
         self.halt()

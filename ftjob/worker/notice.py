@@ -1,0 +1,101 @@
+"""Spot notices: EC2 tells an instance two minutes before it is taken away, some time before any SIGTERM.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
+"""
+
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+ENV_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+ENV_DISABLED = "AWS_EC2_METADATA_DISABLED"
+"""As AWS's own tools have them."""
+ENDPOINT = "http://169.254.169.254"
+POLL_SECONDS = 5.0
+TIMEOUT_SECONDS = 1.0
+FAILURES = 6
+"""So many questions in a row without any answer: there is no metadata service here."""
+TOKEN_SECONDS = 21600
+
+
+class Notices:
+    """Asks the instance's metadata service for a notice, in a thread, until one comes or it is left."""
+
+    def __init__(
+        self,
+        told: Callable[[str], None],
+        env: Mapping[str, str] = os.environ,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        """`told` hears of the notice, in words, once."""
+        self._told, self._poll = told, poll_seconds
+        self._endpoint = env.get(ENV_ENDPOINT, ENDPOINT).rstrip("/")
+        self._disabled = env.get(ENV_DISABLED, "").lower() == "true"
+        self._token = ""
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._ask, name="notices", daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._disabled:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _ask(self) -> None:
+        failures = 0
+        while failures < FAILURES:
+            try:
+                notice = self._notice()
+            except OSError:
+                failures += 1
+            else:
+                failures = 0
+                if notice:
+                    return self._told(notice)
+            if self._end.wait(self._poll):
+                return None
+        return None
+
+    def _notice(self) -> str:
+        """Return the notice in words; empty where there is none. Raises OSError where nobody answers."""
+        status, text = self._get()
+        if status == HTTPStatus.UNAUTHORIZED:
+            headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
+            _, self._token = self._request("PUT", "/latest/api/token", headers)
+            status, text = self._get()
+        if status != HTTPStatus.OK:
+            return ""
+        try:
+            action = json.loads(text)
+            return f"the spot instance is told to {action['action']} at {action['time']}"
+        except (ValueError, KeyError, TypeError):
+            return f"the spot instance has a notice: {text[:100]}"
+
+    def _get(self) -> tuple[int, str]:
+        token = {"X-aws-ec2-metadata-token": self._token}
+        return self._request("GET", "/latest/meta-data/spot/instance-action", token)
+
+    def _request(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        request = urllib.request.Request(self._endpoint + path, method=method, headers=headers)
+        try:
+            with _direct.open(request, timeout=TIMEOUT_SECONDS) as reply:
+                return reply.status, reply.read().decode("utf-8", "replace")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, ""
+
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The service is on the instance's own link: no proxy knows it."""
