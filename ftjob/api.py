@@ -17,6 +17,7 @@ from ftjob.storage import open_store
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
     from ftjob.clusterrun import ClusterRun
+    from ftjob.consent import Consent
     from ftjob.data.build import Progress
     from ftjob.data.check import CheckOptions, CheckReport
     from ftjob.nodes import Node
@@ -88,19 +89,28 @@ def write_prototxts(planned: "Plan", folder: Path) -> None:
         root.snapshots.mkdir(exist_ok=True)
 
 
-def submit(spec: "JobSpec | Path | str", *, planned: "Plan | None" = None) -> tuple[Run, bool]:
+def submit(
+    spec: "JobSpec | Path | str",
+    *,
+    planned: "Plan | None" = None,
+    consent: "Consent | None" = None,
+) -> tuple[Run, bool]:
     """Start a run on this machine, or go on with it; return it, and whether a worker was started.
 
     The same net, weights, data and settings are the same run: one that is done stays as it is and costs
-    nothing, one that runs is joined, any other goes on from its last complete snapshot. Raises FtjobError
-    before anything is written.
+    nothing, one that runs is joined, any other goes on from its last complete snapshot. `consent` is told of
+    the plan where something is about to begin: without another, it refuses what its budget does not pay for
+    (ftjob.consent). Raises FtjobError before anything is written.
     """
+    from ftjob.consent import unless_short
+
     decided = planned or plan(spec)
     run = Run(runs.location_of(decided.spec.output, decided.spec.name, decided.run_id))
     before = run.last_status()
     if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
         runs.remember(run.location)
         return run, False
+    (consent or unless_short)(decided)
     enlist(run, decided, before)
     runs.remember(run.location)
     local.start_worker(run.location, runs.work_folder(run.location), run.next_attempt())
@@ -170,17 +180,20 @@ def submit_to_cluster(
     planned: "Plan | None" = None,
     context: str | None = None,
     namespace: str | None = None,
+    consent: "Consent | None" = None,
 ) -> "tuple[ClusterRun, bool]":
     """Start a run on a cluster, or go on with it; return it, and whether anything began.
 
-    `context` and `namespace` are kubectl's. Raises FtjobError before anything is created.
+    `context` and `namespace` are kubectl's, `consent` is as for `submit`. Raises FtjobError before anything
+    is created.
     """
     from ftjob import clusterrun
     from ftjob.cluster.client import connect
+    from ftjob.consent import unless_short
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
-    run, started = clusterrun.submit(loaded, decided, connect(context, namespace))
+    run, started = clusterrun.submit(loaded, decided, connect(context, namespace), consent or unless_short)
     runs.remember(clusterrun.note_of(run, context, decided.run_id))
     return run, started
 
@@ -235,9 +248,10 @@ def retry(run: "Run | ClusterRun") -> bool:
     """Have a run that ended otherwise than well go on; return whether anything began. Raises FtjobError."""
     if not isinstance(run, Run):
         return run.retry()
+    from ftjob.consent import given
     from jobspec import parse_spec
 
-    return submit(parse_spec(run.spec_text(), run.location))[1]
+    return submit(parse_spec(run.spec_text(), run.location), consent=given)[1]
 
 
 def status_told(run: "Run | ClusterRun") -> Status:

@@ -8,7 +8,7 @@ import typer
 
 from ftjob import api, cli_cluster, cli_data, cli_plan
 from ftjob.errors import BadSpecError, ExitCode
-from ftjob.terminal import Format, Output, console, print_json
+from ftjob.terminal import Format, Output, ask, console, is_attended, print_json
 from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
@@ -56,24 +56,34 @@ def submit(
         bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C stops it gracefully.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing; submit also what its budget only begins.")
+    ] = False,
     output: Output = Format.TEXT,
 ) -> None:
     """Start a run, or go on with it where it stopped; one that is done costs nothing."""
+    from ftjob.consent import asking
+
     planned = cli_plan.planned(spec)
     if output is Format.TEXT:
         console(stderr=dry_run and not is_local).print(plans.summary(planned))
     if dry_run:
         return _would_submit(spec, planned, namespace, output, is_local=is_local)
     run: api.Run | ClusterRun
+    consent = asking(ask if is_attended() else None, yes=yes)
     if is_local:
-        run, started = api.submit(spec, planned=planned)
+        run, started = api.submit(spec, planned=planned, consent=consent)
     else:
-        run, started = api.submit_to_cluster(spec, planned=planned, context=context, namespace=namespace)
+        run, started = api.submit_to_cluster(
+            spec, planned=planned, context=context, namespace=namespace, consent=consent
+        )
     if wait:
         return _follow(run, output, stop_on_interrupt=True)
     status = run.status()
     if output is Format.JSON:
-        return print_json({"run": _reference(run), "folder": run.location, "started": started})
+        cost = planned.forecast.cost
+        money = {"usd_estimate": cost.usd, "usd_worst": cost.worst_usd}
+        return print_json({"run": _reference(run), "folder": run.location, "started": started, **money})
     return console().print(runs.submitted(status, run.location, started=started))
 
 

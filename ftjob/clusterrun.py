@@ -11,6 +11,7 @@ from ftjob.cluster.client import Cluster, connect
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.submission import fine_tune_job
+from ftjob.consent import Consent
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.plan.plan import Plan
 from ftjob.run import Run
@@ -125,15 +126,17 @@ class ClusterRun:
         return self.folder().get(destination)
 
 
-def submit(spec: JobSpec, plan: Plan, cluster: Cluster) -> tuple[ClusterRun, bool]:
+def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tuple[ClusterRun, bool]:
     """Create the FineTuneJob of a spec, or join the one that is there; return it, and whether anything began.
 
-    Raises BadSpecError where the name is another spec's, or something is on this machine only.
+    Raises BadSpecError where the name is another spec's, something is on this machine only, or where there
+    is no consent to begin.
     """
     refuse_local(plan.spec)
     run = ClusterRun(cluster, spec.name)
     there = next((job for job in cluster.list() if job.name == spec.name), None)
     if there is None:
+        consent(plan)
         cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan.to_json())))
         return run, True
     if run_id_of(there) != plan.run_id:
@@ -141,8 +144,10 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster) -> tuple[ClusterRun, boo
             f"name: {spec.name} is run {run_id_of(there) or '(not planned yet)'} in namespace "
             f"{cluster.namespace} already, and this spec is run {plan.run_id}: give it another name"
         )
-    again = status_of(there).state in (State.FAILED, State.STOPPED)
-    return run, again and run.retry()
+    if status_of(there).state not in (State.FAILED, State.STOPPED):
+        return run, False
+    consent(plan)
+    return run, run.retry()
 
 
 def refuse_local(spec: JobSpec) -> None:

@@ -40,6 +40,11 @@ def dollars(usd: float) -> str:
     return f"${usd:.2f}" if usd >= 0.01 or usd == 0 else f"${usd:.4f}"
 
 
+def hours(seconds: float) -> str:
+    """Return a time as budgets have it: 1.25 hours, or finer where it is less."""
+    return f"{seconds / 3600:.2f} hours" if seconds >= 36 else f"{seconds / 3600:.4f} hours"
+
+
 def age(since: float | None) -> str:
     """Return the time since then in its largest unit: 5s, 3m, 2h, 4d."""
     if since is None:

@@ -21,7 +21,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
 from ftjob.net.suggest import did_you_mean
 from ftjob.net.weights import read_weights
-from ftjob.nodes import get_node
+from ftjob.nodes import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.storage import is_remote
@@ -118,6 +118,7 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
             val=dataset.val,
             findings=tuple(map(str, findings)),
             node=node,
+            nodes=tuple(load_nodes().values()),
             mean=mean or (),
             mean_measured=mean is not None,
             mean_file=mean_file,

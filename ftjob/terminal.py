@@ -34,6 +34,16 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
+def ask(question: str) -> bool:
+    """Put a question that is answered with y or n, on stderr: what programs read stays apart."""
+    return typer.confirm(question, err=True)
+
+
+def is_attended() -> bool:
+    """Return whether somebody is at the terminal to answer."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 LEAST_SHOWN = 1_000_000
 """Bytes of a transfer that is worth a bar."""
 

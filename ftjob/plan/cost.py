@@ -31,6 +31,11 @@ class Workload:
     """Of one caffemodel with its solverstate."""
 
     @property
+    def first_snapshot(self) -> int:
+        """The iteration of the first snapshot."""
+        return min(self.snapshot, self.max_iter)
+
+    @property
     def images_per_iteration(self) -> int:
         return self.batch_size * self.iter_size
 
@@ -62,6 +67,13 @@ class Cost:
     """Of all snapshots together."""
     startup_seconds: float
     usd_per_hour: float
+    worst_usd: float
+    """The most that may be spent: the budget; without one, every attempt of `max_retries` ending just before
+    its end, at the dearest price that may be paid. Attempts that are taken away come on top then."""
+    least_seconds: float
+    """Until the first snapshot is there: start, first test, one interval."""
+    affordable_seconds: float | None
+    """How long the budget pays for the node; None without a budget."""
     affordable_iterations: int | None
     """How many iterations the budget allows, at most max_iter; None without a budget."""
     assumptions: tuple[str, ...]
@@ -107,10 +119,13 @@ def estimate_cost(
     spot: bool = False,
     budget: Budget | None = None,
     measured: Measurement | None = None,
+    retries: int = 0,
+    dearest: float | None = None,
 ) -> Cost:
     """Return what the run takes, by what was measured where something was.
 
-    Raises BadSpecError for spot on a node that has no spot price.
+    `retries` is how often it may be tried again; `dearest` the price per hour that it may come to cost, where
+    that is not the one it begins with. Raises BadSpecError for spot on a node that has no spot price.
     """
     speed = measured_speed(predicted, measured) if measured else predicted
     startup = node.startup_seconds
@@ -119,6 +134,7 @@ def estimate_cost(
     usd_per_hour = node.usd_per_hour(spot=spot)
     limit = (budget or Budget()).seconds(usd_per_hour)
     train, test, snapshots = _seconds(work, speed, work.max_iter)
+    whole = startup + train + test + snapshots
     return Cost(
         seconds_per_iteration=work.images_per_iteration * speed.train,
         seconds_per_epoch=work.train_images * speed.train,
@@ -128,6 +144,9 @@ def estimate_cost(
         snapshot_seconds=snapshots,
         startup_seconds=startup,
         usd_per_hour=usd_per_hour,
+        worst_usd=_worst(budget or Budget(), whole * (1 + retries), dearest or usd_per_hour),
+        least_seconds=startup + _until_first_snapshot(work, speed),
+        affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None if limit == inf else _affordable(work, speed, limit - startup),
         assumptions=(
             _of_speed(node, predicted, measured),
@@ -148,6 +167,18 @@ def _seconds(work: Workload, speed: Speed, iterations: int) -> tuple[float, floa
         tests * work.val_images * speed.test,
         snapshots * work.snapshot_bytes / SNAPSHOT_BYTES_PER_SECOND,
     )
+
+
+def _worst(budget: Budget, seconds: float, usd_per_hour: float) -> float:
+    """Return the dollars at which a run ends that is tried as often as it may be."""
+    if budget.usd is None and budget.hours is None:
+        return seconds / 3600 * usd_per_hour
+    return budget.seconds(usd_per_hour) / 3600 * usd_per_hour if usd_per_hour else 0.0
+
+
+def _until_first_snapshot(work: Workload, speed: Speed) -> float:
+    train, _, snapshot = _seconds(work, speed, work.first_snapshot)
+    return work.val_images * speed.test + train + snapshot
 
 
 def _affordable(work: Workload, speed: Speed, limit: float) -> int:

@@ -62,6 +62,12 @@ class Forecast:
         """Whether the planned batches do."""
         return self.limit is None or self.memory.total <= self.limit
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether the budget pays for the whole run, or there is none."""
+        affordable = self.cost.affordable_iterations
+        return affordable is None or affordable >= self.work.max_iter
+
 
 def forecast(
     inputs: Inputs,
@@ -140,4 +146,6 @@ def _cost(inputs: Inputs, work: Workload, predicted: Speed, measured: Measuremen
         spot=spec.resources.begins_on_spot,
         budget=Budget(spec.budget.usd, spec.budget.hours),
         measured=measured,
+        retries=spec.resources.max_retries,
+        dearest=inputs.node.usd_per_hour(spot=spec.resources.spot is True),
     )

@@ -34,6 +34,8 @@ class Inputs:
     val: DatasetFacts
     node: Node
     """Where it is to run."""
+    nodes: tuple[Node, ...] = ()
+    """Where else it could run."""
     mean: tuple[float, ...] = ()
     """One value per channel (BGR); empty where nothing or a mean image is subtracted."""
     mean_measured: bool = True

@@ -24,6 +24,7 @@ from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import listed, problems, warnings
+from ftjob.plan.shortfall import shortfall, too_poor
 from jobspec.spec import JobSpec
 
 LARGEST_TEST_BATCH = 50
@@ -63,12 +64,25 @@ class Plan:
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """Why the run would fail on its node, in sentences with what to do; empty where it would not."""
-        return tuple(problems(self.inputs, self.engine, self.forecast, self.shapes))
+        poor = (self.too_poor,) if self.too_poor else ()
+        return (*problems(self.inputs, self.engine, self.forecast, self.shapes), *poor)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, in sentences."""
-        return tuple(warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        short = (self.shortfall,) if self.shortfall else ()
+        return (*short, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+
+    @cached_property
+    def too_poor(self) -> str:
+        """A sentence where the budget ends before there is a snapshot; one of the problems."""
+        return too_poor(self)
+
+    @cached_property
+    def shortfall(self) -> str:
+        """A sentence where the budget does not pay for the whole run, with what would fit; one of the
+        warnings."""
+        return shortfall(self, make_plan)
 
     @property
     def images_per_iteration(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ftjob.figures import dollars, gib
+from ftjob.figures import gib
 from ftjob.net.shapes import NetShapes, Param
 from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
@@ -23,7 +23,7 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
 
 def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...]) -> Iterator[str]:
     """Yield a sentence for everything that is allowed and probably not meant."""
-    yield from _budget_warning(inputs, coming.cost, coming.work.max_iter)
+    yield from _budget_without_price(inputs, coming.cost)
     still = [one.name for one in shapes.layers if _has_no_rate(one.params) and one.type != "BatchNorm"]
     if lost := [name for name in still if name not in frozen]:
         yield (
@@ -70,28 +70,9 @@ def _memory_problem(inputs: Inputs, coming: Forecast, shapes: NetShapes) -> str:
     )
 
 
-def _budget_warning(inputs: Inputs, cost: Cost, max_iter: int) -> Iterator[str]:
-    spec, affordable = inputs.spec, cost.affordable_iterations
-    if affordable is None or affordable >= max_iter:
-        return
-    by_price = spec.budget.usd is not None and _price_binds(spec.budget.hours, spec.budget.usd, cost)
-    said = f"${spec.budget.usd:g}" if by_price else f"{spec.budget.hours:g} hours"
-    field = "budget.usd" if by_price else "budget.hours"
-    full = dollars(cost.usd) if by_price else f"{cost.total_seconds / 3600:.1f} hours"
-    if affordable == 0:
+def _budget_without_price(inputs: Inputs, cost: Cost) -> Iterator[str]:
+    if inputs.spec.budget.usd is not None and not cost.usd_per_hour:
         yield (
-            f"{field}: {said} is used up before the first iteration on {inputs.node.name}; the whole run "
-            f"takes about {full}: raise it, train fewer epochs, freeze more layers or take another node"
+            f"budget.usd: has no effect on {inputs.node.name}, which costs nothing: give budget.hours, or a "
+            "price in your nodes file (docs/nodes.md)"
         )
-        return
-    share = affordable / max_iter
-    yield (
-        f"{field}: {said} pays for about {affordable} of {max_iter} iterations ({share:.0%}) on "
-        f"{inputs.node.name}, and the run then ends with what it has; the whole of it takes about {full}: "
-        "raise it, train fewer epochs, freeze more layers or take another node"
-    )
-
-
-def _price_binds(hours: float | None, usd: float, cost: Cost) -> bool:
-    """Say whether the dollars are used up before the hours are."""
-    return bool(cost.usd_per_hour) and (hours is None or usd / cost.usd_per_hour <= hours)

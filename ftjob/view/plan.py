@@ -200,9 +200,21 @@ def _cost(plan: "Plan") -> str:
     cost, budget = plan.forecast.cost, plan.spec.budget
     limits = [f"${budget.usd:g}"] if budget.usd is not None else []
     limits += [f"{budget.hours:g} hours"] if budget.hours is not None else []
-    said = f"about {dollars(cost.usd)}" if cost.usd_per_hour else "nothing"
     if not limits:
-        return said
+        return _without_budget(plan)
+    worst = f", at worst {dollars(cost.worst_usd)}"
+    said = f"about {dollars(cost.usd)}{worst}" if cost.usd_per_hour else "nothing"
     allowed = cost.affordable_iterations
     pays = "all of it" if allowed in (None, plan.solver.max_iter) else f"{allowed} iterations"
     return f"{said}; the budget of {' and '.join(limits)} pays for {pays}"
+
+
+def _without_budget(plan: "Plan") -> str:
+    cost, resources = plan.forecast.cost, plan.spec.resources
+    if not cost.usd_per_hour:
+        return "nothing"
+    taken = " and no spot node is taken away" if resources.spot else ""
+    return (
+        f"about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)} if {1 + resources.max_retries} "
+        f"attempts fail at their ends{taken}; a budget would be a limit"
+    )

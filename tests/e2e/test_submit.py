@@ -154,9 +154,9 @@ def test_cancel_from_another_terminal_stops_the_run(job: Job):
 def test_the_budget_ends_a_run_with_a_bundle(job: Job):
     """budget.hours reached: tested, bundled, exit code 9, and it was over in time."""
     job.write(
-        solver={"max_iter": 100_000, "snapshot": 50_000, "test_interval": 50_000}, budget={"hours": 0.006}
+        solver={"max_iter": 100_000, "snapshot": 1000, "test_interval": 50_000}, budget={"hours": 0.006}
     )
-    job.submit(code=9)
+    job.submit("--yes", code=9)
 
     assert job.status()["reason"] == "BudgetReached"
     assert job.run().bundle.is_dir()

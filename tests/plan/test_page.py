@@ -74,6 +74,15 @@ def test_the_explanation_shown_is_what_is_printed(tmp_path: Path) -> None:
     assert shown(explanation(api.explain(str(log)))) == CONSOLES["plan --explain train.log"].splitlines()
 
 
+def test_what_the_page_on_cost_shows_is_on_this_one() -> None:
+    """The warning of a budget that does not pay is the one that is held to the program here."""
+    page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^! .+$", page, re.M)
+
+    assert shown
+    assert set(shown) <= set(PAGE.splitlines())
+
+
 def fields(value: Any, name: str = "") -> Iterator[str]:
     """The dotted names of a document's leaves; [] stands for every item of a list of objects."""
     if isinstance(value, dict) and name not in WHOLE:

@@ -129,21 +129,6 @@ def test_a_frozen_trunk_costs_less(in_faces: Path) -> None:
     assert frozen.cost.usd < free.cost.usd
 
 
-def test_both_budgets_are_told_by_the_one_that_binds(in_faces: Path) -> None:
-    """Hours that are over before the dollars are named, with what the whole run takes."""
-    [warning] = plan(budget={"usd": 4, "hours": 0.1}, solver={"epochs": 4000}).warnings
-
-    assert warning.startswith("budget.hours: 0.1 hours pays for about ")
-    assert "hours: raise it" in warning
-
-
-def test_a_budget_that_pays_for_nothing_says_so(in_faces: Path) -> None:
-    """Asking for the node costs something already."""
-    [warning] = plan(budget={"usd": 0.02}).warnings
-
-    assert warning.startswith("budget.usd: $0.02 is used up before the first iteration on p2.xlarge")
-
-
 def test_a_net_whose_own_prototxt_freezes_is_told(in_faces: Path) -> None:
     """lr_mult 0 that the spec does not ask for is found; frozen by the spec it is not."""
     planned = plan(surgery={"freeze": "none"})
