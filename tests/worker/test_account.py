@@ -1,0 +1,83 @@
+"""What a worker's time costs: laws of the account it opens."""
+
+import math
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ftjob.nodes import ENV_NODES, get_node
+from ftjob.plan.cost import Budget
+from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
+from ftjob.worker.account import Account, open_account
+from jobspec import JobSpec
+
+SPEC = JobSpec.model_validate(
+    {
+        "name": "faces",
+        "base": {"net": "lenet"},
+        "data": {"train": "a", "val": "b"},
+        "resources": {"node": "p2.xlarge", "spot": True},
+        "output": "runs",
+    }
+)
+IN_A_POD = {ENV_SECONDS_BEFORE: "600.000", ENV_USD_BEFORE: "0.150000", ENV_USD_PER_HOUR: "0.9"}
+
+
+def an_hour_ago(usd_per_hour: float, seconds: float = 0.0, usd: float = 0.0) -> Account:
+    return Account(seconds, usd, usd_per_hour, time.time() - 3600, time.monotonic() - 3600)
+
+
+def test_on_a_machine_of_ones_own_the_last_status_says_what_was_spent() -> None:
+    """At the profile's price, from now on."""
+    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=50.0, usd=0.2), {})
+
+    assert (account.seconds_before, account.usd_before) == (50.0, 0.2)
+    assert account.usd_per_hour == get_node("p2.xlarge").price.spot
+    assert account.elapsed < 1
+
+
+def test_in_a_pod_the_controller_says_what_was_spent_and_what_an_hour_costs(tmp_path: Path) -> None:
+    """Whatever the last status says; and the clock runs since the pod's volumes were made."""
+    mounted = tmp_path / "nodes.yaml"
+    mounted.touch()
+    os.utime(mounted, (time.time() - 90, time.time() - 90))
+    env = {**IN_A_POD, ENV_NODES: str(mounted)}
+
+    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=1e9), env)
+
+    assert account.seconds == pytest.approx(690, abs=1)
+    assert account.usd == pytest.approx(0.15 + 0.9 * 90 / 3600, abs=0.001)
+    assert account.begun == pytest.approx(time.time() - 90, abs=1)
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0])
+def test_a_clock_that_was_put_back_does_not_lengthen_a_budget(tmp_path: Path, ahead: float) -> None:
+    """A pod that seems to begin in the future began now; so does one of which nothing tells when it did."""
+    mounted = tmp_path / "nodes.yaml"
+    if ahead:
+        mounted.touch()
+        os.utime(mounted, (time.time() + ahead, time.time() + ahead))
+
+    account = open_account(SPEC, get_node("p2.xlarge"), None, {**IN_A_POD, ENV_NODES: str(mounted)})
+
+    assert account.seconds == pytest.approx(600, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("account", "budget", "left"),
+    [
+        (an_hour_ago(0.5), Budget(), math.inf),
+        (an_hour_ago(0.5), Budget(hours=3), 7200),
+        (an_hour_ago(0.5, seconds=3600.0), Budget(hours=3), 3600),
+        (an_hour_ago(0.5), Budget(usd=1.0), 3600),
+        (an_hour_ago(0.5, usd=0.25), Budget(usd=1.0), 1800),
+        (an_hour_ago(0.5), Budget(usd=1.0, hours=1.5), 1800),
+        (an_hour_ago(0.5), Budget(usd=0.25), -1800),
+        (an_hour_ago(0.0), Budget(usd=1.0), math.inf),
+    ],
+)
+def test_a_budget_pays_for_so_many_seconds_more(account: Account, budget: Budget, left: float) -> None:
+    """Dollars at this attempt's price, whatever earlier ones cost; the tighter of the two limits."""
+    assert account.left(budget) == pytest.approx(left, abs=2)

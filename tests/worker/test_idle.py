@@ -1,0 +1,102 @@
+"""A GPU that does nothing (it is a stand-in: there is none here), and an engine that says nothing."""
+
+import threading
+import time
+
+import pynvml
+import pytest
+
+from ftjob.errors import EngineError
+from ftjob.nodes import get_node
+from ftjob.status import ENV_SECONDS_BEFORE
+from ftjob.worker import gpu
+from ftjob.worker.gpu import Gpu, find_gpu
+from ftjob.worker.idle import TIMES_SLOWEST, Watch
+from ftjob.worker.run import gpu_for
+
+LIMIT = 0.2
+
+
+class GpuStandIn(Gpu):
+    """A GPU that is as busy as the test has it."""
+
+    computes = True
+
+    def busy(self) -> bool:
+        return self.computes
+
+
+def test_a_gpu_that_does_nothing_for_too_long_is_told() -> None:
+    """And one that computes again is not."""
+    device = GpuStandIn()
+    with Watch(LIMIT, device, look_seconds=0.01) as watch:
+        time.sleep(2 * LIMIT)
+        assert not watch.idle
+        device.computes = False
+        time.sleep(2 * LIMIT)
+        assert watch.idle
+        device.computes = True
+        while watch.idle:
+            time.sleep(0.01)
+
+
+def test_an_engine_that_ends_no_iteration_is_killed_once() -> None:
+    """Only while iterations are due: a test or snapshot may take its time."""
+    killed: list[float] = []
+    with Watch(LIMIT, None, look_seconds=0.01) as watch:
+        watch.begin(lambda: killed.append(time.monotonic()))
+        watch.beat()
+        watch.pause()
+        time.sleep(2 * LIMIT)
+        assert not watch.hung
+        watch.begin(lambda: killed.append(time.monotonic()))
+        time.sleep(2 * LIMIT)
+
+    assert watch.hung
+    assert len(killed) == 1
+
+
+def test_a_slow_engine_is_no_dead_one() -> None:
+    """The first iteration has all the time it needs, the next ones ten times as much as the slowest."""
+    with Watch(0.01, None, look_seconds=0.01) as watch:
+        watch.begin(pytest.fail)
+        time.sleep(0.1)
+        watch.beat()
+        time.sleep(0.1 * TIMES_SLOWEST / 3)
+
+    assert not watch.hung
+
+
+def test_a_guard_that_is_off_watches_nothing() -> None:
+    """guards.idle_minutes: false."""
+    before = threading.active_count()
+    with Watch(None, GpuStandIn()):
+        assert threading.active_count() == before
+
+
+def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile with a GPU stands for its price and speed on one's own machine; a pod's must be there."""
+    monkeypatch.setattr(gpu.pynvml, "nvmlInit", _no_driver)
+    monkeypatch.delenv(ENV_SECONDS_BEFORE, raising=False)
+
+    assert find_gpu() is None
+    assert gpu_for(get_node("p2.xlarge")) is None
+    monkeypatch.setenv(ENV_SECONDS_BEFORE, "0")
+    assert gpu_for(get_node("local")) is None
+    with pytest.raises(EngineError, match=r"p2\.xlarge has a GPU .* none shows in this pod"):
+        gpu_for(get_node("p2.xlarge"))
+
+
+def test_a_driver_that_cannot_say_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some GPUs count no utilization."""
+    monkeypatch.setattr(gpu.pynvml, "nvmlDeviceGetHandleByIndex", _not_supported)
+
+    assert Gpu().busy()
+
+
+def _no_driver() -> None:
+    raise pynvml.NVMLError_LibraryNotFound
+
+
+def _not_supported(_: int) -> None:
+    raise pynvml.NVMLError_NotSupported
