@@ -54,7 +54,7 @@ def images_on(
     """Return a function that shows a dataset's progress on a bar."""
 
     def told(progress: "Progress") -> None:
-        if progress.transfer and progress.total < LEAST_SHOWN:
+        if progress.spared_seconds or (progress.transfer and progress.total < LEAST_SHOWN):
             return
         if progress.transfer:
             show(progress.done / 1e6, progress.total / 1e6, f"{progress.transfer} (MB)")

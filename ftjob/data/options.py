@@ -55,9 +55,13 @@ class Progress:
     unreadable: int
     transfer: str = ""
     """The URI whose bytes are on their way; empty where images are counted."""
+    spared_seconds: float = 0.0
+    """What the transfer would have taken: it is here from an earlier time."""
 
     def __str__(self) -> str:
         left = "" if self.eta_seconds is None else f", {self.eta_seconds:.0f} s left"
+        if self.spared_seconds:
+            return f"{self.transfer}: is here already, which spares {self.spared_seconds:.1f} s"
         if self.transfer:
             done, total, speed = (number / 1e6 for number in (self.done, self.total, self.per_second))
             return f"{self.transfer}: {done:.1f} of {total:.1f} MB, {speed:.0f} MB/s{left}"

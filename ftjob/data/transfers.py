@@ -15,6 +15,10 @@ def told_as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer
 
     def tell(transfer: Transfer) -> None:
         nonlocal began, told, what
+        if transfer.spared_seconds:
+            return progress(
+                Progress(transfer.done, transfer.total, 0.0, 0.0, 0, transfer.key, transfer.spared_seconds)
+            )
         now = time.monotonic()
         if transfer.key != what:
             began, told, what = now, 0.0, transfer.key
@@ -23,5 +27,6 @@ def told_as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer
             speed = transfer.done / max(now - began, 1e-3)
             left = (transfer.total - transfer.done) / speed if speed else None
             progress(Progress(transfer.done, transfer.total, speed, left, 0, what))
+        return None
 
     return tell

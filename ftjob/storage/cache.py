@@ -2,7 +2,7 @@
 
 objects/trees/<digest>/…    files under the names they have in the store; whole when the folder is there
 objects/blobs/<sha256>      the same files (hard links), so that two trees share what both hold
-objects/known/<digest>      the sha256 of an object that was downloaded before
+objects/known/<digest>      of an object that was downloaded before: its sha256, and the seconds that took
 objects/coming/<digest>/…   what is being downloaded, or was when its process was killed
 objects/locks/<digest>      held by every process that uses the tree; its time is that of the last use
 """
@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,8 @@ def fetch_entries(store: Store, entries: Sequence[Entry], progress: Progress = i
         with locks.locked(place.making, wait=True):
             if not _held(wanted, place):
                 _make(wanted, place, progress)
+                progress = ignore  # what was downloaded has been told
+    progress(wanted.spared(place))
     with contextlib.suppress(PermissionError):  # a cache that somebody else lent
         os.utime(place.lock)
     return place.tree
@@ -95,6 +98,18 @@ class _Wanted:
         """What an object is called as long as it stays the same."""
         stamp = (entry.etag or repr(entry.modified)).strip('"')
         return _digest(f"{self.store.location}/{entry.key}\n{stamp}\n{entry.size}")
+
+    @property
+    def what(self) -> str:
+        """What a transfer of them is called."""
+        return self.store.location + (f"/{self.entries[0].key}" if len(self.entries) == 1 else "")
+
+    def spared(self, place: eviction.Place) -> Transfer:
+        """Return the transfer that did not have to be."""
+        size, seconds = sum(entry.size for entry in self.entries), 0.0
+        with contextlib.suppress(FileNotFoundError):  # somebody cleared the cache
+            seconds = sum(_known(place.known(self.name(entry)))[1] for entry in self.entries)
+        return Transfer(self.what, size, size, spared_seconds=seconds)
 
     @property
     def digest(self) -> str:
@@ -134,13 +149,13 @@ def _make(wanted: _Wanted, place: eviction.Place, progress: Progress) -> None:
         shutil.rmtree(place.tree, ignore_errors=True)
         place.coming.rename(place.tree)
     for entry in wanted.entries:
-        remember_sha256(place.tree / entry.key, place.known(wanted.name(entry)).read_text())
+        remember_sha256(place.tree / entry.key, _known(place.known(wanted.name(entry)))[0])
 
 
 def _linked(wanted: _Wanted, entry: Entry, place: eviction.Place) -> bool:
     """Take an object that was downloaded before, for another tree; say whether there was one."""
     with contextlib.suppress(FileNotFoundError):
-        blob = place.blob(place.known(wanted.name(entry)).read_text())
+        blob = place.blob(_known(place.known(wanted.name(entry)))[0])
         if _size(blob) != entry.size:
             blob.unlink()  # cut short since: not worth a second look
             return False
@@ -153,12 +168,11 @@ def _linked(wanted: _Wanted, entry: Entry, place: eviction.Place) -> bool:
 
 def _download(wanted: _Wanted, entries: Sequence[Entry], place: eviction.Place, progress: Progress) -> None:
     total, before = sum(entry.size for entry in entries), 0
-    what = wanted.store.location + (f"/{entries[0].key}" if len(entries) == 1 else "")
     for entry in entries:
-        path = place.coming / entry.key
+        path, begin = place.coming / entry.key, time.monotonic()
 
         def tell(transfer: Transfer, before: int = before) -> None:
-            progress(Transfer(what, before + transfer.done, total))
+            progress(Transfer(wanted.what, before + transfer.done, total))
 
         digest = wanted.store.download(entry.key, path, progress=tell)
         now = wanted.store.stat(entry.key)
@@ -167,8 +181,14 @@ def _download(wanted: _Wanted, entries: Sequence[Entry], place: eviction.Place, 
             raise StorageError(f"{where}: was replaced while it was being read: try again")
         path.chmod(0o444)
         _keep(path, place.blob(digest))
-        files.write_text(place.known(wanted.name(entry)), digest)
+        files.write_text(place.known(wanted.name(entry)), f"{digest} {time.monotonic() - begin:.3f}")
         before += entry.size
+
+
+def _known(path: Path) -> tuple[str, float]:
+    """Return an object's sha256 and the seconds that its download took, 0 where nobody timed it."""
+    digest, *seconds = path.read_text().split()
+    return digest, float(seconds[0]) if seconds else 0.0
 
 
 def _keep(path: Path, blob: Path) -> None:

@@ -43,6 +43,8 @@ class Transfer:
     """In bytes; never falls."""
     total: int
     """In bytes."""
+    spared_seconds: float = 0.0
+    """What it would have taken: it is here from an earlier time."""
 
 
 Progress = Callable[[Transfer], None]

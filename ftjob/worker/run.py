@@ -98,7 +98,7 @@ def work(
     """Train, and make the bundle unless the run was stopped from outside; return how to call the end."""
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
     recorder.update(state=State.RUNNING, reason="Started", stage="fetch")
-    plan = planned(home.folder, spec)
+    plan = planned(home.folder, spec, recorder)
     recorder.update(max_iter=plan.solver.max_iter)
     outcome = train(plan, home, recorder, stop)
     iteration = recorder.status.iteration
@@ -122,12 +122,12 @@ def work(
     return State.SUCCEEDED, outcome.value, told, ExitCode.DONE
 
 
-def planned(folder: RunFolder, spec: JobSpec) -> Plan:
+def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
     """Plan as submit did, make sure it is the same run, and write the files that Caffe is given.
 
     Raises BadNetError or BadDataError, naming it, where an input changed since.
     """
-    plan = prepare(spec, Context(progress=log_progress()))
+    plan = prepare(spec, Context(progress=log_progress(recorder)))
     if plan.run_id != folder.root.name:
         if folder.plan.exists():
             refuse_changed(json.loads(folder.plan.read_text(encoding="utf-8")), plan)
@@ -140,12 +140,15 @@ def planned(folder: RunFolder, spec: JobSpec) -> Plan:
     return plan
 
 
-def log_progress() -> Callable[[Progress], None]:
-    """Return a function that logs how a dataset or a transfer goes on, every few seconds."""
+def log_progress(recorder: Recorder) -> Callable[[Progress], None]:
+    """Return a function that logs how a dataset or a transfer goes on, every few seconds, and notes what the
+    cache spared."""
     last = 0.0
 
     def tell(progress: Progress) -> None:
         nonlocal last
+        if progress.spared_seconds:
+            recorder.saved_by("cache", progress.spared_seconds)
         if progress.done >= progress.total or time.monotonic() - last >= PROGRESS_SECONDS:
             last = time.monotonic()
             log(str(progress))

@@ -93,6 +93,18 @@ def test_what_is_there_is_not_downloaded_again(folder: Folder, cache: Path, log:
     assert log.read_text().split() == ["a", "b", "b"]
 
 
+def test_what_the_cache_spares_is_told(folder: Folder):
+    """The seconds of the first download, once nothing has to be downloaded."""
+    store, told = DirectoryStore(folder("set", a=1, b=1)), []
+
+    fetch_entries(store, store.list(), told.append)
+    assert {transfer.spared_seconds for transfer in told} == {0.0}
+    fetch_entries(store, store.list(), told.append)
+
+    assert told[-1].done == 2 * MB
+    assert told[-1].spared_seconds > 0
+
+
 def test_two_trees_share_a_file(folder: Folder, objects: Path, cache: Path, log: Path):
     """Equal bytes take their room once, wherever they came from."""
     for name in ("one", "two"):
