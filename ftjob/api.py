@@ -1,7 +1,7 @@
 """The Python API: what the command line is a thin layer over, for notebooks and pipelines."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
     from ftjob.clusterrun import ClusterRun
     from ftjob.consent import Consent
+    from ftjob.cost import Bill
     from ftjob.data.build import Progress
     from ftjob.data.check import CheckOptions, CheckReport
     from ftjob.nodes import Node
@@ -242,6 +243,26 @@ def list_runs(
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
     return [_of(location) for location in runs.known_runs(name)]
+
+
+def cost(
+    references: Sequence[str] = (),
+    since: str | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
+    *,
+    by_attempt: bool = False,
+) -> "Bill":
+    """Return what runs have cost and on what: those that are named, else all that `list_runs` has.
+
+    `since` (12h, 7d, 2w or a date) leaves out attempts that began before. Raises BadSpecError.
+    """
+    from ftjob.billing import bill
+    from ftjob.cost import moment
+
+    asked = dict.fromkeys(references)
+    found = [find(each, context, namespace) for each in asked] or list_runs("*", context, namespace)
+    return bill(found, moment(since) if since else None, by_attempt=by_attempt)
 
 
 def retry(run: "Run | ClusterRun") -> bool:

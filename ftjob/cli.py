@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjob import api, cli_cluster, cli_data, cli_plan
+from ftjob import api, cli_cluster, cli_cost, cli_data, cli_plan
 from ftjob.errors import BadSpecError, ExitCode
-from ftjob.terminal import Format, Output, ask, console, is_attended, print_json
+from ftjob.terminal import (
+    Format,
+    KubeContext,
+    KubeNamespace,
+    Output,
+    ask,
+    console,
+    is_attended,
+    print_json,
+)
 from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
@@ -36,12 +45,6 @@ SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
 ]
-
-
-KubeContext = Annotated[
-    str | None, typer.Option("--context", help="A cluster, by its context in the kubeconfig.")
-]
-KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="A namespace of the cluster.")]
 
 
 @app.command()
@@ -113,6 +116,9 @@ def status(
     if output is Format.JSON:
         return print_json({**found.status().to_json(), "folder": found.location})
     return console().print(runs.status_view(found.status()))
+
+
+app.command()(cli_cost.cost)
 
 
 @app.command()

@@ -12,6 +12,12 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def brief(seconds: float) -> str:
+    """Return a time in six letters: 0:50, 16:40 or 7h46."""
+    minutes = int(seconds // 60)
+    return duration(seconds) if seconds < 3600 else f"{minutes // 60}h{minutes % 60:02}"
+
+
 def percent(share: float | None) -> str:
     """Return a share as 71.3 %."""
     return "–" if share is None else f"{share:.1%}"

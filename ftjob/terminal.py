@@ -21,6 +21,10 @@ class Format(StrEnum):
     JSON = "json"
 
 
+KubeContext = Annotated[
+    str | None, typer.Option("--context", help="A cluster, by its context in the kubeconfig.")
+]
+KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="A namespace of the cluster.")]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
 
 
