@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ftjob.cluster import accounts
+from ftjob.cluster.allowance import Allowance
 from ftjob.cluster.config import Config
 from ftjob.cluster.ends import BY_REASON, GONE, End
 from ftjob.cluster.names import ANNOTATION_RETRY
@@ -40,6 +41,8 @@ class Observed:
     """The run's status.json; None where there is none."""
     run_read: bool = False
     """Whether the run's folder was looked at."""
+    allowance: Allowance | Trouble | None = None
+    """What the namespace may spend today; None where it has no budget of its own."""
     failed: Trouble | None = None
     """What went wrong when the last attempt was to be begun."""
     hints: Mapping[str, str] = field(default_factory=dict)

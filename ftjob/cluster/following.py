@@ -1,14 +1,13 @@
 """What follows an attempt, or comes before the first: a plan, another attempt, patience or the end."""
 
 from dataclasses import replace
-from math import isfinite
 
 from ftjob.cluster import accounts
 from ftjob.cluster.actions import Action, CreateJob, Enlist, LookAgain, MakePlan
-from ftjob.cluster.capacity import begins_on_spot
+from ftjob.cluster.capacity import begins_on_spot, seconds_to_do
 from ftjob.cluster.case import Case, Trouble
 from ftjob.cluster.ends import BUDGET_REACHED, BY_REASON, End, Then
-from ftjob.cluster.names import State
+from ftjob.cluster.names import NAMESPACE_BUDGET, State
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
@@ -19,6 +18,8 @@ from ftjob.status import State as RunState
 COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
 PAUSED = tuple(end.reason for end in BY_REASON.values() if end.then in (Then.COUNTED, Then.LATER))
 ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
+LOOK_SECONDS = 600.0
+"""A run that waits for its namespace's budget hears of every end; and looks for itself that often."""
 ELSEWHERE_SECONDS = 60.0
 """A run whose status was written that lately, and not by a pod of ours, is somebody else's."""
 
@@ -56,7 +57,18 @@ def _when_ready(case: Case, request: Request, figures: Figures, ended: End | Non
     if ended and wait > 0:
         message = f"attempt {_next_number(case)} follows: {case.told(ended)}"
         return Verdict(State.RETRYING, ended.reason, message, (LookAgain(wait),))
-    return _begin(case, request, figures, terms)
+    return _held_back(case, terms) or _begin(case, request, figures, terms)
+
+
+def _held_back(case: Case, terms: Terms) -> Verdict | None:
+    """Let an attempt wait where its namespace has spent enough for today."""
+    allowance = case.seen.allowance
+    if isinstance(allowance, Trouble):
+        return _wait(allowance.reason, allowance.message, LOOK_SECONDS)
+    told = allowance.refuses(terms) if allowance else ""
+    if allowance is None or not told:
+        return None
+    return _wait(NAMESPACE_BUDGET, told, min(LOOK_SECONDS, allowance.seconds_to_midnight + 1.0))
 
 
 def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | None:
@@ -119,7 +131,6 @@ def _begin(
     case: Case, request: Request, figures: Figures, terms: Terms, failed: Trouble | None = None
 ) -> Verdict:
     """Begin the next attempt; `failed` is what went wrong when that was tried just now."""
-    number, granted = terms.attempt, case.spent[0] + terms.seconds_left
     doing = (
         Enlist(request, figures),
         CreateJob(request, figures, terms),
@@ -130,12 +141,10 @@ def _begin(
     return Verdict(
         State.PENDING,
         failed.reason if failed else "Creating",
-        failed.message if failed else f"attempt {number} begins{how}",
+        failed.message if failed else f"attempt {terms.attempt} begins{how}",
         doing,
         identity=case.seen.job.status.identity or request.identity,
-        attempt=number,
-        granted_seconds=granted if isfinite(granted) else None,
-        capacity=terms.capacity,
+        terms=terms,
         earlier=case.earlier,
     )
 
@@ -144,7 +153,8 @@ def _terms(case: Case, request: Request, figures: Figures) -> Terms:
     spot = begins_on_spot(case, request, figures)
     price = request.usd_per_hour(spot=spot)
     left = case.seconds_left(request, price)
-    return Terms(_next_number(case), spot, price, *case.spent, left)
+    estimated = min(left, seconds_to_do(case, request, figures)) / 3600 * price
+    return Terms(_next_number(case), spot, price, *case.spent, left, estimated)
 
 
 def _next_number(case: Case) -> int:

@@ -37,6 +37,11 @@ LABEL_CAPACITY = f"{GROUP}/capacity"
 """Whether an attempt is on a spot instance or on demand."""
 SPOT, ON_DEMAND = "spot", "on-demand"
 
+BUDGET_CONFIG_MAP, BUDGET_KEY = "ftjob-budget", "usd-per-day"
+"""Where a namespace says what its runs may spend on a day, in UTC."""
+NAMESPACE_BUDGET = "NamespaceBudget"
+"""The reason of a run that waits for it."""
+
 KUEUE_PREFIX = "kueue.x-k8s.io/"
 """Labels that are carried from a FineTuneJob to its Jobs."""
 

@@ -92,6 +92,7 @@ class FineTuneStatus(_Part):
     earlier_usd: float = 0.0
     earlier_attempts: int = 0
     granted_seconds: float | None = None
+    granted_usd: float | None = None
     capacity: str | None = None
     """Of the last attempt: spot or on-demand."""
     iteration: int | None = None

@@ -91,6 +91,9 @@ STATUS_SCHEMA = _object(
         "grantedSeconds": _told(
             _NUMBER, "What the budget paid for over all attempts when the last one began."
         ),
+        "grantedUsd": _told(
+            _NUMBER, "What the last attempt may come to: what its budget pays for, else its estimate."
+        ),
         "capacity": _told(_TEXT, "Of the last attempt: spot or on-demand."),
         "iteration": _WHOLE,
         "maxIter": _WHOLE,

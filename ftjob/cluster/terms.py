@@ -1,6 +1,7 @@
 """On what terms an attempt begins: where, at which price, and what it may spend."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 from ftjob.cluster.names import ON_DEMAND, SPOT
 
@@ -17,6 +18,17 @@ class Terms:
     usd_before: float
     seconds_left: float
     """What the budget still pays for at this price; infinite without one."""
+    estimated_usd: float = 0.0
+    """What it takes to the end of the run, at most what the budget pays for."""
+
+    @property
+    def granted_usd(self) -> float:
+        """Return what it may come to: all that its budget pays for, else the estimate."""
+        return (
+            self.seconds_left / 3600 * self.usd_per_hour
+            if isfinite(self.seconds_left)
+            else self.estimated_usd
+        )
 
     @property
     def capacity(self) -> str:

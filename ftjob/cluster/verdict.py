@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from ftjob.cluster.actions import Action, RecordEvent, WriteStatus
@@ -9,6 +10,7 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.names import Condition, State
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
+from ftjob.cluster.terms import Terms
 from ftjob.status import Status
 
 FLEETING = (
@@ -45,11 +47,8 @@ class Verdict:
     """Settles the run's identity, from the first attempt on."""
     life: Life | None = None
     """An entry of the accounts that this verdict puts in or replaces."""
-    attempt: int | None = None
-    granted_seconds: float | None = None
-    """What the budget pays for over all attempts, when one begins."""
-    capacity: str | None = None
-    """Where it begins: spot or on-demand."""
+    terms: Terms | None = None
+    """Those of an attempt that begins."""
     earlier: tuple[float, float, int] | None = None
     """Seconds, dollars and attempts of the run before this object, when its first attempt begins."""
 
@@ -120,15 +119,24 @@ def _status(
     if verdict.earlier:
         seconds, usd, attempts = verdict.earlier
         changes |= {"earlier_seconds": seconds, "earlier_usd": usd, "earlier_attempts": attempts}
-    if verdict.attempt is not None:
-        changes |= {"attempt": verdict.attempt, "granted_seconds": verdict.granted_seconds}
-        changes["capacity"] = verdict.capacity
+    if verdict.terms:
+        changes |= _of_terms(verdict.terms)
     started = min((life.scheduled for life in lives if life.scheduled is not None), default=None)
     changes["start_time"] = before.start_time or started
     ended = before.completion_time if before.state.ended else float(int(now))
     changes["completion_time"] = ended if verdict.state.ended else None
     conditions = with_conditions(before, _conditions(before, verdict), job.generation, now)
     return before.model_copy(update={**changes, "conditions": conditions})
+
+
+def _of_terms(terms: Terms) -> dict[str, Any]:
+    granted = terms.seconds_before + terms.seconds_left
+    return {
+        "attempt": terms.attempt,
+        "capacity": terms.capacity,
+        "granted_seconds": granted if isfinite(granted) else None,
+        "granted_usd": round(terms.granted_usd, 6),
+    }
 
 
 def _of_run(run: Status | None, lives: tuple[Life, ...], verdict: Verdict) -> dict[str, Any]:

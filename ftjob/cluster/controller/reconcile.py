@@ -1,7 +1,7 @@
 """One look at one FineTuneJob: observe, decide, act."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ftjob.cluster.actions import (
     Action,
@@ -19,6 +19,7 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.controller.api import Api, ConflictError
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ATTEMPTS, BEGUN
 from ftjob.cluster.controller.profiles import Profiles
@@ -51,6 +52,7 @@ class Reconciler:
     clock: Clock
     config: Config
     profiles: Profiles
+    ledger: Ledger
     _failed: dict[str, Trouble] = field(default_factory=dict)
     _noticed: dict[str, dict[str, float]] = field(default_factory=dict)
     """When each pod was first found to have ended, by our clock: what its run said before may be old."""
@@ -64,11 +66,22 @@ class Reconciler:
                 memory.forget(key)
             self._failed.pop(key, None)
             self._noticed.pop(key, None)
+            self._left_over(key.partition("/")[0])
             return
         seen = self.observe(key, read_fine_tune(item))
         if seen is None:
             return
-        for action in decide(seen, self.clock.now()):
+        actions = decide(seen, self.clock.now())
+        if self.ledger.limits(seen.job.namespace) and any(isinstance(each, CreateJob) for each in actions):
+            with self.ledger.turn:
+                now = self.clock.now()
+                seen = replace(seen, allowance=self.ledger.allowance(seen.job, now))
+                actions = decide(seen, now)
+                writes = [action for action in actions if isinstance(action, WriteStatus)]
+                if not all(self.act(key, item, seen, action) for action in writes):
+                    return
+            actions = [action for action in actions if action not in writes]
+        for action in actions:
             if not self.act(key, item, seen, action):
                 return
 
@@ -139,10 +152,18 @@ class Reconciler:
             self.queue.add_after(key, 0.05)  # what we saw was old: the news is on its way
             return False
         before = {life.pod for life in job.status.attempts if life.ended is not None}
-        for life in action.status.attempts:
-            if life.ended is not None and life.pod not in before:
-                ATTEMPTS.labels(life.reason).inc()
+        fresh = [life for life in action.status.attempts if life.ended is not None and life.pod not in before]
+        for life in fresh:
+            ATTEMPTS.labels(life.reason).inc()
+        if fresh or action.status.state.ended:
+            self._left_over(job.namespace)
         return True
+
+    def _left_over(self, namespace: str) -> None:
+        """Have those looked at again that wait for their namespace's budget."""
+        if self.ledger.limits(namespace):
+            for key in self.view.waiting(namespace):
+                self.queue.add(key)
 
     def _enlist(self, key: str, action: Enlist) -> bool:
         request, context = action.request, context_of(self.view, key.partition("/")[0])

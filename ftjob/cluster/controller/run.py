@@ -20,6 +20,7 @@ from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import DOLLARS, ERRORS, JOBS, LEADER, QUEUED, RECONCILE
 from ftjob.cluster.controller.profiles import Profiles
@@ -91,6 +92,7 @@ class Controller:
             clock=clock,
             config=config,
             profiles=Profiles(),
+            ledger=Ledger(self.view),
         )
         self._since: dict[str, float] = {}
         self._lookers: list[threading.Thread] = []

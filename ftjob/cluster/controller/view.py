@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from kubernetes import client
 
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.watch import Source, start_informer
-from ftjob.cluster.names import GROUP, LABEL_JOB, PLURAL, VERSION
+from ftjob.cluster.names import BUDGET_CONFIG_MAP, GROUP, LABEL_JOB, NAMESPACE_BUDGET, PLURAL, VERSION
 from ftjob.cluster.objects import (
     AttemptJob,
     FineTune,
@@ -37,14 +37,16 @@ class View:
         self._jobs: dict[str, dict[str, AttemptJob]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
         self._gone: dict[str, dict[str, tuple[float, Pod]]] = defaultdict(dict)
+        self._budgets: dict[str, Mapping[str, str]] = {}
         self._sources = _sources(namespace)
 
     def start(self) -> None:
         """Begin to listen; return when everything was heard once, children before those they belong to."""
-        jobs, pods, fine_tunes = self._sources
+        jobs, pods, budgets, fine_tunes = self._sources
         start_informer(pods, self._pod_changed, self._pod_gone)
         start_informer(jobs, self._job_changed, self._job_gone)
-        for source in (pods, jobs):
+        start_informer(budgets, self._budget_changed, self._budget_gone)
+        for source in (pods, jobs, budgets):
             source.heard.wait()
         start_informer(fine_tunes, self._changed, self._deleted)
         fine_tunes.heard.wait()
@@ -59,6 +61,25 @@ class View:
         with self._lock:
             items = list(self._items.values())
         return [read_fine_tune(item) for item in items]
+
+    def items_of(self, namespace: str) -> list[Object]:
+        """Return the FineTuneJobs of a namespace as they were last heard of, or written."""
+        with self._lock:
+            return [item for item in self._items.values() if item["metadata"]["namespace"] == namespace]
+
+    def budget(self, namespace: str) -> Mapping[str, str] | None:
+        """Return what a namespace's budget says; None where it has none."""
+        with self._lock:
+            return self._budgets.get(namespace)
+
+    def waiting(self, namespace: str) -> list[str]:
+        """Return the FineTuneJobs that wait for their namespace's budget, the oldest first."""
+        waits = [
+            (item["metadata"]["creationTimestamp"], _key(item))
+            for item in self.items_of(namespace)
+            if (item.get("status") or {}).get("reason") == NAMESPACE_BUDGET
+        ]
+        return [key for _, key in sorted(waits)]
 
     def jobs(self, key: str) -> list[AttemptJob]:
         with self._lock:
@@ -93,6 +114,21 @@ class View:
             self._gone.pop(key, None)
         self._concern(key)
 
+    def _budget_changed(self, item: Object) -> None:
+        self._budget_is(item["metadata"]["namespace"], item.get("data") or {})
+
+    def _budget_gone(self, item: Object) -> None:
+        self._budget_is(item["metadata"]["namespace"], None)
+
+    def _budget_is(self, namespace: str, data: Mapping[str, str] | None) -> None:
+        with self._lock:
+            before = self._budgets.pop(namespace, None)
+            if data is not None:
+                self._budgets[namespace] = data
+        if data != before:
+            for key in self.waiting(namespace):
+                self._concern(key)
+
     def _job_changed(self, item: Object) -> None:
         self._keep(self._jobs, item, read_job(item))
 
@@ -126,19 +162,22 @@ class View:
             self._concern(key)
 
 
-def _sources(namespace: str | None) -> tuple[Source, Source, Source]:
-    """Return what to listen to: our Jobs and pods by their label, and every FineTuneJob."""
+def _sources(namespace: str | None) -> tuple[Source, Source, Source, Source]:
+    """Return what to listen to: our Jobs and pods, by their label, budgets, by their name, FineTuneJobs."""
     batch, core, custom = client.BatchV1Api(), client.CoreV1Api(), client.CustomObjectsApi()
     ours = {"label_selector": LABEL_JOB}
+    budgets = {"field_selector": f"metadata.name={BUDGET_CONFIG_MAP}"}
     if namespace:
         return (
             Source("jobs", batch.list_namespaced_job, namespace, **ours),
             Source("pods", core.list_namespaced_pod, namespace, **ours),
+            Source("configmaps", core.list_namespaced_config_map, namespace, **budgets),
             Source("finetunejobs", custom.list_namespaced_custom_object, GROUP, VERSION, namespace, PLURAL),
         )
     return (
         Source("jobs", batch.list_job_for_all_namespaces, **ours),
         Source("pods", core.list_pod_for_all_namespaces, **ours),
+        Source("configmaps", core.list_config_map_for_all_namespaces, **budgets),
         Source("finetunejobs", custom.list_cluster_custom_object, GROUP, VERSION, PLURAL),
     )
 

@@ -9,8 +9,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from ftjob.cluster.allowance import usd_per_day
 from ftjob.cluster.config import Config
 from ftjob.cluster.controller.election import LEASE
+from ftjob.cluster.names import BUDGET_CONFIG_MAP
 from ftjob.cluster.objects import read_fine_tune
 from ftjob.cluster.request import read_request
 from tests.cluster.unit.builders import NODES
@@ -84,8 +86,22 @@ def test_the_right_to_a_lease_is_to_the_one_that_is_used(folder: str) -> None:
     assert named == [[LEASE]]
 
 
-def test_the_samples_are_jobs_that_can_be_run() -> None:
-    """Their specs are read as the controller reads them."""
-    for path in sorted((ROOT / "k8s" / "samples").glob("*.yaml")):
-        jobs = [each for each in yaml.safe_load_all(path.read_text()) if each["kind"] == "FineTuneJob"]
-        assert [read_request(read_fine_tune(each), NODES).spec.name for each in jobs]
+def test_no_config_map_is_read_but_a_namespaces_budget() -> None:
+    """Settings and profiles are mounted; what is watched in all namespaces is watched by name."""
+    roles = [each for each in built("k8s") if each["kind"].endswith("Role")]
+    rules = [rule for role in roles for rule in role["rules"] if "configmaps" in rule["resources"]]
+
+    assert [(rule["resourceNames"], rule["verbs"]) for rule in rules] == [
+        ([BUDGET_CONFIG_MAP], ["list", "watch"])
+    ]
+
+
+def test_the_samples_can_be_used() -> None:
+    """Specs and budgets are read as the controller reads them."""
+    paths = sorted((ROOT / "k8s" / "samples").glob("*.yaml"))
+    samples = [each for path in paths for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
+    jobs = [each for each in samples if each["kind"] == "FineTuneJob"]
+    budgets = [each for each in samples if each["metadata"]["name"] == BUDGET_CONFIG_MAP]
+
+    assert len([read_request(read_fine_tune(each), NODES).spec.name for each in jobs]) == 2
+    assert [usd_per_day(each["data"]) for each in budgets] == [50]

@@ -1,0 +1,133 @@
+"""What a namespace may spend on a day: the ledger, and who has to wait."""
+
+from typing import Any
+
+import pytest
+
+from ftjob.cluster.actions import CreateJob, LookAgain, WriteStatus
+from ftjob.cluster.allowance import DAY, Allowance, allowance_of, entry_of, usd_per_day
+from ftjob.cluster.case import Trouble
+from ftjob.cluster.decide import decide
+from ftjob.cluster.status import FineTuneStatus
+from tests.cluster.unit.builders import FIGURES, NOW, begun, fine_tune, life, seen
+
+MIDNIGHT = NOW - NOW % DAY
+HOUR = 3600.0
+PLANNED = FIGURES.model_copy(update={"seconds": 2 * HOUR})
+"""$1.80 on a p2.xlarge."""
+
+
+def decided(allowance: Allowance | Trouble | None, **changes: Any) -> tuple[FineTuneStatus, list[Any]]:
+    """What a run of $1.80 does on such a day."""
+    doing = decide(seen(fine_tune(**changes), planned=PLANNED, allowance=allowance), NOW)
+    [write] = [action for action in doing if isinstance(action, WriteStatus)]
+    return write.status, doing
+
+
+def begins(doing: list[Any]) -> bool:
+    return any(isinstance(action, CreateJob) for action in doing)
+
+
+@pytest.mark.parametrize(
+    ("spent", "kept", "changes", "expected"),
+    [
+        (0.0, 0.0, {}, True),
+        (40.0, 8.1, {}, True),
+        (40.0, 8.3, {}, False),
+        (48.3, 0.0, {}, False),
+        (40.0, 9.5, {"budget": {"usd": 0.4}}, True),
+        (60.0, 9.0, {"resources": {"node": "local"}}, True),
+    ],
+)
+def test_a_run_begins_where_the_day_still_pays_for_it(
+    spent: float, kept: float, changes: dict[str, Any], expected: bool
+) -> None:
+    """Of $50, for its estimate or its own budget, whichever is less; what costs nothing is never held."""
+    _, doing = decided(Allowance(50.0, spent, kept, NOW), **changes)
+
+    assert begins(doing) is expected
+
+
+def test_one_that_waits_says_why_and_until_when() -> None:
+    """Pending, with the figures; it looks again at midnight, or when it hears that another run ended."""
+    late = MIDNIGHT + DAY - 100
+    status, doing = decided(Allowance(50.0, 40.0, 8.5, late))
+
+    assert (status.state, status.reason, status.identity) == ("Pending", "NamespaceBudget", None)
+    assert "may spend $50.00 a day" in status.message
+    assert (
+        "$40.00 is spent today, $8.50 is kept for attempts under way, and attempt 1 is estimated at $1.80"
+        in (status.message)
+    )
+    assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [101]
+
+
+def test_one_that_never_fits_is_told_what_would() -> None:
+    """It is estimated at more than a whole day's."""
+    status, _ = decided(Allowance(1.0, 0.0, 0.0, NOW))
+
+    assert status.message.endswith("more than a whole day's: raise usd-per-day, or lower budget.usd")
+
+
+@pytest.mark.parametrize("text", ["fifty", "-1", "nan", "inf", "", None])
+def test_a_wrong_amount_is_said_by_who_waits_for_it(text: str | None) -> None:
+    """With the ConfigMap's name, the key, and what to write."""
+    with pytest.raises(
+        ValueError, match=r'^ConfigMap ftjob-budget: usd-per-day is .*: write .*"50"$'
+    ) as error:
+        usd_per_day({} if text is None else {"usd-per-day": text})
+    status, doing = decided(Trouble("NamespaceBudget", str(error.value), passing=True))
+
+    assert (status.state, status.reason, status.message) == ("Pending", "NamespaceBudget", str(error.value))
+    assert not begins(doing)
+
+
+def entry(state: str = "Running", granted: float = 3.0, **more: Any) -> Any:
+    return entry_of(fine_tune(status=begun(state=state, grantedUsd=granted, **more)))
+
+
+def test_only_what_fell_into_today_is_spent() -> None:
+    """A pod over midnight by its share; one of yesterday not at all; one that runs, to now."""
+    lives = [
+        life(1, HOUR, at=MIDNIGHT - HOUR),
+        life(2, HOUR, at=MIDNIGHT + HOUR / 2),
+        {**life(3, HOUR, at=NOW), "ended": None},
+    ]
+    found = entry(attempts=lives, attempt=3)
+
+    assert found.spent_since(MIDNIGHT, NOW) == pytest.approx(0.45 + 0.9)
+    assert found.kept(NOW) == pytest.approx(3.0 - 0.9)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "attempts", "kept"),
+    [
+        ("Pending", "Creating", [], 3.0),
+        ("Running", "Running", [], 3.0),
+        ("Stopping", "Suspended", [], 3.0),
+        ("Retrying", "EngineCrashed", [life(1)], 0.0),
+        ("Pending", "NamespaceBudget", [], 0.0),
+        ("Suspended", "Suspended", [life(1)], 0.0),
+        ("Stopped", "BudgetReached", [life(1)], 0.0),
+        ("Failed", "PendingTooLong", [], 0.0),
+    ],
+)
+def test_money_is_kept_for_attempts_that_are_under_way(
+    state: str, reason: str, attempts: list[dict[str, Any]], kept: float
+) -> None:
+    """From the status that says that one begins to the one that says that it ended."""
+    assert entry(state, reason=reason, attempts=attempts).kept(NOW) == kept
+
+
+def test_what_an_attempt_may_come_to_is_written_when_it_begins() -> None:
+    """All that its budget pays for; its estimate where it has none."""
+    assert decided(None)[0].granted_usd == pytest.approx(1.8)
+    assert decided(None, budget={"usd": 4.0})[0].granted_usd == pytest.approx(4.0)
+
+
+def test_a_run_does_not_keep_money_from_itself() -> None:
+    """Looked at again before its Job is heard of, it is still let begin."""
+    own, other = entry("Pending", reason="Creating"), entry()
+    found = allowance_of(10.0, own, [other], NOW)
+
+    assert (found.spent, found.kept) == (0.0, 3.0)

@@ -1,0 +1,165 @@
+"""A namespace's budget in the controller: many looks at once, and none too many begins."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from ftjob.cluster.allowance import Allowance
+from ftjob.cluster.config import Config
+from ftjob.cluster.controller import reconcile
+from ftjob.cluster.controller.api import ConflictError
+from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.ledger import Ledger
+from ftjob.cluster.controller.profiles import Profiles
+from ftjob.cluster.controller.queue import WorkQueue
+from ftjob.cluster.controller.reconcile import Reconciler
+from ftjob.cluster.controller.runs import Planner, Reading
+from ftjob.cluster.controller.view import View
+from ftjob.cluster.figures import annotation_of
+from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.status import FineTuneStatus
+from tests.cluster.unit.builders import FIGURES, spec
+
+JOBS, EACH = 24, 4.0
+
+
+class Server:
+    """As much of the API server as a beginning needs: versions, conflicts, and some time for each write."""
+
+    def __init__(self, view: View) -> None:
+        self.view, self.version = view, 100
+        self.created: set[str] = set()
+        self._lock = threading.Lock()
+
+    def write_status(self, item: Any, status: FineTuneStatus) -> dict[str, Any]:
+        time.sleep(0.002)
+        with self._lock:
+            if self.view.item(f"team/{item['metadata']['name']}") is not item:
+                raise ConflictError("finetunejobs")
+            self.version += 1
+            metadata = {**item["metadata"], "resourceVersion": str(self.version)}
+            return {**item, "metadata": metadata, "status": status.to_json()}
+
+    def jobs_and_pods(self, _: Any) -> tuple[list[Any], list[Any]]:
+        return [], []
+
+    def create_job(self, _: str, manifest: dict[str, Any]) -> None:
+        self.created.add(manifest["metadata"]["name"])
+
+    def record_event(self, *_: Any) -> None:
+        pass
+
+
+class Empty:
+    """Runs' folders in which nothing is yet."""
+
+    def get(self, _: str, folder: str, __: float) -> Reading:
+        return Reading(folder, float("inf"), None)
+
+    def forget(self, _: str) -> None:
+        pass
+
+
+def an_item(number: int) -> dict[str, Any]:
+    """A FineTuneJob that is estimated at $4."""
+    planned = FIGURES.model_copy(update={"seconds": EACH / 0.9 * 3600})
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": f"job-{number}",
+            "namespace": "team",
+            "uid": f"u-{number}",
+            "generation": 1,
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-22T01:00:00Z",
+            "annotations": {ANNOTATION_PLAN: annotation_of(planned)},
+        },
+        "spec": spec(),
+    }
+
+
+def a_budget(text: str, namespace: str = "team") -> dict[str, Any]:
+    return {"metadata": {"name": "ftjob-budget", "namespace": namespace}, "data": {"usd-per-day": text}}
+
+
+@pytest.fixture
+def looker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reconciler]:
+    """A reconciler that has heard of many jobs and of a budget for two of them."""
+    monkeypatch.setattr(reconcile, "enlist", lambda *_: None)
+    queue, clock = WorkQueue(), Clock()
+    view = View(queue.add, clock)
+    for number in range(JOBS):
+        view._changed(an_item(number))
+    view._budget_changed(a_budget("10"))
+    api: Any = Server(view)
+    folders: Any = Empty()
+    yield Reconciler(
+        api=api,
+        view=view,
+        queue=queue,
+        runs=folders,
+        planner=Planner(queue.add),
+        hints=Hints(api, clock),
+        clock=clock,
+        config=Config(),
+        profiles=Profiles(),
+        ledger=Ledger(view),
+    )
+    queue.close()
+
+
+def look_at_all(looker: Reconciler) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(looker.look, [f"team/job-{number}" for number in range(JOBS)]))
+
+
+def test_looks_at_the_same_moment_do_not_begin_on_the_same_dollars(looker: Reconciler) -> None:
+    """$10 a day pay for two runs of $4, however many threads look; the others say that they wait."""
+    look_at_all(looker)
+    reasons = [job.status.reason for job in looker.view.fine_tunes()]
+
+    assert (reasons.count("Creating"), reasons.count("NamespaceBudget")) == (2, JOBS - 2)
+    assert len(looker.api.created) == 2
+
+
+def test_who_waits_is_looked_at_when_more_may_be_spent(looker: Reconciler) -> None:
+    """Whether the amount was raised, the budget was taken away, or another namespace's was."""
+    look_at_all(looker)
+    looker.view._budget_changed(a_budget("100", "another"))
+    assert len(looker.queue) == JOBS  # as they were heard of first
+    while len(looker.queue):
+        taken = looker.queue.get()
+        assert taken
+        looker.queue.done(taken[0])
+    looker.view._budget_changed(a_budget("14"))
+    assert len(looker.queue) == JOBS - 2
+    look_at_all(looker)
+    assert len(looker.api.created) == 3
+    looker.view._budget_gone(a_budget("14"))
+    look_at_all(looker)
+
+    assert len(looker.api.created) == JOBS
+
+
+def test_what_a_deleted_object_cost_today_stays_spent(looker: Reconciler) -> None:
+    """Else a namespace would be given its money back by deleting what it was spent on."""
+    ended = {"attempt": 1, "pod": "p", "usdPerHour": 36000.0, "reason": "Diverged"}
+    times = {"scheduled": "2026-11-22T01:00:00Z", "ended": "2026-11-22T01:00:01Z"}
+    at = 1795309201.0 + 3600  # later on that day
+    item = {**an_item(0), "status": {"state": "Failed", "attempt": 1, "attempts": [{**ended, **times}]}}
+    item["metadata"]["resourceVersion"] = "2"
+    looker.view._changed(item)
+    [other] = [job for job in looker.view.fine_tunes() if job.name == "job-1"]
+    before = looker.ledger.allowance(other, at)
+    looker.view._deleted(item)
+    after = looker.ledger.allowance(other, at)
+
+    assert before == after
+    assert isinstance(after, Allowance)
+    assert after.spent == pytest.approx(10.0)
