@@ -45,7 +45,7 @@ class Request:
 def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     """Read what a FineTuneJob asks for. Raises BadSpecError, whose sentence names the field."""
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
-    spec, told = _parsed(json.dumps({"name": object_.name, **fields}))
+    spec, identity, told = _parsed(json.dumps({"name": object_.name, **fields}))
     if spec is None:
         raise BadSpecError(told)
     if spec.name != object_.name:
@@ -57,7 +57,7 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
         raise BadSpecError(
             f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
         )
-    request = Request(spec, nodes[name], identity_of(spec))
+    request = Request(spec, nodes[name], identity)
     request.usd_per_hour(spot=spec.resources.begins_on_spot)  # where there is none, now is the time to say so
     return request
 
@@ -65,18 +65,18 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
 def identity_of_object(object_: FineTune) -> str:
     """Return the identity of a FineTuneJob's spec; empty where that cannot be read."""
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
-    spec, _ = _parsed(json.dumps({"name": object_.name, **fields}))
-    return identity_of(spec) if spec else ""
+    return _parsed(json.dumps({"name": object_.name, **fields}))[1]
 
 
 @lru_cache(maxsize=1024)
-def _parsed(text: str) -> tuple[JobSpec | None, str]:
-    """Return a spec, or what is wrong with it; the same one is looked at again and again."""
+def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
+    """Return a spec and its identity, or what is wrong with it; the same one is looked at again and again."""
     try:
-        return parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec"), ""
+        spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
+        return spec, identity_of(spec), ""
     except SpecError as error:
         told = (f"{each.field}: {each.message}" if each.field else each.message for each in error.problems)
-        return None, "; ".join(told)
+        return None, "", "; ".join(told)
 
 
 def identity_of(spec: JobSpec) -> str:

@@ -10,4 +10,4 @@ def parse_time(text: str | None) -> float | None:
 
 def render_time(seconds: float) -> str:
     """Return a time as Kubernetes has it, cut to whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(int(seconds), UTC).isoformat()[:19]}Z"

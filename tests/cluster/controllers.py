@@ -117,9 +117,10 @@ class Controllers:
         return {item["metadata"]["name"] for item in items}
 
 
-def fine_tune(name: str, *, planned: bool = True, **changes: Any) -> Manifest:
-    """A FineTuneJob on no particular node; sections are laid over."""
-    figures = Figures(run_id=RUN_ID, snapshot_bytes=1000, memory_bytes=2**20, data_bytes=1000)
+def fine_tune(name: str, *, planned: bool = True, seconds: float = 0.0, **changes: Any) -> Manifest:
+    """A FineTuneJob on no particular node, planned to take some seconds; sections are laid over."""
+    size = {"snapshot_bytes": 1000, "memory_bytes": 2**20, "data_bytes": 1000}
+    figures = Figures(run_id=RUN_ID, seconds=seconds, **size)
     plan = json.dumps(figures.model_dump(mode="json", by_alias=True, exclude_none=True))
     spec = {
         "base": {"net": "lenet"},

@@ -285,6 +285,33 @@ def test_two_controllers_are_one(controllers: Controllers) -> None:
     assert reasons(controllers.wait_for("pair-a0-b0-s6", "Succeeded")) == ["Completed"]
 
 
+def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers) -> None:
+    """At $0.10 a second, $1 pays for one run of 6 s; the next one waits until the amount is raised."""
+    nodes = controllers.folder / "nodes.yaml"
+    nodes.write_text("local: {price: {on_demand: 360}}")
+    controllers.environment["FTJOB_NODES"] = str(nodes)
+
+    def allow(amount: str) -> None:
+        metadata, data = {"name": "ftjob-budget"}, {"usd-per-day": amount}
+        budget = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        controllers.cluster.apply(budget, namespace=controllers.namespace)
+
+    allow("one")
+    controllers.start()
+    controllers.submit("first-a0-b0-s6", seconds=6.0)
+    told = controllers.wait_for("first-a0-b0-s6", "Pending", "NamespaceBudget")
+    allow("1")
+    first = controllers.wait_for("first-a0-b0-s6", "Succeeded")
+    controllers.submit("second-a0-b0-s1", seconds=6.0)
+    waiting = controllers.wait_for("second-a0-b0-s1", "Pending", "NamespaceBudget")
+    allow("2")
+    second = controllers.wait_for("second-a0-b0-s1", "Succeeded")
+
+    assert "usd-per-day is 'one'" in told["message"]
+    assert f"${first['usd']:.2f} is spent today" in waiting["message"]
+    assert 0.1 <= second["attempts"][0]["usd"] < 1
+
+
 class PodWatch(threading.Thread):
     """Looks all the time how many workers of each job are alive."""
 
