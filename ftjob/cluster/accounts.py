@@ -37,15 +37,14 @@ def settle(
 ) -> tuple[Life, ...]:
     """Bring the accounts up to date with what is seen now, every pod at the price it was begun with.
 
-    A pod that was never scheduled costs nothing and is not in them, nor are those of an earlier object, whose
-    run's own totals are known. One that nobody saw end is counted to its worker's last word and half a minute
-    more, but not beyond now; where it said nothing, to now.
+    A pod that was never scheduled costs nothing and is not in them, nor are those of an earlier object of
+    which the run's own totals tell. One that nobody saw end is counted to its worker's last word and half a
+    minute more, but not beyond now; where it said nothing, to now.
     """
-    if before.identity is None:
-        return ()
-    ours = {pod.name: pod for pod in pods if pod.attempt > before.earlier_attempts}
+    told = before.earlier_attempts if before.identity else run.attempt if run else 0
+    ours = {pod.name: pod for pod in pods if pod.attempt > told}
     by_attempt = {job.attempt: job for job in jobs}
-    lives = {life.pod: life for life in before.attempts}
+    lives = {life.pod: life for life in before.attempts if life.attempt > told}
     lives |= {pod.name: _begun(pod) for pod in ours.values() if pod.scheduled and pod.name not in lives}
     known = {life.attempt for life in lives.values()} | {pod.attempt for pod in ours.values()}
     lives |= {life.pod: life for life in _unheard(before, by_attempt, known, run)}

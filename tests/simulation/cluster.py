@@ -1,0 +1,323 @@
+"""Pods and Jobs as they truly are, and what the workers in them do and say."""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from ftjob.cluster.ends import BY_EXIT_CODE
+from ftjob.cluster.objects import AttemptJob, Pod
+from ftjob.cluster.terms import Terms
+from ftjob.status import Attempt, Status
+from ftjob.status import State as RunState
+from tests.cluster.unit.builders import RUN_ID
+from tests.simulation.clockwork import Clockwork
+
+MAX_ITER, SNAPSHOT, BATCH = 3000, 500, 60
+POLL_SECONDS = 600.0
+"""Between two looks at a running worker; rarer than in a real controller, which spares time here."""
+WORD_SECONDS = 20
+"""A worker at work writes its status at least that often."""
+KEPT_SECONDS = 100
+"""A pod that ended and was deleted is remembered for that long."""
+SILENCE_SECONDS = 300
+"""A node is silent for so long before its pods are deleted."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A pod, and what its container truly does."""
+
+    name: str
+    job: str
+    terms: Terms
+    deadline: int | None
+    grace: int
+    created: int
+    scheduled: int | None = None
+    trains_from: int = 0
+    begins_at: float = 0.0
+    """The iteration of the snapshot that it went on from."""
+    ended: int | None = None
+    code: int | None = None
+    reason: str = ""
+    told: bool = False
+    """Whether its last word was of its end."""
+    taken: bool = False
+    """Whether it was taken away."""
+    asked: bool = False
+    """Whether it has had SIGTERM."""
+    deleted: int | None = None
+    silent: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return self.ended is None
+
+    @property
+    def works(self) -> bool:
+        return self.alive and self.scheduled is not None
+
+    def seconds(self, now: int) -> float:
+        """Return what it truly took until now, from its scheduling on."""
+        return 0.0 if self.scheduled is None else float((self.ended or now) - self.scheduled)
+
+    def usd(self, now: int) -> float:
+        return self.seconds(now) / 3600 * self.terms.usd_per_hour
+
+    def word(self, now: int) -> int | None:
+        """Return when it wrote its status last; None before it ever did."""
+        until = now if self.ended is None else self.ended
+        if self.told:
+            return self.ended
+        if self.scheduled is None or until < self.trains_from:
+            return None
+        return self.trains_from + (until - self.trains_from) // WORD_SECONDS * WORD_SECONDS
+
+    def seen(self) -> Pod:
+        """Return it as the API server has it; on a silent node nothing changes any more."""
+        over = self.ended is not None and not self.silent
+        phase = ("Succeeded" if self.code == 0 else "Failed") if over else "Running"
+        return Pod(
+            name=self.name,
+            job=self.job,
+            attempt=self.terms.attempt,
+            phase=phase if self.scheduled is not None else "Pending",
+            usd_per_hour=self.terms.usd_per_hour,
+            spot=self.terms.spot,
+            node="node0" if self.scheduled is not None else None,
+            created=float(self.created),
+            scheduled=None if self.scheduled is None else float(self.scheduled),
+            running=self.scheduled is not None and not over,
+            ended=float(self.ended) if over and self.ended is not None else None,
+            exit_code=self.code if over else None,
+            reason=self.reason if over else "",
+            deleted=None if self.deleted is None else float(self.deleted),
+            not_ready=self.silent,
+        )
+
+
+@dataclass(eq=False)
+class Job:
+    """The Job of an attempt."""
+
+    name: str
+    terms: Terms
+    uid: str
+    created: int
+    deleted: bool = False
+    finished: str | None = None
+
+    def seen(self) -> AttemptJob:
+        return AttemptJob(
+            name=self.name,
+            attempt=self.terms.attempt,
+            owner_uid=self.uid,
+            created=float(self.created),
+            deleted=self.deleted,
+            finished=self.finished,
+            usd_per_hour=self.terms.usd_per_hour,
+            spot=self.terms.spot,
+        )
+
+
+class Cluster:
+    """A node, a Job controller and a store, for one run."""
+
+    def __init__(self, clock: Clockwork, rng: random.Random, changed: Callable[[], None]) -> None:
+        self.clock, self.rng, self._changed = clock, rng, changed
+        self.jobs: dict[str, Job] = {}
+        self.pods: dict[str, Worker] = {}
+        """Those that the API server has."""
+        self.workers: list[Worker] = []
+        """Those that ever were."""
+        self.removed: Callable[[Worker], None] = lambda _: None
+        """Told of pods that the API server has no more."""
+        self.speed = rng.choice([0.2, 1.0, 5.0])
+        self.cursed = rng.random() < 0.1
+        self.prudent = rng.random() < 0.6
+        """Whether workers end by themselves before their budget does."""
+        self.snapshot = 0
+        self.spoke: Worker | None = None
+
+    def living(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.alive]
+
+    def working(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.works]
+
+    def create(self, job: Job, deadline: int | None, grace: int) -> None:
+        """Make a Job and its pod, which is scheduled at once or much later."""
+        self.jobs[job.name] = job
+        name = f"{job.name}-{len(self.workers)}"
+        worker = Worker(name, job.name, job.terms, deadline, grace, self.clock.now)
+        self.pods[name] = worker
+        self.workers.append(worker)
+        self.clock.after(self.rng.choice([0, 1, 60, 600, 5000]), partial(self._schedule, worker))
+
+    def _schedule(self, worker: Worker) -> None:
+        if not worker.alive or worker.deleted is not None:
+            return
+        now = self.clock.now
+        worker.scheduled = now
+        worker.trains_from = now + self.rng.choice([5, 60, 300])
+        worker.begins_at = self.snapshot
+        done = worker.trains_from + math.ceil((MAX_ITER - self.snapshot) / self.speed)
+        self.clock.at(done, partial(self.end, worker, 0))
+        if worker.deadline is not None:
+            self.clock.at(now + worker.deadline, partial(self._overdue, worker))
+            last_call = now + worker.deadline - worker.grace - 10
+            if self.prudent and last_call > worker.trains_from:
+                self.clock.at(last_call, partial(self.end, worker, 9))
+        if self.cursed:
+            self.clock.at(worker.trains_from + 40, partial(self.end, worker, 6))
+        self._changed()
+
+    def _overdue(self, worker: Worker) -> None:
+        if worker.works:
+            worker.reason = "DeadlineExceeded"
+            self.ask(worker)
+
+    def ask(self, worker: Worker) -> None:
+        """Send SIGTERM: most workers make a snapshot and end, some are killed after their grace period."""
+        if worker.asked or not worker.works:
+            return
+        worker.asked = True
+        if self.rng.random() < 0.85:
+            code = 137 if worker.reason else 10
+            self.clock.after(self.rng.randint(1, worker.grace), partial(self.end, worker, code))
+        else:
+            self.clock.after(worker.grace, partial(self.end, worker, 137))
+
+    def end(self, worker: Worker, code: int, reason: str = "") -> None:
+        """End a worker; codes that it chose itself are in its last word, after a snapshot."""
+        if not worker.works:
+            return
+        now = self.clock.now
+        chosen = code in BY_EXIT_CODE and code != 5
+        iteration = self.iteration(worker, now)
+        graceful = code in (0, 9, 10)
+        self.snapshot = int(iteration) if graceful else self._snapshot(worker, now)
+        worker.ended, worker.code, worker.told = now, code, chosen
+        worker.reason = worker.reason or reason
+        worker.taken = worker.taken or code == 10 or bool(reason)
+        if worker.word(now) is not None:
+            self.spoke = worker
+        job = self.jobs.get(worker.job)
+        if job:
+            job.finished = "Complete" if code == 0 else "Failed"
+        if worker.deleted is not None:
+            self.clock.after(KEPT_SECONDS, partial(self.remove, worker))
+        if job:
+            self._collect(job)
+        self._changed()
+
+    def delete(self, worker: Worker) -> None:
+        """Delete a pod: one that runs is asked to end first."""
+        if worker.deleted is not None:
+            return
+        worker.deleted = self.clock.now + worker.grace
+        if worker.works and not worker.silent:
+            self.ask(worker)
+        elif not worker.silent:
+            worker.ended = worker.ended or self.clock.now
+            self.remove(worker)
+
+    def delete_job(self, name: str) -> None:
+        """Delete a Job after its pods."""
+        job = self.jobs.get(name)
+        if job is None or job.deleted:
+            return
+        job.deleted = True
+        for worker in [each for each in self.pods.values() if each.job == name]:
+            self.delete(worker)
+        self._collect(job)
+
+    def remove(self, worker: Worker) -> None:
+        """Forget a pod."""
+        if self.pods.pop(worker.name, None) is not None:
+            self.removed(worker)
+            job = self.jobs.get(worker.job)
+            if job:
+                self._collect(job)
+        self._changed()
+
+    def _collect(self, job: Job) -> None:
+        pods = [each for each in self.pods.values() if each.job == job.name]
+        if job.deleted and not any(each.alive or each.silent for each in pods):
+            self.jobs.pop(job.name, None)
+            self._changed()
+
+    def kill(self, name: str) -> None:
+        """Remove a pod at once, whatever runs in it."""
+        worker = self.pods.get(name)
+        if worker is None:
+            return
+        if worker.works:
+            self._die(worker)
+        worker.ended = worker.ended or self.clock.now
+        self.remove(worker)
+
+    def vanish(self, worker: Worker) -> None:
+        """Lose a node for good, and the pod's object with it."""
+        self._die(worker)
+        worker.taken = True
+        if worker.job in self.jobs:
+            self.jobs[worker.job].finished = "Failed"
+        self.remove(worker)
+
+    def fall_silent(self, worker: Worker) -> None:
+        """Lose a node whose pod the API server keeps: it is deleted after a while, and stays for ever."""
+        self._die(worker)
+        worker.silent = worker.taken = True
+        self.clock.after(SILENCE_SECONDS, partial(self.delete, worker))
+
+    def _die(self, worker: Worker) -> None:
+        now = self.clock.now
+        self.snapshot = self._snapshot(worker, now)
+        worker.ended = now
+        if worker.word(now) is not None:
+            self.spoke = worker
+
+    def iteration(self, worker: Worker, now: int) -> float:
+        """Return how far a worker is."""
+        return min(MAX_ITER, worker.begins_at + max(0, now - worker.trains_from) * self.speed)
+
+    def _snapshot(self, worker: Worker, now: int) -> int:
+        """Return the newest one that a worker made on its way."""
+        made = int(self.iteration(worker, now)) // SNAPSHOT * SNAPSHOT
+        return max(int(worker.begins_at), made)
+
+    def told(self) -> Status | None:
+        """Return the run's status.json."""
+        now = self.clock.now
+        for worker in self.working():
+            if worker.word(now) is not None:
+                self.spoke = worker
+        worker = self.spoke
+        word = worker.word(now) if worker else None
+        if worker is None or word is None:
+            return None
+        took = word - (worker.scheduled or word)
+        terms, over = worker.terms, worker.told
+        state = RunState.RUNNING
+        if over:
+            state = RunState.SUCCEEDED if worker.code == 0 else RunState.STOPPED
+        price = terms.usd_per_hour
+        return Status(
+            "emotions",
+            RUN_ID,
+            state,
+            attempt=terms.attempt,
+            iteration=int(self.iteration(worker, word)),
+            max_iter=MAX_ITER,
+            snapshot=self.snapshot if not worker.alive else self._snapshot(worker, now),
+            images_per_second=self.speed * BATCH,
+            seconds=terms.seconds_before + took,
+            usd=terms.usd_before + took / 3600 * price,
+            attempts=(Attempt(terms.attempt, "p2.xlarge", price, begun=float(worker.scheduled or 0)),),
+            updated=float(word),
+            ended=float(word) if over else None,
+            exit_code=worker.code if over else None,
+        )
