@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from ftjob.cost import Bill
     from ftjob.data.build import Progress
     from ftjob.data.check import CheckOptions, CheckReport
-    from ftjob.nodes import Node
+    from ftjob.nodes import Node, Price
     from ftjob.plan.explain import Explanation
     from ftjob.plan.plan import Plan
     from ftjob.prepare import Context
+    from ftjob.prices import LivePrices
     from jobspec.spec import JobSpec
 
 
@@ -70,6 +71,27 @@ def nodes() -> "list[Node]":
     from ftjob.nodes import load_nodes
 
     return list(load_nodes().values())
+
+
+def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
+    """Return what EC2 asks for the nodes now, and a sentence for everything it does not tell.
+
+    Nothing else reads these prices until `write_prices`. Raises BadSpecError.
+    """
+    from ftjob import prices
+
+    return prices.live_prices(nodes(), region)
+
+
+def write_prices(live: "LivePrices") -> "dict[str, Price]":
+    """Write live prices into the user's nodes file, which plans and runs read; return those that are others
+    than before. A price that EC2 does not tell stays. Raises BadSpecError, StorageError."""
+    from ftjob.nodes import user_file
+    from ftjob.nodesfile import write_prices as write
+
+    changed = {node.name: live.price_of(node) for node in nodes() if live.price_of(node) != node.price}
+    write(user_file(), changed)
+    return changed
 
 
 def draw(planned: "Plan", path: Path) -> None:

@@ -63,14 +63,33 @@ def plan(
     return None
 
 
-def nodes(output: Output = Format.TEXT) -> None:
+def nodes(
+    live: Annotated[
+        bool, typer.Option("--live", help="What EC2 asks now, beside; kept for an hour.")
+    ] = False,
+    region: Annotated[
+        str | None, typer.Option(help="Of AWS, for --live; else the environment's or profile's.")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the live prices into your nodes file, which plans read.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
     """List the nodes a run can be put on: GPU, memory, speed, price."""
-    from ftjob.view.nodes import nodes_table
+    from ftjob.view import nodes as table
 
+    if (write or region) and not live:
+        raise BadSpecError("nodes: --region and --write are of the live prices: add --live")
     found = api.nodes()
+    prices, troubles = api.live_prices(region) if live else (None, [])
+    for trouble in troubles:
+        console(stderr=True).print(f"! {trouble}", style="yellow", soft_wrap=True, markup=False)
     if output is Format.JSON:
-        return print_json([node.model_dump(mode="json") for node in found])
-    return console().print(nodes_table(found))
+        print_json(table.nodes_json(found, prices))
+    else:
+        console().print(table.nodes_table(found, prices))
+    if write and prices and prices.prices:
+        console(stderr=True).print(table.written(found, api.write_prices(prices)), soft_wrap=True)
 
 
 def planned(spec: Path, *, to_train: bool = False) -> "Plan":

@@ -19,6 +19,8 @@ LOCAL = "local"
 """The profile of whichever machine ftjob is called on."""
 ENV_NODES = "FTJOB_NODES"
 """Names the user's own nodes file."""
+INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+"""The label by which a cluster tells what kind of machine a node is."""
 NEWEST_FOR_CAFFE = (7, 5)
 """The last compute capability Caffe has kernels for; Ampere (8.0) and later need the torch engine."""
 
@@ -74,6 +76,11 @@ class Node(_Profile):
         return None if self.gpu_memory_gib is None else int(self.gpu_memory_gib * 2**30)
 
     @property
+    def instance_type(self) -> str | None:
+        """The instance type of EC2, for nodes that are chosen by one."""
+        return self.labels.get(INSTANCE_TYPE)
+
+    @property
     def runs_caffe(self) -> bool:
         """Whether real Caffe has code for this node: on processors always, on GPUs before Ampere."""
         if self.compute_capability is None:
@@ -109,16 +116,21 @@ def load_nodes() -> dict[str, Node]:
     A name that is built in needs only the fields that differ. Raises BadSpecError, with file, line and field,
     where the user's file cannot be read or a profile in it is wrong.
     """
-    built_in = files("ftjob").joinpath(BUILT_IN).read_text(encoding="utf-8")
-    profiles = _profiles(_read(built_in, BUILT_IN), BUILT_IN, {})
     path = user_file()
     if path.is_file():
-        profiles |= _profiles(_read(_text(path), str(path)), str(path), profiles)
-    elif ENV_NODES in os.environ:
+        return parse_nodes(_text(path), str(path))
+    if ENV_NODES in os.environ:
         raise BadSpecError(
             f"{path}: FTJOB_NODES names this file, which is not there; unset it or mend the path"
         )
-    return profiles
+    return parse_nodes("", str(path))
+
+
+def parse_nodes(text: str, source: str) -> dict[str, Node]:
+    """Return all profiles by name, those in a file's text over the built-in ones. Raises BadSpecError."""
+    built_in = files("ftjob").joinpath(BUILT_IN).read_text(encoding="utf-8")
+    profiles = _profiles(_read(built_in, BUILT_IN), BUILT_IN, {})
+    return profiles | _profiles(_read(text, source), source, profiles)
 
 
 def get_node(name: str) -> Node:
