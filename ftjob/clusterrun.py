@@ -10,6 +10,7 @@ from typing import Any
 from ftjob.cluster.client import Cluster, connect
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
+from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
 from ftjob.errors import BadSpecError, StorageError
@@ -202,11 +203,19 @@ def status_of(job: FineTune) -> Status:
         eta_seconds=told.eta_seconds,
         seconds=told.seconds,
         usd=told.usd,
+        usd_estimate=_estimate(told),
         submitted=job.created,
         updated=told.updated,
         ended=told.completion_time,
         exit_code=last.exit_code if last and state.ended else None,
     )
+
+
+def _estimate(told: FineTuneStatus) -> float | None:
+    """Return what a run will have cost that goes on at the price of its last pod; None where nobody knows."""
+    if told.eta_seconds is None or not told.attempts:
+        return None
+    return told.usd + told.eta_seconds / 3600 * told.attempts[-1].usd_per_hour
 
 
 def note_of(run: ClusterRun, context: str | None, run_id: str) -> str:

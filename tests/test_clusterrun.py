@@ -49,6 +49,19 @@ def test_the_exit_code_is_that_of_the_last_attempt():
     assert status_of(job(state="Stopped")).state is State.STOPPED
 
 
+def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
+    """Spent, and the time that is left; nothing is said where no time is known, or none runs."""
+    attempts = [
+        {"attempt": 1, "pod": "a", "usdPerHour": 0.27},
+        {"attempt": 2, "pod": "b", "usdPerHour": 0.9},
+    ]
+    running = {"state": "Running", "usd": 0.5, "attempts": attempts}
+
+    assert status_of(job(**running, etaSeconds=1200.0)).usd_estimate == pytest.approx(0.8)
+    assert status_of(job(**running)).usd_estimate is None
+    assert status_of(job(state="Pending", etaSeconds=1200.0)).usd_estimate is None
+
+
 @pytest.mark.parametrize(
     ("section", "change", "told"),
     [

@@ -38,7 +38,7 @@ def runs_table(statuses: Iterable[Status]) -> Table:
             Text(status.state, STATE_STYLE[status.state]),
             f"{status.iteration}/{status.max_iter}",
             percent(status.best_accuracy),
-            dollars(status.usd),
+            spent(status),
             duration(status.seconds),
             age(status.submitted),
         )
@@ -68,6 +68,13 @@ def status_view(status: Status) -> RenderableType:
     return Group(*lines)
 
 
+def spent(status: Status) -> str:
+    """Return what was spent, and while a run goes on what all of it will have cost."""
+    if status.state.ended or not status.usd_estimate:
+        return dollars(status.usd)
+    return f"{dollars(status.usd)} of {dollars(status.usd_estimate)}"
+
+
 def _progress(status: Status) -> Table:
     row = Table.grid(padding=(0, 1))
     share = status.iteration / status.max_iter
@@ -91,7 +98,7 @@ def _figures(status: Status) -> Text:
         f"accuracy {percent(status.accuracy)}{best}",
         f"{speed:.0f} images/s" if speed else "",
         f"snapshot {status.snapshot}" if status.snapshot is not None else "",
-        dollars(status.usd) if status.usd else "",
+        spent(status) if status.usd else "",
     ]
     return Text("  ".join(part for part in parts if part))
 
@@ -101,9 +108,10 @@ def line(status: Status) -> str:
     figures = f"loss {number(status.loss)}, accuracy {percent(status.accuracy)}"
     speed = f", {status.images_per_second:.0f} images/s" if status.images_per_second else ""
     eta = f", ETA {duration(status.eta_seconds)}" if status.eta_seconds is not None else ""
+    money = f", {spent(status)}" if status.usd else ""
     told = f": {status.message}" if status.message else ""
     place = f"{status.iteration}/{status.max_iter}" if status.max_iter else status.stage
-    return f"{status.name}/{status.run_id} {status.state} {place}, {figures}{speed}{eta}{told}"
+    return f"{status.name}/{status.run_id} {status.state} {place}, {figures}{speed}{eta}{money}{told}"
 
 
 def submitted(status: Status, folder: str, *, started: bool) -> RenderableType:

@@ -1,0 +1,36 @@
+"""What people are told of a run's money while it goes on."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ftjob.status import State, Status
+from ftjob.view.runs import line, runs_table, spent, status_view
+
+RUN = Status(
+    "emotions", "1f3b9c02aa", State.RUNNING, iteration=40, max_iter=100, usd=0.05, usd_estimate=0.934
+)
+
+
+def printed(view: object) -> str:
+    console = Console(width=110)
+    with console.capture() as capture:
+        console.print(view)
+    return capture.get()
+
+
+def test_what_all_of_it_will_cost_is_told_while_it_goes_on() -> None:
+    """In the list, the status, what is watched, and a line of a log."""
+    for told in (printed(runs_table([RUN])), printed(status_view(RUN)), line(RUN)):
+        assert "$0.05 of $0.93" in told
+
+
+@pytest.mark.parametrize(
+    "status",
+    [replace(RUN, state=State.SUCCEEDED), replace(RUN, usd_estimate=None), replace(RUN, usd_estimate=0)],
+)
+def test_what_is_over_or_unknown_or_free_has_no_estimate(changes: dict[str, Any]) -> None:
+    """Then what was spent is all there is to tell."""
+    assert spent(replace(RUN, **changes)) == "$0.05"
