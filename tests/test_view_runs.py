@@ -28,8 +28,7 @@ def test_what_all_of_it_will_cost_is_told_while_it_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "status",
-    [replace(RUN, state=State.SUCCEEDED), replace(RUN, usd_estimate=None), replace(RUN, usd_estimate=0)],
+    "changes", [{"state": State.SUCCEEDED}, {"usd_estimate": None}, {"usd_estimate": 0.0}]
 )
 def test_what_is_over_or_unknown_or_free_has_no_estimate(changes: dict[str, Any]) -> None:
     """Then what was spent is all there is to tell."""
