@@ -107,7 +107,7 @@ class Chance:
 
         def ended(worker: Worker) -> None:
             job = self.world.cluster.jobs.get(worker.job)
-            self.world.cluster.end(worker, self.rng.choice([2, 3, 4, 7, 8, 11]))
+            self.world.cluster.end(worker, self.rng.choice([2, 3, 4, 7, 8, 11, 12]))
             if job and job.uid == f"u-{self.world.uid}":  # else the object was applied anew meanwhile
                 self.world.laws.final = worker
 

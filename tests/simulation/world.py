@@ -57,7 +57,8 @@ class World:
 
     @property
     def ended(self) -> bool:
-        return self.status.state.ended and not self.cluster.living()
+        """Whether nothing goes on, and nobody is about to look."""
+        return self.status.state.ended and self.due is None and not self.cluster.living()
 
     def story(self) -> str:
         told = [

@@ -1,6 +1,12 @@
-"""The time of day that does not jump: read once, then counted by the monotonic clock."""
+"""The time of day that does not jump: the API server's, read once, then counted by the monotonic clock."""
 
 import time
+from email.utils import parsedate_to_datetime
+
+from kubernetes import client
+from urllib3.exceptions import HTTPError
+
+from ftjob.cluster.controller.logs import log
 
 
 class Clock:
@@ -11,3 +17,15 @@ class Clock:
 
     def now(self) -> float:
         return time.monotonic() + self._offset
+
+    def follow(self, server: client.VersionApi) -> None:
+        """Go by the API server's clock from now on, as pods' times do; by our own where it is not known."""
+        try:
+            *_, headers = server.get_code_with_http_info(_request_timeout=(5, 30))
+            told = parsedate_to_datetime(headers["Date"]).timestamp()
+        except (client.ApiException, HTTPError, KeyError, ValueError) as error:
+            log("the API server's time is not known: our own is taken", error=repr(error))
+            return
+        if abs(told - self.now()) > 1.0:  # a Date is cut to whole seconds
+            log("the API server has another time than we", ahead=round(told - self.now()))
+            self._offset = told + 0.5 - time.monotonic()

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubernetes import client
 from kubernetes import config as kube
 from kubernetes.client import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -101,6 +102,7 @@ class Controller:
     def start(self) -> None:
         """Listen, then look at everything that was heard."""
         self._leading = True
+        self.reconciler.clock.follow(client.VersionApi())
         self.view.start()
         self._listening = True
         log("listening", jobs=len(self.view.fine_tunes()))
