@@ -66,3 +66,16 @@ def test_a_run_that_cannot_be_read_hides_no_others(job: Job):
     assert "! lost: " in told.err
     shutil.rmtree(folder)
     assert job.ftjob("cost").err == ""
+
+
+def test_the_next_plan_knows_how_fast_the_last_run_was(job: Job):
+    """The worker leaves it beside the runs; another name and length of the same net is foretold by it."""
+    job.submit()
+    job.write(name="next", solver={"max_iter": 60})
+    planned = job.ftjob("plan", "spec.yaml", "-o", "json").json()
+    measured = planned["speed"]["measured"]
+
+    assert measured["run"] == f"digits/{job.run().root.name}"
+    images = planned["max_iter"] * planned["images_per_iteration"]
+    assert planned["cost"]["train_seconds"] == pytest.approx(images * measured["train_seconds_per_image"])
+    assert "measured in run digits/" in job.ftjob("plan", "spec.yaml").out
