@@ -202,7 +202,8 @@ def _cost(plan: "Plan") -> str:
     limits += [f"{budget.hours:g} hours"] if budget.hours is not None else []
     if not limits:
         return _without_budget(plan)
-    worst = f", at worst {dollars(cost.worst_usd)}"
+    bound = "at worst" if plan.forecast.is_paid else "but at most"
+    worst = f", {bound} {dollars(cost.worst_usd)}"
     said = f"about {dollars(cost.usd)}{worst}" if cost.usd_per_hour else "nothing"
     allowed = cost.affordable_iterations
     pays = "all of it" if allowed in (None, plan.solver.max_iter) else f"{allowed} iterations"

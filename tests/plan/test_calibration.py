@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ftjob import api, calibration
-from ftjob.plan.plan import Plan
+from ftjob.plan.measured import speed_key
+from ftjob.plan.plan import Plan, make_plan
 from tests.plan.specs import changed
 from tests.plan.specs import plan as plan_of
 from tests.storage.processes import free_ports
@@ -101,6 +102,16 @@ def test_it_does_not_hold_for_what_is_not(output: str, what: str) -> None:
     remember(plan(output))
 
     assert plan(output, **OTHER[what]).forecast.measured is None
+
+
+def test_how_params_begin_takes_no_time(output: str) -> None:
+    """Another filler in the base net's prototxt is as fast, wherever in a layer it stands."""
+    before = plan(output)
+    for layer in before.inputs.net.layer:
+        if layer.HasField("convolution_param"):
+            layer.convolution_param.weight_filler.std = 0.5
+
+    assert speed_key(make_plan(before.inputs), "") == speed_key(before, "")
 
 
 def test_local_is_this_machine_only(output: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from ftjob import calibration
+from ftjob.nodes import get_node
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.plan.shortfall import Change, changes_that_fit, trunk
 from tests.plan.specs import plan
@@ -77,14 +78,32 @@ def test_a_trunk_without_weights_is_not_frozen(in_faces: Path) -> None:
 
 
 def test_suggestions_are_as_far_off_as_was_measured(in_faces: Path, tmp_path: Path) -> None:
-    """On a node that turned out half as fast as its profile, half as many epochs are paid for."""
+    """What is slower than its profile is so with fewer epochs and frozen, too; another node is not."""
     before = plan(solver=LONG, output=str(tmp_path))
     speed = before.forecast.predicted
-    calibration.remember(before, 2 * speed.train, 2 * speed.test, before.run_id, 0.0)
-    after = plan(solver=LONG, output=str(tmp_path))
+    calibration.remember(before, 1.05 * speed.train, 1.02 * speed.test, before.run_id, 0.0)
+    *same, node = changes_that_fit(plan(solver=LONG, output=str(tmp_path)), make_plan)
 
-    first, second = (int(changes_that_fit(each, make_plan)[0].value) for each in (before, after))
-    assert second == pytest.approx(first / 2, rel=0.01)
+    assert [change.field for change in same] == ["solver.epochs", "surgery.freeze"]
+    for change in same:
+        coming = change.plan.forecast
+        assert coming.cost.images_per_second == pytest.approx(1 / (1.05 * coming.predicted.train))
+    assert node.plan.forecast.measured is None
+
+
+def test_a_node_that_would_fail_is_not_suggested(
+    in_faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However cheap: one with too little memory is no way out."""
+    cheap = {**get_node("p2.xlarge").model_dump(mode="json"), "price": {"on_demand": 0.01}}
+    cheap |= {"gpu_memory_gib": 0.5}
+    del cheap["name"]
+    own = tmp_path / "nodes.yaml"
+    own.write_text(yaml.safe_dump({"tiny": cheap}))
+    monkeypatch.setenv("FTJOB_NODES", str(own))
+    *_, node = changes_that_fit(plan(solver=LONG), make_plan)
+
+    assert node.value == "g4dn.xlarge"
 
 
 def test_hours_are_told_in_hours(in_faces: Path) -> None:
