@@ -45,9 +45,14 @@ def settle(
     ours = {pod.name: pod for pod in pods if pod.attempt > told}
     by_attempt = {job.attempt: job for job in jobs}
     lives = {life.pod: life for life in before.attempts if life.attempt > told}
-    lives |= {pod.name: _begun(pod) for pod in ours.values() if pod.scheduled and pod.name not in lives}
-    known = {life.attempt for life in lives.values()} | {pod.attempt for pod in ours.values()}
-    lives |= {life.pod: life for life in _unheard(before, by_attempt, known, run)}
+    for name, pod in ours.items():
+        if pod.scheduled is not None and (name not in lives or lives[name].scheduled is None):
+            lives[name] = _begun(pod, lives.get(name))
+    guesses = {life.attempt: life for life in lives.values() if life.scheduled is None}
+    known = {life.attempt for life in lives.values()} - guesses.keys() | {
+        pod.attempt for pod in ours.values()
+    }
+    lives |= {life.pod: life for life in _unheard(before, by_attempt, known, guesses, run)}
     asked = before.reason if before.state is State.STOPPING and before.reason in ASKED else ""
     settled = []
     for life in lives.values():
@@ -57,8 +62,10 @@ def settle(
     return tuple(sorted(settled, key=lambda life: (life.attempt, life.scheduled or 0.0, life.pod)))
 
 
-def _begun(pod: Pod) -> Life:
+def _begun(pod: Pod, before: Life | None) -> Life:
+    """Return the entry of a pod that has its node; it may have been given up a moment before that."""
     return Life(
+        reason=before.reason if before else None,
         attempt=pod.attempt,
         pod=pod.name,
         scheduled=pod.scheduled,
@@ -68,23 +75,32 @@ def _begun(pod: Pod) -> Life:
 
 
 def _unheard(
-    before: FineTuneStatus, jobs: Mapping[int, AttemptJob], known: set[int], run: Status | None
+    before: FineTuneStatus,
+    jobs: Mapping[int, AttemptJob],
+    known: set[int],
+    guesses: Mapping[int, Life],
+    run: Status | None,
 ) -> Iterator[Life]:
-    """Yield the attempts whose pods came and went unseen: their Jobs, or their workers, tell of them."""
+    """Yield the attempts whose pods came and went unseen: their workers, or else their Jobs, tell of them.
+
+    A guess is what was written of an attempt before anybody knew that its pod had been scheduled.
+    """
     told = {each.attempt: each for each in run.attempts} if run else {}
-    for number, job in jobs.items():
-        if job.finished and number not in known and run is not None and run.attempt == number:
-            began = max(told[number].begun, job.created) if number in told else job.created
+    over = {number for number, job in jobs.items() if job.finished}
+    gone = {before.attempt} - jobs.keys()
+    for number in sorted((over | gone | guesses.keys()) - known):
+        job, word, guess = jobs.get(number), told.get(number), guesses.get(number)
+        if word:
             yield Life(
-                attempt=number, pod=job.name, scheduled=began, usd_per_hour=job.usd_per_hour, spot=job.spot
+                attempt=number,
+                pod=guess.pod if guess else job.name if job else f"attempt-{number}",
+                scheduled=max(word.begun, job.created if job else 0.0),
+                usd_per_hour=word.usd_per_hour,
+                spot=job.spot if job else before.capacity == SPOT,
+                reason=guess.reason if guess and guess.reason != GONE.reason else None,
             )
-        elif job.finished and number not in known:
+        elif job and not guess:
             yield Life(attempt=number, pod=job.name, ended=job.created, reason=GONE.reason, spot=job.spot)
-    last = told.get(before.attempt)
-    if last and last.attempt not in known and last.attempt not in jobs:
-        price, spot = last.usd_per_hour, before.capacity == SPOT
-        name = f"attempt-{last.attempt}"
-        yield Life(attempt=last.attempt, pod=name, scheduled=last.begun, usd_per_hour=price, spot=spot)
 
 
 def _settled(life: Life, sight: _Sight, run: Status | None) -> Life:

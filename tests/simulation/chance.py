@@ -20,6 +20,7 @@ EVENTS: dict[str, int] = {
     "old_news": 3,
     "clock_jumps": 3,
     "price_changes": 2,
+    "day_is_spent": 1,
     "raised": 1,
     "lowered": 1,
     "held": 1,
@@ -57,7 +58,7 @@ class Chance:
     def _calm(self) -> None:
         """From now on nothing happens but time, and the user holds nothing."""
         world = self.world
-        world.calm = True
+        world.calm, world.day_is_spent = True, False
         world.edited(suspend=False)
         world.annotated(cancel=None)
         if not world.alive:
@@ -139,6 +140,10 @@ class Chance:
 
     def price_changes(self) -> None:
         self.world.set_price(self.rng.uniform(0.5, 2.0))
+
+    def day_is_spent(self) -> None:
+        """Other runs of the namespace spend what it has for the day; or the day turns."""
+        self.world.day_is_spent = not self.world.day_is_spent
 
     # By its user.
 

@@ -100,6 +100,7 @@ class Laws:
             assert self.usd() + needs <= budget.usd + self.unbooked_usd + 1e-6, f"no money: {world.story()}"
         if budget.hours is not None:
             assert self.seconds() + least <= budget.hours * 3600 + self.unbooked_seconds, world.story()
+        assert not world.day_is_spent or world.happened["old_news"], f"the day is spent: {world.story()}"
         assert not world.cluster.living(), f"two at a time: {world.story()}"
         assert not any(each.code == 0 for each in world.cluster.workers), f"rerun: {world.story()}"
         self._not_final(terms.attempt)

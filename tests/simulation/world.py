@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ftjob.cluster.actions import CreateJob, DeleteJob, KillPod, LookAgain, WriteStatus
+from ftjob.cluster.allowance import Allowance
 from ftjob.cluster.case import Observed
 from ftjob.cluster.config import Config
 from ftjob.cluster.decide import decide
@@ -47,7 +48,7 @@ class World:
         self.status = FineTuneStatus()
         self.version, self.generation, self.uid = 1, 1, 1
         self.old: Observed | None = None
-        self.alive, self.calm = True, False
+        self.alive, self.calm, self.day_is_spent = True, False, False
         self.looks = 0
         self.due: int | None = None
         self.happened: Counter[str] = Counter()
@@ -117,6 +118,7 @@ class World:
             run_read=True,
             nodes=self.nodes,
             config=self.config,
+            allowance=Allowance(10.0, 10.0 if self.day_is_spent else 0.0, 0.0, self.clock.now),
         )
 
     # What the controller does.

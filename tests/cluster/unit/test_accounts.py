@@ -147,3 +147,22 @@ def test_an_end_that_the_user_wanted_is_called_so(reason: str, code: int, expect
     job = fine_tune(status=begun(state="Stopping", reason=reason), suspend=True)
 
     assert only_life(seen(job, [job_object()], [ended_pod(code)])).reason == expected
+
+
+def test_a_pod_that_got_its_node_when_it_was_given_up_is_accounted() -> None:
+    """It was written off as pending too long in the same moment; it runs until it has heard of that."""
+    written_off = {"attempt": 1, "pod": "pod-1", "ended": "2027-01-15T07:59:00Z", "reason": "PendingTooLong"}
+    job = fine_tune(status=begun(state="Failed", reason="PendingTooLong", attempts=[written_off]))
+    entry = only_life(seen(job, [job_object(deleted=True)], [ended_pod(10, at=NOW, scheduled=NOW - 60)]))
+
+    assert (entry.seconds, entry.reason) == (60, "PendingTooLong")
+
+
+def test_a_workers_word_replaces_what_was_guessed_of_it() -> None:
+    """Its pod was written off by a controller that had heard nothing for long, and is gone as well."""
+    written_off = {"attempt": 1, "pod": "pod-1", "ended": "2027-01-15T07:59:00Z", "reason": "PendingTooLong"}
+    job = fine_tune(status=begun(state="Failed", reason="PendingTooLong", attempts=[written_off]))
+    run = word(attempts=(Attempt(1, "p2.xlarge", 0.9, begun=NOW - 500),), ended=NOW - 100, exit_code=10)
+    entry = only_life(seen(job, run=run))
+
+    assert (entry.seconds, entry.reason) == (400, "PendingTooLong")
