@@ -10,6 +10,7 @@ from ftjob.errors import StorageError
 from ftjob.nodes import LOCAL
 from ftjob.plan.measured import Measurement, speed_key
 from ftjob.plan.plan import Plan
+from ftjob.status import ENV_SECONDS_BEFORE
 from ftjob.storage import MissingError, Store, open_store
 
 FOLDER = "calibration"
@@ -25,14 +26,19 @@ def remember(
     when: float,
     *,
     startup_seconds: float | None = None,
-) -> str:
+) -> str | None:
     """Keep what an attempt measured for later plans of the same net on the same node; return where.
+
+    None where it is not kept: on a machine of one's own, a profile other than `local` stands for a price, and
+    says nothing of how fast such nodes are.
 
     Seconds per image: of training with everything an iteration takes, tests and snapshots left out, and of
     testing (None where no test was timed). `plan` is what really ran, with the batch that fitted. `when` is
     in seconds since 1970, `startup_seconds` from asking for the node to the first iteration. What an earlier
     run measured is replaced. Raises StorageError.
     """
+    if plan.inputs.node.name != LOCAL and ENV_SECONDS_BEFORE not in os.environ:
+        return None
     measured = Measurement(
         run=f"{plan.spec.name}/{run_id}",
         when=when,

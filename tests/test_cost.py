@@ -177,7 +177,7 @@ def test_csv_has_plain_numbers_that_add_up():
     rows = list(csv.DictReader(io.StringIO(cost_csv(bill))))
 
     assert [row["attempt"] for row in rows] == ["1", "2"]
-    assert rows[0]["train_seconds"] == "700.0"
+    assert rows[0]["train_seconds"] == "700.000000"
     assert float(rows[1]["saved_usd"]) == 0.90625
     for row in rows:
         assert sum(round(1e6 * float(row[f"{stage}_usd"])) for stage in STAGES) == 1e6 * float(row["usd"])

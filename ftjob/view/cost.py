@@ -21,16 +21,18 @@ GROUPS = {
     "OTHER": ("other",),
 }
 """Stages in one column."""
+LEAST_SHOWN = 500
+"""Milliseconds for which a column is worth its room."""
 LEAST_WIDTH = 14
 """Letters of a run's reference that stand in one line on a narrow terminal."""
 
 
 def cost_table(bill: "Bill") -> Table:
     """Return `ftjob cost`'s table: a row for each run, or for each of its attempts below it; the sum; and
-    what of its dollars went where. Columns in which there is nothing are left out."""
+    what of its dollars went where. Columns in which there is next to nothing are left out."""
     whole = bill.total
-    shown = [heading for heading, amount in _parts(whole).items() if amount.milliseconds]
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = [name for name, amount in _parts(whole).items() if amount.milliseconds >= LEAST_SHOWN]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("RUN", overflow="fold", min_width=LEAST_WIDTH)
     for heading in ("#", "TIME", "COST", *shown):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -97,6 +99,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     amounts = {
         **row["stages"],
         "lost": row["lost"],
-        "saved": {unit: round(sum(each[unit] for each in saved), 6) for unit in ("seconds", "usd")},
+        "saved": {unit: float(sum(each[unit] for each in saved)) for unit in ("seconds", "usd")},
     }
-    return flat | {f"{name}_{unit}": value for name, each in amounts.items() for unit, value in each.items()}
+    columns = {f"{name}_{unit}": value for name, each in amounts.items() for unit, value in each.items()}
+    every = flat | columns
+    return {name: f"{value:.6f}" if isinstance(value, float) else value for name, value in every.items()}

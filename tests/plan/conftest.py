@@ -7,6 +7,7 @@ import pytest
 from benchmarks.plan import write_lmdb, write_weights
 from ftjob.net import zoo
 from ftjob.net.prototxt import to_text
+from ftjob.status import ENV_SECONDS_BEFORE
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,9 @@ def in_faces(faces: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder, with the test working in it."""
     monkeypatch.chdir(faces)
     return faces
+
+
+@pytest.fixture
+def in_a_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker measures is of the node that its spec names."""
+    monkeypatch.setenv(ENV_SECONDS_BEFORE, "0")

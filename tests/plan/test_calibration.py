@@ -8,6 +8,7 @@ import pytest
 from ftjob import api, calibration
 from ftjob.plan.measured import speed_key
 from ftjob.plan.plan import Plan, make_plan
+from ftjob.status import ENV_SECONDS_BEFORE
 from tests.plan.specs import changed
 from tests.plan.specs import plan as plan_of
 from tests.storage.processes import free_ports
@@ -18,7 +19,7 @@ NOON = 1_790_000_000.0
 
 
 @pytest.fixture(autouse=True)
-def output(in_faces: Path, tmp_path: Path) -> str:
+def output(in_faces: Path, in_a_pod: None, tmp_path: Path) -> str:
     """Where the runs of a test are kept."""
     return str(tmp_path / "runs")
 
@@ -28,7 +29,7 @@ def plan(output: str, **changes: Any) -> Plan:
 
 
 def remember(planned: Plan, train: float = 0.05, test: float | None = 0.02, **more: Any) -> Path:
-    return Path(calibration.remember(planned, train, test, planned.run_id, NOON, **more))
+    return Path(str(calibration.remember(planned, train, test, planned.run_id, NOON, **more)))
 
 
 def test_what_was_measured_replaces_the_profile(output: str) -> None:
@@ -124,6 +125,16 @@ def test_local_is_this_machine_only(output: str, monkeypatch: pytest.MonkeyPatch
     assert plan(output, **local).forecast.measured is None
 
 
+def test_a_profile_that_only_stands_for_a_price_is_not_measured(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run on this machine says how fast this machine is, and not the node whose price it was given."""
+    monkeypatch.delenv(ENV_SECONDS_BEFORE)
+
+    assert calibration.remember(plan(output), 0.1, 0.1, "0123456789", NOON) is None
+    assert plan(output).forecast.measured is None
+
+
 @pytest.mark.parametrize(
     "text",
     [b"", b"{", b"[]", b"{}", b'{"run": "a/b", "when": 1, "train_seconds_per_image": 0}', b"\xff\xfe"],
@@ -151,7 +162,7 @@ def test_it_is_kept_in_a_store(s3: Bucket) -> None:
     """Beside the runs, and found from there; what the store has of it can be read by people."""
     output = f"{s3.uri}/runs"
     planned = plan(output)
-    place = calibration.remember(planned, 0.1, 0.05, planned.run_id, NOON)
+    place = str(calibration.remember(planned, 0.1, 0.05, planned.run_id, NOON))
 
     assert place.startswith(f"{output}/calibration/")
     assert plan(output).forecast.cost.images_per_second == 10

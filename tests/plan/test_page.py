@@ -95,7 +95,7 @@ def fields(value: Any, name: str = "") -> Iterator[str]:
         yield name
 
 
-def test_every_field_is_on_the_page_and_no_other(in_faces: Path, tmp_path: Path) -> None:
+def test_every_field_is_on_the_page_and_no_other(in_faces: Path, in_a_pod: None, tmp_path: Path) -> None:
     """The table is the documentation of -o json; a plan that does not fit has the suggestion too, one of
     what was run before the measured speed."""
     tight = {"data": {"batch_size": 400}, "output": str(tmp_path)}

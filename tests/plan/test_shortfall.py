@@ -77,7 +77,7 @@ def test_a_trunk_without_weights_is_not_frozen(in_faces: Path) -> None:
     assert "surgery.freeze" not in [change.field for change in changes_that_fit(bare, make_plan)]
 
 
-def test_suggestions_are_as_far_off_as_was_measured(in_faces: Path, tmp_path: Path) -> None:
+def test_suggestions_are_as_far_off_as_was_measured(in_faces: Path, in_a_pod: None, tmp_path: Path) -> None:
     """What is slower than its profile is so with fewer epochs and frozen, too; another node is not."""
     before = plan(solver=LONG, output=str(tmp_path))
     speed = before.forecast.predicted
