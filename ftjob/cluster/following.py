@@ -90,7 +90,8 @@ def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | N
         times = f"{counted} attempts brought no new snapshot (resources.max_retries: {limit}); the last"
         return Verdict(State.FAILED, ended.reason, f"{times}: {case.told(ended)}")
     if total > case.seen.config.max_disruptions + limit:
-        return Verdict(State.FAILED, "NoProgress", f"{total} attempts in a row brought no new snapshot")
+        times = f"{total} attempts in a row brought no new snapshot; the last"
+        return Verdict(State.FAILED, "NoProgress", f"{times}: {case.told(ended)}")
     return None
 
 

@@ -107,6 +107,19 @@ def test_attempts_that_end_are_followed_as_the_table_says(controller: Controller
     assert reasons(controller.wait_for("wild-a7-b0-s1", "Failed", "Diverged")) == ["Diverged"]
 
 
+def test_a_run_that_prefers_spot_leaves_it_when_it_is_taken_away_twice(controller: Controllers) -> None:
+    """The third attempt is on demand, as its Job's label says."""
+    name = "spot-a10-b10-s1"
+    controller.submit(name, resources={"spot": "prefer"})
+    status = controller.wait(name, lambda status: len(status.get("attempts", [])) >= 3)
+    controller.patch(name, {"metadata": {"annotations": {"ftjob.dev/cancel": "now"}}})
+    jobs = controller.cluster.get("jobs", namespace=controller.namespace)["items"]
+    labels = {job["metadata"]["name"]: job["metadata"]["labels"] for job in jobs}
+
+    assert [life["spot"] for life in status["attempts"][:3]] == [True, True, False]
+    assert labels[f"{name}-{RUN_ID[:8]}-3"]["ftjob.dev/capacity"] == "on-demand"
+
+
 def test_crashes_without_progress_end(controller: Controllers) -> None:
     """After max_retries."""
     controller.submit("bad-a6-b6-s0", resources={"max_retries": 1})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import CreateJob, DeleteJob, RecordEvent, WriteStatus
+from ftjob.cluster.actions import CreateJob, DeleteJob, LookAgain, RecordEvent, WriteStatus
 from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
 from ftjob.cluster.status import FineTuneStatus
@@ -133,6 +133,26 @@ def test_a_running_pod_is_stopped_by_its_own_price() -> None:
 
     assert not any(isinstance(each, DeleteJob) for each in decide(seen(job, [job_object()], [cheap]), NOW))
     assert any(isinstance(each, DeleteJob) for each in decide(seen(job, [job_object()], [dear]), NOW))
+
+
+@pytest.mark.parametrize(
+    ("budget", "ends", "looks_after"),
+    [
+        ({"usd": 0.9, "hours": 1.0}, False, 5.0),
+        ({"usd": 0.1, "hours": 1.0}, True, 5.0),
+        ({"usd": 0.9, "hours": 0.1}, True, 5.0),
+        ({"usd": 0.9, "hours": 602 / 3600}, False, 2.0),
+    ],
+)
+def test_either_limit_ends_what_runs_when_it_is_lowered(
+    budget: dict[str, float], ends: bool, looks_after: float
+) -> None:
+    """Ten minutes and $0.15 are spent, of an hour and $0.90; a limit that is near is looked at in time."""
+    job = fine_tune(status=begun(grantedSeconds=3600.0), budget=budget)
+    doing = decide(seen(job, [job_object()], [pod_object(scheduled=NOW - 600)]), NOW)
+
+    assert any(isinstance(each, DeleteJob) for each in doing) is ends
+    assert [each.seconds for each in doing if isinstance(each, LookAgain)] == [pytest.approx(looks_after)]
 
 
 @pytest.mark.parametrize(
