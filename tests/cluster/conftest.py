@@ -19,7 +19,11 @@ from tests.cluster.bed.gpus import RESOURCE
 from tests.cluster.bed.images import Image, build_image, open_store
 from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.session import attach
+from tests.cluster.controllers import Controllers
+from tests.cluster.installation import NODES, User, fill, install, manifests
+from tests.cluster.store import store_in
 from tests.conftest import MACHINE_CACHE
+from tests.storage.servers import Server
 
 SECONDS = 300
 
@@ -91,6 +95,30 @@ def controller_image(image: Callable[[str], Image]) -> Image:
 def worker_image(image: Callable[[str], Image]) -> Image:
     """The image of the worker with Caffe on processors, on the node."""
     return image("worker-caffe-cpu")
+
+
+@pytest.fixture(scope="session")
+def installed(
+    bed: Cluster, image: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Controllers, Server]]:
+    """ftjob, installed in a namespace of its own, and the store that it works with."""
+    namespace = f"ftjob-{uuid.uuid4().hex[:6]}"
+    with store_in(bed, tmp_path_factory.mktemp("store")) as server:
+        fill(server)
+        made = manifests(namespace, server, image("controller"), image("worker-caffe-cpu"))
+        yield install(bed, made, namespace, tmp_path_factory.mktemp("installed")), server
+        bed.kubectl("delete", "namespace", namespace, "--wait=false")
+        bed.kubectl("delete", "clusterrolebinding", f"ftjob-controller-{namespace}")
+
+
+@pytest.fixture
+def user(installed: tuple[Controllers, Server], tmp_path: Path, cache: Path) -> User:
+    """Somebody at a terminal, whose pictures are a dataset already."""
+    controllers, server = installed
+    there = User(controllers, server, tmp_path, cache)
+    (tmp_path / "nodes.yaml").write_text(NODES, encoding="utf-8")
+    there("data", "build", "s3://pictures", "s3://data/shades", "--size=32")
+    return there
 
 
 @pytest.fixture
