@@ -13,6 +13,7 @@ from ftjob.cluster.objects import FineTune
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
+from ftjob.cost import of_pods
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.plan.plan import Plan
 from ftjob.run import Run
@@ -204,6 +205,7 @@ def status_of(job: FineTune) -> Status:
         seconds=told.seconds,
         usd=told.usd,
         usd_estimate=_estimate(told),
+        attempts=tuple(of_pods(told, None)),
         submitted=job.created,
         updated=told.updated,
         ended=told.completion_time,

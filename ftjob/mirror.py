@@ -10,7 +10,7 @@ from ftjob import files
 from ftjob.layout import RunFolder
 from ftjob.status import State, Status
 from ftjob.storage import Store
-from ftjob.worker.lease import BEAT_SECONDS, claim, key_of, newest_lease
+from ftjob.worker.lease import BEAT_SECONDS, key_of, newest_lease, place_of
 from ftjob.worker.tail import read_parts
 
 SILENT_SECONDS = 90.0
@@ -64,7 +64,7 @@ def is_held(store: Store, folder: RunFolder) -> bool:
         return False
     number, held = newest
     entry = store.stat(key_of(number))
-    gone = held.released or held.place == claim(folder, 0).place
+    gone = held.released or held.place == place_of(folder)
     return not gone and entry is not None and time.time() - entry.modified < SILENT_SECONDS
 
 

@@ -58,6 +58,7 @@ def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
     running = {"state": "Running", "usd": 0.5, "attempts": attempts}
 
     assert status_of(job(**running, etaSeconds=1200.0)).usd_estimate == pytest.approx(0.8)
+    assert [each.usd_per_hour for each in status_of(job(**running)).attempts] == [0.27, 0.9]
     assert status_of(job(**running)).usd_estimate is None
     assert status_of(job(state="Pending", etaSeconds=1200.0)).usd_estimate is None
 

@@ -40,7 +40,8 @@ class Claim:
     attempt: int
     host: str
     place: str
-    """Boot and work folder: of two workers with the same place, the folder's lock tells them apart."""
+    """Boot, and the work folder as the disk knows it (its path is the same in every pod): of two workers with
+    the same place, the folder's lock tells them apart."""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     beat: int = 0
     released: bool = False
@@ -57,9 +58,18 @@ class Claim:
 
 
 def claim(folder: RunFolder, attempt: int) -> Claim:
-    """Return the claim of this process, which works in that folder."""
+    """Return the claim of this process, which works in that folder and holds its lock."""
+    return Claim(attempt, socket.gethostname(), place_of(folder))
+
+
+def place_of(folder: RunFolder) -> str:
+    """Return what a work folder on this machine is called in a lease; empty where there is none."""
     boot = BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.exists() else ""
-    return Claim(attempt, socket.gethostname(), f"{boot} {folder.root}")
+    try:
+        found = folder.root.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{boot} {found.st_dev} {found.st_ino}"
 
 
 class Lease:
@@ -148,11 +158,14 @@ def take(store: Store, mine: Claim, *, lease_seconds: float = LEASE_SECONDS, pol
 
 
 def wait_for_death(store: Store, seen: tuple[int, Claim], seconds: float, poll: float) -> None:
-    """Return when a lease has not changed for that long. Raises LeaseLostError where it did."""
+    """Return when a lease is released, or unchanged for that long. Raises LeaseLostError where it changed."""
     begin = time.monotonic()
     while time.monotonic() - begin < seconds - idle_seconds(store, seen[0]):
         time.sleep(poll)
-        if newest_lease(store) != seen:
+        now = newest_lease(store)
+        if now and now[0] == seen[0] and now[1].released:
+            return
+        if now != seen:
             raise LeaseLostError(told(store, seen[1], "is at this run: wait for it or cancel it"))
 
 

@@ -18,7 +18,7 @@ INTERVAL = 500
 def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
     """Two cents at a made-up price: not two percent more, an accuracy, a bundle, and accounts that add up."""
     budget = 0.02
-    user.write("cents", solver=LONG, budget={"usd": budget})
+    user.write("cents", solver={**LONG, "snapshot": 20_000}, budget={"usd": budget})
     user.submit("--yes")
 
     user("wait", "cents", code=9)
@@ -29,6 +29,8 @@ def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
     assert status["accuracy"] > 0.5
     user("get", "cents", "bundle")
     assert user.json("verify", "bundle")["ok"]
+    [pod_], [worker] = status["attempts"], user.run_status("cents")["attempts"]
+    assert worker["begun"] == pytest.approx(pod_["begun"], abs=2.5)  # the kubelet's and the server's seconds
     [row] = cost["runs"]
     assert row["usd"] == pytest.approx(status["usd"], abs=1e-5)
     assert sum(stage["usd"] for stage in row["stages"].values()) == pytest.approx(row["usd"], abs=1e-9)

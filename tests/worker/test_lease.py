@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ftjob.errors import StorageError
+from ftjob.layout import RunFolder
 from ftjob.storage import Store, open_store
-from ftjob.worker.lease import Claim, LeaseLostError, key_of, newest_lease, take
+from ftjob.worker.lease import Claim, LeaseLostError, claim, key_of, newest_lease, place_of, take
 from tests.storage.servers import Bucket
 
 HERE, THERE = Claim(1, "here", "here"), Claim(2, "there", "there")
@@ -82,6 +83,34 @@ def test_a_worker_killed_in_this_folder_is_not_waited_for(store: Store):
     with take(store, replace(THERE, place=HERE.place), lease_seconds=60):
         pass
     assert time.monotonic() - begin < 5
+
+
+def test_the_same_path_in_another_pod_is_another_place(tmp_path: Path):
+    """Pods on one node have one boot and one path; a link to the folder is the folder."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    a, b, c = (claim(RunFolder(tmp_path / name), 1).place for name in "abc")
+    (tmp_path / "a").rename(tmp_path / "old")
+    (tmp_path / "b").rename(tmp_path / "a")
+
+    assert a != b
+    assert a == c
+    assert claim(RunFolder(tmp_path / "a"), 1).place == b
+    assert place_of(RunFolder(tmp_path / "b")) == ""
+
+
+def test_a_worker_about_to_end_is_waited_for(store: Store):
+    """A pod that makes its last snapshot: the next one goes on as soon as it has said goodbye."""
+    begin = time.monotonic()
+    with take(store, HERE).beating(60) as held, ThreadPoolExecutor(1) as pool:
+        next_one = pool.submit(take, store, THERE, lease_seconds=60, poll=0.1)
+        time.sleep(0.5)
+        held.check()
+        assert not next_one.done()
+        held.__exit__()
+        next_one.result(10)
+    assert time.monotonic() - begin < 15
 
 
 def test_a_pod_thought_dead_that_is_not_stops_before_it_writes(store: Store):
