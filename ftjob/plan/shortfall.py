@@ -190,4 +190,4 @@ def _amount(field: str, seconds: float, cost: "Cost") -> str:
     if field == "budget.hours":
         return hours(seconds)
     usd = seconds / 3600 * cost.usd_per_hour
-    return f"${usd:.2f}" if usd >= 1 else f"${usd:.3g}"
+    return f"${usd:.2f}" if usd >= 0.995 else f"${usd:.3g}"
