@@ -156,7 +156,7 @@ class Laws:
         """Every life ends, and its books are right."""
         world = self.world
         self.somebody_looks()
-        assert world.calm
+        assert world.calm, f"it does not end: {world.story()}"
         assert world.ended, f"it does not end: {world.story()}"
         booked, few = world.status.seconds, CLOCKS * len(world.cluster.workers)
         assert booked >= self.seconds() - self.unbooked_seconds - few, f"{booked} s booked: {world.story()}"
