@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ftjob.cluster.accounts import no_money, seconds_left
 from ftjob.cluster.client import Cluster, connect
+from ftjob.cluster.config import Config
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.status import FineTuneStatus
@@ -15,6 +17,7 @@ from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
 from ftjob.cost import of_pods
 from ftjob.errors import BadSpecError, StorageError
+from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
 from ftjob.run import Run
 from ftjob.runs import CLUSTER
@@ -113,9 +116,15 @@ class ClusterRun:
         return True
 
     def retry(self) -> bool:
-        """Have a run that was cancelled, or failed, go on; return whether it had ended."""
-        if not self.status().state.ended:
+        """Have a run that was cancelled, or failed, go on; return whether it had ended.
+
+        Raises BadSpecError where its budget does not pay for that.
+        """
+        job = self.job()
+        if not status_of(job).state.ended:
             return False
+        if told := out_of_money(job):
+            raise BadSpecError(f"{self.name}: {told}")
         self.cluster.go_on(self.name)
         return True
 
@@ -180,6 +189,17 @@ def run_id_of(job: FineTune) -> str:
 def is_current(job: FineTune) -> bool:
     """Return whether the controller has seen the object as it is now."""
     return (job.status.observed_generation or 0) >= job.generation
+
+
+def out_of_money(job: FineTune) -> str:
+    """Say that a run's budget does not pay for another attempt; empty where it does."""
+    limits, status = job.spec.get("budget") or {}, job.status
+    budget = Budget(limits.get("usd"), limits.get("hours"))
+    price = status.attempts[-1].usd_per_hour if status.attempts else 0.0
+    least = Config().min_attempt_seconds
+    if seconds_left(budget, status.seconds, status.usd, price) >= least:
+        return ""
+    return no_money(budget, status.seconds, status.usd, least)
 
 
 def status_of(job: FineTune) -> Status:

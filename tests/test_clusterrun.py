@@ -1,6 +1,7 @@
 """Laws of runs on a cluster as the command line sees them, without one: what is sent, what is told."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from ftjob import runs
 from ftjob.cluster.client import Cluster
 from ftjob.cluster.names import State as ClusterState
 from ftjob.cluster.objects import read_fine_tune
-from ftjob.clusterrun import ClusterRun, note_of, refuse_local, status_of
+from ftjob.clusterrun import ClusterRun, note_of, out_of_money, refuse_local, status_of
 from ftjob.errors import BadSpecError
 from ftjob.status import State
 from jobspec import JobSpec
@@ -61,6 +62,24 @@ def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
     assert [each.usd_per_hour for each in status_of(job(**running)).attempts] == [0.27, 0.9]
     assert status_of(job(**running)).usd_estimate is None
     assert status_of(job(state="Pending", etaSeconds=1200.0)).usd_estimate is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ({}, ""),
+        ({"usd": 1.0}, ""),
+        ({"usd": 0.9}, "raise budget.usd to go on"),
+        ({"usd": 9.0, "hours": 1.0}, "raise budget.hours to go on"),
+    ],
+)
+def test_a_retry_that_nothing_pays_for_is_refused(budget: dict[str, float], told: str):
+    """In a sentence, before the cluster is asked; $0.90 and an hour are spent."""
+    spent = {"seconds": 3600.0, "usd": 0.9, "attempts": [{"attempt": 1, "pod": "a", "usdPerHour": 0.9}]}
+    found = out_of_money(replace(job(state="Failed", **spent), spec={**REMOTE, "budget": budget}))
+
+    assert found.endswith(told)
+    assert bool(found) is bool(told)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ftjob.cluster.ends import ASKED, GONE, LOST, how_it_ended
 from ftjob.cluster.names import SPOT, State
 from ftjob.cluster.objects import AttemptJob, Pod
 from ftjob.cluster.status import FineTuneStatus, Life
+from ftjob.figures import dollars
 from ftjob.plan.cost import Budget
 from ftjob.status import Status
 
@@ -148,6 +149,16 @@ def seconds_left(budget: Budget, seconds: float, usd: float, usd_per_hour: float
     by_hours = budget.hours * 3600 - seconds if budget.hours is not None else inf
     by_usd = (budget.usd - usd) / usd_per_hour * 3600 if budget.usd is not None and usd_per_hour else inf
     return max(0.0, min(by_hours, by_usd))
+
+
+def no_money(budget: Budget, seconds: float, usd: float, least_seconds: float) -> str:
+    """Say that a budget does not pay for an attempt of so many seconds, and which limit is reached."""
+    by_hours = budget.hours is not None and budget.hours * 3600 - seconds < least_seconds
+    field, of = ("hours", f"{budget.hours:g} h") if by_hours else ("usd", dollars(budget.usd or 0.0))
+    return (
+        f"the budget does not pay for another attempt ({dollars(usd)} and {seconds / 3600:.2f} h are spent, "
+        f"budget.{field} is {of}): raise budget.{field} to go on"
+    )
 
 
 def retries(lives: Iterable[Life], counted: Iterable[str]) -> tuple[int, int]:

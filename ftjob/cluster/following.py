@@ -12,7 +12,6 @@ from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
 from ftjob.cluster.verdict import Verdict
-from ftjob.figures import dollars
 from ftjob.status import State as RunState
 
 COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
@@ -52,7 +51,8 @@ def _when_ready(case: Case, request: Request, figures: Figures, ended: End | Non
     if case.seen.failed:
         return _begin(case, request, figures, terms, case.seen.failed)
     if terms.seconds_left < case.seen.config.min_attempt_seconds:
-        return Verdict(State.STOPPED, BUDGET_REACHED.reason, _no_money(case, request))
+        told = accounts.no_money(request.budget, *case.spent, case.seen.config.min_attempt_seconds)
+        return Verdict(State.STOPPED, BUDGET_REACHED.reason, told)
     wait = _backoff(case)
     if ended and wait > 0:
         message = f"attempt {_next_number(case)} follows: {case.told(ended)}"
@@ -179,17 +179,6 @@ def _backoff(case: Case) -> float:
         return 0.0
     wait = min(config.backoff_limit_seconds, config.backoff_seconds * 2.0 ** min(doublings, 16))
     return min(wait, max(0.0, max(ended) + wait - case.now))
-
-
-def _no_money(case: Case, request: Request) -> str:
-    seconds, usd = case.spent
-    budget, least = request.budget, case.seen.config.min_attempt_seconds
-    by_hours = budget.hours is not None and budget.hours * 3600 - seconds < least
-    field, of = ("hours", f"{budget.hours:g} h") if by_hours else ("usd", dollars(budget.usd or 0.0))
-    return (
-        f"the budget does not pay for another attempt ({dollars(usd)} and {seconds / 3600:.2f} h are spent, "
-        f"budget.{field} is {of}): raise budget.{field} to go on"
-    )
 
 
 def _wait(reason: str, message: str, seconds: float = 5.0, *doing: Action) -> Verdict:
