@@ -16,7 +16,9 @@ import kopf
 from ftjob.cluster.config import load_config
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.run import load_cluster
@@ -47,7 +49,13 @@ class Indexed:
     def pods(self, key: str) -> list[Pod]:
         return [read_pod(dict(body)) for body in self.pods_index.get(key, ())]
 
+    def budget(self, namespace: str) -> None:
+        """No namespace has one here."""
+
     def written(self, item: Object) -> None:
+        """Wait for the watch to tell."""
+
+    def begun(self, item: Object) -> None:
         """Wait for the watch to tell."""
 
 
@@ -136,12 +144,18 @@ def main(words: Iterable[str]) -> None:
     namespace, settings, port = words
     load_cluster()
     clock, api, view, queue = Clock(), Api(), VIEW, LOOP
-    parts: Any = {"view": view, "queue": queue}  # of the same shape as the controller's own
+    ledger: Any = view
+    parts: Any = {
+        "view": view,
+        "queue": queue,
+        "ledger": Ledger(ledger),
+    }  # of the same shape as the controller's own
     LOOP.reconciler = Reconciler(
         api=api,
         runs=RunReader(LOOP.add, clock),
         planner=Planner(LOOP.add),
         hints=Hints(api, clock),
+        events=Events(api, clock),
         clock=clock,
         config=load_config(Path(settings)),
         profiles=Profiles(),

@@ -36,8 +36,11 @@ class Server:
         """Yield every change of a collection from now on: ADDED, MODIFIED or DELETED, and the object."""
         joined = "&" if "?" in path else "?"
         version = self.ask("GET", f"{path}{joined}limit=1")["metadata"]["resourceVersion"]
-        asked = f"{self._host}{path}{joined}watch=1&resourceVersion={version}"
-        with self._pool.request("GET", asked, preload_content=False, timeout=None) as lines:
-            for line in lines:
-                event = json.loads(line)
-                yield event["type"], event["object"]
+        while True:  # the server closes a watch that does not keep up
+            asked = f"{self._host}{path}{joined}watch=1&resourceVersion={version}"
+            with self._pool.request("GET", asked, preload_content=False, timeout=None) as lines:
+                for event in map(json.loads, lines):
+                    if event["type"] == "ERROR":
+                        raise RuntimeError(f"watch {path}: {event['object']}")
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    yield event["type"], event["object"]

@@ -7,7 +7,7 @@ from that number, so that a controller that died anywhere is continued by anothe
 from dataclasses import replace
 
 from ftjob.cluster import accounts
-from ftjob.cluster.actions import Action, KillPod, RecordEvent
+from ftjob.cluster.actions import Action, KillPod, LookAgain, RecordEvent
 from ftjob.cluster.attempt import attempt_goes_on, delete_jobs, release
 from ftjob.cluster.case import Case, Observed, Trouble
 from ftjob.cluster.ends import PENDING_TOO_LONG, Then
@@ -103,7 +103,7 @@ def _edit_refused(case: Case) -> str:
 
 def _end_attempt(case: Case, reason: str, message: str) -> Verdict:
     """Stop what runs: gracefully, or at once where that is asked for."""
-    doing: list[Action] = [*delete_jobs(case), *release(case)]
+    doing: list[Action] = [*delete_jobs(case), *release(case), LookAgain(case.seen.config.poll_seconds)]
     if case.seen.job.annotations.get(ANNOTATION_CANCEL) == "now":
         doing += [KillPod(pod.name) for pod in case.live_pods]
     return Verdict(State.STOPPING, reason, message, tuple(doing))

@@ -1,6 +1,8 @@
 """The batch/v1 Job of one attempt, from what is asked, what was planned and what the administrator set."""
 
+import json
 import math
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -216,7 +218,13 @@ def disk_bytes(figures: Figures, config: Config) -> int:
 def node_profile(request: Request) -> str:
     """Return a worker's nodes file: the profile it is accounted with, whatever its image has built in."""
     fields = request.node.model_dump(mode="json", exclude={"name"}, exclude_none=False)
-    return yaml.safe_dump({request.node.name: fields}, sort_keys=False)
+    return _as_yaml(json.dumps({request.node.name: fields}))
+
+
+@lru_cache(maxsize=64)
+def _as_yaml(text: str) -> str:
+    """Return JSON as YAML; there are few profiles, and many attempts."""
+    return yaml.safe_dump(json.loads(text), sort_keys=False)
 
 
 def mebibytes(size: int) -> str:

@@ -3,11 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from ftjob.cluster.objects import FineTune
 from ftjob.errors import BadSpecError
@@ -71,6 +73,9 @@ def identity_of_object(object_: FineTune) -> str:
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
     """Return a spec and its identity, or what is wrong with it; the same one is looked at again and again."""
+    with suppress(ValidationError):  # in which case the slow way tells what is wrong, as it does of files
+        spec = JobSpec.model_validate(json.loads(text))
+        return spec, identity_of(spec), ""
     try:
         spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
         return spec, identity_of(spec), ""

@@ -26,6 +26,8 @@ FLEETING = (
 )
 """Fields that change all the time: alone they are written every `progress_seconds`."""
 WARNINGS = (State.FAILED, State.RETRYING)
+QUIET_SECONDS = 3.0
+"""How long the steps of a beginning attempt are not worth a write of their own."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def write_down(
     """Return one status write where something is worth it, and an event where the standing changed."""
     before = job.status
     after = _status(job, verdict, lives, spent, run, now)
-    if not _worth_writing(before, after, config, now):
+    if not _worth_writing(before, after, config, now) or _passes_soon(before, verdict, now):
         return []
     doing: list[Action] = [WriteStatus(after)]
     changed = (before.state, before.reason) != (after.state, after.reason)
@@ -77,6 +79,12 @@ def write_down(
     return doing
 
 
+def _passes_soon(before: FineTuneStatus, verdict: Verdict, now: float) -> bool:
+    """Whether this is a step of every beginning, just after the one before: one write for several of them."""
+    beginning = verdict.quiet and before.state is State.PENDING and before.attempt > 0
+    return beginning and not due(before, QUIET_SECONDS, now)
+
+
 def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config, now: float) -> bool:
     if before.observed_generation is None:
         return True
@@ -86,8 +94,12 @@ def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config
     if [life.ended for life in before.attempts] != [life.ended for life in after.attempts]:
         return True
     moving = before.model_dump(exclude={"updated"}) != after.model_dump(exclude={"updated"})
-    since = now - (before.updated or 0.0)  # negative where the clock was set back
-    return moving and not 0 <= since < config.progress_seconds
+    return moving and due(before, config.progress_seconds, now)
+
+
+def due(before: FineTuneStatus, seconds: float, now: float) -> bool:
+    """Return whether a status was written so many seconds ago, or its time is ahead: a clock was set back."""
+    return not 0 <= now - (before.updated or 0.0) < seconds
 
 
 def _status(

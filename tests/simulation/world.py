@@ -171,7 +171,7 @@ class World:
                 self.concern(action.seconds)
 
     def _create(self, seen: Observed, action: CreateJob) -> None:
-        """Make a Job, after a look at what the API server has, as the controller does it."""
+        """Make a Job as the controller does it: all but the first after a look at the API server."""
         terms = action.terms
         name = job_name("emotions", RUN_ID, terms.attempt)
         pods = self.cluster.pods.values()
@@ -179,7 +179,8 @@ class World:
         live = any(each.alive or each.silent for each in pods)
         jobs = self.cluster.jobs.values()
         under_way = any(not each.finished and not each.deleted and each.name not in ended for each in jobs)
-        if live or under_way or name in self.cluster.jobs or seen.job.uid != f"u-{self.uid}":
+        found = seen.job.status.attempt and (live or under_way)
+        if found or name in self.cluster.jobs or seen.job.uid != f"u-{self.uid}":
             self.concern(1.0)
             return
         self.laws.begins(action)

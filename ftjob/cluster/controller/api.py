@@ -2,21 +2,30 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from kubernetes import client
+from urllib3 import Timeout
 
 from ftjob.cluster.actions import RecordEvent
 from ftjob.cluster.controller.metrics import API_REQUESTS
-from ftjob.cluster.names import API_VERSION, FIELD_MANAGER, GROUP, KIND, LABEL_JOB, PLURAL, VERSION
+from ftjob.cluster.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_JOB, PLURAL
 from ftjob.cluster.objects import FineTune, Object
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import render_time
 
-TIMEOUT = (5, 30)
+TIMEOUT = Timeout(connect=5, read=30)
 """Seconds to connect, and between two bytes of an answer."""
-CONFLICT, NOT_FOUND = 409, 404
+CONFLICT, NOT_FOUND, REFUSED = 409, 404, 400
+STATUS = f"{PLURAL}/status"
+METHODS = {"list": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
+PATHS = {
+    "jobs": "/apis/batch/v1/namespaces/{}/jobs",
+    "pods": "/api/v1/namespaces/{}/pods",
+    "events": "/api/v1/namespaces/{}/events",
+    STATUS: f"/apis/{API_VERSION}/namespaces/{{}}/{PLURAL}",
+}
 
 
 class ConflictError(Exception):
@@ -24,45 +33,48 @@ class ConflictError(Exception):
 
 
 class Api:
-    """Requests to the API server. What is gone need not be deleted; other errors are the client's."""
+    """Requests to the API server. What is gone need not be deleted; other errors are the client's.
+
+    The client's methods check and copy what they are given for longer than the server takes; so we have from
+    the client where the server is, who we are, and the connections.
+    """
 
     def __init__(self) -> None:
-        self.core, self.batch = client.CoreV1Api(), client.BatchV1Api()
-        self.custom = client.CustomObjectsApi()
+        one = client.ApiClient()
+        self._settings, self._connections = one.configuration, one.rest_client.pool_manager
 
     def jobs_and_pods(self, job: FineTune) -> tuple[list[Object], list[Object]]:
         """Return the Jobs and pods of a FineTuneJob as they are at this moment."""
-        chosen = {"label_selector": f"{LABEL_JOB}={job.name}"}
-        jobs = self._ask("list", "jobs", self.batch.list_namespaced_job, job.namespace, **chosen)
-        pods = self._ask("list", "pods", self.core.list_namespaced_pod, job.namespace, **chosen)
+        chosen = urlencode({"labelSelector": f"{LABEL_JOB}={job.name}"})
+        jobs = self._ask("list", "jobs", job.namespace, f"?{chosen}")
+        pods = self._ask("list", "pods", job.namespace, f"?{chosen}")
         return jobs["items"], pods["items"]
 
-    def create_job(self, namespace: str, manifest: dict[str, Any]) -> None:
-        """Create a Job. Raises ConflictError where its name is taken."""
-        self._ask("create", "jobs", self.batch.create_namespaced_job, namespace, manifest)
+    def create_job(self, namespace: str, manifest: Object) -> Object:
+        """Create a Job; return it. Raises ConflictError where its name is taken."""
+        made: Object = self._ask("create", "jobs", namespace, body=manifest)
+        return made
 
     def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job after its pods, each of which gets its grace period."""
-        options = {"propagationPolicy": "Foreground"}
-        self._ask("delete", "jobs", self.batch.delete_namespaced_job, name, namespace, body=options)
+        self._ask("delete", "jobs", namespace, f"/{name}", body={"propagationPolicy": "Foreground"})
 
     def kill_pod(self, namespace: str, name: str) -> None:
         """Remove a pod at once."""
-        options = {"gracePeriodSeconds": 0}
-        self._ask("delete", "pods", self.core.delete_namespaced_pod, name, namespace, body=options)
+        self._ask("delete", "pods", namespace, f"/{name}", body={"gracePeriodSeconds": 0})
 
     def write_status(self, item: Object, status: FineTuneStatus) -> Object:
         """Write a FineTuneJob's status; return the object. Raises ConflictError where it was changed."""
+        metadata = item["metadata"]
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": {key: item["metadata"][key] for key in ("name", "namespace", "resourceVersion")},
+            "metadata": {key: metadata[key] for key in ("name", "namespace", "resourceVersion")},
             "spec": item["spec"],
             "status": status.to_json(),
         }
-        where = (GROUP, VERSION, item["metadata"]["namespace"], PLURAL, item["metadata"]["name"])
-        replace = self.custom.replace_namespaced_custom_object_status
-        written: Object = self._ask("update", "finetunejobs/status", replace, *where, body)
+        below = f"/{metadata['name']}/status"
+        written: Object = self._ask("update", STATUS, metadata["namespace"], below, body=body)
         return written
 
     def record_event(self, job: FineTune, action: RecordEvent, now: float) -> None:
@@ -84,23 +96,34 @@ class Api:
             "lastTimestamp": render_time(now),
             "count": 1,
         }
-        self._ask("create", "events", self.core.create_namespaced_event, job.namespace, body)
+        self._ask("create", "events", job.namespace, body=body)
 
-    def last_warning(self, namespace: str, kind: str, name: str) -> str:
-        """Return the message of the newest warning about a Job or pod; empty where there is none."""
-        chosen = {"field_selector": f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"}
-        found = self._ask("list", "events", self.core.list_namespaced_event, namespace, **chosen)["items"]
-        newest = max(found, key=lambda each: each.get("lastTimestamp") or "", default=None)
-        return str(newest.get("message", "")) if newest else ""
+    def warnings(self, namespace: str) -> list[Object]:
+        """Return every warning of a namespace; whatever is asked for, a server looks at all its Events."""
+        chosen = urlencode({"fieldSelector": "type=Warning"})
+        found: list[Object] = self._ask("list", "events", namespace, f"?{chosen}")["items"]
+        return found
 
-    def _ask(self, verb: str, resource: str, call: Callable[..., Any], *words: Any, **options: Any) -> Any:
+    def _ask(
+        self, verb: str, resource: str, namespace: str, below: str = "", body: Object | None = None
+    ) -> Any:
         API_REQUESTS.labels(verb, resource).inc()
-        try:
-            answer = call(*words, **options, _preload_content=False, _request_timeout=TIMEOUT)
-        except client.ApiException as error:
-            if error.status == CONFLICT:
-                raise ConflictError(resource) from None
-            if error.status == NOT_FOUND and verb == "delete":
-                return {}
-            raise
+        answer = self._connections.request(
+            METHODS[verb],
+            f"{self._settings.host}{PATHS[resource].format(namespace)}{below}",
+            body=None if body is None else json.dumps(body),
+            headers={"Content-Type": "application/json", **self._credentials()},
+            timeout=TIMEOUT,
+        )
+        if answer.status == CONFLICT:
+            raise ConflictError(resource)
+        if answer.status == NOT_FOUND and verb == "delete":
+            return {}
+        if answer.status >= REFUSED:
+            said = answer.data.decode(errors="replace")
+            raise client.ApiException(status=answer.status, reason=answer.reason, body=said)
         return json.loads(answer.data)
+
+    def _credentials(self) -> dict[str, str]:
+        """Return the header that says who we are; a token that ran out is read anew by the client."""
+        return {each["key"]: each["value"] for each in self._settings.auth_settings().values()}

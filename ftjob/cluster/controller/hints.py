@@ -1,14 +1,18 @@
 """What Events say of Jobs and pods that do not start; asked only where nothing else tells."""
 
 import threading
+from collections.abc import Iterable
 
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.objects import AttemptJob, Pod
+from ftjob.cluster.objects import AttemptJob, Object, Pod
 
 PATIENCE_SECONDS = 4.0
 """How long a Job may take to make its pod, and a kubelet to start it, before anybody asks why."""
-EVERY_SECONDS = 10.0
+EVERY_SECONDS = 3.0
+"""Between two lists of a namespace's warnings, however many of its objects wait."""
+About = tuple[str, str]
+"""Kind and name of what an Event is about."""
 
 
 class Hints:
@@ -17,30 +21,31 @@ class Hints:
     def __init__(self, api: Api, clock: Clock) -> None:
         self._api, self._clock = api, clock
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, str, str]] = {}
+        self._asked: dict[str, float] = {}
+        self._said: dict[str, dict[About, str]] = {}
 
     def get(self, key: str, jobs: list[AttemptJob], pods: list[Pod]) -> dict[str, str]:
         """Return the newest warning by the name of the Job or pod that waits, where there is one."""
         stuck = self._stuck(jobs, pods)
         if stuck is None:
-            self.forget(key)
             return {}
-        kind, name = stuck
+        said = self._warnings(key.partition("/")[0]).get(stuck)
+        return {stuck[1]: said} if said else {}
+
+    def _warnings(self, namespace: str) -> dict[About, str]:
+        """Return a namespace's warnings; while somebody asks for them, those from before."""
         now = self._clock.now()
         with self._lock:
-            asked, about, said = self._known.get(key, (0.0, "", ""))
-        if about != name or now - asked > EVERY_SECONDS:
-            said = self._api.last_warning(key.partition("/")[0], kind, name)
-            with self._lock:
-                self._known[key] = (now, name, said)
-        return {name: said} if said else {}
-
-    def forget(self, key: str) -> None:
-        """Remember nothing of an object that waits no longer."""
+            before = self._said.get(namespace, {})
+            if now - self._asked.get(namespace, float("-inf")) < EVERY_SECONDS:
+                return before
+            self._asked[namespace] = now
+        said = newest(self._api.warnings(namespace))
         with self._lock:
-            self._known.pop(key, None)
+            self._said[namespace] = said
+        return said
 
-    def _stuck(self, jobs: list[AttemptJob], pods: list[Pod]) -> tuple[str, str] | None:
+    def _stuck(self, jobs: list[AttemptJob], pods: list[Pod]) -> About | None:
         """Return the Job without a pod, or the pod without a running container, that took too long."""
         before = self._clock.now() - PATIENCE_SECONDS
         have = {pod.job for pod in pods}
@@ -52,3 +57,10 @@ class Hints:
             if waits and pod.created < before:
                 return "Pod", pod.name
         return None
+
+
+def newest(events: Iterable[Object]) -> dict[About, str]:
+    """Return the message of the newest Event about each object."""
+    in_order = sorted(events, key=lambda each: each.get("lastTimestamp") or "")
+    about = ((each.get("involvedObject") or {}, str(each.get("message", ""))) for each in in_order)
+    return {(of.get("kind", ""), of.get("name", "")): message for of, message in about}

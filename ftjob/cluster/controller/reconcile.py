@@ -18,6 +18,7 @@ from ftjob.cluster.case import Observed, Trouble
 from ftjob.cluster.config import Config
 from ftjob.cluster.controller.api import Api, ConflictError
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.logs import log
@@ -31,8 +32,10 @@ from ftjob.cluster.decide import decide
 from ftjob.cluster.enlist import enlist
 from ftjob.cluster.figures import annotated
 from ftjob.cluster.manifests import attempt_job
+from ftjob.cluster.names import State
 from ftjob.cluster.objects import AttemptJob, FineTune, Object, Pod, read_fine_tune, read_job, read_pod
 from ftjob.cluster.request import identity_of_object
+from ftjob.cluster.verdict import due
 from ftjob.errors import FtjobError
 
 ENOUGH = float("-inf")
@@ -49,6 +52,7 @@ class Reconciler:
     runs: RunReader
     planner: Planner
     hints: Hints
+    events: Events
     clock: Clock
     config: Config
     profiles: Profiles
@@ -62,7 +66,7 @@ class Reconciler:
         """Look at one object. Raises what the client raises; the object is then to be looked at again."""
         item = self.view.item(key)
         if item is None:
-            for memory in (self.runs, self.planner, self.hints):
+            for memory in (self.runs, self.planner):
                 memory.forget(key)
             self._failed.pop(key, None)
             self._noticed.pop(key, None)
@@ -90,6 +94,8 @@ class Reconciler:
         jobs, pods = self.view.jobs(key), self.view.pods(key)
         planned = annotated(job.annotations) or self.planner.get(key, identity_of_object(job))
         folder = job.status.folder if job.status.identity else _folder(job, planned)
+        if job.status.state is State.SUCCEEDED and not unaccounted_ends(job, pods):
+            folder = None  # nothing that it could say would change anything
         reading = self._reading(key, job, pods, folder)
         if reading is None and folder is not None:
             return None
@@ -108,15 +114,15 @@ class Reconciler:
         )
 
     def _reading(self, key: str, job: FineTune, pods: list[Pod], folder: str | None) -> Reading | None:
-        """Return what the run's folder says: lately while a worker runs, and surely after one ended."""
+        """Return what the run's folder says: when it is due to be told, and surely after a worker ended."""
         if folder is None:
             return None
         now = self.clock.now()
         noticed = self._noticed.get(key, {})
         self._noticed[key] = {pod: noticed.get(pod, now) for pod in unaccounted_ends(job, pods)}
         must = max(self._noticed[key].values(), default=ENOUGH)
-        moving = any(pod.running for pod in pods) or not job.status.identity
-        wanted = now - self.config.poll_seconds if moving else ENOUGH
+        running = any(pod.running for pod in pods) and due(job.status, self.config.progress_seconds, now)
+        wanted = now - self.config.poll_seconds if running or not job.status.identity else ENOUGH
         reading = self.runs.get(key, folder, max(must, wanted))
         return reading if reading and reading.asked >= must else None
 
@@ -127,7 +133,7 @@ class Reconciler:
             case WriteStatus():
                 return self._write(key, item, job, action)
             case RecordEvent():
-                self.api.record_event(job, action, self.clock.now())
+                self.events.record(job, action)
                 log(action.message, job=key, reason=action.reason)
             case MakePlan():
                 self.planner.plan(key, action.request, context_of(self.view, job.namespace))
@@ -177,14 +183,18 @@ class Reconciler:
         return True
 
     def _create(self, key: str, job: FineTune, action: CreateJob) -> None:
-        """Begin an attempt, unless the API server knows of one under way that we have not heard of."""
-        if self._under_way(job):
+        """Begin an attempt, unless the API server knows of one under way that we have not heard of.
+
+        Before the first there can be none: the status tells of an attempt before it is begun, and that write
+        was refused had our picture of the object been old.
+        """
+        if job.status.attempt and self._under_way(job):
             self.queue.add_after(key, 1.0)
             return
         manifest = attempt_job(job, action.request, action.figures, self.config, action.terms)
         name = manifest["metadata"]["name"]
         try:
-            self.api.create_job(job.namespace, manifest)
+            self.view.begun(self.api.create_job(job.namespace, manifest))
         except ConflictError:  # ours, of which we have not heard yet; or somebody else's
             told = f"a Job {name} is there that is not of this FineTuneJob: delete it"
             self._failed[key] = Trouble("NameTaken", told, passing=True)

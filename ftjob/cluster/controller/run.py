@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -13,13 +14,14 @@ from pathlib import Path
 
 from kubernetes import client
 from kubernetes import config as kube
-from kubernetes.client import ApiException
+from kubernetes.client import ApiException, Configuration
 from kubernetes.config.config_exception import ConfigException
 
 from ftjob.cluster.config import Config, load_config
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.election import LEASE, Election
+from ftjob.cluster.controller.events import TELLERS, Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.logs import log
@@ -33,10 +35,14 @@ from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
 
-LOOKERS = 8
+LOOKERS = 16
 RETRY_SECONDS = 2.0
 """Before an object is looked at again over which the API server failed."""
 STUCK_SECONDS = 120.0
+REMIND_SECONDS = 600.0
+"""Between two looks at an object that goes on and of which nothing is heard."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter: an API server closes watches that do not keep up."""
 LOST = 1
 """The exit code of a controller that lost its Lease: it must be started anew."""
 
@@ -56,6 +62,7 @@ class ControllerOptions:
 def run_controller(options: ControllerOptions) -> int:
     """Be a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
     config, clock = load_config(options.config), Clock()
+    sys.setswitchinterval(SWITCH_SECONDS)
     load_cluster()
     logging.getLogger("kubernetes.informer.informer").setLevel(logging.CRITICAL)  # its errors are counted
     stopped = threading.Event()
@@ -90,6 +97,7 @@ class Controller:
             runs=RunReader(self.queue.add, clock),
             planner=Planner(self.queue.add),
             hints=Hints(api, clock),
+            events=Events(api, clock),
             clock=clock,
             config=config,
             profiles=Profiles(),
@@ -110,12 +118,19 @@ class Controller:
             thread = threading.Thread(target=self._look, name=f"look-{number}", daemon=True)
             self._lookers.append(thread)
             thread.start()
+        threading.Thread(target=self._remind, name="remind", daemon=True).start()
+
+    def _remind(self) -> None:
+        while True:
+            time.sleep(REMIND_SECONDS)
+            self.view.remind()
 
     def stop(self) -> None:
         """Finish the looks that are under way."""
         self.queue.close()
         for thread in self._lookers:
             thread.join(timeout=10)
+        self.reconciler.events.close()
 
     def _look(self) -> None:
         while (taken := self.queue.get()) is not None:
@@ -168,6 +183,9 @@ def load_cluster() -> None:
             kube.load_kube_config()
     except ConfigException as error:
         raise BadSpecError(f"controller: no cluster is known ({error}): set KUBECONFIG") from None
+    settings = Configuration.get_default_copy()
+    settings.connection_pool_maxsize = LOOKERS + TELLERS
+    Configuration.set_default(settings)
 
 
 def lost() -> None:

@@ -23,6 +23,8 @@ from ftjob.cluster.objects import (
 )
 
 T = TypeVar("T")
+EXPECTED_SECONDS = 10.0
+"""A Job that was created is taken to be there for that long, or until it is heard of."""
 REMEMBERED_SECONDS = 120.0
 """A pod that ended and was deleted at once is shown for that long, so that its end is accounted."""
 
@@ -36,6 +38,7 @@ class View:
         self._items: dict[str, Object] = {}
         self._jobs: dict[str, dict[str, AttemptJob]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
+        self._expected: dict[str, dict[str, tuple[float, AttemptJob]]] = defaultdict(dict)
         self._gone: dict[str, dict[str, tuple[float, Pod]]] = defaultdict(dict)
         self._budgets: dict[str, Mapping[str, str]] = {}
         self._sources = _sources(namespace)
@@ -82,8 +85,13 @@ class View:
         return [key for _, key in sorted(waits)]
 
     def jobs(self, key: str) -> list[AttemptJob]:
+        """Return the Jobs of a FineTuneJob, those begun a moment ago among them."""
         with self._lock:
-            return list(self._jobs[key].values()) if key in self._jobs else []
+            now = self._clock.now()
+            expected = {
+                name: job for name, (until, job) in self._expected.get(key, {}).items() if until > now
+            }
+            return list({**expected, **self._jobs.get(key, {})}.values())
 
     def pods(self, key: str) -> list[Pod]:
         """Return the pods of a FineTuneJob, those that ended and went a moment ago among them."""
@@ -96,22 +104,40 @@ class View:
         """Take over what a write returned, so that the next look does not see the time before it."""
         with self._lock:
             key = _key(item)
+            item["metadata"].pop("managedFields", None)
             if key in self._items:
                 self._items[key] = item
 
+    def begun(self, item: Object) -> None:
+        """Take over a Job that was just created, so that it is not begun again before it is heard of."""
+        key, job = owner_of(item), read_job(item)
+        if key:
+            with self._lock:
+                self._expected[key][job.name] = (self._clock.now() + EXPECTED_SECONDS, job)
+
+    def remind(self) -> None:
+        """Have everything looked at that has not ended: a safeguard, should ever a change be missed."""
+        with self._lock:
+            keys = [key for key, item in self._items.items() if not _ended(item)]
+        for key in keys:
+            self._concern(key)
+
     def _changed(self, item: Object) -> None:
         key = _key(item)
+        item["metadata"].pop("managedFields", None)
         with self._lock:
             known = self._items.get(key)
             if known is None or _version(known) <= _version(item) or _uid(known) != _uid(item):
                 self._items[key] = item
-        self._concern(key)
+        if known is None or _version(known) != _version(item):  # else it is our own write, or a new list
+            self._concern(key)
 
     def _deleted(self, item: Object) -> None:
         key = _key(item)
         with self._lock:
             self._items.pop(key, None)
             self._gone.pop(key, None)
+            self._expected.pop(key, None)
         self._concern(key)
 
     def _budget_changed(self, item: Object) -> None:
@@ -130,10 +156,16 @@ class View:
                 self._concern(key)
 
     def _job_changed(self, item: Object) -> None:
+        self._expect_no_more(item)
         self._keep(self._jobs, item, read_job(item))
 
     def _job_gone(self, item: Object) -> None:
+        self._expect_no_more(item)
         self._drop(self._jobs, item)
+
+    def _expect_no_more(self, item: Object) -> None:
+        with self._lock:
+            self._expected.get(owner_of(item) or "", {}).pop(item["metadata"]["name"], None)
 
     def _pod_changed(self, item: Object) -> None:
         self._keep(self._pods, item, read_pod(item))
@@ -146,11 +178,13 @@ class View:
         self._drop(self._pods, item)
 
     def _keep(self, index: dict[str, dict[str, T]], item: Object, value: T) -> None:
-        key = owner_of(item)
+        key, name = owner_of(item), item["metadata"]["name"]
         if key:
             with self._lock:
-                index[key][item["metadata"]["name"]] = value
-            self._concern(key)
+                news = index[key].get(name) != value
+                index[key][name] = value
+            if news:
+                self._concern(key)
 
     def _drop(self, index: dict[str, dict[str, T]], item: Object) -> None:
         key = owner_of(item)
@@ -195,6 +229,10 @@ def _key(item: Object) -> str:
 
 def _version(item: Object) -> int:
     return int(item["metadata"]["resourceVersion"])
+
+
+def _ended(item: Object) -> bool:
+    return "completionTime" in (item.get("status") or {})
 
 
 def _uid(item: Object) -> str:

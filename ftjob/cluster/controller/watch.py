@@ -30,10 +30,11 @@ class Source:
         self.heard = threading.Event()
         """Set when everything was listed once and every handler was told."""
 
-    def __call__(self, **options: Any) -> Any:
+    def __call__(self, **options: Any) -> object:
         """List all, or watch.
 
-        :return: object
+        The client asks for the type that is returned here. With one it makes plain values of events and
+        remembers the version of each; without, it would begin anew after every connection.
         """
         self._pause()
         try:

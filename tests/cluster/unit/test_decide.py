@@ -378,3 +378,12 @@ def test_an_object_being_deleted_is_left_to_the_garbage_collector() -> None:
     from dataclasses import replace
 
     assert decide(seen(replace(fine_tune(), deleted=True)), NOW) == []
+
+
+def test_the_first_steps_of_an_attempt_are_written_together() -> None:
+    """A Job about to make its pod is worth no write just after the one that said it begins; later it is."""
+    status = written(decide(seen(), NOW)).to_json()
+    waiting = seen(fine_tune(status=status), [job_object(created=NOW)])
+
+    assert kinds(decide(waiting, NOW + 1)) == []
+    assert written(decide(waiting, NOW + 5)).message == "the Job is about to make its pod"

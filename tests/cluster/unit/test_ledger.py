@@ -13,6 +13,7 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.controller import reconcile
 from ftjob.cluster.controller.api import ConflictError
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.profiles import Profiles
@@ -23,6 +24,7 @@ from ftjob.cluster.controller.view import View
 from ftjob.cluster.figures import annotation_of
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
 from ftjob.cluster.status import FineTuneStatus
+from ftjob.cluster.times import render_time
 from tests.cluster.unit.builders import FIGURES, spec
 
 JOBS, EACH = 24, 4.0
@@ -48,8 +50,12 @@ class Server:
     def jobs_and_pods(self, _: Any) -> tuple[list[Any], list[Any]]:
         return [], []
 
-    def create_job(self, _: str, manifest: dict[str, Any]) -> None:
+    def create_job(self, _: str, manifest: dict[str, Any]) -> dict[str, Any]:
         self.created.add(manifest["metadata"]["name"])
+        return {
+            **manifest,
+            "metadata": {**manifest["metadata"], "creationTimestamp": render_time(time.time())},
+        }
 
     def record_event(self, *_: Any) -> None:
         pass
@@ -106,6 +112,7 @@ def looker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reconciler]:
         runs=folders,
         planner=Planner(queue.add),
         hints=Hints(api, clock),
+        events=Events(api, clock),
         clock=clock,
         config=Config(),
         profiles=Profiles(),

@@ -1,0 +1,85 @@
+"""The controller's picture: what it is told, what it did itself, and whom that concerns."""
+
+from typing import Any
+
+import pytest
+
+from ftjob.cluster.controller import view
+from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.view import View
+from tests.cluster.unit.builders import job_object, pod_object
+
+KEY = "team/emotions"
+
+
+@pytest.fixture
+def concerned() -> list[str]:
+    """The objects that are to be looked at."""
+    return []
+
+
+@pytest.fixture
+def seen(concerned: list[str]) -> View:
+    """A picture that has heard of one FineTuneJob."""
+    made = View(concerned.append, Clock())
+    made._changed(item(1))
+    concerned.clear()
+    return made
+
+
+def item(version: int, **status: Any) -> dict[str, Any]:
+    metadata = {"name": "emotions", "namespace": "team", "uid": "u-1", "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {}, "status": status}
+
+
+def test_our_own_write_is_no_news(seen: View, concerned: list[str]) -> None:
+    """It is seen at once, and its echo concerns nobody; what others write does."""
+    seen.written(item(2))
+    assert seen.item(KEY) == item(2)
+    seen._changed(item(2))
+    assert concerned == []
+    seen._changed(item(3))
+
+    assert concerned == [KEY]
+
+
+def test_a_job_that_was_begun_is_there_before_it_is_heard_of(
+    seen: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a while: one that was deleted before it was heard of is not waited for longer."""
+    seen.begun(job_object())
+    assert [job.attempt for job in seen.jobs(KEY)] == [1]
+    monkeypatch.setattr(view, "EXPECTED_SECONDS", -1.0)
+    seen.begun(job_object())
+
+    assert seen.jobs(KEY) == []
+
+
+def test_a_job_that_is_gone_is_not_expected_any_more(seen: View) -> None:
+    """However lately it was begun."""
+    seen.begun(job_object())
+    seen._job_changed(job_object())
+    seen._job_gone(job_object())
+
+    assert seen.jobs(KEY) == []
+
+
+def test_changes_that_say_nothing_to_us_concern_nobody(seen: View, concerned: list[str]) -> None:
+    """A pod has many conditions that the controller does not read."""
+    seen._pod_changed(pod_object())
+    seen._pod_changed(pod_object(conditions=[{"type": "Initialized", "status": "True"}]))
+    assert concerned == [KEY]
+    seen._pod_changed(pod_object(deleted=1_800_000_000.0))
+
+    assert concerned == [KEY, KEY]
+
+
+def test_what_goes_on_is_reminded_of_and_what_ended_is_not(seen: View, concerned: list[str]) -> None:
+    """Should ever a change be missed."""
+    seen.remind()
+    assert concerned == [KEY]
+    seen._changed(item(4, completionTime="2026-11-22T10:00:00Z"))
+    concerned.clear()
+    seen.remind()
+
+    assert concerned == []
