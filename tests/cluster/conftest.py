@@ -7,6 +7,7 @@ and say so.
 
 import fcntl
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,13 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import AnyCluster, Cluster
 from tests.cluster.bed.gpus import RESOURCE
 from tests.cluster.bed.images import Image, build_image, open_store
 from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.session import attach
 from tests.cluster.controllers import Controllers
+from tests.cluster.controllers import installed as installed_in
 from tests.cluster.installation import NODES, User, fill, install, manifests
+from tests.cluster.standin import write_archive
 from tests.cluster.store import store_in
 from tests.conftest import MACHINE_CACHE
 from tests.storage.servers import Server
@@ -119,6 +123,30 @@ def user(installed: tuple[Controllers, Server], tmp_path: Path, cache: Path) -> 
     (tmp_path / "nodes.yaml").write_text(NODES, encoding="utf-8")
     there("data", "build", "s3://pictures", "s3://data/shades", "--size=32")
     return there
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-in's image."""
+    busybox = ensure_tools() / "root" / "bin" / "busybox"
+    return write_archive(busybox, tmp_path_factory.mktemp("image") / "stand-in.tar")
+
+
+@pytest.fixture(scope="session")
+def with_image(bed: Cluster, archive: Path) -> Cluster:
+    """The cluster that all share, with the stand-in's image on its node."""
+    bed.load_image(archive)
+    return bed
+
+
+@pytest.fixture
+def controllers(
+    with_image: Cluster, namespace: str, swift_server_here: Server, tmp_path: Path
+) -> Iterator[Controllers]:
+    """A namespace with everything installed, and no controller yet."""
+    made = installed_in(with_image, namespace, swift_server_here, tmp_path)
+    yield made
+    made.end(signal.SIGKILL)
 
 
 @pytest.fixture

@@ -45,12 +45,13 @@ class Controllers:
     environment: dict[str, str]
     folder: Path
     port: int = 0
+    settings: Manifest = field(default_factory=lambda: dict(SETTINGS))
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start one more."""
         settings = self.folder / "settings.yaml"
-        settings.write_text(yaml.safe_dump(SETTINGS))
+        settings.write_text(yaml.safe_dump(self.settings))
         words = ["controller", f"--config={settings}", f"--port={self.port}", "--address=127.0.0.1"]
         where = [f"--namespace={self.namespace}", f"--lease-namespace={self.namespace}"]
         with (self.folder / "log").open("ab") as log:

@@ -1,19 +1,15 @@
 """The controller on a real cluster, with the rights k8s/ gives it: whole lives, faults, its own death."""
 
-import random
 import signal
 import socket
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.controllers import (
     RUN_ID,
@@ -24,34 +20,7 @@ from tests.cluster.controllers import (
     reasons,
 )
 from tests.cluster.pods import a_job, a_pod
-from tests.cluster.standin import write_archive
 from tests.storage.servers import Server
-
-KILLS = 12
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stand-in's image."""
-    busybox = ensure_tools() / "root" / "bin" / "busybox"
-    return write_archive(busybox, tmp_path_factory.mktemp("image") / "stand-in.tar")
-
-
-@pytest.fixture(scope="session")
-def with_image(bed: Cluster, archive: Path) -> Cluster:
-    """The cluster that all share, with the stand-in's image on its node."""
-    bed.load_image(archive)
-    return bed
-
-
-@pytest.fixture
-def controllers(
-    with_image: Cluster, namespace: str, swift_server_here: Server, tmp_path: Path
-) -> Iterator[Controllers]:
-    """A namespace with everything installed, and no controller yet."""
-    made = installed(with_image, namespace, swift_server_here, tmp_path)
-    yield made
-    made.end(signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -323,52 +292,6 @@ def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers
     assert "usd-per-day is 'one'" in told["message"]
     assert f"${first['usd']:.2f} is spent today" in waiting["message"]
     assert 0.1 <= second["attempts"][0]["usd"] < 1
-
-
-class PodWatch(threading.Thread):
-    """Looks all the time how many workers of each job are alive."""
-
-    def __init__(self, controllers: Controllers) -> None:
-        super().__init__(daemon=True)
-        self.controllers, self.most, self.over = controllers, 0, threading.Event()
-
-    def run(self) -> None:
-        while not self.over.is_set():
-            counts: dict[str, int] = {}
-            for pod in self.controllers.cluster.get("pods", namespace=self.controllers.namespace)["items"]:
-                states = pod["status"].get("containerStatuses") or [{"state": {}}]
-                if "running" in states[0]["state"]:
-                    job = pod["metadata"]["labels"]["ftjob.dev/job"]
-                    counts[job] = counts.get(job, 0) + 1
-            self.most = max([self.most, *counts.values()])
-            time.sleep(0.2)
-
-
-def test_a_controller_that_is_killed_at_any_moment_is_continued(controllers: Controllers) -> None:
-    """SIGKILL at random moments of lives with several attempts: one worker at a time, and the right ends."""
-    rng = random.Random(7)
-    names = ["kill-a10-b0-s4", "kill-a6-b0-s3", "kill-a0-b0-s8", "kill-a7-b0-s2"]
-    watch = PodWatch(controllers)
-    watch.start()
-    controllers.start()
-    for number in range(KILLS):
-        if number < len(names):
-            controllers.submit(names[number])
-        time.sleep(rng.uniform(0.1, 4.0))
-        controllers.end(signal.SIGKILL)
-        controllers.start()
-    ends = [controllers.wait(name, lambda status: "completionTime" in status) for name in names]
-    watch.over.set()
-
-    assert [status["state"] for status in ends] == ["Succeeded", "Succeeded", "Succeeded", "Failed"]
-    assert [reasons(status) for status in ends] == [
-        ["Preempted", "Completed"],
-        ["EngineCrashed", "Completed"],
-        ["Completed"],
-        ["Diverged"],
-    ]
-    assert watch.most == 1
-    assert len(controllers.names("jobs")) == 6
 
 
 def test_metrics_and_probes_are_served(controllers: Controllers) -> None:
