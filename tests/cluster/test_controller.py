@@ -81,8 +81,8 @@ def test_a_run_that_prefers_spot_leaves_it_when_it_is_taken_away_twice(controlle
     name = "spot-a10-b10-s1"
     controller.submit(name, resources={"spot": "prefer"})
     status = controller.wait(name, lambda status: len(status.get("attempts", [])) >= 3)
-    controller.patch(name, {"metadata": {"annotations": {"ftjob.dev/cancel": "now"}}})
     jobs = controller.cluster.get("jobs", namespace=controller.namespace)["items"]
+    controller.patch(name, {"metadata": {"annotations": {"ftjob.dev/cancel": "now"}}})
     labels = {job["metadata"]["name"]: job["metadata"]["labels"] for job in jobs}
 
     assert [life["spot"] for life in status["attempts"][:3]] == [True, True, False]
