@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from urllib3.exceptions import HTTPError
+
 from benchmarks.controller.server import FINE_TUNES, Object, Server
 from ftjob.cluster.names import LABEL_JOB
 from ftjob.cluster.objects import read_pod
@@ -62,10 +64,12 @@ class Story:
             time.sleep(0.05)
 
     def _listen(self, server: Server, path: str, hear: Any) -> None:
-        for _, item in server.watch(path):
-            hear(item)
-            if "told" in self.at:
-                return
+        try:
+            for _, item in server.watch(path):
+                hear(item)
+        except HTTPError:
+            if "told" not in self.at:  # afterwards the cluster goes
+                raise
 
     def _fine_tune(self, item: Object) -> None:
         if item["metadata"]["name"] == self.name:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 import urllib3
+from urllib3.exceptions import HTTPError
 
 from benchmarks.controller.server import FINE_TUNES, Object, Server
 from ftjob.cluster.names import JOB_NAME, LABEL_JOB
@@ -101,10 +102,13 @@ def listen(server: Server, namespace: str, timing: Timing, count: int, everythin
     """Note what is heard, in the background."""
 
     def jobs() -> None:
-        for _, job in server.watch(f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={LABEL_JOB}"):
-            timing.created.setdefault(job["metadata"]["labels"][LABEL_JOB], time.monotonic())
-            if everything.is_set():
-                return
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={LABEL_JOB}"
+        try:
+            for _, job in server.watch(path):
+                timing.created.setdefault(job["metadata"]["labels"][LABEL_JOB], time.monotonic())
+        except HTTPError:
+            if not everything.is_set():  # afterwards the cluster goes
+                raise
 
     def fine_tunes() -> None:
         for _, job in server.watch(f"{FINE_TUNES.format(namespace)}?labelSelector={RUNNING}"):
@@ -132,4 +136,4 @@ def remove(server: Server, namespace: str) -> None:
 
 
 def _is_there(server: Server, path: str) -> Iterable[Object]:
-    return list(server.ask("GET", f"{path}&limit=1")["items"])
+    return list(server.ask("GET", path)["items"])

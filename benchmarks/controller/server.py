@@ -35,7 +35,8 @@ class Server:
     def watch(self, path: str) -> Iterator[tuple[str, Object]]:
         """Yield every change of a collection from now on: ADDED, MODIFIED or DELETED, and the object."""
         joined = "&" if "?" in path else "?"
-        version = self.ask("GET", f"{path}{joined}limit=1")["metadata"]["resourceVersion"]
+        whole = path.partition("?")[0]  # with a selector, an old server goes through all objects one by one
+        version = self.ask("GET", f"{whole}?limit=1")["metadata"]["resourceVersion"]
         while True:  # the server closes a watch that does not keep up
             asked = f"{self._host}{path}{joined}watch=1&resourceVersion={version}"
             with self._pool.request("GET", asked, preload_content=False, timeout=None) as lines:
