@@ -130,6 +130,7 @@ def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -
         "serviceAccountName": worker.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        "shareProcessNamespace": True,  # a first process would not hear SIGTERM before it asks to
         "terminationGracePeriodSeconds": grace_seconds(figures, config, spot=terms.spot),
         "securityContext": {
             "runAsNonRoot": True,
