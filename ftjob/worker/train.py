@@ -95,6 +95,8 @@ class Training:
                     refuse_divergence(steps, self.plan.spec.solver.base_lr)
                 if self.must_end():
                     self.engine.halt()
+        except DivergedError as error:
+            raise DivergedError(f"{error}; {self.saved(DivergedError.reason)}") from error
         except EngineError as error:
             if self.watch.hung:
                 minutes = self.plan.spec.guards.idle_minutes
@@ -157,13 +159,20 @@ class Training:
         """Make a snapshot of what a guard ends, note what that saves, and return both in words."""
         if self.last_snapshot != self.engine.iteration:
             self.snapshot()
+        return self.saved(reason)
+
+    def saved(self, reason: str) -> str:
+        """Note what an end now saves, and return in words what is kept and what is saved."""
+        kept = (
+            f"iteration {self.last_snapshot} is kept" if self.last_snapshot > 0 else "no snapshot was due yet"
+        )
         left = self.eta_seconds()
         if not math.isfinite(left):
-            return f"iteration {self.engine.iteration} is kept"
+            return kept
         self.recorder.saved_by(reason, left)
         usd = self.recorder.account.cost(left)
         money = f" ({dollars(usd)})" if usd else ""
-        return f"iteration {self.engine.iteration} is kept, about {duration(left)}{money} are saved"
+        return f"{kept}, about {duration(left)}{money} are saved"
 
     def final_is_judged(self) -> bool:
         """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""

@@ -37,38 +37,25 @@ def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
     assert row["stages"]["train"]["usd"] > 0.3 * row["usd"]
 
 
-def test_preemptions_with_notice_lose_nothing(user: User) -> None:
-    """Pods deleted as a drain does it: each attempt goes on at the iteration where the last one ended."""
-    user.write("drained", solver={**LONG, "snapshot": INTERVAL}, budget={"usd": 1})
-    user.submit("--yes")
-
-    seen = 0
-    for _ in range(PREEMPTIONS // 2):
-        seen = running(user, "drained", seen + 1)["attempt"]
-        where = f"--namespace={user.namespace}"
-        user.installed.cluster.kubectl("delete", "pod", pod(user, "drained"), where, "--wait=false")
-    *ended, _ = running(user, "drained", seen + 1)["attempts"]
-    user("cancel", "drained", "--now")
-
-    assert len(ended) >= PREEMPTIONS // 2
-    assert {(each["reason"], each["lost_seconds"]) for each in ended} == {("Preempted", 0.0)}
-
-
-def test_preemptions_without_notice_lose_less_than_a_snapshot_interval(user: User) -> None:
-    """Workers killed with SIGKILL, as by a node that is gone: the next goes on from the last snapshot."""
+def test_ten_preemptions_of_one_run(user: User) -> None:
+    """With notice (a drained pod) nothing is trained twice; without (SIGKILL) less than an interval."""
     solver, resources = {**LONG, "snapshot": INTERVAL}, {"max_retries": 9}
-    user.write("killed", solver=solver, budget={"usd": 1}, resources=resources)
+    user.write("taken", solver=solver, budget={"usd": 1}, resources=resources)
     user.submit("--yes")
 
-    seen = 0
-    for _ in range(PREEMPTIONS // 2):
-        before = running(user, "killed", seen + 1, snapshots=True)
-        seen = before["attempt"]
-        kill_worker("killed")
-        after = running(user, "killed", seen + 1)
-        assert after["resumed"]["iteration"] >= before["snapshot"]
-        assert after["resumed"]["iteration"] > before["iteration"] - 2 * INTERVAL
-    user("cancel", "killed", "--now")
+    after: dict[str, Any] = {"attempt": 0}
+    for number in range(PREEMPTIONS):
+        told = number % 2 == 0
+        before = running(user, "taken", after["attempt"] + int(number == 0), snapshots=not told)
+        drain(user, "taken") if told else kill_worker("taken")
+        after = running(user, "taken", before["attempt"] + 1)
+        ended = [each for each in after["attempts"] if each["attempt"] == before["attempt"]]
+        if told:
+            assert {(each["reason"], each["lost_seconds"]) for each in ended} == {("Preempted", 0.0)}
+        else:
+            assert after["resumed"]["iteration"] >= before["snapshot"]
+            assert after["resumed"]["iteration"] > before["iteration"] - 2 * INTERVAL
+    user("cancel", "taken", "--now")
 
 
 def running(user: User, name: str, attempt: int, *, snapshots: bool = False) -> dict[str, Any]:
@@ -86,11 +73,13 @@ def running(user: User, name: str, attempt: int, *, snapshots: bool = False) -> 
     return status
 
 
-def pod(user: User, name: str) -> str:
-    """Return the name of the pod that runs."""
-    listed = user.installed.cluster.get("pods", f"-lftjob.dev/job={name}", namespace=user.namespace)["items"]
-    [alive] = [each for each in listed if each["status"]["phase"] == "Running"]
-    return str(alive["metadata"]["name"])
+def drain(user: User, name: str) -> None:
+    """Delete the pod that runs, as a drain of its node does."""
+    cluster = user.installed.cluster
+    listed = cluster.get("pods", f"-lftjob.dev/job={name}", namespace=user.namespace)["items"]
+    staying = [each for each in listed if "deletionTimestamp" not in each["metadata"]]
+    [alive] = [each["metadata"]["name"] for each in staying if each["status"]["phase"] == "Running"]
+    cluster.kubectl("delete", "pod", alive, f"--namespace={user.namespace}", "--wait=false")
 
 
 def kill_worker(name: str) -> None:
