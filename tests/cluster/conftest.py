@@ -35,7 +35,7 @@ SECONDS = 300
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Count a test's own seconds only: on a new machine the first one waits for a compiler."""
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        if "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
 
 

