@@ -6,7 +6,6 @@ still runs, and for what is gone without anybody having seen it end: it may be w
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
 
 from ftjob.cluster.ends import ASKED, GONE, LOST, how_it_ended
 from ftjob.cluster.names import SPOT, State
@@ -146,9 +145,7 @@ def spent(lives: Iterable[Life], earlier_seconds: float, earlier_usd: float) -> 
 
 def seconds_left(budget: Budget, seconds: float, usd: float, usd_per_hour: float) -> float:
     """Return how long a pod at that price may still run; infinite without a budget, never negative."""
-    by_hours = budget.hours * 3600 - seconds if budget.hours is not None else inf
-    by_usd = (budget.usd - usd) / usd_per_hour * 3600 if budget.usd is not None and usd_per_hour else inf
-    return max(0.0, min(by_hours, by_usd))
+    return max(0.0, budget.seconds(usd_per_hour, seconds, usd))
 
 
 def no_money(budget: Budget, seconds: float, usd: float, least_seconds: float) -> str:

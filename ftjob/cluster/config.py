@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftjob.errors import BadSpecError
+from ftjob.plan.cost import UPLOAD_BYTES_PER_SECOND
 
 
 class _Part(BaseModel):
@@ -53,7 +54,7 @@ class Worker(_Part):
     """What nodes are selected by for runs that must not be taken away."""
     ttl_seconds: int = Field(default=86400, ge=0)
     """How long a finished Job and its pod stay; the log is in the run's folder before."""
-    upload_bytes_per_second: float = Field(default=50e6, gt=0)
+    upload_bytes_per_second: float = Field(default=UPLOAD_BYTES_PER_SECOND, gt=0)
     """Assumed when the grace period is reckoned."""
 
 

@@ -12,6 +12,8 @@ from ftjob.plan.measured import Measurement
 
 SNAPSHOT_BYTES_PER_SECOND = 100e6
 """Assumed for writing to the node's disk; training waits for that, not for the upload."""
+UPLOAD_BYTES_PER_SECOND = 50e6
+"""Assumed for bringing a snapshot to the store, until one was."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class Budget:
     usd: float | None = None
     hours: float | None = None
 
-    def seconds(self, usd_per_hour: float) -> float:
-        """Return how long a node of that price may be held; infinite without a limit."""
-        by_price = self.usd / usd_per_hour * 3600 if self.usd is not None and usd_per_hour else inf
-        return min(by_price, self.hours * 3600 if self.hours is not None else inf)
+    def seconds(self, usd_per_hour: float, spent_seconds: float = 0.0, spent_usd: float = 0.0) -> float:
+        """Return how long a node of that price may be held after what was spent: infinite without a limit,
+        negative where it is overdrawn."""
+        usd, hours = self.usd, self.hours
+        by_price = (usd - spent_usd) / usd_per_hour * 3600 if usd is not None and usd_per_hour else inf
+        return min(by_price, hours * 3600 - spent_seconds if hours is not None else inf)
 
 
 @dataclass(frozen=True)

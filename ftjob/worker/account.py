@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 from ftjob.nodes import ENV_NODES, Node
@@ -51,10 +50,7 @@ class Account:
 
     def left(self, budget: Budget) -> float:
         """Return the seconds that a budget still pays for; infinite without one, negative when overdrawn."""
-        hours, usd = budget.hours, budget.usd
-        by_hours = hours * 3600 - self.seconds if hours is not None else inf
-        by_usd = (usd - self.usd) / self.usd_per_hour * 3600 if usd is not None and self.usd_per_hour else inf
-        return min(by_hours, by_usd)
+        return budget.seconds(self.usd_per_hour, self.seconds, self.usd)
 
 
 def open_account(

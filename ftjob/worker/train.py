@@ -10,7 +10,7 @@ from ftjob.caffelog.progress import SATURATED_LOSS
 from ftjob.engine import Engine, Iteration
 from ftjob.errors import DivergedError, EngineError, GpuIdleError, NotLearningError
 from ftjob.figures import dollars, duration, percent
-from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, Budget
+from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
 from ftjob.worker.evaluate import Evaluation, evaluate
 from ftjob.worker.guards import Score, chance, learns, stale_tests
@@ -24,8 +24,6 @@ END_SECONDS = 10.0
 """What an end takes beyond what can be measured before: golden images, curves, digests."""
 FEWEST_ITERATIONS = 100
 """Before so many updates a share of the run is not taken for a verdict."""
-UPLOAD_BYTES_PER_SECOND = 50e6
-"""Assumed before the first upload."""
 
 
 class Outcome(Enum):
