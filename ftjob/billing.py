@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from ftjob.cluster.spending import of_pods
 from ftjob.clusterrun import ClusterRun, status_of
-from ftjob.cost import Bill, Charge, charges, of_pods, of_status, together
+from ftjob.cost import Bill, Charge, charges, of_status, together
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.run import Run
 from ftjob.status import Status

@@ -12,10 +12,10 @@ from ftjob.cluster.client import Cluster, connect
 from ftjob.cluster.config import Config
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
+from ftjob.cluster.spending import of_pods
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
-from ftjob.cost import of_pods
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
+from ftjob.cluster.spending import of_pods
 from ftjob.cluster.status import FineTuneStatus, Life
-from ftjob.cost import AGAIN, STAGES, Bill, charges, moment, of_pods, of_status, shares, together
+from ftjob.cost import AGAIN, STAGES, Bill, charges, moment, of_status, shares, together
 from ftjob.errors import BadSpecError
 from ftjob.status import Attempt, State, Status
 from ftjob.view.cost import cost_csv, cost_table

@@ -1,0 +1,48 @@
+"""A cluster run's attempts: as its pods are accounted for, and as its workers tell what they did."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ftjob.cluster.status import FineTuneStatus, Life
+from ftjob.cost import EARLIER
+from ftjob.status import Attempt, Status
+
+
+def of_pods(told: FineTuneStatus, status: Status | None) -> list[Attempt]:
+    """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
+    tell what they did in it. `status` is the one in the run's folder, None where there is none."""
+    did = {attempt.attempt: attempt for attempt in (status.attempts if status else ())}
+    last = {life.attempt: life.pod for life in told.attempts}
+    found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in told.attempts]
+    if not told.earlier_seconds:
+        return found
+    before = [each for number, each in did.items() if number <= told.earlier_attempts]
+    stages: dict[str, float] = {}
+    for each in before:
+        for stage, seconds in each.stages.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+    earlier = Attempt(
+        attempt=EARLIER,
+        node=before[0].node if before else "",
+        usd_per_hour=0.0,
+        begun=before[0].begun if before else told.start_time or 0.0,
+        seconds=told.earlier_seconds,
+        usd=told.earlier_usd,
+        stages=stages,
+        lost_seconds=sum(each.lost_seconds for each in before),
+    )
+    return [earlier, *found]
+
+
+def _of_pod(life: Life, did: Mapping[int, Attempt]) -> Attempt:
+    begun = life.scheduled or life.ended or 0.0
+    known = did.get(life.attempt) or Attempt(life.attempt, life.node or "", life.usd_per_hour, begun)
+    return replace(
+        known,
+        node=known.node or life.node or "",
+        usd_per_hour=life.usd_per_hour,
+        begun=begun,
+        seconds=life.seconds,
+        usd=life.usd,
+        reason=life.reason or "",
+    )
