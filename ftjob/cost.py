@@ -57,6 +57,8 @@ class Charge:
     node: str = ""
     usd_per_hour: float | None = None
     """None for several."""
+    spot: bool | None = None
+    """Whether that is a spot instance's price; None for several, and where it was not kept."""
     begun: float | None = None
     reason: str = ""
 
@@ -70,6 +72,7 @@ class Charge:
             "attempt": self.attempt,
             "node": self.node,
             "usd_per_hour": self.usd_per_hour,
+            "spot": self.spot,
             "begun": self.begun,
             "reason": self.reason,
             **self.whole.to_json(),
@@ -132,6 +135,7 @@ def _charge(status: Status, attempt: Attempt, *, first: bool) -> Charge:
         attempt=attempt.attempt,
         node=attempt.node,
         usd_per_hour=attempt.usd_per_hour,
+        spot=attempt.spot,
         begun=attempt.begun,
         reason=attempt.reason,
     )

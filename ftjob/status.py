@@ -76,6 +76,8 @@ class Attempt:
     saved_seconds: dict[str, float] = field(default_factory=dict)
     """What it would have taken more: by the reason of the guard that ended it, or `cache` for inputs that
     were there already."""
+    spot: bool | None = None
+    """Whether the price is a spot instance's; None of attempts from before this was kept."""
 
 
 @dataclass(frozen=True)

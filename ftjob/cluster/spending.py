@@ -41,6 +41,7 @@ def _of_pod(life: Life, did: Mapping[int, Attempt]) -> Attempt:
         known,
         node=known.node or life.node or "",
         usd_per_hour=life.usd_per_hour,
+        spot=life.spot,
         begun=begun,
         seconds=life.seconds,
         usd=life.usd,

@@ -28,6 +28,8 @@ class Account:
     """Seconds since 1970."""
     clock: float
     """What time.monotonic() said, or would have said, at `begun`."""
+    spot: bool = False
+    """Whether the price is a spot instance's."""
 
     @property
     def elapsed(self) -> float:
@@ -64,14 +66,16 @@ def open_account(
     if ENV_SECONDS_BEFORE not in env:
         price = node.usd_per_hour(spot=spec.resources.begins_on_spot)
         spent = (before.seconds, before.usd) if before else (0.0, 0.0)
-        return Account(*spent, price, now, clock)
+        return Account(*spent, price, now, clock, spec.resources.begins_on_spot)
     waited = max(0.0, now - _mounted(env, now))
+    price = float(env[ENV_USD_PER_HOUR])
     return Account(
         seconds_before=float(env[ENV_SECONDS_BEFORE]),
         usd_before=float(env[ENV_USD_BEFORE]),
-        usd_per_hour=float(env[ENV_USD_PER_HOUR]),
+        usd_per_hour=price,
         begun=now - waited,
         clock=clock - waited,
+        spot=spec.resources.begins_on_spot and price == node.price.spot,
     )
 
 

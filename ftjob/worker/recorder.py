@@ -37,7 +37,8 @@ class Recorder:
         self._written = 0.0
         self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEED_WINDOW)
         self._earlier = status.attempts
-        self._attempt = Attempt(status.attempt, node, account.usd_per_hour, account.begun)
+        begun = Attempt(status.attempt, node, account.usd_per_hour, account.begun)
+        self._attempt = dataclasses.replace(begun, spot=account.spot)
         self.stages = {"start": account.elapsed}
         """Seconds of this attempt by what the worker did."""
         self._stage, self._since = "start", account.elapsed
