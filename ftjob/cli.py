@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ftjob import api, cli_cluster, cli_cost, cli_data, cli_plan
+from ftjob import api, cli_cluster, cli_cost, cli_data, cli_plan, cli_report
 from ftjob.errors import BadSpecError, ExitCode
 from ftjob.terminal import (
     Format,
@@ -119,6 +119,7 @@ def status(
 
 
 app.command()(cli_cost.cost)
+app.command()(cli_report.report)
 
 
 @app.command()

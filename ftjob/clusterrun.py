@@ -16,9 +16,12 @@ from ftjob.cluster.spending import of_pods
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
+from ftjob.cost import Bill, charges
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
+from ftjob.report.facts import Facts, read_facts
+from ftjob.report.render import Report
 from ftjob.run import Run
 from ftjob.runs import CLUSTER
 from ftjob.status import State, Status
@@ -107,6 +110,23 @@ class ClusterRun:
     def evaluation(self) -> dict[str, Any]:
         """Return how the bundled snapshot was judged."""
         return self.folder().evaluation()
+
+    def facts(self) -> Facts:
+        """Return all that a report is made from: time and money are the cluster's, the rest is from the run's
+        folder, where there is one. Raises StorageError."""
+        job = self.job()
+        run = Run(job.status.folder) if job.status.folder else None
+        told = run.last_status() if run else None
+        status = status_of(job)
+        rows = charges(status, of_pods(job.status, told))
+        if run is None or told is None:
+            return Facts(status, Bill(tuple(rows)))
+        run.bring_told()
+        return read_facts(run.folder, status, rows)
+
+    def report(self, against: "Run | ClusterRun | None" = None) -> Report:
+        """Return its report as it stands now, held against another run where one is given."""
+        return Report(self.facts(), against.facts() if against else None)
 
     def cancel(self, *, now: bool = False) -> bool:
         """Ask for a snapshot and an end (`now`: without one); return whether it was running."""

@@ -94,6 +94,10 @@ class RunFolder:
         return self.root / "curves.png"
 
     @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
     def bundle(self) -> Path:
         return self.root / "bundle"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftjob import files, local, mirror, runs
+from ftjob.cost import charges, of_status
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.status import State, Status, render
@@ -17,7 +18,10 @@ from ftjob.storage import MissingError, Store, is_remote, open_store
 from ftjob.worker import fetch
 
 if TYPE_CHECKING:
+    from ftjob.clusterrun import ClusterRun
     from ftjob.plan.plan import Plan
+    from ftjob.report.facts import Facts
+    from ftjob.report.render import Report
 
 POLL_SECONDS = 0.25
 """Between two looks at a run on this disk."""
@@ -120,12 +124,36 @@ class Run:
 
     def bring_all(self) -> None:
         """Have every small file of a run that lives in a store on this disk, below `folder`."""
+        self.bring_told()
         if self._is_elsewhere():
             folder = self.folder
-            whole = (folder.spec, folder.plan, folder.status, folder.evaluation)
-            fetch.bring(self._store, folder, (*whole, folder.train_val, folder.deploy, folder.solver))
-            mirror.bring_growing(self._store, folder, (folder.train_metrics, folder.test_metrics))
+            fetch.bring(self._store, folder, (folder.train_val, folder.deploy, folder.solver))
             mirror.bring_logs(self._store, folder)
+
+    def bring_told(self) -> None:
+        """Have what tells of a run on this disk: spec, plan, status, evaluation, metrics.
+
+        Raises StorageError.
+        """
+        if self._is_elsewhere():
+            folder = self.folder
+            fetch.bring(self._store, folder, (folder.spec, folder.plan, folder.status, folder.evaluation))
+            mirror.bring_growing(self._store, folder, (folder.train_metrics, folder.test_metrics))
+
+    def facts(self) -> "Facts":
+        """Return all that a report is made from. Raises StorageError."""
+        from ftjob.report.facts import read_facts
+
+        status = self.status()
+        self.bring_told()
+        return read_facts(self.folder, status, charges(status, of_status(status)))
+
+    def report(self, against: "Run | ClusterRun | None" = None) -> "Report":
+        """Return its report as it stands now, held against another run where one is given: `.html()` is a
+        page, `.markdown()` a comment for a pull request. Raises StorageError."""
+        from ftjob.report.render import Report
+
+        return Report(self.facts(), against.facts() if against else None)
 
     def logs(self) -> str:
         """Return the logs of all attempts."""

@@ -1,1 +1,1 @@
-"""Pictures of runs."""
+"""Pictures and pages of runs."""

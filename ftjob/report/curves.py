@@ -18,8 +18,8 @@ SMOOTHED = 50
 """The loss curve is averaged to about this many points."""
 
 
-def draw_curves(folder: RunFolder) -> None:
-    """Write `curves.png`: training loss, and loss and accuracy of the tests. Raises StorageError."""
+def curves_png(folder: RunFolder) -> bytes:
+    """Return a run's `curves.png`: training loss, and loss and accuracy of the tests."""
     figure, (left, right) = _figure()
     _draw_loss(left, files.json_lines(folder.train_metrics), COLOURS[0], "training loss")
     tests = files.json_lines(folder.test_metrics)
@@ -27,7 +27,7 @@ def draw_curves(folder: RunFolder) -> None:
     for number, head in enumerate(tests[-1]["heads"] if tests else []):
         accuracy = [100 * test["heads"][head] for test in tests]
         right.plot([test["iteration"] for test in tests], accuracy, **_style(number), label=head)
-    _finish(figure, left, right, f"{folder.root.parent.name}/{folder.root.name}", folder.curves)
+    return _finished(figure, left, right, f"{folder.root.parent.name}/{folder.root.name}")
 
 
 def draw_comparison(runs: Mapping[str, RunFolder], path: Path) -> None:
@@ -37,7 +37,8 @@ def draw_comparison(runs: Mapping[str, RunFolder], path: Path) -> None:
         _draw_loss(left, files.json_lines(folder.train_metrics), COLOURS[number % len(COLOURS)], name)
         iterations, accuracy = _points(files.json_lines(folder.test_metrics), "accuracy")
         right.plot(iterations, [100 * value for value in accuracy], **_style(number), label=name)
-    _finish(figure, left, right, "", path)
+    with files.whole(path) as temporary:
+        temporary.write_bytes(_finished(figure, left, right))
 
 
 def _figure() -> "tuple[Figure, tuple[Axes, Axes]]":
@@ -67,7 +68,7 @@ def _style(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "marker": "o", "markersize": 3}
 
 
-def _finish(figure: "Figure", left: "Axes", right: "Axes", title: str, path: Path) -> None:
+def _finished(figure: "Figure", left: "Axes", right: "Axes", title: str = "") -> bytes:
     left.set(xlabel="iteration", ylabel="loss")
     right.set(xlabel="iteration", ylabel="validation accuracy, %", ylim=(0, 101))
     for axes in (left, right):
@@ -79,5 +80,4 @@ def _finish(figure: "Figure", left: "Axes", right: "Axes", title: str, path: Pat
         figure.suptitle(title)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    with files.whole(path) as temporary:
-        temporary.write_bytes(picture.getvalue())
+    return picture.getvalue()

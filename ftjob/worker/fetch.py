@@ -20,7 +20,7 @@ def fetch_run(store: Store, folder: RunFolder) -> list[Snapshot]:
     What an earlier worker left here and did not get into the store is thrown away: the store is the truth.
     Raises StorageError.
     """
-    for stale in (folder.metrics, folder.bundle, folder.curves):
+    for stale in (folder.metrics, folder.bundle, folder.curves, folder.report):
         shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)
     fetch_file(store, folder, folder.spec)
     bring(store, folder, (folder.status, folder.evaluation, folder.plan))

@@ -104,7 +104,8 @@ class Publisher:
             self._remote.lease.check()
             for tail in self._tails:
                 tail.send()
-            for path in (folder.plan, folder.train_val, folder.deploy, folder.solver, folder.status):
+            whole = (folder.plan, folder.train_val, folder.deploy, folder.solver, folder.report)
+            for path in (*whole, folder.status):
                 self._send_whole(path)
 
     def _send_whole(self, path: Path) -> None:

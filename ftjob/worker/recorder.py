@@ -92,21 +92,44 @@ class Recorder:
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields of the status and write it: at once, or when a second has passed."""
         with self._lock:
-            self._accrue(changes.get("stage", self._stage))
-            account = self.account
-            self.status = dataclasses.replace(
-                self.status,
-                **changes,
-                seconds=round(account.seconds, 3),
-                usd=round(account.usd, 6),
-                updated=time.time(),
-            )
+            self._change(changes)
             if now or time.monotonic() - self._written >= STATUS_SECONDS:
-                self._written = time.monotonic()
-                self.status = dataclasses.replace(self.status, attempts=(*self._earlier, self._present()))
-                with files.explained(self.folder.train_metrics):
-                    self._train.flush()
-                files.write_text(self.folder.status, render(self.status))
+                self._write()
+
+    def settle(self, **changes: Any) -> Status:
+        """Change fields of the status and return it with all that is accounted until now, the metrics on
+        disk; `write` writes it as it is. What is made of it in between tells the same as status.json."""
+        with self._lock:
+            self._change(changes)
+            self._complete()
+            return self.status
+
+    def write(self) -> None:
+        """Write what was settled. Raises StorageError."""
+        with self._lock:
+            files.write_text(self.folder.status, render(self.status))
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        self._accrue(changes.get("stage", self._stage))
+        account = self.account
+        self.status = dataclasses.replace(
+            self.status,
+            **changes,
+            seconds=round(account.seconds, 3),
+            usd=round(account.usd, 6),
+            updated=time.time(),
+        )
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        self._complete()
+        files.write_text(self.folder.status, render(self.status))
+
+    def _complete(self) -> None:
+        """Add this attempt to the status, and bring the metrics to disk."""
+        self.status = dataclasses.replace(self.status, attempts=(*self._earlier, self._present()))
+        with files.explained(self.folder.train_metrics):
+            self._train.flush()
 
     def _accrue(self, stage: str) -> None:
         """Count the time since the last look to the stage that the worker was in."""

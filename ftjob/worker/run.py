@@ -29,9 +29,10 @@ from ftjob.nodes import Node, get_node
 from ftjob.plan.changes import refuse_changed
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare import Context, prepare, write_prototxts
-from ftjob.report.curves import draw_curves
+from ftjob.report.curves import curves_png
 from ftjob.status import ENV_SECONDS_BEFORE, Resumed, State, Status
 from ftjob.worker.account import open_account
+from ftjob.worker.end import End, draw, finish
 from ftjob.worker.gpu import Gpu, find_gpu
 from ftjob.worker.home import Home, at_home
 from ftjob.worker.idle import Watch
@@ -47,7 +48,7 @@ PROGRESS_SECONDS = 5.0
 """Between two lines of the log about one transfer."""
 
 
-def run(location: str, attempt: int) -> ExitCode:
+def run(location: str, attempt: int) -> int:
     """Run one attempt of the run at a path or URI, where its spec.yaml is; its status.json tells the end.
 
     An error the user can mend ends as Failed with its sentence. Raises only what nobody foresaw, after it
@@ -74,27 +75,24 @@ def read_spec(folder: RunFolder) -> JobSpec:
         raise BadSpecError(str(error)) from error
 
 
-def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> ExitCode:
+def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> int:
     """Work, and write how it ended into the status. Raises LeaseLostError: then it is another's to write."""
     try:
-        state, reason, message, code = work(home, recorder, spec, stop)
+        end = work(home, recorder, spec, stop)
         home.settle()
     except LeaseLostError:
         raise
     except FtjobError as error:
-        state, reason, message, code = State.FAILED, error.reason, str(error), error.exit_code
+        end = End(State.FAILED, error.reason, str(error), error.exit_code)
     except Exception as error:
         log(traceback.format_exc())
         told = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
-        finish(recorder, State.FAILED, "InternalError", told, 1)
+        finish(recorder, End(State.FAILED, "InternalError", told, 1), log)
         raise
-    finish(recorder, state, reason, message, code)
-    return code
+    return finish(recorder, end, log)
 
 
-def work(
-    home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest
-) -> tuple[State, str, str, ExitCode]:
+def work(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> End:
     """Train, and make the bundle unless the run was stopped from outside; return how to call the end."""
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
     recorder.update(state=State.RUNNING, reason="Started", stage="fetch")
@@ -105,11 +103,11 @@ def work(
     if outcome is Outcome.STOPPED:
         why = f"{stop.notice}; " if stop.notice else ""
         told = f"{why}stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
-        return State.STOPPED, stop.reason, told, ExitCode.PREEMPTED
+        return End(State.STOPPED, stop.reason, told, ExitCode.PREEMPTED)
     accuracy = bundle(plan, home, recorder)
     if outcome is Outcome.BUDGET_REACHED:
         told = f"the budget ended the run at iteration {iteration} of {plan.solver.max_iter}; bundle made"
-        return State.STOPPED, "BudgetReached", told, ExitCode.BUDGET_REACHED
+        return End(State.STOPPED, "BudgetReached", told, ExitCode.BUDGET_REACHED)
     wanted = spec.accept.accuracy
     if wanted is not None and accuracy < wanted:
         raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is asked for, {accuracy:.4f} was reached")
@@ -119,7 +117,7 @@ def work(
             f"; ended at iteration {iteration} of {plan.solver.max_iter}, since {spec.guards.patience} tests "
         )
         told += "in a row were no better (guards.patience)"
-    return State.SUCCEEDED, outcome.value, told, ExitCode.DONE
+    return End(State.SUCCEEDED, outcome.value, told, ExitCode.DONE)
 
 
 def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
@@ -276,7 +274,7 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
     log(f"bundling iteration {winner.iteration}, accuracy {accuracy:.4f}")
     files.write_json(folder.evaluation, winner.record["evaluation"])
     write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))
-    draw_curves(folder)
+    draw(folder.curves, lambda: curves_png(folder), log)
     return accuracy
 
 
@@ -315,20 +313,6 @@ def notices(spec: JobSpec, stop: StopRequest) -> Iterator[None]:
 
     with Notices(told):
         yield
-
-
-def finish(recorder: Recorder, state: State, reason: str, message: str, code: int) -> None:
-    """Write the last status of an attempt."""
-    log(f"{state}: {message}")
-    recorder.update(
-        state=state,
-        reason=reason,
-        message=message,
-        exit_code=int(code),
-        stage="",
-        eta_seconds=None,
-        ended=time.time(),
-    )
 
 
 def images_per_iteration(spec: JobSpec) -> int:

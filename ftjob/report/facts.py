@@ -1,0 +1,93 @@
+"""What a report is made from: all that a run's folder tells at one moment."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftjob import files
+from ftjob.cost import Bill, Charge
+from ftjob.errors import StorageError
+from ftjob.layout import RunFolder
+from ftjob.status import Status
+from jobspec import JobSpec, SpecError, parse_spec
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run; None or empty is what it has not come to yet."""
+
+    status: Status
+    bill: Bill
+    """A row for each attempt: what `ftjob cost --attempts` tells."""
+    spec_text: str = ""
+    spec: JobSpec | None = None
+    """None also where it cannot be read by this version of ftjob."""
+    plan: dict[str, Any] = field(default_factory=dict)
+    """plan.json."""
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    """evaluation.json."""
+    train: tuple[dict[str, Any], ...] = ()
+    """The lines of metrics/train.jsonl."""
+    tests: tuple[dict[str, Any], ...] = ()
+    """The lines of metrics/test.jsonl."""
+
+    @property
+    def run(self) -> str:
+        """NAME/ID, and only the name while nobody has planned it."""
+        return f"{self.status.name}/{self.status.run_id}".rstrip("/")
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the bundled snapshot; while there is none, of the best test."""
+        if self.evaluation:
+            return float(self.evaluation["accuracy"])
+        known = [float(test["accuracy"]) for test in self.tests]
+        return max(known, default=self.status.best_accuracy or self.status.accuracy)
+
+
+def read_facts(folder: RunFolder, status: Status, rows: Iterable[Charge]) -> Facts:
+    """Read what a run's folder on this disk has; `rows` are its attempts' costs.
+
+    Raises StorageError, naming the file, where one is there and cannot be read.
+    """
+    text = _text(folder.spec)
+    return Facts(
+        status=status,
+        bill=Bill(tuple(rows)),
+        spec_text=text,
+        spec=_spec(text),
+        plan=_json(folder.plan),
+        evaluation=_json(folder.evaluation),
+        train=_lines(folder.train_metrics),
+        tests=_lines(folder.test_metrics),
+    )
+
+
+def _spec(text: str) -> JobSpec | None:
+    try:
+        return parse_spec(text, "spec.yaml") if text else None
+    except SpecError:
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path}: cannot be read ({error}): is it a run's?") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(_text(path) or "{}"))
+    except (ValueError, TypeError) as error:
+        raise StorageError(f"{path}: cannot be read ({error}): is it a run's?") from error
+
+
+def _lines(path: Path) -> tuple[dict[str, Any], ...]:
+    try:
+        return tuple(files.json_lines(path))
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read ({error}): is it a run's?") from error

@@ -1,0 +1,160 @@
+"""A run's page: one file of HTML with everything in it, readable without a network or a script."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ftjob import figures
+from ftjob.cost import EARLIER, STAGES, Amount
+from ftjob.errors import ExitCode
+from ftjob.report import trained
+from ftjob.report.chart import Chart, Line, Point, averaged
+from ftjob.report.comparison import Comparison
+from ftjob.report.confusion import READABLE, most_confused, readable, weakest_first
+from ftjob.report.facts import Facts
+from ftjob.report.picture import picture_of
+from ftjob.report.words import difference, points, when
+from ftjob.status import State
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SMOOTHED = 150
+"""Points that a curve of iterations is averaged to."""
+PAIRS = 12
+"""Most confused pairs that are shown."""
+WEAKEST = 15
+"""Of many classes, those shown without being asked for."""
+WIDE = 8
+"""Classes above which the heads of the matrix's columns stand upright."""
+SPENT_ON = {
+    "start": "the node, the image, Python",
+    "fetch": "weights and images, from the store or the cache",
+    "open": "the engine and the net",
+    "replay": "winding the data on after an interruption",
+    "train": "iterations",
+    "test": "validation images",
+    "snapshot": "writing weights and solver state",
+    "bundle": "what is served, and these pictures",
+    "other": "what no worker told of",
+}
+"""The stages of ftjob.cost, in words."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """One stage's share of time and money."""
+
+    stage: str
+    what: str
+    amount: Amount
+    share: float
+
+
+def render_page(facts: Facts, against: Comparison | None = None) -> str:
+    """Return the page. The same facts make the same page; all that comes from outside is escaped."""
+    evaluation = facts.evaluation
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            facts=facts,
+            status=facts.status,
+            total=facts.bill.total,
+            meaning=_meaning(facts),
+            spent=_spent(facts),
+            charts=[chart for chart in _charts(facts) if not chart.is_empty],
+            classes=_classes(facts),
+            weakest=weakest_first(evaluation["classes"])[:WEAKEST] if evaluation else [],
+            many=len(evaluation.get("classes", ())) > READABLE,
+            matrix=readable(evaluation) if evaluation else None,
+            picture=picture_of(evaluation["confusion"]) if _is_large(evaluation) else "",
+            pairs=most_confused(evaluation, PAIRS) if evaluation else [],
+            what=trained.what_was_trained(facts),
+            layers=trained.layers(facts.plan),
+            kinds=trained.kinds(facts.plan),
+            against=against,
+            wide=WIDE,
+        )
+    )
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("ftjob.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = ("brief", "count", "dollars", "duration", "number", "percent")
+    made.filters |= {name: getattr(figures, name) for name in words}
+    made.filters |= {"when": when, "points": points, "difference": difference}
+    made.globals |= {"EARLIER": EARLIER, "State": State}
+    return made
+
+
+def _is_large(evaluation: dict[str, Any]) -> bool:
+    return len(evaluation.get("classes", ())) > READABLE
+
+
+def _meaning(facts: Facts) -> str:
+    """Return what the exit code says may be done; nothing of a run that goes on or ended well."""
+    meanings = {code.value: code.meaning for code in ExitCode if code is not ExitCode.DONE}
+    return meanings.get(facts.status.exit_code or 0, "")
+
+
+def _spent(facts: Facts) -> list[Spent]:
+    total = facts.bill.total
+    whole = total.whole.milliseconds
+    rows = ((stage, total.stages[stage]) for stage in STAGES)
+    return [
+        Spent(stage, SPENT_ON[stage], amount, amount.milliseconds / whole)
+        for stage, amount in rows
+        if amount.milliseconds
+    ]
+
+
+def _charts(facts: Facts) -> list[Chart]:
+    return [
+        Chart("Loss", (_iterations(facts, "loss", "training"), _tests(facts, "validation", "loss"))),
+        Chart("Accuracy on the validation images", tuple(_heads(facts)), top=100.0, unit=" %"),
+        Chart("Learning rate", (_iterations(facts, "learning_rate", "learning rate"),)),
+    ]
+
+
+def _iterations(facts: Facts, field: str, name: str) -> Line:
+    known = [(line["iteration"], line[field]) for line in facts.train if line.get(field) is not None]
+    return averaged(name, known, SMOOTHED)
+
+
+def _tests(facts: Facts, name: str, field: str) -> Line:
+    known = [(line["iteration"], line[field]) for line in facts.tests if line.get(field) is not None]
+    return Line(name, tuple(known))
+
+
+def _heads(facts: Facts) -> list[Line]:
+    """Return a curve for each head, the one that accuracy is told of first."""
+    heads = list(facts.tests[-1]["heads"]) if facts.tests else []
+    main = {head["layer"] for head in facts.plan.get("heads", ()) if head["main"]}
+    return [
+        Line(head, tuple(_head(facts, head))) for head in sorted(heads, key=lambda head: head not in main)
+    ]
+
+
+def _head(facts: Facts, head: str) -> Iterator[Point]:
+    for test in facts.tests:
+        if head in test["heads"]:
+            yield test["iteration"], 100 * test["heads"][head]
+
+
+def _classes(facts: Facts) -> list[dict[str, Any]]:
+    """Return each class's results, with how many images it was trained on; None where nobody knows."""
+    histogram = (facts.plan.get("train") or {}).get("histogram", {})
+    return [
+        {**each, "trained": histogram.get(str(each["label"]))} for each in facts.evaluation.get("classes", ())
+    ]

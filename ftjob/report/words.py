@@ -1,0 +1,22 @@
+"""Differences and moments as reports write them."""
+
+from datetime import UTC, datetime
+
+from ftjob.figures import dollars
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares as +1.2 points."""
+    return f"{100 * share:+.1f} points".replace("-", MINUS)
+
+
+def difference(usd: float) -> str:
+    """Return a difference of dollars as +$0.20."""
+    return f"{MINUS if usd < 0 else '+'}{dollars(abs(usd))}"
+
+
+def when(seconds: float | None) -> str:
+    """Return a time, in seconds since 1970, to the minute."""
+    return "–" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
