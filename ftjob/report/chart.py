@@ -140,3 +140,15 @@ def averaged(name: str, points: Sequence[Point], size: int) -> Line:
     means = tuple((x, sum(found) / len(found)) for x, found in zip(ends, values, strict=True))
     band = tuple((x, min(found), max(found)) for x, found in zip(ends, values, strict=True))
     return Line(name, means, band if each > 1 else ())
+
+
+def stepped(name: str, points: Sequence[Point], size: int) -> Line:
+    """Return a curve by the points at which it changes, so that steps stay steps; averaged where those are
+    more than `size`."""
+    values = [value for _, value in points]
+    ends = {0, len(points) - 1}
+    changes = {at for at in range(1, len(points)) if values[at] != values[at - 1]}
+    kept = sorted(ends | changes | {at - 1 for at in changes}) if points else []
+    if len(kept) > size:
+        return Line(name, averaged(name, points, size).points)
+    return Line(name, tuple(points[at] for at in kept))

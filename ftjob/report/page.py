@@ -1,6 +1,6 @@
 """A run's page: one file of HTML with everything in it, readable without a network or a script."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,12 @@ from ftjob import figures
 from ftjob.cost import EARLIER, STAGES, Amount
 from ftjob.errors import ExitCode
 from ftjob.report import trained
-from ftjob.report.chart import Chart, Line, Point, averaged
+from ftjob.report.chart import Chart, Line, Point, averaged, stepped
 from ftjob.report.comparison import Comparison
 from ftjob.report.confusion import READABLE, most_confused, readable, weakest_first
 from ftjob.report.facts import Facts
 from ftjob.report.picture import picture_of
-from ftjob.report.words import difference, points, when
+from ftjob.report.words import difference, fine, points, when
 from ftjob.status import State
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _templates() -> "Environment":
     )
     words = ("brief", "count", "dollars", "duration", "number", "percent")
     made.filters |= {name: getattr(figures, name) for name in words}
-    made.filters |= {"when": when, "points": points, "difference": difference}
+    made.filters |= {"when": when, "points": points, "fine": fine, "difference": difference}
     made.globals |= {"EARLIER": EARLIER, "State": State}
     return made
 
@@ -120,21 +120,17 @@ def _spent(facts: Facts) -> list[Spent]:
 
 
 def _charts(facts: Facts) -> list[Chart]:
+    validation = Line("validation", tuple(_known(facts.tests, "loss")))
     return [
-        Chart("Loss", (_iterations(facts, "loss", "training"), _tests(facts, "validation", "loss"))),
+        Chart("Loss", (averaged("training", _known(facts.train, "loss"), SMOOTHED), validation)),
         Chart("Accuracy on the validation images", tuple(_heads(facts)), top=100.0, unit=" %"),
-        Chart("Learning rate", (_iterations(facts, "learning_rate", "learning rate"),)),
+        Chart("Learning rate", (stepped("learning rate", _known(facts.train, "learning_rate"), SMOOTHED),)),
     ]
 
 
-def _iterations(facts: Facts, field: str, name: str) -> Line:
-    known = [(line["iteration"], line[field]) for line in facts.train if line.get(field) is not None]
-    return averaged(name, known, SMOOTHED)
-
-
-def _tests(facts: Facts, name: str, field: str) -> Line:
-    known = [(line["iteration"], line[field]) for line in facts.tests if line.get(field) is not None]
-    return Line(name, tuple(known))
+def _known(lines: Iterable[dict[str, Any]], field: str) -> list[Point]:
+    """Return (iteration, value) of the lines that have one: a loss that is no number is null."""
+    return [(line["iteration"], line[field]) for line in lines if line.get(field) is not None]
 
 
 def _heads(facts: Facts) -> list[Line]:

@@ -44,7 +44,9 @@ def _net(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     renamed = [f"{head['layer']}{' (main)' if head['main'] else ''}" for head in plan["heads"]]
     yield "heads", f"{', '.join(renamed)}; {len(plan['labels'])} outputs each"
     frozen = plan["frozen"]
-    yield "frozen", f"{len(frozen)} layers, {count(params['frozen'])} params" if frozen else "nothing"
+    with_params = sum(bool(row["shapes"]) for row in plan["transfer"])
+    stays = f"{len(frozen)} of {with_params} layers with params, {count(params['frozen'])} params"
+    yield "frozen", stays if frozen else "nothing"
     yield "engine", f"{plan['engine']['name']} ({plan['engine']['why']})"
 
 

@@ -12,6 +12,11 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f} points".replace("-", MINUS)
 
 
+def fine(usd: float) -> str:
+    """Return dollars in a table whose rows are to add up."""
+    return f"${usd:,.4f}"
+
+
 def difference(usd: float) -> str:
     """Return a difference of dollars as +$0.20."""
     return f"{MINUS if usd < 0 else '+'}{dollars(abs(usd))}"
