@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
 
 READABLE = 30
 """Classes whose whole matrix people can read."""
@@ -50,13 +53,10 @@ def most_confused(evaluation: Mapping[str, Any], count: int) -> list[Confused]:
     then the lower labels."""
     matrix, names = _array(evaluation), [each["name"] for each in evaluation["classes"]]
     of = matrix.sum(axis=1)
-    off = matrix * (1 - np.eye(len(matrix), dtype=np.int64))
-    labels, predicted = np.nonzero(off)
-    pairs = sorted(
-        zip(labels.tolist(), predicted.tolist(), strict=True),
-        key=lambda pair: (-off[pair], -off[pair] / of[pair[0]], pair),
-    )
-    return [Confused(names[row], names[to], int(off[row, to]), int(of[row])) for row, to in pairs[:count]]
+    return [
+        Confused(names[label], names[given], int(matrix[label, given]), int(of[label]))
+        for label, given in _pairs(matrix)[:count]
+    ]
 
 
 def readable(evaluation: Mapping[str, Any]) -> Matrix:
@@ -74,15 +74,22 @@ def readable(evaluation: Mapping[str, Any]) -> Matrix:
     )
 
 
-def _most_involved(matrix: "np.ndarray[Any, np.dtype[np.int64]]") -> list[int]:
-    """Labels of the classes in the pairs most confused, in order of labels."""
-    off = matrix * (1 - np.eye(len(matrix), dtype=np.int64))
+def _most_involved(matrix: Counts) -> list[int]:
+    """Return the labels of the pairs most confused, in order."""
     found: dict[int, None] = {}
-    for index in np.argsort(-off, axis=None, kind="stable"):
-        if len(found) >= IN_PART:
-            break
-        found |= dict.fromkeys(divmod(int(index), len(matrix)))
+    for pair in _pairs(matrix):
+        found |= dict.fromkeys(pair)
     return sorted(list(found)[:IN_PART])
+
+
+def _pairs(matrix: Counts) -> list[tuple[int, int]]:
+    """Return (label, label given) of all that is wrong, the most confused first."""
+    of = matrix.sum(axis=1)
+    labels, given = np.nonzero(matrix * (1 - np.eye(len(matrix), dtype=np.int64)))
+    return sorted(
+        zip(labels.tolist(), given.tolist(), strict=True),
+        key=lambda pair: (-matrix[pair], -matrix[pair] / of[pair[0]], pair),
+    )
 
 
 def weakest_first(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -90,5 +97,5 @@ def weakest_first(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
     return sorted(classes, key=lambda each: (each["recall"] is None, each["recall"], each["label"]))
 
 
-def _array(evaluation: Mapping[str, Any]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+def _array(evaluation: Mapping[str, Any]) -> Counts:
     return np.array(evaluation["confusion"], dtype=np.int64)
