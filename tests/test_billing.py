@@ -76,6 +76,15 @@ def test_a_run_without_a_folder_is_no_trouble() -> None:
     assert found.unknown == ()
 
 
+def test_the_report_of_a_run_on_a_cluster_tells_its_pods_dollars(folder: RunFolder) -> None:
+    """As ftjob cost does; all else is from the folder, and without one nothing else is told."""
+    for where in (str(folder.root), None):
+        told = run_in(where).report()
+        assert told.to_json()["cost"] == bill([run_in(where)], by_attempt=True).to_json()
+        assert '<data id="usd" value="0.030000">' in told.html()
+        assert "on demand" in told.html()
+
+
 def test_since_leaves_out_what_began_before(folder: RunFolder) -> None:
     """By the pod's scheduling."""
     five = 1795323600.0

@@ -123,7 +123,14 @@ def lives(**more: Any) -> FineTuneStatus:
     return FineTuneStatus(
         attempts=(
             Life(
-                attempt=1, pod="a", scheduled=990.0, seconds=1010.0, usd=0.2525, reason="Preempted", **priced
+                attempt=1,
+                pod="a",
+                scheduled=990.0,
+                seconds=1010.0,
+                usd=0.2525,
+                reason="Preempted",
+                spot=True,
+                **priced,
             ),
             Life(attempt=2, pod="b", scheduled=2500.0, seconds=404.0, usd=0.101, **priced),
         ),
@@ -136,6 +143,7 @@ def test_the_pods_accounts_are_the_truth_of_a_cluster():
     first, second = charges(STATUS, of_pods(lives(), STATUS))
 
     assert (first.whole, first.reason, first.node) == ((1_010_000, 252_500), "Preempted", "p2.xlarge")
+    assert (first.spot, second.spot) == (True, False)
     assert first.stages["train"].milliseconds == 700_000
     assert first.stages["other"].milliseconds == 10_000
     assert second.whole == (404_000, 101_000)

@@ -79,7 +79,13 @@ def main() -> None:
     finetuned = entries[1].run
     check = ftjob.verify(finetuned.folder.bundle)
     console.print(results.verified(check))
-    for title, path in (("bundle", finetuned.folder.bundle), ("curves", picture), ("specs", folder)):
+    paths = {
+        "bundle": finetuned.folder.bundle,
+        "report": finetuned.folder.report,
+        "curves": picture,
+        "specs": folder,
+    }
+    for title, path in paths.items():
         console.print(f"{title:<7} {os.path.relpath(path)}", soft_wrap=True)
     console.print(f"all of it took {figures.duration(time.monotonic() - begin)}")
 

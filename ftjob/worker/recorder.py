@@ -115,8 +115,8 @@ class Recorder:
         self.status = dataclasses.replace(
             self.status,
             **changes,
-            seconds=round(account.seconds, 3),
-            usd=round(account.usd, 6),
+            seconds=round(account.seconds_before + self._since, 3),
+            usd=round(account.usd_before + account.cost(self._since), 6),
             updated=time.time(),
         )
 

@@ -19,6 +19,8 @@ def test_the_demo_ends_well_and_shows_what_fine_tuning_is_for(tmp_path: Path):
     assert finetuned > scratch + 0.1
     assert re.search(r"(\d+) of \1 golden images answered the same", done.stdout)
     assert (tmp_path / "curves.png").stat().st_size > 0
+    [report] = re.findall(r"^report +(\S+)$", done.stdout, re.MULTILINE)
+    assert "finetuned" in (ROOT / report).read_text(encoding="utf-8")
 
 
 def accuracies(folder: Path, name: str) -> list[float]:

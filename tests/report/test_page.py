@@ -156,7 +156,7 @@ def test_attempts_known_only_as_a_sum_are_a_row(tmp_path: Path):
 
 
 def test_tables_have_heads_and_pictures_have_words(tmp_path: Path):
-    """For those who do not see it: each curve in a sentence, pictures with alt, rows and columns with heads."""
+    """For those who do not see it: each curve in a sentence, each picture with alt, tables with heads."""
     html = write_run(tmp_path, [f"class-{number}" for number in range(40)]).report().html()
 
     assert re.findall(

@@ -84,3 +84,15 @@ def test_a_budget_pays_for_so_many_seconds_more(
 ) -> None:
     """Dollars at this attempt's price, whatever earlier ones cost; the tighter of the two limits."""
     assert an_hour_ago(*before).left(budget) == pytest.approx(left, abs=2)
+
+
+def test_a_pod_is_on_spot_where_the_price_is_spot() -> None:
+    """With `prefer` only the price tells; a spec that allows no spot is never on it."""
+    node = get_node("p2.xlarge")
+    for price, spot in ((node.price.spot, True), (node.price.on_demand, False)):
+        env = {**IN_A_POD, ENV_USD_PER_HOUR: str(price)}
+        assert open_account(SPEC, node, None, env).spot is spot
+    on_demand = SPEC.model_copy(update={"resources": SPEC.resources.model_copy(update={"spot": False})})
+
+    assert open_account(SPEC, node, None, {}).spot
+    assert not open_account(on_demand, node, None, {**IN_A_POD, ENV_USD_PER_HOUR: str(node.price.spot)}).spot
