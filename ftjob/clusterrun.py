@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftjob.cluster.accounts import no_money, seconds_left
 from ftjob.cluster.client import Cluster, connect
@@ -21,12 +21,14 @@ from ftjob.errors import BadSpecError, StorageError
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
-from ftjob.report.render import Report
 from ftjob.run import Run
 from ftjob.runs import CLUSTER
 from ftjob.status import State, Status
 from ftjob.storage import is_remote
 from jobspec import JobSpec
+
+if TYPE_CHECKING:
+    from ftjob.report.render import Report
 
 POLL_SECONDS = 2.0
 
@@ -124,8 +126,10 @@ class ClusterRun:
         run.bring_told()
         return read_facts(run.folder, status, rows)
 
-    def report(self, against: "Run | ClusterRun | None" = None) -> Report:
+    def report(self, against: "Run | ClusterRun | None" = None) -> "Report":
         """Return its report as it stands now, held against another run where one is given."""
+        from ftjob.report.render import Report
+
         return Report(self.facts(), against.facts() if against else None)
 
     def cancel(self, *, now: bool = False) -> bool:

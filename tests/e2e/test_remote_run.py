@@ -89,13 +89,15 @@ def test_a_run_in_a_store_is_the_folder_that_one_on_disk_is(job: Job, s3: Bucket
 def test_another_machine_sees_the_whole_run(
     job: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """status, logs and get by its URI, where nothing of it ever was; the bundle is proved there."""
+    """status, logs, report and get by its URI, where nothing of it ever was; the bundle is proved there."""
     job.write(output=s3.uri)
     uri = job.submit().json()["folder"]
     empty_machine(monkeypatch, tmp_path / "other")
 
     assert job.ftjob("status", uri, "-o", "json").json()["state"] == "Succeeded"
     assert "Optimization" in job.ftjob("logs", uri).out or "iteration" in job.ftjob("logs", uri).out
+    job.ftjob("report", uri, "--to", "page.html")
+    assert (job.folder / "page.html").read_bytes() == open_store(uri).read("report.html")
     job.ftjob("get", uri, "fetched")
     assert job.ftjob("verify", "fetched", "-o", "json").json()["ok"]
 

@@ -55,7 +55,9 @@ def test_a_run_leaves_the_folder_that_the_docs_show(job: Job):
     """Every file of docs/run-folder.md's tree is there after a run, and nothing else is."""
     job.submit()
     tree = (DOCS / "run-folder.md").read_text(encoding="utf-8").split("```text")[1].split("```")[0]
-    told = set(re.findall(r"[─ /]([\w-]+\.(?:yaml|jsonl?|prototxt|png|log|caffemodel|solverstate)\b)", tree))
+    told = set(
+        re.findall(r"[─ /]([\w-]+\.(?:yaml|jsonl?|prototxt|png|html|log|caffemodel|solverstate)\b)", tree)
+    )
 
     run = job.run()
     outside = [path for path in run.root.rglob("*") if path.is_file() and run.bundle not in path.parents]
