@@ -76,7 +76,7 @@ class Chart:
     def across(self) -> list[float]:
         """The ticks of the iterations."""
         last = max((line.points[-1][0] for line in self.lines if line.points), default=1.0) or 1.0
-        return [tick for tick in ticks(last, 4) if tick <= last] or [0.0]
+        return [tick for tick in ticks(last, 4) if tick <= last and tick.is_integer()]
 
     @property
     def up(self) -> list[float]:

@@ -30,6 +30,15 @@ def test_every_point_is_on_the_picture(points: list[tuple[int, float]]):
         assert 0 <= y <= HEIGHT
 
 
+@pytest.mark.parametrize("last", [0, 1, 3, 4000])
+def test_iterations_are_whole(last: int):
+    """Also of a run that has only begun: no number stands twice along the axis."""
+    shown = [each.text for each in Chart("Loss", (Line("a", ((0, 1.0), (last, 1.0))),)).letters()]
+
+    across = shown[shown.index("0", 1) :]
+    assert len(across) == len(set(across))
+
+
 def test_an_averaged_curve_is_short_and_keeps_the_mean():
     """At most as many points as asked for; the band is what was averaged."""
     points = [(float(at), float(at % 7)) for at in range(10_000)]
