@@ -14,7 +14,7 @@ def points(share: float) -> str:
 
 def fine(usd: float) -> str:
     """Return dollars in a table whose rows are to add up."""
-    return f"${usd:,.4f}"
+    return f"${usd:,.4f}" if usd else dollars(usd)
 
 
 def difference(usd: float) -> str:
