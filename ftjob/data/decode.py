@@ -28,7 +28,7 @@ def decode_data(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
             f"{head.channels}x{head.height}x{head.width}: build the dataset again"
         )
     planes = np.frombuffer(data, dtype=np.uint8).reshape(head.channels, head.height, head.width)
-    return cast(NDArray[np.uint8], cv2.merge(list(planes))).reshape(head.height, head.width, head.channels)
+    return cast("NDArray[np.uint8]", cv2.merge(list(planes))).reshape(head.height, head.width, head.channels)
 
 
 def decode_strictly(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
@@ -53,4 +53,4 @@ def _decoded(data: Buffer, where: str) -> NDArray[np.uint8]:
     if pixels is None or pixels.dtype != np.uint8:
         what = "cannot be decoded" if pixels is None else f"holds {pixels.dtype} pixels, not uint8"
         raise BadDataError(f"{where}: {what}: build the dataset again without this image")
-    return cast(NDArray[np.uint8], pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels)
+    return cast("NDArray[np.uint8]", pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels)

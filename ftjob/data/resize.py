@@ -37,7 +37,7 @@ def scale(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8
         return image
     reduced = max(image.shape[0] / height, image.shape[1] / width) >= AREA_FACTOR
     how = cv2.INTER_AREA if reduced else cv2.INTER_LINEAR
-    return cast(NDArray[np.uint8], cv2.resize(image, (width, height), interpolation=how))
+    return cast("NDArray[np.uint8]", cv2.resize(image, (width, height), interpolation=how))
 
 
 def fit(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
