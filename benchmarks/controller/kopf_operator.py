@@ -25,7 +25,7 @@ from ftjob.cluster.controller.run import load_cluster
 from ftjob.cluster.controller.runs import Planner, RunReader
 from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import GROUP, LABEL_JOB, PLURAL, VERSION
-from ftjob.cluster.objects import AttemptJob, FineTune, Object, Pod, read_fine_tune, read_job, read_pod
+from ftjob.cluster.objects import AttemptJob, Object, Pod, read_job, read_pod
 
 
 class Indexed:
@@ -39,9 +39,6 @@ class Indexed:
     def item(self, key: str) -> Object | None:
         found = list(self.fine_tunes_index.get(key, ()))
         return dict(found[0]) if found else None
-
-    def fine_tunes(self) -> list[FineTune]:
-        return [read_fine_tune(dict(body)) for each in self.fine_tunes_index.values() for body in each]
 
     def jobs(self, key: str) -> list[AttemptJob]:
         return [read_job(dict(body)) for body in self.jobs_index.get(key, ())]

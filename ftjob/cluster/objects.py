@@ -44,7 +44,7 @@ class FineTune:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AttemptJob:
     """The batch/v1 Job of one attempt."""
 
@@ -62,9 +62,11 @@ class AttemptJob:
     spot: bool = False
     held: bool = False
     """Whether somebody, such as Kueue, has suspended it."""
+    of: str | None = None
+    """The key of the FineTuneJob that it says it belongs to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One pod of an attempt."""
 
@@ -95,6 +97,8 @@ class Pod:
     """When it must be gone: the time of the deletion plus its grace period."""
     not_ready: bool = False
     """Whether its node stopped reporting."""
+    of: str | None = None
+    """The key of the FineTuneJob that it says it belongs to."""
 
     @property
     def over(self) -> bool:
@@ -120,8 +124,13 @@ def read_fine_tune(item: Object) -> FineTune:
     )
 
 
+def key_of(item: Object) -> str:
+    """Return an object's key: namespace/name."""
+    return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+
+
 def owner_of(item: Object) -> str | None:
-    """Return the key (namespace/name) of the FineTuneJob that a Job or pod says it belongs to."""
+    """Return the key of the FineTuneJob that a Job or pod says it belongs to."""
     metadata = item["metadata"]
     name = (metadata.get("labels") or {}).get(LABEL_JOB)
     return f"{metadata.get('namespace', '')}/{name}" if name else None
@@ -145,6 +154,7 @@ def read_job(item: Object) -> AttemptJob:
         usd_per_hour=_price(metadata),
         spot=_on_spot(metadata),
         held=(item.get("spec") or {}).get("suspend") is True,
+        of=owner_of(item),
     )
 
 
@@ -179,6 +189,7 @@ def read_pod(item: Object) -> Pod:
         disruption=_condition(item, "DisruptionTarget").get("reason"),
         deleted=parse_time(metadata.get("deletionTimestamp")),
         not_ready=status.get("reason") == "NodeLost" or _condition(item, "Ready").get("status") == "Unknown",
+        of=owner_of(item),
     )
 
 

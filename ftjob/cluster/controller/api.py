@@ -2,11 +2,13 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from kubernetes import client
-from urllib3 import Timeout
+from pydantic_core import from_json
+from urllib3 import BaseHTTPResponse, Timeout
 
 from ftjob.cluster.actions import RecordEvent
 from ftjob.cluster.controller.metrics import API_REQUESTS
@@ -19,12 +21,13 @@ TIMEOUT = Timeout(connect=5, read=30)
 """Seconds to connect, and between two bytes of an answer."""
 CONFLICT, NOT_FOUND, REFUSED = 409, 404, 400
 STATUS = f"{PLURAL}/status"
-METHODS = {"list": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
-PATHS = {
-    "jobs": "/apis/batch/v1/namespaces/{}/jobs",
-    "pods": "/api/v1/namespaces/{}/pods",
-    "events": "/api/v1/namespaces/{}/events",
-    STATUS: f"/apis/{API_VERSION}/namespaces/{{}}/{PLURAL}",
+METHODS = {"list": "GET", "watch": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
+GROUPS = {
+    "jobs": "/apis/batch/v1",
+    "pods": "/api/v1",
+    "events": "/api/v1",
+    "configmaps": "/api/v1",
+    PLURAL: f"/apis/{API_VERSION}",
 }
 
 
@@ -41,7 +44,9 @@ class Api:
 
     def __init__(self) -> None:
         one = client.ApiClient()
-        self._settings, self._connections = one.configuration, one.rest_client.pool_manager
+        self._settings = one.configuration
+        self._server = one.rest_client.pool_manager.connection_from_url(self._settings.host)
+        self._below = urlsplit(self._settings.host).path.rstrip("/")
 
     def jobs_and_pods(self, job: FineTune) -> tuple[list[Object], list[Object]]:
         """Return the Jobs and pods of a FineTuneJob as they are at this moment."""
@@ -104,25 +109,51 @@ class Api:
         found: list[Object] = self._ask("list", "events", namespace, f"?{chosen}")["items"]
         return found
 
+    def collection(
+        self, verb: str, resource: str, namespace: str | None, query: Mapping[str, Any], silence: float
+    ) -> BaseHTTPResponse:
+        """List or watch a namespace's objects, or all there are; a watch's answer is not read yet.
+
+        `silence` is how many seconds may pass between two of its words.
+        """
+        return self._send(
+            verb,
+            resource,
+            namespace,
+            f"?{urlencode(query)}",
+            timeout=Timeout(connect=5, read=silence),
+            preload_content=verb != "watch",
+        )
+
     def _ask(
         self, verb: str, resource: str, namespace: str, below: str = "", body: Object | None = None
     ) -> Any:
+        try:
+            answer = self._send(verb, resource, namespace, below, body=body and json.dumps(body))
+        except client.ApiException as error:
+            if error.status == CONFLICT:
+                raise ConflictError(resource) from None
+            if error.status == NOT_FOUND and verb == "delete":
+                return {}
+            raise
+        return from_json(answer.data)
+
+    def _send(
+        self, verb: str, resource: str, namespace: str | None, below: str, **options: Any
+    ) -> BaseHTTPResponse:
         API_REQUESTS.labels(verb, resource).inc()
-        answer = self._connections.request(
+        within = f"/namespaces/{namespace}" if namespace else ""
+        plural = resource.partition("/")[0]
+        answer = self._server.urlopen(
             METHODS[verb],
-            f"{self._settings.host}{PATHS[resource].format(namespace)}{below}",
-            body=None if body is None else json.dumps(body),
+            f"{self._below}{GROUPS[plural]}{within}/{plural}{below}",
             headers={"Content-Type": "application/json", **self._credentials()},
-            timeout=TIMEOUT,
+            **{"timeout": TIMEOUT, **options},
         )
-        if answer.status == CONFLICT:
-            raise ConflictError(resource)
-        if answer.status == NOT_FOUND and verb == "delete":
-            return {}
         if answer.status >= REFUSED:
             said = answer.data.decode(errors="replace")
             raise client.ApiException(status=answer.status, reason=answer.reason, body=said)
-        return json.loads(answer.data)
+        return answer
 
     def _credentials(self) -> dict[str, str]:
         """Return the header that says who we are; a token that ran out is read anew by the client."""

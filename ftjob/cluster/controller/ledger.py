@@ -24,7 +24,7 @@ class Ledger:
         """Held from reckoning to writing, by one who wants to begin an attempt."""
         self._view = view
         self._lock = threading.Lock()
-        self._entries: dict[str, dict[str, tuple[str, Entry]]] = {}
+        self._entries: dict[str, dict[str, tuple[int, Entry]]] = {}
         """By namespace and uid, with the version of the object that they were made from."""
 
     def limits(self, namespace: str) -> bool:
@@ -49,15 +49,14 @@ class Ledger:
         with self._lock:
             known = self._entries.setdefault(namespace, {})
             there = set()
-            for item in self._view.items_of(namespace):
-                uid, version = item["metadata"]["uid"], item["metadata"]["resourceVersion"]
-                there.add(uid)
-                if uid not in known or known[uid][0] != version:
-                    known[uid] = (version, entry_of(read_fine_tune(item)))
+            for kept in self._view.kept_of(namespace):
+                there.add(kept.uid)
+                if kept.uid not in known or known[kept.uid][0] != kept.version:
+                    known[kept.uid] = (kept.version, entry_of(read_fine_tune(kept.item())))
             for uid in known.keys() - there:
                 gone = _gone(known.pop(uid)[1], now)
                 if gone.spent_since(now - now % DAY, now):
-                    known[uid] = ("", gone)
+                    known[uid] = (0, gone)
             return {uid: entry for uid, (_, entry) in known.items()}
 
 

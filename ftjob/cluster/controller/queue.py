@@ -1,20 +1,32 @@
-"""What is to be looked at: each object once, never by two at a time, some of them later."""
+"""What is to be looked at: each object once, never by two at a time, some later, the most urgent first."""
 
 import heapq
 import threading
 import time
-from collections import deque
+from collections.abc import Callable
+
+
+def no_patience(_: str) -> float:
+    """Say that nothing lets others go first: whoever came first is looked at first."""
+    return 0.0
 
 
 class WorkQueue:
-    """Keys to be looked at. One that is added while it is being looked at comes again afterwards."""
+    """Keys to be looked at. One that is added while it is being looked at comes again afterwards.
 
-    def __init__(self) -> None:
-        self._ready: deque[tuple[str, float]] = deque()
+    Where many wait, a key lets those go first that come within its patience, in seconds: so that who is in
+    a hurry need not wait for who is not, and nobody waits for ever.
+    """
+
+    def __init__(self, patience: Callable[[str], float] = no_patience) -> None:
+        self._patience = patience
+        self._ready: list[tuple[float, int, str, float]] = []
+        """By turn: when it came and its patience. Then by number, the order of coming."""
         self._waiting: set[str] = set()
         self._taken: set[str] = set()
         self._later: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
+        self._came = 0
         self._changed = threading.Condition()
         self._closed = False
 
@@ -38,7 +50,7 @@ class WorkQueue:
             while not self._closed:
                 wait = self._promote()
                 if self._ready:
-                    key, since = self._ready.popleft()
+                    _, _, key, since = heapq.heappop(self._ready)
                     self._waiting.discard(key)
                     self._taken.add(key)
                     return key, time.monotonic() - since
@@ -50,8 +62,7 @@ class WorkQueue:
         with self._changed:
             self._taken.discard(key)
             if key in self._waiting:
-                self._ready.append((key, time.monotonic()))
-                self._changed.notify()
+                self._queue(key)
 
     def close(self) -> None:
         """Let everybody who waits go home."""
@@ -69,8 +80,13 @@ class WorkQueue:
             return
         self._waiting.add(key)
         if key not in self._taken:
-            self._ready.append((key, time.monotonic()))
-            self._changed.notify()
+            self._queue(key)
+
+    def _queue(self, key: str) -> None:
+        now = time.monotonic()
+        self._came += 1
+        heapq.heappush(self._ready, (now + self._patience(key), self._came, key, now))
+        self._changed.notify()
 
     def _promote(self) -> float | None:
         """Move what is due to the ready ones; return the seconds until the next is."""

@@ -1,5 +1,6 @@
 """`ftjob controller`: wait for the Lease, listen, look at what changed, until told to stop."""
 
+import gc
 import logging
 import os
 import signal
@@ -8,8 +9,9 @@ import sys
 import threading
 import time
 import uuid
-from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from kubernetes import client
@@ -30,12 +32,13 @@ from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.runs import Planner, RunReader
+from ftjob.cluster.controller.sources import Sources
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
 
-LOOKERS = 16
+LOOKERS, WATCHES = 16, 4
 RETRY_SECONDS = 2.0
 """Before an object is looked at again over which the API server failed."""
 STUCK_SECONDS = 120.0
@@ -43,6 +46,9 @@ REMIND_SECONDS = 600.0
 """Between two looks at an object that goes on and of which nothing is heard."""
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter: an API server closes watches that do not keep up."""
+GARBAGE = 20_000
+"""New objects until cycles are looked for; what is made of the API server's words has none."""
+STORAGE = ("ftjob.storage.cloud", "botocore.configprovider", "boto3.session", "obstore.auth.boto3")
 LOST = 1
 """The exit code of a controller that lost its Lease: it must be started anew."""
 
@@ -64,6 +70,9 @@ def run_controller(options: ControllerOptions) -> int:
     config, clock = load_config(options.config), Clock()
     sys.setswitchinterval(SWITCH_SECONDS)
     load_cluster()
+    load_storage()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
     logging.getLogger("kubernetes.informer.informer").setLevel(logging.CRITICAL)  # its errors are counted
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,9 +96,9 @@ class Controller:
     """The parts of a controller, and how they do."""
 
     def __init__(self, config: Config, clock: Clock, namespace: str | None) -> None:
-        api = Api()
-        self.queue = WorkQueue()
-        self.view = View(self.queue.add, clock, namespace)
+        self._sources = Sources.of(api := Api(), namespace)
+        self.queue = WorkQueue(lambda key: self.view.patience(key))
+        self.view = View(self.queue.add, clock)
         self.reconciler = Reconciler(
             api=api,
             view=self.view,
@@ -111,9 +120,9 @@ class Controller:
         """Listen, then look at everything that was heard."""
         self._leading = True
         self.reconciler.clock.follow(client.VersionApi())
-        self.view.start()
+        self.view.start(self._sources)
         self._listening = True
-        log("listening", jobs=len(self.view.fine_tunes()))
+        log("listening", jobs=self.view.states().total())
         for number in range(LOOKERS):
             thread = threading.Thread(target=self._look, name=f"look-{number}", daemon=True)
             self._lookers.append(thread)
@@ -161,11 +170,10 @@ class Controller:
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
-        jobs = self.view.fine_tunes()
-        counts = Counter(job.status.state.value for job in jobs)
+        counts = self.view.states()
         for state in State:
             JOBS.labels(state.value).set(counts[state.value])
-        DOLLARS.set(sum(job.status.usd for job in jobs))
+        DOLLARS.set(self.view.usd())
 
 
 def told(error: Exception) -> str:
@@ -184,8 +192,15 @@ def load_cluster() -> None:
     except ConfigException as error:
         raise BadSpecError(f"controller: no cluster is known ({error}): set KUBECONFIG") from None
     settings = Configuration.get_default_copy()
-    settings.connection_pool_maxsize = LOOKERS + TELLERS
+    settings.connection_pool_maxsize = LOOKERS + TELLERS + WATCHES
     Configuration.set_default(settings)
+
+
+def load_storage() -> None:
+    """Load what speaks to stores, which takes a second or two: else the first run would wait for it."""
+    for name in STORAGE:
+        with suppress(ModuleNotFoundError):
+            import_module(name)
 
 
 def lost() -> None:

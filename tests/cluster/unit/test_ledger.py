@@ -15,14 +15,17 @@ from ftjob.cluster.controller.api import ConflictError
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.kept import Kept
 from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.runs import Planner, Reading
+from ftjob.cluster.controller.sources import Budget
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.figures import annotation_of
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.objects import FineTune, read_fine_tune
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import render_time
 from tests.cluster.unit.builders import FIGURES, spec
@@ -41,7 +44,7 @@ class Server:
     def write_status(self, item: Any, status: FineTuneStatus) -> dict[str, Any]:
         time.sleep(0.002)
         with self._lock:
-            if self.view.item(f"team/{item['metadata']['name']}") is not item:
+            if self.view.item(f"team/{item['metadata']['name']}") != item:
                 raise ConflictError("finetunejobs")
             self.version += 1
             metadata = {**item["metadata"], "resourceVersion": str(self.version)}
@@ -90,8 +93,14 @@ def an_item(number: int) -> dict[str, Any]:
     }
 
 
-def a_budget(text: str, namespace: str = "team") -> dict[str, Any]:
-    return {"metadata": {"name": "ftjob-budget", "namespace": namespace}, "data": {"usd-per-day": text}}
+def a_budget(text: str, namespace: str = "team") -> Budget:
+    return Budget(namespace, {"usd-per-day": text})
+
+
+def heard(looker: Reconciler) -> list[FineTune]:
+    """Every FineTuneJob as the controller has it."""
+    items = [looker.view.item(f"team/job-{number}") for number in range(JOBS)]
+    return [read_fine_tune(item) for item in items if item]
 
 
 @pytest.fixture
@@ -101,7 +110,7 @@ def looker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reconciler]:
     queue, clock = WorkQueue(), Clock()
     view = View(queue.add, clock)
     for number in range(JOBS):
-        view._changed(an_item(number))
+        view._changed(Kept.of(an_item(number)))
     view._budget_changed(a_budget("10"))
     api: Any = Server(view)
     folders: Any = Empty()
@@ -129,7 +138,7 @@ def look_at_all(looker: Reconciler) -> None:
 def test_looks_at_the_same_moment_do_not_begin_on_the_same_dollars(looker: Reconciler) -> None:
     """$10 a day pay for two runs of $4, however many threads look; the others say that they wait."""
     look_at_all(looker)
-    reasons = [job.status.reason for job in looker.view.fine_tunes()]
+    reasons = [job.status.reason for job in heard(looker)]
 
     assert (reasons.count("Creating"), reasons.count("NamespaceBudget")) == (2, JOBS - 2)
     assert len(looker.api.created) == 2
@@ -161,10 +170,10 @@ def test_what_a_deleted_object_cost_today_stays_spent(looker: Reconciler) -> Non
     at = 1795309201.0 + 3600  # later on that day
     item = {**an_item(0), "status": {"state": "Failed", "attempt": 1, "attempts": [{**ended, **times}]}}
     item["metadata"]["resourceVersion"] = "2"
-    looker.view._changed(item)
-    [other] = [job for job in looker.view.fine_tunes() if job.name == "job-1"]
+    looker.view._changed(Kept.of(item))
+    [other] = [job for job in heard(looker) if job.name == "job-1"]
     before = looker.ledger.allowance(other, at)
-    looker.view._deleted(item)
+    looker.view._deleted(Kept.of(item))
     after = looker.ledger.allowance(other, at)
 
     assert before == after

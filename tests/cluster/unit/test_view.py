@@ -6,8 +6,10 @@ import pytest
 
 from ftjob.cluster.controller import view
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.kept import Kept
 from ftjob.cluster.controller.view import View
-from tests.cluster.unit.builders import job_object, pod_object
+from ftjob.cluster.objects import read_job, read_pod
+from tests.cluster.unit.builders import NOW, job_object, pod_object
 
 KEY = "team/emotions"
 
@@ -22,7 +24,7 @@ def concerned() -> list[str]:
 def seen(concerned: list[str]) -> View:
     """A picture that has heard of one FineTuneJob."""
     made = View(concerned.append, Clock())
-    made._changed(item(1))
+    made._changed(Kept.of(item(1)))
     concerned.clear()
     return made
 
@@ -36,9 +38,9 @@ def test_our_own_write_is_no_news(seen: View, concerned: list[str]) -> None:
     """It is seen at once, and its echo concerns nobody; what others write does."""
     seen.written(item(2))
     assert seen.item(KEY) == item(2)
-    seen._changed(item(2))
+    seen._changed(Kept.of(item(2)))
     assert concerned == []
-    seen._changed(item(3))
+    seen._changed(Kept.of(item(3)))
 
     assert concerned == [KEY]
 
@@ -58,18 +60,18 @@ def test_a_job_that_was_begun_is_there_before_it_is_heard_of(
 def test_a_job_that_is_gone_is_not_expected_any_more(seen: View) -> None:
     """However lately it was begun."""
     seen.begun(job_object())
-    seen._job_changed(job_object())
-    seen._job_gone(job_object())
+    seen._job_changed(read_job(job_object()))
+    seen._job_gone(read_job(job_object()))
 
     assert seen.jobs(KEY) == []
 
 
 def test_changes_that_say_nothing_to_us_concern_nobody(seen: View, concerned: list[str]) -> None:
     """A pod has many conditions that the controller does not read."""
-    seen._pod_changed(pod_object())
-    seen._pod_changed(pod_object(conditions=[{"type": "Initialized", "status": "True"}]))
+    seen._pod_changed(read_pod(pod_object()))
+    seen._pod_changed(read_pod(pod_object(conditions=[{"type": "Initialized", "status": "True"}])))
     assert concerned == [KEY]
-    seen._pod_changed(pod_object(deleted=1_800_000_000.0))
+    seen._pod_changed(read_pod(pod_object(deleted=NOW)))
 
     assert concerned == [KEY, KEY]
 
@@ -78,7 +80,7 @@ def test_what_goes_on_is_reminded_of_and_what_ended_is_not(seen: View, concerned
     """Should ever a change be missed."""
     seen.remind()
     assert concerned == [KEY]
-    seen._changed(item(4, completionTime="2026-11-22T10:00:00Z"))
+    seen._changed(Kept.of(item(4, completionTime="2026-11-22T10:00:00Z")))
     concerned.clear()
     seen.remind()
 
