@@ -5,6 +5,7 @@ from math import inf
 from ftjob.cluster import accounts
 from ftjob.cluster.actions import Action, DeleteJob, KillPod, LookAgain
 from ftjob.cluster.case import Case
+from ftjob.cluster.config import Config
 from ftjob.cluster.ends import BUDGET_REACHED, PENDING_TOO_LONG, TAKEN_AWAY
 from ftjob.cluster.names import State
 from ftjob.cluster.objects import Pod
@@ -28,9 +29,14 @@ def attempt_goes_on(case: Case) -> Verdict:
     if left <= 0:
         return Verdict(State.STOPPING, BUDGET_REACHED.reason, BUDGET_REACHED.told, ending)
     if pod is not None and (pod.running or pod.ended is not None):
-        again = LookAgain(min(case.seen.config.poll_seconds, max(1.0, left)))
+        again = LookAgain(min(_until_next_word(case.seen.config), max(1.0, left)))
         return Verdict(State.RUNNING, "Running", "the worker runs", (again,), running=True)
     return _attempt_waits(case, case.request, pod)
+
+
+def _until_next_word(config: Config) -> float:
+    """Return after how many seconds a running worker's status.json is worth a look."""
+    return max(config.poll_seconds, config.progress_seconds)
 
 
 def _lowered_to(case: Case, request: Request, pod: Pod | None) -> float:

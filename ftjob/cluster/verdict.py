@@ -19,14 +19,16 @@ FLEETING = (
     "cost",
     "attempts",
     "iteration",
+    "snapshot",
     "loss",
     "images_per_second",
     "eta_seconds",
-    "updated",
 )
-"""Fields that change all the time: alone they are written every `progress_seconds`."""
+"""Fields that change all the time: alone they are written after `progress_pause`."""
+STEADY = tuple(name for name in FineTuneStatus.model_fields if name not in (*FLEETING, "updated"))
+"""Those that are worth a write of their own."""
 WARNINGS = (State.FAILED, State.RETRYING)
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = 8.0
 """How long the steps of a beginning attempt are not worth a write of their own."""
 
 
@@ -88,13 +90,25 @@ def _passes_soon(before: FineTuneStatus, verdict: Verdict, now: float) -> bool:
 def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config, now: float) -> bool:
     if before.observed_generation is None:
         return True
-    old, new = (status.model_dump(exclude={*FLEETING}) for status in (before, after))
-    if old != new or len(before.attempts) != len(after.attempts):
+    if _differ(before, after, STEADY) or len(before.attempts) != len(after.attempts):
         return True
     if [life.ended for life in before.attempts] != [life.ended for life in after.attempts]:
         return True
-    moving = before.model_dump(exclude={"updated"}) != after.model_dump(exclude={"updated"})
-    return moving and due(before, config.progress_seconds, now)
+    return due(before, progress_pause(after.attempts, config), now) and _differ(before, after, FLEETING)
+
+
+def _differ(before: FineTuneStatus, after: FineTuneStatus, fields: Iterable[str]) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in fields)
+
+
+def progress_pause(lives: Iterable[Life], config: Config) -> float:
+    """Return how many seconds numbers may stand in a status that were true when it was written.
+
+    A share of the attempt's age: so that a run of any length is told of in a number of writes that
+    grows with the logarithm of its length.
+    """
+    age = max((life.seconds for life in lives if life.ended is None), default=0.0)
+    return max(config.progress_seconds, config.progress_share * age)
 
 
 def due(before: FineTuneStatus, seconds: float, now: float) -> bool:

@@ -1,13 +1,12 @@
 """The API server, as far as the controller speaks to it: plain objects in and out, every request counted."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kubernetes import client
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from urllib3 import BaseHTTPResponse, Timeout
 
 from ftjob.cluster.actions import RecordEvent
@@ -129,7 +128,9 @@ class Api:
         self, verb: str, resource: str, namespace: str, below: str = "", body: Object | None = None
     ) -> Any:
         try:
-            answer = self._send(verb, resource, namespace, below, body=body and json.dumps(body))
+            answer = self._send(
+                verb, resource, namespace, below, body=None if body is None else to_json(body)
+            )
         except client.ApiException as error:
             if error.status == CONFLICT:
                 raise ConflictError(resource) from None

@@ -1,6 +1,6 @@
 """Events, told in the background: who looks at the next object does not wait until they are written."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
@@ -12,7 +12,9 @@ from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ERRORS
 from ftjob.cluster.objects import FineTune
 
-TELLERS = 4
+TELLERS = 2
+"""Few, as nobody waits for them: what the API server can do is for those who wait."""
+CLOSING_SECONDS = 5.0
 
 
 class Events:
@@ -27,8 +29,10 @@ class Events:
         self._pool.submit(self._write, job, action, self._clock.now())
 
     def close(self) -> None:
-        """Return when everything was told."""
-        self._pool.shutdown()
+        """Return when everything was told, or some seconds were not enough for that."""
+        last = self._pool.submit(lambda: None)
+        wait([last], timeout=CLOSING_SECONDS)
+        self._pool.shutdown(cancel_futures=True)
 
     def _write(self, job: FineTune, action: RecordEvent, now: float) -> None:
         try:

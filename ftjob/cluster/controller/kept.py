@@ -1,8 +1,9 @@
 """What the controller keeps of a FineTuneJob: its text, and the little that is asked of all of them."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Self
+
+from pydantic_core import from_json, to_json
 
 from ftjob.cluster.names import NAMESPACE_BUDGET
 from ftjob.cluster.objects import Object, key_of
@@ -47,12 +48,12 @@ class Kept:
             ended="completionTime" in status,
             begun=status.get("attempt", 0) > 0,
             waits=status.get("reason") == NAMESPACE_BUDGET,
-            text=json.dumps(_read(item), separators=(",", ":")).encode(),
+            text=to_json(_read(item)),
         )
 
     def item(self) -> Object:
         """Return the object, without what nobody reads."""
-        item: dict[str, Any] = json.loads(self.text)
+        item: dict[str, Any] = from_json(self.text)
         return item
 
 

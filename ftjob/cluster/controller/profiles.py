@@ -1,6 +1,7 @@
 """The node profiles, read anew when their file changes: an administrator's new price needs no restart."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ERRORS
@@ -14,11 +15,12 @@ class Profiles:
     """What $FTJOB_NODES says now; where it cannot be read any more, what it said last."""
 
     def __init__(self) -> None:
-        self._stamp, self._nodes = stamp(), load_nodes()
+        self._file = user_file()
+        self._stamp, self._nodes = stamp(self._file), load_nodes()
 
     def current(self) -> Mapping[str, Node]:
         """Return the profiles by name. What is under way keeps the price that it began with."""
-        now = stamp()
+        now = stamp(self._file)
         if now != self._stamp:
             self._stamp = now  # even where it is wrong: once is often enough to say so
             try:
@@ -30,10 +32,10 @@ class Profiles:
         return self._nodes
 
 
-def stamp() -> Stamp:
+def stamp(file: Path) -> Stamp:
     """Return what changes when the file does: a ConfigMap's is replaced by another one."""
     try:
-        found = user_file().stat()
+        found = file.stat()
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_mtime_ns

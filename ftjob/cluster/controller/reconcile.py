@@ -121,10 +121,16 @@ class Reconciler:
         noticed = self._noticed.get(key, {})
         self._noticed[key] = {pod: noticed.get(pod, now) for pod in unaccounted_ends(job, pods)}
         must = max(self._noticed[key].values(), default=ENOUGH)
-        running = any(pod.running for pod in pods) and due(job.status, self.config.progress_seconds, now)
-        wanted = now - self.config.poll_seconds if running or not job.status.identity else ENOUGH
-        reading = self.runs.get(key, folder, max(must, wanted))
+        reading = self.runs.get(key, folder, max(must, self._recent(job, pods, now)))
         return reading if reading and reading.asked >= must else None
+
+    def _recent(self, job: FineTune, pods: list[Pod], now: float) -> float:
+        """Return since when a run's folder must have been asked to be taken as it is."""
+        if not job.status.identity:
+            return now - self.config.poll_seconds
+        progress = self.config.progress_seconds
+        running = any(pod.running for pod in pods) and due(job.status, progress, now)
+        return now - progress if running else ENOUGH
 
     def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:
         """Do one thing; return whether the rest may be done too."""

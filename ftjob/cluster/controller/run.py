@@ -38,7 +38,7 @@ from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
 
-LOOKERS, WATCHES = 16, 4
+LOOKERS, WATCHES = 32, 4
 RETRY_SECONDS = 2.0
 """Before an object is looked at again over which the API server failed."""
 STUCK_SECONDS = 120.0

@@ -203,16 +203,6 @@ def test_a_running_attempt_is_left_alone() -> None:
     assert (status.state, status.iteration, status.accuracy) == (State.RUNNING, 40, 0.5)
 
 
-def test_figures_alone_are_written_now_and_then() -> None:
-    """Every progress_seconds, not at every look."""
-    run = Status("emotions", RUN_ID, RunState.RUNNING, attempt=1, iteration=40, max_iter=1000)
-    first = written(decide(seen(fine_tune(status=begun()), [job_object()], [pod_object()], run=run), NOW))
-    later = seen(fine_tune(status=first.to_json()), [job_object()], [pod_object()], run=run)
-
-    assert kinds(decide(later, NOW + 5)) == []
-    assert kinds(decide(later, NOW + 40)) == [WriteStatus]
-
-
 def test_while_an_old_pod_lives_nothing_is_begun() -> None:
     """Its Job is gone, deleted by hand, and the worker is at its last snapshot."""
     observed = seen(fine_tune(status=begun()), [], [pod_object(deleted=NOW + 30)])
@@ -385,5 +375,5 @@ def test_the_first_steps_of_an_attempt_are_written_together() -> None:
     status = written(decide(seen(), NOW)).to_json()
     waiting = seen(fine_tune(status=status), [job_object(created=NOW)])
 
-    assert kinds(decide(waiting, NOW + 1)) == []
-    assert written(decide(waiting, NOW + 5)).message == "the Job is about to make its pod"
+    assert kinds(decide(waiting, NOW + 5)) == []
+    assert written(decide(waiting, NOW + 9)).message == "the Job is about to make its pod"

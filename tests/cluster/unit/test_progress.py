@@ -1,0 +1,86 @@
+"""When the figures of a running attempt are told: often at first, and seldom in the end."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ftjob.cluster.actions import WriteStatus
+from ftjob.cluster.config import Config
+from ftjob.cluster.decide import decide
+from ftjob.cluster.objects import FineTune
+from ftjob.cluster.status import FineTuneStatus
+from ftjob.status import State, Status
+from tests.cluster.unit.builders import NOW, RUN_ID, begun, fine_tune, job_object, pod_object, seen
+
+RUN = Status("emotions", RUN_ID, State.RUNNING, attempt=1, max_iter=100_000, best_accuracy=0.5)
+
+
+def job(**status: Any) -> FineTune:
+    return fine_tune(status=begun(**status), budget={"hours": 1000})
+
+
+def told(
+    before: FineTune, age: float, run: Status = RUN, config: Config | None = None
+) -> FineTuneStatus | None:
+    """What is written of a run that began at NOW, when its pod is so many seconds old."""
+    pod = pod_object(run.attempt, scheduled=NOW)
+    observed = seen(before, [job_object(run.attempt)], [pod], run=run, config=config or Config())
+    writes = [action.status for action in decide(observed, NOW + age) if isinstance(action, WriteStatus)]
+    return writes[0] if writes else None
+
+
+def tellings(hours: float, config: Config | None = None) -> list[float]:
+    """At which ages a run of so many hours is told of, where it is looked at every five seconds."""
+    ages: list[float] = []
+    before = job()
+    for age in range(0, int(hours * 3600), 5):
+        written = told(before, age, replace(RUN, iteration=age), config)
+        if written:
+            ages.append(age)
+            before = replace(before, status=written)
+    return ages
+
+
+def test_figures_are_told_every_half_minute_at_first() -> None:
+    """However often somebody looks."""
+    assert tellings(0.05) == [0, 30, 60, 90, 120, 150]
+
+
+def test_figures_are_never_further_behind_than_a_tenth_of_the_attempt() -> None:
+    """Or than half a minute, where that is longer; and the look that tells of it may be a little late."""
+    ages = tellings(2)
+
+    assert all(after - before <= max(30, 0.1 * after) + 5 for before, after in pairwise(ages))
+
+
+@pytest.mark.parametrize(("hours", "at_most"), [(1 / 12, 10), (1, 34), (10, 56)])
+def test_how_often_a_run_is_told_of_grows_with_the_logarithm_of_its_length(
+    hours: float, at_most: int
+) -> None:
+    """Ten in the first five minutes, then one for every ninth part that the attempt grows by."""
+    assert 0.8 * at_most <= len(tellings(hours)) <= at_most
+
+
+def test_an_administrator_may_have_it_told_evenly() -> None:
+    """A share of nothing is how often it is told at first, for ever."""
+    assert len(tellings(1, Config(progress_share=0.0))) == 120
+
+
+def test_news_is_told_at_once() -> None:
+    """A better accuracy is; a snapshot, which comes every so often, is told with the figures."""
+    before = replace(job(), status=told(job(), 36_000) or FineTuneStatus())
+
+    assert told(before, 36_010, replace(RUN, iteration=5, snapshot=5)) is None
+    assert told(before, 36_010, replace(RUN, best_accuracy=0.6)) is not None
+
+
+def test_a_new_attempt_is_told_of_often_again() -> None:
+    """Its age counts, not the run's."""
+    long_ago = {"attempt": 1, "pod": "pod-0", "seconds": 36_000.0, "ended": "2026-11-22T01:00:00Z"}
+    before = job(attempts=[long_ago], attempt=2)
+    status = told(before, 60, replace(RUN, attempt=2))
+    assert status
+
+    assert told(replace(before, status=status), 95, replace(RUN, attempt=2, iteration=9)) is not None
