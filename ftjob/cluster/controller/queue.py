@@ -5,6 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 2.0, 60.0
+"""Before a key is looked at again that was looked at in vain: the first time, and at most."""
+
 
 def no_patience(_: str) -> float:
     """Say that nothing lets others go first: whoever came first is looked at first."""
@@ -26,6 +29,7 @@ class WorkQueue:
         self._taken: set[str] = set()
         self._later: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
+        self._in_vain: dict[str, int] = {}
         self._came = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -43,6 +47,17 @@ class WorkQueue:
                 self._due[key] = due
                 heapq.heappush(self._later, (due, key))
                 self._changed.notify()
+
+    def add_again(self, key: str) -> None:
+        """Have a key looked at again that was looked at in vain, after twice as long each time."""
+        with self._changed:
+            times = self._in_vain[key] = self._in_vain.get(key, 0) + 1
+        self.add_after(key, min(LONGEST_RETRY_SECONDS, RETRY_SECONDS * 2.0 ** min(times - 1, 16)))
+
+    def forget(self, key: str) -> None:
+        """Say that a key was not looked at in vain."""
+        with self._changed:
+            self._in_vain.pop(key, None)
 
     def get(self) -> tuple[str, float] | None:
         """Wait for a key; return it with the seconds it waited. None when the queue was closed."""

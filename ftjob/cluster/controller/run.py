@@ -39,8 +39,6 @@ from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
 
 LOOKERS, WATCHES = 32, 4
-RETRY_SECONDS = 2.0
-"""Before an object is looked at again over which the API server failed."""
 STUCK_SECONDS = 120.0
 REMIND_SECONDS = 600.0
 """Between two looks at an object that goes on and of which nothing is heard."""
@@ -150,10 +148,11 @@ class Controller:
             try:
                 with RECONCILE.time():
                     self.reconciler.look(key)
+                self.queue.forget(key)
             except Exception as error:  # noqa: BLE001 one object's trouble is not the others'
                 ERRORS.labels(type(error).__name__).inc()
                 log("looked in vain", job=key, error=told(error))
-                self.queue.add_after(key, RETRY_SECONDS)
+                self.queue.add_again(key)
             finally:
                 self._since.pop(name, None)
                 self.queue.done(key)

@@ -128,8 +128,9 @@ class Planner:
 
 
 def plan_request(request: Request, context: Context) -> Figures | Trouble:
-    """Plan what is asked for; trouble where it would not fit its node. Raises FtjobError."""
+    """Plan what is asked for; trouble where it fits neither node nor budget. Raises FtjobError."""
     plan = prepare(absolute(request.spec, context), context)
     if plan.problems:
-        return Trouble("DoesNotFit", " ".join(plan.problems))
+        poor = plan.problems == (plan.too_poor,)
+        return Trouble("BudgetTooSmall" if poor else "DoesNotFit", " ".join(plan.problems))
     return figures_of(plan.to_json())

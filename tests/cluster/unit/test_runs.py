@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +109,17 @@ def test_a_plan_that_failed_for_the_store_is_made_again_after_a_pause(
     assert trouble == Trouble("StorageUnreachable", "s3://data: away", passing=True)
     assert planner.get("team/a", request.identity) == Figures(run_id="1f3b9c02aa")
     assert planner.get("team/a", "another") is None
+
+
+@pytest.mark.parametrize(
+    ("problems", "reason"),
+    [(("poor",), "BudgetTooSmall"), (("large",), "DoesNotFit"), (("large", "poor"), "DoesNotFit")],
+)
+def test_a_budget_that_is_too_small_has_a_reason_of_its_own(
+    problems: tuple[str, ...], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another node would not mend it."""
+    plan = SimpleNamespace(problems=problems, too_poor="poor")
+    monkeypatch.setattr(runs, "prepare", lambda *_: plan)
+
+    assert runs.plan_request(request_of(), Context()) == Trouble(reason, " ".join(problems))

@@ -85,3 +85,25 @@ def test_what_goes_on_is_reminded_of_and_what_ended_is_not(seen: View, concerned
     seen.remind()
 
     assert concerned == []
+
+
+def test_a_run_to_begin_is_in_a_hurry_and_one_that_ended_is_not(seen: View) -> None:
+    """Somebody sits before the first; the last is looked at for good measure."""
+    to_begin = seen.patience(KEY)
+    seen._changed(Kept.of(item(2, attempt=1)))
+    under_way = seen.patience(KEY)
+    seen._changed(Kept.of(item(3, attempt=1, completionTime="2026-11-22T10:00:00Z")))
+
+    assert to_begin < under_way < seen.patience(KEY)
+
+
+def test_who_waits_for_the_budget_is_known_until_it_begins(seen: View) -> None:
+    """Or goes."""
+    seen._changed(Kept.of(item(2, reason="NamespaceBudget")))
+    assert seen.waiting("team") == [KEY]
+    seen.written(item(3, reason="Creating"))
+    assert seen.waiting("team") == []
+    seen._changed(Kept.of(item(4, reason="NamespaceBudget")))
+    seen._deleted(Kept.of(item(5, reason="NamespaceBudget")))
+
+    assert seen.waiting("team") == []
