@@ -11,6 +11,8 @@ from urllib3.exceptions import HTTPError
 
 from benchmarks.controller.server import FINE_TUNES, Object, Server
 from ftjob.cluster.names import JOB_NAME, LABEL_JOB
+from ftjob.cluster.objects import read_fine_tune
+from ftjob.cluster.request import identity_of_object
 from tests.cluster.controllers import fine_tune
 
 SUBMITTERS = 16
@@ -36,13 +38,19 @@ def stand(server: Server, namespace: str, store: str, count: int, pattern: Objec
         del job["metadata"]["labels"]
         made = server.ask("POST", path, job)
         bucket.request("PUT", f"{store}/runs/done-{number}/{run_id}/status.json", body=run)
-        status = {**pattern["status"], "folder": f"s3://runs/done-{number}/{run_id}"}
+        own = {"folder": f"s3://runs/done-{number}/{run_id}", "identity": identity(made)}
+        status = {**pattern["status"], **own}
         lives = [{**life, "pod": f"done-{number}-x"} for life in pattern["status"]["attempts"]]
         made["status"] = {**status, "attempts": lives}
         server.ask("PUT", f"{path}/{made['metadata']['name']}/status", made)
 
     with ThreadPoolExecutor(SUBMITTERS) as threads:
         list(threads.map(make, range(count)))
+
+
+def identity(item: Object) -> str:
+    """Return what a status says of a spec's identity; of another one, an edit would be refused."""
+    return identity_of_object(read_fine_tune(item))
 
 
 @dataclass
