@@ -67,7 +67,7 @@ class Config(_Part):
     """Between two looks at a run that waits for something which nobody tells of."""
     progress_seconds: float = Field(default=30.0, ge=0)
     """Between two looks at a running worker's status.json, and at least between two writes of its numbers."""
-    progress_share: float = Field(default=0.1, ge=0, le=1)
+    progress_share: float = Field(default=0.1, ge=0, lt=1)
     """The share of an attempt's age that its numbers may be behind, where that is longer."""
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Before the first retry; doubled for every further one without progress."""
