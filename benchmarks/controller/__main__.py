@@ -90,6 +90,7 @@ def part(server: Server, namespace: str, folder: Path, environment: dict[str, st
 
 def counted(contender: Contender, server: Server, namespace: str) -> Figures:
     """Return the figures of one program at work."""
+    crowd.wait_until_heard(server, namespace, f"{contender.name}-first")
     resting, before, began = contender.wait_until_quiet(), contender.usage(), time.monotonic()
     timing = crowd.submit(server, namespace, contender.name, JOBS, RATE, patience=LIFE * 4 + 60)
     seconds, after = time.monotonic() - began, contender.usage()

@@ -48,6 +48,23 @@ def stand(server: Server, namespace: str, store: str, count: int, pattern: Objec
         list(threads.map(make, range(count)))
 
 
+def wait_until_heard(server: Server, namespace: str, name: str, patience: float = 300) -> None:
+    """Return when a program has answered what it was asked last: by then it has heard of everything.
+
+    A node that is not there makes a run that fails without a Job.
+    """
+    job = submitted(name)
+    job["spec"]["resources"] = {"node": "nowhere"}
+    server.ask("POST", FINE_TUNES.format(namespace), job)
+    deadline = time.monotonic() + patience
+    while "completionTime" not in server.ask("GET", f"{FINE_TUNES.format(namespace)}/{name}").get(
+        "status", {}
+    ):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{name} has no answer after {patience:.0f} s")
+        time.sleep(0.5)
+
+
 def identity(item: Object) -> str:
     """Return what a status says of a spec's identity; of another one, an edit would be refused."""
     return identity_of_object(read_fine_tune(item))
