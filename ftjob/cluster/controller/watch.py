@@ -18,7 +18,7 @@ from ftjob.cluster.objects import Object
 RESYNC_SECONDS = 600
 LIST_SECONDS, SILENCE_SECONDS = 60.0, 100.0
 """A connection that brings neither events nor the bookmarks of every minute is dead."""
-PAGE = 250
+PAGE = 500
 LONGEST_PAUSE = 15.0
 VALUE = "value"
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
