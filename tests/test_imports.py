@@ -80,8 +80,11 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def is_type_checking(node: ast.AST) -> bool:
-    """Whether a node is `if TYPE_CHECKING:`."""
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    """Whether a node is `if TYPE_CHECKING:`, or that `or __package__`, which a script has not."""
+    if not isinstance(node, ast.If):
+        return False
+    test = node.test.values[0] if isinstance(node.test, ast.BoolOp) else node.test
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
 def test_what_runs_under_caffes_python_imports_what_that_has() -> None:

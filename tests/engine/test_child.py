@@ -12,16 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ftjob.engine.caffe.child import Child
-from ftjob.engine.caffe.client import CaffeEngine, open_engine
+from ftjob.engine.caffe.client import open_engine, program
+from ftjob.engine.child import Child
+from ftjob.engine.client import ProcessEngine
 from ftjob.errors import EngineError
 from tests.engine import nets
 from tests.engine.conftest import Job
 
 
-def opened(folder: Path) -> CaffeEngine:
+def opened(folder: Path) -> ProcessEngine:
     engine = open_engine(folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder)
-    assert isinstance(engine, CaffeEngine)
+    assert isinstance(engine, ProcessEngine)
     return engine
 
 
@@ -155,6 +156,6 @@ def test_what_caffe_prints_goes_to_the_log_only(job: Job, capfd: pytest.CaptureF
 def test_a_python_that_is_not_there_is_named(tmp_path: Path):
     """And one without pycaffe says what it lacks."""
     with pytest.raises(EngineError, match="/no/python cannot be started: No such file or directory"):
-        Child(Path("/no/python"), tmp_path / "log")
+        Child(program(Path("/no/python")), tmp_path / "log")
     with pytest.raises(EngineError, match="No module named 'caffe'"):
-        Child(Path(sys.executable), tmp_path / "log")
+        Child(program(Path(sys.executable)), tmp_path / "log")

@@ -8,7 +8,7 @@ import pytest
 
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.engine.caffe.process.snapshotfile import field_numbers, learned_net
-from ftjob.engine.caffe.writing import CaffeWriting
+from ftjob.engine.writing import ForkedWriting
 from ftjob.errors import BadNetError, StorageError
 from ftjob.net.proto.caffe_pb2 import SolverState
 from tests.engine import nets
@@ -171,7 +171,7 @@ def test_a_writer_that_is_killed_is_told_and_the_engine_goes_on(job: Job, opened
     folder = tmp_path / "kept"
     folder.mkdir()
     writing = engine.begin_snapshot(folder)
-    assert isinstance(writing, CaffeWriting)
+    assert isinstance(writing, ForkedWriting)
     writing.kill()
 
     with pytest.raises(StorageError, match="its writer died"):

@@ -8,21 +8,16 @@ has what is said there. Caffe ends the whole process on any error of its own: it
 from __future__ import annotations
 
 import ctypes
-import os
-import resource
-import select
-import signal
 import sys
 from importlib import machinery, util
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import deploy, parent, training, wire
+    from ftjob.engine.caffe.process import deploy, serving, training, wire
 else:  # a script's own folder is on its path
     import deploy
-    import parent
+    import serving
     import training
-    import wire
 
 GLOG_MINLOGLEVEL = "_ZN3fLI17FLAGS_minloglevelE"
 TEST = 1
@@ -35,12 +30,6 @@ class Server:
     def __init__(self, caffe: Any) -> None:
         self.caffe = caffe
         self.opened: Any = None
-
-    def answer(self, command: str, fields: Dict[str, Any], arrays: Dict[str, Any]) -> wire.Frame:
-        """Do one command: a method here that opens something, or one of what is open."""
-        owner = self if command in ("open_solver", "open_deploy", "probe") else self.opened
-        function: Callable[..., wire.Frame] = getattr(owner, command)
-        return function(**fields, **arrays)
 
     def open_solver(
         self, path: str, iter_size: int, weights: Optional[str], gpu: Optional[int]
@@ -105,58 +94,5 @@ def log_warnings_only(caffe: Any) -> None:
     level.value = 1
 
 
-def ignore_signals() -> None:
-    """Leave it to the parent when to stop: Ctrl-C and SIGTERM are for it to answer."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-
-
-def main(requests_fd: int, replies_fd: int, parent_pid: int) -> None:
-    """Answer requests until the pipe ends."""
-    parent.die_with(parent_pid)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
-    # requests have no buffer: what came is to be seen by `halted`
-    with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
-        ignore_signals()
-        try:
-            server = Server(load_pycaffe())
-        except ImportError as error:
-            wire.send(replies, {"error": "ImportError", "message": str(error)}, {})
-            return
-        ignore_signals()  # glog's failure handler took SIGTERM
-        wire.send(replies, {}, {})
-        while True:
-            try:
-                request, arrays = wire.receive(requests)
-                for reply in answer(server, request, arrays, lambda: halted(requests)):
-                    wire.send(replies, *reply)
-            except (EOFError, BrokenPipeError):
-                return
-
-
-def answer(
-    server: Server, request: Dict[str, Any], arrays: Dict[str, Any], halted: Callable[[], bool]
-) -> Iterator[wire.Frame]:
-    """Answer one request; what Python raises goes back as an error (what Caffe logs as fatal does not)."""
-    command = request.pop("command")
-    try:
-        if command == "steps":
-            yield from server.opened.steps(halted=halted, **request)
-        elif command != "halt":  # a halt that came when the last step was done
-            yield server.answer(command, request, arrays)
-    except EOFError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-        yield {"error": type(error).__name__, "message": str(error)}, {}
-
-
-def halted(requests: BinaryIO) -> bool:
-    """Tell whether something came while steps are made: that is `halt`, or the end of the pipe (EOFError)."""
-    if not select.select([requests], [], [], 0)[0]:
-        return False
-    wire.receive(requests)
-    return True
-
-
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    serving.serve(lambda: Server(load_pycaffe()), *(int(argument) for argument in sys.argv[1:]))

@@ -23,9 +23,14 @@ PARTIAL = ".partial"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
+def partial_name(iteration: int, kind: str) -> str:
+    """Return the temporary name of a snapshot's caffemodel or solverstate."""
+    return "%s_iter_%d.%s" % (PARTIAL, iteration, kind)
+
+
 def answer_name(iteration: int) -> str:
     """Return the name of the file in which a writer says how it ended."""
-    return "%s_iter_%d.json" % (PARTIAL, iteration)
+    return partial_name(iteration, "json")
 
 
 def learned_net(solverstate: Path) -> str:

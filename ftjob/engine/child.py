@@ -5,7 +5,8 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,12 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import errors
-from ftjob.caffelog.fatal import explain
 from ftjob.engine.caffe.process import wire
 
-SERVER = Path(wire.__file__).with_name("server.py")
 GRACE_SECONDS = 5.0
 """What an idle engine gets to close its files in; it needs a tenth of it."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What an engine's process runs, and what its failures mean."""
+
+    name: str
+    """As errors call it: Caffe, PyTorch."""
+    command: tuple[str, ...]
+    """Its command line, to which the pipes' ends and this process's id are added."""
+    unloaded: str
+    """What it is that could not be imported."""
+    explain: Callable[[str, int], errors.FtjobError]
+    """Makes of its log and return code (negative: a signal) the error that its end is."""
 
 
 class Child:
@@ -26,13 +39,14 @@ class Child:
 
     def __init__(
         self,
-        python: Path,
+        program: Program,
         log: Path,
         cwd: Path | None = None,
         threads: int | None = None,
         inherit: Sequence[int] = (),
     ) -> None:
         self.log = log
+        self._program = program
         self._end: errors.FtjobError | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = log.stat().st_size if log.exists() else 0
@@ -43,7 +57,7 @@ class Child:
         try:
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
-                    [python, SERVER, str(to_child), str(from_child), str(os.getpid())],
+                    [*program.command, str(to_child), str(from_child), str(os.getpid())],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -54,13 +68,13 @@ class Child:
                 )
         except OSError as error:
             self._close_pipes()
-            raise errors.EngineError(f"{python} cannot be started: {error.strerror}") from error
+            raise errors.EngineError(f"{program.command[0]} cannot be started: {error.strerror}") from error
         finally:
             os.close(to_child)
             os.close(from_child)
         try:
             with self._ending_on_error():
-                self._reply()  # that pycaffe is loaded
+                self._reply()  # that the engine is loaded
         except BaseException:
             self.close()
             raise
@@ -121,12 +135,12 @@ class Child:
         except EOFError:
             raise self._death() from None
         if "error" in header:
-            raise _raised(header["error"], header["message"])
+            raise _raised(self._program, header["error"], header["message"])
         return header, arrays
 
     def _death(self) -> errors.FtjobError:
         self._process.wait()
-        return explain(self._log_since_start(), self._process.returncode)
+        return self._program.explain(self._log_since_start(), self._process.returncode)
 
     def _log_since_start(self) -> str:
         with self.log.open("rb") as stream:
@@ -159,15 +173,15 @@ class _RefusalError(Exception):
         self.error = error
 
 
-def _raised(name: str, message: str) -> _RefusalError:
+def _raised(program: Program, name: str, message: str) -> _RefusalError:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, errors.FtjobError):
         return _RefusalError(kind(message))
     if name == "ImportError":
-        return _RefusalError(errors.EngineError(f"its Python cannot load pycaffe: {message}"))
+        return _RefusalError(errors.EngineError(f"{program.unloaded}: {message}"))
     if issubclass(getattr(builtins, name, object), OSError):
         return _RefusalError(errors.StorageError(message))
-    return _RefusalError(errors.EngineError(f"Caffe's process raised {name}: {message}"))
+    return _RefusalError(errors.EngineError(f"{program.name}'s process raised {name}: {message}"))
 
 
 def _environment(threads: int | None) -> dict[str, str]:
@@ -176,8 +190,3 @@ def _environment(threads: int | None) -> dict[str, str]:
         names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
         environment.update(dict.fromkeys(names, str(threads)))
     return environment
-
-
-def signal_name(returncode: int) -> str | None:
-    """Return the signal that ended a process (SIGKILL), or None where it ended by itself."""
-    return signal.Signals(-returncode).name if returncode < 0 else None

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 1800.0
 """After which a writer is taken to be stuck, and killed: a slow disk writes 100 GB meanwhile."""
 
 
-class CaffeWriting:
+class ForkedWriting:
     """A Writing: see there. May be waited for by several threads, and any number of times."""
 
     def __init__(self, directory: Path, iteration: int, pid: int | None) -> None:

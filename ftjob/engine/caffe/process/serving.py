@@ -1,0 +1,73 @@
+"""An engine's process: requests in, replies out, until the pipe ends. Runs under Caffe's Python."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator
+
+if TYPE_CHECKING or __package__:
+    from ftjob.engine.caffe.process import parent, wire
+else:  # a script's own folder is on its path
+    import parent
+    import wire
+
+
+def serve(load: Callable[[], Any], requests_fd: int, replies_fd: int, parent_pid: int) -> None:
+    """Load an engine and answer requests until the pipe ends; what cannot be imported is told.
+
+    `load` returns an object with a method for each command that opens something (open_solver, open_deploy,
+    probe); what it opened is its `opened`, whose methods are the other commands.
+    """
+    parent.die_with(parent_pid)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
+    # requests have no buffer: what came is to be seen by `halted`
+    with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
+        ignore_signals()
+        try:
+            server = load()
+        except ImportError as error:
+            wire.send(replies, {"error": "ImportError", "message": str(error)}, {})
+            return
+        ignore_signals()  # glog's failure handler took SIGTERM
+        wire.send(replies, {}, {})
+        while True:
+            try:
+                request, arrays = wire.receive(requests)
+                for reply in answer(server, request, arrays, lambda: halted(requests)):
+                    wire.send(replies, *reply)
+            except (EOFError, BrokenPipeError):
+                return
+
+
+def ignore_signals() -> None:
+    """Leave it to the parent when to stop: Ctrl-C and SIGTERM are for it to answer."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+
+
+def answer(
+    server: Any, request: Dict[str, Any], arrays: Dict[str, Any], halted: Callable[[], bool]
+) -> Iterator[wire.Frame]:
+    """Answer one request; what Python raises goes back as an error (what Caffe logs as fatal does not)."""
+    command = request.pop("command")
+    try:
+        if command == "steps":
+            yield from server.opened.steps(halted=halted, **request)
+        elif command != "halt":  # a halt that came when the last step was done
+            owner = server if hasattr(server, command) else server.opened
+            yield getattr(owner, command)(**request, **arrays)
+    except EOFError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
+        yield {"error": type(error).__name__, "message": str(error)}, {}
+
+
+def halted(requests: BinaryIO) -> bool:
+    """Tell whether something came while steps are made: that is `halt`, or the end of the pipe (EOFError)."""
+    if not select.select([requests], [], [], 0)[0]:
+        return False
+    wire.receive(requests)
+    return True
