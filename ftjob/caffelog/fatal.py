@@ -53,7 +53,7 @@ class Diagnosis:
 
 def explain(log: str, returncode: int) -> FtjobError:
     """Return the error that a process which ended with this log and return code (negative: a signal) is."""
-    return (diagnose(log) or _ended(log, returncode)).error()
+    return (diagnose(log) or ended(log, returncode, "Caffe")).error()
 
 
 def diagnose(log: str) -> Diagnosis | None:
@@ -69,13 +69,14 @@ def diagnose(log: str) -> Diagnosis | None:
     return None
 
 
-def _ended(log: str, returncode: int) -> Diagnosis:
+def ended(log: str, returncode: int, program: str) -> Diagnosis:
+    """Return how the process of a program ended that left no words about it."""
     lines = [line.strip() for line in log.splitlines() if not _FRAME.match(line)][-3:]
     said = f"; the last lines of its log: {' | '.join(lines)}" if lines else ""
     if returncode >= 0:
-        return Diagnosis(EngineError, f"Caffe's process ended with exit code {returncode}{said}")
+        return Diagnosis(EngineError, f"{program}'s process ended with exit code {returncode}{said}")
     name = signal.Signals(-returncode).name
-    return Diagnosis(EngineError, f"Caffe's process was ended by {name}{_HINTS.get(name, '')}{said}")
+    return Diagnosis(EngineError, f"{program}'s process was ended by {name}{_HINTS.get(name, '')}{said}")
 
 
 _HINTS = {

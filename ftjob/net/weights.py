@@ -143,7 +143,7 @@ def _layer(buffer: memoryview, layer: Field, form: _Form) -> LayerWeights:
         elif field.number == form.type:
             kind = _text(buffer, field) if field.wire_type == BYTES else V1_TYPES.get(field.value, "")  # type: ignore[call-overload]
         elif field.number == form.blobs and field.wire_type == BYTES:
-            blobs.append(_blob(buffer, field, name))
+            blobs.append(blob_in(buffer, field, name))
     return LayerWeights(name, kind, tuple(blobs))
 
 
@@ -151,7 +151,8 @@ def _text(buffer: memoryview, field: Field) -> str:
     return bytes(buffer[field.start : field.end]).decode()
 
 
-def _blob(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
+def blob_in(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
+    """Return what a field that is a BlobProto holds. Raises MalformedError where it contradicts itself."""
     dims: list[int] = []
     legacy: dict[int, int] = {}
     pieces: list[Field] = []

@@ -34,7 +34,8 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture(params=AVAILABLE)
 def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Open a job's folder with the engine under test: opened(folder, weights=None) → Engine."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # the order of additions must not depend on the threads
+    for library in ("OPENBLAS", "OMP"):  # the order of additions must not depend on the threads
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     with ExitStack() as stack:
 
         def open_it(folder: Path, weights: Path | None = None) -> Engine:

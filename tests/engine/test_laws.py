@@ -129,12 +129,13 @@ def test_frozen_params_stay_bit_equal(job: Job, opened: Open):
 def test_a_test_counts_every_record_once(job: Job, opened: Open, batch: int):
     """Asked for the size of the dataset, whatever the batch size, and again the next time."""
     val = nets.Records(nets.records(7).images, np.arange(7))
-    engine = opened(job(nets.softmax_regression(test_batch=batch), val=val))
+    net = nets.softmax_regression(test_batch=batch).replace("num_output: 3", "num_output: 7")
+    engine = opened(job(net, val=val))
 
     for _ in range(2):
         found = engine.test(7, ["label", "prob", "loss"])
         assert sorted(found["label"]) == list(range(7))
-        assert found["prob"].shape == (7, 3)
+        assert found["prob"].shape == (7, 7)
         assert found["loss"].shape == (-(-7 // batch),)
 
 

@@ -95,4 +95,4 @@ def log_warnings_only(caffe: Any) -> None:
 
 
 if __name__ == "__main__":
-    serving.serve(lambda: Server(load_pycaffe()), *(int(argument) for argument in sys.argv[1:]))
+    serving.serve(lambda: Server(load_pycaffe()), sys.argv[1:])

@@ -6,7 +6,7 @@ import os
 import resource
 import select
 import signal
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, List, Tuple
 
 if TYPE_CHECKING or __package__:
     from ftjob.engine.caffe.process import parent, wire
@@ -15,12 +15,26 @@ else:  # a script's own folder is on its path
     import wire
 
 
-def serve(load: Callable[[], Any], requests_fd: int, replies_fd: int, parent_pid: int) -> None:
+def by_name(error: Exception) -> Tuple[str, str]:
+    """Tell of an error by its type and its message."""
+    return type(error).__name__, str(error)
+
+
+def serve(
+    load: Callable[[], Any],
+    arguments: List[str],
+    told: Callable[[Exception], Tuple[str, str]] = by_name,
+) -> None:
     """Load an engine and answer requests until the pipe ends; what cannot be imported is told.
 
+    `arguments` are the command line's: two inherited pipe ends, for requests and replies, and the id of the
+    process to die with.
+
     `load` returns an object with a method for each command that opens something (open_solver, open_deploy,
-    probe); what it opened is its `opened`, whose methods are the other commands.
+    probe); what it opened is its `opened`, whose methods are the other commands. `told` says what goes back
+    of an error.
     """
+    requests_fd, replies_fd, parent_pid = map(int, arguments)
     parent.die_with(parent_pid)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
     # requests have no buffer: what came is to be seen by `halted`
@@ -40,6 +54,9 @@ def serve(load: Callable[[], Any], requests_fd: int, replies_fd: int, parent_pid
                     wire.send(replies, *reply)
             except (EOFError, BrokenPipeError):
                 return
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
+                name, message = told(error)
+                wire.send(replies, {"error": name, "message": message}, {})
 
 
 def ignore_signals() -> None:
@@ -51,18 +68,13 @@ def ignore_signals() -> None:
 def answer(
     server: Any, request: Dict[str, Any], arrays: Dict[str, Any], halted: Callable[[], bool]
 ) -> Iterator[wire.Frame]:
-    """Answer one request; what Python raises goes back as an error (what Caffe logs as fatal does not)."""
+    """Answer one request. What Python raises goes back as an error; what Caffe logs as fatal does not."""
     command = request.pop("command")
-    try:
-        if command == "steps":
-            yield from server.opened.steps(halted=halted, **request)
-        elif command != "halt":  # a halt that came when the last step was done
-            owner = server if hasattr(server, command) else server.opened
-            yield getattr(owner, command)(**request, **arrays)
-    except EOFError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-        yield {"error": type(error).__name__, "message": str(error)}, {}
+    if command == "steps":
+        yield from server.opened.steps(halted=halted, **request)
+    elif command != "halt":  # a halt that came when the last step was done
+        owner = server if hasattr(server, command) else server.opened
+        yield getattr(owner, command)(**request, **arrays)
 
 
 def halted(requests: BinaryIO) -> bool:

@@ -47,7 +47,7 @@ def set_learned_net(solverstate: Path, caffemodel: Path) -> None:
     """Make the solverstate name this caffemodel."""
     text = str(caffemodel).encode()
     with solverstate.open("ab") as stream:
-        stream.write(bytes([LEARNED_NET << 3 | BYTES]) + _varint(len(text)) + text)
+        stream.write(bytes([LEARNED_NET << 3 | BYTES]) + varint(len(text)) + text)
 
 
 def field_numbers(path: Path) -> List[int]:
@@ -99,7 +99,8 @@ def _read_varint(stream: BinaryIO) -> int:
             return value
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number of 0 or more as protobuf writes it."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)

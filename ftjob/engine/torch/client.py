@@ -1,0 +1,61 @@
+"""PyTorch behind the Engine and DeployNet protocols, in a process of its own."""
+
+import sys
+from pathlib import Path
+
+from ftjob.caffelog.fatal import ended
+from ftjob.engine import DeployNet, Engine
+from ftjob.engine.child import Child, Program
+from ftjob.engine.client import (
+    ProcessDeployNet,
+    ProcessEngine,
+    closing_on_error,
+    existing_file,
+    whole_file,
+)
+from ftjob.engine.torch.installed import require_torch
+from ftjob.errors import FtjobError
+
+
+def _explain(log: str, returncode: int) -> FtjobError:
+    return ended(log, returncode, PROGRAM.name).error()
+
+
+PROGRAM = Program(
+    "PyTorch",
+    (sys.executable, "-P", "-m", "ftjob.engine.torch.process"),
+    "PyTorch cannot be loaded",
+    _explain,
+)
+
+
+def open_engine(
+    solver: Path,
+    *,
+    weights: Path | None,
+    log: Path,
+    cwd: Path | None = None,
+    gpu: int | None = None,
+    threads: int | None = None,
+) -> Engine:
+    """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
+
+    Arguments and errors are those of ftjob.engine.caffe.client.open_engine; `threads` is what PyTorch
+    computes with on processors.
+    """
+    require_torch()
+    path = existing_file(solver)
+    child = Child(PROGRAM, log, cwd, threads)
+    with closing_on_error(child):
+        child.call("open_solver", path=path, weights=whole_file(weights) if weights else None, gpu=gpu)
+    return ProcessEngine(child)
+
+
+def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:
+    """Open a deploy.prototxt with weights, on the CPU. Raises BadNetError or EngineError."""
+    require_torch()
+    path, model = existing_file(deploy), whole_file(weights)
+    child = Child(PROGRAM, log, None, threads)
+    with closing_on_error(child):
+        child.call("open_deploy", path=path, weights=model)
+    return ProcessDeployNet(child)

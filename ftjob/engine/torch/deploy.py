@@ -1,0 +1,49 @@
+"""A deploy net that classifies; the commands of its process."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ftjob.engine.caffe.process import wire
+from ftjob.engine.torch.layers.making import Moment
+from ftjob.engine.torch.net import Net, input_shape
+from ftjob.engine.torch.rows import Rows
+from ftjob.engine.torch.weights import load, make_weights
+from ftjob.errors import BadDataError
+from ftjob.net.proto.caffe_pb2 import TEST, NetParameter
+from ftjob.net.shapes import infer_shapes
+
+
+class Deploy:
+    """A net with one input, in batches of at most the size that its prototxt names."""
+
+    def __init__(self, net: NetParameter, weights: Path, device: torch.device) -> None:
+        self.param, self.moment = net, Moment(TEST, device, seed=0)
+        self.input, self.shape = input_shape(net)
+        shapes = infer_shapes(net)
+        self.weights = make_weights(shapes, 0, device)
+        load(self.weights, weights)
+        self.nets = {self.shape[0]: Net(shapes, self.weights, self.moment)}
+        """By batch size: Caffe reshapes its one net."""
+
+    def forward(self, blobs: list[str], images: NDArray[np.float32]) -> wire.Frame:
+        """Forward images (N, C, H, W); return the blobs, N rows each."""
+        if images.shape[1:] != self.shape[1:]:
+            raise BadDataError(f"images of shape {images.shape[1:]} do not fit the net's {self.shape[1:]}")
+        self.nets[self.shape[0]].check_names(blobs)
+        rows = Rows(len(images), blobs)
+        with torch.inference_mode():
+            for first in range(0, len(images), self.shape[0]):
+                batch = images[first : first + self.shape[0]]
+                net = self._of_size(len(batch))
+                net.given = {self.input: torch.from_numpy(batch).to(self.moment.device)}
+                rows.take(first, len(batch), net.forward(blobs).blobs)
+        return {}, rows.arrays()
+
+    def _of_size(self, batch: int) -> Net:
+        if batch not in self.nets:
+            shapes = infer_shapes(self.param, {self.input: (batch, *self.shape[1:])})
+            self.nets[batch] = Net(shapes, self.weights, self.moment)
+        return self.nets[batch]

@@ -1,0 +1,127 @@
+"""Layers that compute every number from the one at its place (and Softmax, from those along an axis)."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.streams import DROPOUT
+from ftjob.net.layers.rule import axis_of
+from ftjob.net.proto.caffe_pb2 import TRAIN, EltwiseParameter
+from ftjob.net.shapes import LayerShapes
+
+
+def _of(function: Callable[[Tensor], Tensor]) -> Make:
+    """A type whose function has no settings."""
+    return lambda one, place: lambda bottoms, _: [function(bottoms[0])]
+
+
+def _relu(one: LayerShapes, place: Place) -> Forward:
+    slope = one.layer.relu_param.negative_slope
+    if slope:
+        return lambda bottoms, _: [functional.leaky_relu(bottoms[0], slope)]
+    return lambda bottoms, _: [torch.relu(bottoms[0])]
+
+
+def _elu(one: LayerShapes, place: Place) -> Forward:
+    return lambda bottoms, _: [functional.elu(bottoms[0], one.layer.elu_param.alpha)]
+
+
+def _power(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.power_param
+
+    def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        inner = bottoms[0] * param.scale + param.shift
+        return [inner if param.power == 1 else inner**param.power]
+
+    return forward
+
+
+def _exp(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.exp_param
+    rate = 1.0 if param.base == -1 else math.log(param.base)
+    return lambda bottoms, _: [torch.exp((bottoms[0] * param.scale + param.shift) * rate)]
+
+
+def _log(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.log_param
+    rate = 1.0 if param.base == -1 else math.log(param.base)
+    return lambda bottoms, _: [torch.log(bottoms[0] * param.scale + param.shift) / rate]
+
+
+def _clip(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.clip_param
+    return lambda bottoms, _: [bottoms[0].clamp(param.min, param.max)]
+
+
+def _swish(one: LayerShapes, place: Place) -> Forward:
+    beta = one.layer.swish_param.beta
+    return lambda bottoms, _: [bottoms[0] * torch.sigmoid(bottoms[0] * beta)]
+
+
+def _threshold(one: LayerShapes, place: Place) -> Forward:
+    limit = one.layer.threshold_param.threshold
+    return lambda bottoms, _: [(bottoms[0].detach() > limit).to(bottoms[0].dtype)]
+
+
+def _softmax(one: LayerShapes, place: Place) -> Forward:
+    axis = axis_of(one.layer, one.bottoms[0], one.layer.softmax_param.axis)
+    return lambda bottoms, _: [torch.softmax(bottoms[0], axis)]
+
+
+def _dropout(one: LayerShapes, place: Place) -> Forward:
+    """Scaled while training, so that TEST has nothing to do (dropout_layer.cpp)."""
+    kept = 1 - one.layer.dropout_param.dropout_ratio
+    if place.moment.phase != TRAIN:
+        return lambda bottoms, _: [bottoms[0]]
+    random = torch.Generator(place.moment.device)
+
+    def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        random.manual_seed(place.random(DROPOUT))
+        mask = torch.empty_like(bottoms[0]).bernoulli_(kept, generator=random).mul_(1 / kept)
+        return [bottoms[0] * mask]
+
+    return forward
+
+
+def _eltwise(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.eltwise_param
+    weights = list(param.coeff) or [1.0] * len(one.bottoms)
+
+    def sum_(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        terms = [bottom if w == 1 else bottom * w for bottom, w in zip(bottoms, weights, strict=True)]
+        return [reduce(torch.add, terms)]
+
+    def product(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        return [reduce(torch.mul, bottoms)]
+
+    def largest(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        """Of equals the second bottom gets the gradient, then the earlier one (eltwise_layer.cpp)."""
+        top = torch.where(bottoms[0] > bottoms[1], bottoms[0], bottoms[1])
+        return [reduce(lambda before, bottom: torch.where(bottom > before, bottom, before), bottoms[2:], top)]
+
+    kinds = {EltwiseParameter.SUM: sum_, EltwiseParameter.PROD: product, EltwiseParameter.MAX: largest}
+    return kinds[param.operation]
+
+
+MAKERS: dict[str, Make] = {
+    "AbsVal": _of(torch.abs),
+    "BNLL": _of(functional.softplus),
+    "Clip": _clip,
+    "Dropout": _dropout,
+    "ELU": _elu,
+    "Eltwise": _eltwise,
+    "Exp": _exp,
+    "Log": _log,
+    "Power": _power,
+    "ReLU": _relu,
+    "Sigmoid": _of(torch.sigmoid),
+    "Softmax": _softmax,
+    "Swish": _swish,
+    "TanH": _of(torch.tanh),
+    "Threshold": _threshold,
+}

@@ -1,0 +1,116 @@
+"""Layers with params that are no windows."""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.net.layers.rule import Shape, axis_of
+from ftjob.net.proto.caffe_pb2 import TEST
+from ftjob.net.shapes import LayerShapes
+
+
+def _inner_product(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.inner_product_param
+    axis = axis_of(one.layer, one.bottoms[0], param.axis)
+    inputs = prod(one.bottoms[0][axis:])
+
+    def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        weights = params[0].t() if param.transpose else params[0]
+        flat = bottoms[0].reshape(-1, inputs)
+        top = functional.linear(flat, weights, params[1] if param.bias_term else None)
+        return [top.reshape(one.tops[0])]
+
+    return forward
+
+
+def _embed(one: LayerShapes, place: Place) -> Forward:
+    bias = one.layer.embed_param.bias_term
+
+    def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        top = functional.embedding(bottoms[0].long(), params[0])
+        return [top + params[1] if bias else top]
+
+    return forward
+
+
+def _batch_norm(one: LayerShapes, place: Place) -> Forward:
+    """With the batch's statistics, which are added to the running ones, or with those (batch_norm_layer.cpp).
+
+    Params: the sums of means and of variances, and how much was summed.
+    """
+    param = one.layer.batch_norm_param
+    running = param.use_global_stats if param.HasField("use_global_stats") else place.moment.phase == TEST
+    fraction = param.moving_average_fraction
+    count = prod(one.bottoms[0]) // one.bottoms[0][1]
+
+    def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        factor = torch.where(params[2] == 0, params[2], 1 / params[2])
+        mean, variance = params[0] * factor, params[1] * factor
+        return [functional.batch_norm(bottoms[0], mean, variance, training=False, eps=param.eps)]
+
+    def forward_and_learn(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        mean, variance = torch.zeros_like(params[0]), torch.zeros_like(params[1])
+        if count > 1:  # momentum 1: what is filled in is the batch's mean, and its variance for one fewer
+            top = functional.batch_norm(bottoms[0], mean, variance, training=True, momentum=1, eps=param.eps)
+        else:
+            mean, top = bottoms[0].detach().reshape(-1), bottoms[0] * 0
+        with torch.no_grad():
+            for sums, now in zip(params, (mean, variance, 1.0), strict=True):
+                sums.mul_(fraction).add_(now)
+        return [top]
+
+    return forward if running else forward_and_learn
+
+
+def _spread(param: Tensor, axis: int, axes: int) -> Tensor:
+    """Give a param of some of the bottom's axes ones for those after it."""
+    return param.reshape(*param.shape, *(1,) * (axes - axis - param.dim()))
+
+
+def _axis(one: LayerShapes, axis: int, second: Shape | None) -> int:
+    return 0 if second == () else axis_of(one.layer, one.bottoms[0], axis)
+
+
+def _scale(one: LayerShapes, place: Place) -> Forward:
+    param, axes = one.layer.scale_param, len(one.bottoms[0])
+    axis = _axis(one, param.axis, one.bottoms[1] if len(one.bottoms) == 2 else None)
+
+    def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        scale = bottoms[1] if len(bottoms) == 2 else params[0]
+        top = bottoms[0] * _spread(scale, axis, axes)
+        return [top + _spread(params[-1], axis, axes) if param.bias_term else top]
+
+    return forward
+
+
+def _bias(one: LayerShapes, place: Place) -> Forward:
+    axes = len(one.bottoms[0])
+    axis = _axis(one, one.layer.bias_param.axis, one.bottoms[1] if len(one.bottoms) == 2 else None)
+
+    def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        return [bottoms[0] + _spread(bottoms[1] if len(bottoms) == 2 else params[0], axis, axes)]
+
+    return forward
+
+
+def _prelu(one: LayerShapes, place: Place) -> Forward:
+    return lambda bottoms, params: [functional.prelu(bottoms[0], params[0].reshape(-1))]
+
+
+def _parameter(one: LayerShapes, place: Place) -> Forward:
+    return lambda _, params: [params[0]]
+
+
+MAKERS: dict[str, Make] = {
+    "BatchNorm": _batch_norm,
+    "Bias": _bias,
+    "Embed": _embed,
+    "InnerProduct": _inner_product,
+    "PReLU": _prelu,
+    "Parameter": _parameter,
+    "Scale": _scale,
+}

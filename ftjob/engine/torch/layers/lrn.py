@@ -1,0 +1,66 @@
+"""LRN, local response normalisation (lrn_layer.cpp)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.net.layers.elementwise import lrn_within_channel
+from ftjob.net.shapes import LayerShapes
+
+
+class AcrossChannels(torch.autograd.Function):
+    """x (k + alpha/n S)^-beta, S being the sum of squares over the n channels around each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+        scale = window_sum(x * x, size).mul_(alpha / size).add_(k)
+        factor = negative_power(scale, beta)
+        top = x * factor
+        ctx.save_for_backward(x, top, scale, factor)
+        ctx.size, ctx.ratio = size, 2 * alpha * beta / size
+        return top
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (d_top,) = gradients
+        x, top, scale, factor = ctx.saved_tensors
+        sums = window_sum((d_top * top).div_(scale), ctx.size)
+        return (d_top * factor).sub_(sums.mul_(x).mul_(ctx.ratio)), None, None, None, None
+
+
+def window_sum(values: Tensor, size: int) -> Tensor:
+    """Sum over the `size` channels around each, in additions of whole maps: the quickest on processors."""
+    channels = values.shape[1]
+    total = values.clone()
+    for offset in range(1, min(size // 2 + 1, channels)):
+        total[:, offset:] += values[:, :-offset]
+        total[:, :-offset] += values[:, offset:]
+    return total
+
+
+def negative_power(values: Tensor, beta: float) -> Tensor:
+    """values ** -beta; nets have 0.75, for which two square roots are quicker than a power."""
+    if beta == 0.75:
+        root = values.rsqrt()
+        return root.sqrt().mul_(root)
+    return values**-beta
+
+
+def _lrn(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.lrn_param
+    size, alpha, beta = param.local_size, param.alpha, param.beta
+    if not lrn_within_channel(one.layer):
+        return lambda bottoms, _: [AcrossChannels.apply(bottoms[0], size, alpha, beta, param.k)]
+
+    def within_channel(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        squares = functional.avg_pool2d(bottoms[0] ** 2, size, 1, size // 2)
+        return [bottoms[0] * (1 + alpha * squares) ** -beta]
+
+    return within_channel
+
+
+MAKERS: dict[str, Make] = {"LRN": _lrn}

@@ -1,0 +1,40 @@
+"""What a layer is made from and made into."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, device
+
+from ftjob.engine.torch import streams
+from ftjob.net.proto.caffe_pb2 import Phase
+from ftjob.net.shapes import LayerShapes
+
+Forward = Callable[[Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
+"""From bottoms and params to tops; the gradient is autograd's business."""
+
+
+@dataclass
+class Moment:
+    """What all layers of a net share: where it computes, and how often it has run."""
+
+    phase: Phase
+    device: device
+    seed: int
+    passes: int = 0
+    """Forward passes begun before the present one: the place in the data and in all random streams."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer stands."""
+
+    moment: Moment
+    index: int
+    """Among the layers of its net."""
+
+    def random(self, kind: int) -> int:
+        """Return a seed for what this layer draws in the present pass."""
+        return streams.number(self.moment.seed, kind, self.index, self.moment.passes)
+
+
+Make = Callable[[LayerShapes, Place], Forward]

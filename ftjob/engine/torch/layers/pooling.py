@@ -1,0 +1,119 @@
+"""Pooling (pooling_layer.cpp): rounded up, the last window clipped, AVE divided as Caffe divides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.net.layers.pooling import pooled
+from ftjob.net.layers.rule import refuse
+from ftjob.net.proto.caffe_pb2 import PoolingParameter
+from ftjob.net.shapes import LayerShapes
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a pooling looks: (height, width) of everything."""
+
+    kernel: Pair
+    stride: Pair
+    pad: Pair
+    bottom: Pair
+    top: Pair
+
+    @property
+    def torchs_own(self) -> bool:
+        """Whether PyTorch's rounding up gives the same windows, and takes this pad."""
+        return all(
+            2 * pad <= kernel and pooled(size, kernel, stride, pad, True) == windows
+            for kernel, stride, pad, size, windows in self.axes
+        )
+
+    @property
+    def axes(self) -> list[tuple[int, int, int, int, int]]:
+        """(kernel, stride, pad, bottom, top) of both axes."""
+        return list(zip(self.kernel, self.stride, self.pad, self.bottom, self.top, strict=True))
+
+    def padded(self, values: Tensor, filling: float) -> Tensor:
+        """Give a map exactly the margins that its windows look at, or cut off what none does."""
+        margins = [
+            (pad, (windows - 1) * stride + kernel - pad - size)
+            for kernel, stride, pad, size, windows in self.axes
+        ]
+        return functional.pad(values, [*margins[1], *margins[0]], value=filling)
+
+    def divisors(self) -> Tensor:
+        """What AVE divides the sums by: the part of each window that lies in the map or its pad."""
+        sides = [
+            torch.tensor(
+                [min(at + kernel, size + pad) - at for at in range(-pad, windows * stride - pad, stride)]
+            )
+            for kernel, stride, pad, size, windows in self.axes
+        ]
+        return torch.outer(*sides).float()
+
+
+def window_of(one: LayerShapes) -> Window:
+    """Read a layer's pooling_param, whose values were checked when the shapes were inferred."""
+    param = one.layer.pooling_param
+
+    def pair(name: str, height: str, width: str) -> Pair:
+        if param.HasField(height):
+            return getattr(param, height), getattr(param, width)
+        return (getattr(param, name),) * 2
+
+    bottom, top = one.bottoms[0][2:], one.tops[0][2:]
+    kernel = pair("kernel_size", "kernel_h", "kernel_w")
+    return Window(
+        kernel=(bottom[0], bottom[1]) if param.global_pooling else kernel,
+        stride=pair("stride", "stride_h", "stride_w"),
+        pad=pair("pad", "pad_h", "pad_w"),
+        bottom=(bottom[0], bottom[1]),
+        top=(top[0], top[1]),
+    )
+
+
+def _max(window: Window) -> Callable[[Tensor], Tensor]:
+    kernel, stride, pad = window.kernel, window.stride, window.pad
+    if window.torchs_own:
+        return lambda x: functional.max_pool2d(x, kernel, stride, pad, ceil_mode=True)
+    least = torch.finfo(torch.float32).min  # what Caffe begins with
+    return lambda x: functional.max_pool2d(window.padded(x, least), kernel, stride)
+
+
+def _average(window: Window) -> Callable[[Tensor], Tensor]:
+    kernel, stride, pad = window.kernel, window.stride, window.pad
+    if window.torchs_own:
+        return lambda x: functional.avg_pool2d(x, kernel, stride, pad, ceil_mode=True)
+    divisors = window.divisors()
+
+    def average(x: Tensor) -> Tensor:
+        sums = functional.avg_pool2d(window.padded(x, 0), kernel, stride, divisor_override=1)
+        return sums / divisors.to(x.device)
+
+    return average
+
+
+def _pooling(one: LayerShapes, place: Place) -> Forward:
+    param = one.layer.pooling_param
+    if param.pool == PoolingParameter.STOCHASTIC or len(one.tops) > 1:
+        what = "its second top, the mask," if len(one.tops) > 1 else "STOCHASTIC pooling"
+        raise refuse(
+            one.layer, f"the torch engine does not have {what}: train with engine: caffe, which does"
+        )
+    if param.pool == PoolingParameter.AVE and param.global_pooling:
+        return lambda bottoms, _: [bottoms[0].mean((2, 3), keepdim=True)]
+    pool = (_max if param.pool == PoolingParameter.MAX else _average)(window_of(one))
+
+    def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+        return [pool(bottoms[0])]
+
+    return forward
+
+
+MAKERS: dict[str, Make] = {"Pooling": _pooling}

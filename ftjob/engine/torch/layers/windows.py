@@ -1,0 +1,55 @@
+"""Convolutions, whose weights lie in PyTorch as they lie in Caffe."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from torch.nn import functional
+
+from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.net.layers.rule import refuse
+from ftjob.net.layers.windows import Window, window_of
+from ftjob.net.shapes import LayerShapes
+
+FORWARD = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+TRANSPOSED = {
+    1: functional.conv_transpose1d,
+    2: functional.conv_transpose2d,
+    3: functional.conv_transpose3d,
+}
+
+
+def _window(one: LayerShapes) -> Window:
+    window = window_of(one.layer, one.bottoms[0])
+    if window.channel_axis != 1 or len(window.kernel) not in FORWARD:
+        raise refuse(
+            one.layer,
+            "the torch engine takes images, channels and one to three axes: train with engine: caffe",
+        )
+    return window
+
+
+def _each(one: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> Forward:
+    """All bottoms alike, with the same weights."""
+    bias = one.layer.convolution_param.bias_term
+
+    def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
+        return [convolve(bottom, params[0], params[1] if bias else None) for bottom in bottoms]
+
+    return forward
+
+
+def _convolution(one: LayerShapes, place: Place) -> Forward:
+    window, group = _window(one), one.layer.convolution_param.group
+    convolve = FORWARD[len(window.kernel)]
+    stride, pad, dilation = window.stride, window.pad, window.dilation
+    return _each(one, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, dilation, group))
+
+
+def _deconvolution(one: LayerShapes, place: Place) -> Forward:
+    window, group = _window(one), one.layer.convolution_param.group
+    convolve = TRANSPOSED[len(window.kernel)]
+    stride, pad, dilation = window.stride, window.pad, window.dilation
+    return _each(one, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, 0, group, dilation))
+
+
+MAKERS: dict[str, Make] = {"Convolution": _convolution, "Deconvolution": _deconvolution}

@@ -1,0 +1,186 @@
+"""A net that runs: Caffe's layers in Caffe's order, as functions on tensors by blob name."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ftjob.engine.torch import streams
+from ftjob.engine.torch.data import Source, record_shape
+from ftjob.engine.torch.fillers import fill
+from ftjob.engine.torch.layers import make
+from ftjob.engine.torch.layers.making import Forward, Moment, Place
+from ftjob.engine.torch.weights import ByLayer
+from ftjob.errors import BadNetError
+from ftjob.net.backward import weighs_in_loss
+from ftjob.net.layers.rule import Shape, refuse
+from ftjob.net.layers.sources import data_shape
+from ftjob.net.layertypes import DATA
+from ftjob.net.proto.caffe_pb2 import FillerParameter, NetParameter
+from ftjob.net.shapes import LayerShapes, NetShapes, infer_shapes
+
+Draw = Callable[[], Sequence[Tensor]]
+
+
+def shapes_of(net: NetParameter) -> NetShapes:
+    """Return the shapes of a net of one phase, the records of its Data layers looked at."""
+    inputs = {
+        layer.top[0]: data_shape(layer, record_shape(layer))
+        for layer in net.layer
+        if layer.type == "Data" and layer.top
+    }
+    return infer_shapes(net, inputs)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer, ready to run."""
+
+    one: LayerShapes
+    forward: Forward | None
+    """None for one that brings data."""
+    draw: Draw | None
+    params: Sequence[Tensor]
+    loss_weights: tuple[float, ...]
+    """Of its tops, 0 for those that are no part of the loss; empty where none is."""
+    last_used: tuple[str, ...]
+    """Blobs that no later layer reads, and that are no outputs."""
+
+
+@dataclass
+class Passed:
+    """What a forward pass left."""
+
+    loss: Tensor | None = None
+    """The weighted sum of all losses; None where there is none."""
+    blobs: dict[str, Tensor] = field(default_factory=dict)
+    """The outputs, and the blobs that were asked for."""
+
+
+class Net:
+    """A net of one phase with its weights."""
+
+    def __init__(self, shapes: NetShapes, weights: ByLayer, moment: Moment) -> None:
+        self.shapes, self.weights, self.moment = shapes, weights, moment
+        self.outputs = _outputs(shapes)
+        self.steps = [self._step(index, one) for index, one in enumerate(shapes.layers)]
+        self.given: dict[str, Tensor] = {}
+        """What Input layers bring."""
+
+    @property
+    def batch_size(self) -> int:
+        """The records of one batch: the first axis of the first source's first top."""
+        return next(one.tops[0][0] for one in self.shapes.layers if one.tops and not one.bottoms)
+
+    @property
+    def scalars(self) -> list[str]:
+        """The outputs of one number."""
+        return [blob for blob in self.outputs if self.shapes.blobs[blob] in ((), (1,))]
+
+    def check_names(self, blobs: Collection[str]) -> None:
+        """Raise BadNetError, with the names there are, for a blob that is not there."""
+        for blob in blobs:
+            if blob not in self.shapes.blobs:
+                raise BadNetError(f"the net has no blob {blob!r}; it has {', '.join(self.shapes.blobs)}")
+
+    def forward(self, keep: Collection[str] = ()) -> Passed:
+        """Run all layers; the outputs and the blobs to keep are returned."""
+        passed = Passed()
+        blobs = passed.blobs
+        for step in self.steps:
+            layer = step.one.layer
+            bottoms = [blobs[blob] for blob in layer.bottom]
+            if layer.propagate_down:
+                goes = zip(bottoms, layer.propagate_down, strict=True)
+                bottoms = [blob if down else blob.detach() for blob, down in goes]
+            tops = step.draw() if step.draw else step.forward(bottoms, step.params)  # type: ignore[misc]
+            blobs.update(zip(layer.top, tops, strict=True))
+            for weight, top in zip(step.loss_weights, tops, strict=False):
+                if weight:
+                    part = top.sum() * weight
+                    passed.loss = part if passed.loss is None else passed.loss + part
+            for blob in step.last_used:
+                if blob not in keep:
+                    del blobs[blob]
+        self.moment.passes += 1
+        return passed
+
+    def _step(self, index: int, one: LayerShapes) -> Step:
+        place = Place(self.moment, index)
+        source = one.type in DATA
+        weights = [
+            (one.layer.loss_weight[top] if one.layer.loss_weight else 1.0)
+            if weighs_in_loss(one.layer, top)
+            else 0.0
+            for top in range(len(one.tops))
+        ]
+        later = {blob for after in self.shapes.layers[index + 1 :] for blob in after.layer.bottom}
+        done = {*one.layer.bottom, *one.layer.top} - later - set(self.outputs)
+        return Step(
+            one,
+            None if source else make(one, place),
+            self._source(one, place) if source else None,
+            self.weights.get(one.name, ()),
+            tuple(weights) if any(weights) else (),
+            tuple(done),
+        )
+
+    def _source(self, one: LayerShapes, place: Place) -> Draw:
+        if one.type == "Data":
+            return _data(Source(one, place), place)
+        if one.type == "DummyData":
+            return _dummy(one, place)
+        if one.type == "Input":
+            return lambda: [self.given[top] for top in one.layer.top]
+        raise refuse(one.layer, "the torch engine takes images from LMDBs (type Data): give the data as one")
+
+
+def _outputs(shapes: NetShapes) -> list[str]:
+    """The blobs that no layer reads after they are made, in place or not."""
+    available: dict[str, None] = {}
+    for one in shapes.layers:
+        for blob in one.layer.bottom:
+            available.pop(blob, None)
+        available.update(dict.fromkeys(one.layer.top))
+    return list(available)
+
+
+def _data(source: Source, place: Place) -> Draw:
+    device = place.moment.device
+
+    def draw() -> Sequence[Tensor]:
+        tensors = source.batch(place.moment.passes)[: len(source.layer.top)]
+        if device.type == "cpu":
+            return tensors
+        return [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+
+    return draw
+
+
+def _dummy(one: LayerShapes, place: Place) -> Draw:
+    fillers = list(one.layer.dummy_data_param.data_filler) or [FillerParameter(type="constant")]
+    fillers = fillers * len(one.tops) if len(fillers) == 1 else fillers
+
+    def draw() -> Sequence[Tensor]:
+        random = streams.generator(place.random(streams.DUMMIES))
+        return [
+            torch.from_numpy(fill(filler, shape, random)).to(place.moment.device)
+            for filler, shape in zip(fillers, one.tops, strict=True)
+        ]
+
+    return draw
+
+
+def input_shape(net: NetParameter) -> tuple[str, Shape]:
+    """Return the blob and shape of a deploy net's one Input. Raises BadNetError for none or several."""
+    shapes = infer_shapes(net)
+    tops = [
+        (top, shape)
+        for one in shapes.layers
+        if not one.bottoms
+        for top, shape in zip(one.layer.top, one.tops, strict=True)
+    ]
+    if len(tops) != 1:
+        raise BadNetError(f"a deploy net has one input, this one has {len(tops)}")
+    return tops[0]

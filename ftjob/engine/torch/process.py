@@ -1,0 +1,95 @@
+"""The process that computes: `python -m ftjob.engine.torch.process REQUESTS REPLIES PARENT`.
+
+Two inherited pipe ends and the process id to die with; ftjob/engine/caffe/process/wire.py has what is said
+there, which is the same for both engines.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ftjob.engine.caffe.process import serving, wire
+from ftjob.engine.client import text_of
+from ftjob.engine.torch.deploy import Deploy
+from ftjob.engine.torch.net import Net
+from ftjob.engine.torch.training import Training
+from ftjob.errors import BadNetError, EngineError, GpuMemoryError
+from ftjob.net.layers.rule import text
+from ftjob.net.phases import filter_net
+from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
+from ftjob.net.prototxt import parse_net, parse_solver
+
+
+class Server:
+    """The one solver or net that is open."""
+
+    def __init__(self) -> None:
+        self.opened: Any = None
+
+    def open_solver(self, path: str, weights: str | None, gpu: int | None) -> wire.Frame:
+        """Open a solver prototxt, whose paths count from this process's folder."""
+        solver = parse_solver(text_of(Path(path), BadNetError), path)
+        net = NetParameter()
+        if solver.HasField("net_param"):
+            net.CopyFrom(solver.net_param)
+        else:
+            net = _read_net(solver.net)
+        self.opened = Training(solver, net, Path(weights) if weights else None, _device(gpu))
+        sys.stderr.write(f"{_machine(self.opened.device)}\n{described(self.opened.train)}")
+        return {}, {}
+
+    def open_deploy(self, path: str, weights: str) -> wire.Frame:
+        """Open a deploy prototxt with weights, on the CPU."""
+        net = filter_net(_read_net(path), NetState(phase=TEST))
+        self.opened = Deploy(net, Path(weights), _device(None))
+        return {}, {}
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """Tell of an error by one of ftjob's, where it is known what it means."""
+    if isinstance(error, torch.OutOfMemoryError):
+        remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
+        return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
+    if "DefaultCPUAllocator" in str(error):
+        remedy = "lower data.batch_size (iter_size can make up for it)"
+        return EngineError.__name__, f"PyTorch ran out of memory: {remedy}"
+    return serving.by_name(error)
+
+
+def described(net: Net) -> str:
+    """Return a line for each layer: its type, bottoms and the shapes of its tops."""
+    lines = []
+    for one in net.shapes.layers:
+        tops = ", ".join(f"{top} {text(shape)}" for top, shape in zip(one.layer.top, one.tops, strict=True))
+        lines.append(f"layer {one.name} ({one.type}): {', '.join(one.layer.bottom)} -> {tops}\n")
+    return "".join(lines)
+
+
+def _read_net(path: str) -> NetParameter:
+    return parse_net(text_of(Path(path), BadNetError), path)
+
+
+def _device(gpu: int | None) -> torch.device:
+    if gpu is None:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise EngineError(
+            f"this PyTorch ({torch.__version__}) cannot use the GPU: install one built for the CUDA of "
+            "the node's driver, and see that `nvidia-smi` works"
+        )
+    torch.backends.cudnn.benchmark = True  # the shapes of a net stay the same
+    torch.cuda.set_device(gpu)
+    return torch.device("cuda", gpu)
+
+
+def _machine(device: torch.device) -> str:
+    where = f"{torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    return f"PyTorch {torch.__version__} on {where}"
+
+
+if __name__ == "__main__":
+    serving.serve(Server, sys.argv[1:], told)

@@ -1,0 +1,100 @@
+"""Caffe's snapshot files, written and read without a copy of the numbers: they are most of them.
+
+Which bytes are to be written is worked out beforehand; what writes them touches no tensor, so that it may do
+so in a copy of the process.
+"""
+
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ftjob.engine.caffe.process.snapshotfile import HISTORY, LAYER, varint
+from ftjob.engine.torch.weights import ByLayer, read_blob
+from ftjob.errors import BadNetError
+from ftjob.net.layers.rule import Shape
+from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter, SolverState
+from ftjob.net.shapes import LayerShapes
+from ftjob.net.weights import BlobWeights, blob_in
+from ftjob.net.wire import BYTES, CutOffError, MalformedError, fields
+
+Chunks = list[bytes | memoryview]
+
+
+def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Chunks:
+    """Return a caffemodel's bytes, in pieces: every layer with its settings and blobs (Net::ToProto)."""
+    chunks: Chunks = [NetParameter(name=name).SerializeToString()]
+    for one in layers:
+        blobs = [
+            part
+            for tensor in weights.get(one.name, ())
+            for part in _embedded(LayerParameter.BLOBS_FIELD_NUMBER, _blob_chunks(tensor))
+        ]
+        chunks += _embedded(LAYER, [one.layer.SerializeToString(), *blobs])
+    return chunks
+
+
+def state_chunks(iteration: int, current_step: int, history: Iterable[Tensor | Shape]) -> Chunks:
+    """Return a solverstate's bytes, in pieces. A shape stands for a history of zeros.
+
+    The path of the caffemodel is added when the file is finished.
+    """
+    state = SolverState(iter=iteration, current_step=current_step)
+    parts = (_blob_chunks(each) for each in history)
+    return [state.SerializeToString(), *(chunk for part in parts for chunk in _embedded(HISTORY, part))]
+
+
+def write(path: Path, chunks: Chunks) -> None:
+    """Write the pieces to a file."""
+    with path.open("wb") as stream:
+        for chunk in chunks:
+            stream.write(chunk)
+
+
+def _blob_chunks(values: Tensor | Shape) -> Chunks:
+    array = np.zeros(values, np.float32) if isinstance(values, tuple) else values.detach().cpu().numpy()
+    shape = BlobProto(shape=BlobShape(dim=array.shape)).SerializeToString()
+    data = np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).data
+    return [shape, *_embedded(BlobProto.DATA_FIELD_NUMBER, [data])]
+
+
+def _embedded(number: int, chunks: Chunks) -> Chunks:
+    """The field of that number whose bytes are these."""
+    return [varint(number << 3 | BYTES) + varint(sum(map(len, chunks))), *chunks]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a solverstate says."""
+
+    iteration: int
+    path: Path
+    history: tuple[BlobWeights, ...]
+
+    def values(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the numbers of each history."""
+        for blob in self.history:
+            yield read_blob(self.path, blob).reshape(blob.shape)
+
+
+def read_state(path: Path) -> State:
+    """Read a solverstate but for its numbers. Raises BadNetError where it is none."""
+    try:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+            memoryview(mapped) as buffer,
+        ):
+            iteration, history = 0, []
+            for each in fields(buffer, 0, len(buffer)):
+                if each.number == SolverState.ITER_FIELD_NUMBER:
+                    iteration = each.value
+                elif each.number == HISTORY and each.wire_type == BYTES:
+                    history.append(blob_in(buffer, each, "history"))
+            return State(iteration, path, tuple(history))
+    except (OSError, ValueError, CutOffError, MalformedError) as error:
+        raise BadNetError(f"{path} is no solverstate ({error}): fetch it again") from error

@@ -1,0 +1,26 @@
+"""Random numbers by counter: what is drawn depends on the seed and the place in the run, on nothing before.
+
+So no state of a generator has to be kept: a run that goes on from iteration N draws what it would have drawn.
+"""
+
+import os
+
+import numpy as np
+
+FILLERS, DROPOUT, TRANSFORMS, DUMMIES = range(4)
+"""What is drawn for: the first number of each stream's place."""
+
+
+def run_seed(random_seed: int) -> int:
+    """Return the seed of a run: solver's random_seed, or one of the system's where it is left out (-1)."""
+    return random_seed if random_seed >= 0 else int.from_bytes(os.urandom(8), "little")
+
+
+def generator(seed: int, *place: int) -> np.random.Generator:
+    """Return numpy's generator for one place in a run."""
+    return np.random.default_rng(np.random.SeedSequence((seed, *place)))
+
+
+def number(seed: int, *place: int) -> int:
+    """Return a seed for torch's generators, for one place in a run."""
+    return int(np.random.SeedSequence((seed, *place)).generate_state(1, np.uint64)[0] >> np.uint64(1))

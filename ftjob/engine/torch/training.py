@@ -1,0 +1,131 @@
+"""A solver with its nets, driven as Solver::Step does; the commands of the engine's process."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from ftjob.engine.caffe.process import stepping, wire
+from ftjob.engine.caffe.process.snapshotfile import partial_name
+from ftjob.engine.caffe.process.writer import Writer
+from ftjob.engine.torch import snapshots, streams
+from ftjob.engine.torch.layers.making import Moment
+from ftjob.engine.torch.net import Net, Passed, shapes_of
+from ftjob.engine.torch.rows import Rows
+from ftjob.engine.torch.solvers import Solver
+from ftjob.engine.torch.weights import ByLayer, learnables, load, make_weights
+from ftjob.errors import BadNetError
+from ftjob.net.phases import filter_net
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase, SolverParameter
+from ftjob.net.solver import learning_rate
+
+
+class Training:
+    """A solver with its TRAIN and TEST net."""
+
+    def __init__(
+        self, param: SolverParameter, net: NetParameter, weights: Path | None, device: torch.device
+    ) -> None:
+        self.param, self.device, self.name = param, device, net.name
+        self.seed = streams.run_seed(param.random_seed)
+        self.train = self._net(net, TRAIN)
+        self.test_net = self._net(net, TEST, self.train.weights)
+        self.solver = Solver(param, learnables(self.train.shapes, self.train.weights))
+        self.iteration = 0
+        self.writer = Writer(
+            self.train.shapes.parameter_count, self.solver.states, len(self.train.shapes.layers)
+        )
+        if weights:
+            for each in (self.test_net, self.train):
+                load(each.weights, weights)
+
+    def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> Net:
+        asked = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
+        state = NetState(phase=phase)
+        state.MergeFrom(net.state)
+        state.MergeFrom(asked)
+        state.phase = phase
+        shapes = shapes_of(filter_net(net, state))
+        weights = make_weights(shapes, self.seed, self.device, source)
+        return Net(shapes, weights, Moment(phase, self.device, self.seed))
+
+    def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
+        """Update that many times, or until halted: see stepping.py."""
+        yield from stepping.steps(iterations, halted, self.train.scalars, self._update)
+
+    def _update(self) -> stepping.Update:
+        losses = []
+        for _ in range(self.param.iter_size):
+            passed = self.train.forward()
+            loss = torch.zeros((), device=self.device) if passed.loss is None else passed.loss
+            if loss.requires_grad:
+                loss.backward()
+            losses.append(loss.detach())
+        rate = learning_rate(self.param, self.iteration)
+        with torch.no_grad():
+            self.solver.update(rate, self.iteration)
+        self.iteration += 1
+        loss, *outputs = self._numbers(losses, passed)
+        return self.iteration, loss, outputs, rate
+
+    def _numbers(self, losses: list[torch.Tensor], passed: Passed) -> list[float]:
+        """The mean loss and the scalar outputs, in one transfer from the device."""
+        outputs = [passed.blobs[name].detach().reshape(()).float() for name in self.train.scalars]
+        numbers: list[float] = torch.stack([*losses, *outputs]).tolist()
+        return [sum(numbers[: len(losses)]) / len(losses), *numbers[len(losses) :]]
+
+    def test(self, images: int, blobs: list[str]) -> wire.Frame:
+        """Run the TEST net over that many records, with the weights as they are now."""
+        net = self.test_net
+        net.check_names(blobs)
+        rows = Rows(images, blobs)
+        with torch.inference_mode():
+            for first in range(0, images, net.batch_size):
+                rows.take(first, net.batch_size, net.forward(blobs).blobs)
+        return {}, rows.arrays()
+
+    def snapshot(self, directory: str) -> wire.Frame:
+        """Write both files in a copy of this process, which shares the memory as it is now."""
+        net = snapshots.net_chunks(self.name, self.train.shapes.layers, self.train.weights)
+        state = snapshots.state_chunks(self.iteration, self._current_step(), self._history())
+
+        def save(folder: Path, _: int) -> None:
+            snapshots.write(folder / partial_name(self.iteration, "caffemodel"), net)
+            snapshots.write(folder / partial_name(self.iteration, "solverstate"), state)
+
+        pid = self.writer.write(directory, self.iteration, save, apart=True)
+        return {"iteration": self.iteration, "pid": pid}, {}
+
+    def _history(self) -> Iterator[torch.Tensor | tuple[int, ...]]:
+        """As Caffe has it: the first number of every param, then the second. A frozen param's stay zero."""
+        for state in range(self.solver.states):
+            for each, history in zip(self.solver.learnables, self.solver.history, strict=True):
+                yield history[state] if history else tuple(each.tensor.shape)
+
+    def _current_step(self) -> int:
+        """What Caffe's step and multistep policies count."""
+        last = max(0, self.iteration - 1)
+        if self.param.lr_policy == "step":
+            return last // self.param.stepsize
+        return sum(last >= value for value in self.param.stepvalue)
+
+    def restore(self, solverstate: str, caffemodel: str) -> wire.Frame:
+        """Take up a snapshot, of this engine or of Caffe: weights, history, iteration, place in the data."""
+        if self.iteration:
+            raise RuntimeError("a solver that has run cannot go back: open another")
+        load(self.train.weights, Path(caffemodel))
+        self._restore_history(snapshots.read_state(Path(solverstate)))
+        self.train.moment.passes = self.iteration * self.param.iter_size
+        return {"iteration": self.iteration}, {}
+
+    def _restore_history(self, state: snapshots.State) -> None:
+        shapes = [tuple(each.tensor.shape) for each in self.solver.learnables] * self.solver.states
+        if [blob.shape for blob in state.history] != shapes:
+            raise BadNetError(
+                f"{state.path}: the solverstate is not of this net and solver: start anew, with its "
+                "caffemodel as weights"
+            )
+        for tensor, values in zip(self._history(), state.values(), strict=True):
+            if isinstance(tensor, torch.Tensor):
+                tensor.copy_(torch.from_numpy(values))
+        self.iteration = state.iteration

@@ -1,0 +1,172 @@
+"""The params of a net as tensors: filled, shared by name, loaded from caffemodels by layer name."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from google.protobuf.message import Message
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ftjob.engine.torch import streams
+from ftjob.engine.torch.fillers import fill
+from ftjob.errors import BadNetError
+from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
+from ftjob.net.shapes import LayerShapes, NetShapes, Param
+from ftjob.net.transfer import same_shape
+from ftjob.net.upgrade import upgrade_net
+from ftjob.net.weights import BlobWeights, LayerWeights, read_weights
+
+ByLayer = dict[str, list[Tensor]]
+_FILLERS = ("weight_filler", "bias_filler")
+_OWN_FILLERS = {
+    "PReLU": (("prelu_param", "filler", 0.25),),
+    "Scale": (("scale_param", "filler", 1.0), ("scale_param", "bias_filler", 0.0)),
+    "Bias": (("bias_param", "filler", 0.0),),
+}
+"""Where the fillers of params lie that are no weights, and the value they take where none is given."""
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """One param as the solver sees it, each shared one once (net.cpp, learnable_params)."""
+
+    tensor: Tensor
+    lr_mult: float
+    decay_mult: float
+
+    @property
+    def frozen(self) -> bool:
+        return self.lr_mult == 0
+
+
+def make_weights(
+    shapes: NetShapes, seed: int, device: torch.device, source: Mapping[str, Sequence[Tensor]] | None = None
+) -> ByLayer:
+    """Return the filled params of a net; what is shared by name is one tensor. Learned ones take gradients.
+
+    A layer that `source` has too shares that one's params (Net::ShareTrainedLayersWith).
+    """
+    made: ByLayer = {}
+    owned: dict[tuple[str, int], Tensor] = {}
+    for index, one in enumerate(shapes.layers):
+        tensors = []
+        for place, param in enumerate(one.params):
+            if source and one.name in source:
+                tensor = source[one.name][place]
+            elif param.owner == one.name:
+                values = _filled(one, place, param, streams.generator(seed, streams.FILLERS, index, place))
+                tensor = _own(values, device).requires_grad_(param.lr_mult != 0)
+                owned[one.name, place] = tensor
+            else:
+                tensor = _shared(one, place, shapes, made)
+            tensors.append(tensor)
+        if tensors:
+            made[one.name] = tensors
+    return made
+
+
+def _shared(one: LayerShapes, place: int, shapes: NetShapes, made: ByLayer) -> Tensor:
+    """The owner's param of that name, in this layer's shape."""
+    name = one.layer.param[place].name
+    owner = next(other for other in shapes.layers if other.name == one.params[place].owner)
+    at = [spec.name for spec in owner.layer.param].index(name)
+    tensor = made[owner.name][at]
+    return tensor if tensor.shape == one.params[place].shape else tensor.view(one.params[place].shape)
+
+
+def _own(values: NDArray[np.float32], device: torch.device) -> Tensor:
+    """A tensor in memory of PyTorch's own, which is aligned, so that sums come out the same every time."""
+    tensor = torch.empty(values.shape, device=device)
+    return tensor.copy_(torch.from_numpy(np.asarray(values, order="C")))
+
+
+def _filled(one: LayerShapes, place: int, param: Param, random: np.random.Generator) -> NDArray[np.float32]:
+    if one.type in ("BatchNorm", "Parameter"):
+        return np.zeros(param.shape, np.float32)
+    return fill(_filler(one.layer, place, len(one.params)), param.shape, random)
+
+
+def _filler(layer: LayerParameter, place: int, params: int) -> FillerParameter:
+    if layer.type in _OWN_FILLERS:
+        own = _OWN_FILLERS[layer.type]
+        field, name, value = (
+            own[place - params] if layer.type == "Scale" and params < len(own) else own[place]
+        )
+        message = getattr(layer, field)
+        given: FillerParameter = getattr(message, name)
+        return given if message.HasField(name) else FillerParameter(type="constant", value=value)
+    found: FillerParameter = getattr(_settings(layer), _FILLERS[place])
+    return found
+
+
+def _settings(layer: LayerParameter) -> Message:
+    """The layer's own param message that has fillers."""
+    fields = {"Convolution": "convolution_param", "Deconvolution": "convolution_param"}
+    fields |= {"InnerProduct": "inner_product_param", "Embed": "embed_param"}
+    settings: Message = getattr(layer, fields[layer.type])
+    return settings
+
+
+def learnables(shapes: NetShapes, weights: ByLayer) -> list[Learnable]:
+    """Return the params that are a layer's own, in the order in which a solverstate has their history."""
+    return [
+        Learnable(tensor, param.lr_mult, param.decay_mult)
+        for one in shapes.layers
+        for param, tensor in zip(one.params, weights.get(one.name, ()), strict=True)
+        if param.owner == one.name
+    ]
+
+
+def load(weights: ByLayer, path: Path) -> None:
+    """Copy a caffemodel into the layers of the same names (net.cpp, CopyTrainedLayersFrom).
+
+    Raises BadNetError where the file is none, or a layer has another shape in it.
+    """
+    if path.suffix == ".h5":
+        raise BadNetError(f"{path}: the torch engine reads binary caffemodels, no HDF5: save it as one")
+    with torch.no_grad():
+        for layer in read_weights(path):
+            if layer.name in weights:
+                _check(layer, weights[layer.name])
+                for tensor, values in zip(weights[layer.name], _values(path, layer), strict=True):
+                    tensor.copy_(torch.from_numpy(values.reshape(tuple(tensor.shape))))
+
+
+def _check(layer: LayerWeights, tensors: Sequence[Tensor]) -> None:
+    if len(layer.blobs) != len(tensors):
+        raise BadNetError(
+            f"layer {layer.name} has another number of params in the weights than in the net: "
+            "name it in surgery.relearn"
+        )
+    for blob, tensor in zip(layer.blobs, tensors, strict=True):
+        if not same_shape(tuple(tensor.shape), blob):
+            have, want = " ".join(map(str, blob.shape)), " ".join(map(str, tensor.shape))
+            raise BadNetError(
+                f"layer {layer.name} has shape {have} in the weights and {want} in the net: name it in "
+                "surgery.heads or surgery.relearn, so that it is renamed and learned afresh"
+            )
+
+
+def _values(path: Path, layer: LayerWeights) -> Iterator[NDArray[np.float32]]:
+    if any(blob.offset < 0 for blob in layer.blobs):
+        yield from _parsed(path, layer.name)
+        return
+    for blob in layer.blobs:
+        yield read_blob(path, blob)
+
+
+def read_blob(path: Path, blob: BlobWeights) -> NDArray[np.float32]:
+    """Return the numbers of a blob that lies in a file in one piece."""
+    kind = "<f8" if blob.double else "<f4"
+    return np.fromfile(path, kind, blob.count, offset=blob.offset).astype(np.float32)
+
+
+def _parsed(path: Path, name: str) -> Iterator[NDArray[np.float32]]:
+    """A layer whose numbers lie in pieces, by protobuf, which takes memory."""
+    net = NetParameter.FromString(path.read_bytes())
+    upgrade_net(net)
+    for blob in next(layer for layer in net.layer if layer.name == name).blobs:
+        yield np.array(blob.data or blob.double_data, np.float32)
