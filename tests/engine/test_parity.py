@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from ftjob.engine import Engine, SnapshotFiles
-from ftjob.engine.open import open_engine
+from ftjob.engine.open import open_deploy, open_engine
+from ftjob.errors import BadNetError
+from ftjob.net.deploy import deploy_net
+from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, SoftmaxParameter
+from ftjob.net.prototxt import to_text
+from ftjob.net.shapes import infer_shapes
+from ftjob.net.zoo import NAMES, build, get
 from tests.engine import branches, nets
 from tests.engine.conftest import Job
 
@@ -62,3 +68,174 @@ def test_every_layer_does_what_caffes_does(job: Job, tmp_path: Path):
             mine = nets.layers(kept(torch, tmp_path / "torch").caffemodel)
             its = nets.layers(kept(caffe, tmp_path / "caffe").caffemodel)
     assert apart(mine, its) == {}
+
+
+INCEPTION = (
+    nets.data(4, 4)
+    + """
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  param { lr_mult: 1 } param { lr_mult: 2 } convolution_param { num_output: 8 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }
+layer { name: "scale1" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+  pooling_param { pool: MAX kernel_size: 3 stride: 2 } }
+layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1"
+  lrn_param { local_size: 5 alpha: 0.01 beta: 0.75 } }
+layer { name: "one" type: "Convolution" bottom: "norm1" top: "one"
+  convolution_param { num_output: 4 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "three" type: "Convolution" bottom: "norm1" top: "three"
+  convolution_param { num_output: 6 group: 2 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
+layer { name: "pooled" type: "Pooling" bottom: "norm1" top: "pooled"
+  pooling_param { pool: MAX kernel_size: 3 stride: 1 pad: 1 } }
+layer { name: "output" type: "Concat" bottom: "one" bottom: "three" bottom: "pooled" top: "output" }
+layer { name: "relu2" type: "ReLU" bottom: "output" top: "output" }
+layer { name: "pool2" type: "Pooling" bottom: "output" top: "pool2"
+  pooling_param { pool: AVE kernel_size: 3 stride: 2 } }
+layer { name: "drop" type: "Dropout" bottom: "pool2" top: "pool2" dropout_param { dropout_ratio: 0 } }
+layer { name: "aux" type: "InnerProduct" bottom: "norm1" top: "aux"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "loss1" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" top: "loss1" loss_weight: 0.3 }
+layer { name: "fc" type: "InnerProduct" bottom: "pool2" top: "fc"
+  inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+layer { name: "loss2" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss2" }
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }
+layer { name: "top2" type: "Accuracy" bottom: "fc" bottom: "label" top: "top2" accuracy_param { top_k: 2 } }
+"""
+)
+"""What GoogLeNet and AlexNet are made of, on a map of 23 by 21: pools that are rounded up and clipped."""
+
+
+def lenet() -> str:
+    """The built-in LeNet on the test's LMDBs, four images at a time."""
+    net = build("lenet")
+    for layer in net.layer:
+        if layer.type == "Data":
+            layer.data_param.source = "val" if layer.include[0].phase == TEST else "train"
+            layer.data_param.batch_size = 4
+    return to_text(net)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"), [(lenet(), (1, 28, 28)), (INCEPTION, (3, 23, 21))], ids=["lenet", "inception"]
+)
+def test_loss_curves_are_the_same(job: Job, tmp_path: Path, text: str, shape: tuple[int, int, int]):
+    """From the same weights, over 25 updates that learn the images by heart, and in a test after them."""
+    folder = job(text, images(20, shape), images(7, shape), base_lr=0.02, momentum=0.9, weight_decay=5e-4)
+    with (
+        opened("torch", folder) as torch,
+        opened("caffe", folder, kept(torch, tmp_path / "begin").caffemodel) as caffe,
+    ):
+        mine, its = torch.step(25), caffe.step(25)
+        found, wanted = (each.test(7, ["label", "accuracy"]) for each in (torch, caffe))
+
+    assert [step.loss for step in mine] == pytest.approx([step.loss for step in its], rel=1e-3)
+    assert mine[0].outputs == pytest.approx(its[0].outputs, rel=ROUNDING)
+    assert mine[-1].loss < 0.7 * mine[0].loss
+    assert found["label"].tolist() == wanted["label"].tolist()
+    assert found["accuracy"] == pytest.approx(wanted["accuracy"])
+
+
+SOLVERS = {
+    "SGD": {
+        "momentum": 0.9,
+        "clip_gradients": 0.5,
+        "iter_size": 2,
+        "lr_policy": "inv",
+        "gamma": 0.1,
+        "power": 1,
+    },
+    "Nesterov": {"momentum": 0.9, "regularization_type": "L1"},
+    "AdaGrad": {"momentum": 0.0},
+    "RMSProp": {"momentum": 0.0, "rms_decay": 0.9},
+    "AdaDelta": {"momentum": 0.95, "delta": 1e-6, "base_lr": 1.0},
+    "Adam": {"momentum": 0.9, "momentum2": 0.99},
+}
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+def test_a_run_passes_from_engine_to_engine(job: Job, tmp_path: Path, kind: str):
+    """Four updates with torch, four with Caffe from its snapshot, four with torch from that: as Caffe alone.
+
+    The solver's history passes with the weights, or the updates after would be others.
+    """
+    folder = job(
+        nets.softmax_regression(), type=kind, **{"base_lr": 0.02, "weight_decay": 0.01, **SOLVERS[kind]}
+    )
+    with opened("torch", folder) as torch:
+        begin = kept(torch, tmp_path / "begin").caffemodel
+        losses = [step.loss for step in torch.step(4)]
+        passed = kept(torch, tmp_path / "torch")
+    with opened("caffe", folder, begin) as caffe:
+        wanted = [step.loss for step in caffe.step(12)]
+        end = nets.layers(kept(caffe, tmp_path / "alone").caffemodel)
+    for name in ("caffe", "torch"):
+        with opened(name, folder) as engine:
+            engine.restore(passed.solverstate, passed.caffemodel)
+            losses += [step.loss for step in engine.step(4)]
+            passed = kept(engine, tmp_path / f"then_{name}")
+
+    assert losses == pytest.approx(wanted, rel=ROUNDING)
+    assert apart(nets.layers(passed.caffemodel), end) == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_built_in_nets_answer_as_with_caffe(tmp_path: Path, name: str):
+    """All of them, for two images at a time, of weights that keep the signal at its size through the layers.
+
+    The wide inner products of the VGGs are cut, which leaves every kind of layer.
+    """
+    net, known = build(name), get(name)
+    for layer in net.layer:
+        if layer.name in ("fc6", "fc7"):
+            layer.inner_product_param.num_output = 256
+    shape = (2, known.channels, known.crop, known.crop)
+    score = [layer.bottom[0] for layer in net.layer if layer.type == "SoftmaxWithLoss"][-1]
+    deploy = deploy_net(net, score, shape, SoftmaxParameter())
+    (tmp_path / "deploy.prototxt").write_text(to_text(deploy))
+    write_random_weights(deploy, tmp_path / "weights.caffemodel")
+    pixels = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
+
+    answers = {}
+    for engine in ("caffe", "torch"):
+        files = tmp_path / "deploy.prototxt", tmp_path / "weights.caffemodel"
+        with open_deploy(engine, *files, log=tmp_path / f"{engine}.log") as opened_net:
+            answers[engine] = opened_net.forward(pixels, [score, "prob"])
+
+    for blob, wanted in answers["caffe"].items():
+        assert np.abs(answers["torch"][blob] - wanted).max() <= ROUNDING * np.abs(wanted).max()
+    assert answers["caffe"][score].std() > 0.1
+
+
+def write_random_weights(net: NetParameter, path: Path) -> None:
+    """Write a caffemodel for a deploy net: normal numbers by fan-in, statistics of a plausible size."""
+    import torch
+
+    from ftjob.engine.torch import snapshots
+
+    random = np.random.default_rng(0)
+    shapes, weights = infer_shapes(net), {}
+    for one in shapes.layers:
+        made = []
+        for place, param in enumerate(one.params):
+            fan_in = param.count / param.shape[0]
+            values = random.standard_normal(param.shape, np.float32) * np.sqrt(2 / fan_in, dtype=np.float32)
+            if one.type == "BatchNorm":
+                values = np.abs(values) * (place > 0) + (0.5 if place == 1 else 0)
+            elif one.type == "Scale":
+                values = values * np.float32(0.1) + np.float32(0.5)
+            made.append(torch.from_numpy(values.astype(np.float32)))
+        weights[one.name] = made
+    snapshots.write(path, snapshots.net_chunks("random", shapes.layers, weights))
+
+
+def test_a_type_it_does_not_have_is_refused_with_its_layer(job: Job):
+    """By name and type, with the engine that has it."""
+    text = nets.softmax_regression().replace(
+        'layer { name: "fc"',
+        'layer { name: "mvn" type: "MVN" bottom: "data" top: "mvn" }\nlayer { name: "fc"',
+    )
+    with pytest.raises(
+        BadNetError, match=r'layer "mvn" \(MVN\): the torch engine does not have .* engine: caffe'
+    ):
+        opened("torch", job(text))
