@@ -6,6 +6,7 @@
 UV_VERSION := 0.13.9
 UV         := .cache/uv/bin/uv
 BIN        := .venv/bin
+TORCH      ?= torch==2.13.0   # or TORCH="torch --index-url URL", for a build of another kind
 T          ?= tests
 B          ?= overhead
 
@@ -13,7 +14,7 @@ B          ?= overhead
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine demo test lint format bench docs k8s lock proto clean
+.PHONY: help setup engine torch demo test lint format bench docs k8s lock proto clean
 
 help:
 	@sed -n '1,4p' Makefile
@@ -33,10 +34,17 @@ $(UV):
 engine: setup
 	$(BIN)/ftjob engine install caffe
 
+# PyTorch, of which uv's lock has nothing: an extra that tests and benchmarks take. A new lock takes it away.
+torch: .venv/.torch
+
+.venv/.torch: .venv/.stamp | $(UV)
+	.cache/uv/bin/pip --python $(BIN)/python install --quiet --disable-pip-version-check $(TORCH)
+	touch $@
+
 demo: setup
 	$(BIN)/python -m examples.digits.demo
 
-test: setup lint engine
+test: setup lint engine torch
 	$(BIN)/pytest -n auto --dist worksteal $(T)
 
 lint: setup
@@ -49,7 +57,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup engine
+bench: setup engine torch
 	@$(BIN)/python -m benchmarks.$(B)
 
 # The generated parts of docs/ and the README: command help, exit codes, spec fields.

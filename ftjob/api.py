@@ -160,8 +160,11 @@ def explain(reference: str) -> "Explanation":
     return explained(evidence_of_run(there.folder, there.status()))
 
 
-def verify(bundle: Path, engine: str = "caffe") -> "Verification":
-    """Prove that a bundle answers here as it did where it was made. Raises BadNetError or EngineError."""
+def verify(bundle: Path, engine: str = "auto") -> "Verification":
+    """Prove that a bundle answers here as it did where it was made, with Caffe, or PyTorch where that is not.
+
+    Raises BadNetError or EngineError.
+    """
     from ftjob.bundle.verify import verify as verify_bundle
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:

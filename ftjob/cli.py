@@ -193,7 +193,7 @@ def get(
 @app.command()
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    engine: Annotated[str, typer.Option(help="What answers: caffe.")] = "caffe",
+    engine: Annotated[str, typer.Option(help="What answers: auto, caffe or torch.")] = "auto",
     output: Output = Format.TEXT,
 ) -> None:
     """Prove that a bundle answers here as it did where it was made."""
@@ -216,20 +216,25 @@ def schema() -> None:
 
 @engine_app.command("install")
 def engine_install(
-    engine: Annotated[str, typer.Argument(help="caffe")],
+    engine: Annotated[str, typer.Argument(help="caffe or torch")],
     python: Annotated[Path | None, typer.Option(help="Take the pycaffe of this Python instead.")] = None,
     mirror: Annotated[str | None, typer.Option(help="A mirror that has Debian 11.")] = None,
+    index: Annotated[str | None, typer.Option(help="torch: the package index to take it from.")] = None,
 ) -> None:
-    """Put real Caffe into the user's cache: no root, no container, no compiler."""
+    """Put real Caffe into the user's cache, without root or compiler; or PyTorch into this Python, by pip."""
     from ftjob.engine.caffe.install import install_caffe
+    from ftjob.engine.torch.install import install_torch
 
+    if engine == "torch":
+        version = install_torch(index)
+        return console().print(f"PyTorch {version} is ready: {sys.executable}", soft_wrap=True)
     if engine != "caffe":
         raise BadSpecError(
-            f"engine install: there is no engine {engine!r}: the one that can be installed is caffe"
+            f"engine install: there is no engine {engine!r}: those that can be installed are caffe and torch"
         )
     with live.progress_bar(console(stderr=True)) as show:
         found = install_caffe(python=python, mirror=mirror, progress=show)
-    console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)
+    return console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)
 
 
 @app.command(hidden=True)

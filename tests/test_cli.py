@@ -15,7 +15,7 @@ def ftjob(*words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("words", ["stauts", "submit", "ls --wide", "engine install torch"])
+@pytest.mark.parametrize("words", ["stauts", "submit", "ls --wide", "engine install theano"])
 def test_a_wrong_command_line_is_exit_code_2(tmp_path: Path, words: str):
     """A misspelt verb, a missing argument, an unknown option, an engine there is none of."""
     done = ftjob(*words.split(), folder=tmp_path)

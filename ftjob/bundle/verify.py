@@ -12,7 +12,7 @@ from PIL import Image
 
 from ftjob import files
 from ftjob.bundle.preprocess import Preprocess, preprocess_from_json, transform
-from ftjob.engine.open import open_deploy
+from ftjob.engine.open import open_deploy, resolve
 from ftjob.errors import BadNetError
 from ftjob.layout import BundleFolder
 from ftjob.mean import read_mean_image
@@ -48,7 +48,7 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
 
     Raises BadNetError where a file is missing or not the one the bundle was made with.
     """
-    bundle = BundleFolder(root)
+    bundle, engine = BundleFolder(root), resolve(engine)
     check_files(bundle)
     try:
         how = preprocess_from_json(json.loads(bundle.preprocess.read_text(encoding="utf-8")))

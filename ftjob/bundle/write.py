@@ -64,7 +64,7 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
     mean_image = read_mean_image(bundle.mean) if how.mean_file else None
     inputs = np.stack([transform(image, how, mean_image) for _, image in chosen])
     score = plan.main_head.score
-    with open_deploy(plan.spec.engine, bundle.deploy, bundle.weights, log=log) as net:
+    with open_deploy(plan.engine.name, bundle.deploy, bundle.weights, log=log) as net:
         scores = net.forward(inputs, [score])[score].reshape(len(chosen), -1)
     told = []
     for number, ((label, image), row) in enumerate(zip(chosen, scores, strict=True)):

@@ -4,7 +4,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ftjob.engine import DeployNet, Engine
-from ftjob.errors import BadSpecError
+from ftjob.engine.caffe import installed as caffe_installed
+from ftjob.engine.torch import installed as torch_installed
+from ftjob.errors import BadSpecError, EngineError
 
 AVAILABLE = ("caffe", "torch")
 
@@ -15,26 +17,44 @@ def open_engine(
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
     `gpu` is the number of the device it computes on, None the CPU; `weights` is loaded by layer name; what
-    the engine prints is appended to `log`. Raises BadSpecError for an engine this version does not have, and
-    what the engine raises.
+    the engine prints is appended to `log`. Raises what `resolve` and the engine raise.
     """
-    engine: Engine = _client(name).open_engine(solver, weights=weights, log=log, cwd=cwd, gpu=gpu)
+    engine: Engine = _client(resolve(name)).open_engine(solver, weights=weights, log=log, cwd=cwd, gpu=gpu)
     return engine
 
 
 def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path) -> DeployNet:
     """Open a deploy net with its weights in the engine of that name. Raises as `open_engine` does."""
-    net: DeployNet = _client(name).open_deploy(deploy, weights, log=log)
+    net: DeployNet = _client(resolve(name)).open_deploy(deploy, weights, log=log)
     return net
 
 
-def _client(name: str) -> ModuleType:
-    if name == "caffe":
-        from ftjob.engine.caffe import client as caffe
+def resolve(name: str) -> str:
+    """Return the engine that a name means on this machine: `auto` is caffe where it is installed, else torch.
 
-        return caffe
+    Raises BadSpecError for an engine this version does not have, EngineError for `auto` where neither is.
+    """
+    if name in AVAILABLE:
+        return name
+    if name != "auto":
+        raise BadSpecError(
+            f"engine: this version has no engine {name!r}: take auto, {' or '.join(AVAILABLE)}"
+        )
+    if caffe_installed.has_caffe():
+        return "caffe"
+    if torch_installed.has_torch():
+        return "torch"
+    raise EngineError(
+        f"neither Caffe nor PyTorch is installed on this machine: {caffe_installed.INSTALL_HINT} or "
+        "`ftjob engine install torch`"
+    )
+
+
+def _client(name: str) -> ModuleType:
     if name == "torch":
         from ftjob.engine.torch import client as torch
 
         return torch
-    raise BadSpecError(f"engine: this version has no engine {name!r}: take {' or '.join(AVAILABLE)}")
+    from ftjob.engine.caffe import client as caffe
+
+    return caffe

@@ -16,6 +16,13 @@ class EngineChoice:
     why: str
     problem: str = ""
     """Why it cannot be, and what to do; empty where it can."""
+    firm: bool = True
+    """Whether it must be this one: caffe that nobody asked for may be torch where Caffe is not installed."""
+
+    @property
+    def opens(self) -> str:
+        """What the machine that trains is told to open."""
+        return self.name if self.firm else "auto"
 
 
 def choose_engine(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
@@ -23,7 +30,9 @@ def choose_engine(wanted: Literal["auto", "caffe", "torch"], node: Node) -> Engi
     if wanted == "torch":
         return EngineChoice("torch", "the spec asks for it")
     if node.runs_caffe:
-        return EngineChoice("caffe", "the spec asks for it" if wanted == "caffe" else _why_caffe(node))
+        if wanted == "caffe":
+            return EngineChoice("caffe", "the spec asks for it")
+        return EngineChoice("caffe", _why_caffe(node), firm=node.compute_capability is not None)
     gpu = f"{node.gpu} (compute capability {node.compute_capability})"
     if wanted == "auto":
         return EngineChoice("torch", f"Caffe has no code for the {gpu}, its newest is {NEWEST}")

@@ -14,7 +14,7 @@ from ftjob.bundle.write import write_bundle
 from ftjob.calibration import remember
 from ftjob.data.options import Progress
 from ftjob.engine import Engine
-from ftjob.engine.open import open_engine
+from ftjob.engine.open import open_engine, resolve
 from ftjob.errors import (
     BadSpecError,
     EngineError,
@@ -27,6 +27,7 @@ from ftjob.errors import (
 from ftjob.layout import RunFolder
 from ftjob.nodes import Node, get_node
 from ftjob.plan.changes import refuse_changed
+from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import curves_png
@@ -133,9 +134,19 @@ def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"
         )
+    plan = with_engine_here(plan)
     write_prototxts(plan, folder)
     files.write_json(folder.plan, plan.to_json())
     return plan
+
+
+def with_engine_here(plan: Plan) -> Plan:
+    """Return the plan with PyTorch, where the spec leaves the engine open and Caffe is not installed."""
+    name = resolve(plan.engine.opens)
+    if name == plan.engine.name:
+        return plan
+    log("Caffe is not installed on this machine, PyTorch is: training with engine torch")
+    return replace(plan, engine=EngineChoice("torch", "Caffe is not installed where it runs"))
 
 
 def log_progress(recorder: Recorder) -> Callable[[Progress], None]:
@@ -181,7 +192,7 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) ->
     minutes = plan.spec.guards.idle_minutes
     with (
         open_engine(
-            plan.spec.engine,
+            plan.engine.name,
             solver=folder.solver,
             weights=source.path if source and newest is None else None,
             log=folder.log(recorder.status.attempt),

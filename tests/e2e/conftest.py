@@ -28,7 +28,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def new_job(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Job]:
     """Make a job in a folder of its own."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # sums in one order: equal runs are equal to the bit
+    for library in ("OPENBLAS", "OMP"):  # sums in one order: equal runs are equal to the bit
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
 
     def make(name: str) -> Job:
         folder = tmp_path / name

@@ -74,7 +74,8 @@ INCEPTION = (
     nets.data(4, 4)
     + """
 layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
-  param { lr_mult: 1 } param { lr_mult: 2 } convolution_param { num_output: 8 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "msra" } } }
+  param { lr_mult: 1 } param { lr_mult: 2 }
+  convolution_param { num_output: 8 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "msra" } } }
 layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }
 layer { name: "scale1" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }
 layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
@@ -141,9 +142,9 @@ SOLVERS = {
         "momentum": 0.9,
         "clip_gradients": 0.5,
         "iter_size": 2,
-        "lr_policy": "inv",
-        "gamma": 0.1,
-        "power": 1,
+        "lr_policy": "step",
+        "stepsize": 3,
+        "gamma": 0.5,
     },
     "Nesterov": {"momentum": 0.9, "regularization_type": "L1"},
     "AdaGrad": {"momentum": 0.0},

@@ -46,6 +46,11 @@ def record_path() -> Path:
     return engine_dir() / "installed.json"
 
 
+def has_caffe() -> bool:
+    """Say whether Caffe was installed on this machine; `find_caffe` says whether it is whole."""
+    return record_path().exists()
+
+
 def find_caffe() -> CaffeInstallation:
     """Return the installed Caffe, or raise EngineError saying how to install it."""
     try:

@@ -1,0 +1,76 @@
+"""The main job with the torch engine: it ends, resumes and answers as with Caffe."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from examples.digits.net import build
+from ftjob import local
+from ftjob.net.prototxt import to_text
+from tests.e2e.jobs import Job
+from tests.e2e.test_submit import params, start, wait_for_iteration
+
+
+def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callable[[str], Job]):
+    """SIGKILL of the worker loses only what came after the last snapshot, crops, mirrors and dropout included.
+
+    The weights end bit-equal, though nothing is kept of the random numbers.
+    """
+    undisturbed, killed = new_job("undisturbed"), new_job("killed")
+    for each in (undisturbed, killed):
+        (each.folder / "dropping.prototxt").write_text(to_text(build()), encoding="utf-8")
+        each.write(
+            engine="torch",
+            base={"net": "dropping.prototxt"},
+            data={"mirror": True},
+            solver={"max_iter": 300, "test_interval": 150, "snapshot": 50, "momentum": 0.9},
+        )
+    undisturbed.submit()
+
+    for iteration in (50, 150):
+        submitting = start(killed)
+        wait_for_iteration(killed, iteration)
+        pid = local.worker_pid(killed.run())
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert submitting.wait(timeout=60) == 10
+    killed.submit()
+
+    assert killed.status()["attempt"] == 3
+    assert killed.status()["resumed"]["iteration"] >= 150
+    ends = [params(each.run().caffemodel(300)) for each in (undisturbed, killed)]
+    assert ends[0] == ends[1]
+    losses = [each.run().train_metrics.read_text().splitlines() for each in (undisturbed, killed)]
+    told = [[(row["iteration"], row["loss"]) for row in map(json.loads, lines)] for lines in losses]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(("maker", "checker"), [("torch", "caffe"), ("caffe", "torch")])
+def test_a_bundle_of_one_engine_answers_the_same_with_the_other(job: Job, maker: str, checker: str):
+    """Its golden images, within what `verify` allows."""
+    job.write(engine=maker)
+    job.submit()
+
+    found = job.ftjob("verify", str(job.run().bundle), "--engine", checker, "-o", "json").json()
+
+    assert (found["ok"], found["engine"]) == (True, checker)
+    assert 0 < found["images"] == found["same_answers"]
+
+
+def test_without_caffe_a_run_that_leaves_it_open_trains_with_torch(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The log says so, the plan of the run too, and `verify` needs no Caffe either."""
+    monkeypatch.setenv("FTJOB_ENGINES", str(tmp_path / "none"))
+    job.submit()
+
+    run = job.run()
+    assert "Caffe is not installed on this machine, PyTorch is" in run.log(1).read_text()
+    assert json.loads(run.plan.read_text())["engine"]["name"] == "torch"
+    assert job.ftjob("verify", str(run.bundle), "-o", "json").json()["engine"] == "torch"
+    job.write(engine="caffe")
+    assert "Caffe is not installed on this machine: run" in job.submit(code=6).json()["message"]
