@@ -1,4 +1,4 @@
-# ftjob's images: controller, worker-caffe-cpu, worker-caffe-cuda. docs/images.md says how to build and what they hold.
+# ftjob's images: controller, worker-caffe-cpu, worker-caffe-cuda, worker-torch. docs/images.md says how to build and what they hold.
 #
 # A network with certificates of its own passes them as the secret `ca`; nothing of it stays in an image.
 
@@ -77,6 +77,20 @@ RUN test -n "${DEBIAN_10}" \
  && echo '{"python": "bin/caffe-python", "binaries": "bin", "version": "1.0.0", "origin": "bundle"}' \
     > /opt/engines/caffe/installed.json
 
+# PyTorch and what it alone needs. Which build it is, for processors or for some CUDA, is the builder's to say:
+# by an index that has it, or by a wheel. Headers are for those who compile.
+FROM packages AS torch
+ARG TORCH="torch>=2.6"
+ARG TORCH_INDEX=
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
+ && ${UV} pip install --no-cache --python /opt/ftjob ${TORCH_INDEX:+--index "${TORCH_INDEX}"} "${TORCH}" \
+ && cd /opt/ftjob && rm -r lib/python3*/site-packages/torch/include \
+ && find . -type f | sort > /opt/torch.files && mkdir /opt/torch \
+ && comm -13 /opt/ftjob.files /opt/torch.files \
+    | tar --create --files-from=- | tar --extract --directory=/opt/torch \
+ && rm -r /opt/ftjob
+
 FROM runtime AS base-controller
 COPY --from=packages /opt/ftjob /opt/ftjob
 
@@ -123,5 +137,20 @@ ENTRYPOINT ["ftjob"]
 LABEL org.opencontainers.image.title="ftjob worker with Caffe on GPUs, Kepler to Volta" \
       org.opencontainers.image.description="Trains with real Caffe 1.0, Debian 10's build for CUDA 9.2" \
       org.opencontainers.image.licenses="Apache-2.0 AND BSD-2-Clause AND LicenseRef-NVIDIA-CUDA-EULA" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM base-worker AS worker-torch
+ARG VERSION=0.1.0.dev0
+ARG REVISION=
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=torch /opt/torch /opt/ftjob
+COPY --from=ftjob /ftjob /opt/ftjob
+WORKDIR /var/lib/ftjob
+USER 1000:1000
+ENTRYPOINT ["ftjob"]
+LABEL org.opencontainers.image.title="ftjob worker with PyTorch" \
+      org.opencontainers.image.description="Trains Caffe's nets with PyTorch, on today's GPUs or on processors" \
+      org.opencontainers.image.licenses="Apache-2.0 AND BSD-3-Clause" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -16,7 +16,7 @@ from tests.e2e.test_submit import params, start, wait_for_iteration
 
 
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callable[[str], Job]):
-    """SIGKILL of the worker loses only what came after the last snapshot, crops, mirrors and dropout included.
+    """SIGKILL of the worker loses only what came after the last snapshot: crops, mirrors, dropout and all.
 
     The weights end bit-equal, though nothing is kept of the random numbers.
     """
