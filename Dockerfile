@@ -41,7 +41,7 @@ RUN --mount=type=secret,id=ca \
  && for each in /opt/ftjob /opt/all; do (cd $each && find . -type f | sort > $each.files); done \
  && mkdir /opt/worker-only && comm -13 /opt/ftjob.files /opt/all.files \
     | tar --create --directory=/opt/all --files-from=- | tar --extract --directory=/opt/worker-only \
- && rm -r /opt/all /opt/ftjob/lib/python3*/site-packages/kubernetes/aio
+ && rm -r /opt/all /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/kubernetes/aio
 
 # ftjob itself, apart from its packages: the last and smallest layer of each image.
 FROM packages AS ftjob

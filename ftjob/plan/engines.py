@@ -46,5 +46,5 @@ def choose_engine(wanted: Literal["auto", "caffe", "torch"], node: Node) -> Engi
 
 def _why_caffe(node: Node) -> str:
     if node.compute_capability is None:
-        return "it runs on processors"
+        return "it runs on processors; torch does where Caffe is not installed"
     return f"it has code for compute capability {node.compute_capability}"

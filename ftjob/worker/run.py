@@ -266,7 +266,7 @@ def restore(engine: Engine, snapshot: Snapshot, plan: Plan, recorder: Recorder, 
     begin = time.monotonic()
     engine.restore(folder.solverstate(iteration), folder.caffemodel(iteration))
     seconds = round(time.monotonic() - begin, 3)
-    replayed = iteration * plan.images_per_iteration
+    replayed = iteration * plan.images_per_iteration if plan.engine.name == "caffe" else 0
     log(f"resumed at {iteration}: {replayed} images replayed in {seconds} s; {lost:.1f} s of training lost")
     recorder.update(
         iteration=iteration,

@@ -1,4 +1,4 @@
-"""Caffe's process: it never outlives its parent, and its end is noticed at once."""
+"""An engine's process: it never outlives its parent, and its end is noticed at once."""
 
 import os
 import signal
@@ -12,16 +12,25 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ftjob.engine.caffe.client import open_engine, program
+from ftjob.engine.caffe.client import program
 from ftjob.engine.child import Child
 from ftjob.engine.client import ProcessEngine
+from ftjob.engine.open import AVAILABLE, open_engine
 from ftjob.errors import EngineError
 from tests.engine import nets
 from tests.engine.conftest import Job
 
 
-def opened(folder: Path) -> ProcessEngine:
-    engine = open_engine(folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder)
+@pytest.fixture(params=AVAILABLE)
+def name(request: pytest.FixtureRequest) -> str:
+    """Every engine."""
+    return str(request.param)
+
+
+def opened(folder: Path, name: str = "caffe") -> ProcessEngine:
+    engine = open_engine(
+        name, solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+    )
     assert isinstance(engine, ProcessEngine)
     return engine
 
@@ -34,10 +43,10 @@ def until(happened: Callable[[], bool], seconds: float = 5.0) -> bool:
     return happened()
 
 
-def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job):
+def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job, name: str):
     """Within a second, with the signal's name and the log's last lines; nothing is left of the process."""
     folder = job(nets.convnet(64))
-    engine = opened(folder)
+    engine = opened(folder, name)
     killed: list[float] = []
 
     def kill() -> None:
@@ -68,20 +77,20 @@ def test_a_halt_right_behind_its_steps_is_seen(job: Job):
 PARENT = """
 import sys, threading
 from pathlib import Path
-from ftjob.engine.caffe.client import open_engine
-engine = open_engine(Path("solver.prototxt"), weights=None, log=Path("log"))
+from ftjob.engine.open import open_engine
+engine = open_engine(sys.argv[1], solver=Path("solver.prototxt"), weights=None, log=Path("log"), cwd=Path())
 print(engine.child.pid, flush=True)
-engine.step(int(sys.argv[1]))
+engine.step(int(sys.argv[2]))
 sys.stdin.read()
 """
 
 
 @pytest.mark.parametrize("steps", [10**7, 1], ids=["busy", "idle"])
-def test_it_dies_with_its_parent(job: Job, steps: int):
+def test_it_dies_with_its_parent(job: Job, name: str, steps: int):
     """SIGKILL of the parent ends it too, whether it computes or waits."""
     folder = job(nets.convnet())
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(steps)],
+        [sys.executable, "-c", PARENT, name, str(steps)],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -96,9 +105,9 @@ def test_it_dies_with_its_parent(job: Job, steps: int):
     assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_ctrl_c_and_sigterm_are_for_the_parent_to_answer(job: Job):
+def test_ctrl_c_and_sigterm_are_for_the_parent_to_answer(job: Job, name: str):
     """It is in a session of its own and takes neither signal: the worker decides when to stop."""
-    with opened(job(nets.convnet())) as engine:
+    with opened(job(nets.convnet()), name) as engine:
         assert os.getsid(engine.child.pid) != os.getsid(0)
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(engine.child.pid, each)
@@ -120,9 +129,9 @@ def test_closing_leaves_nothing_behind(job: Job):
     assert psutil.Process().children() == children
 
 
-def test_an_interrupted_call_ends_it(job: Job):
+def test_an_interrupted_call_ends_it(job: Job, name: str):
     """An exception in the caller while it waits leaves no process that computes on for nobody."""
-    engine = opened(job(nets.convnet()))
+    engine = opened(job(nets.convnet()), name)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

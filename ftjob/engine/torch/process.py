@@ -15,7 +15,7 @@ from ftjob.engine.client import text_of
 from ftjob.engine.torch.deploy import Deploy
 from ftjob.engine.torch.net import Net
 from ftjob.engine.torch.training import Training
-from ftjob.errors import BadNetError, EngineError, GpuMemoryError
+from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
 from ftjob.net.phases import filter_net
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
@@ -52,6 +52,9 @@ def told(error: Exception) -> tuple[str, str]:
     if isinstance(error, torch.OutOfMemoryError):
         remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
         return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
+    if "device-side assert" in str(error):
+        remedy = "a label outside its classes is the usual cause: `ftjob data check` finds it"
+        return BadDataError.__name__, f"the GPU stopped at a value it cannot index with: {remedy}"
     if "DefaultCPUAllocator" in str(error):
         remedy = "lower data.batch_size (iter_size can make up for it)"
         return EngineError.__name__, f"PyTorch ran out of memory: {remedy}"

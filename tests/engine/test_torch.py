@@ -1,0 +1,81 @@
+"""What is the torch engine's own: how it is installed, its GPU, what it tells of PyTorch's errors."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftjob.engine.open import open_engine, resolve
+from ftjob.engine.torch import install, process
+from ftjob.errors import BadDataError, EngineError
+from ftjob.worker.gpu import find_gpu
+from tests.engine import nets
+from tests.engine.conftest import Job
+
+
+def test_installing_what_is_there_tells_its_version():
+    """`ftjob engine install torch` asks no registry then, and names the Python that has it."""
+    words = [sys.executable, "-m", "ftjob", "engine", "install", "torch"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+
+    assert done.stdout == f"PyTorch {torch.__version__} is ready: {sys.executable}\n"
+
+
+def test_without_pip_the_command_to_use_is_told(monkeypatch: pytest.MonkeyPatch):
+    """An environment made by uv has none, and the system's Python may have none either."""
+    monkeypatch.setattr(install, "has_torch", lambda: False)
+    monkeypatch.setattr(install, "_works", lambda _: False)
+
+    with pytest.raises(EngineError, match=r"there is no pip for .*: install torch>=2\.6 with .* `uv pip"):
+        install.install_torch()
+
+
+def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """`auto` on a machine with nothing."""
+    monkeypatch.setenv("FTJOB_ENGINES", str(tmp_path))
+    assert resolve("auto") == "torch"
+    monkeypatch.setattr("ftjob.engine.torch.installed.has_torch", lambda: False)
+
+    with pytest.raises(EngineError, match=r"install caffe` or `ftjob engine install torch`"):
+        resolve("auto")
+
+
+def test_a_full_gpu_is_one_of_ftjobs_errors():
+    """The worker halves the batch for it; memory of the machine's own is another matter."""
+    name, message = process.told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+
+    assert name == "GpuMemoryError"
+    assert "lower data.batch_size" in message
+    name, message = process.told(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert (name, "ran out of memory" in message) == ("EngineError", True)
+
+
+def test_a_label_without_a_class_is_named(job: Job):
+    """Caffe would read what lies beside the scores."""
+    content = nets.Records(nets.records(4).images, nets.records(4).labels * 3)
+    folder = job(nets.softmax_regression(), content)
+    with (
+        open_engine(
+            "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+        ) as engine,
+        pytest.raises(BadDataError, match=r'layer "loss" .* a label is 3, its classes are 0 to 2'),
+    ):
+        engine.step(1)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_losses_of_processors(job: Job):
+    """From the same weights; sums come in another order there, and convolutions may round to TF32."""
+    if find_gpu() is None:
+        pytest.skip("there is no CUDA device here")
+    folder = job(nets.convnet().replace('type: "Dropout"', 'type: "ReLU"'), momentum=0.9)
+    losses = []
+    for gpu in (None, 0):
+        with open_engine(
+            "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder, gpu=gpu
+        ) as engine:
+            losses.append([step.loss for step in engine.step(10)])
+
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
