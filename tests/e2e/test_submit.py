@@ -20,13 +20,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def wait_for_iteration(job: Job, iteration: int) -> None:
     """Return once the run under way has a complete snapshot of that iteration or a later one."""
-    for _ in range(600):
+    for _ in range(2400):
         if any((job.folder / "runs").glob("digits/*/snapshots/iter_*.json")) and (
             (job.status()["snapshot"] or 0) >= iteration
         ):
             return
         time.sleep(0.05)
-    raise AssertionError(f"no snapshot of iteration {iteration} after 30 s")
+    raise AssertionError(f"no snapshot of iteration {iteration} after 120 s")
 
 
 def params(caffemodel: Path) -> dict[str, list[bytes]]:

@@ -34,8 +34,10 @@ class Server:
         net = NetParameter()
         if solver.HasField("net_param"):
             net.CopyFrom(solver.net_param)
-        else:
+        elif solver.net:
             net = _read_net(solver.net)
+        else:
+            raise BadNetError(f"{path}: the torch engine takes one net for training and testing: give net")
         self.opened = Training(solver, net, Path(weights) if weights else None, _device(gpu))
         sys.stderr.write(f"{_machine(self.opened.device)}\n{described(self.opened.train)}")
         return {}, {}
