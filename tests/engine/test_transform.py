@@ -1,0 +1,98 @@
+"""Data layers: both engines make the same numbers of the same records."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import lmdb
+import numpy as np
+
+from ftjob.data.datum import encode_datum
+from ftjob.engine.open import open_engine
+from ftjob.engine.torch.transform import Transform
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter, TransformationParameter
+from tests.engine import nets
+from tests.engine.conftest import Job
+
+LAYER = """layer {{ name: "{name}" type: "Data" top: "{name}" top: "{name}_label" include {{ phase: TEST }}
+  transform_param {{ {transform} }}
+  data_param {{ source: "{name}" batch_size: 4 backend: LMDB }} }}
+"""
+TRANSFORMS = {
+    "plain": "scale: 0.017",
+    "means": "mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.017",
+    "one_mean": "mean_value: 99.5",
+    "middle": "crop_size: 4 scale: 0.5",
+    "mean_image": 'mean_file: "mean.binaryproto" scale: 0.1',
+    "mean_image_middle": 'mean_file: "mean.binaryproto" crop_size: 5',
+    "encoded": "mean_value: 104 mean_value: 117 mean_value: 123",
+    "encoded_in_colour": "force_color: true",
+}
+SIDES = (9, 6)
+
+
+def coloured(count: int) -> nets.Records:
+    """Random images whose sides differ."""
+    pixels = np.random.default_rng(2).integers(0, 256, (count, 3, *SIDES), dtype=np.uint8)
+    return nets.Records(pixels, np.arange(count) % 3)
+
+
+def write_encoded(path: Path, content: nets.Records, *, grey: bool) -> None:
+    """Write PNGs, as `convert_imageset -encoded` does."""
+    with lmdb.open(str(path), map_size=1 << 24) as env, env.begin(write=True) as txn:
+        for number, (image, label) in enumerate(zip(content.images, content.labels, strict=True)):
+            picture = image[0] if grey else image.transpose(1, 2, 0)
+            png = cv2.imencode(".png", picture)[1].tobytes()
+            datum = encode_datum(png, int(label), channels=0, height=0, width=0, encoded=True)
+            txn.put(b"%08d" % number, datum)
+
+
+def test_both_engines_make_the_same_of_records(job: Job):
+    """Means, mean images, crops in the middle, PNGs in the LMDB: equal to the bit, labels and order too."""
+    text = "".join(LAYER.format(name=name, transform=how) for name, how in TRANSFORMS.items())
+    folder = job(nets.softmax_regression() + text)
+    content = coloured(7)
+    for name in TRANSFORMS:
+        if name.startswith("encoded"):
+            write_encoded(folder / name, content, grey=name.endswith("colour"))
+        else:
+            shutil.copytree(nets.write_lmdb(folder / "coloured", coloured(7)), folder / name)
+    mean = np.random.default_rng(3).uniform(90, 130, (3, *SIDES)).astype(np.float32)
+    blob = BlobProto(num=1, channels=3, height=SIDES[0], width=SIDES[1], data=mean.ravel())
+    (folder / "mean.binaryproto").write_bytes(blob.SerializeToString())
+
+    made = {}
+    for engine in ("caffe", "torch"):
+        with open_engine(
+            engine, solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+        ) as opened:
+            made[engine] = opened.test(7, [*TRANSFORMS, "means_label"])
+
+    unequal = {name for name, its in made["caffe"].items() if not np.array_equal(its, made["torch"][name])}
+    assert unequal == set()
+    assert made["torch"]["means_label"].tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert made["torch"]["mean_image_middle"].shape == (7, 3, 5, 5)
+
+
+def test_random_crops_and_mirrors_are_windows_of_the_image():
+    """Every window and both directions come while training; a TEST net takes the middle, mirrored or not."""
+    param = TransformationParameter(crop_size=4, mirror=True, scale=2, mean_value=[1])
+    layer = LayerParameter(name="data", type="Data", transform_param=param)
+    pixels = np.arange(5 * 6, dtype=np.uint8).reshape(5, 6, 1)
+    windows = {}
+    for row, column in np.ndindex(2, 3):
+        window = (pixels[row : row + 4, column : column + 4, 0].astype(np.float32) - 1) * 2
+        windows[tuple(window.ravel())] = (row, column, False)
+        windows[tuple(window[:, ::-1].ravel())] = (row, column, True)
+    draws = np.random.default_rng(0).random((400, 3))
+
+    found = []
+    for phase in (TRAIN, TEST):
+        transform, seen = Transform(layer, (1, 4, 4), phase), set()
+        for each in draws:
+            out = np.empty((1, 4, 4), np.float32)
+            transform.into(out, pixels, each)
+            seen.add(windows[tuple(out.ravel())])
+        found.append(seen)
+    assert found[0] == set(windows.values())
+    assert found[1] == {(0, 1, False), (0, 1, True)}
