@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import torch
 
 from ftjob.engine.open import open_engine, resolve
-from ftjob.engine.torch import install, process
+from ftjob.engine.torch import install
 from ftjob.errors import BadDataError, EngineError
 from ftjob.worker.gpu import find_gpu
 from tests.engine import nets
@@ -20,7 +20,7 @@ def test_installing_what_is_there_tells_its_version():
     words = [sys.executable, "-m", "ftjob", "engine", "install", "torch"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
 
-    assert done.stdout == f"PyTorch {torch.__version__} is ready: {sys.executable}\n"
+    assert done.stdout == f"PyTorch {version('torch')} is ready: {sys.executable}\n"
 
 
 def test_without_pip_the_command_to_use_is_told(monkeypatch: pytest.MonkeyPatch):
@@ -44,6 +44,10 @@ def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.Monk
 
 def test_a_full_gpu_is_one_of_ftjobs_errors():
     """The worker halves the batch for it; memory of the machine's own is another matter."""
+    import torch
+
+    from ftjob.engine.torch import process
+
     name, message = process.told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
 
     assert name == "GpuMemoryError"
