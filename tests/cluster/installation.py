@@ -14,6 +14,10 @@ import numpy as np
 import yaml
 from PIL import Image as Picture
 
+from examples.digits import demo
+from examples.digits.images import write_digits
+from examples.digits.net import build
+from ftjob.net.prototxt import to_text
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.images import Image
 from tests.cluster.controllers import ROOT, Controllers
@@ -150,7 +154,22 @@ class User:
 
     def write(self, name: str, **changes: dict[str, Any]) -> None:
         """Write spec.yaml: the small run, with some sections changed."""
-        spec: dict[str, Any] = {"name": name, **SPEC}
+        self._write({"name": name, **SPEC}, changes)
+
+    def write_demo(self, name: str, **changes: dict[str, Any]) -> None:
+        """Put the demo's net and its digits 0 to 5 into the store, and write the spec with which the demo
+        learns them, some sections changed."""
+        write_digits(self.folder / "first", demo.FIRST, slice(None))
+        self("data", "build", "first", "s3://data/digits", "--val-split", "0.2", "--size", "32", "--grey")
+        net = to_text(build()).encode()
+        self.store.client().put_object(Bucket="data", Key="digits.prototxt", Body=net)
+        settings = {"weights": "", "freeze": "none", "batch_size": 32, "base_lr": 0.02, "head_lr_mult": 1}
+        places = {"train": "s3://data/digits/train", "val": "val: s3://data/digits/val"}
+        spec = yaml.safe_load(demo.SPEC.format(name=name, max_iter=200, **settings, **places))
+        spec |= {"base": {"net": "s3://data/digits.prototxt"}, "output": "s3://runs"}
+        self._write(spec, changes)
+
+    def _write(self, spec: dict[str, Any], changes: dict[str, dict[str, Any]]) -> None:
         for section, change in changes.items():
             spec[section] = {**spec.get(section, {}), **change}
         (self.folder / "spec.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")

@@ -1,5 +1,7 @@
 """ftjob as it is installed: the controller from its image, in the cluster, and a worker that trains."""
 
+import pytest
+
 from ftjob.cluster.names import API_VERSION, KIND
 from tests.cluster.installation import SPEC, User
 from tests.storage.processes import wait_until
@@ -21,18 +23,23 @@ def test_a_run_goes_from_the_store_through_the_cluster_to_a_bundle(user: User) -
 
 
 def test_the_command_line_takes_a_run_through_the_cluster(user: User) -> None:
-    """submit, its log, where it stands, the bundle and its proof; the same again starts nothing."""
-    user.write("by-hand")
+    """The demo's spec with everything in the store: submit, watch, its log, where it stands, its report, the
+    bundle and its proof; the same again starts nothing."""
+    user.write_demo("by-hand")
 
-    told = user.submit("--wait")
+    user.submit()
+    told = user("watch", "by-hand")
     status = user.status("by-hand")
     again = user.json("submit", "spec.yaml", "-n", user.namespace)
 
-    assert "Succeeded 20/20" in told
-    assert (status["state"], status["exit_code"], status["iteration"]) == ("Succeeded", 0, 20)
+    assert "Succeeded 200/200" in told
+    assert (status["state"], status["exit_code"], status["iteration"]) == ("Succeeded", 0, 200)
+    assert status["accuracy"] > 0.8
     assert not again["started"]
     assert "bundling iteration" in user("logs", "by-hand")
     assert "by-hand" in user("ls", "-n", user.namespace)
+    [row] = user.json("cost", "by-hand")["runs"]
+    assert user.json("report", "by-hand")["cost"]["total"]["usd"] == pytest.approx(row["usd"], abs=1e-6)
     user("get", "by-hand", "bundle")
     assert user.json("verify", "bundle")["ok"]
 

@@ -16,9 +16,10 @@ INTERVAL = 500
 
 
 def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
-    """Two cents at a made-up price: not two percent more, an accuracy, a bundle, and accounts that add up."""
+    """The demo for two cents, at a made-up price: not two percent more, an accuracy, a bundle, and accounts
+    that add up."""
     budget = 0.02
-    user.write("cents", solver={**LONG, "snapshot": 20_000}, budget={"usd": budget})
+    user.write_demo("cents", solver={**LONG, "snapshot": 2000}, budget={"usd": budget})
     user.submit("--yes")
 
     user("wait", "cents", code=9)
