@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-THREADS = len(os.sched_getaffinity(0))
+THREADS = len(os.sched_getaffinity(0)) + 1
+"""One more than there are processors: while one waits for a disk or for Python's lock, the others compute."""
 
 Result = TypeVar("Result")
 
