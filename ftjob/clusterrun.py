@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftjob.cluster.accounts import no_money, seconds_left
-from ftjob.cluster.client import Cluster, connect
+from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
 from ftjob.cluster.config import Config
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
+from ftjob.cluster.podlog import PodLog
 from ftjob.cluster.spending import of_pods
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
@@ -73,13 +74,14 @@ class ClusterRun:
     def wait(self, timeout: float | None = None) -> Status:
         """Return the last status once the run has ended. Raises TimeoutError after `timeout` seconds."""
         begin = time.monotonic()
+        job = self.job()
         while True:
-            job = self.job()
             if status_of(job).state.ended and is_current(job):
                 return status_of(job)
             if timeout is not None and time.monotonic() - begin > timeout:
                 raise TimeoutError(f"{self.name} is still {job.status.state} after {timeout:g} s")
             time.sleep(POLL_SECONDS)
+            job = self.cluster.get(self.name, patience=PATIENCE_SECONDS)
 
     def folder(self) -> Run:
         """Return its folder in the store. Raises StorageError where it has none yet."""
@@ -88,16 +90,24 @@ class ClusterRun:
         raise StorageError(f"{self.name}: has no folder yet: see `ftjob status {self.name}`")
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
-        """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone."""
-        shown = False
+        """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone.
+
+        Raises StorageError where neither can be read.
+        """
+        log, shown, job = PodLog(self.cluster, self.name), False, self.job()
         while True:
-            for text in self.cluster.pod_log(self.name, follow=follow):
-                shown = True
-                yield text.decode("utf-8", "replace")
-            job = self.job()
-            if not follow or (status_of(job).state.ended and is_current(job)):
+            last = not follow or (status_of(job).state.ended and is_current(job))
+            try:
+                for line in log.lines(follow=not last):
+                    shown = True
+                    yield line
+            except StorageError:
+                if last and (shown or not job.status.folder):
+                    raise
+            if last:
                 break
             time.sleep(POLL_SECONDS)
+            job = self.cluster.get(self.name, patience=PATIENCE_SECONDS)
         if not shown and job.status.folder:
             yield from self.folder().log_lines()
 

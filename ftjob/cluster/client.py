@@ -2,25 +2,25 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 from ftjob.cluster.names import (
     ANNOTATION_CANCEL,
     ANNOTATION_RETRY,
-    CONTAINER,
     GROUP,
-    LABEL_ATTEMPT,
-    LABEL_JOB,
     PLURAL,
     VERSION,
 )
 from ftjob.cluster.objects import FineTune, read_fine_tune
-from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors import BadSpecError, FtjobError, StorageError
 
 TIMEOUT = (5, 60)
 WATCH_SECONDS = 300
+PATIENCE_SECONDS = 120.0
+"""How long one who follows a run waits for an API server that is away: they restart, and change hands."""
 MERGE = "application/merge-patch+json"
 
 
@@ -38,9 +38,13 @@ class Cluster:
         """Create a FineTuneJob. Raises BadSpecError where the server refuses it or its name is taken."""
         return read_fine_tune(self._ask("create_namespaced_custom_object", manifest))
 
-    def get(self, name: str) -> FineTune:
-        """Return one. Raises BadSpecError where there is none."""
-        return read_fine_tune(self._ask("get_namespaced_custom_object", name))
+    def get(self, name: str, *, patience: float = 0.0) -> FineTune:
+        """Return one; a cluster that does not answer is asked again for `patience` seconds.
+
+        Raises BadSpecError where there is none, StorageError where the cluster does not answer.
+        """
+        ask = partial(self._ask, "get_namespaced_custom_object", name)
+        return read_fine_tune(_patiently(ask, patience) if patience else ask())
 
     def list(self) -> "list[FineTune]":
         """Return all of the namespace, the oldest first."""
@@ -50,14 +54,17 @@ class Cluster:
     def watch(self, name: str) -> Iterator[FineTune]:
         """Yield one as it is and at every change, until it is deleted; a connection that ends is renewed.
 
-        Raises BadSpecError where there is none, StorageError where the cluster does not answer.
+        Raises BadSpecError where there is none, StorageError where the cluster does not answer: at first, or
+        later for PATIENCE_SECONDS.
         """
         from kubernetes.client import ApiException
         from kubernetes.watch import Watch
         from urllib3.exceptions import HTTPError
 
+        patience = 0.0
         while True:
-            job = self.get(name)
+            job = self.get(name, patience=patience)
+            patience = PATIENCE_SECONDS
             yield job
             chosen = {
                 "field_selector": f"metadata.name={name}",
@@ -74,7 +81,7 @@ class Cluster:
                 continue  # a connection that broke: `get` says whether the cluster is there
             except ApiException as error:
                 if error.status != 410:
-                    self._explain(error, name)
+                    raise refusal(error, name, self.namespace) from None
 
     def suspend(self, name: str, *, held: bool) -> None:
         """Hold a run after a snapshot, or let it go on."""
@@ -93,17 +100,6 @@ class Cluster:
     def delete(self, name: str) -> None:
         """Delete a FineTuneJob and what runs for it; the run's folder stays."""
         self._ask("delete_namespaced_custom_object", name)
-
-    def pod_log(self, name: str, *, follow: bool = False) -> Iterator[bytes]:
-        """Yield the log of the newest attempt's pod; nothing where there is no pod (any more)."""
-        pods = self.core.list_namespaced_pod(
-            self.namespace, label_selector=f"{LABEL_JOB}={name}", _request_timeout=TIMEOUT
-        ).items
-        if not pods:
-            return
-        newest = max(pods, key=lambda pod: int(pod.metadata.labels.get(LABEL_ATTEMPT, 0)))
-        words = {"container": CONTAINER, "follow": follow, "_preload_content": False}
-        yield from self.core.read_namespaced_pod_log(newest.metadata.name, self.namespace, **words).stream()
 
     def _annotate(self, name: str, annotation: str, value: str | None) -> None:
         self._patch(name, {"metadata": {"annotations": {annotation: value}}})
@@ -131,22 +127,43 @@ class Cluster:
         try:
             return self._call(verb)(*words, **options)
         except ApiException as error:
-            self._explain(error, words[0] if words and isinstance(words[0], str) else "")
+            name = words[0] if words and isinstance(words[0], str) else ""
+            raise refusal(error, name, self.namespace) from None
         except HTTPError as error:
-            raise StorageError(f"the cluster does not answer ({error}): see `kubectl cluster-info`") from None
+            raise no_answer(error) from None
 
-    def _explain(self, error: Any, name: str) -> NoReturn:
-        """Raise what the API server says as one sentence."""
-        try:
-            said = str(json.loads(error.body)["message"])
-        except (TypeError, ValueError, KeyError):
-            said = str(error.reason)
-        if error.status == 404:
-            raise BadSpecError(
-                f"{name or PLURAL}: not in namespace {self.namespace} ({said}): see `kubectl get ftj -A`, or "
-                "install ftjob with `kubectl apply -k k8s/`"
-            )
-        raise BadSpecError(f"the cluster refuses: {said}")
+
+def _patiently(ask: Callable[[], Any], seconds: float) -> Any:
+    """Ask until the cluster answers, for so long."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+    return Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        retry=retry_if_exception_type(StorageError),
+        reraise=True,
+    )(ask)
+
+
+def refusal(error: Any, name: str, namespace: str) -> FtjobError:
+    """Return what the API server said (an ApiException) about an object as one sentence."""
+    try:
+        said = str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        said = str(error.reason)
+    if error.status == 404:
+        return BadSpecError(
+            f"{name or PLURAL}: not in namespace {namespace} ({said}): see `kubectl get ftj -A`, or "
+            "install ftjob with `kubectl apply -k k8s/`"
+        )
+    if error.status >= 500:
+        return StorageError(f"the cluster cannot answer ({said}): try again, or see `kubectl cluster-info`")
+    return BadSpecError(f"the cluster refuses: {said}")
+
+
+def no_answer(error: Exception) -> FtjobError:
+    """Return a connection that failed as one sentence."""
+    return StorageError(f"the cluster does not answer ({error}): see `kubectl cluster-info`")
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Cluster:

@@ -17,7 +17,7 @@ if [ "$3" -gt 1 ]; then code=${name##*-b}; code=${code%%-*}; fi
 left=${name##*-s}
 if [ "$code" = 137 ]; then exec tail /dev/zero; fi
 echo "attempt $3 of $name: $left s, then $code"
-while [ "$left" -gt 0 ]; do sleep 1 & wait $!; left=$((left - 1)); done
+while [ "$left" -gt 0 ]; do sleep 1 & wait $!; left=$((left - 1)); echo "$left s left"; done
 exit "$code"
 """
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.cluster.client import connect
+from ftjob.clusterrun import ClusterRun
+from ftjob.status import State
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.session import attach
@@ -40,20 +43,48 @@ def ours(
     made.end(signal.SIGKILL)
 
 
-def test_an_api_server_that_is_away_is_waited_for(ours: Controllers, own_cluster: Cluster) -> None:
-    """It restarts under a running job; a controller that loses its Lease is started anew, as pods are."""
-    name = "away-a0-b0-s6"
-    ours.submit(name)
-    ours.wait_for(name, "Running")
+def restart_api_server(ours: Controllers, own_cluster: Cluster) -> None:
+    """Have it away for a second, and whoever ended over that anew, as a Deployment would."""
     own_cluster.stop("apiserver")
     time.sleep(1)
     own_cluster.start("apiserver")
     while not own_cluster.kubectl("get", "--raw=/readyz", check=False):
         time.sleep(0.2)
-    if ours.running[0].poll() is not None:
+    if ours.running[-1].poll() is not None:
         ours.start()
 
+
+def test_an_api_server_that_is_away_is_waited_for(
+    ours: Controllers, own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It restarts under a running job; a controller that loses its Lease is started anew, as pods are,
+    and who watches sees the end."""
+    monkeypatch.setenv("KUBECONFIG", str(own_cluster.kubeconfig))
+    name = "away-a0-b0-s6"
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    watched = ClusterRun(connect(namespace=ours.namespace), name).follow()
+    first = next(watched)
+    restart_api_server(ours, own_cluster)
+
+    assert [first.state, list(watched)[-1].state] == [State.RUNNING, State.SUCCEEDED]
     assert reasons(ours.wait_for(name, "Succeeded")) == ["Completed"]
+
+
+def test_a_log_that_is_followed_goes_on_behind_the_last_line(
+    ours: Controllers, own_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server restarts while a log is followed: no line is lost, and none comes twice."""
+    monkeypatch.setenv("KUBECONFIG", str(own_cluster.kubeconfig))
+    name = "heard-a0-b0-s8"
+    ours.submit(name)
+    ours.wait_for(name, "Running")
+    run = ClusterRun(connect(namespace=ours.namespace), name)
+    lines = run.log_lines(follow=True)
+    heard = [next(lines), next(lines)]
+    restart_api_server(ours, own_cluster)
+
+    assert [*heard, *lines][1:] == [f"{left} s left\n" for left in range(7, -1, -1)]
 
 
 def test_a_worker_that_takes_too_much_memory_is_told_so(ours: Controllers) -> None:
