@@ -4,9 +4,11 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
 from ftjob.cluster.status import Figures
@@ -38,13 +41,15 @@ SETTINGS = {
 
 @dataclass
 class Controllers:
-    """The controllers of one namespace, which may be killed and started, and the jobs they look after."""
+    """Controllers, which may be killed and started, and the jobs they look after in one namespace."""
 
     cluster: AnyCluster
     namespace: str
     environment: dict[str, str]
     folder: Path
     port: int = 0
+    everywhere: bool = False
+    """Whether they look after all namespaces, as installed controllers do."""
     settings: Manifest = field(default_factory=lambda: dict(SETTINGS))
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
@@ -53,7 +58,9 @@ class Controllers:
         settings = self.folder / "settings.yaml"
         settings.write_text(yaml.safe_dump(self.settings))
         words = ["controller", f"--config={settings}", f"--port={self.port}", "--address=127.0.0.1"]
-        where = [f"--namespace={self.namespace}", f"--lease-namespace={self.namespace}"]
+        where = [f"--lease-namespace={self.namespace}"]
+        if not self.everywhere:
+            where.append(f"--namespace={self.namespace}")
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ftjob", *words, *where],
@@ -84,6 +91,17 @@ class Controllers:
         while not any(line["message"] == "listening" for line in self.log()):
             assert time.monotonic() < deadline, "no controller is listening after 60 s"
             time.sleep(0.1)
+
+    def page(self, name: str) -> str:
+        """What the controller serves on `port`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """One figure of its metrics, as Prometheus' own parser reads it; 0 where it says nothing of it."""
+        families = text_string_to_metric_families(self.page("metrics"))
+        samples = [sample for family in families for sample in family.samples]
+        return sum(each.value for each in samples if (each.name, each.labels) == (name, labels))
 
     def submit(self, name: str, **changes: Any) -> None:
         """Apply a FineTuneJob that is planned already."""
@@ -118,6 +136,12 @@ class Controllers:
         return {item["metadata"]["name"] for item in items}
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def fine_tune(name: str, *, planned: bool = True, seconds: float = 0.0, **changes: Any) -> Manifest:
     """A FineTuneJob on no particular node, planned to take some seconds; sections are laid over."""
     size = {"snapshot_bytes": 1000, "memory_bytes": 2**20, "data_bytes": 1000}
@@ -149,16 +173,20 @@ def a_namespace(cluster: AnyCluster) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
-def install(cluster: AnyCluster, namespace: str) -> None:
-    """Give the cluster the definition, and a namespace what k8s/ gives its own: accounts and rights."""
+def install(cluster: AnyCluster, namespace: str, *, everywhere: bool = False) -> None:
+    """Give the cluster the definition, and a namespace what k8s/ gives its own: accounts and rights.
+
+    The controller's right to jobs holds for that namespace alone, unless it shall work `everywhere`.
+    """
     base = ROOT / "k8s" / "base"
     cluster.kubectl("apply", f"--filename={base / 'crd.yaml'}")
     cluster.kubectl("wait", "--for=condition=Established", "crd/finetunejobs.ftjob.dev", "--timeout=30s")
     rights = list(yaml.safe_load_all((base / "rbac.yaml").read_text(encoding="utf-8")))
     cluster.apply(*(each for each in rights if each["kind"] == "ClusterRole"))
     ours = [each for each in rights if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")]
-    binding = {**ours[-1], "metadata": {"name": "ftjob-jobs"}}
-    binding["roleRef"] = {**binding["roleRef"], "kind": "ClusterRole"}
+    [binding] = [each for each in rights if each["kind"] == "ClusterRoleBinding"]
+    if not everywhere:
+        binding = {**binding, "kind": "RoleBinding", "metadata": {"name": "ftjob-jobs"}}
     worker = yaml.safe_load((base / "worker.yaml").read_text(encoding="utf-8"))
     made = json.loads(json.dumps([*ours, binding, worker]))
     for each in made:
@@ -167,15 +195,17 @@ def install(cluster: AnyCluster, namespace: str) -> None:
     cluster.apply(*made, namespace=namespace)
 
 
-def installed(cluster: Cluster, namespace: str, server: Server, folder: Path) -> Controllers:
+def installed(
+    cluster: Cluster, namespace: str, server: Server, folder: Path, *, everywhere: bool = False
+) -> Controllers:
     """Install what k8s/ has into a namespace, and have a bucket for the runs."""
-    install(cluster, namespace)
+    install(cluster, namespace, everywhere=everywhere)
     s3 = server.client()
     if "runs" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket="runs")
     seen = as_controller(cluster, namespace, folder)
     more = {**server.environment(), "FTJOB_CACHE": str(folder / "cache")}
-    return Controllers(cluster, namespace, environment_of(seen, more), folder)
+    return Controllers(cluster, namespace, environment_of(seen, more), folder, everywhere=everywhere)
 
 
 def as_controller(cluster: AnyCluster, namespace: str, folder: Path) -> AnyCluster:

@@ -1,9 +1,7 @@
 """The controller on a real cluster, with the rights k8s/ gives it: whole lives, faults, its own death."""
 
 import signal
-import socket
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +14,7 @@ from tests.cluster.controllers import (
     Controllers,
     a_namespace,
     fine_tune,
+    free_port,
     installed,
     reasons,
 )
@@ -296,21 +295,12 @@ def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers
 
 def test_metrics_and_probes_are_served(controllers: Controllers) -> None:
     """By a controller that leads; Prometheus' own parser reads what is told."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controllers.port = port
+    controllers.port = free_port()
     controllers.start()
     controllers.submit("seen-a0-b0-s1")
     controllers.wait_for("seen-a0-b0-s1", "Succeeded")
-    read = {
-        page: urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}").read()
-        for page in ("metrics", "readyz")
-    }
-    metrics = {family.name: family for family in text_string_to_metric_families(read["metrics"].decode())}
+    names = {family.name for family in text_string_to_metric_families(controllers.page("metrics"))}
 
-    assert read["readyz"] == b"ok\n"
-    assert {"ftjob_jobs", "ftjob_attempts_ended", "ftjob_api_requests", "ftjob_reconcile_seconds"} <= set(
-        metrics
-    )
-    states = {sample.labels["state"]: sample.value for sample in metrics["ftjob_jobs"].samples}
-    assert states["Succeeded"] == 1
+    assert controllers.page("readyz") == "ok\n"
+    assert {"ftjob_jobs", "ftjob_attempts_ended", "ftjob_api_requests", "ftjob_reconcile_seconds"} <= names
+    assert controllers.metric("ftjob_jobs", state="Succeeded") == 1

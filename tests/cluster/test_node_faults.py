@@ -4,6 +4,7 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from ftjob.status import State
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.session import attach
-from tests.cluster.controllers import RUN_ID, Controllers, installed, reasons
+from tests.cluster.controllers import RUN_ID, Controllers, free_port, installed, reasons
 from tests.cluster.standin import write_archive
 from tests.storage.servers import Server
 
@@ -35,8 +36,11 @@ def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def ours(
     own_cluster: Cluster, swift_server_here: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Controllers]:
-    """A controller in that cluster."""
-    made = installed(own_cluster, "default", swift_server_here, tmp_path_factory.mktemp("own"))
+    """A controller of the whole cluster, which an API server that restarts does not end by itself."""
+    folder = tmp_path_factory.mktemp("own")
+    made = installed(own_cluster, "default", swift_server_here, folder, everywhere=True)
+    made.settings["lease_seconds"] = 20
+    made.port = free_port()
     made.start()
     made.wait_to_listen()
     yield made
@@ -69,6 +73,43 @@ def test_an_api_server_that_is_away_is_waited_for(
 
     assert [first.state, list(watched)[-1].state] == [State.RUNNING, State.SUCCEEDED]
     assert reasons(ours.wait_for(name, "Succeeded")) == ["Completed"]
+
+
+def test_what_changed_while_nobody_heard_it_is_known(ours: Controllers, own_cluster: Cluster) -> None:
+    """An API server that restarted answers 410 Gone to who asks for what was before: everything is listed
+    anew, and what was deleted and what was made in between is known."""
+    [controller] = [process for process in ours.running if process.poll() is None]
+    gone, forgotten = "forgotten-a0-b0-s0", ours.metric("ftjob_errors_total", kind="watch")
+    ours.submit(gone, suspend=True)
+    ours.wait_for(gone, "Suspended")
+    controller.send_signal(signal.SIGSTOP)
+    restart_api_server(ours, own_cluster)
+    own_cluster.kubectl("delete", "ftj", gone)
+    ours.submit("new-a0-b0-s0")
+    controller.send_signal(signal.SIGCONT)
+    ours.wait_for("new-a0-b0-s0", "Succeeded")
+
+    assert controller.poll() is None
+    assert ours.metric("ftjob_errors_total", kind="watch") > forgotten
+    assert ours.metric("ftjob_jobs", state="Suspended") == 0
+
+
+def test_a_namespace_that_is_deleted_takes_its_runs_with_it(ours: Controllers, own_cluster: Cluster) -> None:
+    """What ran there is ended by the cluster; the controller neither hinders it nor makes anything anew."""
+    own_cluster.kubectl("create", "namespace", "doomed")
+    own_cluster.kubectl("apply", "--filename=k8s/base/worker.yaml", "--namespace=doomed")
+    theirs = replace(ours, namespace="doomed")
+    theirs.submit("runs-a0-b0-s60")
+    theirs.wait_for("runs-a0-b0-s60", "Running")
+    theirs.submit("held-a0-b0-s60", suspend=True)
+    theirs.wait_for("held-a0-b0-s60", "Suspended")
+    said = len(ours.log())
+    own_cluster.kubectl("delete", "namespace", "doomed", "--timeout=90s")
+    ours.submit("after-a0-b0-s0")
+    ours.wait_for("after-a0-b0-s0", "Succeeded")
+
+    told = {line["message"] for line in ours.log()[said:] if line.get("job", "").startswith("doomed/")}
+    assert not told & {"job created", "looked in vain", "an event could not be written"}
 
 
 def test_a_log_that_is_followed_goes_on_behind_the_last_line(

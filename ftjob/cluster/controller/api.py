@@ -19,6 +19,8 @@ from ftjob.cluster.times import render_time
 TIMEOUT = Timeout(connect=5, read=30)
 """Seconds to connect, and between two bytes of an answer."""
 CONFLICT, NOT_FOUND, REFUSED = 409, 404, 400
+TERMINATING = '"reason":"NamespaceTerminating"'
+"""The cause with which anything new is refused there (plugin/namespace/lifecycle/admission.go)."""
 STATUS = f"{PLURAL}/status"
 METHODS = {"list": "GET", "watch": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
 GROUPS = {
@@ -34,8 +36,13 @@ class ConflictError(Exception):
     """Somebody else wrote in the meantime, or made it already."""
 
 
+class GoneError(Exception):
+    """The object was deleted, or its namespace is being deleted; the news of that is on its way."""
+
+
 class Api:
-    """Requests to the API server. What is gone need not be deleted; other errors are the client's.
+    """Requests to the API server. What is gone need not be deleted, and to anything else done to it answers a
+    GoneError; other errors are the client's.
 
     The client's methods check and copy what they are given for longer than the server takes; so we have from
     the client where the server is, who we are, and the connections.
@@ -136,6 +143,8 @@ class Api:
                 raise ConflictError(resource) from None
             if error.status == NOT_FOUND and verb == "delete":
                 return {}
+            if error.status == NOT_FOUND or TERMINATING in str(error.body):
+                raise GoneError(resource) from None
             raise
         return from_json(answer.data)
 

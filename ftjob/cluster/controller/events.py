@@ -6,7 +6,7 @@ from kubernetes.client import ApiException
 from urllib3.exceptions import HTTPError
 
 from ftjob.cluster.actions import RecordEvent
-from ftjob.cluster.controller.api import Api, ConflictError
+from ftjob.cluster.controller.api import Api, ConflictError, GoneError
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ERRORS
@@ -37,6 +37,8 @@ class Events:
     def _write(self, job: FineTune, action: RecordEvent, now: float) -> None:
         try:
             self._api.record_event(job, action, now)
+        except GoneError:
+            pass  # and who would read it is, too
         except (ApiException, ConflictError, HTTPError) as error:
             ERRORS.labels("event").inc()
             log("an event could not be written", job=job.key, error=repr(error))

@@ -20,7 +20,7 @@ from kubernetes.client import ApiException, Configuration
 from kubernetes.config.config_exception import ConfigException
 
 from ftjob.cluster.config import Config, load_config
-from ftjob.cluster.controller.api import Api
+from ftjob.cluster.controller.api import Api, GoneError
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.events import TELLERS, Events
@@ -148,6 +148,8 @@ class Controller:
             try:
                 with RECONCILE.time():
                     self.reconciler.look(key)
+                self.queue.forget(key)
+            except GoneError:
                 self.queue.forget(key)
             except Exception as error:  # noqa: BLE001 one object's trouble is not the others'
                 ERRORS.labels(type(error).__name__).inc()
