@@ -116,7 +116,7 @@ class User:
         return self.installed.namespace
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        """Call ftjob, which must exit with `code`; return its output."""
+        """Call ftjob, which must exit with `code`; return its output, and what it says of a failure."""
         environment = {
             **self.store.environment(),
             "PATH": os.environ["PATH"],
@@ -135,7 +135,7 @@ class User:
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return done.stdout + (done.stderr if code else "")
 
     def json(self, *words: str) -> Any:
         """Call ftjob and return what it prints as JSON."""

@@ -207,6 +207,28 @@ def test_a_quota_and_a_missing_account_are_named(controllers: Controllers) -> No
     controller.wait("anon-a0-b0-s1", lambda status: status["reason"] == "NoServiceAccount", seconds=12)
 
 
+def test_an_image_that_cannot_be_had_is_told_and_given_up(controllers: Controllers) -> None:
+    """Within ten seconds, with its name; after resources.max_pending the pod goes, and cost nothing."""
+    name, image = "bare-a0-b0-s0", "localhost/nobody/has-this:1"
+    controllers.settings = {
+        **controllers.settings,
+        "images": dict.fromkeys(controllers.settings["images"], image),
+        "worker": {**controllers.settings["worker"], "pull_policy": "IfNotPresent"},
+    }
+    controllers.start()
+    controllers.wait_to_listen()
+    controllers.submit(name, resources={"max_pending": 20 / 3600})
+    waiting = controllers.wait(name, lambda status: status["reason"] == "ImageUnavailable", seconds=10)
+    given_up = controllers.wait_for(name, "Failed", "PendingTooLong", seconds=40)
+
+    gone = ("wait", "pods", "--all", f"--namespace={controllers.namespace}", "--for=delete", "--timeout=60s")
+    controllers.cluster.kubectl(*gone, check=False)  # which fails where it is gone already
+
+    assert not controllers.names("pods")
+    assert image in waiting["message"]
+    assert given_up.get("usd", 0) == 0
+
+
 def test_an_edit_of_the_run_is_refused_and_one_of_the_budget_is_not(controller: Controllers) -> None:
     """The condition says so; the run goes on as it began."""
     name = "edit-a0-b0-s6"

@@ -22,6 +22,22 @@ def test_a_run_goes_from_the_store_through_the_cluster_to_a_bundle(user: User) -
     assert written <= user.keys("shades/")
 
 
+def test_weights_that_are_not_there_are_said_before_a_pod_is(user: User) -> None:
+    """By the command line, and of an object that came without it by the controller: the field and the URI."""
+    base = {"net": "lenet", "weights": "s3://data/nobody.caffemodel"}
+    user.write("bare", base=base)
+    spec, metadata = {**SPEC, "base": base}, {"name": "bare"}
+    job = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+    refused = user("submit", "spec.yaml", "-n", user.namespace, code=3)
+    user.installed.cluster.apply(job, namespace=user.namespace)
+    status = user.installed.wait_for("bare", "Failed")
+
+    for told in (refused, status["message"]):
+        assert "base.weights" in told
+        assert "s3://data/nobody.caffemodel" in told
+    assert not any(pod.startswith("bare") for pod in user.installed.names("pods"))
+
+
 def test_the_command_line_takes_a_run_through_the_cluster(user: User) -> None:
     """The demo's spec with everything in the store: submit, watch, its log, where it stands, its report, the
     bundle and its proof; the same again starts nothing."""
