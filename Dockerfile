@@ -1,6 +1,9 @@
 # ftjob's images: controller, worker-caffe-cpu, worker-caffe-cuda, worker-torch. docs/images.md says how to build and what they hold.
 #
 # A network with certificates of its own passes them as the secret `ca`; nothing of it stays in an image.
+#
+# Mirrors keep only the newest version of a Debian package, so one that is asked for by version is soon not there:
+# hadolint global ignore=DL3008
 
 ARG BASE=debian:bookworm-20251229-slim
 
@@ -24,7 +27,9 @@ FROM runtime AS packages
 ARG UV_VERSION=0.13.9
 # What a controller never loads, since it leaves pictures to workers: these, and what they alone need.
 ARG WORKER_ONLY="opencv-contrib-python-headless simplejpeg matplotlib"
-RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends python3-venv \
+ && rm -rf /var/lib/apt/lists/*
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
  && python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir "uv==${UV_VERSION}"
@@ -33,15 +38,14 @@ COPY pyproject.toml requirements.lock ./
 ENV UV="/opt/uv/bin/uv --quiet" UV_CONSTRAINT=requirements.lock UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
- && echo "${WORKER_ONLY}" | tr ' ' '\n' > worker-only.txt \
- && ${UV} venv --python /usr/bin/python3 /opt/ftjob && ${UV} venv --python /usr/bin/python3 /opt/all \
+ && printf '%s\n' ${WORKER_ONLY} > worker-only.txt \
+ && ${UV} venv --python /usr/bin/python3 /opt/ftjob && ${UV} venv --python /usr/bin/python3 /opt/worker-only \
  && ${UV} pip install --python /opt/ftjob --excludes worker-only.txt --requirements pyproject.toml \
- && ${UV} pip install --python /opt/all --requirements pyproject.toml \
+ && ${UV} pip install --python /opt/worker-only --requirements pyproject.toml \
  && ${UV} cache clean \
- && for each in /opt/ftjob /opt/all; do (cd $each && find . -type f | sort > $each.files); done \
- && mkdir /opt/worker-only && comm -13 /opt/ftjob.files /opt/all.files \
-    | tar --create --directory=/opt/all --files-from=- | tar --extract --directory=/opt/worker-only \
- && rm -r /opt/all /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/kubernetes/aio
+ && find /opt/ftjob ! -type d -printf '/opt/worker-only/%P\0' > both \
+ && xargs --null --arg-file=both rm && find /opt/worker-only -type d -empty -delete \
+ && rm -r /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/kubernetes/aio
 
 # ftjob itself, apart from its packages: the last and smallest layer of each image.
 FROM packages AS ftjob
@@ -50,8 +54,9 @@ COPY jobspec jobspec
 COPY ftjob ftjob
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
- && ${UV} pip install --no-cache --python /opt/ftjob --no-deps --build-constraints requirements.lock . \
- && cd /opt/ftjob && mkdir /ftjob \
+ && ${UV} pip install --no-cache --python /opt/ftjob --no-deps --build-constraints requirements.lock .
+WORKDIR /opt/ftjob
+RUN mkdir /ftjob \
  && cp --archive --parents bin/ftjob bin/kubectl-ftjob lib/python3*/site-packages/ftjob* \
        lib/python3*/site-packages/jobspec /ftjob
 
@@ -84,12 +89,10 @@ ARG TORCH="torch>=2.6"
 ARG TORCH_INDEX=
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
+ && find /opt/ftjob ! -type d -print0 > packages \
  && ${UV} pip install --no-cache --python /opt/ftjob ${TORCH_INDEX:+--index "${TORCH_INDEX}"} "${TORCH}" \
- && cd /opt/ftjob && rm -r lib/python3*/site-packages/torch/include \
- && find . -type f | sort > /opt/torch.files && mkdir /opt/torch \
- && comm -13 /opt/ftjob.files /opt/torch.files \
-    | tar --create --files-from=- | tar --extract --directory=/opt/torch \
- && rm -r /opt/ftjob
+ && xargs --null --arg-file=packages rm && find /opt/ftjob -type d -empty -delete \
+ && rm -r /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/torch/include
 
 FROM runtime AS base-controller
 COPY --from=packages /opt/ftjob /opt/ftjob
@@ -144,7 +147,7 @@ FROM base-worker AS worker-torch
 ARG VERSION=0.1.0.dev0
 ARG REVISION=
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
-COPY --from=torch /opt/torch /opt/ftjob
+COPY --from=torch /opt/ftjob /opt/ftjob
 COPY --from=ftjob /ftjob /opt/ftjob
 WORKDIR /var/lib/ftjob
 USER 1000:1000

@@ -52,6 +52,8 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache   # its cache overlooks modules that are new
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run tools/bootstrap-uv
 
 format: setup
 	$(BIN)/ruff check --fix .
