@@ -101,7 +101,7 @@ def main() -> None:
         fill(store)
         images = [build_image(target, open_store()) for target in ("controller", "worker-caffe-cpu")]
         for image in images:
-            cluster.load_image(image.archive)
+            cluster.pull_image(image)
         made = manifests(NAMESPACE, store, *images)
         (Path(folder) / "nodes.yaml").write_text(NODES)
         installed = install(cluster, made, NAMESPACE, Path(folder))

@@ -18,9 +18,10 @@ import pytest
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import AnyCluster, Cluster
 from tests.cluster.bed.gpus import RESOURCE
-from tests.cluster.bed.images import Image, build_image, open_store
+from tests.cluster.bed.images import build_image, open_store
 from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.session import attach
+from tests.cluster.bed.shelf import Image
 from tests.cluster.controllers import Controllers
 from tests.cluster.controllers import installed as installed_in
 from tests.cluster.installation import NODES, User, fill, install, manifests
@@ -83,7 +84,7 @@ def image(bed: Cluster, request: pytest.FixtureRequest) -> Callable[[str], Image
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 built[target] = build_image(target, buildah)
                 if not bed.has_image(built[target].name):
-                    bed.load_image(built[target].archive)
+                    bed.pull_image(built[target])
         return built[target]
 
     return loaded

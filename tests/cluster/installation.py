@@ -19,7 +19,7 @@ from examples.digits.images import write_digits
 from examples.digits.net import build
 from ftjob.net.prototxt import to_text
 from tests.cluster.bed.cluster import Cluster
-from tests.cluster.bed.images import Image
+from tests.cluster.bed.shelf import Image
 from tests.cluster.controllers import ROOT, Controllers
 from tests.storage.servers import Server
 

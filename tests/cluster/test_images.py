@@ -1,7 +1,5 @@
 """The images, built from the Dockerfile and run as a cluster with Pod Security *restricted* runs them."""
 
-import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.bed.cluster import Cluster, Manifest
-from tests.cluster.bed.images import Image
+from tests.cluster.bed.shelf import Image
 from tests.cluster.pods import RESTRICTED, a_pod, run_pod
 
 MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250}
@@ -17,13 +15,6 @@ MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250}
 TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
 VOLUMES = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
 MOUNTS = [{"name": "work", "mountPath": "/var/lib/ftjob"}, {"name": "tmp", "mountPath": "/tmp"}]
-
-
-def settings(image: Image) -> dict[str, Any]:
-    """What an archive says of its image."""
-    with tarfile.open(image.archive) as archive:
-        manifest = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
-        return dict(json.load(archive.extractfile(manifest[0]["Config"])))  # type: ignore[arg-type]
 
 
 def restricted(name: str, image: Image, script: str, **container: Any) -> Manifest:
@@ -41,18 +32,17 @@ def each(request: pytest.FixtureRequest, image: Callable[[str], Image]) -> tuple
 def test_the_images_are_small_and_say_what_they_are(each: tuple[str, Image]) -> None:
     """Their size is bounded; title, license and version are labels."""
     target, image = each
-    labels = settings(image)["config"]["Labels"]
-    megabytes = image.archive.stat().st_size / 1e6
-    print(f"{target}: {megabytes:.0f} MB")  # noqa: T201
+    labels = image.settings()["config"]["Labels"]
+    print(f"{target}: {image.megabytes():.0f} MB")  # noqa: T201
 
-    assert megabytes < MEGABYTES[target]
+    assert image.megabytes() < MEGABYTES[target]
     for label in ("title", "description", "licenses", "version", "revision"):
         assert f"org.opencontainers.image.{label}" in labels
 
 
 def test_the_worker_shares_the_controllers_layers(controller_image: Image, worker_image: Image) -> None:
     """All but the last, ftjob itself, so that a node and a registry hold them once."""
-    controller, worker = (settings(each)["rootfs"]["diff_ids"] for each in (controller_image, worker_image))
+    controller, worker = (each.settings()["rootfs"]["diff_ids"] for each in (controller_image, worker_image))
 
     assert worker[: len(controller) - 1] == controller[:-1]
 

@@ -39,7 +39,7 @@ def main() -> None:
             sys.stdout.write(f"{find(chosen.name).kubeconfig}\n")
         case "load":
             image = build_image(chosen.target, open_store())
-            find(chosen.name).load_image(image.archive)
+            find(chosen.name).pull_image(image)
             sys.stdout.write(f"{image.name}\n")
         case "exec":
             cluster = find(chosen.name)

@@ -1,5 +1,6 @@
 """A cluster as tests see it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,8 +12,10 @@ from typing import Any
 
 from tests.cluster.bed.places import Addresses, search_path
 from tests.cluster.bed.settings import BUSYBOX, CONTAINERD
+from tests.cluster.bed.shelf import Image
 
 Manifest = dict[str, Any]
+IMPORT = ("--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs")
 
 
 def program_environment(tools: Path) -> dict[str, str]:
@@ -77,7 +80,24 @@ class Cluster(AnyCluster):
 
     def load_image(self, archive: Path) -> None:
         """Give the node an image from a docker or OCI archive."""
-        self.ctr("--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", str(archive.absolute()))
+        self.ctr(*IMPORT, str(archive.absolute()))
+
+    def pull_image(self, image: Image) -> None:
+        """Give the node an image from the shelf: what it has not got of it."""
+        got = set(self.ctr("--namespace=k8s.io", "content", "ls", "-q").split())
+        with subprocess.Popen(
+            self._ctr(*IMPORT, "-"),
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as importing:
+            assert importing.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # it says itself why it ended
+                image.write(importing.stdin, without=got)
+            _, told = importing.communicate()
+        if importing.returncode:
+            raise RuntimeError(f"ctr {' '.join(IMPORT)}: {told.decode().strip()}")
 
     def has_image(self, name: str) -> bool:
         """Return whether the node has an image."""
@@ -85,13 +105,15 @@ class Cluster(AnyCluster):
 
     def ctr(self, *words: str, check: bool = True) -> str:
         """Call containerd's own client on the node."""
-        node = f"/proc/{self._inside()}/ns"
-        enter = ["nsenter", f"--mount={node}/mnt", f"--net={node}/net", "--"]
-        command = [*enter, "ctr", f"--address={CONTAINERD}", *words]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(self._ctr(*words), env=self.environment, capture_output=True, text=True)
         if done.returncode and check:
             raise RuntimeError(f"ctr {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout if done.returncode == 0 else ""
+
+    def _ctr(self, *words: str) -> list[str]:
+        node = f"/proc/{self._inside()}/ns"
+        enter = ["nsenter", f"--mount={node}/mnt", f"--net={node}/net", "--"]
+        return [*enter, "ctr", f"--address={CONTAINERD}", *words]
 
     def in_namespace(self, *command: str) -> list[str]:
         """Return a command line that runs `command` in the cluster's network, where pods reach it."""

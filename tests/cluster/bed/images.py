@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from ftjob.engine.caffe.apt import KEYRING, debian_mirror
 from tests.cluster.bed.build import Progress, ensure_tools, tell
 from tests.cluster.bed.packages import RELEASE
 from tests.cluster.bed.places import bed_dir
+from tests.cluster.bed.shelf import Image, drop_older, find, take
 
 ROOT = Path(__file__).parents[3]
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
@@ -30,15 +30,6 @@ exec "$@"
 """Lay the unpacked packages under the host's /usr: buildah calls itself without any LD_LIBRARY_PATH."""
 
 
-@dataclass(frozen=True)
-class Image:
-    """A target of the Dockerfile, built."""
-
-    name: str
-    archive: Path
-    """A docker archive, whose layers are not compressed."""
-
-
 def open_store() -> "Buildah":
     """Return the place in the cache where images are built and kept."""
     folder = bed_dir() / "images"
@@ -51,18 +42,18 @@ def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> I
 
     Of two calls at once the second waits. Raises RuntimeError with the last lines of a build that failed.
     """
-    folder = buildah.folder
-    with (folder / "build.lock").open("w") as lock:
+    with (buildah.folder / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        digest = sources_digest()
-        image = Image(f"test.local/{target}:{digest}", folder / f"{target}-{digest}.tar")
-        if not image.archive.exists():
-            _build(target, image, buildah, progress)
+        name = f"test.local/{target}:{sources_digest()}"
+        if not (image := find(name, buildah.shelf)):
+            _build(target, name, buildah, progress)
+            image = find(name, buildah.shelf)
+    assert image is not None
     return image
 
 
 def sources_digest() -> str:
-    """Return a digest of everything that images are made of."""
+    """Return a digest of everything that an image is made of."""
     digest = hashlib.sha256()
     for path in sorted(_sources()):
         digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0".encode())
@@ -72,24 +63,19 @@ def sources_digest() -> str:
 
 def _sources() -> Iterator[Path]:
     yield from (ROOT / name for name in SOURCES)
-    for package in PACKAGES:
-        found = (ROOT / package).rglob("*")
+    for folder in (ROOT / package for package in PACKAGES):
+        found = folder.rglob("*")
         yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
-def _build(target: str, image: Image, buildah: "Buildah", progress: Progress) -> None:
+def _build(target: str, name: str, buildah: "Buildah", progress: Progress) -> None:
     buildah.make_room()
     if not buildah.has(BASE):
         progress(f"making a {RELEASE} base image")
         buildah.make_base()
     progress(f"building the image {target}; minutes the first time, seconds when only ftjob changed")
-    buildah.build(target, image.name)
-    for old in image.archive.parent.glob(f"{target}-*.tar"):
-        old.unlink()
-    partial = image.archive.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    buildah.run("push", "--quiet", image.name, f"docker-archive:{partial}:{image.name}")
-    partial.rename(image.archive)
+    buildah.build(target, name)
+    buildah.push(name)
 
 
 @dataclass(frozen=True)
@@ -98,6 +84,11 @@ class Buildah:
 
     folder: Path
     tools: Path
+
+    @property
+    def shelf(self) -> Path:
+        """Where images are when they are built."""
+        return self.folder / "shelf"
 
     def has(self, name: str) -> bool:
         """Return whether an image is in the storage."""
@@ -115,6 +106,16 @@ class Buildah:
         secret = [f"--secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
         settings = ["--isolation=chroot", "--pull-never", "--layers", f"--build-arg=BASE={BASE}", *secret]
         self.run("build", *settings, f"--target={target}", f"--tag={name}", str(ROOT))
+
+    def push(self, name: str) -> None:
+        """Put an image on the shelf."""
+        push = self._buildah("push", "--quiet", name, f"docker-archive:/dev/stdout:{name}")
+        with subprocess.Popen(self._beside_the_hosts(*push), stdout=subprocess.PIPE) as pushing:
+            assert pushing.stdout is not None
+            take(name, pushing.stdout, self.shelf)
+        if pushing.returncode:
+            raise RuntimeError(f"buildah push failed ({pushing.returncode})")
+        drop_older(name, self.shelf)
 
     def make_base(self) -> None:
         """Make what debian:bookworm-slim is: a minimal system without documentation."""
@@ -135,6 +136,9 @@ class Buildah:
 
     def run(self, verb: str, *arguments: str) -> str:
         """Call buildah."""
+        return self._run(*self._buildah(verb, *arguments))
+
+    def _buildah(self, verb: str, *arguments: str) -> list[str]:
         storage = [
             f"--root={self.folder}/storage",
             f"--runroot={self.folder}/run",
@@ -143,15 +147,17 @@ class Buildah:
         etc = self.tools / "root/etc/containers"
         policy = [f"--signature-policy={etc}/policy.json"] if verb not in ("images", "add", "rmi") else []
         registries = [f"--registries-conf={etc}/registries.conf"]
-        return self._run("buildah", *storage, *registries, verb, *policy, *arguments)
+        return ["buildah", *storage, *registries, verb, *policy, *arguments]
 
     def _run(self, *command: str) -> str:
-        scratch = self.folder / "tmp"
-        scratch.mkdir(exist_ok=True)
-        environment = {**os.environ, "TMPDIR": str(scratch)}
-        whole = ["unshare", "--mount", "sh", "-ec", BESIDE_THE_HOSTS, str(self.tools / "root"), *command]
-        done = subprocess.run(whole, env=environment, capture_output=True, text=True)
+        done = subprocess.run(self._beside_the_hosts(*command), capture_output=True, text=True)
         if done.returncode:
             said = (done.stdout + done.stderr)[-3000:]
             raise RuntimeError(f"{' '.join(command[:1])} failed ({done.returncode}):\n{said}")
         return done.stdout
+
+    def _beside_the_hosts(self, *command: str) -> list[str]:
+        scratch = self.folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        script = ["sh", "-ec", BESIDE_THE_HOSTS, str(self.tools / "root")]
+        return ["unshare", "--mount", *script, "env", f"TMPDIR={scratch}", *command]
