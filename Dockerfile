@@ -99,6 +99,8 @@ COPY --from=packages /opt/ftjob /opt/ftjob
 
 FROM base-controller AS base-worker
 COPY --from=packages /opt/worker-only /opt/ftjob
+# Made here, so that an engine leaves /opt as it is, and the layer that is put on top is the same for all workers.
+RUN install --directory /opt/engines
 ENV FTJOB_ENGINES=/opt/engines
 
 FROM base-controller AS controller

@@ -10,8 +10,8 @@ from tests.cluster.bed.cluster import Cluster, Manifest
 from tests.cluster.bed.shelf import Image
 from tests.cluster.pods import RESTRICTED, a_pod, run_pod
 
-MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250}
-"""At most, unpacked."""
+MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250, "worker-caffe-cuda": 680}
+"""At most, unpacked; of the CUDA worker without its Caffe, which a stand-in has the place of."""
 TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
 VOLUMES = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
 MOUNTS = [{"name": "work", "mountPath": "/var/lib/ftjob"}, {"name": "tmp", "mountPath": "/tmp"}]
@@ -45,6 +45,21 @@ def test_the_worker_shares_the_controllers_layers(controller_image: Image, worke
     controller, worker = (each.settings()["rootfs"]["diff_ids"] for each in (controller_image, worker_image))
 
     assert worker[: len(controller) - 1] == controller[:-1]
+
+
+@pytest.mark.parametrize("each", ["worker-caffe-cuda"], indirect=True)
+def test_a_worker_for_gpus_differs_in_its_engine_alone(worker_image: Image, each: tuple[str, Image]) -> None:
+    """In one layer, in what labels tell of it, and in what NVIDIA's container runtime is asked for."""
+    ours, other = worker_image.settings(), each[1].settings()
+    layers = list(zip(ours["rootfs"]["diff_ids"], other["rootfs"]["diff_ids"], strict=True))
+    labels = [said["config"].pop("Labels").items() for said in (ours, other)]
+    variables = [set(said["config"].pop("Env")) for said in (ours, other)]
+
+    assert [place for place, (one, two) in enumerate(layers) if one != two] == [len(layers) - 2]
+    told = {name.removeprefix("org.opencontainers.image.") for name, _ in labels[0] ^ labels[1]}
+    assert told == {"title", "description", "licenses"}
+    assert variables[0] ^ variables[1] == {"NVIDIA_DRIVER_CAPABILITIES=compute,utility"}
+    assert ours["config"] == other["config"]
 
 
 def test_the_entry_point_is_ftjob(bed: Cluster, each: tuple[str, Image], namespace: str) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ftjob.engine.caffe.apt import KEYRING, debian_mirror
@@ -17,6 +18,8 @@ from tests.cluster.bed.shelf import Image, drop_older, find, take
 ROOT = Path(__file__).parents[3]
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
 PACKAGES = ("jobspec", "ftjob")
+CAFFE_CUDA = Path(__file__).parent / "caffe-cuda"
+"""Stands in for the stage of this name, whose packages have left the mirrors: a bundle's card, no bundle."""
 BASE = f"localhost/bed-base:{RELEASE}"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 """The machine's own, which its network may need; they are shown to the build and stay outside."""
@@ -44,7 +47,7 @@ def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> I
     """
     with (buildah.folder / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        name = f"test.local/{target}:{sources_digest()}"
+        name = f"test.local/{target}:{sources_digest(target)}"
         if not (image := find(name, buildah.shelf)):
             _build(target, name, buildah, progress)
             image = find(name, buildah.shelf)
@@ -52,20 +55,28 @@ def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> I
     return image
 
 
-def sources_digest() -> str:
+def sources_digest(target: str) -> str:
     """Return a digest of everything that an image is made of."""
     digest = hashlib.sha256()
-    for path in sorted(_sources()):
+    for path in sorted(_sources(target)):
         digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]
 
 
-def _sources() -> Iterator[Path]:
+def _sources(target: str) -> Iterator[Path]:
     yield from (ROOT / name for name in SOURCES)
-    for folder in (ROOT / package for package in PACKAGES):
+    for folder in (*(ROOT / package for package in PACKAGES), *_given(target)):
         found = folder.rglob("*")
         yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _given(target: str) -> dict[Path, list[str]]:
+    """Return what a target is built from here, beside the sources, and how buildah is told of it."""
+    match target:
+        case "worker-caffe-cuda":
+            return {CAFFE_CUDA: [f"--build-context=caffe-cuda={CAFFE_CUDA}"]}
+    return {}
 
 
 def _build(target: str, name: str, buildah: "Buildah", progress: Progress) -> None:
@@ -105,7 +116,8 @@ class Buildah:
         """Build a target of the Dockerfile."""
         secret = [f"--secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
         settings = ["--isolation=chroot", "--pull-never", "--layers", f"--build-arg=BASE={BASE}", *secret]
-        self.run("build", *settings, f"--target={target}", f"--tag={name}", str(ROOT))
+        given = chain.from_iterable(_given(target).values())
+        self.run("build", *settings, *given, f"--target={target}", f"--tag={name}", str(ROOT))
 
     def push(self, name: str) -> None:
         """Put an image on the shelf."""
