@@ -5,6 +5,7 @@
 
 UV_VERSION := 0.13.9
 UV         := .cache/uv/bin/uv
+PIP         = .cache/uv/bin/pip --disable-pip-version-check --python $(BIN)/python
 BIN        := .venv/bin
 TORCH      ?= torch==2.13.0   # or TORCH="torch --index-url URL", for a build of another kind
 T          ?= tests
@@ -37,8 +38,11 @@ engine: setup
 # PyTorch, of which uv's lock has nothing: an extra that tests and benchmarks take. A new lock takes it away.
 torch: .venv/.torch
 
+# Its wheel is kept: the tests put it into an image.
 .venv/.torch: .venv/.stamp | $(UV)
-	.cache/uv/bin/pip --python $(BIN)/python install --quiet --disable-pip-version-check $(TORCH)
+	rm -rf .cache/torch
+	$(PIP) download --quiet --no-deps --dest .cache/torch $(TORCH)
+	$(PIP) install --quiet .cache/torch/torch-*.whl $(TORCH)
 	touch $@
 
 demo: setup

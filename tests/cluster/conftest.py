@@ -11,6 +11,7 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ def image(bed: Cluster, request: pytest.FixtureRequest) -> Callable[[str], Image
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def loaded(target: str) -> Image:
+        if target == "worker-torch" and any(each.startswith("nvidia") for each in requires("torch") or ()):
+            pytest.skip("`make torch` brought CUDA's libraries too, gigabytes: TORCH names a PyTorch without")
         if target not in built:
             with capture.global_and_fixture_disabled(), (bed.folder / "images.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)

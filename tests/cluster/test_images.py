@@ -10,7 +10,7 @@ from tests.cluster.bed.cluster import Cluster, Manifest
 from tests.cluster.bed.shelf import Image
 from tests.cluster.pods import RESTRICTED, a_pod, run_pod
 
-MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250, "worker-caffe-cuda": 680}
+MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250, "worker-caffe-cuda": 680, "worker-torch": 1550}
 """At most, unpacked; of the CUDA worker without its Caffe, which a stand-in has the place of."""
 TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
 VOLUMES = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
@@ -47,7 +47,7 @@ def test_the_worker_shares_the_controllers_layers(controller_image: Image, worke
     assert worker[: len(controller) - 1] == controller[:-1]
 
 
-@pytest.mark.parametrize("each", ["worker-caffe-cuda"], indirect=True)
+@pytest.mark.parametrize("each", ["worker-caffe-cuda", "worker-torch"], indirect=True)
 def test_a_worker_for_gpus_differs_in_its_engine_alone(worker_image: Image, each: tuple[str, Image]) -> None:
     """In one layer, in what labels tell of it, and in what NVIDIA's container runtime is asked for."""
     ours, other = worker_image.settings(), each[1].settings()
@@ -89,10 +89,15 @@ def test_nothing_in_the_images_helps_an_intruder(
     assert log == "1000\n"
 
 
-def test_the_worker_trains_with_real_caffe(bed: Cluster, worker_image: Image, namespace: str) -> None:
+@pytest.mark.parametrize(
+    ("each", "engine"), [("worker-caffe-cpu", "caffe"), ("worker-torch", "torch")], indirect=["each"]
+)
+def test_a_worker_trains_with_its_engine(
+    bed: Cluster, each: tuple[str, Image], engine: str, namespace: str
+) -> None:
     """From pictures to a bundle that answers as it did in training, with its root file system read-only."""
-    pod = restricted("train", worker_image, "")
-    pod["spec"]["containers"][0]["command"] = ["python3", "-c", TRAIN]
+    pod = restricted("train", each[1], "")
+    pod["spec"]["containers"][0]["command"] = ["python3", "-c", TRAIN, engine]
 
     ended, log = run_pod(bed, namespace, pod)
 

@@ -1,6 +1,7 @@
-"""What test_images runs in the worker's image: three shades of grey, told apart by a small net."""
+"""What test_images runs in a worker's image, given an engine: three shades of grey, told by a small net."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ for label in range(3):
         path = Path("train", f"class{label}", f"{number}.jpg")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(picture)))
-Path("spec.yaml").write_text("""
+spec = """
 name: tiny
 base: {net: lenet}
 data: {train: train, val_split: 0.25, crop: 28, resize: 32, batch_size: 8, scale: 0.00390625}
 solver: {base_lr: 0.01, max_iter: 20, test_interval: 10, snapshot: 10}
 output: runs
-""")
+"""
+Path("spec.yaml").write_text(f"{spec}engine: {sys.argv[1]}\n")
 subprocess.run(["ftjob", "submit", "spec.yaml", "--local", "--wait"], check=True)
 subprocess.run(["ftjob", "get", "tiny", "bundle"], check=True)
 subprocess.run(["ftjob", "verify", "bundle"], check=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from urllib.parse import quote
 
 from ftjob.engine.caffe.apt import KEYRING, debian_mirror
 from tests.cluster.bed.build import Progress, ensure_tools, tell
@@ -20,12 +21,14 @@ SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock",
 PACKAGES = ("jobspec", "ftjob")
 CAFFE_CUDA = Path(__file__).parent / "caffe-cuda"
 """Stands in for the stage of this name, whose packages have left the mirrors: a bundle's card, no bundle."""
+TORCH = ROOT / ".cache" / "torch"
+"""Where `make torch` keeps the wheel that it installs."""
 BASE = f"localhost/bed-base:{RELEASE}"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 """The machine's own, which its network may need; they are shown to the build and stay outside."""
 
-MOST_BYTES = 12 * 10**9
-"""One tree's images and layers take about five; each change of the lock adds one or two."""
+MOST_BYTES = 16 * 10**9
+"""One tree's images and layers take about seven; each change of the lock adds three or four."""
 BESIDE_THE_HOSTS = """
 for top in usr usr/lib; do mount -t overlay overlay -o "lowerdir=/$top:$0/${top#usr/}" "/$top"; done
 exec "$@"
@@ -76,6 +79,12 @@ def _given(target: str) -> dict[Path, list[str]]:
     match target:
         case "worker-caffe-cuda":
             return {CAFFE_CUDA: [f"--build-context=caffe-cuda={CAFFE_CUDA}"]}
+        case "worker-torch":
+            wheel = next(TORCH.glob("torch-*.whl"), None)
+            if wheel is None:
+                raise RuntimeError(f"there is no wheel of PyTorch in {TORCH}: run `make torch`")
+            requirement = f"torch @ file:///mnt/{quote(wheel.name)}"
+            return {TORCH: [f"--volume={TORCH}:/mnt:ro", f"--build-arg=TORCH={requirement}"]}
     return {}
 
 
