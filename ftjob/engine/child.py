@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import errors
-from ftjob.engine.caffe.process import wire
+from ftjob.engine.process import wire
 
 GRACE_SECONDS = 5.0
 """What an idle engine gets to close its files in; it needs a tenth of it."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.engine import Blobs, Iteration, SnapshotFiles, Writing
-from ftjob.engine.caffe.process.snapshotfile import field_numbers
 from ftjob.engine.child import Child
+from ftjob.engine.process.snapshotfile import field_numbers
 from ftjob.engine.writing import ForkedWriting, sweep
 from ftjob.errors import BadDataError, BadNetError, FtjobError, StorageError
 

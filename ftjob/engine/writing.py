@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from ftjob.engine import SnapshotFiles
-from ftjob.engine.caffe.process.snapshotfile import PARTIAL, answer_name
+from ftjob.engine.process.snapshotfile import PARTIAL, answer_name
 from ftjob.errors import StorageError
 
 PATIENCE_SECONDS = 1800.0

@@ -212,7 +212,7 @@ def write_random_weights(net: NetParameter, path: Path) -> None:
     """Write a caffemodel for a deploy net: normal numbers by fan-in, statistics of a plausible size."""
     import torch
 
-    from ftjob.engine.torch import snapshots
+    from ftjob.engine.torch.process import snapshots
 
     random = np.random.default_rng(0)
     shapes, weights = infer_shapes(net), {}

@@ -46,13 +46,13 @@ def test_a_full_gpu_is_one_of_ftjobs_errors():
     """The worker halves the batch for it; memory of the machine's own is another matter."""
     import torch
 
-    from ftjob.engine.torch import process
+    from ftjob.engine.torch.process import server
 
-    name, message = process.told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    name, message = server.told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
 
     assert name == "GpuMemoryError"
     assert "lower data.batch_size" in message
-    name, message = process.told(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    name, message = server.told(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
     assert (name, "ran out of memory" in message) == ("EngineError", True)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ftjob.data.datum import encode_datum
 from ftjob.engine.open import open_engine
-from ftjob.engine.torch.transform import Transform
+from ftjob.engine.torch.process.transform import Transform
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter, TransformationParameter
 from tests.engine import nets
 from tests.engine.conftest import Job

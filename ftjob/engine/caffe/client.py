@@ -9,7 +9,6 @@ from pathlib import Path
 from ftjob.caffelog.fatal import explain
 from ftjob.engine import DeployNet, Engine
 from ftjob.engine.caffe.installed import find_caffe
-from ftjob.engine.caffe.process import snapshotfile
 from ftjob.engine.child import Child, Program
 from ftjob.engine.client import (
     ProcessDeployNet,
@@ -19,11 +18,12 @@ from ftjob.engine.client import (
     text_of,
     whole_file,
 )
+from ftjob.engine.process.snapshotfile import PARTIAL
 from ftjob.errors import BadNetError, EngineError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.prototxt import parse_solver, to_text
 
-SERVER = Path(snapshotfile.__file__).with_name("server.py")
+MAIN = Path(__file__).parent / "process" / "__main__.py"
 NEVER = 2**31 - 1
 """A test interval no run reaches; where there is a TEST net Caffe wants one (Solver::InitTestNets)."""
 PROBE_NET = """
@@ -35,7 +35,7 @@ layer { name: "y" type: "InnerProduct" bottom: "x" top: "y"
 
 def program(python: Path) -> Program:
     """Return what the process of Caffe runs."""
-    return Program("Caffe", (str(python), str(SERVER)), "its Python cannot load pycaffe", explain)
+    return Program("Caffe", (str(python), str(MAIN)), "its Python cannot load pycaffe", explain)
 
 
 def open_engine(
@@ -58,7 +58,7 @@ def open_engine(
     param = parse_solver(text_of(solver, BadNetError), str(solver))
     prefix_fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
-        text = to_text(driven_from_outside(param, f"/proc/self/fd/{prefix_fd}/{snapshotfile.PARTIAL}"))
+        text = to_text(driven_from_outside(param, f"/proc/self/fd/{prefix_fd}/{PARTIAL}"))
         with _memory_file(text) as text_fd:
             child = Child(program(python), log, cwd, threads, inherit=(text_fd, prefix_fd))
             with closing_on_error(child):

@@ -1,1 +1,1 @@
-"""What runs under Caffe's own Python, where this folder is the path: siblings import each other bare."""
+"""What Caffe's process runs, under Caffe's own Python: 3.7, its library, numpy, caffe and engine/process."""

@@ -1,14 +1,11 @@
-"""A deploy net that classifies. Runs under Caffe's Python."""
+"""A deploy net that classifies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List
+from typing import Any, List
 
-if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import wire
-    from ftjob.engine.caffe.process.nets import BadNetError, Collected, Net
-else:
-    from nets import BadNetError, Collected, Net
+from ftjob.engine.caffe.process.nets import BadNetError, Collected, Net
+from ftjob.engine.process import wire
 
 
 class BadDataError(Exception):

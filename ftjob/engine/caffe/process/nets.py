@@ -1,4 +1,4 @@
-"""A pycaffe Net with its blobs by name, and blobs over many batches. Runs under Caffe's Python."""
+"""A pycaffe Net with its blobs by name, and blobs over many batches."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""The process that holds Caffe: the only file that imports it.
+"""Caffe and its commands: the only file that imports it.
 
-Run as a script by the Python that can import pycaffe (3.7 or newer; standard library, numpy, caffe only):
-`python server.py REQUESTS REPLIES PARENT`, two inherited pipe ends and the process id to die with; wire.py
-has what is said there. Caffe ends the whole process on any error of its own: its last words are on stderr.
+Caffe ends the whole process on any error of its own: its last words are on stderr.
 """
 
 from __future__ import annotations
@@ -10,14 +8,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from importlib import machinery, util
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
-if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import deploy, serving, training, wire
-else:  # a script's own folder is on its path
-    import deploy
-    import serving
-    import training
+from ftjob.engine.caffe.process import deploy, training
+from ftjob.engine.process import wire
 
 GLOG_MINLOGLEVEL = "_ZN3fLI17FLAGS_minloglevelE"
 TEST = 1
@@ -66,6 +60,11 @@ class Server:
             self.caffe.set_mode_gpu()
 
 
+def load() -> Server:
+    """Load Caffe. Raises ImportError where this Python has none."""
+    return Server(load_pycaffe())
+
+
 def load_pycaffe() -> Any:
     """Load pycaffe's extension alone.
 
@@ -92,7 +91,3 @@ def log_warnings_only(caffe: Any) -> None:
     except ValueError:  # a Caffe with glog built in some other way goes on telling
         return
     level.value = 1
-
-
-if __name__ == "__main__":
-    serving.serve(lambda: Server(load_pycaffe()), sys.argv[1:])

@@ -1,4 +1,4 @@
-"""A solver, driven as Solver::Step does (solver.cpp), but seeing each loss. Runs under Caffe's Python."""
+"""A solver, driven as Solver::Step does (solver.cpp), but seeing each loss."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
-if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import snapshotfile, stepping, wire
-    from ftjob.engine.caffe.process.nets import Collected, Net
-    from ftjob.engine.caffe.process.writer import Writer
-else:
-    import snapshotfile
-    import stepping
-    from nets import Collected, Net
-    from writer import Writer
+from ftjob.engine.caffe.process.nets import Collected, Net
+from ftjob.engine.process import snapshotfile, stepping, wire
+from ftjob.engine.process.writer import Writer
 
 
 class Training:

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftjob.engine.torch import streams
-from ftjob.engine.torch.fillers import fill
+from ftjob.engine.torch.process import streams
+from ftjob.engine.torch.process.fillers import fill
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
 from ftjob.net.shapes import LayerShapes, NetShapes, Param

@@ -1,7 +1,7 @@
 """A solverstate's path to its caffemodel, and which fields a snapshot's files have, without protobuf.
 
-For Caffe's own Python (3.7, standard library only). A protobuf message is a row of fields (key, then value),
-and of a field that stands there twice the last counts: so a path is changed by appending one.
+A protobuf message is a row of fields (key, then value), and of a field that stands there twice the last
+counts: so a path is changed by appending one.
 """
 
 from __future__ import annotations

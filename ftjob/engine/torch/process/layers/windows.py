@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.rule import refuse
 from ftjob.net.layers.windows import Window, window_of
 from ftjob.net.shapes import LayerShapes

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import HingeLossParameter, LayerParameter, LossParameter

@@ -1,4 +1,4 @@
-"""How the two ends of the engine's pipes speak; it runs under Caffe's own Python, so 3.7 and numpy only.
+"""How the two ends of the engine's pipes speak.
 
 A frame is the length of its header (4 bytes, little-endian), the header (a JSON object in UTF-8) and then the
 bytes of its arrays, C-contiguous, in the order in which the header's "arrays" lists [name, dtype, shape].

@@ -1,7 +1,7 @@
 """Caffe's layer types as functions on tensors: one module for each kind, as in ftjob.net.layers."""
 
-from ftjob.engine.torch.layers import arrange, elementwise, learned, losses, lrn, pooling, windows
-from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers import arrange, elementwise, learned, losses, lrn, pooling, windows
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.rule import refuse
 from ftjob.net.shapes import LayerShapes
 

@@ -1,4 +1,4 @@
-"""An engine's process: requests in, replies out, until the pipe ends. Runs under Caffe's Python."""
+"""An engine's process: requests in, replies out, until the pipe ends."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import os
 import resource
 import select
 import signal
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Dict, Iterator, List, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Tuple
 
-if TYPE_CHECKING or __package__:
-    from ftjob.engine.caffe.process import parent, wire
-else:  # a script's own folder is on its path
-    import parent
-    import wire
+from ftjob.engine.process import parent, wire
 
 
 def by_name(error: Exception) -> Tuple[str, str]:

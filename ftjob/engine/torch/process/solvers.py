@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ftjob.engine.torch.weights import Learnable
+from ftjob.engine.torch.process.weights import Learnable
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 

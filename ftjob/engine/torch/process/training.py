@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
-from ftjob.engine.caffe.process import stepping, wire
-from ftjob.engine.caffe.process.snapshotfile import partial_name
-from ftjob.engine.caffe.process.writer import Writer
-from ftjob.engine.torch import snapshots, streams
-from ftjob.engine.torch.layers.making import Moment
-from ftjob.engine.torch.net import Net, Passed, shapes_of
-from ftjob.engine.torch.rows import Rows
-from ftjob.engine.torch.solvers import Solver
-from ftjob.engine.torch.weights import ByLayer, learnables, load, make_weights
+from ftjob.engine.process import stepping, wire
+from ftjob.engine.process.snapshotfile import partial_name
+from ftjob.engine.process.writer import Writer
+from ftjob.engine.torch.process import snapshots, streams
+from ftjob.engine.torch.process.layers.making import Moment
+from ftjob.engine.torch.process.net import Net, Passed, shapes_of
+from ftjob.engine.torch.process.rows import Rows
+from ftjob.engine.torch.process.solvers import Solver
+from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
 from ftjob.net.phases import filter_net
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase, SolverParameter

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, device
 
-from ftjob.engine.torch import streams
+from ftjob.engine.torch.process import streams
 from ftjob.net.proto.caffe_pb2 import Phase
 from ftjob.net.shapes import LayerShapes
 

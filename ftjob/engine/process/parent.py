@@ -1,4 +1,4 @@
-"""Ending with the process that started this one. Runs under Caffe's Python."""
+"""Ending with the process that started this one."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def die_with(parent: int) -> None:
     """Have the kernel kill this process when the one that started it ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("the process that wanted Caffe is gone")
+        sys.exit("the process that wanted this engine is gone")

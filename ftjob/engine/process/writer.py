@@ -1,7 +1,4 @@
-"""A snapshot's two files: written by a copy of the engine's process, whole or not at all.
-
-Runs under Caffe's Python.
-"""
+"""A snapshot's two files: written by a copy of the engine's process, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,13 +6,9 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, List
+from typing import Callable, List
 
-if TYPE_CHECKING or __package__:
-    from ftjob.engine.caffe.process import parent, snapshotfile
-else:
-    import parent
-    import snapshotfile
+from ftjob.engine.process import parent, snapshotfile
 
 
 class StorageError(Exception):

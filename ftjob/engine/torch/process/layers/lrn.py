@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.elementwise import lrn_within_channel
 from ftjob.net.shapes import LayerShapes
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftjob.engine.caffe.process.snapshotfile import HISTORY, LAYER, varint
-from ftjob.engine.torch.weights import ByLayer, read_blob
+from ftjob.engine.process.snapshotfile import HISTORY, LAYER, varint
+from ftjob.engine.torch.process.weights import ByLayer, read_blob
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter, SolverState

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ftjob.engine.torch import streams
-from ftjob.engine.torch.data import Source, record_shape
-from ftjob.engine.torch.fillers import fill
-from ftjob.engine.torch.layers import make
-from ftjob.engine.torch.layers.making import Forward, Moment, Place
-from ftjob.engine.torch.weights import ByLayer
+from ftjob.engine.torch.process import streams
+from ftjob.engine.torch.process.data import Source, record_shape
+from ftjob.engine.torch.process.fillers import fill
+from ftjob.engine.torch.process.layers import make
+from ftjob.engine.torch.process.layers.making import Forward, Moment, Place
+from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.backward import weighs_in_loss
 from ftjob.net.layers.rule import Shape, refuse

@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import ReductionParameter
 from ftjob.net.shapes import LayerShapes

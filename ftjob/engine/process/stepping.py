@@ -1,12 +1,11 @@
-"""Updates made one after another, and told of as they are made. Runs under Caffe's Python."""
+"""Updates made one after another, and told of as they are made."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
-if TYPE_CHECKING:
-    from ftjob.engine.caffe.process import wire
+from ftjob.engine.process import wire
 
 TELL_SECONDS = 0.2
 Update = Tuple[int, float, List[float], float]

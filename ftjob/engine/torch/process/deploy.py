@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ftjob.engine.caffe.process import wire
-from ftjob.engine.torch.layers.making import Moment
-from ftjob.engine.torch.net import Net, input_shape
-from ftjob.engine.torch.rows import Rows
-from ftjob.engine.torch.weights import load, make_weights
+from ftjob.engine.process import wire
+from ftjob.engine.torch.process.layers.making import Moment
+from ftjob.engine.torch.process.net import Net, input_shape
+from ftjob.engine.torch.process.rows import Rows
+from ftjob.engine.torch.process.weights import load, make_weights
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter
 from ftjob.net.shapes import infer_shapes

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.layers.making import Forward, Make, Place
-from ftjob.engine.torch.streams import DROPOUT
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.streams import DROPOUT
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import TRAIN, EltwiseParameter
 from ftjob.net.shapes import LayerShapes

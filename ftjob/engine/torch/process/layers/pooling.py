@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.pooling import pooled
 from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import PoolingParameter

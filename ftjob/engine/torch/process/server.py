@@ -1,8 +1,4 @@
-"""The process that computes: `python -m ftjob.engine.torch.process REQUESTS REPLIES PARENT`.
-
-Two inherited pipe ends and the process id to die with; ftjob/engine/caffe/process/wire.py has what is said
-there, which is the same for both engines.
-"""
+"""PyTorch's commands, and what its errors mean."""
 
 import sys
 from pathlib import Path
@@ -10,11 +6,11 @@ from typing import Any
 
 import torch
 
-from ftjob.engine.caffe.process import serving, wire
 from ftjob.engine.client import text_of
-from ftjob.engine.torch.deploy import Deploy
-from ftjob.engine.torch.net import Net
-from ftjob.engine.torch.training import Training
+from ftjob.engine.process import serving, wire
+from ftjob.engine.torch.process.deploy import Deploy
+from ftjob.engine.torch.process.net import Net
+from ftjob.engine.torch.process.training import Training
 from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
 from ftjob.net.phases import filter_net
@@ -94,7 +90,3 @@ def _machine(device: torch.device) -> str:
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
     return f"PyTorch {torch.__version__} on {where}"
-
-
-if __name__ == "__main__":
-    serving.serve(Server, sys.argv[1:], told)
