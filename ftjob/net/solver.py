@@ -1,25 +1,16 @@
-"""A run's solver: Caffe's SolverParameter from the spec's, and the learning rate it gives."""
+"""A run's solver: Caffe's SolverParameter from the spec's."""
 
 import math
 from itertools import pairwise
 
 from ftjob.errors import BadSpecError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
+from ftjob.net.rates import POLICY_FIELDS
 from jobspec.fields import iterations
 from jobspec.spec import Solver
 
 DEFAULT_EPOCHS = 10
-LARGEST_EXPONENT = 700.0  # e to more than this is no float
 
-_POLICY_FIELDS = {
-    "fixed": (),
-    "step": ("gamma", "stepsize"),
-    "exp": ("gamma",),
-    "inv": ("gamma", "power"),
-    "multistep": ("gamma", "stepvalue"),
-    "poly": ("power",),
-    "sigmoid": ("gamma", "stepsize"),
-}
 _TYPE_FIELDS = {
     "SGD": ("momentum",),
     "Nesterov": ("momentum",),
@@ -82,47 +73,8 @@ def max_iterations(solver: Solver, train_records: int, batch_size: int) -> int:
     return math.ceil(epochs * train_records / (batch_size * solver.iter_size))
 
 
-def learning_rate(param: SolverParameter, iteration: int) -> float:
-    """Return the rate of the update after `iteration` updates (0 for the first): SGDSolver::GetLearningRate.
-
-    Raises BadSpecError for a policy or stepsize Caffe would not take.
-    """
-    try:
-        return param.base_lr * _rate(param, iteration)
-    except OverflowError:
-        return math.inf
-
-
-def _rate(param: SolverParameter, iteration: int) -> float:
-    """The factor of base_lr."""
-    policy, gamma = param.lr_policy, param.gamma
-    if policy == "fixed":
-        return 1.0
-    if policy == "step":
-        return math.pow(gamma, _steps(param, iteration))
-    if policy == "exp":
-        return math.pow(gamma, iteration)
-    if policy == "inv":
-        return math.pow(1 + gamma * iteration, -param.power)
-    if policy == "multistep":
-        return math.pow(gamma, sum(iteration >= value for value in param.stepvalue))
-    if policy == "poly":
-        return math.pow(max(0.0, 1 - iteration / param.max_iter), param.power)
-    if policy == "sigmoid":
-        return 1 / (1 + math.exp(min(-gamma * (iteration - param.stepsize), LARGEST_EXPONENT)))
-    raise BadSpecError(
-        f'solver.lr_policy: Caffe has no policy "{policy}"; it has {", ".join(_POLICY_FIELDS)}'
-    )
-
-
-def _steps(param: SolverParameter, iteration: int) -> int:
-    if param.stepsize < 1:
-        raise BadSpecError("solver.stepsize: must be 1 or more with lr_policy step")
-    return iteration // param.stepsize
-
-
 def _set_policy(param: SolverParameter, solver: Solver) -> None:
-    for field in _POLICY_FIELDS[solver.lr_policy]:
+    for field in POLICY_FIELDS[solver.lr_policy]:
         if field == "stepsize":
             param.stepsize = iterations(solver.stepsize, param.max_iter)
         elif field == "stepvalue":

@@ -9,7 +9,8 @@ import pytest
 from ftjob.errors import BadSpecError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.prototxt import parse_solver, to_text
-from ftjob.net.solver import learning_rate, solver_param
+from ftjob.net.rates import learning_rate
+from ftjob.net.solver import solver_param
 from jobspec.spec import Solver
 
 SIZES = {"train_records": 1000, "val_records": 90, "batch_size": 32, "test_batch_size": 20}

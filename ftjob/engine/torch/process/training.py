@@ -17,7 +17,7 @@ from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_w
 from ftjob.errors import BadNetError
 from ftjob.net.phases import filter_net
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase, SolverParameter
-from ftjob.net.solver import learning_rate
+from ftjob.net.rates import learning_rate
 
 
 class Training:
