@@ -42,17 +42,27 @@ def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.Monk
         resolve("auto")
 
 
+def test_a_pytorch_that_does_not_load_is_told_of(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In its own words, such as those of one that is built for a CUDA that is not there."""
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    folder = job(nets.convnet())
+
+    with pytest.raises(EngineError, match=r"PyTorch cannot be loaded: libcudart\.so\.12"):
+        open_engine("torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder)
+
+
 def test_a_full_gpu_is_one_of_ftjobs_errors():
     """The worker halves the batch for it; memory of the machine's own is another matter."""
     import torch
 
-    from ftjob.engine.torch.process import server
+    from ftjob.engine.torch.process.server import Server
 
-    name, message = server.told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    name, message = Server().told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
 
     assert name == "GpuMemoryError"
     assert "lower data.batch_size" in message
-    name, message = server.told(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    name, message = Server().told(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
     assert (name, "ran out of memory" in message) == ("EngineError", True)
 
 

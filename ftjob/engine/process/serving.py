@@ -16,19 +16,15 @@ def by_name(error: Exception) -> Tuple[str, str]:
     return type(error).__name__, str(error)
 
 
-def serve(
-    load: Callable[[], Any],
-    arguments: List[str],
-    told: Callable[[Exception], Tuple[str, str]] = by_name,
-) -> None:
+def serve(load: Callable[[], Any], arguments: List[str]) -> None:
     """Load an engine and answer requests until the pipe ends; what cannot be imported is told.
 
     `arguments` are the command line's: two inherited pipe ends, for requests and replies, and the id of the
     process to die with.
 
     `load` returns an object with a method for each command that opens something (open_solver, open_deploy,
-    probe); what it opened is its `opened`, whose methods are the other commands. `told` says what goes back
-    of an error.
+    probe); what it opened is its `opened`, whose methods are the other commands. Its `told` says what goes
+    back of an error.
     """
     requests_fd, replies_fd, parent_pid = map(int, arguments)
     parent.die_with(parent_pid)
@@ -51,7 +47,7 @@ def serve(
             except (EOFError, BrokenPipeError):
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-                name, message = told(error)
+                name, message = server.told(error)
                 wire.send(replies, {"error": name, "message": message}, {})
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ctypes
 import sys
 from importlib import machinery, util
-from typing import Any, Optional
+from typing import Any, Optional, Tuple
 
 from ftjob.engine.caffe.process import deploy, training
-from ftjob.engine.process import wire
+from ftjob.engine.process import serving, wire
 
 GLOG_MINLOGLEVEL = "_ZN3fLI17FLAGS_minloglevelE"
 TEST = 1
@@ -51,6 +51,10 @@ class Server:
         ]
         lacks = [name for owner, name in needs if not hasattr(owner, name)]
         return {"version": self.caffe.__version__, "value": value, "lacks": lacks}, {}
+
+    def told(self, error: Exception) -> Tuple[str, str]:
+        """Tell of an error."""
+        return serving.by_name(error)
 
     def _choose_device(self, gpu: Optional[int]) -> None:
         if gpu is None:

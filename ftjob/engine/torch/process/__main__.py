@@ -3,10 +3,29 @@
 Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has what is said there.
 """
 
+import gc
 import sys
+from typing import TYPE_CHECKING
 
 from ftjob.engine.process import serving
-from ftjob.engine.torch.process.server import Server, told
+
+if TYPE_CHECKING:
+    from ftjob.engine.torch.process.server import Server
+
+
+def load() -> "Server":
+    """Load PyTorch. Raises ImportError where it cannot be imported.
+
+    What modules are made of stays to the end, so no garbage is looked for among it: neither now nor later,
+    nor when the process ends, nor in the copies of it that write snapshots.
+    """
+    gc.disable()
+    from ftjob.engine.torch.process.server import Server
+
+    gc.freeze()
+    gc.enable()
+    return Server()
+
 
 if __name__ == "__main__":
-    serving.serve(Server, sys.argv[1:], told)
+    serving.serve(load, sys.argv[1:])

@@ -44,19 +44,18 @@ class Server:
         self.opened = Deploy(net, Path(weights), _device(None))
         return {}, {}
 
-
-def told(error: Exception) -> tuple[str, str]:
-    """Tell of an error by one of ftjob's, where it is known what it means."""
-    if isinstance(error, torch.OutOfMemoryError):
-        remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
-        return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
-    if "device-side assert" in str(error):
-        remedy = "a label outside its classes is the usual cause: `ftjob data check` finds it"
-        return BadDataError.__name__, f"the GPU stopped at a value it cannot index with: {remedy}"
-    if "DefaultCPUAllocator" in str(error):
-        remedy = "lower data.batch_size (iter_size can make up for it)"
-        return EngineError.__name__, f"PyTorch ran out of memory: {remedy}"
-    return serving.by_name(error)
+    def told(self, error: Exception) -> tuple[str, str]:
+        """Tell of an error by one of ftjob's, where it is known what it means."""
+        if isinstance(error, torch.OutOfMemoryError):
+            remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
+            return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
+        if "device-side assert" in str(error):
+            remedy = "a label outside its classes is the usual cause: `ftjob data check` finds it"
+            return BadDataError.__name__, f"the GPU stopped at a value it cannot index with: {remedy}"
+        if "DefaultCPUAllocator" in str(error):
+            remedy = "lower data.batch_size (iter_size can make up for it)"
+            return EngineError.__name__, f"PyTorch ran out of memory: {remedy}"
+        return serving.by_name(error)
 
 
 def described(net: Net) -> str:
