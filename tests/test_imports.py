@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
+import ftjob
+from ftjob import api
 from ftjob.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +52,15 @@ def imported(code: str) -> set[str]:
 def test_importing_a_module_leaves_heavy_ones_alone(module: str) -> None:
     """Neither the API nor the command line costs the seconds of libraries that most calls do not use."""
     assert imported(f"import {module}") & set(HEAVY) == set()
+
+
+def test_the_package_alone_is_light_and_has_the_api() -> None:
+    """Processes that need one module of ftjob start without the rest; what is asked for is there."""
+    assert imported("import ftjob") & {"jobspec", "pydantic", "yaml", "numpy", "psutil", "tempfile"} == set()
+    assert "tempfile" in imported("import ftjob; ftjob.submit")
+    assert {name: getattr(ftjob, name) for name in ftjob.__all__} == {
+        name: getattr(api, name) for name in ("Run", "find", "list_runs", "submit", "verify")
+    }
 
 
 def test_no_verb_pays_for_another() -> None:

@@ -112,7 +112,7 @@ class Stage:
             self._tally.add(image.line)
             self._reused += image.reused
         if chunk.sums is not None:
-            self._sums += chunk.sums
+            cv2.accumulate(chunk.sums, self._sums)
         self._done += len(chunk.images)
         self._refuse_too_many()
         if time.monotonic() - self._told > PROGRESS_SECONDS:

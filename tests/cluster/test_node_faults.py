@@ -39,7 +39,7 @@ def ours(
     """A controller of the whole cluster, which an API server that restarts does not end by itself."""
     folder = tmp_path_factory.mktemp("own")
     made = installed(own_cluster, "default", swift_server_here, folder, everywhere=True)
-    made.settings["lease_seconds"] = 20
+    made.settings["lease_seconds"] = 60
     made.port = free_port()
     made.start()
     made.wait_to_listen()
