@@ -19,6 +19,7 @@ from tests.cluster.controllers import (
     reasons,
 )
 from tests.cluster.pods import a_job, a_pod
+from tests.storage.processes import wait_until
 from tests.storage.servers import Server
 
 
@@ -221,10 +222,11 @@ def test_an_image_that_cannot_be_had_is_told_and_given_up(controllers: Controlle
     waiting = controllers.wait(name, lambda status: status["reason"] == "ImageUnavailable", seconds=10)
     given_up = controllers.wait_for(name, "Failed", "PendingTooLong", seconds=40)
 
-    gone = ("wait", "pods", "--all", f"--namespace={controllers.namespace}", "--for=delete", "--timeout=60s")
-    controllers.cluster.kubectl(*gone, check=False)  # which fails where it is gone already
+    def is_going() -> bool:
+        pods = controllers.cluster.get("pods", namespace=controllers.namespace)["items"]
+        return all("deletionTimestamp" in pod["metadata"] for pod in pods)
 
-    assert not controllers.names("pods")
+    wait_until(is_going, 20, "the pod's removal")
     assert image in waiting["message"]
     assert given_up.get("usd", 0) == 0
 
