@@ -10,7 +10,6 @@ BIN        := .venv/bin
 TORCH      ?= torch==2.13.0   # or TORCH="torch --index-url URL", for a build of another kind
 T          ?= tests
 B          ?= overhead
-WORKERS    ?= $(shell expr $$(nproc) + 1)   # one more than processors: the cluster's tests mostly wait
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1
@@ -50,7 +49,7 @@ demo: setup
 	$(BIN)/python -m examples.digits.demo
 
 test: setup lint engine torch
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(T)
+	$(BIN)/pytest -n auto --dist worksteal $(T)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -161,10 +161,11 @@ def test_a_spot_notice_is_answered_before_any_signal(job: Job, metadata: Metadat
 def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
     """Stopped like a hung driver: an engine's crash (exit code 6), told with the guard's name."""
     job.write(
-        solver={"max_iter": 100_000, "test_interval": 50_000, "snapshot": 20}, guards={"idle_minutes": 0.02}
+        solver={"max_iter": 100_000, "test_interval": 50_000, "snapshot": 500}, guards={"idle_minutes": 0.02}
     )
     job.ftjob("submit", "spec.yaml", "--local")
     until(lambda: is_training(job))
+    until(lambda: (job.status()["snapshot"] or 0) >= 500)  # the next one is seconds away: it trains
     pid = local.worker_pid(job.run())
     assert pid is not None
     for engine in psutil.Process(pid).children():
@@ -172,7 +173,7 @@ def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
     job.ftjob("wait", "digits", code=6)
 
     assert "no iteration ended in 0.02 minutes (guards.idle_minutes)" in job.status()["message"]
-    assert job.status()["snapshot"] >= 20
+    assert job.status()["snapshot"] >= 500
 
 
 def test_a_gpu_whose_memory_is_full_gets_smaller_batches(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
