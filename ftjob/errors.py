@@ -77,6 +77,10 @@ class EngineError(FtjobError):
     reason = "EngineCrashed"
 
 
+class EngineSilentError(EngineError):
+    """The engine gave no sign of life for longer than it may, and was killed."""
+
+
 class GpuMemoryError(EngineError):
     """The net and its batch do not fit the GPU's memory."""
 

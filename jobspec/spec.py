@@ -286,8 +286,8 @@ class Guards(_Part):
     """Tests in a row without a better accuracy after which the run ends, its best snapshot being the result.
     A fall of the learning rate begins the count again."""
     idle_minutes: Annotated[Positive | Off, must_be("a number of minutes above 0, or false", "false")] = 15.0
-    """Minutes for which the GPU may do nothing while training is due, or no iteration may end, before the run
-    is stopped."""
+    """Minutes for which the GPU may do nothing while training is due, or the engine may be silent, before the
+    run is stopped."""
 
 
 class Accept(_Part):

@@ -1,6 +1,6 @@
 """The seam between ftjob and whatever trains: Caffe's verbs, arrays in, arrays out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -57,8 +57,8 @@ class Process(Protocol):
 
 class Engine(Process, Protocol):
     """A solver with its TRAIN net and TEST net, as Caffe's Solver. Every method raises EngineError when the
-    engine died (with its last log lines), BadNetError where the net or weights are at fault and BadDataError
-    where the data is."""
+    engine died (with its last log lines), EngineSilentError when it hung and was killed, BadNetError where
+    the net or weights are at fault and BadDataError where the data is."""
 
     @property
     def iteration(self) -> int:
@@ -75,20 +75,18 @@ class Engine(Process, Protocol):
         """Have `steps` end after the update that the engine is at."""
         ...
 
-    def kill(self) -> None:
-        """End it in the middle of whatever it does, from any thread; who waits for it gets an EngineError."""
-        ...
-
     def step(self, iterations: int) -> list[Iteration]:
         """Do that many updates, and return them together."""
         ...
 
-    def test(self, images: int, blobs: Sequence[str]) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, halt: Callable[[], bool] = lambda: False) -> Blobs:
         """Run the TEST net over that many records of its data and return the named blobs.
 
         Shapes: (images, ...) for a blob with a batch axis; a scalar blob gives (batches,). The TEST data
         layer goes round its LMDB without an end, so any N records in a row are each of N records once: ask
         for the size of the dataset and every record is counted exactly once, whatever the batch size.
+        `halt` is asked now and then whether to end early: then only the rows of the batches that were run
+        are returned.
         """
         ...
 

@@ -2,8 +2,9 @@
 
 import builtins
 import contextlib
+import io
 import os
-import signal
+import select
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from ftjob.engine.process import wire
 
 GRACE_SECONDS = 5.0
 """What an idle engine gets to close its files in; it needs a tenth of it."""
+PATIENCE_SECONDS = 900.0
+"""How long an engine may be silent: it tells of every batch. Loading it, and opening a net (a GPU's code may
+have to be compiled first), has at least that long."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,12 @@ class Child:
         cwd: Path | None = None,
         threads: int | None = None,
         inherit: Sequence[int] = (),
+        patience_seconds: float | None = PATIENCE_SECONDS,
     ) -> None:
+        """With None for its patience an engine is waited for without end.
+
+        Raises EngineError where it cannot be started or loaded.
+        """
         self.log = log
         self._program = program
         self._end: errors.FtjobError | None = None
@@ -53,7 +62,7 @@ class Child:
         to_child, requests = os.pipe()
         replies, from_child = os.pipe()
         self._requests = os.fdopen(requests, "wb")
-        self._replies = os.fdopen(replies, "rb")
+        self._replies = Replies(replies, patience_seconds and max(patience_seconds, PATIENCE_SECONDS))
         try:
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
@@ -80,11 +89,30 @@ class Child:
             raise
 
     def call(
-        self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object
+        self,
+        command: str,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+        *,
+        halt: Callable[[], bool] = lambda: False,
+        **fields: object,
     ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-        """Send a command and wait for its reply. The process's death ends the wait at once."""
+        """Send a command and wait for its reply. The process's death ends the wait at once.
+
+        `halt` is asked at every sign of life whether the command is to end early.
+        """
         self.tell(command, arrays, **fields)
-        return self.hear()
+        halted = False
+        while True:
+            header, found = self.hear()
+            if header.get("done", True):
+                return header, found
+            if not halted and halt():
+                halted = True
+                self.tell("halt")
+
+    def be_patient(self, seconds: float | None) -> None:
+        """Wait that long for a sign of life from now on; without end if None."""
+        self._replies.patience_seconds = seconds
 
     def tell(self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object) -> None:
         """Send a command."""
@@ -97,7 +125,7 @@ class Child:
                 raise self._death() from None
 
     def hear(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
-        """Wait for a reply."""
+        """Wait for a reply. Raises EngineSilentError, with the process killed, where none comes in time."""
         with self._ending_on_error():
             return self._reply()
 
@@ -113,14 +141,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def strike(self) -> None:
-        """Kill the process and touch nothing else: whoever waits for it hears of its end."""
-        self._process.send_signal(signal.SIGKILL)
-
     def kill(self) -> None:
-        """End the process in the middle of whatever it does."""
+        """End the process in the middle of whatever it does; one that a driver holds fast is left."""
         self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
         self._close_pipes()
 
     def __enter__(self) -> Self:
@@ -134,6 +159,11 @@ class Child:
             header, arrays = wire.receive(self._replies)
         except EOFError:
             raise self._death() from None
+        except TimeoutError:
+            minutes = (self._replies.patience_seconds or 0.0) / 60
+            raise errors.EngineSilentError(
+                f"{self._program.name} gave no sign of life for {minutes:g} minutes and was killed"
+            ) from None
         if "error" in header:
             raise _raised(self._program, header["error"], header["message"])
         return header, arrays
@@ -163,6 +193,20 @@ class Child:
         for stream in (self._requests, self._replies):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+
+
+class Replies(io.FileIO):
+    """The pipe on which an engine replies, read with patience."""
+
+    def __init__(self, fd: int, patience_seconds: float | None) -> None:
+        super().__init__(fd)
+        self.patience_seconds = patience_seconds
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read what is there, at least a byte; 0 means that the other side is gone. Raises TimeoutError."""
+        if not select.select([self], [], [], self.patience_seconds)[0]:
+            raise TimeoutError
+        return super().readinto(buffer)
 
 
 class _RefusalError(Exception):

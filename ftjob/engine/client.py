@@ -1,7 +1,7 @@
 """An engine in a process of its own, behind the Engine and DeployNet protocols: each call is one request."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,9 +37,10 @@ class _Held:
 class ProcessEngine(_Held):
     """An Engine: see there."""
 
-    def __init__(self, child: Child, **snapshot: Any) -> None:
+    def __init__(self, child: Child, patience_seconds: float | None, **snapshot: Any) -> None:
         """`snapshot` is what goes with that command beside the directory."""
         super().__init__(child)
+        child.be_patient(patience_seconds)
         self._snapshot = snapshot
         self._writing: ForkedWriting | None = None
         self._iteration = 0
@@ -71,9 +72,6 @@ class ProcessEngine(_Held):
         if self._stepping:
             self.child.tell("halt")
 
-    def kill(self) -> None:
-        self.child.strike()
-
     def _settle(self) -> None:
         """End steps that the caller turned away from."""
         self.halt()
@@ -83,11 +81,11 @@ class ProcessEngine(_Held):
     def step(self, iterations: int) -> list[Iteration]:
         return [each for some in self.steps(iterations) for each in some]
 
-    def test(self, images: int, blobs: Sequence[str]) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, halt: Callable[[], bool] = lambda: False) -> Blobs:
         if images < 1:
             raise BadDataError("a test needs at least one image")
         self._settle()
-        return self.child.call("test", images=images, blobs=list(blobs))[1]
+        return self.child.call("test", halt=halt, images=images, blobs=list(blobs))[1]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()

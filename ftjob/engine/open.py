@@ -5,6 +5,7 @@ from types import ModuleType
 
 from ftjob.engine import DeployNet, Engine
 from ftjob.engine.caffe import installed as caffe_installed
+from ftjob.engine.child import PATIENCE_SECONDS
 from ftjob.engine.torch import installed as torch_installed
 from ftjob.errors import BadSpecError, EngineError
 
@@ -12,14 +13,24 @@ AVAILABLE = ("caffe", "torch")
 
 
 def open_engine(
-    name: str, *, solver: Path, weights: Path | None, log: Path, cwd: Path, gpu: int | None = None
+    name: str,
+    *,
+    solver: Path,
+    weights: Path | None,
+    log: Path,
+    cwd: Path,
+    gpu: int | None = None,
+    patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
     `gpu` is the number of the device it computes on, None the CPU; `weights` is loaded by layer name; what
-    the engine prints is appended to `log`. Raises what `resolve` and the engine raise.
+    the engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
+    Raises what `resolve` and the engine raise.
     """
-    engine: Engine = _client(resolve(name)).open_engine(solver, weights=weights, log=log, cwd=cwd, gpu=gpu)
+    engine: Engine = _client(resolve(name)).open_engine(
+        solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds
+    )
     return engine
 
 

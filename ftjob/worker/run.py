@@ -18,6 +18,7 @@ from ftjob.engine.open import open_engine, resolve
 from ftjob.errors import (
     BadSpecError,
     EngineError,
+    EngineSilentError,
     ExitCode,
     FtjobError,
     GpuMemoryError,
@@ -190,7 +191,9 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) ->
     log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
     log("computing on the GPU" if gpu else "computing on processors")
     minutes = plan.spec.guards.idle_minutes
+    limit_seconds = minutes * 60 if minutes else None
     with (
+        naming_guard(),
         open_engine(
             plan.engine.name,
             solver=folder.solver,
@@ -198,8 +201,9 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) ->
             log=folder.log(recorder.status.attempt),
             cwd=folder.root,
             gpu=gpu.index if gpu else None,
+            patience_seconds=limit_seconds,
         ) as engine,
-        Watch(minutes * 60 if minutes else None, gpu) as watch,
+        Watch(limit_seconds, gpu) as watch,
     ):
         open_seconds = time.monotonic() - begin
         lost = recorder.forget_after(newest.iteration if newest else -1)
@@ -210,6 +214,17 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) ->
         outcome = training.run()
     remember_speed(training)
     return outcome
+
+
+@contextmanager
+def naming_guard() -> Iterator[None]:
+    """Say of an engine that hung which field is its limit, and that nothing saved is lost."""
+    try:
+        yield
+    except EngineSilentError as error:
+        raise EngineSilentError(
+            f"guards.idle_minutes: {error}: submit again to go on from the last snapshot"
+        ) from error
 
 
 def remember_speed(training: Training) -> None:

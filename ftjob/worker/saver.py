@@ -123,9 +123,10 @@ class Saver:
             done = snapshots.complete(self._folder, writing.wait(), images_seen, test)
             with self._changed:
                 self._taken.pop(0)
-                (self._waiting if self._remote else self.complete).append(done)
+                if self._remote:
+                    self._waiting.append(done)
             if not self._remote:
-                self.saved(done, snapshots.best(self.complete))
+                self._completed(done)
 
     def _upload(self) -> None:
         """Upload what waits: the newest, and the best if it is among them; others were superseded."""
@@ -136,10 +137,15 @@ class Saver:
         for snapshot in waiting:
             if snapshot in (waiting[-1], best):
                 self._patiently(snapshot, self._remote)
-                self.complete.append(snapshot)
-                self.saved(snapshot, snapshots.best(self.complete))
+                self._completed(snapshot)
             with self._changed:
                 self._waiting.remove(snapshot)
+
+    def _completed(self, snapshot: Snapshot) -> None:
+        """Count a snapshot, which takes the place of an earlier one of its iteration, and tell of it."""
+        self.complete = [each for each in self.complete if each.iteration != snapshot.iteration]
+        self.complete.append(snapshot)
+        self.saved(snapshot, snapshots.best(self.complete))
 
     def _patiently(self, snapshot: Snapshot, remote: Remote) -> None:
         """Upload one snapshot, again and again while the store refuses. Raises StorageError at the end."""

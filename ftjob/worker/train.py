@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ftjob.caffelog.progress import SATURATED_LOSS
-from ftjob.engine import Engine, Iteration
-from ftjob.errors import DivergedError, EngineError, GpuIdleError, NotLearningError
+from ftjob.engine import Engine, Iteration, Writing
+from ftjob.engine.writing import ForkedWriting
+from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
 from ftjob.figures import dollars, duration, percent
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
@@ -67,6 +68,7 @@ class Training:
             self.test()
         else:
             self.last_snapshot = self.engine.iteration
+            self.make_up_for_test()
         while self.engine.iteration < solver.max_iter:
             if self.must_end():
                 return self.end_early()
@@ -78,16 +80,15 @@ class Training:
         if self.stop:
             return self.end_early()
         if not self.final_is_judged():
-            self.test()
+            if not self.test():
+                return self.end_early()
             self.snapshot()
         return Outcome.FINISHED
 
     def train_until(self, due: int) -> None:
         """Do the iterations up to that one, fewer where the run must end before."""
-        self.watch.begin(self.engine.kill)
         try:
             for steps in self.engine.steps(due - self.engine.iteration):
-                self.watch.beat()
                 self.recorder.trained(steps, self.eta_seconds())
                 if self.plan.spec.guards.diverged:
                     refuse_divergence(steps, self.plan.spec.solver.base_lr)
@@ -95,29 +96,28 @@ class Training:
                     self.engine.halt()
         except DivergedError as error:
             raise DivergedError(f"{error}; {self.saved(DivergedError.reason)}") from error
-        except EngineError as error:
-            if self.watch.hung:
-                minutes = self.plan.spec.guards.idle_minutes
-                raise EngineError(
-                    f"no iteration ended in {minutes:g} minutes (guards.idle_minutes), and the engine was "
-                    f"killed at iteration {self.engine.iteration}: submit again to go on from a snapshot"
-                ) from error
-            raise
-        finally:
-            self.watch.pause()
 
     def test_and_snapshot_when_due(self) -> None:
         """Test before the snapshot, so that its record has the accuracy. The last iteration is apart."""
         iteration, solver = self.engine.iteration, self.plan.solver
-        if iteration == solver.max_iter or self.stop:
+        if iteration == solver.max_iter or self.must_stop():
             return
         tested = iteration % solver.test_interval == 0
-        if tested:
-            self.test()
+        if tested and not self.test():
+            return
         if iteration % solver.snapshot == 0:
             self.snapshot()
         if tested:
             self.refuse_chance()
+
+    def make_up_for_test(self) -> None:
+        """Make the test that was due at the snapshot gone on from, where a stop came before it or in it."""
+        iteration, solver = self.engine.iteration, self.plan.solver
+        made = any(score.iteration == iteration for score in self.scores)
+        if made or iteration % solver.test_interval or iteration == solver.max_iter:
+            return
+        if self.test() and iteration % solver.snapshot == 0:
+            self.keep(ForkedWriting(self.home.snapshots_folder(), iteration, None))
 
     def refuse_chance(self) -> None:
         """Raise NotLearningError, after a snapshot, when the run should be better than chance and is not."""
@@ -182,6 +182,9 @@ class Training:
 
         Raises GpuIdleError where that is why.
         """
+        outcome = why or Outcome.BUDGET_REACHED
+        if outcome is Outcome.BUDGET_REACHED and not self.must_stop() and self.untested():
+            self.test()
         if self.stop:
             outcome = Outcome.STOPPED
         elif self.watch.idle:
@@ -190,10 +193,6 @@ class Training:
                 f"guards.idle_minutes: the GPU did nothing for {minutes:g} minutes: see that the node's "
                 f"driver works, and that reading images keeps up; {self.keep_and_save('GpuIdle')}"
             )
-        else:
-            outcome = why or Outcome.BUDGET_REACHED
-        if outcome is Outcome.BUDGET_REACHED and self.untested():
-            self.test()
         if outcome is Outcome.PLATEAU:
             self.keep_and_save(outcome.value)
         elif self.last_snapshot != self.engine.iteration:
@@ -204,33 +203,45 @@ class Training:
         """Return whether the last test was of another iteration than the present one."""
         return self.last_test is None or self.last_test.iteration != self.engine.iteration
 
-    def test(self) -> None:
-        """Score the whole validation set with every head, once per record."""
+    def test(self) -> bool:
+        """Score the whole validation set with every head, once per record; return False where the run must
+        stop before that is done."""
         self.recorder.update(stage="test")
         begin = time.monotonic()
-        heads, main = self.plan.heads, self.plan.main_head
-        blobs = self.engine.test(self.plan.inputs.val.records, [*(head.score for head in heads), main.label])
+        heads, main, records = self.plan.heads, self.plan.main_head, self.plan.inputs.val.records
+        wanted = [*(head.score for head in heads), main.label]
+        blobs = self.engine.test(records, wanted, halt=self.must_stop)
         scores = {head.layer: blobs[head.score] for head in heads}
         labels = blobs[main.label]
+        if len(labels) < records:
+            return False
         self.last_test = evaluate(self.engine.iteration, scores, labels, main.layer, self.plan.labels)
         self.test_seconds = time.monotonic() - begin
         self.scores.append(self.recorder.tested(self.last_test, self.test_seconds))
+        return True
 
     def snapshot(self) -> None:
         """Write a snapshot; what makes it count goes on beside the training. Raises StorageError."""
         self.recorder.update(stage="snapshot")
         begin = time.monotonic()
-        writing = self.engine.begin_snapshot(self.home.snapshots_folder())
-        images_seen = self.engine.iteration * self.plan.images_per_iteration
-        self.home.saver.take(writing, images_seen, self.last_test)
+        self.keep(self.engine.begin_snapshot(self.home.snapshots_folder()))
         self.last_snapshot = self.engine.iteration
         self.snapshot_seconds = time.monotonic() - begin
+
+    def keep(self, writing: Writing) -> None:
+        """Have the snapshot of this iteration completed, with its accuracy."""
+        images_seen = self.engine.iteration * self.plan.images_per_iteration
+        self.home.saver.take(writing, images_seen, self.last_test)
+
+    def must_stop(self) -> bool:
+        """Return whether the run is to end without even a test: somebody asks for it, or the GPU is idle."""
+        return bool(self.stop) or self.watch.idle
 
     def must_end(self) -> bool:
         """Return whether somebody, the budget or a guard asks for an end. Raises what cannot be written any
         more."""
         self.home.check()
-        return bool(self.stop) or self.watch.idle or self.budget_is_near()
+        return self.must_stop() or self.budget_is_near()
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""

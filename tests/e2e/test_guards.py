@@ -1,6 +1,7 @@
 """What ends a run that is not worth its money, with real Caffe: what is kept then, and what is said."""
 
 import json
+import os
 import random
 import signal
 import threading
@@ -161,19 +162,119 @@ def test_a_spot_notice_is_answered_before_any_signal(job: Job, metadata: Metadat
 def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
     """Stopped like a hung driver: an engine's crash (exit code 6), told with the guard's name."""
     job.write(
-        solver={"max_iter": 100_000, "test_interval": 50_000, "snapshot": 500}, guards={"idle_minutes": 0.02}
+        solver={"max_iter": 100_000, "test_interval": 50_000, "snapshot": 500}, guards={"idle_minutes": 0.05}
     )
     job.ftjob("submit", "spec.yaml", "--local")
-    until(lambda: is_training(job))
-    until(lambda: (job.status()["snapshot"] or 0) >= 500)  # the next one is seconds away: it trains
+    until(lambda: (job.status()["snapshot"] or 0) >= 500 if is_training(job) else False)
     pid = local.worker_pid(job.run())
     assert pid is not None
     for engine in psutil.Process(pid).children():
         engine.send_signal(signal.SIGSTOP)
     job.ftjob("wait", "digits", code=6)
 
-    assert "no iteration ended in 0.02 minutes (guards.idle_minutes)" in job.status()["message"]
-    assert job.status()["snapshot"] >= 500
+    status = job.status()
+    told = "guards.idle_minutes: Caffe gave no sign of life for 0.05 minutes and was killed"
+    assert told in status["message"]
+    assert status["reason"] == "EngineCrashed"
+    assert status["snapshot"] >= 500
+
+
+class Disturbed:
+    """An Engine to which something happens when one of its methods is called at an iteration."""
+
+    def __init__(self, engine: Engine, place: tuple[str, int], happens: Callable[[Engine], None]) -> None:
+        self._engine, self._place, self._happens = engine, place, happens
+
+    def __enter__(self) -> "Disturbed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if (name, self._engine.iteration) == self._place:
+            self._happens(self._engine)
+        return getattr(self._engine, name)
+
+
+def run_disturbed(
+    job: Job, monkeypatch: pytest.MonkeyPatch, place: tuple[str, int], happens: Callable[[Engine], None]
+) -> tuple[Run, int]:
+    """Run the first attempt of a job in this process; return it and its exit code."""
+    planned = plan(job.folder / "spec.yaml")
+    run = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
+    enlist(run, planned, None)
+
+    def disturbed(*words: Any, **arguments: Any) -> Disturbed:
+        return Disturbed(open_engine(*words, **arguments), place, happens)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "open_engine", disturbed)
+        return run, worker.run(run.location, 1)
+
+
+@pytest.mark.parametrize("method", ["test", "begin_snapshot"])
+def test_an_engine_that_hangs_in_a_test_or_snapshot_is_killed_too(
+    job: Job, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The snapshot before is gone on from, and the run ends as one that was left alone."""
+    job.write(guards={"idle_minutes": 0.05})
+
+    def hang(engine: Any) -> None:
+        os.kill(engine.child.pid, signal.SIGSTOP)
+
+    run, code = run_disturbed(job, monkeypatch, (method, 20), hang)
+
+    status = run.status()
+    assert (code, status.reason, status.snapshot) == (ExitCode.ENGINE_CRASHED, "EngineCrashed", 10)
+    assert "guards.idle_minutes: Caffe gave no sign of life" in status.message
+    job.submit()
+    assert job.status()["resumed"]["iteration"] == 10
+    assert [line["iteration"] for line in validations(job)] == [0, 10, 20, 30]
+
+
+def test_a_stop_in_a_long_test_is_answered_at_once(
+    new_job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test ends early, no iteration is lost, and the next attempt makes that test first: all tests and
+    snapshots are those of a run that was left alone."""
+    jobs = [new_job("stopped"), new_job("left_alone")]
+    for each in jobs:
+        with_many_to_validate(each)
+        each.write()
+    stopped, left_alone = jobs
+
+    run, code = run_disturbed(
+        stopped, monkeypatch, ("test", 20), lambda _: os.kill(os.getpid(), signal.SIGTERM)
+    )
+
+    status = run.status()
+    assert (code, status.reason, status.snapshot) == (ExitCode.PREEMPTED, "Preempted", 20)
+    assert [line["iteration"] for line in validations(stopped)] == [0, 10]
+    assert json.loads(run.folder.snapshot_record(20).read_text())["evaluation"] is None
+    stopped.submit()
+    left_alone.submit()
+    told = [[(line["iteration"], line["loss"]) for line in validations(each)] for each in jobs]
+    assert told[0] == told[1]
+    assert [each[0] for each in told[0]] == [0, 10, 20, 30]
+    records = [json.loads(each.run().snapshot_record(20).read_text())["evaluation"] for each in jobs]
+    assert records[0] == records[1] is not None
+
+
+def with_many_to_validate(job: Job, copies: int = 60) -> None:
+    """Have each validation image many times over, so that a test takes a second."""
+    images = sorted((job.folder / "val").resolve().rglob("*.png"))
+    (job.folder / "val").unlink()
+    for path in images:
+        folder = job.folder / "val" / path.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(copies):
+            (folder / f"{number}-{path.name}").symlink_to(path)
+
+
+def validations(job: Job) -> list[dict[str, Any]]:
+    """Return the lines of metrics/test.jsonl."""
+    return [json.loads(line) for line in job.run().test_metrics.read_text().splitlines()]
 
 
 def test_a_gpu_whose_memory_is_full_gets_smaller_batches(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

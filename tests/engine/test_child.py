@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from ftjob.engine import child
 from ftjob.engine.caffe.client import program
-from ftjob.engine.child import Child
+from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
 from ftjob.engine.client import ProcessEngine
 from ftjob.engine.open import AVAILABLE, open_engine
-from ftjob.errors import EngineError
+from ftjob.errors import EngineError, EngineSilentError
 from tests.engine import nets
 from tests.engine.conftest import Job
 
@@ -27,9 +29,16 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def opened(folder: Path, name: str = "caffe") -> ProcessEngine:
+def opened(
+    folder: Path, name: str = "caffe", patience_seconds: float | None = PATIENCE_SECONDS
+) -> ProcessEngine:
     engine = open_engine(
-        name, solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+        name,
+        solver=folder / "solver.prototxt",
+        weights=None,
+        log=folder / "log",
+        cwd=folder,
+        patience_seconds=patience_seconds,
     )
     assert isinstance(engine, ProcessEngine)
     return engine
@@ -61,6 +70,74 @@ def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job, name: str)
     assert str(error.value).endswith((folder / "log").read_text().splitlines()[-1])
     assert not psutil.pid_exists(engine.child.pid)
     engine.close()
+
+
+COMMANDS: dict[str, Callable[[ProcessEngine, Path], object]] = {
+    "steps": lambda engine, _: engine.step(10),
+    "test": lambda engine, _: engine.test(7, ["label"]),
+    "snapshot": lambda engine, folder: engine.snapshot(folder),
+    "restore": lambda engine, folder: engine.restore(
+        folder / "iter_1.solverstate", folder / "iter_1.caffemodel"
+    ),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_engine_that_hangs_is_killed_whatever_it_is_at(job: Job, name: str, command: str):
+    """It is stopped, as by a driver that does not come back; the error says how long it was silent."""
+    folder = job(nets.softmax_regression())
+    with opened(folder, name) as earlier:
+        earlier.step(1)
+        earlier.snapshot(folder)
+    engine = opened(folder, name, patience_seconds=0.3)
+    os.kill(engine.child.pid, signal.SIGSTOP)
+
+    with pytest.raises(EngineSilentError, match=r"gave no sign of life for 0\.005 minutes and was killed"):
+        COMMANDS[command](engine, folder)
+
+    assert not psutil.pid_exists(engine.child.pid)
+    engine.close()
+
+
+def test_one_that_never_comes_up_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Loading has the longest patience, and an end too."""
+    monkeypatch.setattr(child, "PATIENCE_SECONDS", 0.3)
+    sleeper = Program("Sleep", ("sh", "-c", "sleep 60"), "", lambda *_: EngineError())
+
+    with pytest.raises(EngineSilentError, match="Sleep gave no sign of life"):
+        Child(sleeper, tmp_path / "log", patience_seconds=0.1)
+    assert not [each for each in psutil.Process().children() if "sleep 60" in each.cmdline()]
+
+
+LONG = {"caffe": (4000, 1_000_000), "torch": (100, 20_000)}
+"""Passes over 1,024 images, and records of a test, that take seconds."""
+
+
+def test_long_work_is_no_silence(job: Job, name: str):
+    """Updates of many batches, tests of many records and replays tell of themselves on their way."""
+    passes, records = LONG[name]
+    folder, patience = job(nets.convnet(1024), iter_size=passes), 1.0
+    with opened(folder, name, patience) as engine:
+        (step,) = engine.step(1)
+        engine.snapshot(folder)
+        begin = time.monotonic()
+        assert len(engine.test(records, ["label"])["label"]) == records
+        assert min(step.seconds, time.monotonic() - begin) > patience
+    with opened(folder, name, patience) as engine:
+        engine.restore(folder / "iter_1.solverstate", folder / "iter_1.caffemodel")
+        assert engine.iteration == 1
+
+
+def test_a_test_that_is_halted_gives_what_it_has(job: Job, name: str):
+    """The rows of its first batches; the engine goes on, and the next test is whole."""
+    val = nets.Records(nets.records(7).images, np.arange(7))
+    folder = job(nets.softmax_regression().replace("num_output: 3", "num_output: 7"), val=val)
+    with opened(folder, name) as engine:
+        found = engine.test(10**8, ["label"], halt=lambda: True)["label"]
+        assert 0 < len(found) < 10**7
+        assert list(found[:8]) == [0, 1, 2, 3, 4, 5, 6, 0]
+        assert engine.step(1)
+        assert sorted(engine.test(7, ["label"])["label"]) == list(range(7))
 
 
 def test_a_halt_right_behind_its_steps_is_seen(job: Job):
@@ -98,11 +175,11 @@ def test_it_dies_with_its_parent(job: Job, name: str, steps: int):
     )
     with parent:
         assert parent.stdout is not None
-        child = psutil.Process(int(parent.stdout.readline()))
+        engine = psutil.Process(int(parent.stdout.readline()))
         time.sleep(0.2)
         parent.kill()
 
-    assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert until(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_ctrl_c_and_sigterm_are_for_the_parent_to_answer(job: Job, name: str):

@@ -1,4 +1,4 @@
-"""A GPU that does nothing (it is a stand-in: there is none here), and an engine that says nothing."""
+"""A GPU that does nothing (it is a stand-in: there is none here)."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from ftjob.nodes import get_node
 from ftjob.status import ENV_SECONDS_BEFORE
 from ftjob.worker import gpu
 from ftjob.worker.gpu import Gpu, find_gpu
-from ftjob.worker.idle import TIMES_SLOWEST, Watch
+from ftjob.worker.idle import Watch
 from ftjob.worker.run import gpu_for
 
 LIMIT = 0.2
@@ -38,33 +38,6 @@ def test_a_gpu_that_does_nothing_for_too_long_is_told() -> None:
         device.computes = True
         while watch.idle:
             time.sleep(0.01)
-
-
-def test_an_engine_that_ends_no_iteration_is_killed_once() -> None:
-    """Only while iterations are due: a test or snapshot may take its time."""
-    killed: list[float] = []
-    with Watch(LIMIT, None, look_seconds=0.01) as watch:
-        watch.begin(lambda: killed.append(time.monotonic()))
-        watch.beat()
-        watch.pause()
-        time.sleep(2 * LIMIT)
-        assert not watch.hung
-        watch.begin(lambda: killed.append(time.monotonic()))
-        time.sleep(2 * LIMIT)
-
-    assert watch.hung
-    assert len(killed) == 1
-
-
-def test_a_slow_engine_is_no_dead_one() -> None:
-    """The first iteration has all the time it needs, the next ones ten times as much as the slowest."""
-    with Watch(0.01, None, look_seconds=0.01) as watch:
-        watch.begin(pytest.fail)
-        time.sleep(0.1)
-        watch.beat()
-        time.sleep(0.1 * TIMES_SLOWEST / 3)
-
-    assert not watch.hung
 
 
 def test_a_guard_that_is_off_watches_nothing() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ftjob.caffelog.fatal import explain
 from ftjob.engine import DeployNet, Engine
 from ftjob.engine.caffe.installed import find_caffe
-from ftjob.engine.child import Child, Program
+from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
 from ftjob.engine.client import (
     ProcessDeployNet,
     ProcessEngine,
@@ -46,12 +46,14 @@ def open_engine(
     cwd: Path | None = None,
     gpu: int | None = None,
     threads: int | None = None,
+    patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
     Paths inside the prototxts count from `cwd`, as with `caffe train`. `gpu` is CUDA's number of the device,
     None is the CPU; `threads` is what OpenBLAS computes with, None leaves it to the environment. What Caffe
-    prints is appended to `log`. The engine ends with the thread that opened it.
+    prints is appended to `log`. An engine that is silent for `patience_seconds` is killed (None: never), but
+    opening it has at least PATIENCE_SECONDS. The engine ends with the thread that opened it.
     Raises BadNetError, BadDataError or EngineError, as Engine's methods do.
     """
     python = find_caffe().python
@@ -60,7 +62,7 @@ def open_engine(
     try:
         text = to_text(driven_from_outside(param, f"/proc/self/fd/{prefix_fd}/{PARTIAL}"))
         with _memory_file(text) as text_fd:
-            child = Child(program(python), log, cwd, threads, inherit=(text_fd, prefix_fd))
+            child = Child(program(python), log, cwd, threads, (text_fd, prefix_fd), patience_seconds)
             with closing_on_error(child):
                 child.call(
                     "open_solver",
@@ -71,7 +73,7 @@ def open_engine(
                 )
     finally:
         os.close(prefix_fd)
-    return ProcessEngine(child, prefix_fd=prefix_fd, apart=gpu is None)
+    return ProcessEngine(child, patience_seconds, prefix_fd=prefix_fd, apart=gpu is None)
 
 
 def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:

@@ -6,9 +6,13 @@ import os
 import resource
 import select
 import signal
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Tuple
+from io import RawIOBase
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from ftjob.engine.process import parent, wire
+
+HALTABLE = ("steps", "test")
+"""The commands that `halt` ends early: they are given something to ask whether it came."""
 
 
 def by_name(error: Exception) -> Tuple[str, str]:
@@ -62,15 +66,20 @@ def answer(
 ) -> Iterator[wire.Frame]:
     """Answer one request. What Python raises goes back as an error; what Caffe logs as fatal does not."""
     command = request.pop("command")
-    if command == "steps":
-        yield from server.opened.steps(halted=halted, **request)
-    elif command != "halt":  # a halt that came when the last step was done
-        owner = server if hasattr(server, command) else server.opened
-        yield getattr(owner, command)(**request, **arrays)
+    if command == "halt":  # it came when what it should end was done
+        return
+    if command in HALTABLE:
+        request["halted"] = halted
+    owner = server if hasattr(server, command) else server.opened
+    answered = getattr(owner, command)(**request, **arrays)
+    if isinstance(answered, tuple):
+        yield answered
+    else:
+        yield from answered
 
 
-def halted(requests: BinaryIO) -> bool:
-    """Tell whether something came while steps are made: that is `halt`, or the end of the pipe (EOFError)."""
+def halted(requests: RawIOBase) -> bool:
+    """Tell whether something came in the middle of a command: `halt`, or the end of the pipe (EOFError)."""
     if not select.select([requests], [], [], 0)[0]:
         return False
     wire.receive(requests)

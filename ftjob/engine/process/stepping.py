@@ -1,34 +1,55 @@
-"""Updates made one after another, and told of as they are made."""
+"""Updates made one after another and told of as they are made; signs of life of whatever takes long."""
 
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from ftjob.engine.process import wire
 
 TELL_SECONDS = 0.2
 Update = Tuple[int, float, List[float], float]
 """What one update shows: iteration, loss, outputs, learning rate."""
+ALIVE: wire.Frame = {"done": False}, {}
+
+
+class Pulse:
+    """Says when a sign of life is due: every 0.2 s."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def due(self) -> bool:
+        """Tell whether it is time for one; who asks sends it."""
+        now = time.perf_counter()
+        if now - self.last <= TELL_SECONDS:
+            return False
+        self.last = now
+        return True
 
 
 def steps(
-    iterations: int, halted: Callable[[], bool], outputs: List[str], update: Callable[[], Update]
+    iterations: int,
+    halted: Callable[[], bool],
+    outputs: List[str],
+    update: Callable[[], Iterator[Optional[Update]]],
 ) -> Iterator[wire.Frame]:
     """Update that many times, or until halted; yield a frame with the rows of every 0.2 s.
 
-    A row is an update's, and the seconds it took.
+    An update yields None after each of its passes, and at last what it shows. A row is that, and the seconds
+    it took.
     """
     rows: List[Any] = []
-    sent = start = time.perf_counter()
+    pulse, start = Pulse(), time.perf_counter()
     for _ in range(iterations):
-        done = update()
-        now = time.perf_counter()
-        rows.append([*done, now - start])
-        start = now
+        for shown in update():
+            if shown:
+                now = time.perf_counter()
+                rows.append([*shown, now - start])
+                start = now
+            if pulse.due():
+                yield {"outputs": outputs, "rows": rows, "done": False}, {}
+                rows = []
         if halted():
             break
-        if now - sent > TELL_SECONDS:
-            yield {"outputs": outputs, "rows": rows, "done": False}, {}
-            sent, rows = now, []
     yield {"outputs": outputs, "rows": rows, "done": True}, {}

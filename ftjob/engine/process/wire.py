@@ -3,14 +3,16 @@
 A frame is the length of its header (4 bytes, little-endian), the header (a JSON object in UTF-8) and then the
 bytes of its arrays, C-contiguous, in the order in which the header's "arrays" lists [name, dtype, shape].
 A request's header has "command" and that command's arguments; a reply's has the result, or "error" and
-"message". Each request gets one reply, but for `steps`, which gets several, the last one with "done" true,
-and `halt`, which gets none: it ends `steps` early. A pipe that ends means that the other side is gone.
+"message". Each request gets one reply, before which there may be others with "done" false: the rows of
+`steps`, or nothing but a sign of life. `halt` gets none: it ends `steps` and `test` early. A pipe that ends
+means that the other side is gone.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from io import RawIOBase
 from typing import Any, BinaryIO, Dict, Mapping, Tuple
 
 import numpy as np
@@ -30,7 +32,7 @@ def send(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, Any])
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Frame:
+def receive(stream: RawIOBase) -> Frame:
     """Read one frame. Raises EOFError where the other side is gone."""
     (length,) = struct.unpack("<I", _exactly(stream, 4))
     header = json.loads(_exactly(stream, length).decode())
@@ -38,7 +40,7 @@ def receive(stream: BinaryIO) -> Frame:
     return header, arrays
 
 
-def _array(stream: BinaryIO, dtype: str, shape: list[int]) -> Any:
+def _array(stream: RawIOBase, dtype: str, shape: list[int]) -> Any:
     array = np.empty(shape, dtype)
     _fill(stream, _bytes_of(array))
     return array
@@ -49,16 +51,16 @@ def _bytes_of(array: Any) -> Any:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: RawIOBase, count: int) -> bytes:
     data = bytearray(count)
     _fill(stream, memoryview(data))
     return bytes(data)
 
 
-def _fill(stream: BinaryIO, view: memoryview) -> None:
+def _fill(stream: RawIOBase, view: memoryview) -> None:
     """Read until the view is full: a stream without a buffer gives what is there."""
     while len(view):
-        count = stream.readinto(view)  # type: ignore[attr-defined]
+        count = stream.readinto(view)
         if not count:
             raise EOFError("the other side closed the pipe")
         view = view[count:]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ftjob.caffelog.fatal import ended
 from ftjob.engine import DeployNet, Engine
-from ftjob.engine.child import Child, Program
+from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
 from ftjob.engine.client import (
     ProcessDeployNet,
     ProcessEngine,
@@ -37,6 +37,7 @@ def open_engine(
     cwd: Path | None = None,
     gpu: int | None = None,
     threads: int | None = None,
+    patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
@@ -45,10 +46,10 @@ def open_engine(
     """
     require_torch()
     path = existing_file(solver)
-    child = Child(PROGRAM, log, cwd, threads)
+    child = Child(PROGRAM, log, cwd, threads, patience_seconds=patience_seconds)
     with closing_on_error(child):
         child.call("open_solver", path=path, weights=whole_file(weights) if weights else None, gpu=gpu)
-    return ProcessEngine(child)
+    return ProcessEngine(child, patience_seconds)
 
 
 def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:

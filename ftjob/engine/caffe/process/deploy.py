@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, Iterator, List
 
 from ftjob.engine.caffe.process.nets import BadNetError, Collected, Net
-from ftjob.engine.process import wire
+from ftjob.engine.process import stepping, wire
 
 
 class BadDataError(Exception):
@@ -23,20 +23,22 @@ class Deploy:
         self.input = net._blobs[net._inputs[0]]
         self.shape = list(self.input.shape)
 
-    def forward(self, blobs: List[str], images: Any) -> wire.Frame:
+    def forward(self, blobs: List[str], images: Any) -> Iterator[wire.Frame]:
         """Forward images (N, C, H, W); return the blobs, N rows each."""
         if list(images.shape[1:]) != self.shape[1:]:
             raise BadDataError(
                 "images of shape %s do not fit the net's %s" % (images.shape[1:], tuple(self.shape[1:]))
             )
-        collected = Collected(len(images), self.net.named(blobs))
+        collected, pulse = Collected(len(images), self.net.named(blobs)), stepping.Pulse()
         for first in range(0, len(images), self.shape[0]):
             batch = images[first : first + self.shape[0]]
             self._resize(len(batch))
             self.input.data[...] = batch
             self.net.forward()
             collected.take(first, len(batch))
-        return {}, collected.arrays()
+            if pulse.due():
+                yield stepping.ALIVE
+        yield {}, collected.arrays()
 
     def _resize(self, batch: int) -> None:
         if self.input.shape[0] != batch:

@@ -30,33 +30,34 @@ class Training:
         """Update that many times, or until halted: see stepping.py."""
         scalars = self.train.scalars()
 
-        def update() -> stepping.Update:
-            loss = self._gradients()
+        def update() -> Iterator[Optional[stepping.Update]]:
+            self.train.net.clear_param_diffs()
+            loss = 0.0
+            for _ in range(self.iter_size):
+                loss += self.train.forward()
+                self.train.backward()
+                yield None
             rate = self.solver.lr
             self.solver.apply_update()
-            return self.solver.iter, loss, [float(blob.data.flat[0]) for _, blob in scalars], rate
+            shown = [float(blob.data.flat[0]) for _, blob in scalars]
+            yield self.solver.iter, loss / self.iter_size, shown, rate
 
         return stepping.steps(iterations, halted, [name for name, _ in scalars], update)
 
-    def _gradients(self) -> float:
-        """Leave the gradients of iter_size batches in the net; return their mean loss."""
-        self.train.net.clear_param_diffs()
-        loss = 0.0
-        for _ in range(self.iter_size):
-            loss += self.train.forward()
-            self.train.backward()
-        return loss / self.iter_size
-
-    def test(self, images: int, blobs: List[str]) -> wire.Frame:
+    def test(self, images: int, blobs: List[str], halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Run the TEST net over that many records, with the weights as they are now (Solver::Test)."""
-        net = self.tests[0]
+        net, pulse = self.tests[0], stepping.Pulse()
         collected = Collected(images, net.named(blobs))
         net.net.share_with(self.solver.net)
         batch = net.batch_size()
         for first in range(0, images, batch):
             net.forward()
             collected.take(first, batch)
-        return {}, collected.arrays()
+            if halted():
+                break
+            if pulse.due():
+                yield stepping.ALIVE
+        yield {}, collected.arrays()
 
     def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
         """Write both files under temporary names into the directory that prefix_fd is made to stand for.
@@ -71,7 +72,7 @@ class Training:
         pid = self.writer.write(directory, self.solver.iter, save, apart)
         return {"iteration": self.solver.iter, "pid": pid or None}, {}
 
-    def restore(self, solverstate: str, caffemodel: str) -> wire.Frame:
+    def restore(self, solverstate: str, caffemodel: str) -> Iterator[wire.Frame]:
         """Take up a snapshot, then draw the batches that the iterations before it drew."""
         if self.solver.iter:
             raise RuntimeError("a solver that has run cannot go back: open another")
@@ -80,6 +81,9 @@ class Training:
                 solverstate = shutil.copy(solverstate, folder)
                 snapshotfile.set_learned_net(Path(solverstate), Path(caffemodel))
             self.solver.restore(solverstate)
+        pulse = stepping.Pulse()
         for _ in range(self.solver.iter * self.iter_size):
             self.train.redraw()
-        return {"iteration": self.solver.iter}, {}
+            if pulse.due():
+                yield stepping.ALIVE
+        yield {"iteration": self.solver.iter}, {}

@@ -1,12 +1,13 @@
 """A deploy net that classifies; the commands of its process."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ftjob.engine.process import wire
+from ftjob.engine.process import stepping, wire
 from ftjob.engine.torch.process.layers.making import Moment
 from ftjob.engine.torch.process.net import Net, input_shape
 from ftjob.engine.torch.process.rows import Rows
@@ -28,19 +29,21 @@ class Deploy:
         self.nets = {self.shape[0]: Net(shapes, self.weights, self.moment)}
         """By batch size: Caffe reshapes its one net."""
 
-    def forward(self, blobs: list[str], images: NDArray[np.float32]) -> wire.Frame:
+    def forward(self, blobs: list[str], images: NDArray[np.float32]) -> Iterator[wire.Frame]:
         """Forward images (N, C, H, W); return the blobs, N rows each."""
         if images.shape[1:] != self.shape[1:]:
             raise BadDataError(f"images of shape {images.shape[1:]} do not fit the net's {self.shape[1:]}")
         self.nets[self.shape[0]].check_names(blobs)
-        rows = Rows(len(images), blobs)
-        with torch.inference_mode():
-            for first in range(0, len(images), self.shape[0]):
-                batch = images[first : first + self.shape[0]]
-                net = self._of_size(len(batch))
-                net.given = {self.input: torch.from_numpy(batch).to(self.moment.device)}
+        rows, pulse = Rows(len(images), blobs), stepping.Pulse()
+        for first in range(0, len(images), self.shape[0]):
+            batch = images[first : first + self.shape[0]]
+            net = self._of_size(len(batch))
+            net.given = {self.input: torch.from_numpy(batch).to(self.moment.device)}
+            with torch.inference_mode():
                 rows.take(first, len(batch), net.forward(blobs).blobs)
-        return {}, rows.arrays()
+            if pulse.due():
+                yield stepping.ALIVE
+        yield {}, rows.arrays()
 
     def _of_size(self, batch: int) -> Net:
         if batch not in self.nets:

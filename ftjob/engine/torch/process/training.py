@@ -53,7 +53,7 @@ class Training:
         """Update that many times, or until halted: see stepping.py."""
         yield from stepping.steps(iterations, halted, self.train.scalars, self._update)
 
-    def _update(self) -> stepping.Update:
+    def _update(self) -> Iterator[stepping.Update | None]:
         losses = []
         for _ in range(self.param.iter_size):
             passed = self.train.forward()
@@ -61,12 +61,13 @@ class Training:
             if loss.requires_grad:
                 loss.backward()
             losses.append(loss.detach())
+            yield None
         rate = learning_rate(self.param, self.iteration)
         with torch.no_grad():
             self.solver.update(rate, self.iteration)
         self.iteration += 1
         loss, *outputs = self._numbers(losses, passed)
-        return self.iteration, loss, outputs, rate
+        yield self.iteration, loss, outputs, rate
 
     def _numbers(self, losses: list[torch.Tensor], passed: Passed) -> list[float]:
         """The mean loss and the scalar outputs, in one transfer from the device."""
@@ -74,15 +75,19 @@ class Training:
         numbers: list[float] = torch.stack([*losses, *outputs]).tolist()
         return [sum(numbers[: len(losses)]) / len(losses), *numbers[len(losses) :]]
 
-    def test(self, images: int, blobs: list[str]) -> wire.Frame:
+    def test(self, images: int, blobs: list[str], halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Run the TEST net over that many records, with the weights as they are now."""
-        net = self.test_net
+        net, pulse = self.test_net, stepping.Pulse()
         net.check_names(blobs)
         rows = Rows(images, blobs)
-        with torch.inference_mode():
-            for first in range(0, images, net.batch_size):
+        for first in range(0, images, net.batch_size):
+            with torch.inference_mode():
                 rows.take(first, net.batch_size, net.forward(blobs).blobs)
-        return {}, rows.arrays()
+            if halted():
+                break
+            if pulse.due():
+                yield stepping.ALIVE
+        yield {}, rows.arrays()
 
     def snapshot(self, directory: str) -> wire.Frame:
         """Write both files in a copy of this process, which shares the memory as it is now."""
