@@ -13,6 +13,8 @@ B          ?= overhead
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1
+# Where a container's image sets this, each of the thousands of processes here would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup engine torch demo test lint format bench docs k8s lock proto clean
