@@ -24,7 +24,7 @@ BATCH_BYTES = 16 << 20
 """Of records in a batch: one is being made, one is on its way to disk, and LMDB has a copy of that."""
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
-CHUNK = 16
+CHUNK = 64
 PROGRESS_SECONDS = 0.1
 TOLD = 3
 

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from ftjob.data.threads import THREADS
 
+MORE_BYTES = 1 << 16
+"""Read at a time from a file that is longer than it said, or comes in pieces."""
 IMAGE_SUFFIXES = frozenset(
     {
         ".bmp",
@@ -102,8 +104,14 @@ class Folder:
             return None
 
     def read(self, path: str) -> bytes:
-        with open(os.path.join(self.root, path), "rb", buffering=0) as file:  # noqa: PTH118, PTH123 - often called
-            return file.read()
+        fd = os.open(os.path.join(self.root, path), os.O_RDONLY)  # noqa: PTH118 - often called
+        try:
+            data = os.read(fd, os.fstat(fd).st_size)
+            while more := os.read(fd, MORE_BYTES):
+                data += more
+        finally:
+            os.close(fd)
+        return data
 
 
 def _stamp(found: os.stat_result) -> str:
