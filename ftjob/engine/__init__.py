@@ -10,6 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Blobs = dict[str, NDArray[np.float32]]
+GoOn = Callable[[float], bool]
+"""Asked several times a second, with the share that is done, whether something long is to go on."""
+
+
+def always(_share: float) -> bool:
+    """Have it go on to its end."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -79,14 +86,13 @@ class Engine(Process, Protocol):
         """Do that many updates, and return them together."""
         ...
 
-    def test(self, images: int, blobs: Sequence[str], *, halt: Callable[[], bool] = lambda: False) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
         """Run the TEST net over that many records of its data and return the named blobs.
 
         Shapes: (images, ...) for a blob with a batch axis; a scalar blob gives (batches,). The TEST data
         layer goes round its LMDB without an end, so any N records in a row are each of N records once: ask
         for the size of the dataset and every record is counted exactly once, whatever the batch size.
-        `halt` is asked now and then whether to end early: then only the rows of the batches that were run
-        are returned.
+        Where `go_on` ends it early, the rows of the batches that were run are returned.
         """
         ...
 
@@ -105,9 +111,13 @@ class Engine(Process, Protocol):
         """
         ...
 
-    def restore(self, solverstate: Path, caffemodel: Path) -> None:
+    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
         """Go on from a snapshot: iteration, momentum and weights, wherever the two files lie now; the data
-        layer is wound on by as many batches as the iterations before consumed."""
+        layer is wound on by as many batches as the iterations before consumed.
+
+        Return False where `go_on` ended that early: the engine may be asked for a test then, and is not to be
+        trained.
+        """
         ...
 
 

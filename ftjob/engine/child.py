@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import errors
+from ftjob.engine import GoOn, always
 from ftjob.engine.process import wire
 
 GRACE_SECONDS = 5.0
@@ -93,12 +94,12 @@ class Child:
         command: str,
         arrays: Mapping[str, NDArray[Any]] | None = None,
         *,
-        halt: Callable[[], bool] = lambda: False,
+        go_on: GoOn = always,
         **fields: object,
     ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Send a command and wait for its reply. The process's death ends the wait at once.
 
-        `halt` is asked at every sign of life whether the command is to end early.
+        `go_on` is asked at every sign of life whether the command is not to end early.
         """
         self.tell(command, arrays, **fields)
         halted = False
@@ -106,7 +107,7 @@ class Child:
             header, found = self.hear()
             if header.get("done", True):
                 return header, found
-            if not halted and halt():
+            if not halted and not go_on(header["share"]):
                 halted = True
                 self.tell("halt")
 

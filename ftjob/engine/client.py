@@ -1,7 +1,7 @@
 """An engine in a process of its own, behind the Engine and DeployNet protocols: each call is one request."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, Iteration, SnapshotFiles, Writing
+from ftjob.engine import Blobs, GoOn, Iteration, SnapshotFiles, Writing, always
 from ftjob.engine.child import Child
 from ftjob.engine.process.snapshotfile import field_numbers
 from ftjob.engine.writing import ForkedWriting, sweep
@@ -81,11 +81,11 @@ class ProcessEngine(_Held):
     def step(self, iterations: int) -> list[Iteration]:
         return [each for some in self.steps(iterations) for each in some]
 
-    def test(self, images: int, blobs: Sequence[str], *, halt: Callable[[], bool] = lambda: False) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
         if images < 1:
             raise BadDataError("a test needs at least one image")
         self._settle()
-        return self.child.call("test", halt=halt, images=images, blobs=list(blobs))[1]
+        return self.child.call("test", go_on=go_on, images=images, blobs=list(blobs))[1]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()
@@ -112,11 +112,12 @@ class ProcessEngine(_Held):
         self._finish_writing()
         super().close()
 
-    def restore(self, solverstate: Path, caffemodel: Path) -> None:
+    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
         state, model = whole_file(solverstate), whole_file(caffemodel)
         self._settle()
-        reply, _ = self.child.call("restore", solverstate=state, caffemodel=model)
+        reply, _ = self.child.call("restore", go_on=go_on, solverstate=state, caffemodel=model)
         self._iteration = int(reply["iteration"])
+        return bool(reply["whole"])
 
 
 class ProcessDeployNet(_Held):

@@ -13,7 +13,6 @@ from ftjob import files
 from ftjob.bundle.write import write_bundle
 from ftjob.calibration import remember
 from ftjob.data.options import Progress
-from ftjob.engine import Engine
 from ftjob.engine.open import open_engine, resolve
 from ftjob.errors import (
     BadSpecError,
@@ -25,6 +24,7 @@ from ftjob.errors import (
     NotAcceptedError,
     StorageError,
 )
+from ftjob.figures import duration, percent
 from ftjob.layout import RunFolder
 from ftjob.nodes import Node, get_node
 from ftjob.plan.changes import refuse_changed
@@ -208,9 +208,9 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) ->
         open_seconds = time.monotonic() - begin
         lost = recorder.forget_after(newest.iteration if newest else -1)
         recorder.lost(lost)
-        if newest:
-            restore(engine, newest, plan, recorder, lost)
         training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
+        if newest:
+            restore(training, newest, lost)
         outcome = training.run()
     remember_speed(training)
     return outcome
@@ -274,16 +274,34 @@ def with_smaller_batch(plan: Plan) -> Plan | None:
     return replace(make_plan(replace(plan.inputs, spec=spec)), run_id=plan.run_id)
 
 
-def restore(engine: Engine, snapshot: Snapshot, plan: Plan, recorder: Recorder, lost: float) -> None:
-    """Restore a snapshot, and tell of it and of the seconds of training that were lost."""
-    folder, iteration = recorder.folder, snapshot.iteration
+def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
+    """Restore a snapshot, and tell of it and of the seconds of training that were lost.
+
+    What must end the run ends the replay too: nothing is lost with it.
+    """
+    plan, recorder, iteration = training.plan, training.recorder, snapshot.iteration
+    folder, begin = recorder.folder, time.monotonic()
+    told = begin
+
+    def go_on(share: float) -> bool:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= PROGRESS_SECONDS:
+            told = now
+            left = (now - begin) * (1 - share) / share
+            log(f"replaying the data of {iteration} iterations: {percent(share)}, {duration(left)} left")
+        return not training.must_end()
+
     recorder.update(stage="replay")
-    begin = time.monotonic()
-    engine.restore(folder.solverstate(iteration), folder.caffemodel(iteration))
+    files_of = folder.solverstate(iteration), folder.caffemodel(iteration)
+    training.is_replayed = training.engine.restore(*files_of, go_on=go_on)
     seconds = round(time.monotonic() - begin, 3)
+    if not training.is_replayed:
+        log(f"the replay of {iteration} iterations ends early, after {seconds} s")
+        return recorder.update(iteration=iteration, snapshot=iteration)
     replayed = iteration * plan.images_per_iteration if plan.engine.name == "caffe" else 0
     log(f"resumed at {iteration}: {replayed} images replayed in {seconds} s; {lost:.1f} s of training lost")
-    recorder.update(
+    return recorder.update(
         iteration=iteration,
         snapshot=iteration,
         reason="Resumed",

@@ -52,8 +52,16 @@ class Training:
     last_snapshot: int = -1
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
-    scores: list[Score] = field(default_factory=list)
+    is_replayed: bool = True
+    """Whether the data layer is where the snapshot gone on from wants it; training is not gone on with
+    elsewhere."""
+    scores: list[Score] = field(init=False)
     """Of all tests of the run."""
+
+    def __post_init__(self) -> None:
+        """Take up what earlier attempts measured."""
+        self.scores = self.recorder.scores()
+        self.test_seconds = self.scores[-1].seconds if self.scores else 0.0
 
     def run(self) -> Outcome:
         """Train to the end, or until a stop, the budget or a guard; a snapshot of the last iteration is there
@@ -62,8 +70,6 @@ class Training:
         Raises DivergedError, NotLearningError, GpuIdleError, and what the engine and the run folder raise.
         """
         solver = self.plan.solver
-        self.scores = self.recorder.scores()
-        self.test_seconds = self.scores[-1].seconds if self.scores else 0.0
         if self.engine.iteration == 0:
             self.test()
         else:
@@ -113,8 +119,7 @@ class Training:
     def make_up_for_test(self) -> None:
         """Make the test that was due at the snapshot gone on from, where a stop came before it or in it."""
         iteration, solver = self.engine.iteration, self.plan.solver
-        made = any(score.iteration == iteration for score in self.scores)
-        if made or iteration % solver.test_interval or iteration == solver.max_iter:
+        if iteration % solver.test_interval or iteration == solver.max_iter or not self.untested():
             return
         if self.test() and iteration % solver.snapshot == 0:
             self.keep(ForkedWriting(self.home.snapshots_folder(), iteration, None))
@@ -200,8 +205,8 @@ class Training:
         return outcome
 
     def untested(self) -> bool:
-        """Return whether the last test was of another iteration than the present one."""
-        return self.last_test is None or self.last_test.iteration != self.engine.iteration
+        """Return whether no attempt has tested the present iteration."""
+        return all(score.iteration != self.engine.iteration for score in self.scores)
 
     def test(self) -> bool:
         """Score the whole validation set with every head, once per record; return False where the run must
@@ -210,7 +215,7 @@ class Training:
         begin = time.monotonic()
         heads, main, records = self.plan.heads, self.plan.main_head, self.plan.inputs.val.records
         wanted = [*(head.score for head in heads), main.label]
-        blobs = self.engine.test(records, wanted, halt=self.must_stop)
+        blobs = self.engine.test(records, wanted, go_on=lambda _: not self.must_stop())
         scores = {head.layer: blobs[head.score] for head in heads}
         labels = blobs[main.label]
         if len(labels) < records:
@@ -241,7 +246,7 @@ class Training:
         """Return whether somebody, the budget or a guard asks for an end. Raises what cannot be written any
         more."""
         self.home.check()
-        return self.must_stop() or self.budget_is_near()
+        return not self.is_replayed or self.must_stop() or self.budget_is_near()
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""

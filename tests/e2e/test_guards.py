@@ -24,6 +24,7 @@ from ftjob.run import Run, enlist
 from ftjob.runs import location_of
 from ftjob.worker import run as worker
 from ftjob.worker.notice import ENV_ENDPOINT
+from ftjob.worker.train import Training
 from tests.e2e.jobs import Job
 from tests.worker.test_notice import NOTICE, Answers, Metadata
 
@@ -244,9 +245,7 @@ def test_a_stop_in_a_long_test_is_answered_at_once(
         each.write()
     stopped, left_alone = jobs
 
-    run, code = run_disturbed(
-        stopped, monkeypatch, ("test", 20), lambda _: os.kill(os.getpid(), signal.SIGTERM)
-    )
+    run, code = run_disturbed(stopped, monkeypatch, ("test", 20), end_by_signal)
 
     status = run.status()
     assert (code, status.reason, status.snapshot) == (ExitCode.PREEMPTED, "Preempted", 20)
@@ -259,6 +258,55 @@ def test_a_stop_in_a_long_test_is_answered_at_once(
     assert [each[0] for each in told[0]] == [0, 10, 20, 30]
     records = [json.loads(each.run().snapshot_record(20).read_text())["evaluation"] for each in jobs]
     assert records[0] == records[1] is not None
+
+
+class CutReplay(Disturbed):
+    """An Engine whose replay takes long: what ends a run is asked for in the middle of it."""
+
+    def restore(self, *files: Path, go_on: Callable[[float], bool]) -> bool:
+        assert self._engine.restore(*files)
+        self._happens(self._engine)
+        return go_on(0.5)
+
+    def steps(self, _iterations: int) -> None:
+        pytest.fail("an engine that is not replayed is trained")
+
+
+@pytest.mark.parametrize("cause", ["stop", "budget"])
+def test_a_replay_ends_early_where_the_run_must_end(
+    job: Job, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    """With what there was: for a stop at once, for the budget with a bundle; nothing is trained or lost."""
+    job.write()
+    run, _ = run_disturbed(job, monkeypatch, ("begin_snapshot", 20), end_by_signal)
+    assert run.status().snapshot == 20
+
+    with monkeypatch.context() as patch:
+        asked = iter([True])  # that a look later says otherwise changes nothing
+        if cause == "budget":
+            patch.setattr(Training, "budget_is_near", lambda _: next(asked, False))
+        happens = end_by_signal if cause == "stop" else lambda _: None
+
+        def cut(*words: Any, **arguments: Any) -> CutReplay:
+            return CutReplay(open_engine(*words, **arguments), ("", 0), happens)
+
+        patch.setattr(worker, "open_engine", cut)
+        code = worker.run(run.location, 2)
+
+    status = run.status()
+    assert (status.iteration, status.snapshot) == (20, 20)
+    if cause == "stop":
+        assert (code, status.reason) == (ExitCode.PREEMPTED, "Preempted")
+    else:
+        assert (code, status.reason) == (ExitCode.BUDGET_REACHED, "BudgetReached")
+        assert (run.folder.bundle / "manifest.json").is_file()
+    job.submit()
+    assert [line["iteration"] for line in validations(job)] == [0, 10, 20, 30]
+
+
+def end_by_signal(_: object) -> None:
+    """Ask for an end as a drained node does."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def with_many_to_validate(job: Job, copies: int = 60) -> None:

@@ -124,8 +124,31 @@ def test_long_work_is_no_silence(job: Job, name: str):
         assert len(engine.test(records, ["label"])["label"]) == records
         assert min(step.seconds, time.monotonic() - begin) > patience
     with opened(folder, name, patience) as engine:
-        engine.restore(folder / "iter_1.solverstate", folder / "iter_1.caffemodel")
+        shares: list[float] = []
+        engine.restore(
+            folder / "iter_1.solverstate",
+            folder / "iter_1.caffemodel",
+            go_on=lambda share: shares.append(share) is None,
+        )
         assert engine.iteration == 1
+    if name == "caffe":  # PyTorch's place in the data is a number
+        assert len(shares) > 2
+    assert shares == sorted(set(shares))
+    assert all(0 < share <= 1 for share in shares)
+
+
+def test_a_replay_that_is_ended_early_leaves_a_net_to_be_tested(job: Job):
+    """Its weights are the snapshot's; that it is not to be trained is said."""
+    folder = job(nets.convnet(1024), iter_size=4000)
+    with opened(folder) as engine:
+        engine.step(1)
+        kept = engine.snapshot(folder)
+        wanted = engine.test(7, ["fc"])["fc"]
+    with opened(folder) as engine:
+        begin = time.monotonic()
+        assert not engine.restore(kept.solverstate, kept.caffemodel, go_on=lambda share: share < 0.1)
+        assert time.monotonic() - begin < 1.0, "all of it takes two seconds"
+        assert np.array_equal(engine.test(7, ["fc"])["fc"], wanted)
 
 
 def test_a_test_that_is_halted_gives_what_it_has(job: Job, name: str):
@@ -133,7 +156,7 @@ def test_a_test_that_is_halted_gives_what_it_has(job: Job, name: str):
     val = nets.Records(nets.records(7).images, np.arange(7))
     folder = job(nets.softmax_regression().replace("num_output: 3", "num_output: 7"), val=val)
     with opened(folder, name) as engine:
-        found = engine.test(10**8, ["label"], halt=lambda: True)["label"]
+        found = engine.test(10**8, ["label"], go_on=lambda _: False)["label"]
         assert 0 < len(found) < 10**7
         assert list(found[:8]) == [0, 1, 2, 3, 4, 5, 6, 0]
         assert engine.step(1)

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from ftjob.engine.process import parent, wire
 
-HALTABLE = ("steps", "test")
+HALTABLE = ("steps", "test", "restore")
 """The commands that `halt` ends early: they are given something to ask whether it came."""
 
 

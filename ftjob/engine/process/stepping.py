@@ -10,7 +10,6 @@ from ftjob.engine.process import wire
 TELL_SECONDS = 0.2
 Update = Tuple[int, float, List[float], float]
 """What one update shows: iteration, loss, outputs, learning rate."""
-ALIVE: wire.Frame = {"done": False}, {}
 
 
 class Pulse:
@@ -26,6 +25,11 @@ class Pulse:
             return False
         self.last = now
         return True
+
+
+def alive(done: int, total: int) -> wire.Frame:
+    """Return a sign of life: that much of something is done."""
+    return {"done": False, "share": min(1.0, done / total)}, {}
 
 
 def steps(

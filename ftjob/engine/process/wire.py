@@ -4,8 +4,8 @@ A frame is the length of its header (4 bytes, little-endian), the header (a JSON
 bytes of its arrays, C-contiguous, in the order in which the header's "arrays" lists [name, dtype, shape].
 A request's header has "command" and that command's arguments; a reply's has the result, or "error" and
 "message". Each request gets one reply, before which there may be others with "done" false: the rows of
-`steps`, or nothing but a sign of life. `halt` gets none: it ends `steps` and `test` early. A pipe that ends
-means that the other side is gone.
+`steps`, or as a sign of life the "share" that is done. `halt` gets none: it ends `steps`, `test` and
+`restore` early. A pipe that ends means that the other side is gone.
 """
 
 from __future__ import annotations

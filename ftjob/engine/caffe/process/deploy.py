@@ -37,7 +37,7 @@ class Deploy:
             self.net.forward()
             collected.take(first, len(batch))
             if pulse.due():
-                yield stepping.ALIVE
+                yield stepping.alive(first, len(images))
         yield {}, collected.arrays()
 
     def _resize(self, batch: int) -> None:

@@ -56,7 +56,7 @@ class Training:
             if halted():
                 break
             if pulse.due():
-                yield stepping.ALIVE
+                yield stepping.alive(first + batch, images)
         yield {}, collected.arrays()
 
     def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
@@ -72,8 +72,8 @@ class Training:
         pid = self.writer.write(directory, self.solver.iter, save, apart)
         return {"iteration": self.solver.iter, "pid": pid or None}, {}
 
-    def restore(self, solverstate: str, caffemodel: str) -> Iterator[wire.Frame]:
-        """Take up a snapshot, then draw the batches that the iterations before it drew."""
+    def restore(self, solverstate: str, caffemodel: str, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
+        """Take up a snapshot, then draw the batches that the iterations before it drew, unless halted."""
         if self.solver.iter:
             raise RuntimeError("a solver that has run cannot go back: open another")
         with tempfile.TemporaryDirectory() as folder:
@@ -81,9 +81,10 @@ class Training:
                 solverstate = shutil.copy(solverstate, folder)
                 snapshotfile.set_learned_net(Path(solverstate), Path(caffemodel))
             self.solver.restore(solverstate)
-        pulse = stepping.Pulse()
-        for _ in range(self.solver.iter * self.iter_size):
+        pulse, batches, drawn = stepping.Pulse(), self.solver.iter * self.iter_size, 0
+        while drawn < batches and not halted():
             self.train.redraw()
+            drawn += 1
             if pulse.due():
-                yield stepping.ALIVE
-        yield {"iteration": self.solver.iter}, {}
+                yield stepping.alive(drawn, batches)
+        yield {"iteration": self.solver.iter, "whole": drawn == batches}, {}

@@ -42,7 +42,7 @@ class Deploy:
             with torch.inference_mode():
                 rows.take(first, len(batch), net.forward(blobs).blobs)
             if pulse.due():
-                yield stepping.ALIVE
+                yield stepping.alive(first, len(images))
         yield {}, rows.arrays()
 
     def _of_size(self, batch: int) -> Net:

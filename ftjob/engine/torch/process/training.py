@@ -86,7 +86,7 @@ class Training:
             if halted():
                 break
             if pulse.due():
-                yield stepping.ALIVE
+                yield stepping.alive(first + net.batch_size, images)
         yield {}, rows.arrays()
 
     def snapshot(self, directory: str) -> wire.Frame:
@@ -114,14 +114,14 @@ class Training:
             return last // self.param.stepsize
         return sum(last >= value for value in self.param.stepvalue)
 
-    def restore(self, solverstate: str, caffemodel: str) -> wire.Frame:
+    def restore(self, solverstate: str, caffemodel: str, halted: Callable[[], bool]) -> wire.Frame:
         """Take up a snapshot, of this engine or of Caffe: weights, history, iteration, place in the data."""
         if self.iteration:
             raise RuntimeError("a solver that has run cannot go back: open another")
         load(self.train.weights, Path(caffemodel))
         self._restore_history(snapshots.read_state(Path(solverstate)))
         self.train.moment.passes = self.iteration * self.param.iter_size
-        return {"iteration": self.iteration}, {}
+        return {"iteration": self.iteration, "whole": not halted()}, {}
 
     def _restore_history(self, state: snapshots.State) -> None:
         shapes = [tuple(each.tensor.shape) for each in self.solver.learnables] * self.solver.states
