@@ -41,6 +41,24 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(engine_app, name="engine")
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ftjob {version('ftjob')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_call(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show which ftjob this is."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
+
+
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import jsonschema
@@ -52,3 +53,11 @@ def test_the_schema_that_is_printed_takes_the_example(tmp_path: Path):
     example = Path(__file__).parents[1] / "examples" / "spec.yaml"
 
     jsonschema.validate(yaml.safe_load(example.read_text(encoding="utf-8")), schema)
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path):
+    """What a report of a bug begins with."""
+    done = ftjob("--version", folder=tmp_path)
+
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert (done.returncode, done.stdout) == (0, f"ftjob {pyproject['project']['version']}\n")

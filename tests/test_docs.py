@@ -1,11 +1,15 @@
 """The documentation says what the program does."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
+from typer.core import TyperGroup
 
+from ftjob.cli import app
 from jobspec import SpecError, parse_spec
 from tools import docs
 
@@ -33,6 +37,24 @@ def test_a_page_out_of_date_is_named(
     assert re.fullmatch(
         r"a\n<!-- gen.*\| 0 \| done .*\n<!-- /generated -->\nb\n", page.read_text(), re.DOTALL
     )
+
+
+def test_every_verb_has_its_help_shown() -> None:
+    """In docs/cli.md, those below a group and none that is hidden."""
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    wanted = set(verbs(command))
+
+    shown = set(re.findall(r"<!-- generated: help (.+) -->", (docs.ROOT / "docs/cli.md").read_text()))
+    assert shown == wanted
+
+
+def verbs(group: TyperGroup) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from (f"{name} {verb}" for verb in verbs(command))
+        elif not command.hidden:
+            yield name
 
 
 @pytest.mark.parametrize(
