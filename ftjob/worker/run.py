@@ -203,15 +203,16 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest) ->
             gpu=gpu.index if gpu else None,
             patience_seconds=limit_seconds,
         ) as engine,
-        Watch(limit_seconds, gpu) as watch,
     ):
         open_seconds = time.monotonic() - begin
         lost = recorder.forget_after(newest.iteration if newest else -1)
         recorder.lost(lost)
+        watch = Watch(limit_seconds, gpu)
         training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
         if newest:
             restore(training, newest, lost)
-        outcome = training.run()
+        with watch:  # from here on: a replay has nothing for the GPU to do
+            outcome = training.run()
     remember_speed(training)
     return outcome
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from ftjob.nodes import ENV_NODES
 from ftjob.run import Run, enlist
 from ftjob.runs import location_of
 from ftjob.worker import run as worker
+from ftjob.worker.gpu import Gpu
+from ftjob.worker.idle import Watch
 from ftjob.worker.notice import ENV_ENDPOINT
 from ftjob.worker.train import Training
 from tests.e2e.jobs import Job
@@ -207,7 +210,7 @@ def run_disturbed(
     enlist(run, planned, None)
 
     def disturbed(*words: Any, **arguments: Any) -> Disturbed:
-        return Disturbed(open_engine(*words, **arguments), place, happens)
+        return Disturbed(open_engine(*words, **{**arguments, "gpu": None}), place, happens)
 
     with monkeypatch.context() as patch:
         patch.setattr(worker, "open_engine", disturbed)
@@ -270,6 +273,69 @@ class CutReplay(Disturbed):
 
     def steps(self, _iterations: int) -> None:
         pytest.fail("an engine that is not replayed is trained")
+
+
+class SlowReplay(Disturbed):
+    """An Engine whose replay takes longer than a GPU may be idle. What happens does so when it trains."""
+
+    def restore(self, *files: Path, go_on: Callable[[float], bool]) -> bool:
+        time.sleep(2)
+        return self._engine.restore(*files, go_on=go_on)
+
+
+class GpuStandIn(Gpu):
+    """What is not here: it is busy or not as the test has it. The engine computes on processors."""
+
+    computes = True
+
+    def busy(self) -> bool:
+        return self.computes
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> GpuStandIn:
+    """A stand-in for the GPU of the worker in this process, looked at often."""
+    device = GpuStandIn()
+    monkeypatch.setattr(worker, "gpu_for", lambda _node: device)
+    monkeypatch.setattr(worker, "Watch", partial(Watch, look_seconds=0.05))
+    return device
+
+
+def test_a_gpu_that_does_nothing_ends_a_run_with_what_there_is(
+    job: Job, monkeypatch: pytest.MonkeyPatch, device: GpuStandIn
+) -> None:
+    """Exit code 12, after a snapshot."""
+    job.write(
+        solver={"max_iter": 100_000, "test_interval": 50_000, "snapshot": 50_000},
+        guards={"idle_minutes": 0.05},
+    )
+    device.computes = False
+
+    run, code = run_disturbed(job, monkeypatch, ("", 0), lambda _: None)
+
+    status = run.status()
+    assert (code, status.reason) == (ExitCode.GPU_IDLE, "GpuIdle")
+    assert status.snapshot == status.iteration > 0
+    assert "guards.idle_minutes: the GPU did nothing for 0.05 minutes" in status.message
+
+
+def test_a_long_replay_is_no_idle_gpu(job: Job, monkeypatch: pytest.MonkeyPatch, device: GpuStandIn) -> None:
+    """The GPU has nothing to do while Caffe draws its batches again."""
+    job.write(guards={"idle_minutes": 0.02})
+    run, _ = run_disturbed(job, monkeypatch, ("begin_snapshot", 20), end_by_signal)
+
+    device.computes = False
+
+    def compute(_: Engine) -> None:
+        device.computes = True
+
+    def slow(*words: Any, **arguments: Any) -> SlowReplay:
+        return SlowReplay(open_engine(*words, **{**arguments, "gpu": None}), ("steps", 20), compute)
+
+    monkeypatch.setattr(worker, "open_engine", slow)
+
+    assert worker.run(run.location, 2) == ExitCode.DONE
+    assert run.status().resumed is not None
 
 
 @pytest.mark.parametrize("cause", ["stop", "budget"])
