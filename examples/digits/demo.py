@@ -49,7 +49,7 @@ solver:
   lr_policy: fixed
   max_iter: {max_iter}
   test_interval: 20%
-  snapshot: 100%
+  snapshot: 20%
 engine: caffe
 output: runs
 """

@@ -55,9 +55,12 @@ def test_a_pod_waits_for_a_gpu_that_nobody_has(cluster: AnyCluster, namespace: s
 
 
 def test_too_much_memory_is_told_as_oomkilled(cluster: AnyCluster, namespace: str) -> None:
-    """The kernel's limit is the pod's, and the kubelet tells who was killed."""
+    """The kernel's limit is the pod's, and the kubelet tells who was killed.
+
+    Not in its first moment: containerd begins to listen for that when a container has started.
+    """
     limits = {"resources": {"limits": {"memory": "16Mi"}}}
-    pod = a_pod("fat", cluster.busybox, "exec tail /dev/zero", container=limits)
+    pod = a_pod("fat", cluster.busybox, "sleep 2; exec tail /dev/zero", container=limits)
 
     ended, _ = run_pod(cluster, namespace, pod)
 
