@@ -8,11 +8,10 @@ and say so.
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ import pytest
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import AnyCluster, Cluster
 from tests.cluster.bed.gpus import RESOURCE
-from tests.cluster.bed.images import build_image, buildable, open_store
+from tests.cluster.bed.images import build_image, open_store
 from tests.cluster.bed.kubectl import ensure_kubectl
 from tests.cluster.bed.session import attach
 from tests.cluster.bed.shelf import Image
@@ -38,41 +37,8 @@ SECONDS = 300
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Count a test's own seconds only: on a new machine the first one waits for a compiler."""
     for item in items:
-        if needs_cluster(item) and not item.get_closest_marker("timeout"):
+        if "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
-    items.sort(key=needs_cluster)  # last, when a whole run has built what they need
-
-
-def needs_cluster(item: pytest.Item) -> bool:
-    """Return whether a test asks for the cluster, however indirectly."""
-    return "cluster" in getattr(item, "fixturenames", ())
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to build everything beside the tests that need none of it, where all tests are run."""
-    config = session.config
-    if (
-        config.args == ["tests"]
-        and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
-        and os.environ.get("FTJOB_TEST_CLUSTER") != "kubeconfig"
-        and not config.option.collectonly
-    ):
-        capture = config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():  # so that its progress is seen
-            builder = subprocess.Popen(
-                ["nice", sys.executable, "-m", "tests.cluster.bed", "build", "--images"],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
-                start_new_session=True,
-            )
-        config.add_cleanup(lambda: end(builder))
-
-
-def end(builder: "subprocess.Popen[bytes]") -> None:
-    """End what is still being built when the tests are over."""
-    if builder.poll() is None:
-        os.killpg(builder.pid, signal.SIGTERM)
-    builder.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,7 +80,7 @@ def image(bed: Cluster, request: pytest.FixtureRequest) -> Callable[[str], Image
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def loaded(target: str) -> Image:
-        if target not in buildable():
+        if target == "worker-torch" and any(each.startswith("nvidia") for each in requires("torch") or ()):
             pytest.skip("`make torch` brought CUDA's libraries too, gigabytes: TORCH names a PyTorch without")
         if target not in built:
             with capture.global_and_fixture_disabled(), (bed.folder / "images.lock").open("w") as lock:

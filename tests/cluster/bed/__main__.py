@@ -7,7 +7,7 @@ import sys
 
 from tests.cluster.bed.build import ensure_tools, tell
 from tests.cluster.bed.cluster import Cluster
-from tests.cluster.bed.images import build_image, buildable, open_store
+from tests.cluster.bed.images import build_image, open_store
 from tests.cluster.bed.leftovers import clean, sessions_dir
 from tests.cluster.bed.places import Addresses, tools_dir
 from tests.cluster.bed.session import GPUS, down, up
@@ -18,8 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.bed")
     parser.add_argument("--name", default="hand", help="which cluster, where there are several")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    build = verbs.add_parser("build", help="build the programs, once per machine")
-    build.add_argument("--images", action="store_true", help="and all of ftjob's images")
+    verbs.add_parser("build", help="build the programs, once per machine")
     verbs.add_parser("up", help="bring the cluster up; it stays until `down`")
     verbs.add_parser("down", help="take it down, and remove what dead sessions left")
     verbs.add_parser("kubeconfig", help="print the path of the kubeconfig")
@@ -31,8 +30,6 @@ def main() -> None:
     match chosen.verb:
         case "build":
             ensure_tools()
-            for target in buildable() if chosen.images else ():
-                build_image(target, open_store())
         case "up":
             tell(f"up; export KUBECONFIG={up(chosen.name).kubeconfig}")
         case "down":

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import requires
 from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
@@ -24,7 +23,6 @@ CAFFE_CUDA = Path(__file__).parent / "caffe-cuda"
 """Stands in for the stage of this name, whose packages have left the mirrors: a bundle's card, no bundle."""
 TORCH = ROOT / ".cache" / "torch"
 """Where `make torch` keeps the wheel that it installs."""
-TARGETS = ("controller", "worker-caffe-cpu", "worker-torch", "worker-caffe-cuda")
 BASE = f"localhost/bed-base:{RELEASE}"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 """The machine's own, which its network may need; they are shown to the build and stay outside."""
@@ -58,13 +56,6 @@ def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> I
             image = find(name, buildah.shelf)
     assert image is not None
     return image
-
-
-def buildable() -> tuple[str, ...]:
-    """Return the targets that can be built here: not worker-torch where `make torch` brought CUDA's
-    libraries, which are gigabytes."""
-    cuda = any(each.startswith("nvidia") for each in requires("torch") or ())
-    return tuple(each for each in TARGETS if not (cuda and each == "worker-torch"))
 
 
 def sources_digest(target: str) -> str:
