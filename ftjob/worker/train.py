@@ -122,7 +122,7 @@ class Training:
         if iteration % solver.test_interval or iteration == solver.max_iter or not self.untested():
             return
         if self.test() and iteration % solver.snapshot == 0:
-            self.keep(ForkedWriting(self.home.snapshots_folder(), iteration, None))
+            self.judge_snapshot()
 
     def refuse_chance(self) -> None:
         """Raise NotLearningError, after a snapshot, when the run should be better than chance and is not."""
@@ -188,8 +188,9 @@ class Training:
         Raises GpuIdleError where that is why.
         """
         outcome = why or Outcome.BUDGET_REACHED
-        if outcome is Outcome.BUDGET_REACHED and not self.must_stop() and self.untested():
-            self.test()
+        must_test = outcome is Outcome.BUDGET_REACHED and not self.must_stop() and self.untested()
+        if must_test and self.test() and self.last_snapshot == self.engine.iteration:
+            self.judge_snapshot()
         if self.stop:
             outcome = Outcome.STOPPED
         elif self.watch.idle:
@@ -237,6 +238,10 @@ class Training:
         """Have the snapshot of this iteration completed, with its accuracy."""
         images_seen = self.engine.iteration * self.plan.images_per_iteration
         self.home.saver.take(writing, images_seen, self.last_test)
+
+    def judge_snapshot(self) -> None:
+        """Give the snapshot of this iteration, which was there before its test, its accuracy."""
+        self.keep(ForkedWriting(self.home.snapshots_folder(), self.engine.iteration, None))
 
     def must_stop(self) -> bool:
         """Return whether the run is to end without even a test: somebody asks for it, or the GPU is idle."""

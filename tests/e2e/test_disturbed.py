@@ -211,6 +211,24 @@ def test_a_replay_ends_early_where_the_run_must_end(
     assert [line["iteration"] for line in validations(job)] == [0, 10, 20, 30]
 
 
+def test_a_budget_that_ends_a_replay_has_the_one_snapshot_tested(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was saved between two tests: its accuracy is made up for, and it is the bundle."""
+    job.write(solver={"test_interval": 20, "snapshot": 10})
+    run, _ = run_disturbed(job, monkeypatch, ("begin_snapshot", 10), end_by_signal)
+    assert json.loads(run.folder.snapshot_record(10).read_text())["evaluation"] is None
+
+    def cut(*words: Any, **arguments: Any) -> CutReplay:
+        return CutReplay(open_engine(*words, **arguments), ("", 0), lambda _: None)
+
+    monkeypatch.setattr(Training, "budget_is_near", lambda _: True)
+    monkeypatch.setattr(worker, "open_engine", cut)
+
+    assert worker.run(run.location, 2) == ExitCode.BUDGET_REACHED
+    assert json.loads((run.folder.bundle / "manifest.json").read_text())["iteration"] == 10
+
+
 def end_by_signal(_: object) -> None:
     """Ask for an end as a drained node does."""
     os.kill(os.getpid(), signal.SIGTERM)
