@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from ftjob.net.graph import graph
+from ftjob.net.layertypes import param_count
+from ftjob.net.names import free_name
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, LayerParameter, NetParameter, SoftmaxParameter
 from ftjob.net.sources import IMAGES, is_source, make_room
@@ -18,7 +20,8 @@ def deploy_net(
     """Return the net that computes `prob` from `data` of a shape (N, C, H, W).
 
     It has the layers the score blob is computed from in the TEST phase, and a Softmax. Dropout, which does
-    nothing there, is left out, and so are fillers and multipliers, which say how to train.
+    nothing there, is left out, and so are fillers and multipliers, which say how to train. BatchNorm is made
+    to say that it uses the statistics collected.
     """
     test = phase_view(train_val, TEST)
     score = make_room(test, [PROBABILITIES]).get(score, score)
@@ -26,7 +29,9 @@ def deploy_net(
     end = max(index for index, layer in enumerate(view.layers) if score in layer.top)
     needed = view.upstream([end])
     deploy = NetParameter(name=train_val.name)
-    deploy.layer.add(name=IMAGES, type="Input", top=[IMAGES]).input_param.shape.add(dim=shape)
+    taken = _taken_names(train_val)
+    first = deploy.layer.add(name=free_name(IMAGES, taken), type="Input", top=[IMAGES])
+    first.input_param.shape.add(dim=shape)
     undropped: dict[str, str] = {}
     for index in sorted(needed):
         layer = view.layers[index]
@@ -36,11 +41,17 @@ def deploy_net(
         elif not is_source(layer):
             undropped = {blob: name for blob, name in undropped.items() if blob not in layer.top}
             deploy.layer.append(_for_deploy(layer, bottoms))
-    last = deploy.layer.add(name=PROBABILITIES, type="Softmax", bottom=[undropped.get(score, score)])
-    last.top.append(PROBABILITIES)
+    last = deploy.layer.add(name=free_name(PROBABILITIES, taken), type="Softmax", top=[PROBABILITIES])
+    last.bottom.append(undropped.get(score, score))
     if softmax.ListFields():
         last.softmax_param.CopyFrom(softmax)
     return deploy
+
+
+def _taken_names(train_val: NetParameter) -> frozenset[str]:
+    """Names of layers with params: a caffemodel of the net holds blobs for each of them, and Caffe refuses
+    these for another layer of the name (net.cpp, CopyTrainedLayersFrom)."""
+    return frozenset(layer.name for layer in train_val.layer if param_count(layer))
 
 
 def _for_deploy(layer: LayerParameter, bottoms: list[str]) -> LayerParameter:
@@ -53,6 +64,8 @@ def _for_deploy(layer: LayerParameter, bottoms: list[str]) -> LayerParameter:
         if copy.HasField(field):
             getattr(copy, field).ClearField("weight_filler")
             getattr(copy, field).ClearField("bias_filler")
+    if copy.type == "BatchNorm":  # what Caffe does in TEST; other readers of prototxts take it from here
+        copy.batch_norm_param.use_global_stats = True
     if not any(spec.name for spec in copy.param):
         copy.ClearField("param")
     for spec in copy.param if copy.type != "BatchNorm" else ():  # Caffe gives BatchNorm's back

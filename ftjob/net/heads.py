@@ -41,6 +41,10 @@ PER_CLASS = frozenset(
 )
 
 
+_HIDDEN = frozenset({"AbsVal", "BNLL", "Clip", "ELU", "PReLU", "ReLU", "Swish", "TanH"})
+"""Activations of features: an output behind one of these, and no softmax, is no classifier's."""
+
+
 @dataclass(frozen=True)
 class Head:
     """One classifier, as it stands in the net."""
@@ -137,7 +141,10 @@ def _heads_at(net: Graph, end: int, loss: str) -> Iterator[Head]:
     if not classifiers:
         return
     score = _score(net, end, passed)
+    kinds = {net.layers[index].type for index in (end, *passed)}
     labelled = layer.type in CLASSIFICATION_LOSSES | {"Accuracy"}
+    if not labelled and kinds & _HIDDEN and "Softmax" not in kinds:
+        return
     verb = "reads" if labelled else "is an output and reads"
     via = "".join(f", through {net.layers[index].type}" for index in passed)
     for index in classifiers:
@@ -197,9 +204,42 @@ def num_output(layer: LayerParameter) -> int:
 
 
 def no_head_error(net: NetParameter) -> BadNetError:
-    """Return the error for a net without a classifier, saying what was looked at."""
+    """Return the error for a net without a classifier, saying what was looked at, and at which layer the way
+    back from a loss, or from the output, ended."""
+    view = graph(phase_view(net, TRAIN))
+    for end, layer in enumerate(view.layers):
+        if layer.type in CLASSIFICATION_LOSSES and layer.bottom:
+            stop = _stop(view, end)
+            if stop is not None:
+                return BadNetError(
+                    f'no classifier was found: {layer.type} "{layer.name}" reads layer "{stop.name}" '
+                    f"({stop.type}), which mixes the classes, so their number cannot be changed before it: "
+                    "take it out, or put it before the classifier"
+                )
+    outputs = [layer for end, layer in enumerate(view.layers) if layer.top and not view.readers[end]]
+    if outputs and (outputs[-1].type in _HIDDEN or outputs[-1].type in PER_CLASS):
+        last = outputs[-1]
+        return BadNetError(
+            f'no classifier was found: the net ends with layer "{last.name}" ({last.type}), which makes '
+            "features, not scores of classes: add an InnerProduct after it (ftjob sets its num_output), or "
+            "give the net with its classifier"
+        )
     kinds = sorted({layer.type for layer in net.layer})
     return BadNetError(
         "no classifier was found: no SoftmaxWithLoss, Accuracy or output follows an InnerProduct or "
         f"Convolution with one output per class (the net has layers of type {', '.join(kinds)})"
     )
+
+
+def _stop(net: Graph, end: int) -> LayerParameter | None:
+    """The layer at which the way back from a loss ends, where that is no source of data."""
+    waiting, seen = list(net.makers[end][:1]), set()
+    while waiting:
+        index = waiting.pop(0)
+        layer = net.layers[index]
+        if layer.type not in PER_CLASS | CLASSIFIERS:
+            return layer if net.makers[index] else None
+        if layer.type in PER_CLASS and index not in seen:
+            seen.add(index)
+            waiting.extend(net.makers[index])
+    return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ftjob.errors import BadNetError
 from ftjob.net.graph import Graph, graph
 from ftjob.net.heads import Head
-from ftjob.net.layertypes import DATA, OTHER_LOSSES
+from ftjob.net.layertypes import CLASSIFICATION_LOSSES, DATA, OTHER_LOSSES
+from ftjob.net.names import free_name, layer_names
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, DataParameter, LayerParameter, NetParameter, Phase
 
@@ -42,12 +43,12 @@ class DataLayers:
         return (1, self.channels, self.crop or self.height, self.crop or self.width)
 
 
-def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> None:
+def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> list[str]:
     """Replace whatever brings images and labels by Data layers over the two LMDBs, in place.
 
     The images' blob becomes `data` and the labels' `label`. Layers that only measure or write something
-    (Accuracy, HDF5Output, a last Softmax or ArgMax) are left out. Raises BadNetError for a net that reads
-    anything but one image and one class number per record.
+    (Accuracy, HDF5Output, a last Softmax or ArgMax) are left out. Returns what else was, a sentence each.
+    Raises BadNetError for a net that reads anything but one image and one class number per record.
     """
     heads = list(heads)
     images = {blob for phase in (TRAIN, TEST) for blob in _image_blobs(graph(phase_view(net, phase)), heads)}
@@ -60,11 +61,14 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> None
     _check_labels_are_data(net, heads)
     _drop_data(net)
     _drop_measures(net)
+    dropped = _drop_second_tops(net)
     _rename_sources(net, images, labels)
     _drop_silenced(net)
     layers = list(net.layer)
+    name = free_name(IMAGES, layer_names(net))
     del net.layer[:]
-    net.layer.extend([_data_layer(data, TRAIN), _data_layer(data, TEST), *layers])
+    net.layer.extend([_data_layer(data, TRAIN, name), _data_layer(data, TEST, name), *layers])
+    return dropped
 
 
 def refuse_strange_layers(net: NetParameter) -> None:
@@ -162,6 +166,32 @@ def _drop_measures(net: NetParameter) -> None:
     _keep(net, kept)
 
 
+def _drop_second_tops(net: NetParameter) -> list[str]:
+    """Take the probabilities from the tops of losses, in place, where nothing reads them; return sentences.
+
+    Caffe 1.0 allows for such a top and cannot make it (see ftjob.net.layers.losses). Raises BadNetError where
+    another layer reads it.
+    """
+    dropped = []
+    for layer in net.layer:
+        if layer.type not in CLASSIFICATION_LOSSES or len(layer.top) < 2:
+            continue
+        for blob in layer.top[1:]:
+            readers = [each for each in net.layer if blob in each.bottom and each.type != "Silence"]
+            if readers:
+                raise BadNetError(
+                    f'layer "{layer.name}" ({layer.type}): no Caffe 1.0 can make its second top "{blob}", '
+                    f'which layer "{readers[0].name}" reads: add a Softmax layer that makes it'
+                )
+        dropped.append(
+            f"layer {layer.name} ({layer.type}): its second top {layer.top[1]} is left out, since no Caffe "
+            "1.0 can make it"
+        )
+        del layer.top[1:]
+        del layer.loss_weight[1:]
+    return list(dict.fromkeys(dropped))
+
+
 def _drop_data(net: NetParameter) -> None:
     _keep(net, [layer for layer in net.layer if not is_source(layer)])
 
@@ -192,8 +222,8 @@ def _keep(net: NetParameter, layers: list[LayerParameter]) -> None:
     net.layer.extend(copies)
 
 
-def _data_layer(data: DataLayers, phase: Phase) -> LayerParameter:
-    layer = LayerParameter(name="data", type="Data", top=[IMAGES, LABELS])
+def _data_layer(data: DataLayers, phase: Phase, name: str) -> LayerParameter:
+    layer = LayerParameter(name=name, type="Data", top=[IMAGES, LABELS])
     layer.include.add(phase=phase)
     transform = layer.transform_param
     if data.crop:

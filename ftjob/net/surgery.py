@@ -1,18 +1,22 @@
 """From a base net and a spec's surgery to the train_val and deploy nets of a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ftjob.errors import BadNetError
+from ftjob.net.between import clear_ways
 from ftjob.net.deploy import deploy_net
 from ftjob.net.freeze import freeze, frozen_layers, matches
 from ftjob.net.heads import Head, find_heads, no_head_error
 from ftjob.net.layertypes import CLASSIFICATION_LOSSES, param_count
+from ftjob.net.mixing import refuse_mixing
+from ftjob.net.names import free_name, layer_names, refuse_twins
 from ftjob.net.phases import reduce_rules, set_phases
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SoftmaxParameter
 from ftjob.net.renew import fresh_names, renew, set_num_output
 from ftjob.net.sources import IMAGES, LABELS, DataLayers, make_room, point_at, refuse_strange_layers
+from ftjob.net.statistics import settle_statistics
 from ftjob.net.suggest import did_you_mean
 from ftjob.net.upgrade import upgrade_net
 from jobspec.spec import Surgery
@@ -37,6 +41,10 @@ class Operation:
     """The layers with params that stay as they are."""
     inputs: Mapping[str, tuple[int, ...]]
     """Shapes of the blobs that the TRAIN net's data layer makes."""
+    notes: tuple[str, ...] = ()
+    """What was changed beside heads, freezing and data, a sentence each."""
+    warnings: tuple[str, ...] = ()
+    """What was left as it is and limits the result, a sentence each."""
 
     @property
     def main(self) -> Head:
@@ -44,27 +52,41 @@ class Operation:
         return next(head for head in self.heads if head.main)
 
 
-def operate(net: NetParameter, surgery: Surgery, num_output: int, data: DataLayers, suffix: str) -> Operation:
+def operate(
+    net: NetParameter,
+    surgery: Surgery,
+    num_output: int,
+    data: DataLayers,
+    suffix: str,
+    collected: Collection[str] = (),
+) -> Operation:
     """Make the train_val and deploy nets of a run from a base train_val or deploy net, which stays as it is.
 
     Heads and relearned layers are called `<name>_<suffix>`; operating on the result again changes nothing.
+    `collected` are the BatchNorm layers whose statistics come with the weights (statistics.py).
     Raises BadNetError, naming the layer or the field of the spec, for a net that is no classifier and for
     surgery that names what is not there or contradicts itself.
     """
     train_val = reduce_rules(net)
     upgrade_net(train_val)
     refuse_strange_layers(train_val)
+    refuse_twins(train_val)
     make_room(train_val, _own_blobs(train_val))
     heads = find_heads(train_val)
     if not heads:
         raise no_head_error(train_val)
     chosen = _chosen(train_val, heads, surgery, num_output, suffix)
-    point_at(train_val, heads, data)
+    done, warnings = clear_ways(train_val, heads, {head.layer for head in chosen}, num_output)
+    if done:
+        heads = find_heads(train_val)
+        chosen = _chosen(train_val, heads, surgery, num_output, suffix)
+    done += point_at(train_val, heads, data)
     _add_losses(train_val, heads)
     new = _new_layers(train_val, chosen, surgery.relearn, suffix)
     names = fresh_names(train_val, new, suffix)
     renew(train_val, names, surgery.head_lr_mult)
     set_num_output(train_val, [names[head.layer] for head in chosen], num_output)
+    done += settle_statistics(train_val, collected)
     frozen = frozen_layers(train_val, surgery.freeze)
     _refuse_frozen_news(frozen, names.values())
     freeze(train_val, frozen)
@@ -72,11 +94,19 @@ def operate(net: NetParameter, surgery: Surgery, num_output: int, data: DataLaye
     main = next(head for head in after if head.main)
     _add_accuracies(train_val, main.score, num_output)
     deploy = deploy_net(train_val, main.score, data.input_shape, _softmax_of(train_val, main))
+    refuse_mixing(deploy, deploy.layer[-1].bottom[0])
     renamed = {new: old for old, new in names.items() if new != old}
     _, *image = data.input_shape
     inputs = {IMAGES: (data.batch_size, *image), LABELS: (data.batch_size,)}
     return Operation(
-        train_val, deploy, tuple(after), MappingProxyType(renamed), frozen, MappingProxyType(inputs)
+        train_val=train_val,
+        deploy=deploy,
+        heads=tuple(after),
+        renamed=MappingProxyType(renamed),
+        frozen=frozen,
+        inputs=MappingProxyType(inputs),
+        notes=tuple(done),
+        warnings=tuple(warnings),
     )
 
 
@@ -146,7 +176,7 @@ def _add_losses(net: NetParameter, heads: Iterable[Head]) -> None:
     for head in heads:
         if not head.loss:
             name = LOSS if head.main else f"{head.layer}/loss"
-            loss = net.layer.add(name=_free(net, name), type="SoftmaxWithLoss", top=[name])
+            loss = net.layer.add(name=free_name(name, layer_names(net)), type="SoftmaxWithLoss", top=[name])
             loss.bottom.extend([head.score, LABELS])
             if head.loss_weight != 1:
                 loss.loss_weight.append(head.loss_weight)
@@ -167,17 +197,12 @@ def _heads_after(net: NetParameter, names: Mapping[str, str]) -> list[Head]:
 def _add_accuracies(net: NetParameter, score: str, num_output: int) -> None:
     for name, top_k in ((ACCURACY, 1), (ACCURACY_TOP_5, 5)):
         if top_k == 1 or num_output > top_k:
-            layer = net.layer.add(name=_free(net, name), type="Accuracy", bottom=[score, LABELS], top=[name])
+            layer = net.layer.add(
+                name=free_name(name, layer_names(net)), type="Accuracy", bottom=[score, LABELS], top=[name]
+            )
             layer.include.add(phase=TEST)
             if top_k > 1:
                 layer.accuracy_param.top_k = top_k
-
-
-def _free(net: NetParameter, name: str) -> str:
-    """The name, or one like it that no layer has."""
-    while any(layer.name == name for layer in net.layer):
-        name += "_2"
-    return name
 
 
 def _softmax_of(net: NetParameter, main: Head) -> SoftmaxParameter:

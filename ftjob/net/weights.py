@@ -1,6 +1,7 @@
 """What a caffemodel holds: layers, and the shapes of their blobs, read without loading the blobs."""
 
 import mmap
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -30,6 +31,8 @@ class BlobWeights:
     count: int
     double: bool
     """float64 instead of float32."""
+    number: float | None = None
+    """The number of a blob that has one only, such as BatchNorm's third."""
 
 
 @dataclass(frozen=True)
@@ -171,4 +174,7 @@ def blob_in(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
     if count != prod(shape):
         raise MalformedError(f'a blob of layer "{layer}" has {count} numbers, not those of its shape {shape}')
     one_piece = len(pieces) == 1 and pieces[0].wire_type not in (FIXED32, FIXED64)
-    return BlobWeights(shape, bool(legacy), pieces[0].start if one_piece else -1, count, double)
+    number = None
+    if count == 1 and len(pieces) == 1:
+        (number,) = struct.unpack_from("<d" if double else "<f", buffer, pieces[0].start)
+    return BlobWeights(shape, bool(legacy), pieces[0].start if one_piece else -1, count, double, number)

@@ -8,7 +8,6 @@ from ftjob.data.facts import DatasetFacts
 from ftjob.net.transfer import LayerTransfer
 from ftjob.plan.cost import Cost
 from ftjob.plan.identity import net_digest
-from ftjob.plan.inputs import Inputs
 from ftjob.plan.memory import Memory
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "run_id": plan.run_id,
         "problems": list(plan.problems),
         "warnings": list(plan.warnings),
-        "base": _base(inputs),
+        "base": _base(plan),
         "labels": list(plan.labels),
         "train": _facts(inputs.train),
         "val": _facts(inputs.val),
@@ -51,11 +50,12 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
     }
 
 
-def _base(inputs: Inputs) -> dict[str, Any]:
+def _base(plan: "Plan") -> dict[str, Any]:
+    inputs = plan.inputs
     return {
         "net": inputs.spec.base.net,
         "net_digest": net_digest(inputs),
-        "notes": [str(note) for note in inputs.notes],
+        "notes": list(plan.notes),
         "weights": inputs.weights.location if inputs.weights else None,
         "weights_digest": inputs.weights.digest if inputs.weights else None,
         "mean_digest": inputs.mean_file_digest or None,

@@ -1,6 +1,6 @@
 """The plan: all that is decided about a run before it starts, one value made by one pure function."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,8 +12,10 @@ from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.renew import unfilled
 from ftjob.net.shapes import NetShapes, infer_shapes
+from ftjob.net.sharing import refuse_unshared
 from ftjob.net.solver import solver_param
 from ftjob.net.sources import IMAGES, LABELS, DataLayers
+from ftjob.net.statistics import collected_statistics
 from ftjob.net.surgery import Operation, operate
 from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.plan.document import plan_document
@@ -51,6 +53,10 @@ class Plan:
     """Of the TRAIN net."""
     engine: EngineChoice
     forecast: Forecast
+    notes: tuple[str, ...] = ()
+    """What was changed of the base net beside heads, freezing and data, in sentences."""
+    limits: tuple[str, ...] = ()
+    """What was left of the base net and limits the result, in sentences; part of the warnings."""
 
     @property
     def spec(self) -> JobSpec:
@@ -71,7 +77,7 @@ class Plan:
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, in sentences."""
         short = (self.shortfall,) if self.shortfall else ()
-        return (*short, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        return (*short, *self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
 
     @cached_property
     def too_poor(self) -> str:
@@ -129,14 +135,17 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     spec = inputs.spec
     labels = class_names(spec, inputs.train, inputs.val)
     data = data_layers(inputs, test_batch_size)
-    operation = operate(inputs.net, spec.surgery, len(labels), data, suffix=spec.name)
-    transfer = weight_transfer(inputs, operation)
+    collected = collected_statistics(inputs.weights.layers) if inputs.weights else frozenset()
+    operation = operate(inputs.net, spec.surgery, len(labels), data, spec.name, collected)
+    transfer = weight_transfer(inputs, operation, collected)
     solver = solver_of(inputs, test_batch_size)
     shapes = infer_shapes(phase_view(operation.train_val, TRAIN), operation.inputs)
+    in_test = test_shapes(operation, data)
+    refuse_unshared(shapes, in_test)
     coming = forecast(
         inputs,
         shapes,
-        test_shapes(operation, data),
+        in_test,
         solver,
         Batches(data.batch_size, solver.iter_size, test_batch_size),
         {layer.layer for layer in transfer if layer.kind == "new"},
@@ -156,14 +165,18 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
         shapes=shapes,
         engine=engine,
         forecast=coming,
+        notes=(*map(str, inputs.notes), *operation.notes),
+        limits=operation.warnings,
     )
 
 
-def weight_transfer(inputs: Inputs, operation: Operation) -> tuple[LayerTransfer, ...]:
+def weight_transfer(
+    inputs: Inputs, operation: Operation, collected: Collection[str]
+) -> tuple[LayerTransfer, ...]:
     """Return what becomes of every layer with params; without weights all of them start afresh.
 
-    Raises BadNetError where Caffe would end or train from noise unasked, and BadSpecError where noise would
-    be frozen.
+    `collected` are the BatchNorm layers whose statistics come with the weights. Raises BadNetError where
+    Caffe would end or train from noise unasked, and BadSpecError where noise would be frozen.
     """
     sources = inputs.weights.layers if inputs.weights else ()
     transfer = plan_transfer(
@@ -171,6 +184,7 @@ def weight_transfer(inputs: Inputs, operation: Operation) -> tuple[LayerTransfer
     )
     if inputs.weights:
         check_transfer(transfer)
+        _refuse_empty_statistics(transfer, collected)
         return tuple(transfer)
     if operation.frozen:
         raise BadSpecError(
@@ -183,6 +197,19 @@ def weight_transfer(inputs: Inputs, operation: Operation) -> tuple[LayerTransfer
             "base.weights, or a weight_filler in base.net"
         )
     return tuple(replace(row, kind="new", remark=_without_weights(row)) for row in transfer)
+
+
+def _refuse_empty_statistics(transfer: Iterable[LayerTransfer], collected: Collection[str]) -> None:
+    empty = [
+        row.layer
+        for row in transfer
+        if (row.type, row.kind) == ("BatchNorm", "frozen") and row.layer not in collected
+    ]
+    if empty:
+        raise BadSpecError(
+            f"surgery.freeze: BatchNorm {listed(empty)} has no statistics in the weights, and frozen it "
+            "would collect none: freeze up to an earlier layer, or give weights whose training collected them"
+        )
 
 
 def _without_weights(row: LayerTransfer) -> str:

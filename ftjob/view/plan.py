@@ -129,8 +129,8 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, str | Text]]:
     yield "heads", _heads(plan)
     if plan.inputs.weights:
         yield "weights", _weights(plan)
-    for note in plan.inputs.notes:
-        yield "prototxt", str(note)
+    for note in plan.notes:
+        yield "prototxt", note
     yield "params", _params(plan)
     yield (
         "solver",

@@ -64,7 +64,7 @@ def test_what_is_not_named_stays(net: NetParameter, data: DataLayers) -> None:
     done = _operate(net, data)
 
     new = {head.source for head in done.heads} | set(done.renamed.values())
-    fields = ("param", "convolution_param", "inner_product_param", "batch_norm_param", "scale_param")
+    fields = ("param", "convolution_param", "inner_product_param", "scale_param")
     kept = [[layer.name, *(getattr(layer, field) for field in fields)] for layer in done.train_val.layer]
     trunk = [layer for layer in reduce_rules(net).layer if param_count(layer) and layer.name not in new]
     assert trunk

@@ -37,7 +37,11 @@ def _scalar_and_scores(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup
 def _softmax_loss(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     _same_items(layer, bottoms)
     _labelled(layer, bottoms, layer.softmax_param.axis)
-    return _scalar_and_scores(layer, bottoms)
+    if len(layer.top) > 1:
+        # Layer::SetLossWeights wants a loss_weight for each top, and the Softmax inside, which has one top,
+        # is given the same (softmax_loss_layer.cpp, LayerSetUp).
+        raise refuse(layer, "no Caffe 1.0 can make its second top: add a Softmax layer that makes it")
+    return Setup((SCALAR,))
 
 
 def _infogain_loss(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
