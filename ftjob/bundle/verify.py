@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ftjob import files
+from ftjob.bundle.alike import ALIKE, ask, difference
 from ftjob.bundle.preprocess import Preprocess, preprocess_from_json, transform
 from ftjob.engine.open import open_deploy, resolve
 from ftjob.errors import BadNetError
@@ -31,12 +32,17 @@ class Verification:
     """Images whose highest score is at the same class."""
     largest_difference: float
     """Between two scores, as a share of the largest score."""
+    together_difference: float
+    """The same between an image's scores asked alone and asked with other images."""
+    right_answers: int
+    """Images whose highest score is at their label."""
     engine: str
 
     @property
     def ok(self) -> bool:
-        """Whether it answers the same."""
-        return self.same_answers == self.images and self.largest_difference <= TOLERANCE
+        """Whether it answers the same, and whatever is asked beside an image."""
+        same = self.same_answers == self.images and self.largest_difference <= TOLERANCE
+        return same and self.together_difference <= ALIKE
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as `-o json` has them."""
@@ -44,7 +50,7 @@ class Verification:
 
 
 def verify(root: Path, engine: str, log: Path) -> Verification:
-    """Check every digest, run the golden images through the net and compare the scores.
+    """Check every digest, run the golden images through the net, alone and together, and compare the scores.
 
     Raises BadNetError where a file is missing or not the one the bundle was made with.
     """
@@ -53,7 +59,8 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
     try:
         how = preprocess_from_json(json.loads(bundle.preprocess.read_text(encoding="utf-8")))
         golden = json.loads(bundle.golden_scores.read_text(encoding="utf-8"))
-        told = np.array([image["scores"] for image in golden["images"]], dtype=np.float32)
+        expected = np.array([image["scores"] for image in golden["images"]], dtype=np.float32)
+        labels = np.array([image["label"] for image in golden["images"]])
         blob = golden["blob"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadNetError(
@@ -61,12 +68,15 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
         ) from error
     inputs = golden_inputs(bundle, how, golden["images"])
     with open_deploy(engine, bundle.deploy, bundle.weights, log=log) as net:
-        scores = net.forward(inputs, [blob])[blob].reshape(len(inputs), -1)
+        answers = ask(net, inputs, blob)
+    highest = answers.alone.argmax(axis=1)
     return Verification(
         bundle=str(root),
         images=len(inputs),
-        same_answers=int((scores.argmax(axis=1) == told.argmax(axis=1)).sum()),
-        largest_difference=float(np.abs(scores - told).max() / max(1e-6, float(np.abs(told).max()))),
+        same_answers=int((highest == expected.argmax(axis=1)).sum()),
+        largest_difference=difference(answers.alone, expected),
+        together_difference=answers.difference,
+        right_answers=int((highest == labels).sum()),
         engine=engine,
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ftjob import files
+from ftjob.bundle.alike import ask
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.data.read import records
 from ftjob.engine.open import open_deploy
+from ftjob.errors import BadNetError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.mean import read_mean_image
 from ftjob.plan.plan import Plan
@@ -22,8 +25,23 @@ LOOKED_AT = 5000
 """Records of the validation data searched for golden images of different classes."""
 
 
-def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> None:
-    """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced."""
+@dataclass(frozen=True)
+class Golden:
+    """The golden images of a bundle."""
+
+    images: int
+    right_answers: int
+    """Those whose highest score is at their label."""
+
+    def __str__(self) -> str:
+        return f"{self.right_answers} of {self.images} golden images are answered rightly"
+
+
+def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golden:
+    """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced.
+
+    Raises BadNetError where an image's scores depend on the images asked with it.
+    """
     fresh = BundleFolder(run.root / ".bundle.partial")
     with files.explained(run.bundle):
         shutil.rmtree(fresh.root, ignore_errors=True)
@@ -36,11 +54,12 @@ def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> None:
         files.copy(plan.inputs.mean_file, fresh.mean)
     files.write_text(fresh.labels, "".join(f"{label}\n" for label in plan.labels))
     files.write_json(fresh.preprocess, how.to_json())
-    write_golden(plan, how, fresh, log)
+    golden = write_golden(plan, how, fresh, log)
     files.write_json(fresh.manifest, manifest(plan, fresh, iteration))
     with files.explained(run.bundle):
         shutil.rmtree(run.bundle, ignore_errors=True)
         fresh.root.replace(run.bundle)
+    return golden
 
 
 def preprocess_of(plan: Plan) -> Preprocess:
@@ -58,22 +77,29 @@ def preprocess_of(plan: Plan) -> Preprocess:
     )
 
 
-def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -> None:
-    """Store validation images losslessly, with the scores that the bundled net gives them."""
+def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -> Golden:
+    """Store validation images losslessly, with the scores that the bundled net gives each alone."""
     chosen = golden_images(plan)
     mean_image = read_mean_image(bundle.mean) if how.mean_file else None
     inputs = np.stack([transform(image, how, mean_image) for _, image in chosen])
     score = plan.main_head.score
     with open_deploy(plan.engine.name, bundle.deploy, bundle.weights, log=log) as net:
-        scores = net.forward(inputs, [score])[score].reshape(len(chosen), -1)
-    told = []
-    for number, ((label, image), row) in enumerate(zip(chosen, scores, strict=True)):
+        answers = ask(net, inputs, score)
+    if not answers.alike:
+        raise BadNetError(
+            f"base.net: an image's scores change by {answers.difference:.1e} of the largest with the images "
+            "asked beside it: some layer computes with several images at once; no bundle is made"
+        )
+    stored = []
+    for number, ((label, image), row) in enumerate(zip(chosen, answers.alone, strict=True)):
         name = f"{number:02d}.png"
         pixels = image[:, :, 0] if how.channels == 1 else image[:, :, ::-1]
         with files.whole(bundle.golden / name) as temporary:
             Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, format="PNG")
-        told.append({"image": name, "label": label, "scores": [float(value) for value in row]})
-    files.write_json(bundle.golden_scores, {"blob": score, "images": told})
+        stored.append({"image": name, "label": label, "scores": [float(value) for value in row]})
+    files.write_json(bundle.golden_scores, {"blob": score, "images": stored})
+    labels = np.array([label for label, _ in chosen])
+    return Golden(len(chosen), int((answers.alone.argmax(axis=1) == labels).sum()))
 
 
 def golden_images(plan: Plan) -> list[tuple[int, NDArray[np.uint8]]]:

@@ -124,6 +124,11 @@ class Engine(Process, Protocol):
 class DeployNet(Process, Protocol):
     """A deploy net with weights, for classifying."""
 
-    def forward(self, images: NDArray[np.float32], blobs: Sequence[str]) -> Blobs:
-        """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs (N, ...)."""
+    def forward(
+        self, images: NDArray[np.float32], blobs: Sequence[str], *, at_once: int | None = None
+    ) -> Blobs:
+        """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs (N, ...).
+
+        `at_once` images go through the net together; None: as many as its prototxt says.
+        """
         ...

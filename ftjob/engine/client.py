@@ -123,11 +123,13 @@ class ProcessEngine(_Held):
 class ProcessDeployNet(_Held):
     """A DeployNet: see there."""
 
-    def forward(self, images: NDArray[np.float32], blobs: Sequence[str]) -> Blobs:
+    def forward(
+        self, images: NDArray[np.float32], blobs: Sequence[str], *, at_once: int | None = None
+    ) -> Blobs:
         if not len(images):
             raise BadDataError("there is no image to classify")
         arrays = {"images": np.asarray(images, np.float32)}
-        return self.child.call("forward", arrays, blobs=list(blobs))[1]
+        return self.child.call("forward", arrays, blobs=list(blobs), at_once=at_once)[1]
 
 
 def existing_file(path: Path) -> str:

@@ -9,7 +9,17 @@ if TYPE_CHECKING:
 
 
 def verified(verification: "Verification") -> Text:
-    """Say whether a bundle answers the same."""
-    what = f"{verification.same_answers} of {verification.images} golden images answered the same"
-    close = f"largest difference between scores {verification.largest_difference:.1e} of the largest score"
-    return Text(f"{what}; {close}", "green" if verification.ok else "red")
+    """Return whether a bundle answers the same, and how well it does on its golden images."""
+    found = verification
+    same = (
+        f"{found.same_answers} of {found.images} golden images answered the same; scores differ by at most "
+        f"{found.largest_difference:.1e} of the largest score, by {found.together_difference:.1e} where other "
+        "images are asked with them"
+    )
+    right = f"{found.right_answers} of {found.images} golden images answered rightly"
+    if found.images and not found.right_answers:
+        return Text.assemble(
+            (f"{same}\n", "green" if found.ok else "red"),
+            (f"! {right}: look at the accuracy of its run, and do not trust its answers", "yellow"),
+        )
+    return Text(f"{same}\n{right}", "green" if found.ok else "red")

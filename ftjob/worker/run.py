@@ -318,7 +318,7 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
     accuracy = float(winner.record["evaluation"]["accuracy"])
     log(f"bundling iteration {winner.iteration}, accuracy {accuracy:.4f}")
     files.write_json(folder.evaluation, winner.record["evaluation"])
-    write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))
+    log(str(write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))))
     draw(folder.curves, lambda: curves_png(folder), log)
     return accuracy
 

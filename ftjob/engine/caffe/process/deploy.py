@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Optional
 
 from ftjob.engine.caffe.process.nets import BadNetError, Collected, Net
 from ftjob.engine.process import stepping, wire
@@ -13,7 +13,7 @@ class BadDataError(Exception):
 
 
 class Deploy:
-    """A net with one input, in batches of at most the size that its prototxt names."""
+    """A net with one input."""
 
     def __init__(self, net: Any, weights: str) -> None:
         net.copy_from(weights)
@@ -23,15 +23,16 @@ class Deploy:
         self.input = net._blobs[net._inputs[0]]
         self.shape = list(self.input.shape)
 
-    def forward(self, blobs: List[str], images: Any) -> Iterator[wire.Frame]:
-        """Forward images (N, C, H, W); return the blobs, N rows each."""
+    def forward(self, blobs: List[str], at_once: Optional[int], images: Any) -> Iterator[wire.Frame]:
+        """Forward images (N, C, H, W), so many at once; return the blobs, N rows each."""
         if list(images.shape[1:]) != self.shape[1:]:
             raise BadDataError(
                 "images of shape %s do not fit the net's %s" % (images.shape[1:], tuple(self.shape[1:]))
             )
         collected, pulse = Collected(len(images), self.net.named(blobs)), stepping.Pulse()
-        for first in range(0, len(images), self.shape[0]):
-            batch = images[first : first + self.shape[0]]
+        size = at_once or self.shape[0]
+        for first in range(0, len(images), size):
+            batch = images[first : first + size]
             self._resize(len(batch))
             self.input.data[...] = batch
             self.net.forward()

@@ -18,7 +18,7 @@ from ftjob.net.shapes import infer_shapes
 
 
 class Deploy:
-    """A net with one input, in batches of at most the size that its prototxt names."""
+    """A net with one input."""
 
     def __init__(self, net: NetParameter, weights: Path, device: torch.device) -> None:
         self.param, self.moment = net, Moment(TEST, device, seed=0)
@@ -29,14 +29,16 @@ class Deploy:
         self.nets = {self.shape[0]: Net(shapes, self.weights, self.moment)}
         """By batch size: Caffe reshapes its one net."""
 
-    def forward(self, blobs: list[str], images: NDArray[np.float32]) -> Iterator[wire.Frame]:
-        """Forward images (N, C, H, W); return the blobs, N rows each."""
+    def forward(
+        self, blobs: list[str], at_once: int | None, images: NDArray[np.float32]
+    ) -> Iterator[wire.Frame]:
+        """Forward images (N, C, H, W), so many at once; return the blobs, N rows each."""
         if images.shape[1:] != self.shape[1:]:
             raise BadDataError(f"images of shape {images.shape[1:]} do not fit the net's {self.shape[1:]}")
         self.nets[self.shape[0]].check_names(blobs)
-        rows, pulse = Rows(len(images), blobs), stepping.Pulse()
-        for first in range(0, len(images), self.shape[0]):
-            batch = images[first : first + self.shape[0]]
+        rows, pulse, size = Rows(len(images), blobs), stepping.Pulse(), at_once or self.shape[0]
+        for first in range(0, len(images), size):
+            batch = images[first : first + size]
             net = self._of_size(len(batch))
             net.given = {self.input: torch.from_numpy(batch).to(self.moment.device)}
             with torch.inference_mode():

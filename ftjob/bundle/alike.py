@@ -1,0 +1,54 @@
+"""An image's scores are its own: the same whether it is asked alone or with others, in whatever order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob.engine import DeployNet
+
+ALIKE = 1e-4
+"""What the scores of an image may differ by, as a share of the largest score: a hundred times what sums of
+float32 in another order do."""
+AT_ONCE = 8
+"""Images that are asked together: enough to show, and few enough for the memory of a machine that tests."""
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a net answers to some images."""
+
+    alone: Scores
+    """(N, K), each image asked for itself."""
+    difference: float
+    """The largest between those and the scores of the same images asked together, as a share of the largest
+    score; infinite where only one of two is a number."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether company makes no difference."""
+        return self.difference <= ALIKE
+
+
+def ask(net: DeployNet, images: NDArray[np.float32], blob: str) -> Answers:
+    """Ask for one blob of images (N, C, H, W), alone and together, from the last to the first.
+
+    One image alone is asked together with its negative.
+    """
+    count = len(images)
+    asked = images if count > 1 else np.concatenate([images, -images])
+    alone = net.forward(images, [blob], at_once=1)[blob].reshape(count, -1)
+    together = net.forward(asked[::-1], [blob], at_once=AT_ONCE)[blob].reshape(len(asked), -1)
+    return Answers(alone, difference(alone, together[::-1][:count]))
+
+
+def difference(scores: Scores, others: Scores) -> float:
+    """Return the largest difference between scores (N, K), as a share of the largest of either."""
+    real = np.isfinite(scores)
+    if not np.array_equal(real, np.isfinite(others)):
+        return float("inf")
+    both = np.where(real, scores, 0), np.where(real, others, 0)
+    largest = max(1e-6, *(float(np.abs(each).max()) for each in both))
+    return float(np.abs(both[0] - both[1]).max()) / largest

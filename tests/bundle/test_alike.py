@@ -1,0 +1,82 @@
+"""A bundle's answers: the same for an image alone, among all, and among those of its class."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftjob.bundle.alike import ALIKE, ask, difference
+from ftjob.engine.open import AVAILABLE, open_deploy
+from ftjob.net import zoo
+from ftjob.net.prototxt import parse_net, to_text
+from ftjob.net.surgery import DataLayers, operate
+from jobspec.spec import Surgery
+from tests.engine.test_parity import write_random_weights
+
+CLASSES = 3
+SIDES = {"alexnet": 67, "caffenet": 67, "lenet": 28, "squeezenet": 67, "vgg16": 32, "vgg19": 32}
+"""Smaller images than usual, where a net takes them."""
+MIXING = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }
+layer { name: "bn" type: "BatchNorm" bottom: "data" top: "bn" batch_norm_param { use_global_stats: false } }
+layer { name: "fc" type: "InnerProduct" bottom: "bn" top: "fc" inner_product_param { num_output: 3 } }
+"""
+
+
+def images(count: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise, louder in each image."""
+    noise = np.random.default_rng(2).normal(0, 1, (count, *shape)).astype(np.float32)
+    return noise * np.arange(1, count + 1, dtype=np.float32).reshape(-1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_built_in_nets_answer_each_image_for_itself(name: str, tmp_path: Path):
+    """One at a time, all at once, class by class: 1e-4 of the largest score. Scores of images differ."""
+    known = zoo.get(name)
+    side = SIDES.get(name, known.crop)
+    data = DataLayers("train", "val", known.channels, side, side, 4, 4)
+    net = zoo.build(name)
+    for layer in net.layer:
+        if layer.name in ("fc6", "fc7"):
+            layer.inner_product_param.num_output = 128
+    done = operate(net, Surgery(), CLASSES, data, "own")
+    (tmp_path / "deploy.prototxt").write_text(to_text(done.deploy))
+    write_random_weights(done.deploy, tmp_path / "weights.caffemodel")
+    asked, score = images(6, (known.channels, side, side)), done.main.score
+    labels = np.arange(6) % CLASSES
+
+    files = tmp_path / "deploy.prototxt", tmp_path / "weights.caffemodel"
+    with open_deploy("caffe", *files, log=tmp_path / "log") as opened:
+        alone = opened.forward(asked, [score], at_once=1)[score].reshape(6, CLASSES)
+        at_once = opened.forward(asked, [score], at_once=6)[score].reshape(6, CLASSES)
+        by_class = np.empty_like(alone)
+        for label in range(CLASSES):
+            mine = labels == label
+            by_class[mine] = opened.forward(asked[mine], [score], at_once=2)[score].reshape(-1, CLASSES)
+
+    assert difference(alone, at_once) <= ALIKE
+    assert difference(alone, by_class) <= ALIKE
+    assert np.ptp(alone, axis=0).max() > 0.01
+
+
+@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_what_mixes_images_is_seen(engine: str, count: int, tmp_path: Path):
+    """Even by one golden image alone."""
+    (tmp_path / "deploy.prototxt").write_text(MIXING)
+    write_random_weights(parse_net(MIXING, "mixing"), tmp_path / "weights.caffemodel")
+    files = tmp_path / "deploy.prototxt", tmp_path / "weights.caffemodel"
+
+    with open_deploy(engine, *files, log=tmp_path / "log") as opened:
+        answers = ask(opened, images(count, (3, 8, 8)), "fc")
+
+    assert not answers.alike
+    assert answers.alone.shape == (count, 3)
+
+
+def test_differences_of_what_is_no_number():
+    """The same places may be no numbers; one that is only in one of two is a difference without an end."""
+    scores = np.array([[1.0, np.nan, 4.0]], dtype=np.float32)
+    assert difference(scores, scores) == 0
+    assert difference(scores, np.array([[1.0, np.nan, 3.0]], dtype=np.float32)) == 0.25
+    assert difference(scores, np.array([[1.0, 0.0, 4.0]], dtype=np.float32)) == np.inf
