@@ -1,9 +1,10 @@
 """What is to be told of a plan: why it would fail, and what is worth knowing before paying for it."""
 
 from collections.abc import Iterator
+from math import prod
 
 from ftjob.figures import gib
-from ftjob.net.shapes import NetShapes, Param
+from ftjob.net.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.forecast import Forecast
@@ -30,6 +31,11 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
             f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
             "there, or name it in surgery.freeze, if it is meant so"
         )
+    if blind := [layer.name for layer in shapes.layers if _sees_one_number(layer)]:
+        yield (
+            f"data.batch_size: is 1, so BatchNorm {listed(blind)} sees one number of each channel at a time, "
+            "which is its own mean: the layer's output is 0 for every image; take a larger batch"
+        )
     classes = max(max(facts.histogram) for facts in (inputs.train, inputs.val)) + 1
     wanted = inputs.spec.surgery.num_output
     if wanted != "auto" and wanted > max(classes, len(inputs.train.labels)):
@@ -48,6 +54,14 @@ def listed(names: list[str]) -> str:
 
 def _has_no_rate(params: tuple[Param, ...]) -> bool:
     return bool(params) and not any(param.lr_mult for param in params)
+
+
+def _sees_one_number(layer: LayerShapes) -> bool:
+    """Say whether a BatchNorm has a batch's statistics of one number per channel."""
+    if layer.type != "BatchNorm" or layer.layer.batch_norm_param.use_global_stats:
+        return False
+    bottom = layer.bottoms[0]
+    return prod(bottom) == bottom[1]
 
 
 def _memory_problem(inputs: Inputs, coming: Forecast, shapes: NetShapes) -> str:

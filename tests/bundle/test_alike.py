@@ -8,10 +8,12 @@ import pytest
 from ftjob.bundle.alike import ALIKE, ask, difference
 from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.net import zoo
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery import DataLayers, operate
 from jobspec.spec import Surgery
 from tests.engine.test_parity import write_random_weights
+from tests.net.conftest import NETS
 
 CLASSES = 3
 SIDES = {"alexnet": 67, "caffenet": 67, "lenet": 28, "squeezenet": 67, "vgg16": 32, "vgg19": 32}
@@ -31,22 +33,31 @@ def images(count: int, shape: tuple[int, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_built_in_nets_answer_each_image_for_itself(name: str, tmp_path: Path):
-    """One at a time, all at once, class by class: 1e-4 of the largest score. Scores of images differ."""
+    """Their wide inner products are cut, which leaves every kind of layer."""
     known = zoo.get(name)
     side = SIDES.get(name, known.crop)
-    data = DataLayers("train", "val", known.channels, side, side, 4, 4)
     net = zoo.build(name)
     for layer in net.layer:
         if layer.name in ("fc6", "fc7"):
             layer.inner_product_param.num_output = 128
-    done = operate(net, Surgery(), CLASSES, data, "own")
-    (tmp_path / "deploy.prototxt").write_text(to_text(done.deploy))
-    write_random_weights(done.deploy, tmp_path / "weights.caffemodel")
-    asked, score = images(6, (known.channels, side, side)), done.main.score
-    labels = np.arange(6) % CLASSES
+    hold_the_law(net, (known.channels, side, side), tmp_path)
 
-    files = tmp_path / "deploy.prototxt", tmp_path / "weights.caffemodel"
-    with open_deploy("caffe", *files, log=tmp_path / "log") as opened:
+
+@pytest.mark.parametrize("path", NETS.values(), ids=NETS)
+def test_nets_of_all_forms_answer_each_image_for_itself(path: Path, tmp_path: Path):
+    """Old forms, deploy nets, stages, BatchNorm of each phase, groups, several heads."""
+    hold_the_law(parse_net(path.read_text(), path.name), (3, 8, 8), tmp_path)
+
+
+def hold_the_law(net: NetParameter, shape: tuple[int, int, int], folder: Path) -> None:
+    """One at a time, all at once, class by class: 1e-4 of the largest score; and images tell apart."""
+    done = operate(net, Surgery(), CLASSES, DataLayers("train", "val", *shape, 4, 4), "own")
+    (folder / "deploy.prototxt").write_text(to_text(done.deploy))
+    write_random_weights(done.deploy, folder / "weights.caffemodel")
+    asked, score, labels = images(6, shape), done.main.score, np.arange(6) % CLASSES
+
+    files = folder / "deploy.prototxt", folder / "weights.caffemodel"
+    with open_deploy("caffe", *files, log=folder / "log") as opened:
         alone = opened.forward(asked, [score], at_once=1)[score].reshape(6, CLASSES)
         at_once = opened.forward(asked, [score], at_once=6)[score].reshape(6, CLASSES)
         by_class = np.empty_like(alone)

@@ -1,0 +1,129 @@
+"""What a plan says of base nets that strangers wrote: what is changed, what it costs, why it is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.plan import write_lmdb
+from ftjob import api
+from ftjob.errors import BadNetError, BadSpecError
+from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
+from ftjob.plan.plan import Plan
+from jobspec import JobSpec
+
+NET = """
+layer { name: "data" type: "Data" top: "data" top: "label" }
+layer { name: "fc1" type: "InnerProduct" bottom: "data" top: "fc1"
+        inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "bn1" type: "BatchNorm" bottom: "fc1" top: "fc1" }
+layer { name: "fc2" type: "InnerProduct" bottom: "fc1" top: "fc2"
+        inner_product_param { num_output: 9 weight_filler { type: "xavier" } } }
+layer { name: "prob" type: "Softmax" bottom: "fc2" top: "prob" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "prob" bottom: "label" top: "loss" }
+"""
+PLAIN = NET.replace('bottom: "prob"', 'bottom: "fc2"')
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Images of two classes, 8 by 8."""
+    for split in ("train", "val"):
+        write_lmdb(tmp_path / split, 8, classes=2, side=8)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(net: str, **changes: dict[str, Any]) -> Plan:
+    Path("net.prototxt").write_text(net)
+    spec = {
+        "name": "own",
+        "base": {"net": "net.prototxt", **changes.get("base", {})},
+        "data": {"train": "train", "val": "val", "batch_size": 4, **changes.get("data", {})},
+        "surgery": changes.get("surgery", {}),
+        "output": "runs",
+    }
+    return api.plan(JobSpec.model_validate(spec), to_train=False)
+
+
+def write_weights(summed: float) -> None:
+    """Write weights for NET, whose BatchNorm has summed up that much."""
+    layers = []
+    for name, kind, shapes in (
+        ("fc1", "InnerProduct", [(4, 192), (4,)]),
+        ("bn1", "BatchNorm", [(4,), (4,), (1,)]),
+        ("fc2", "InnerProduct", [(9, 4), (9,)]),
+    ):
+        layer = LayerParameter(name=name, type=kind)
+        for shape in shapes:
+            count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+            layer.blobs.append(BlobProto(shape=BlobShape(dim=shape), data=[summed] * count))
+        layers.append(layer)
+    Path("own.caffemodel").write_bytes(NetParameter(layer=layers).SerializeToString())
+
+
+def test_what_is_changed_is_in_the_plan_and_its_json(folder: Path):
+    """A line for each thing."""
+    made = plan(NET.replace('"BatchNorm"', '"BatchNorm" batch_norm_param { use_global_stats: false }'))
+
+    [softmax, norm] = made.to_json()["base"]["notes"]
+    assert softmax.startswith("layer prob (Softmax), between fc2 and its loss, is left out")
+    assert norm.startswith("BatchNorm bn1: use_global_stats: false is left out")
+    assert made.warnings == ()
+
+
+def test_what_limits_the_result_is_warned_of(folder: Path):
+    """And stays."""
+    between = PLAIN.replace('"Softmax" bottom: "fc2" top: "prob"', '"BatchNorm" bottom: "fc2" top: "fc2"')
+    [warning] = plan(between).warnings
+    assert warning.startswith(
+        "base.net: with prob (BatchNorm) between fc2 and its loss the loss cannot fall below"
+    )
+
+
+def test_a_batch_norm_that_sees_one_number_is_warned_of(folder: Path):
+    """The mean of one number is that number."""
+    [warning] = plan(PLAIN, data={"batch_size": 1}).warnings
+    assert warning.startswith("data.batch_size: is 1, so BatchNorm bn1 sees one number")
+
+
+@pytest.mark.parametrize("mode", ["", "batch_norm_param { use_global_stats: true }"])
+def test_a_frozen_batch_norm_needs_statistics(folder: Path, mode: str):
+    """Those of weights in which nothing was summed are zeros."""
+    net = PLAIN.replace('"BatchNorm"', f'"BatchNorm" {mode}')
+    changes = {"base": {"weights": "own.caffemodel"}, "surgery": {"freeze": {"up_to": "bn1"}}}
+    write_weights(0.0)
+    with pytest.raises(
+        BadSpecError, match=r"surgery\.freeze: BatchNorm bn1 has no statistics in the weights"
+    ):
+        plan(net, **changes)
+
+    write_weights(1.0)
+    assert plan(net, **changes).frozen == ("fc1", "bn1")
+
+
+def test_statistics_of_the_weights_stay_where_the_net_says_so(folder: Path):
+    """`true` with weights that have them; without them TRAIN collects."""
+    net = PLAIN.replace('"BatchNorm"', '"BatchNorm" batch_norm_param { use_global_stats: true }')
+    write_weights(1.0)
+    [note] = plan(net, base={"weights": "own.caffemodel"}).notes
+    assert "keeps the statistics of the weights" in note
+
+    write_weights(0.0)
+    [note] = plan(net, base={"weights": "own.caffemodel"}).notes
+    assert "no statistics are there: TRAIN collects them" in note
+
+
+def test_layers_of_one_name_are_refused(folder: Path):
+    """Before anything is made of them."""
+    with pytest.raises(BadNetError, match='two layers of the TRAIN net are called "fc1"'):
+        plan(PLAIN.replace('"bn1" type: "BatchNorm"', '"fc1" type: "ReLU"'))
+
+
+def test_layers_that_nothing_trains_are_refused(folder: Path):
+    """The statistics of TEST's own BatchNorm would be zeros."""
+    norm = 'layer {{ name: "{}" type: "BatchNorm" include {{ phase: {} }} bottom: "fc1" top: "fc1" }}'
+    before, _, after = PLAIN.partition('layer { name: "bn1" type: "BatchNorm" bottom: "fc1" top: "fc1" }')
+    net = before + norm.format("bn_train", "TRAIN") + norm.format("bn_test", "TEST") + after
+    with pytest.raises(BadNetError, match='layer "bn_test" has params and is in the TEST net only'):
+        plan(net)
