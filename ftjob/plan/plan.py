@@ -153,7 +153,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     engine = choose_engine(spec.engine, inputs.node)
     return Plan(
         inputs=inputs,
-        run_id=run_id(inputs),
+        run_id=run_id(inputs, operation.train_val if operation.notes else None),
         labels=labels,
         train_val=operation.train_val,
         deploy=operation.deploy,

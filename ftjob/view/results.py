@@ -13,7 +13,7 @@ def verified(verification: "Verification") -> Text:
     found = verification
     same = (
         f"{found.same_answers} of {found.images} golden images answered the same; scores differ by at most "
-        f"{found.largest_difference:.1e} of the largest score, by {found.together_difference:.1e} where other "
+        f"{found.largest_difference:.1e} of the largest, and by {found.together_difference:.1e} where other "
         "images are asked with them"
     )
     right = f"{found.right_answers} of {found.images} golden images answered rightly"

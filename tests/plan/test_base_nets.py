@@ -9,6 +9,7 @@ from benchmarks.plan import write_lmdb
 from ftjob import api
 from ftjob.errors import BadNetError, BadSpecError
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
+from ftjob.plan.identity import run_id
 from ftjob.plan.plan import Plan
 from jobspec import JobSpec
 
@@ -127,3 +128,18 @@ def test_layers_that_nothing_trains_are_refused(folder: Path):
     net = before + norm.format("bn_train", "TRAIN") + norm.format("bn_test", "TEST") + after
     with pytest.raises(BadNetError, match='layer "bn_test" has params and is in the TEST net only'):
         plan(net)
+
+
+def test_a_changed_net_is_a_run_of_its_own(folder: Path):
+    """One id wherever it lies, and not that of a run that took the net as it was written."""
+    moved = folder / "moved"
+    moved.mkdir()
+    for split in ("train", "val"):
+        (moved / split).symlink_to(folder / split)
+    data = {"train": "moved/train", "val": "moved/val"}
+
+    changed, plain = plan(NET), plan(PLAIN)
+
+    assert plan(NET, data=data).run_id == changed.run_id
+    assert changed.run_id != run_id(changed.inputs)
+    assert plain.run_id == run_id(plain.inputs)
