@@ -224,12 +224,13 @@ def _crop(images: Input, train: Place, net: str) -> int | None:
     if images.crop is None or not is_lmdb(train):
         return images.crop
     facts = facts_at(train, TRAIN, fetch=False)
-    if min(facts.height, facts.width) < images.crop:
+    if facts.smallest.side < images.crop:
         raise BadDataError(
-            f"{train}: images are {facts.width}x{facts.height}, and {net} takes {images.crop}x{images.crop}: "
+            f"{train}: images are {facts.smallest}, and {net} takes {images.crop}x{images.crop}: "
             "build larger ones with `ftjob data build --size`"
         )
-    return None if (facts.height, facts.width) == (images.crop, images.crop) else images.crop
+    fits = (facts.height, facts.width) == (images.crop, images.crop) and not facts.others
+    return None if fits else images.crop
 
 
 def _values(numbers: Sequence[float]) -> str:

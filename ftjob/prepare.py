@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from ftjob import calibration, files
 from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder
-from ftjob.data.facts import DatasetFacts
-from ftjob.data.findings import label_findings, refuse_errors
+from ftjob.data.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.data.objects import filled_place
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
+from ftjob.data.sizes import channel_findings, crop_findings, mean_image_findings, size_findings
 from ftjob.data.transfers import told_as_progress
 from ftjob.digests import remembered_sha256
-from ftjob.errors import BadDataError, BadNetError
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.layout import RunFolder
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
@@ -104,10 +104,8 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     parsed = read_net(spec.base.net)
     weights = find_weights(spec, context)
     dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
-    num_output = spec.surgery.num_output
-    findings = label_findings(dataset.train, dataset.val, None if num_output == "auto" else num_output)
-    refuse_errors(findings)
-    mean, mean_file = find_mean(spec, dataset.train, context)
+    findings = data_findings(spec, dataset)
+    mean, mean_file = find_mean(spec, dataset, context)
     plan = make_plan(
         Inputs(
             spec=spec,
@@ -187,6 +185,26 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
     return dataset_for(train, val, options, context.progress, fetch=context.to_train)
 
 
+def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:
+    """Return what is odd about the data for what a spec does with it.
+
+    Raises BadSpecError for a crop that does not fit into every image, and BadDataError for all else that
+    would fail or spoil the run.
+    """
+    train, val, crop = dataset.train, dataset.val, spec.data.crop
+    num_output = None if spec.surgery.num_output == "auto" else spec.surgery.num_output
+    for finding in crop_findings((train, val), crop) if crop else ():
+        raise BadSpecError(f"data.crop: {finding}")
+    findings = [
+        *label_findings(train, val, num_output),
+        *channel_findings(train, val),
+        *size_findings(train, val, crop),
+    ]
+    refuse_errors(findings)
+    whole_at_once = spec.data.batch_size * spec.solver.iter_size >= train.records
+    return findings if whole_at_once else [*findings, *order_findings(train)]
+
+
 def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
     """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
     net = read_net(spec.base.net).net
@@ -212,12 +230,13 @@ def image_channels(spec: JobSpec, net: NetParameter, weights: Weights | None) ->
 
 
 def find_mean(
-    spec: JobSpec, train: DatasetFacts, context: Context
+    spec: JobSpec, dataset: BuiltDataset, context: Context
 ) -> tuple[tuple[float, ...] | None, Path | None]:
     """Return the values per channel (None: not measured) or the mean image that `data.mean` means.
 
     Raises BadDataError, StorageError for a URI.
     """
+    train = dataset.train
     match spec.data.mean:
         case "none":
             return (), None
@@ -230,11 +249,7 @@ def find_mean(
 
             path = fetch_input(location, "data.mean", BadDataError)
             shape = read_mean_image(path).shape
-            if shape != (train.channels, train.height, train.width):
-                raise BadDataError(
-                    f"data.mean: {location} is for images of shape {shape}, those of {train.location} are "
-                    f"({train.channels}, {train.height}, {train.width}): make the mean from the same images"
-                )
+            refuse_errors(mean_image_findings((train, dataset.val), shape, f"data.mean {location}"))
             return (), path
 
 

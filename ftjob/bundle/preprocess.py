@@ -41,16 +41,22 @@ def transform(
 ) -> NDArray[np.float32]:
     """Turn a stored image (H, W, C) in BGR into a net's input (C, crop, crop).
 
-    (pixel - mean) * scale on the middle crop, as data_transformer.cpp does; a mean image (C, H, W) is cut at
-    the same place.
+    (pixel - mean) * scale on the image's own middle, as data_transformer.cpp does; a mean image (C, H, W) is
+    cut at the same place.
     """
     values = image.astype(np.float32).transpose(2, 0, 1)
-    side = how.crop
-    rows = slice((how.height - side) // 2, (how.height - side) // 2 + side) if side else slice(None)
-    columns = slice((how.width - side) // 2, (how.width - side) // 2 + side) if side else slice(None)
+    rows, columns = (_middle(length, how.crop) for length in image.shape[:2])
     values = values[:, rows, columns]
     if mean_image is not None:
         values = values - mean_image[:, rows, columns]
     elif how.mean:
         values = values - np.asarray(how.mean, dtype=np.float32)[:, np.newaxis, np.newaxis]
     return np.ascontiguousarray(values * np.float32(how.scale))
+
+
+def _middle(length: int, crop: int | None) -> slice:
+    """The pixels of one axis that a crop takes."""
+    if crop is None:
+        return slice(None)
+    start = (length - crop) // 2
+    return slice(start, start + crop)

@@ -3,20 +3,22 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ftjob.data.copies import copy_findings
+from ftjob.data.counting import RecordCount
 from ftjob.data.facts import DatasetFacts, Lmdb
-from ftjob.data.findings import Finding, label_findings, shape_findings
+from ftjob.data.findings import Finding, label_findings, order_findings
+from ftjob.data.inspection import facts_of, record_count, speaking_of
 from ftjob.data.meaning import mean_findings
 from ftjob.data.options import Progress
-from ftjob.data.read import inspect
 from ftjob.data.scan import Wanted, look_at_all
 from ftjob.data.sheet import write_sheet
+from ftjob.data.sizes import channel_findings, crop_findings, size_findings
 from ftjob.data.survey import Survey, record_findings
-
-PROGRESS_SECONDS = 0.1
+from ftjob.errors import BadDataError
 
 
 @dataclass(frozen=True)
@@ -74,52 +76,69 @@ def check(
     """
     began = time.monotonic()
     options = options or CheckOptions()
-    facts = [inspect(lmdb, believe_manifest=False) for lmdb in (train, val) if lmdb is not None]
-    surveys = _survey_all(facts, options, _Teller(sum(one.records for one in facts), progress))
-    findings = label_findings(facts[0], facts[1] if val else None, options.num_output)
-    for one in surveys:
-        findings += shape_findings(one.facts, options.crop, options.channels)
-        findings += record_findings(one, options.crop)
-    findings += mean_findings(surveys[0], options.mean)
-    if options.duplicates:
-        findings += copy_findings(surveys)
+    surveys = _survey_all([_lmdb(each) for each in (train, val) if each is not None], options, progress)
+    beside = [_facts(survey) for survey in surveys]
+    facts = [each for each, _ in beside]
+    findings = [*chain(*(found for _, found in beside)), *_findings(surveys, facts, options)]
     return CheckReport(
         train=facts[0],
         val=facts[1] if val else None,
         findings=tuple(sorted(findings, key=lambda finding: finding.severity)),
         mean=surveys[0].mean(),
-        sheets=tuple(_sheets(surveys, options.sheet)) if options.sheet else (),
+        sheets=tuple(_sheets(surveys, facts, options.sheet)) if options.sheet else (),
         seconds=round(time.monotonic() - began, 3),
     )
 
 
-class _Teller:
-    """Counts records over several datasets, and tells now and then."""
+def _facts(survey: Survey) -> tuple[DatasetFacts, list[Finding]]:
+    """What was found in a dataset and beside it; what stands beside it may be wrong."""
+    contents = survey.census.contents()
+    try:
+        return facts_of(survey.lmdb, contents), []
+    except BadDataError as error:
+        alone = DatasetFacts(
+            **vars(contents),
+            location=survey.lmdb.location,
+            digest="",
+            labels=(),
+            mean=(),
+            local=survey.lmdb.path,
+        )
+        return alone, [Finding("error", survey.lmdb.location, str(error))]
 
-    def __init__(self, total: int, progress: Callable[[Progress], None]) -> None:
-        self._total, self._progress, self._done = total, progress, 0
-        self._began = self._told = time.monotonic()
 
-    def __call__(self) -> None:
-        self._done += 1
-        now = time.monotonic()
-        if now - self._told > PROGRESS_SECONDS or self._done == self._total:
-            self._told = now
-            speed = self._done / max(now - self._began, 1e-9)
-            self._progress(Progress(self._done, self._total, speed, (self._total - self._done) / speed, 0))
+def _findings(surveys: list[Survey], facts: list[DatasetFacts], options: CheckOptions) -> list[Finding]:
+    train, val = facts[0], facts[1] if len(facts) > 1 else None
+    findings = [finding for survey in surveys for finding in record_findings(survey)]
+    findings += label_findings(train, val, options.num_output)
+    if all(each.channels for each in facts):
+        findings += channel_findings(train, val, options.channels)
+        findings += size_findings(train, val, options.crop)
+        findings += crop_findings(facts, options.crop) if options.crop else ()
+    findings += order_findings(train)
+    findings += mean_findings(surveys[0], train, options.mean)
+    return findings + (copy_findings(surveys) if options.duplicates else [])
 
 
-def _survey_all(facts: list[DatasetFacts], options: CheckOptions, tell: _Teller) -> list[Survey]:
+def _survey_all(
+    lmdbs: list[Lmdb], options: CheckOptions, progress: Callable[[Progress], None]
+) -> list[Survey]:
     wanted = Wanted(fingerprints=options.duplicates, tiles=options.sheet is not None)
-    surveys = [Survey(one) for one in facts]
-    for one in surveys:
-        for look in look_at_all(one.facts.path, wanted):
-            one.add(look)
-            tell()
+    surveys = [Survey(lmdb) for lmdb in lmdbs]
+    count = RecordCount(sum(record_count(lmdb) for lmdb in lmdbs), progress)
+    for survey in surveys:
+        with speaking_of(survey.lmdb):
+            for look in look_at_all(survey.lmdb.path, wanted):
+                survey.add(look)
+                count.add()
     return surveys
 
 
-def _sheets(surveys: list[Survey], folder: Path) -> Iterator[Path]:
-    for one in surveys:
-        for label, tiles in sorted(one.tiles.items()):
-            yield write_sheet(folder / one.facts.path.name, one.facts, label, tiles)
+def _sheets(surveys: list[Survey], facts: list[DatasetFacts], folder: Path) -> Iterator[Path]:
+    for survey, each in zip(surveys, facts, strict=True):
+        for label, tiles in sorted(survey.tiles.items()):
+            yield write_sheet(folder / survey.lmdb.path.name, each, label, tiles)
+
+
+def _lmdb(place: Path | Lmdb) -> Lmdb:
+    return Lmdb(place, str(place)) if isinstance(place, Path) else place

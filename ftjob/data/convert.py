@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.data.datum import encode_datum, read_head
+from ftjob.data.datum import RecordError, encode_datum, read_head
 from ftjob.data.decode import decode_data
 from ftjob.data.folder import TRAIN
 from ftjob.data.journal import Line
@@ -16,6 +16,7 @@ from ftjob.data.options import BuildOptions
 from ftjob.data.order import Part
 from ftjob.data.picture import Shape, UnreadableError, encode_pixels, stored_picture
 from ftjob.data.records import record_key
+from ftjob.errors import BadDataError
 
 Pixels = NDArray[np.uint8]
 
@@ -102,8 +103,11 @@ def _again(old: Line, earlier: Earlier, shape: Shape) -> _Image:
     if old.error:
         return _Image(old.sha256, error=old.error)
     record = earlier.read(old)
-    head = read_head(record, old.key)
-    pixels = decode_data(head, record[head.data], old.key)
+    try:
+        head = read_head(record)
+        pixels = decode_data(head, record[head.data])
+    except RecordError as error:
+        raise BadDataError(f"record {old.key} of the build before: {error}") from error
     return _Image(
         old.sha256, record[head.data], pixels if shape.color else pixels[:, :, 0], old.notes, reused=True
     )

@@ -70,12 +70,12 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     cannot be learned: errors where it is exact. All else is told as a warning.
     """
     pictures = _Pictures(
-        names=[f"{survey.facts.path.name}/{key}" for survey in surveys for key in survey.keys],
+        names=[f"{survey.lmdb.path.name}/{key}" for survey in surveys for key in survey.keys],
         labels=np.array([label for survey in surveys for label in survey.labels]),
         datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
     )
     prints = [one for survey in surveys for one in survey.prints]
-    where = " and ".join(survey.facts.location for survey in surveys)
+    where = " and ".join(survey.lmdb.location for survey in surveys)
     return [
         *_findings(pictures, [exact_pairs(prints)], where, nearly=False),
         *_findings(pictures, near_pairs(prints), where, nearly=True),

@@ -8,10 +8,10 @@ from pathlib import Path
 from ftjob.data.facts import DatasetFacts, Lmdb
 from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
+from ftjob.data.inspection import inspect
 from ftjob.data.lock import locked
 from ftjob.data.objects import Objects, Place
 from ftjob.data.options import BuildOptions, Progress
-from ftjob.data.read import inspect
 from ftjob.data.remote import find_lmdb, has_lmdb
 from ftjob.data.tree import is_image_name
 from ftjob.errors import BadDataError
@@ -87,7 +87,7 @@ def facts_at(
     StorageError.
     """
     told = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
-    return told or inspect(lmdb_at(place, split, progress))
+    return told or inspect(lmdb_at(place, split, progress), progress)
 
 
 def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> Lmdb:

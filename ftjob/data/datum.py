@@ -3,14 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ftjob.errors import BadDataError
-
 # Field numbers of message Datum (caffe.proto).
 CHANNELS, HEIGHT, WIDTH, DATA, LABEL, FLOAT_DATA, ENCODED = range(1, 8)
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 INT32_MODULUS, INT32_SIGN = 1 << 32, 1 << 31
 
 Buffer = bytes | memoryview
+Shape = tuple[int, int, int]
+"""(H, W, C)."""
+
+
+class RecordError(Exception):
+    """A record that cannot be used. Whoever knows which one it is names it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        """Take what is wrong, as what follows `the record`, and what to do."""
+        super().__init__(f"{what}: {remedy}")
+        self.what, self.remedy = what, remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,11 @@ class DatumHead:
     """Where the pixels or the encoded image lie in the record."""
     floats: bool
     """Whether there are values in float_data, which no image has."""
+
+    @property
+    def size(self) -> int:
+        """The bytes of the pixels or the encoded image."""
+        return int(self.data.stop - self.data.start)
 
 
 def encode_datum(
@@ -47,8 +61,8 @@ def encode_datum(
     return b"".join(parts)
 
 
-def read_head(record: Buffer, where: str) -> DatumHead:
-    """Walk over a record's fields. Raises BadDataError, naming `where`, for what is not a Datum."""
+def read_head(record: Buffer) -> DatumHead:
+    """Walk over a record's fields. Raises RecordError for what is not a Datum."""
     values = {CHANNELS: 0, HEIGHT: 0, WIDTH: 0, LABEL: 0, ENCODED: 0}
     data, floats = slice(0, 0), False
     try:
@@ -62,8 +76,8 @@ def read_head(record: Buffer, where: str) -> DatumHead:
             elif number in values or number == DATA:
                 raise ValueError(f"field {number} has wire type {wire_type}")
     except (IndexError, ValueError) as error:
-        raise BadDataError(
-            f"{where}: is not a Datum of Caffe ({error}): build the dataset again with `ftjob data build`"
+        raise RecordError(
+            f"is not a Datum of Caffe ({error})", "build the dataset again with `ftjob data build`"
         ) from error
     channels, height, width, label, encoded = values.values()
     return DatumHead(channels, height, width, label, bool(encoded), data, floats)

@@ -7,50 +7,51 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from ftjob.data.datum import Buffer, DatumHead
-from ftjob.errors import BadDataError
+from ftjob.data.datum import Buffer, DatumHead, RecordError
+from ftjob.data.flaws import check_decoded, raw_shape, undecodable
 
 JPEG_MAGIC = b"\xff\xd8\xff"
 
 
-def decode_data(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
+def decode_data(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
     """Return the pixels of a record, (H, W, C) uint8 in BGR.
 
-    Encoded data is decoded as io.cpp, DecodeDatumToCVMatNative, does. Raises BadDataError, naming `where`.
+    Encoded data is decoded as io.cpp, DecodeDatumToCVMatNative, does. Raises RecordError where it is no
+    image.
     """
     if head.encoded:
-        return _decoded(data, where)
-    if head.floats:
-        raise BadDataError(f"{where}: holds float_data, which is no image: build the dataset from images")
-    if len(data) != head.channels * head.height * head.width:
-        raise BadDataError(
-            f"{where}: has {len(data)} bytes of pixels and a shape of "
-            f"{head.channels}x{head.height}x{head.width}: build the dataset again"
-        )
-    planes = np.frombuffer(data, dtype=np.uint8).reshape(head.channels, head.height, head.width)
-    return cast("NDArray[np.uint8]", cv2.merge(list(planes))).reshape(head.height, head.width, head.channels)
+        return _decoded(head, data)
+    height, width, channels = raw_shape(head, data)
+    planes = np.frombuffer(data, dtype=np.uint8).reshape(channels, height, width)
+    return cast("NDArray[np.uint8]", cv2.merge(list(planes))).reshape(height, width, channels)
 
 
-def decode_strictly(head: DatumHead, data: Buffer, where: str) -> NDArray[np.uint8]:
+def decode_strictly(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
     """Return the pixels as `decode_data` does, but refuse a JPEG that is cut short or damaged, which Caffe
-    and OpenCV fill up with grey. Raises BadDataError."""
+    and OpenCV fill up with grey. Raises RecordError."""
     if not head.encoded or bytes(data[:3]) != JPEG_MAGIC:
-        return decode_data(head, data, where)
+        return decode_data(head, data)
     try:
         space = simplejpeg.decode_jpeg_header(data)[2]
         if space not in ("Gray", "YCbCr"):
-            return decode_data(head, data, where)
+            return decode_data(head, data)
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if space == "Gray" else "BGR")
     except ValueError as error:
-        raise BadDataError(
-            f"{where}: is a damaged JPEG ({error}): build the dataset again without this image"
+        raise RecordError(
+            f"is a damaged JPEG ({error})", "build the dataset again without this image"
         ) from error
     return pixels
 
 
-def _decoded(data: Buffer, where: str) -> NDArray[np.uint8]:
-    pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED) if len(data) else None
-    if pixels is None or pixels.dtype != np.uint8:
-        what = "cannot be decoded" if pixels is None else f"holds {pixels.dtype} pixels, not uint8"
-        raise BadDataError(f"{where}: {what}: build the dataset again without this image")
-    return cast("NDArray[np.uint8]", pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels)
+def _decoded(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # no data, or more pixels than OpenCV takes
+        pixels = None
+    if pixels is None:
+        raise undecodable(head)
+    if pixels.dtype != np.uint8:
+        raise RecordError(f"holds {pixels.dtype} pixels, not uint8", "store 8-bit images")
+    shaped = cast("NDArray[np.uint8]", pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels)
+    check_decoded(shaped.shape)
+    return shaped

@@ -49,9 +49,10 @@ def fingerprint(image: NDArray[np.uint8], exact: bytes) -> Fingerprint:
 
 
 def exact_pairs(prints: Sequence[Fingerprint]) -> Pairs:
-    """Return every picture that was there before, beside the first place it was at."""
+    """Return every picture that was there before, beside the first place it was at, but for blank ones."""
     first: dict[bytes, int] = {}
-    pairs = [(first.setdefault(one.exact, place), place) for place, one in enumerate(prints)]
+    seen = [(place, one.exact) for place, one in enumerate(prints) if not one.blank]
+    pairs = [(first.setdefault(exact, place), place) for place, exact in seen]
     return np.array([pair for pair in pairs if pair[0] != pair[1]], dtype=np.int64).reshape(-1, 2)
 
 

@@ -15,19 +15,79 @@ class Lmdb:
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
-    """One LMDB of Datum."""
+class ImageSize:
+    """The image of one record."""
 
-    location: str
-    """The LMDB's folder (it holds data.mdb) as people name it: a path or a URI."""
+    key: str
+    height: int
+    width: int
+
+    @property
+    def side(self) -> int:
+        """The shorter one."""
+        return min(self.height, self.width)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True)
+class OtherSizes:
+    """The images that are not of the first one's size."""
+
+    records: int
+    first: ImageSize
+    smallest: ImageSize
+    """Of all images, the one with the shortest side."""
+
+
+@dataclass(frozen=True)
+class LongRuns:
+    """Records of one label in a row, more of them than a shuffled order has (ftjob.data.runs)."""
+
+    records: int
+    """In all such runs."""
+    longest: int
+    label: int
+    key: str
+    """Of the longest run, and of its first record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What the records of one LMDB are."""
+
     records: int
     channels: int
     height: int
     width: int
-    """Of the first record; `encoded` records may differ, which `ftjob data check` says."""
+    """Of the first record."""
     histogram: Mapping[int, int]
     """label → number of records, in label order."""
     encoded: bool
+    """Whether the first record is a JPEG or PNG."""
+    others: OtherSizes | None = None
+    """None where all images have one size."""
+    long_runs: LongRuns | None = None
+    """None where the labels change as they do in a shuffled order."""
+
+    @property
+    def size(self) -> ImageSize:
+        """Of the first image, whose key is not known."""
+        return ImageSize("", self.height, self.width)
+
+    @property
+    def smallest(self) -> ImageSize:
+        """The image with the shortest side; without a key where all are of one size."""
+        return self.others.smallest if self.others else self.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetFacts(Contents):
+    """One LMDB of Datum."""
+
+    location: str
+    """The LMDB's folder (it holds data.mdb) as people name it: a path or a URI."""
     digest: str
     """sha256 (hex) of what it holds: from the manifest beside it where ftjob built it, else of data.mdb."""
     labels: tuple[str, ...]

@@ -1,7 +1,9 @@
 """What is wrong, or odd, with a dataset: plain values, told from its facts alone."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from ftjob.data.facts import DatasetFacts
@@ -10,6 +12,12 @@ from ftjob.errors import BadDataError
 Severity = Literal["error", "warning"]
 IMBALANCE = 10
 """Times more images in the largest class than in the smallest, from which on it is told."""
+SHOWN = 5
+"""Labels or names that are listed where more are meant."""
+LEAST_IN_RUNS = 0.05
+"""The share of the records in long runs of one label from which on it is told."""
+BACKGROUND = ("background", "none", "void", "dummy", "unlabeled", "unlabelled", "unknown")
+"""What label files of other tools begin with, for a class that these data do not have."""
 
 
 @dataclass(frozen=True)
@@ -36,45 +44,50 @@ def refuse_errors(findings: Iterable[Finding]) -> None:
 
 
 def label_findings(train: DatasetFacts, val: DatasetFacts | None, num_output: int | None) -> list[Finding]:
-    """Return what is wrong with the labels; without num_output there are as many classes as labels."""
-    findings = [_error(train, message) for message in _label_errors(train, num_output)]
-    if train.labels and len(train.labels) <= max(train.histogram):
-        findings.append(
-            _error(
-                train,
-                f"labels go up to {max(train.histogram)}, but labels.txt names {len(train.labels)} classes: "
-                "add the missing names",
-            )
-        )
+    """Return what is wrong with the labels and their names; without num_output there are as many classes as
+    labels."""
+    if not train.histogram:
+        return []
+    findings = [error(train, message) for message in _label_errors(train, num_output)]
+    findings += _name_findings(train)
     if val is not None:
         findings += _val_findings(train, val)
     return findings + _balance_findings(train)
 
 
-def shape_findings(facts: DatasetFacts, crop: int | None, channels: int | None = None) -> list[Finding]:
-    """Return what is wrong with the size and channels of a dataset's first record."""
-    findings = []
-    if crop is not None and crop > min(facts.height, facts.width):
-        findings.append(
-            _error(
-                facts,
-                f"images are {facts.width}x{facts.height}, smaller than the crop of {crop}: "
-                "make the crop smaller or build larger images",
-            )
+def order_findings(train: DatasetFacts) -> list[Finding]:
+    """Return a warning where many records of a dataset lie in long runs of one label."""
+    runs = train.long_runs
+    if runs is None or runs.records < LEAST_IN_RUNS * train.records:
+        return []
+    return [
+        warning(
+            train,
+            f"{runs.records} of {train.records} records lie in long runs of one label "
+            f"({_class(train, runs.label)} comes {runs.longest} times in a row, from record {runs.key} on), "
+            "and Caffe never shuffles: write them in random order, as `ftjob data build` and "
+            "`convert_imageset -shuffle` do",
         )
-    if channels is not None and channels != facts.channels:
-        findings.append(
-            _error(
-                facts,
-                f"images have {facts.channels} channels and the net takes {channels}: "
-                "build the dataset in colour for 3, grey for 1",
-            )
-        )
-    return findings
+    ]
+
+
+def error(facts: DatasetFacts, message: str) -> Finding:
+    """Return an error that is the whole dataset's."""
+    return Finding("error", facts.location, message)
+
+
+def warning(facts: DatasetFacts, message: str) -> Finding:
+    """Return a warning about the whole dataset."""
+    return Finding("warning", facts.location, message)
 
 
 def _label_errors(train: DatasetFacts, num_output: int | None) -> list[str]:
     least, most = min(train.histogram), max(train.histogram)
+    if least == most:
+        return [
+            f"all records have label {least}, and a classifier needs two classes: mend the labels, or add "
+            "images of another class"
+        ]
     if least < 0:
         return [f"a label is {least}: number the classes from 0"]
     if least > 0:
@@ -82,34 +95,56 @@ def _label_errors(train: DatasetFacts, num_output: int | None) -> list[str]:
     errors = []
     if num_output is not None and most >= num_output:
         errors.append(f"labels go up to {most}, but num_output is {num_output}: set it to {most + 1}")
-    gaps = [str(label) for label in range(most) if label not in train.histogram]
-    if gaps:
-        told = ", ".join(gaps[:5]) + (" …" if len(gaps) > 5 else "")
+    unused = (label for label in range(most) if label not in train.histogram)
+    if gaps := [str(label) for label in islice(unused, SHOWN + 1)]:
+        told = ", ".join(gaps[:SHOWN]) + (" …" if len(gaps) > SHOWN else "")
         errors.append(f"no image has label {told}: number the classes without gaps")
     single = [label for label, count in train.histogram.items() if count == 1]
     errors += [
-        f"{_class(train, label)} has one image only: add some, or leave it out" for label in single[:5]
+        f"{_class(train, label)} has one image only: add some, or leave it out" for label in single[:SHOWN]
     ]
     return errors
+
+
+def _name_findings(train: DatasetFacts) -> Iterator[Finding]:
+    names, most = train.labels, max(train.histogram)
+    if not names:
+        return
+    if len(names) <= most:
+        yield error(
+            train, f"labels go up to {most}, but labels.txt names {len(names)} classes: add the missing names"
+        )
+    elif len(names) == most + 2 and names[0].strip("_ ").lower() in BACKGROUND:
+        yield warning(
+            train,
+            f"labels.txt names {len(names)} classes, the first of them {names[0]!r}, and labels go from 0 to "
+            f"{most}: take that line out, unless label 0 is {names[0]!r}",
+        )
+    elif len(names) > most + 1:
+        yield warning(
+            train,
+            f"labels.txt names {len(names)} classes, and labels go up to {most}: no record is of "
+            f"{', '.join(map(repr, names[most + 1 :][:SHOWN]))}: take the names out, or add images",
+        )
+    for name, count in Counter(names).items():
+        if count > 1:
+            labels = [str(label) for label, each in enumerate(names) if each == name]
+            yield warning(
+                train,
+                f"labels.txt calls labels {' and '.join(labels[:SHOWN])} {name!r}: give each a name of its "
+                "own",
+            )
 
 
 def _val_findings(train: DatasetFacts, val: DatasetFacts) -> list[Finding]:
     findings = []
     if strange := sorted(set(val.histogram) - set(train.histogram)):
         findings.append(
-            _error(val, f"label {strange[0]} is not in {train.location}: make both from the same classes")
+            error(val, f"label {strange[0]} is not in {train.location}: make both from the same classes")
         )
     if missing := sorted(set(train.histogram) - set(val.histogram)):
         findings.append(
-            _warning(val, f"{_class(train, missing[0])} has no image here, it cannot be judged: add some")
-        )
-    if (val.height, val.width, val.channels) != (train.height, train.width, train.channels):
-        findings.append(
-            _warning(
-                val,
-                f"images are {val.width}x{val.height}x{val.channels}, those of train "
-                f"{train.width}x{train.height}x{train.channels}: build both with the same options",
-            )
+            warning(val, f"{_class(train, missing[0])} has no image here, it cannot be judged: add some")
         )
     return findings
 
@@ -121,7 +156,7 @@ def _balance_findings(train: DatasetFacts) -> list[Finding]:
     if most < IMBALANCE * least:
         return []
     return [
-        _warning(
+        warning(
             train,
             f"{_class(train, largest)} has {most} images and {_class(train, smallest)} has {least}: "
             "a net learns to answer the large one, add images of the small one",
@@ -132,11 +167,3 @@ def _balance_findings(train: DatasetFacts) -> list[Finding]:
 def _class(facts: DatasetFacts, label: int) -> str:
     name = f" ({facts.labels[label]})" if 0 <= label < len(facts.labels) else ""
     return f"label {label}{name}"
-
-
-def _error(facts: DatasetFacts, message: str) -> Finding:
-    return Finding("error", facts.location, message)
-
-
-def _warning(facts: DatasetFacts, message: str) -> Finding:
-    return Finding("warning", facts.location, message)

@@ -39,9 +39,11 @@ def _channel_means(path: Path, facts: DatasetFacts) -> tuple[float, ...]:
     return tuple(float(value) for value in mean.mean(axis=(1, 2), dtype="f8"))
 
 
-def mean_findings(found: Survey, given: tuple[float, ...]) -> list[Finding]:
+def mean_findings(found: Survey, facts: DatasetFacts, given: tuple[float, ...]) -> list[Finding]:
     """Compare the mean of the images with the one beside them, and with the one that is to be subtracted."""
-    facts, real = found.facts, found.mean()
+    real = found.mean()
+    if not real:
+        return []
     try:
         recorded = recorded_mean(facts)
     except BadDataError as error:

@@ -1,20 +1,15 @@
-"""Reading datasets: what they hold without touching pixels, and their records from any position."""
+"""Reading datasets: their records from any position."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lmdb
 
-from ftjob.data.datum import Buffer, DatumHead, read_head
-from ftjob.data.facts import DatasetFacts, Lmdb
-from ftjob.data.folder import DATA_FILE, DatasetFolder
-from ftjob.data.manifest import Manifest, read_manifest
-from ftjob.data.options import BuildOptions
-from ftjob.digests import remembered_sha256
+from ftjob.data.datum import Buffer, RecordError, read_head
+from ftjob.data.folder import DATA_FILE
 from ftjob.errors import BadDataError
 
 if TYPE_CHECKING:
@@ -73,72 +68,6 @@ def reading(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Cursor]:
         yield cursor
 
 
-def inspect(lmdb: Path | Lmdb, *, believe_manifest: bool = True) -> DatasetFacts:
-    """Return what an LMDB holds. labels.txt and manifest.json are looked for beside it and above it.
-
-    Where a manifest tells of an LMDB of this size, its counts are believed and the first record alone is
-    read; else the head of every record. Raises BadDataError, which speaks of it as people do.
-    """
-    if isinstance(lmdb, Path):
-        return _inspect(lmdb, believe_manifest=believe_manifest)
-    try:
-        return replace(_inspect(lmdb.path, believe_manifest=believe_manifest), location=lmdb.location)
-    except BadDataError as error:
-        raise BadDataError(str(error).replace(str(lmdb.path), lmdb.location)) from error
-
-
-def _inspect(location: Path, *, believe_manifest: bool) -> DatasetFacts:
-    with reading(location, in_order=False) as cursor:
-        cursor.first()
-        key, value = cursor.item()
-        head = read_head(value, _where(location, key))
-        height, width, channels = _shape(head, value, _where(location, key))
-        manifest = _manifest_of(location, (location / DATA_FILE).stat().st_size)
-        if manifest is not None and believe_manifest:
-            histogram = Counter(dict(enumerate(manifest.splits[location.name].histogram)))
-        else:
-            histogram = Counter(read_head(value, _where(location, key)).label for key, value in cursor)
-    return DatasetFacts(
-        location=str(location),
-        records=histogram.total(),
-        channels=channels,
-        height=height,
-        width=width,
-        histogram={label: count for label, count in sorted(histogram.items()) if count},
-        encoded=head.encoded,
-        digest=manifest.splits[location.name].digest if manifest else remembered_sha256(location / DATA_FILE),
-        labels=_labels_of(location),
-        mean=manifest.mean if manifest else (),
-        resize_mode=manifest.options["mode"] if manifest else "squash",
-        local=location,
-    )
-
-
-def inspect_manifest(location: Path, size: int) -> DatasetFacts | None:
-    """Return what the manifest above tells of an LMDB that is not here itself, only what lies around it.
-
-    None where there is no manifest, or it is of another LMDB than one whose data.mdb has `size` bytes. Raises
-    BadDataError where it is no manifest.
-    """
-    manifest = _manifest_of(location, size)
-    if manifest is None:
-        return None
-    options, counts = BuildOptions(**manifest.options), manifest.splits[location.name]
-    return DatasetFacts(
-        location=str(location),
-        records=counts.records,
-        channels=options.channels,
-        height=options.height,
-        width=options.width,
-        histogram={label: count for label, count in enumerate(counts.histogram) if count},
-        encoded=options.encoding != "raw",
-        digest=counts.digest,
-        labels=_labels_of(location),
-        mean=manifest.mean,
-        resize_mode=options.mode,
-    )
-
-
 def records(location: Path, start: int = 0) -> Iterator[Record]:
     """Yield the records in key order, from a position on. Raises BadDataError for one that is no image."""
     with reading(location) as cursor:
@@ -180,40 +109,21 @@ def _skip(cursor: lmdb.Cursor, steps: int) -> bool:
     return all(cursor.next() for _ in range(steps))
 
 
-def _where(location: Path, key: Buffer) -> str:
-    return f"{location}: record {bytes(key).decode(errors='backslashreplace')}"
+def record_name(location: Path, key: Buffer) -> str:
+    """Return what a sentence about one record begins with."""
+    return f"{location}: record {key_text(key)}"
+
+
+def key_text(key: Buffer) -> str:
+    """Return a record's key as people read it."""
+    return bytes(key).decode(errors="backslashreplace")
 
 
 def _record(location: Path, key: Buffer, value: Buffer) -> Record:
     from ftjob.data.decode import decode_data  # here, because OpenCV is slow to import
 
-    where = _where(location, key)
-    head = read_head(value, where)
-    return Record(bytes(key), head.label, decode_data(head, value[head.data], where))
-
-
-def _shape(head: DatumHead, value: Buffer, where: str) -> tuple[int, ...]:
-    """(H, W, C): encoded records of convert_imageset do not say it, their image does."""
-    if not head.encoded:
-        return head.height, head.width, head.channels
-    from ftjob.data.decode import decode_data
-
-    return decode_data(head, value[head.data], where).shape
-
-
-def _labels_of(location: Path) -> tuple[str, ...]:
-    for folder in (location, location.parent):
-        path = DatasetFolder(folder).labels
-        if path.is_file():
-            return tuple(path.read_text(encoding="utf-8").splitlines())
-    return ()
-
-
-def _manifest_of(location: Path, size: int) -> Manifest | None:
-    """The manifest of the build that made an LMDB of so many bytes; None where there is none such."""
-    path = DatasetFolder(location.parent).manifest
-    if not path.is_file():
-        return None
-    manifest = read_manifest(path)
-    counts = manifest.splits.get(location.name)
-    return manifest if counts and counts.bytes == size else None
+    try:
+        head = read_head(value)
+        return Record(bytes(key), head.label, decode_data(head, value[head.data]))
+    except RecordError as error:
+        raise BadDataError(f"{record_name(location, key)}: {error}") from error

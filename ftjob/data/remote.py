@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ftjob.data.facts import DatasetFacts
 from ftjob.data.folder import DATA_FILE, DatasetFolder
+from ftjob.data.inspection import inspect_manifest
 from ftjob.data.objects import Objects
 from ftjob.data.options import Progress
-from ftjob.data.read import inspect_manifest
 from ftjob.data.transfers import told_as_progress
 from ftjob.errors import BadDataError
 from ftjob.storage import Entry, Store

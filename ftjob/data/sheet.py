@@ -21,6 +21,28 @@ MOST = 64
 TITLE = 22
 
 
+class Tiles:
+    """Pictures of one class for its sheet: every so many-th, so that they show the whole of it."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self._step = 1
+        self._kept: list[NDArray[np.uint8]] = []
+
+    def add(self, tile: NDArray[np.uint8]) -> None:
+        """Take the class's next picture, (h, w, 3) RGB."""
+        if self.seen % self._step == 0:
+            self._kept.append(tile)
+        self.seen += 1
+        if len(self._kept) == 2 * MOST:
+            self._kept, self._step = self._kept[::2], 2 * self._step
+
+    def chosen(self) -> list[NDArray[np.uint8]]:
+        """Return at most MOST of them, evenly spread."""
+        count = min(MOST, len(self._kept))
+        return [self._kept[place * len(self._kept) // count] for place in range(count)]
+
+
 def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return an image (H, W, C) in BGR as RGB that fits a tile."""
     height, width, channels = image.shape
@@ -31,10 +53,11 @@ def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(small, colour), dtype=np.uint8)
 
 
-def write_sheet(folder: Path, facts: DatasetFacts, label: int, tiles: list[NDArray[np.uint8]]) -> Path:
-    """Write one class's sheet of tiles (h, w, 3) RGB, as PNG; return its path."""
+def write_sheet(folder: Path, facts: DatasetFacts, label: int, pictures: Tiles) -> Path:
+    """Write one class's sheet as PNG; return its path."""
     name = facts.labels[label] if 0 <= label < len(facts.labels) else ""
-    title = f"label {label} ({name}): {len(tiles)} of {facts.histogram[label]} images"
+    tiles = pictures.chosen()
+    title = f"label {label} ({name}): {len(tiles)} of {pictures.seen} images"
     columns = min(COLUMNS, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     width = max(columns * (TILE + GAP) + GAP, 4 * TILE)

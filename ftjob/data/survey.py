@@ -1,16 +1,19 @@
 """All records of one dataset, summed up."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ftjob.data.census import Census
+from ftjob.data.datum import RecordError
 from ftjob.data.duplicates import Fingerprint
-from ftjob.data.facts import DatasetFacts
+from ftjob.data.facts import Lmdb
 from ftjob.data.findings import Finding
-from ftjob.data.scan import Look
-from ftjob.data.sheet import MOST
+from ftjob.data.read import key_text
+from ftjob.data.scan import Look, Picture
+from ftjob.data.sheet import Tiles
 
 TOLD = 3
 """Records that a finding names."""
@@ -20,96 +23,102 @@ TOLD = 3
 class Survey:
     """What a dataset's records showed, those that are images by place."""
 
-    facts: DatasetFacts
+    lmdb: Lmdb
     keys: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     prints: list[Fingerprint] = field(default_factory=list)
-    shapes: Counter[tuple[int, ...]] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
-    """Key and problem of records that are no images."""
+    broken: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    """By what to do: key, and what is wrong with the record."""
+    odd: list[str] = field(default_factory=list)
+    """Keys of those with other channels than the first."""
     blank: list[str] = field(default_factory=list)
+    brightest: int = 0
     sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     pixels: int = 0
-    tiles: dict[int, list[NDArray[np.uint8]]] = field(default_factory=lambda: defaultdict(list))
-    _seen: Counter[int] = field(default_factory=Counter)
+    tiles: dict[int, Tiles] = field(default_factory=lambda: defaultdict(Tiles))
+    census: Census = field(default_factory=Census)
+
+    def add(self, look: Look) -> None:
+        """Take the next record."""
+        key = key_text(look.key)
+        if isinstance(look.found, RecordError):
+            self.census.add(look.key, look.label, None)
+            self.broken[look.found.remedy].append((key, look.found.what))
+        elif look.label is not None:
+            self.census.add(look.key, look.label, look.found.shape, encoded=look.found.encoded)
+            self._add_picture(key, look.label, look.found)
 
     def mean(self) -> tuple[float, ...]:
         """Return the mean of each channel; nothing where no record is an image."""
-        if not self.pixels:
+        if not self.census.shape:
             return ()
-        return tuple(float(value) for value in self.sums[: self.facts.channels] / self.pixels)
+        return tuple(float(value) for value in self.sums[: self.census.shape[2]] / self.pixels)
 
-    def add(self, look: Look) -> None:
-        """Count one record."""
-        if look.problem:
-            self.broken.append(f"{look.key}, which {look.problem}")
-            return
-        self.keys.append(look.key)
-        self.labels.append(look.label)
-        self.shapes[look.shape] += 1
-        self.sums[: len(look.sums)] += look.sums
-        self.pixels += look.shape[0] * look.shape[1]
-        if look.print is not None:
-            self.prints.append(look.print)
-            if look.print.blank:
-                self.blank.append(look.key)
-        self._keep_tile(look)
-
-    def _keep_tile(self, look: Look) -> None:
-        """Keep every so many-th picture of a class, so that a sheet shows the whole of it."""
-        step = -(-self.facts.histogram[look.label] // MOST)
-        if look.tile is not None and self._seen[look.label] % step == 0:
-            self.tiles[look.label].append(look.tile)
-        self._seen[look.label] += 1
+    def _add_picture(self, key: str, label: int, picture: Picture) -> None:
+        self.keys.append(key)
+        self.labels.append(label)
+        self.sums[: len(picture.sums)] += picture.sums
+        self.pixels += picture.shape[0] * picture.shape[1]
+        self.brightest = max(self.brightest, picture.brightest)
+        if self.census.shape and picture.shape[2] != self.census.shape[2]:
+            self.odd.append(key)
+        if picture.print is not None:
+            self.prints.append(picture.print)
+            if picture.print.blank:
+                self.blank.append(key)
+        if picture.tile is not None:
+            self.tiles[label].add(picture.tile)
 
 
-def record_findings(found: Survey, crop: int | None) -> list[Finding]:
-    """Return what is wrong with single records."""
-    where = found.facts.location
-    findings = []
-    if found.broken:
+def record_findings(found: Survey) -> list[Finding]:
+    """Return what is wrong with single records, and with all of them."""
+    where = found.lmdb.location
+    findings = [
+        Finding(
+            "error", where, f"{counted(len(records), 'record')} no image, such as {_which(records)}: {remedy}"
+        )
+        for remedy, records in found.broken.items()
+    ]
+    if found.odd:
+        channels = found.census.shape[2] if found.census.shape else 0
         findings.append(
             Finding(
                 "error",
                 where,
-                f"{counted(len(found.broken), 'record')} no image, such as {some(found.broken)}: "
-                "build the dataset again without them",
+                f"{counted(len(found.odd), 'record')} not of {channels} channels as the first is, such as "
+                f"{some(found.odd)}: build the dataset again, all in colour or all grey",
             )
         )
-    if found.blank:
-        findings.append(
+    return findings + _blank_findings(found, where)
+
+
+def _blank_findings(found: Survey, where: str) -> list[Finding]:
+    if found.keys and found.brightest <= 1:
+        return [
             Finding(
-                "warning",
+                "error",
                 where,
-                f"{counted(len(found.blank), 'picture')} of one colour all over, such as "
-                f"{some(found.blank)}: look whether they belong here",
+                f"no value of any picture is above {found.brightest}: images of 0 to 1 were stored as bytes, "
+                "which are 0 to 255: multiply by 255 before they are stored",
             )
-        )
-    return findings + _shape_findings(found, where, crop)
-
-
-def _shape_findings(found: Survey, where: str, crop: int | None) -> list[Finding]:
-    """Caffe makes its data blob for the first record; without a crop another size ends the training."""
-    usual = (found.facts.height, found.facts.width, found.facts.channels)
-    odd = {shape: number for shape, number in found.shapes.items() if shape != usual}
-    if not odd:
+        ]
+    if not found.blank:
         return []
-    shape = max(odd, key=lambda one: odd[one])
-    number = counted(sum(odd.values()), "record")
-    fits = crop is not None and all(min(one[:2]) >= crop and one[2] == usual[2] for one in odd)
     return [
         Finding(
-            "warning" if fits else "error",
+            "error" if len(found.blank) == len(found.keys) else "warning",
             where,
-            f"{number} not {_by(usual)} as the first is, but for instance {_by(shape)}: "
-            "build the dataset again, all in one size",
+            f"{counted(len(found.blank), 'picture')} of one colour all over, such as "
+            f"{some(found.blank)}: look whether they belong here",
         )
     ]
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    height, width, channels = shape
-    return f"{width}x{height}x{channels}"
+def _which(records: list[tuple[str, str]]) -> str:
+    """Name the first few, with what is wrong with them, once where it is the same."""
+    if len({what for _, what in records}) == 1:
+        return f"{some([key for key, _ in records])}, which {records[0][1]}"
+    return some([f"{key}, which {what}" for key, what in records])
 
 
 def counted(number: int, noun: str) -> str:

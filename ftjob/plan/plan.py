@@ -263,14 +263,9 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
 def data_layers(inputs: Inputs, test_batch_size: int) -> DataLayers:
     """Say what the new data layers read and how they transform it.
 
-    Raises BadSpecError where the crop is larger than the images or the mean has another channel count.
+    Raises BadSpecError where the mean has another channel count.
     """
     data, train = inputs.spec.data, inputs.train
-    if data.crop and data.crop > min(train.height, train.width):
-        raise BadSpecError(
-            f"data.crop: {data.crop} is larger than the images of {train.location} "
-            f"({train.width}×{train.height}): crop at most {min(train.height, train.width)}"
-        )
     if len(inputs.mean) not in (0, 1, train.channels):
         raise BadSpecError(
             f"data.mean: {len(inputs.mean)} values, but the images of {train.location} "

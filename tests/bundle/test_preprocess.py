@@ -1,5 +1,6 @@
 """Laws of preprocessing: what is served to a deploy net is what the data layer served in training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import lmdb
@@ -29,13 +30,16 @@ def preprocess(**changes: object) -> Preprocess:
     return Preprocess(channels=3, height=9, width=12, resize_mode="squash", **{**plain, **changes})
 
 
-def what_caffe_makes(folder: Path, transform_param: str) -> NDArray[np.float32]:
-    """Return the data blob of Caffe's own TEST net over IMAGES."""
+def what_caffe_makes(
+    folder: Path, transform_param: str, images: Sequence[NDArray[np.uint8]] = IMAGES
+) -> NDArray[np.float32]:
+    """Return the data blob of Caffe's own TEST net over images."""
     (folder / "lmdb").mkdir()
     with lmdb.open(str(folder / "lmdb"), map_size=1 << 20) as env, env.begin(write=True) as txn:
-        for number, image in enumerate(IMAGES):
+        for number, image in enumerate(images):
+            height, width, channels = image.shape
             pixels = image.transpose(2, 0, 1).tobytes()
-            datum = Datum(channels=3, height=9, width=12, data=pixels, label=number % 2)
+            datum = Datum(channels=channels, height=height, width=width, data=pixels, label=number % 2)
             txn.put(b"%08d" % number, datum.SerializeToString())
     mean = BlobProto(num=1, channels=3, height=9, width=12, data=MEAN_IMAGE.ravel())
     (folder / "mean.binaryproto").write_bytes(mean.SerializeToString())
@@ -43,7 +47,7 @@ def what_caffe_makes(folder: Path, transform_param: str) -> NDArray[np.float32]:
     (folder / "solver.prototxt").write_text(SOLVER)
     solver = folder / "solver.prototxt"
     with open_engine(solver, weights=None, log=folder / "log", cwd=folder) as engine:
-        return engine.test(len(IMAGES), ["data"])["data"]
+        return engine.test(len(images), ["data"])["data"]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,17 @@ def test_transform_is_caffes_to_the_bit(tmp_path: Path, transform_param: str, ch
     ours = np.stack([transform(image, how, mean_image) for image in IMAGES])
 
     np.testing.assert_array_equal(ours, what_caffe_makes(tmp_path, transform_param))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_several_sizes_are_each_cropped_in_their_own_middle(tmp_path: Path, channels: int):
+    """Whatever the size that the bundle makes of other pictures."""
+    sizes = [(9, 12), (7, 7), (16, 8), (8, 31)]
+    images = [RANDOM.integers(0, 256, (*size, channels), dtype=np.uint8) for size in sizes]
+
+    ours = np.stack([transform(image, preprocess(crop=7)) for image in images])
+
+    np.testing.assert_array_equal(ours, what_caffe_makes(tmp_path, "crop_size: 7", images))
 
 
 def test_what_is_written_reads_back_equal():

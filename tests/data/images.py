@@ -11,6 +11,8 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from ftjob.data.datum import encode_datum
+
 
 def photo(seed: int, height: int = 60, width: int = 80) -> NDArray[np.uint8]:
     """A smooth colour picture (H, W, 3) in BGR, another for every seed."""
@@ -40,6 +42,25 @@ def write_photos(folder: Path, counts: Mapping[str, int], first: int = 0, **size
         for index in range(first, first + count):
             (folder / name / f"{index:03d}.jpg").write_bytes(jpeg(photo(1000 * number + index, **size)))
     return folder
+
+
+def raw(label: int, pixels: NDArray[np.uint8]) -> bytes:
+    """A record of plain pixels (H, W, C) in BGR."""
+    height, width, channels = pixels.shape
+    return encode_datum(
+        pixels.transpose(2, 0, 1).tobytes(), label, channels=channels, height=height, width=width
+    )
+
+
+def encoded(label: int, pixels: NDArray[np.uint8], kind: str = ".png") -> bytes:
+    """A record of an image file, without its size, as convert_imageset writes it."""
+    data = cv2.imencode(kind, pixels)[1].tobytes()
+    return encode_datum(data, label, channels=0, height=0, width=0, encoded=True)
+
+
+def dataset(folder: Path, values: Iterable[bytes]) -> Path:
+    """Write records under the keys 000, 001 and so on; return the folder."""
+    return write_lmdb(folder, [(b"%03d" % at, value) for at, value in enumerate(values)])
 
 
 def write_lmdb(folder: Path, records: Iterable[tuple[bytes, bytes]]) -> Path:

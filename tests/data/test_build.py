@@ -9,9 +9,10 @@ import pytest
 
 from ftjob.data import records as records_module
 from ftjob.data.build import BuildOptions, Progress, build
+from ftjob.data.inspection import inspect
 from ftjob.data.journal import read_lines
 from ftjob.data.manifest import read_manifest
-from ftjob.data.read import inspect, records
+from ftjob.data.read import records
 from ftjob.errors import BadDataError, BadSpecError, StorageError
 from ftjob.mean import read_mean_image
 from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos

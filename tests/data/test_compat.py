@@ -10,7 +10,8 @@ import pytest
 from ftjob.data.build import BuildOptions, build
 from ftjob.data.dataset import dataset_for
 from ftjob.data.datum import read_head
-from ftjob.data.read import inspect, records
+from ftjob.data.inspection import inspect
+from ftjob.data.read import records
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.mean import read_mean_image
 from ftjob.net.proto.caffe_pb2 import Datum
@@ -74,7 +75,7 @@ def test_encoded_records_of_convert_imageset_are_read(
 
 
 def jpegs(folder: Path) -> dict[bytes, bytes]:
-    return {key[9:]: value[read_head(value, "it").data] for key, value in read_lmdb(folder)}
+    return {key[9:]: value[read_head(value).data] for key, value in read_lmdb(folder)}
 
 
 @pytest.mark.parametrize("encoding", ["raw", "png", "jpg"])

@@ -101,7 +101,18 @@ def test_a_second_look_is_quick(photos: Path) -> None:
 def facts(*counts: int, first: int = 0, names: tuple[str, ...] = ()) -> DatasetFacts:
     """A dataset with so many records of each label; none of those with 0."""
     histogram = {first + label: count for label, count in enumerate(counts) if count}
-    return DatasetFacts("some/train", sum(counts), 3, 8, 8, histogram, False, "", names, ())
+    return DatasetFacts(
+        location="some/train",
+        records=sum(counts),
+        channels=3,
+        height=8,
+        width=8,
+        histogram=histogram,
+        encoded=False,
+        digest="",
+        labels=names,
+        mean=(),
+    )
 
 
 def test_good_labels_pass() -> None:

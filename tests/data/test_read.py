@@ -8,65 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data.build import BuildOptions, build
 from ftjob.data.datum import encode_datum
-from ftjob.data.read import channel_means, inspect, read_records, records
+from ftjob.data.inspection import inspect
+from ftjob.data.read import channel_means, read_records, records
 from ftjob.errors import BadDataError
-from tests.data.images import jpeg, photo, read_lmdb, write_lmdb
-
-
-def datum(label: int, pixels: np.ndarray) -> bytes:
-    height, width, channels = pixels.shape
-    data = pixels.transpose(2, 0, 1).tobytes()
-    return encode_datum(data, label, channels=channels, height=height, width=width)
+from tests.data.images import photo, raw, write_lmdb
 
 
 @pytest.fixture
 def lmdb_folder(tmp_path: Path) -> Path:
     """Ten records of other makers: no manifest, no labels."""
-    return write_lmdb(tmp_path / "db", [(b"%04d" % at, datum(at % 3, photo(at, 4, 6))) for at in range(10)])
-
-
-def test_facts_of_a_foreign_lmdb(lmdb_folder: Path) -> None:
-    """What the records say themselves is found, and nothing is made up."""
-    facts = inspect(lmdb_folder)
-
-    assert (facts.records, facts.channels, facts.height, facts.width) == (10, 3, 4, 6)
-    assert facts.histogram == {0: 4, 1: 3, 2: 3}
-    assert (facts.labels, facts.mean, facts.encoded, facts.resize_mode) == ((), (), False, "squash")
-
-
-def test_facts_of_a_built_dataset(photos: Path, tmp_path: Path) -> None:
-    """What the build knew is taken from beside the LMDB."""
-    manifest = build(photos, tmp_path / "out", BuildOptions(30, 40, mode="crop", encoding="jpg"))
-
-    facts = inspect(tmp_path / "out" / "train")
-
-    assert (facts.labels, facts.mean, facts.resize_mode) == (("cat", "dog"), manifest.mean, "crop")
-    assert (facts.height, facts.width, facts.channels, facts.encoded) == (30, 40, 3, True)
-    assert facts.digest == manifest.splits["train"].digest
-
-
-def test_a_manifest_of_other_records_is_not_believed(photos: Path, tmp_path: Path) -> None:
-    """An LMDB that was put in place of the built one is not taken for it."""
-    manifest = build(photos, tmp_path / "out", BuildOptions(30, 40))
-    shutil.rmtree(tmp_path / "out" / "train")
-    write_lmdb(tmp_path / "out" / "train", [(b"0", datum(0, photo(1, 30, 40)))])
-
-    facts = inspect(tmp_path / "out" / "train")
-
-    assert facts.digest != manifest.splits["train"].digest
-    assert facts.mean == ()
-
-
-def test_the_digest_is_that_of_the_file(lmdb_folder: Path) -> None:
-    """The same LMDB has the same digest wherever it lies, another LMDB has another."""
-    shutil.copytree(lmdb_folder, lmdb_folder.with_name("copy"))
-    other = write_lmdb(lmdb_folder.with_name("other"), read_lmdb(lmdb_folder)[:9])
-
-    digest = inspect(lmdb_folder).digest
-    assert inspect(lmdb_folder.with_name("copy")).digest == digest
-    assert inspect(other).digest != digest
+    return write_lmdb(tmp_path / "db", [(b"%04d" % at, raw(at % 3, photo(at, 4, 6))) for at in range(10)])
 
 
 def test_records_from_a_position(lmdb_folder: Path) -> None:
@@ -140,7 +92,7 @@ def damage(folder: Path, how: str) -> None:
 )
 def test_broken_lmdbs(tmp_path: Path, how: str, message: str) -> None:
     """A half-copied LMDB, or something else in its place, is a sentence and never a crash."""
-    folder = write_lmdb(tmp_path / "db", [(b"%d" % at, datum(0, photo(at))) for at in range(9)])
+    folder = write_lmdb(tmp_path / "db", [(b"%d" % at, raw(0, photo(at))) for at in range(9)])
     damage(folder, how)
 
     with pytest.raises(BadDataError, match=message):
@@ -168,12 +120,3 @@ def test_records_that_are_no_images(tmp_path: Path, value: bytes, message: str) 
 
     with pytest.raises(BadDataError, match=message):
         list(records(folder))
-
-
-def test_encoded_records_say_their_size_or_their_image_does(tmp_path: Path) -> None:
-    """convert_imageset leaves the size out of encoded records."""
-    value = encode_datum(jpeg(photo(1, 30, 40)), 2, channels=0, height=0, width=0, encoded=True)
-
-    facts = inspect(write_lmdb(tmp_path / "db", [(b"k", value)]))
-
-    assert (facts.height, facts.width, facts.channels) == (30, 40, 3)

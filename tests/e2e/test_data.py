@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 
+from tests.data.images import dataset, encoded, photo
 from tests.e2e.jobs import Job
 
 
@@ -54,3 +56,19 @@ def test_the_report_of_a_build_is_json(job: Job):
     built = job.ftjob("data", "build", "train", "set", "--size", "32", "-o", "json").json()
 
     assert json.loads((job.folder / "set" / "manifest.json").read_text())["splits"] == built["splits"]
+
+
+@pytest.mark.parametrize(("engine", "channels"), [("caffe", 1), ("torch", 3)])
+def test_images_of_several_sizes_are_trained_on(job: Job, engine: str, channels: int):
+    """With a crop that fits into all of them, to a bundle whose golden images are of several sizes, too."""
+    for split, first in (("train", 0), ("val", 30)):
+        images = [photo(at, 28 + at % 5, 28 + at % 3)[:, :, :channels] for at in range(first, first + 30)]
+        dataset(job.folder / f"{split}_lmdb", [encoded(at % 3, image) for at, image in enumerate(images)])
+    data = {"train": "train_lmdb", "val": "val_lmdb"}
+    job.write(data=data, engine=engine, guards={"not_learning": False})
+
+    job.submit()
+
+    sizes = {cv2.imread(str(path)).shape for path in job.run().bundle.glob("golden/*.png")}
+    assert len(sizes) == 3
+    assert job.ftjob("verify", str(job.run().bundle), "-o", "json").json()["ok"]

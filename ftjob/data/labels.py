@@ -1,0 +1,27 @@
+"""labels.txt: the name of a class in each line, in label order, as DIGITS and `ftjob data build` write it."""
+
+from pathlib import Path
+
+from ftjob.errors import BadDataError
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Return the names of a labels.txt, without a BOM, the blanks around them and empty lines at the end.
+
+    Raises BadDataError for an empty line before a name, which would move the names after it to other labels,
+    and for text that is not UTF-8.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadDataError(f"{path}: cannot be read as text ({error}): save it as UTF-8") from error
+    names = [line.strip() for line in text.split("\n")]
+    while names and not names[-1]:
+        names.pop()
+    if "" in names:
+        line = names.index("") + 1
+        raise BadDataError(
+            f"{path}: line {line} is empty, and the names after it would be those of other labels: remove "
+            f"the line, or name class {line - 1} in it"
+        )
+    return tuple(names)
