@@ -15,6 +15,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path}: cannot be read as text ({error}): save it as UTF-8") from error
+    if "\0" in text:
+        raise BadDataError(f"{path}: has bytes of 0 in it, which no text has: save it as UTF-8")
     names = [line.strip() for line in text.split("\n")]
     while names and not names[-1]:
         names.pop()

@@ -43,7 +43,7 @@ class Runs:
         }
         if not long:
             return None
-        longest, label = max((length, label) for label, length in long)
+        label, longest = max(long, key=lambda each: (each[1], -each[0]))
         records = sum(length * number for (_, length), number in long.items())
         return LongRuns(records, longest, label, key_text(self._longest[label][1]))
 

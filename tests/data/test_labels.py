@@ -1,0 +1,131 @@
+"""labels.txt as people and other tools write it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftjob import api
+from ftjob.data.check import CheckReport, check
+from ftjob.data.inspection import inspect
+from ftjob.data.labels import read_labels
+from ftjob.errors import BadDataError
+from jobspec import JobSpec
+from tests.data.images import dataset, photo, raw
+
+NAMES = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1), min_size=1)
+
+
+def labels_file(folder: Path, content: bytes) -> Path:
+    path = folder / "labels.txt"
+    path.write_bytes(content)
+    return path
+
+
+@given(
+    names=NAMES,
+    bom=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n", " \n", "\t\r\n"]),
+    empty=st.integers(0, 3),
+)
+def test_the_names_are_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], bom: bool, end: str, empty: int
+) -> None:
+    """Whatever editor wrote them: a BOM, CRLF, blanks and empty lines at the end are no part of a name."""
+    text = "".join(f"{name}{end}" for name in names) + end * empty
+    content = text.encode("utf-8-sig" if bom else "utf-8")
+
+    assert read_labels(labels_file(tmp_path_factory.mktemp("labels"), content)) == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"ant\n\nbee\n",
+            "labels.txt: line 2 is empty, and the names after it would be those of other labels",
+        ),
+        (b"\nant\nbee\n", "labels.txt: line 1 is empty.*or name class 0 in it"),
+        (b"gr\xfc\xdfe\nbee\n", "labels.txt: cannot be read as text .*: save it as UTF-8"),
+        ("ant\nbee\n".encode("utf-16-le"), "labels.txt: has bytes of 0 in it, which no text has: save it"),
+        ("ant\nbee\n".encode("utf-16"), "labels.txt: cannot be read as text .*: save it as UTF-8"),
+    ],
+)
+def test_what_would_shift_the_names_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    """By its line; data check says it among all else that it finds."""
+    folder = dataset(tmp_path / "train_db", [raw(at % 2, photo(at)) for at in range(6)])
+    labels_file(tmp_path, content)
+
+    with pytest.raises(BadDataError, match=message):
+        inspect(folder)
+    report = check(folder)
+    assert report.train.records == 6
+    [finding] = report.findings
+    assert finding.severity == "error"
+    assert re.search(message, finding.message)
+
+
+def found(folder: Path, content: str, classes: int = 3) -> CheckReport:
+    train = dataset(folder / "train_db", [raw(at % classes, photo(at)) for at in range(4 * classes)])
+    labels_file(folder, content.encode())
+    return check(train)
+
+
+@pytest.mark.parametrize(
+    ("content", "severity", "message"),
+    [
+        ("ant\nbee\n", "error", "labels go up to 2, but labels.txt names 2 classes: add the missing names"),
+        (
+            "ant\nbee\ncow\ndog\n",
+            "warning",
+            "labels.txt names 4 classes, and labels go up to 2: no record is of 'dog': take the names out, "
+            "or add images",
+        ),
+        (
+            "background\nant\nbee\ncow\n",
+            "warning",
+            "labels.txt names 4 classes, the first of them 'background', and labels go from 0 to 2: take "
+            "that line out, unless label 0 is 'background'",
+        ),
+        (
+            "ant\nbee\nant\n",
+            "warning",
+            "labels.txt calls labels 0 and 2 'ant': give each a name of its own",
+        ),
+    ],
+)
+def test_names_that_do_not_go_with_the_labels(
+    tmp_path: Path, content: str, severity: str, message: str
+) -> None:
+    """A name too few is an error; one too many, or twice, may be meant."""
+    [finding] = found(tmp_path, content).findings
+
+    assert (finding.severity, finding.message) == (severity, message)
+
+
+def test_a_class_between_others_without_images_is_named(tmp_path: Path) -> None:
+    """By its number: the net would have an output for it."""
+    train = dataset(tmp_path / "train_db", [raw(at % 2 * 2, photo(at)) for at in range(8)])
+    labels_file(tmp_path, b"ant\nbee\ncow\n")
+
+    assert "no image has label 1: number the classes without gaps" in [
+        one.message for one in check(train).findings
+    ]
+
+
+@pytest.mark.parametrize("label", [0, 1, 7, -1])
+def test_one_label_alone_is_no_classification(tmp_path: Path, label: int) -> None:
+    """data check says what plan says, whichever label it is: lists without labels give 0 to all."""
+    folders = [
+        dataset(tmp_path / split, [raw(label & 2**64 - 1, photo(at)) for at in range(first, first + 8)])
+        for split, first in (("train", 0), ("val", 20))
+    ]
+    sentence = f"all records have label {label}, and a classifier needs two classes: mend the labels"
+
+    assert [one.severity for one in check(folders[0]).findings if sentence in one.message] == ["error"]
+    spec = {"name": "one", "base": {"net": "lenet"}, "output": "runs"}
+    data = {"train": str(folders[0]), "val": str(folders[1])}
+    with pytest.raises(BadDataError, match=sentence):
+        api.plan(JobSpec.model_validate({**spec, "data": data}))
