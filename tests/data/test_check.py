@@ -231,3 +231,25 @@ def test_progress_ends_at_the_end(tmp_path: Path) -> None:
     check(dataset(tmp_path / "train", good()), progress=seen.append)
 
     assert (seen[-1].done, seen[-1].total) == (8, 8)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_images_of_0_to_1(tmp_path: Path, level: int) -> None:
+    """Stored as bytes they are black: that is said first, and not that they are copies of each other."""
+    values = [raw(at % 2, photo(at) // 255 * level) for at in range(8)]
+
+    report = check(dataset(tmp_path / "train", values))
+
+    assert told(report, "error") == [
+        f"no value of any picture is above {level}: images of 0 to 1 were stored as bytes, which are 0 to "
+        "255: multiply by 255 before they are stored"
+    ]
+    assert not [text for text in told(report, "warning") if "there" in text]
+
+
+def test_pictures_that_are_all_of_one_colour(tmp_path: Path) -> None:
+    """Nothing can be learned from them, whatever their colours."""
+    values = [raw(at % 2, np.full((60, 80, 3), 20 * at + 10, np.uint8)) for at in range(8)]
+
+    [message] = told(check(dataset(tmp_path / "train", values)), "error")
+    assert message.startswith("8 pictures are of one colour all over, such as 000, 001, 002 …")
