@@ -10,9 +10,23 @@ from ftjob.net.layertypes import KNOWN
 from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
 from ftjob.net.suggest import did_you_mean
 from ftjob.net.tolerant import Source
+from ftjob.net.upgrade import OLD_NAMES
 
 FILLERS = ("bilinear", "constant", "gaussian", "msra", "positive_unitball", "uniform", "xavier")
 """filler.hpp, GetFiller."""
+_STATIC = "static"
+
+
+def replace_static_fillers(net: NetParameter) -> list[str]:
+    """Give fillers of NVIDIA's fork that repeat their random numbers the type without `static`, in place;
+    return the types that were replaced."""
+    replaced: dict[str, None] = {}
+    for layer in net.layer:
+        for filler in fillers(layer):
+            if filler.type.removesuffix(_STATIC) in FILLERS and filler.type.endswith(_STATIC):
+                replaced[filler.type] = None
+                filler.type = filler.type.removesuffix(_STATIC)
+    return list(replaced)
 
 
 def check_names(net: NetParameter, source: Source) -> None:
@@ -20,10 +34,10 @@ def check_names(net: NetParameter, source: Source) -> None:
     fork that we know."""
     for layer in net.layer:
         if layer.type not in KNOWN and layer.type not in TYPES:
-            said = f'the unknown type "{layer.type}"' if layer.type else "no type"
+            kind = f'the unknown type "{layer.type}"' if layer.type else "no type"
             where = _where(source, layer, "type", layer.type)
-            raise BadNetError(f'{where}: layer "{layer.name}" has {said}{did_you_mean(layer.type, KNOWN)}')
-        for filler in _fillers(layer):
+            raise BadNetError(f'{where}: layer "{layer.name}" has {kind}{_meant(layer.type)}')
+        for filler in fillers(layer):
             if filler.type not in FILLERS:
                 where = _where(source, layer, "type", filler.type)
                 raise BadNetError(
@@ -31,6 +45,13 @@ def check_names(net: NetParameter, source: Source) -> None:
                     + did_you_mean(filler.type, FILLERS)
                 )
             _check_range(source, layer, filler)
+
+
+def _meant(kind: str) -> str:
+    """What a type that is unknown probably is: one of the forms of old, or misspelt."""
+    if kind in OLD_NAMES:
+        return f", as the old forms have it; write {OLD_NAMES[kind]}"
+    return did_you_mean(kind, KNOWN)
 
 
 def _check_range(source: Source, layer: LayerParameter, filler: FillerParameter) -> None:
@@ -48,11 +69,12 @@ def _check_range(source: Source, layer: LayerParameter, filler: FillerParameter)
         )
 
 
-def _fillers(layer: LayerParameter) -> Iterator[FillerParameter]:
+def fillers(layer: LayerParameter) -> Iterator[FillerParameter]:
+    """Yield the fillers of a layer's params."""
     for _, param in layer.ListFields():
         for field, value in param.ListFields() if isinstance(param, Message) else ():
             values = value if field.is_repeated else [value]
-            yield from (one for one in values if isinstance(one, FillerParameter))
+            yield from (each for each in values if isinstance(each, FillerParameter))
 
 
 def _where(source: Source, layer: LayerParameter, field: str, value: str) -> str:

@@ -37,6 +37,16 @@ class Place:
     value: str
     """The text of its value, quotes taken off; empty for a message."""
 
+    @property
+    def in_layer(self) -> bool:
+        """Whether it stands in a layer, or is one."""
+        return self.path[0] in ("layer", "layers")
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Its path within its layer, or within the net where it stands outside of layers."""
+        return self.path[1:] if self.in_layer else self.path
+
 
 def blank_comments(text: str) -> str:
     """Return a prototxt with spaces for its comments, every line and column where it was."""

@@ -1,15 +1,17 @@
 """Prototxts: text in, messages of today's form out, and back."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
-from ftjob.net.dialects import TYPES
-from ftjob.net.known import check_names
+from ftjob.net.dialects import TYPES, ForkField
+from ftjob.net.forms import net_instead, solver_instead
+from ftjob.net.known import check_names, replace_static_fillers
 from ftjob.net.layertypes import KNOWN
+from ftjob.net.places import Place
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.rewrite import Settings, rewrite
 from ftjob.net.tolerant import Excused, Source, parse, parse_excusing
@@ -67,7 +69,10 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
     not for layer types and fields that a known fork runs."""
     written = Source(text, source)
     net = NetParameter()
-    excused = parse_excusing(written, net)
+    try:
+        excused = parse_excusing(written, net)
+    except BadNetError as error:
+        raise _instead(solver_instead(written.places), source) or error from None
     notes, foreign = _field_notes(excused, written)
     types = [(layer.name, layer.type) for layer in net.layer]
     _apply(excused, net)
@@ -78,20 +83,31 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
     except BadNetError as error:
         raise BadNetError(f"{source}: {error}") from None
     if not net.layer:
-        raise BadNetError(f"{source}: the net has no layers; is this a solver, or no prototxt of a net?")
+        raise _instead(solver_instead(written.places), source) or BadNetError(
+            f"{source}: the net has no layers: give the prototxt of a net"
+        )
+    fillers = _filler_notes(replace_static_fillers(net), written)
     check_names(net, written)
-    return ParsedNet(net, (*notes, *type_notes), (*foreign, *foreign_types))
+    return ParsedNet(net, (*notes, *type_notes, *fillers), (*foreign, *foreign_types))
 
 
 def parse_solver(text: str, source: str) -> SolverParameter:
     """Return the solver of a prototxt. Raises BadNetError as parse_net does."""
     solver = SolverParameter()
-    parse(Source(text, source), solver)
+    written = Source(text, source)
+    try:
+        parse(written, solver)
+    except BadNetError as error:
+        raise _instead(net_instead(written.places), source) or error from None
     try:
         upgrade_solver(solver)
     except BadNetError as error:
         raise BadNetError(f"{source}: {error}") from None
     return solver
+
+
+def _instead(sentence: str, source: str) -> BadNetError | None:
+    return BadNetError(f"{source}: {sentence}") if sentence else None
 
 
 def to_text(message: Message) -> str:
@@ -101,18 +117,15 @@ def to_text(message: Message) -> str:
 
 def _field_notes(excused: Iterable[Excused], source: Source) -> tuple[list[Note], list[Note]]:
     """(what was left out, what only a fork reads), one note for all fields alike."""
-    groups: dict[tuple[str, str, bool], list[Excused]] = {}
-    for one in excused:
-        if one.field.why:
-            name = ".".join(one.place.path[1:] or one.place.path)
-            harmless = one.field.harmless(one.place.value)
-            groups.setdefault((name, one.field.why, harmless), []).append(one)
+    groups: dict[tuple[str, ForkField], list[Place]] = {}
+    for cut in excused:
+        if cut.field.outcome:
+            groups.setdefault((".".join(cut.place.inside), cut.field), []).append(cut.place)
     notes: tuple[list[Note], list[Note]] = [], []
-    for (name, why, harmless), ones in groups.items():
-        layers = tuple(source.value(one.place.layer, "name") for one in ones)
-        lines = tuple(one.place.line for one in ones)
-        what = f"{name} {why}; left out" if harmless else f"{name} {why}"
-        notes[0 if harmless else 1].append(Note(what, lines, layers))
+    for (name, field), places in groups.items():
+        layers = tuple(source.value(place.layer, "name") if place.in_layer else "" for place in places)
+        lines = tuple(place.line for place in places)
+        notes[field.foreign].append(Note(f"{name} {field.outcome}", lines, layers))
     return notes
 
 
@@ -133,27 +146,38 @@ def _type_notes(
         lines = tuple(place.line if place else 0 for place in places)
         names = tuple(name for _, name in layers)
         if kind in left:
-            notes[1].append(Note(f"type {kind} is of {fork.forks}: Caffe 1.0 cannot run it", lines, names))
+            notes[1].append(Note(f"type {kind} {fork.refusal}", lines, names))
         else:
             notes[0].append(Note(f"type {kind} of {fork.forks} becomes {fork.rewritten}", lines, names))
     return notes
 
 
+def _filler_notes(types: Iterable[str], source: Source) -> Iterator[Note]:
+    """One note for each type of filler that was replaced."""
+    for kind in types:
+        places = [place for place in source.places if place.path[-1] == "type" and place.value == kind]
+        layers = tuple(source.value(place.layer, "name") for place in places)
+        what = f"filler {kind} of NVIDIA's fork fills as {kind.removesuffix('static')}; becomes that"
+        yield Note(what, tuple(place.line for place in places), layers)
+
+
 def _apply(excused: Iterable[Excused], net: NetParameter) -> None:
-    for one in excused:
-        layers = net.layers if one.place.path[0] == "layers" else net.layer
-        if one.field.apply and 0 <= one.place.layer < len(layers):
-            one.field.apply(layers[one.place.layer])
+    for cut in excused:
+        layers = net.layers if cut.place.path[0] == "layers" else net.layer
+        if cut.field.apply and 0 <= cut.place.layer < len(layers):
+            cut.field.apply(layers[cut.place.layer], cut.place.value)
 
 
 def _settings(source: Source, excused: Iterable[Excused]) -> dict[int, Settings]:
     """Numbers in the fork's own param messages, by layer."""
     found: dict[int, dict[str, float]] = {}
-    cut = [one.place for one in excused]
-    for place in source.places if cut else []:
-        if any(outer.start < place.start and place.end <= outer.end for outer in cut):
+    messages = [cut.place for cut in excused]
+    for place in source.places if messages else []:
+        if any(outer.start < place.start and place.end <= outer.end for outer in messages):
             try:
-                found.setdefault(place.layer, {})[place.path[-1]] = float(place.value)
+                number = float(place.value)
             except ValueError:
                 continue
+            names = (place.path[-1], ".".join(place.path[-2:]))
+            found.setdefault(place.layer, {}).update(dict.fromkeys(names, number))
     return dict(found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from ftjob.net.dialects import DATA_OF_FTJOB, FORK_DATA, TYPES
+from ftjob.net.dialects import DATA_OF_FTJOB, FORK_DATA, FUSED_BATCH_NORM, TYPES
 from ftjob.net.proto.caffe_pb2 import EltwiseParameter, LayerParameter, NetParameter
 
 # Klambauer et al., Self-Normalizing Neural Networks, in the single precision of the forks.
@@ -11,7 +11,7 @@ SELU_ALPHA = 1.67326324
 RELU6_MAX = 6.0
 
 Settings = Mapping[str, float]
-"""Numbers from fields of forks, such as {"alpha": 1.67}, of one layer."""
+"""Numbers from fields of forks, such as {"alpha": 1.67, "selu_param.alpha": 1.67}, of one layer."""
 
 
 def rewrite(net: NetParameter, settings: Mapping[int, Settings]) -> None:
@@ -43,9 +43,11 @@ def rewrite(net: NetParameter, settings: Mapping[int, Settings]) -> None:
 
 def _has_form(layer: LayerParameter) -> bool:
     """Only a layer of both phases can leave its place: in a phase without it its blob would be missing."""
+    if layer.type in FORK_DATA or layer.type == FUSED_BATCH_NORM:
+        return True
     bottoms = {"Axpy": 3}.get(layer.type, 1)
     whole = len(layer.bottom) == bottoms and len(layer.top) == 1
-    return layer.type in FORK_DATA or (whole and not layer.include and not layer.exclude)
+    return whole and not layer.include and not layer.exclude
 
 
 def _depthwise(layer: LayerParameter, settings: Settings) -> list[LayerParameter]:
@@ -88,6 +90,26 @@ def _axpy(layer: LayerParameter, settings: Settings) -> list[LayerParameter]:
     return [flat, product, total]
 
 
+def _scaled_batch_norm(layer: LayerParameter, settings: Settings) -> list[LayerParameter]:
+    """NVIDIA's BatchNorm with scale and bias; its params are mean, variance, correction, scale, bias, and up
+    to 0.15 scale, bias, mean, variance (batch_norm_layer.cpp of either)."""
+    layer.type = "BatchNorm"
+    scale = LayerParameter(name=scale_of(layer.name), type="Scale", bottom=layer.top, top=layer.top)
+    scale.include.extend(layer.include)
+    scale.exclude.extend(layer.exclude)
+    scale.scale_param.bias_term = True
+    scale.scale_param.filler.value = settings.get("scale_filler.value", 1.0)
+    scale.scale_param.bias_filler.value = settings.get("bias_filler.value", 0.0)
+    scale.param.extend({5: layer.param[3:], 4: layer.param[:2], 2: layer.param[:2]}.get(len(layer.param), []))
+    layer.ClearField("param")
+    return [layer, scale]
+
+
+def scale_of(batch_norm: str) -> str:
+    """Return the name of the Scale layer that a BatchNorm of NVIDIA's fork becomes beside Caffe 1.0's."""
+    return f"{batch_norm}/scale"
+
+
 def _data(layer: LayerParameter, settings: Settings) -> list[LayerParameter]:
     layer.type = "Data"
     return [layer]
@@ -108,5 +130,6 @@ _BY_FORM: Mapping[str, _Form] = {
     DATA_OF_FTJOB: _data,
 }
 FORMS: Mapping[str, _Form] = {
-    name: _BY_FORM[kind.rewritten] for name, kind in TYPES.items() if kind.rewritten
+    **{name: _BY_FORM[kind.rewritten] for name, kind in TYPES.items() if kind.rewritten},
+    FUSED_BATCH_NORM: _scaled_batch_norm,
 }

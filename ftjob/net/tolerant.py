@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
 from ftjob.net.dialects import TYPES, ForkField, judge_field
+from ftjob.net.forms import mixed_form
 from ftjob.net.places import Place, blank_comments, places
 from ftjob.net.proto import caffe_pb2
 from ftjob.net.suggest import closest, did_you_mean
@@ -142,7 +143,9 @@ def _cut(text: str, found: list[Excused]) -> str:
 def _told(error: text_format.ParseError, source: Source) -> BadNetError:
     places_of = [source.name, error.GetLine(), error.GetColumn()]
     where = ":".join(str(part) for part in places_of if part is not None)
-    return BadNetError(f"{where}: {_reason(error)}")
+    stopped = source.at(error.GetLine() or 1, error.GetColumn() or 1)
+    mixed = mixed_form(stopped, source.places) if stopped else ""
+    return BadNetError(f"{where}: {mixed or _reason(error)}")
 
 
 def _reason(error: text_format.ParseError) -> str:
@@ -150,7 +153,8 @@ def _reason(error: text_format.ParseError) -> str:
     text = re.sub(r"^\d+:\d+ : ", "", str(error))
     if match := _UNKNOWN_FIELD.search(text):
         message, name = match.groups()
-        return f"{_short(message)} has no field {name}{did_you_mean(name, _field_names(message))}"
+        meant = did_you_mean(name, _field_names(message)) or ", over which Caffe 1.0 ends; take it out"
+        return f"{_short(message)} has no field {name}{meant}"
     if match := _UNKNOWN_VALUE.search(text):
         enum, value = match.groups()
         return f"{_short(enum)} has no value {value}{_meant(enum, value)}"
@@ -160,7 +164,7 @@ def _reason(error: text_format.ParseError) -> str:
 def _meant(enum: str, value: str) -> str:
     fork = closest(value.replace("_", ""), TYPES) if enum.endswith("LayerType") else None
     if fork and fork.lower() == value.replace("_", "").lower():
-        return f": it is of {TYPES[fork].forks}, and Caffe 1.0 cannot run it"
+        return f": it {TYPES[fork].refusal}"
     return did_you_mean(value, _value_names(enum))
 
 

@@ -4,7 +4,7 @@ from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
-from ftjob.net.upgrade_v0 import upgrade_v0
+from ftjob.net.upgrade_v0 import V0_TYPES, upgrade_v0
 
 V1 = V1LayerParameter
 
@@ -50,6 +50,12 @@ V1_TYPES = {
     V1.THRESHOLD: "Threshold",
     V1.WINDOW_DATA: "WindowData",
 }
+
+OLD_NAMES: dict[str, str] = {
+    **{V1.LayerType.Name(number): today for number, today in V1_TYPES.items() if today},
+    **{name: V1_TYPES[number] for name, number in V0_TYPES.items()},
+}
+"""What layer types are called in the two forms of old, `INNER_PRODUCT` and `innerproduct` → today's name."""
 
 _TRANSFORMED = {V1.DATA: "data_param", V1.IMAGE_DATA: "image_data_param", V1.WINDOW_DATA: "window_data_param"}
 _TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")

@@ -8,7 +8,7 @@ from ftjob.net.suggest import did_you_mean
 
 V1 = V1LayerParameter
 
-_TYPES = {
+V0_TYPES = {
     "accuracy": V1.ACCURACY,
     "bnll": V1.BNLL,
     "concat": V1.CONCAT,
@@ -152,12 +152,12 @@ def _upgrade_layer(connection: V1LayerParameter) -> V1LayerParameter:
 
 
 def _type(old: V0LayerParameter) -> V1LayerParameter.LayerType:
-    if old.type not in _TYPES:
+    if old.type not in V0_TYPES:
         raise BadNetError(
             f'layer "{old.name}" of the oldest form has the unknown type "{old.type}"'
-            + did_you_mean(old.type, _TYPES)
+            + did_you_mean(old.type, V0_TYPES)
         )
-    return _TYPES[old.type]
+    return V0_TYPES[old.type]
 
 
 def _move(old: V0LayerParameter, field: str, new: V1LayerParameter) -> None:

@@ -138,8 +138,13 @@ def test_ceil_mode_in_old_prototxts_too() -> None:
             "fork: line 2: layer i: type Interp is of the DeepLab and PSPNet forks: Caffe 1.0 cannot",
         ),
         (
-            'layer { name: "b" type: "BatchNorm" bottom: "data" \n batch_norm_param { scale_bias: true } }',
-            "fork: line 3: layer b: batch_norm_param.scale_bias makes NVIDIA's fork scale within BatchNorm",
+            'layer { name: "c" type: "Convolution" bottom: "data" \n convolution_param { relu: true } }',
+            "fork: line 3: layer c: convolution_param.relu makes Intel's fork compute a ReLU within the "
+            "layer; write a ReLU layer after it instead$",
+        ),
+        (
+            'layer { name: "l" type: "FocalLoss" bottom: "data" }',
+            "type FocalLoss is of forks for detection: Caffe 1.0 cannot run it; write SoftmaxWithLoss",
         ),
         (
             'layer { name: "r" type: "ReLU6" bottom: "data" top: "r" include { phase: TRAIN } }',
@@ -163,7 +168,7 @@ def test_ceil_mode_in_old_prototxts_too() -> None:
         ),
         (
             'layer { name: "c" type: "Convolution" frozen: true }',
-            "fork:2:39: LayerParameter has no field frozen",
+            "fork:2:39: LayerParameter has no field frozen, over which Caffe 1.0 ends; take it out$",
         ),
     ],
 )
@@ -188,6 +193,108 @@ def test_settings_of_engines_and_precision_go() -> None:
     assert len(parsed.notes) == 6
     assert not parsed.net.layer[0].convolution_param.HasField("engine")
     assert parsed.net.layer[1].batch_norm_param.eps == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "eltwise_mem_sharing: true",
+        "default_cudnn_math_override: -1",
+        "reduce_buckets: 6",
+        'layer { name: "r" type: "ReLU" debug: true cudnn_math_override: 0 }',
+        'layer { name: "r" type: "ReLU" engine: "MKLDNN:CPU" relu_param { fuse: true } }',
+        'layer { name: "d" type: "Dropout" dropout_param { engine: CUDNN random_seed: 7 } }',
+        'layer { name: "p" type: "Pooling" pooling_param { avg_include_pad: true axis: 1 } }',
+        'layer { name: "c" type: "Convolution" convolution_param { relu: false conv_algorithm: "auto" } }',
+        'layer { name: "b" type: "BatchNorm" batch_norm_param { scale_bias: false stats_batch_size: 0 } }',
+        'layer { name: "l" type: "SoftmaxWithLoss" loss_param { label_smoothing: 0 } }',
+    ],
+)
+def test_what_a_fork_does_not_compute_is_left_out(field: str) -> None:
+    """Where memory lies, which algorithm is taken, what is printed: nothing of it is the net, nor refused."""
+    parsed = parse_net_with_notes(INPUT + field, "fork")
+
+    bare = parse_net(to_text(parsed.net), "again")
+    assert not parsed.foreign
+    assert parsed.notes
+    assert all(str(note).endswith("; left out") for note in parsed.notes)
+    assert bare == parsed.net
+
+
+def test_a_field_outside_of_layers_is_not_of_the_layer_before_it() -> None:
+    """Behind a data layer, in which any field goes, fields of the net are still judged."""
+    text = 'layer { name: "d" type: "Data" top: "data" }\neltwise_mem_sharing: true'
+
+    [note] = parse_net_with_notes(text, "fork").notes
+
+    assert str(note).startswith("line 2: eltwise_mem_sharing says where")
+    with pytest.raises(BadNetError, match="NetParameter has no field nonsense"):
+        parse_net(text.replace("eltwise_mem_sharing", "nonsense"), "fork")
+
+
+@pytest.mark.parametrize("top", ["x", "y"])
+@pytest.mark.parametrize(
+    ("param", "factor", "shift"),
+    [
+        ("scale_bias: true", 1, 0),
+        ("scale_filler { value: 2 } bias_filler { value: 3 }", 2, 3),
+    ],
+)
+def test_a_batch_norm_that_scales_becomes_two_layers(
+    caffe: Any, tmp_path: Path, top: str, param: str, factor: float, shift: float
+) -> None:
+    """NVIDIA's BatchNorm normalizes each channel, then scales and shifts it, in place and not."""
+    norm = (
+        f'layer {{ name: "n" type: "BatchNorm" bottom: "x" top: "{top}" '
+        f"batch_norm_param {{ use_global_stats: false {param} }} }}"
+    )
+
+    output, _ = _compute(caffe, tmp_path, AROUND.format(norm, top), data=VALUES)
+
+    channels = VALUES.reshape(2, 6)
+    normed = (channels - channels.mean(1, keepdims=True)) / channels.std(1, keepdims=True)
+    assert output == pytest.approx((factor * normed + shift).ravel(), rel=1e-4, abs=1e-4)
+    assert [layer.name for layer in parse_net(INPUT + norm, "fork").layer[1:]] == ["n", "n/scale"]
+
+
+@pytest.mark.parametrize(
+    ("params", "rates"),
+    [
+        ("param { lr_mult: 3 } param { lr_mult: 4 }", [3, 4]),
+        ("param { lr_mult: 3 } param { lr_mult: 4 } param { lr_mult: 0 } param { lr_mult: 0 }", [3, 4]),
+        ("param { lr_mult: 0 } param { lr_mult: 0 } param { lr_mult: 0 }", []),
+        ("param { lr_mult: 0 } " * 3 + "param { lr_mult: 3 } param { lr_mult: 4 }", [3, 4]),
+    ],
+)
+def test_the_rates_of_scale_and_bias_go_with_them(params: str, rates: list[float]) -> None:
+    """NVIDIA's BatchNorm of 0.15 has them first, that of 0.16 last; statistics never learn."""
+    norm = f'layer {{ name: "n" type: "BatchNorm" {params} batch_norm_param {{ scale_bias: true }} }}'
+
+    norm_layer, scale = parse_net(INPUT + norm, "fork").layer[1:]
+
+    assert not norm_layer.param
+    assert [param.lr_mult for param in scale.param] == rates
+
+
+def test_static_fillers_fill_alike() -> None:
+    """NVIDIA's static fillers draw the numbers of Caffe 1.0's, once for all."""
+    fill = (
+        'layer { name: "c" type: "Convolution" convolution_param { weight_filler { type: "xavierstatic" } } }'
+    )
+
+    parsed = parse_net_with_notes(INPUT + fill, "fork")
+
+    assert parsed.net.layer[1].convolution_param.weight_filler.type == "xavier"
+    assert [str(note) for note in parsed.notes] == [
+        "line 2: layer c: filler xavierstatic of NVIDIA's fork fills as xavier; becomes that"
+    ]
+
+
+def test_holes_are_dilations() -> None:
+    """DeepLab's `hole` is Caffe 1.0's dilation."""
+    net = parse_net('layer { name: "c" type: "Convolution" convolution_param { hole: 2 } }', "fork")
+
+    assert list(net.layer[0].convolution_param.dilation) == [2]
 
 
 def test_data_layers_of_forks_may_say_what_they_like() -> None:
