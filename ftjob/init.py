@@ -17,7 +17,7 @@ from ftjob.net import zoo
 from ftjob.net.graph import graph
 from ftjob.net.heads import find_heads, no_head_error
 from ftjob.net.layertypes import param_count
-from ftjob.net.phases import phase_view
+from ftjob.net.phases import phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.prepare import read_net
@@ -72,7 +72,7 @@ def write_spec(
 def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path, name: str) -> str:
     """Return the text of a spec whose file will lie in a folder. Raises BadNetError or BadDataError."""
     itself = net in zoo.NAMES or is_remote(net)
-    parsed = read_net(net if itself else str(Path(net).absolute())).net
+    parsed = reduce_rules(read_net(net if itself else str(Path(net).absolute())).net)
     images = _input(net, parsed, tuned=weights is not None)
     train, val = _places(data)
 

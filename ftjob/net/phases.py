@@ -1,6 +1,9 @@
 """Which layers of a prototxt belong to a net's state: phase, level and stages."""
 
+from collections.abc import Iterable, Iterator
+
 from ftjob.errors import BadNetError
+from ftjob.net.layertypes import CLASSIFICATION_LOSSES, CLASSIFIERS, OTHER_LOSSES
 from ftjob.net.proto.caffe_pb2 import (
     TEST,
     TRAIN,
@@ -13,6 +16,9 @@ from ftjob.net.proto.caffe_pb2 import (
 
 # The stages that DIGITS and its users write into one prototxt for all three nets.
 _STAGES = {TRAIN: "train", TEST: "val"}
+MOST_STAGES = 8
+"""Stages and levels that are tried, of more."""
+LARGEST_LEVEL = 2**31 - 1
 
 
 def filter_net(net: NetParameter, state: NetState) -> NetParameter:
@@ -51,8 +57,24 @@ def phase_state(net: NetParameter, phase: Phase) -> NetState:
     """Return the state a solver would give this net in a phase.
 
     That is the net's own `state` with the phase set, and the stage `train` or `val` where the layers' rules
-    ask for one of the two (as the prototxts of DIGITS do).
+    ask for one of the two (as the prototxts of DIGITS do). Where a layer of that state reads what no other
+    makes, it is the first state of another stage or level in which none does: a solver's train_state and
+    test_state would name it, which a prototxt alone does not.
     """
+    state = _usual_state(net, phase)
+    others = list(_other_states(net, state))
+    if not others or _is_fed(net, state):
+        return state
+    taken = _stages(phase_state(net, TRAIN)) if phase == TEST else frozenset()
+
+    def fitness(other: NetState) -> tuple[bool, bool, bool]:
+        return _is_fed(net, other), _is_measured(net, other), not _stages(other) & taken
+
+    best = max(others, key=fitness)
+    return best if _is_fed(net, best) else state
+
+
+def _usual_state(net: NetParameter, phase: Phase) -> NetState:
     state = NetState()
     state.CopyFrom(net.state)
     state.phase = phase
@@ -62,9 +84,59 @@ def phase_state(net: NetParameter, phase: Phase) -> NetState:
     return state
 
 
+def _other_states(net: NetParameter, usual: NetState) -> Iterator[NetState]:
+    """The states that the net's rules tell apart, likelier ones first: a stage more, another level, both."""
+    rules = [rule for layer in net.layer for rule in (*layer.include, *layer.exclude)]
+    stages = dict.fromkeys(stage for rule in rules for stage in (*rule.stage, *rule.not_stage))
+    bounds = {rule.min_level + step for rule in rules if rule.HasField("min_level") for step in (-1, 0)}
+    bounds |= {rule.max_level + step for rule in rules if rule.HasField("max_level") for step in (0, 1)}
+    levels = sorted(
+        (level for level in bounds - {usual.level} if abs(level) < LARGEST_LEVEL),
+        key=lambda level: abs(level - usual.level),
+    )
+    chosen = [(stage,) for stage in stages if stage not in usual.stage][:MOST_STAGES]
+    for level in (usual.level, *levels[:MOST_STAGES]):
+        for extra in ((), *chosen):
+            if extra or level != usual.level:
+                yield NetState(phase=usual.phase, level=level, stage=[*usual.stage, *extra])
+
+
+def _is_fed(net: NetParameter, state: NetState) -> bool:
+    return _is_whole(net, [layer for layer in net.layer if belongs(layer, state)])
+
+
+def _is_whole(net: NetParameter, layers: Iterable[LayerParameter]) -> bool:
+    """Whether every one of a net's layers reads what one before it makes, and a classifier is among them."""
+    made: set[str] = set()
+    found = False
+    for layer in layers:
+        if not made.issuperset(layer.bottom):
+            return False
+        made.update(layer.top)
+        found = found or layer.type in CLASSIFIERS
+    return found or not _has_classifier(net.layer)
+
+
+def _has_classifier(layers: Iterable[LayerParameter]) -> bool:
+    return any(layer.type in CLASSIFIERS for layer in layers)
+
+
+def _is_measured(net: NetParameter, state: NetState) -> bool:
+    """Whether something in a state reads labels."""
+    readers = CLASSIFICATION_LOSSES | OTHER_LOSSES | {"Accuracy"}
+    return any(layer.type in readers for layer in net.layer if belongs(layer, state))
+
+
+def _stages(state: NetState) -> frozenset[str]:
+    return frozenset(state.stage)
+
+
 def phase_view(net: NetParameter, phase: Phase) -> NetParameter:
-    """Return the net as a solver has it in a phase, without rules."""
-    view = filter_net(net, phase_state(net, phase))
+    """Return the net as a solver has it in a phase, without rules, and with the layers that it is lent."""
+    view = NetParameter()
+    view.CopyFrom(net)
+    del view.layer[:]
+    view.layer.extend(net.layer[index] for index in sorted(_members(net, phase)))
     for layer in view.layer:
         layer.ClearField("include")
         layer.ClearField("exclude")
@@ -75,20 +147,91 @@ def reduce_rules(net: NetParameter) -> NetParameter:
     """Return a copy whose rules speak of phases only.
 
     Layers of neither the TRAIN nor the TEST state are left out; a rule about stages or levels becomes the
-    phase it amounts to; a rule that speaks of a phase alone stays as it is written.
+    phase it amounts to; a rule that speaks of a phase alone stays as it is written. A layer of one phase is
+    in both where the other reads what it makes and has nothing else that makes it: a net for a solver's
+    `train_net`, whose data layer is for TRAIN, has it in TEST too.
     """
-    states = {phase: phase_state(net, phase) for phase in (TRAIN, TEST)}
     reduced = NetParameter()
     reduced.CopyFrom(net)
     reduced.ClearField("state")
     del reduced.layer[:]
-    for layer in net.layer:
-        phases = [phase for phase, state in states.items() if belongs(layer, state)]
-        if phases:
+    for layer, (written, taken) in zip(net.layer, _phases(net), strict=True):
+        if taken:
             reduced.layer.append(layer)
-            if _beyond_phase(layer):
-                set_phases(reduced.layer[-1], phases)
+            if _beyond_phase(layer) or taken != written:
+                set_phases(reduced.layer[-1], taken)
     return reduced
+
+
+def rule_remarks(net: NetParameter) -> list[tuple[str, str]]:
+    """Return (a layer's name, what was made of its rules) where the prototxt alone does not say it."""
+    remarks = []
+    for phase in (TRAIN, TEST):
+        state, usual = phase_state(net, phase), _usual_state(net, phase)
+        words = [f'stage "{stage}"' for stage in state.stage if stage not in usual.stage]
+        words += [f"level {state.level}"] if state.level != usual.level else []
+        if words:
+            first = next(layer for layer in net.layer if belongs(layer, state) != belongs(layer, usual))
+            remarks.append((first.name, f"{Phase.Name(phase)} takes the layers of {' and '.join(words)}"))
+    for layer, (written, taken) in zip(net.layer, _phases(net), strict=True):
+        if layer.bottom and len(taken) > len(written) == 1:
+            own, other = map(Phase.Name, [*written, *(phase for phase in taken if phase not in written)])
+            remarks.append((layer.name, f"is for {own} alone, but {other} reads what it makes; is in both"))
+    return remarks
+
+
+def _phases(net: NetParameter) -> list[tuple[list[Phase], list[Phase]]]:
+    """For every layer: the phases its rules put it in, and those it is in with what is lent."""
+    written = {phase: _written(net, phase) for phase in (TRAIN, TEST)}
+    taken = {phase: _members(net, phase) for phase in (TRAIN, TEST)}
+    return [
+        (
+            [phase for phase in written if index in written[phase]],
+            [phase for phase in taken if index in taken[phase]],
+        )
+        for index in range(len(net.layer))
+    ]
+
+
+def _written(net: NetParameter, phase: Phase) -> set[int]:
+    """The layers, by index, that their rules put into a phase."""
+    state = phase_state(net, phase)
+    return {index for index, layer in enumerate(net.layer) if belongs(layer, state)}
+
+
+def _members(net: NetParameter, phase: Phase) -> set[int]:
+    """The layers, by index, of a phase, with those of the other one that make what it reads and nothing
+    else makes."""
+    own = _written(net, phase)
+    if _is_whole(net, [net.layer[index] for index in sorted(own)]):
+        return own
+    other = _written(net, TEST if phase == TRAIN else TRAIN)
+    if not _has_classifier(net.layer[index] for index in own):
+        own |= {index for index in other if net.layer[index].bottom}
+    for _ in net.layer:
+        index = _lender(net, own, other)
+        if index is None:
+            break
+        own.add(index)
+        lent = net.layer[index]
+        if not lent.bottom:  # sources are replaced anyhow; two of them must not make one blob
+            rivals = {at for at in own - {index} if not net.layer[at].bottom}
+            own -= {at for at in rivals if set(net.layer[at].top) & set(lent.top)}
+    return own
+
+
+def _lender(net: NetParameter, own: set[int], other: set[int]) -> int | None:
+    """The layer of the other phase that makes the first blob which is missing in this one."""
+    made: set[str] = set()
+    for index in sorted(own):
+        layer = net.layer[index]
+        for blob in layer.bottom:
+            if blob not in made:
+                makers = [at for at in other - own if at < index and blob in net.layer[at].top]
+                if makers:
+                    return max(makers)
+        made.update(layer.top)
+    return None
 
 
 def set_phases(layer: LayerParameter, phases: list[Phase]) -> None:

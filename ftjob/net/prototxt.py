@@ -1,6 +1,7 @@
 """Prototxts: text in, messages of today's form out, and back."""
 
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from google.protobuf import text_format
@@ -11,6 +12,7 @@ from ftjob.net.dialects import TYPES, ForkField
 from ftjob.net.forms import net_instead, solver_instead
 from ftjob.net.known import check_names, replace_static_fillers
 from ftjob.net.layertypes import KNOWN
+from ftjob.net.phases import rule_remarks
 from ftjob.net.places import Place
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.rewrite import Settings, rewrite
@@ -88,7 +90,8 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
         )
     fillers = _filler_notes(replace_static_fillers(net), written)
     check_names(net, written)
-    return ParsedNet(net, (*notes, *type_notes, *fillers), (*foreign, *foreign_types))
+    rules = _rule_notes(net, written)
+    return ParsedNet(net, (*notes, *type_notes, *fillers, *rules), (*foreign, *foreign_types))
 
 
 def parse_solver(text: str, source: str) -> SolverParameter:
@@ -159,6 +162,18 @@ def _filler_notes(types: Iterable[str], source: Source) -> Iterator[Note]:
         layers = tuple(source.value(place.layer, "name") for place in places)
         what = f"filler {kind} of NVIDIA's fork fills as {kind.removesuffix('static')}; becomes that"
         yield Note(what, tuple(place.line for place in places), layers)
+
+
+def _rule_notes(net: NetParameter, source: Source) -> Iterator[Note]:
+    """What was made of rules that leave open which layers a phase has; of rules that contradict themselves
+    surgery speaks."""
+    if not any(layer.include or layer.exclude for layer in net.layer):
+        return
+    with suppress(BadNetError):
+        for layer, what in rule_remarks(net):
+            names = (place for place in source.places if place.inside == ("name",) and place.value == layer)
+            line = next((place.line for place in names if place.in_layer), 1)
+            yield Note(what, (line,), (layer,))
 
 
 def _apply(excused: Iterable[Excused], net: NetParameter) -> None:

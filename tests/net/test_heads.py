@@ -21,6 +21,8 @@ NETS = Path(__file__).parent / "nets"
         ("squeeze", [("conv10", "pool10", "loss", 1.0)]),
         ("stages", [("fc", "fc", "loss", 1.0)]),
         ("followed", [("fc", "fc", "loss", 1.0)]),
+        ("train_only", [("fc", "fc", "loss", 1.0)]),
+        ("own_stages", [("fc", "fc", "loss", 1.0)]),
         (
             "three_heads",
             [

@@ -1,11 +1,14 @@
 """Which layers a state has."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
+from ftjob.net.graph import graph
 from ftjob.net.phases import filter_net, phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetState
-from ftjob.net.prototxt import parse_net
+from ftjob.net.prototxt import parse_net, parse_net_with_notes
 
 RULES = {
     "always": "",
@@ -62,3 +65,141 @@ def test_reduced_rules_say_the_same_by_phase_alone() -> None:
         assert phase_view(reduced, phase).layer == phase_view(NET, phase).layer
     rules = [rule for layer in reduced.layer for rule in (*layer.include, *layer.exclude)]
     assert {field.name for rule in rules for field, _ in rule.ListFields()} == {"phase"}
+
+
+TRUNK = """
+    layer { name: "conv" type: "Convolution" bottom: "x" top: "conv" }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "conv" bottom: "label" }
+"""
+LEARN = 'include { stage: "learn" }'
+CHECK = 'include { stage: "check" }'
+TRAIN_ONLY = "include { phase: TRAIN }"
+TEST_ONLY = "include { phase: TEST }"
+
+
+def _data(name: str, rules: str, tops: str = 'top: "x" top: "label"') -> str:
+    return f'layer {{ name: "{name}" type: "Data" {tops} {rules} }}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "train", "test"),
+    [
+        (_data("a", TRAIN_ONLY) + TRUNK, "a conv loss", "a conv loss"),
+        (_data("b", TEST_ONLY) + TRUNK, "b conv loss", "b conv loss"),
+        (_data("a", TRAIN_ONLY) + _data("b", TEST_ONLY) + TRUNK, "a conv loss", "b conv loss"),
+        (
+            _data("a", TRAIN_ONLY, 'top: "raw" top: "label"')
+            + f'layer {{ name: "scale" type: "Power" bottom: "raw" top: "x" {TRAIN_ONLY} }}'
+            + TRUNK,
+            "a scale conv loss",
+            "a scale conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY, 'top: "raw" top: "label"')
+            + _data("b", TEST_ONLY, 'top: "raw" top: "label"')
+            + f'layer {{ name: "scale" type: "Power" bottom: "raw" top: "x" {TRAIN_ONLY} }}'
+            + TRUNK,
+            "a scale conv loss",
+            "b scale conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY)
+            + f'layer {{ name: "noise" type: "Power" bottom: "x" top: "x" {TRAIN_ONLY} }}'
+            + TRUNK,
+            "a noise conv loss",
+            "a noise conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY)
+            + _data("b", TEST_ONLY)
+            + f'layer {{ name: "noise" type: "Power" bottom: "x" top: "x" {TRAIN_ONLY} }}'
+            + TRUNK,
+            "a noise conv loss",
+            "b conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY) + TRUNK.replace(" }\n", f" {TRAIN_ONLY} }}\n"),
+            "a conv loss",
+            "a conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY) + f'layer {{ name: "in" type: "Input" top: "x" {TEST_ONLY} }}' + TRUNK,
+            "a conv loss",
+            "a conv loss",
+        ),
+        (
+            _data("a", LEARN) + _data("b", CHECK) + TRUNK,
+            "a conv loss",
+            "b conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY) + _data("b", "include { phase: TEST min_level: 2 }") + TRUNK,
+            "a conv loss",
+            "b conv loss",
+        ),
+        (
+            _data("a", 'include { stage: "learn" min_level: 1 }')
+            + _data("b", 'include { stage: "check" min_level: 1 }')
+            + TRUNK,
+            "a conv loss",
+            "b conv loss",
+        ),
+        (
+            _data("deploy", 'include { stage: "serve" }', 'top: "x"')
+            + _data("a", LEARN)
+            + TRUNK.replace(" }\n", ' exclude { stage: "serve" } }\n', 2).replace(
+                'exclude { stage: "serve" }', "", 1
+            ),
+            "a conv loss",
+            "a conv loss",
+        ),
+    ],
+)
+def test_a_phase_without_data_has_that_of_the_other(text: str, train: str, test: str) -> None:
+    """What a phase lacks is in another state of the net, or in its other phase; it is taken from there."""
+    net = parse_net(text, "net")
+
+    for phase, names in ((TRAIN, train), (TEST, test)):
+        assert [layer.name for layer in phase_view(net, phase).layer] == names.split()
+        assert [layer.name for layer in phase_view(reduce_rules(net), phase).layer] == names.split()
+
+
+def test_what_a_prototxt_does_not_say_is_remarked() -> None:
+    """Which stage or level was taken, and which layer is in a phase that its rules do not put it in."""
+    lent = _data("a", TRAIN_ONLY, 'top: "raw" top: "label"')
+    lent += f'layer {{ name: "scale" type: "Power" bottom: "raw" top: "x" {TRAIN_ONLY} }}' + TRUNK
+    stages = _data("a", LEARN) + _data("b", "include { phase: TEST min_level: 2 }") + TRUNK
+
+    assert [str(note) for note in parse_net_with_notes(lent, "net").notes] == [
+        "line 2: layer scale: is for TRAIN alone, but TEST reads what it makes; is in both"
+    ]
+    assert [str(note) for note in parse_net_with_notes(stages, "net").notes] == [
+        'line 1: layer a: TRAIN takes the layers of stage "learn"',
+        "line 2: layer b: TEST takes the layers of level 2",
+    ]
+
+
+@given(
+    rules=st.lists(
+        st.sampled_from(
+            ["", TRAIN_ONLY, TEST_ONLY, LEARN, CHECK, "include { min_level: 1 }", "exclude { level }"]
+        ),
+        min_size=4,
+        max_size=4,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_rules_no_layer_reads_what_nobody_makes(rules: list[str]) -> None:
+    """Where some state of some phase makes a blob, every phase that reads it has it: so says Caffe's own
+    check, and once reduced, a net is reduced."""
+    text = _data("a", rules[0]) + "".join(
+        f'layer {{ name: "{name}" type: "{kind}" bottom: "x" top: "x" {rule} }}\n'
+        for name, kind, rule in zip(("p", "q"), ("Power", "ReLU"), rules[1:], strict=False)
+    )
+    net = parse_net((text + TRUNK).replace("exclude { level }", "exclude { max_level: 0 }"), "net")
+
+    reduced = reduce_rules(net)
+
+    for phase in (TRAIN, TEST):
+        assert graph(phase_view(reduced, phase)).layers
+    assert reduce_rules(reduced) == reduced
