@@ -20,7 +20,7 @@ from ftjob.net.layertypes import param_count
 from ftjob.net.phases import phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.prepare import read_net
+from ftjob.prepare import read_net, refuse_several
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec import SpecError, parse_spec
@@ -58,6 +58,8 @@ def write_spec(
     path = out or Path(f"{_name(_last(place))}.yaml")
     if path.exists() and not force:
         raise BadSpecError(f"{path}: is there already: give another name, or --force to write over it")
+    if weights is not None:
+        refuse_several(str(weights), Path())
     if weights is not None and not fetch_input(str(weights), "base.weights", BadNetError).is_file():
         raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
     text = spec_text(net, place, weights, folder=path.absolute().parent, name=_name(path.stem))

@@ -1,5 +1,6 @@
 """From a spec to a plan: the reading that planning needs, the same when submitting and in the worker."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.layout import RunFolder
 from ftjob.net import zoo
+from ftjob.net.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
 from ftjob.net.suggest import did_you_mean
@@ -24,6 +26,7 @@ from ftjob.net.weights import read_weights
 from ftjob.nodes import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
+from ftjob.plan.remarks import listed
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec.spec import Accept, Data, JobSpec
@@ -139,16 +142,29 @@ def read_net(location: str) -> ParsedNet:
         return ParsedNet(zoo.build(location), notes=(), foreign=())
     path = fetch_input(location, "base.net", BadNetError)
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+            content = head if b"\0" in head else head + file.read()
     except FileNotFoundError as error:
         hint, names = did_you_mean(path.name, zoo.NAMES), ", ".join(zoo.NAMES)
         message = f"base.net: {path} is not there{hint}; give a prototxt's path or a built-in net ({names})"
         raise BadNetError(message) from error
     except OSError as error:
         raise BadNetError(f"base.net: {path} cannot be read ({error.strerror}): give a prototxt") from error
-    parsed = parse_net_with_notes(text, location)
+    try:
+        parsed = parse_net_with_notes(_text(content), location)
+    except BadNetError as error:
+        kind = file_kind(head)
+        if kind is None or kind in (NET, SOLVER, TEXT):
+            raise
+        raise BadNetError(f"base.net: {location}: is {kind.what}; {kind.as_net}") from error
     refuse_foreign(parsed, location)
     return parsed
+
+
+def _text(content: bytes) -> str:
+    """The text of a prototxt, whose comments may be in any encoding, and its lines those of any system."""
+    return re.sub("\r\n?", "\n", content.decode(errors="surrogateescape"))
 
 
 def find_weights(spec: JobSpec, context: Context) -> Weights | None:
@@ -156,7 +172,10 @@ def find_weights(spec: JobSpec, context: Context) -> Weights | None:
     location = spec.base.weights
     if location is None:
         return None
+    refuse_several(location, context.folder)
     path = fetch_input(location, "base.weights", BadNetError, told_as_progress(context.progress))
+    if path.is_dir():
+        raise BadNetError(f"base.weights: {path} is a folder: give the .caffemodel in it")
     if not path.is_file():
         raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
     try:
@@ -164,6 +183,33 @@ def find_weights(spec: JobSpec, context: Context) -> Weights | None:
     except BadNetError as error:
         raise BadNetError(str(error).replace(str(path), location)) from error
     return Weights(path, remembered_sha256(path), layers, location)
+
+
+def refuse_several(location: str, folder: Path) -> None:
+    """Raise BadNetError for several caffemodels with commas between, as `caffe train -weights` takes them."""
+    names = [name.strip() for name in location.split(",")]
+    if Path(location).exists() or sum(name.endswith((".caffemodel", ".h5")) for name in names) < 2:
+        return
+    raise BadNetError(
+        f"base.weights: names {len(names)} files. Caffe copies one after the other, a later one over those "
+        f"before it where both have a layer; ftjob takes one file: {_of_several(names, folder)}"
+    )
+
+
+def _of_several(names: list[str], folder: Path) -> str:
+    """Say which one of several caffemodels to give, as far as their layers tell."""
+    try:
+        found = [{layer.name for layer in read_weights(folder / name) if layer.blobs} for name in names]
+    except BadNetError:
+        return "give the one that counts"
+    *earlier, last = found
+    lost = sorted(set[str]().union(*earlier) - last)
+    if not lost:
+        return f"give {names[-1]}, which has all layers of the others, so that nothing of them would be left"
+    return (
+        f"give one, or copy all of them into one net (pycaffe's Net.copy_from) and save that; {names[-1]} "
+        f"lacks {listed(lost)}"
+    )
 
 
 def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:

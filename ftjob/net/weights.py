@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 
 from ftjob.errors import BadNetError
+from ftjob.net.filekinds import HEAD, file_kind
 from ftjob.net.proto.caffe_pb2 import (
     BlobProto,
     LayerParameter,
@@ -71,17 +72,6 @@ _LEGACY = (
     BlobProto.WIDTH_FIELD_NUMBER,
 )
 
-_SOMETHING_ELSE = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file; save the weights as .caffemodel (snapshot_format: BINARYPROTO)"),
-    (b"PK\x03\x04", "a zip archive, as PyTorch and .npz files are; give a .caffemodel"),
-    (b"\x80\x02", "a Python pickle, as old PyTorch files are; give a .caffemodel"),
-    (b"\x1f\x8b", "gzip-compressed; unpack it"),
-    (b"version https://git-lfs", "a pointer of git LFS, not the file itself; run `git lfs pull`"),
-    (b"\x93NUMPY", "a NumPy array; give a .caffemodel"),
-    (b"GGUF", "a GGUF file; give a .caffemodel"),
-)
-_HEAD = 4096
-
 
 def read_weights(path: Path) -> tuple[LayerWeights, ...]:
     """Return the layers of a caffemodel of any age, those without blobs too, in the file's order.
@@ -91,8 +81,7 @@ def read_weights(path: Path) -> tuple[LayerWeights, ...]:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
-            _refuse_something_else(path, head)
+            _refuse_something_else(path, file.read(HEAD))
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as buffer:
                 layers = tuple(_layers(buffer, path))
     except OSError as error:
@@ -105,16 +94,9 @@ def read_weights(path: Path) -> tuple[LayerWeights, ...]:
 def _refuse_something_else(path: Path, head: bytes) -> None:
     if not head:
         raise BadNetError(f"{path}: is empty; the download or copy did not begin")
-    for magic, what in _SOMETHING_ELSE:
-        if head.startswith(magic):
-            raise BadNetError(f"{path}: is {what}")
-    text = head.lstrip()
-    if text[:1] == b"<":
-        raise BadNetError(f"{path}: is a web page, as a failed download leaves it; fetch the file again")
-    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
-        raise BadNetError(f"{path}: is text, not a binary .caffemodel")
-    if head[:1] == b"\x08":
-        raise BadNetError(f"{path}: looks like a .solverstate; give the .caffemodel beside it")
+    kind = file_kind(head)
+    if kind and kind.as_weights:
+        raise BadNetError(f"{path}: is {kind.what}; {kind.as_weights}")
 
 
 def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:

@@ -27,6 +27,24 @@ class Field:
     end: int
 
 
+def first_fields(head: bytes) -> Iterator[Field]:
+    """Yield the fields that begin in a message's first bytes; the last one ends where these do.
+
+    Raises MalformedError where they are no fields.
+    """
+    buffer = memoryview(head)
+    found = 0
+    try:
+        for field in fields(buffer, 0, len(buffer)):
+            yield field
+            found = field.end
+    except CutOffError:
+        tag, start = _varint(buffer, found, len(buffer))
+        if tag & 7 == BYTES:
+            _, start = _varint(buffer, start, len(buffer))
+            yield Field(tag >> 3, BYTES, 0, start, len(buffer))
+
+
 def fields(buffer: memoryview, start: int, end: int) -> Iterator[Field]:
     """Yield the fields of the message in buffer[start:end].
 
