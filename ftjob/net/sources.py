@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from ftjob.errors import BadNetError
 from ftjob.net.graph import Graph, graph
 from ftjob.net.heads import Head
-from ftjob.net.layertypes import CLASSIFICATION_LOSSES, DATA, OTHER_LOSSES
+from ftjob.net.layertypes import CLASSIFICATION_LOSSES, DATA
 from ftjob.net.names import free_name, layer_names
+from ftjob.net.otherlosses import refuse_other_losses
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, DataParameter, LayerParameter, NetParameter, Phase
 
@@ -74,7 +75,7 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> list
 def refuse_strange_layers(net: NetParameter) -> None:
     """Raise BadNetError for a layer whose code is elsewhere or that trains on more than class numbers."""
     _refuse_python(net)
-    _refuse_other_losses(net)
+    refuse_other_losses(net)
 
 
 def rename_blobs(net: NetParameter, new_names: Mapping[str, str]) -> None:
@@ -113,15 +114,6 @@ def _refuse_python(net: NetParameter) -> None:
             raise BadNetError(
                 f'layer "{layer.name}" is of type Python: its code ({code}) is not in the prototxt and would '
                 "not be there where the net is trained or served; replace it by layers of Caffe's own"
-            )
-
-
-def _refuse_other_losses(net: NetParameter) -> None:
-    for layer in net.layer:
-        if layer.type in OTHER_LOSSES:
-            raise BadNetError(
-                f'layer "{layer.name}" is of type {layer.type}, which does not compare scores with one class '
-                "number per image; ftjob trains classifiers (SoftmaxWithLoss): take the layer out"
             )
 
 

@@ -61,20 +61,43 @@ def _reshape(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     if not 0 <= start <= end <= len(bottom) or param.num_axes < -1:
         raise refuse(layer, f"axis and num_axes do not name axes of its bottom, which is {text(bottom)}")
     asked = list(param.shape.dim)[: MAX_AXES + 1]
-    new = [_copied(layer, bottom, start + index) if dim == 0 else dim for index, dim in enumerate(asked)]
-    if new.count(-1) > 1 or min(new, default=1) < -1:
+    if any(dim == 0 and start + index >= len(bottom) for index, dim in enumerate(asked)):
+        raise refuse(layer, f"a 0 in shape copies an axis which its bottom {text(bottom)} has not")
+    if asked.count(-1) > 1 or min(asked, default=1) < -1:
         raise refuse(layer, "shape may hold one -1 (inferred), zeros (copied) and positive sizes")
-    rest = prod(dim for dim in new if dim != -1) * prod(bottom[:start]) * prod(bottom[end:])
-    top = (*bottom[:start], *(prod(bottom) // rest if dim == -1 else dim for dim in new), *bottom[end:])
-    if prod(top) != prod(bottom):
-        raise refuse(layer, f"its bottom {bottom_text(layer, bottoms, 0)} cannot be reshaped to {text(top)}")
+    top = _reshaped(bottom, asked, start, end)
+    if top is None:
+        wrong = f"its bottom {bottom_text(layer, bottoms, 0)} {_misfit(bottom, asked, start, end)}"
+        raise refuse(layer, wrong)
     return Setup((top,))
 
 
-def _copied(layer: LayerParameter, bottom: Shape, axis: int) -> int:
-    if axis >= len(bottom):
-        raise refuse(layer, f"a 0 in shape copies axis {axis}, which its bottom {text(bottom)} has not")
-    return bottom[axis]
+def _reshaped(bottom: Shape, asked: Sequence[int], start: int, end: int) -> Shape | None:
+    """The shape with axes start to end replaced by those asked for; None where it has another size."""
+    new = [bottom[start + index] if dim == 0 else dim for index, dim in enumerate(asked)]
+    rest = prod(dim for dim in new if dim != -1) * prod(bottom[:start]) * prod(bottom[end:])
+    top = (*bottom[:start], *(prod(bottom) // rest if dim == -1 else dim for dim in new), *bottom[end:])
+    return top if prod(top) == prod(bottom) else None
+
+
+def _misfit(bottom: Shape, asked: Sequence[int], start: int, end: int) -> str:
+    """Say which size of a Reshape does not follow the net, and what to write for it."""
+    shape = " ".join(f"dim: {dim}" for dim in asked)
+    for index, dim in reversed(list(enumerate(asked))):
+        copied = bottom[start + index] if start + index < len(bottom) else None
+        words = {-1: "-1 (what is left)"} if -1 not in asked else {}
+        words |= {0: f"0 (its bottom has {copied} there)"} if copied else {}
+        fitting = [
+            words[instead]
+            for instead in sorted(words, reverse=True)
+            if _reshaped(bottom, [*asked[:index], instead, *asked[index + 1 :]], start, end)
+        ]
+        if dim > 0 and dim != copied and fitting:
+            return (
+                f"cannot be reshaped to {shape}; {dim} is a size that is no more, such as the old number of "
+                f"classes: write {' or '.join(fitting)} instead"
+            )
+    return f"cannot be reshaped to {shape}; write 0 for a size that stays, -1 for one that is inferred"
 
 
 def _crop(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
