@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from jobspec.caffefields import NOT_NEEDED, OF_FORKS, OTHER_NAMES, of_value
 from jobspec.document import Document, Path, implicit_type
 from jobspec.problems import Problem, dotted, one_line
 from jobspec.spec import JobSpec
@@ -33,31 +34,6 @@ _MUST_BE = {
 }
 _SECTION_TYPES = ("model_type", "model_attributes_type", "dict_type")
 
-# Fields of Caffe's SolverParameter, and other systems' names, that people will bring along.
-_OTHER_NAMES = {
-    "lr": "base_lr",
-    "learning_rate": "base_lr",
-    "solver_type": "type",
-    "max_epochs": "epochs",
-    "iterations": "max_iter",
-    "num_classes": "num_output",
-    "classes": "num_output",
-    "crop_size": "crop",
-    "mean_file": "mean",
-    "mean_value": "mean",
-    "seed": "random_seed",
-    "instance_type": "node",
-}
-_NOT_NEEDED = {
-    "test_iter": "every record of data.val is tested once",
-    "test_initialization": "the first test is always made before the first iteration",
-    "train_net": "base.net says the net",
-    "test_net": "base.net says the net",
-    "snapshot_prefix": "snapshots lie in the run's folder",
-    "solver_mode": "resources.node says where it runs",
-    "device_id": "resources.node says where it runs",
-}
-
 
 def explain(error: ValidationError, document: Document) -> list[Problem]:
     """Return what is wrong, in the order of the document's lines."""
@@ -79,6 +55,12 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
 
 
 def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
+    hint = of_value(dotted(details["loc"]), details["input"])
+    return _finding(details, context, f"; {hint}" if hint else None)
+
+
+def _finding(details: ErrorDetails, context: Mapping[str, Any], hint: str | None) -> str:
+    """Say what is wrong with a field; `hint`, where there is one, goes before what the value suggests."""
     kind, path, value = details["type"], details["loc"], details["input"]
     if kind == "said":
         return str(context["sentence"])
@@ -90,15 +72,16 @@ def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
         return _unknown_field(path)
     if kind in _SECTION_TYPES:
         fields = " and ".join(_fields_at(path)[:2])
-        return f"must be a group of fields such as {fields}, got {shown(value)}{_hint(kind, value)}"
+        return f"must be a group of fields such as {fields}, got {shown(value)}{hint or _hint(kind, value)}"
     if kind == "must_be":
-        return f"must be {context['words']}, got {shown(value)}{_did_you_mean(value, context['choices'])}"
+        meant = hint or _did_you_mean(value, context["choices"])
+        return f"must be {context['words']}, got {shown(value)}{meant}"
     must_be = _MUST_BE[kind].format(**context) if kind in _MUST_BE else details["msg"]
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
         must_be = must_be.replace("'", "")
-        return f"{must_be}, got {shown(value)}{_did_you_mean(value, choices)}"
-    return f"{must_be}, got {shown(value)}{_hint(kind, value)}"
+        return f"{must_be}, got {shown(value)}{hint or _did_you_mean(value, choices)}"
+    return f"{must_be}, got {shown(value)}{hint or _hint(kind, value)}"
 
 
 def shown(value: Any) -> str:
@@ -115,7 +98,7 @@ def _hint(kind: str, value: Any) -> str:
         return "; give it a value or remove the line"
     if kind == "string_type" and isinstance(value, int | float):
         return "; put it in quotes"
-    if kind == "list_type" and isinstance(value, str):
+    if kind == "list_type" and isinstance(value, str | int | float):
         return f"; write [{value}]"
     if not isinstance(value, str):
         return ""
@@ -158,12 +141,14 @@ def _letters(word: str) -> str:
 def _unknown_field(path: Path) -> str:
     section, name = path[:-1], str(path[-1])
     known = _fields_at(section)
-    if name in _NOT_NEEDED:
-        return f"is not needed here; {_NOT_NEEDED[name]}"
+    if name in NOT_NEEDED:
+        return f"is not needed here; {NOT_NEEDED[name]}"
+    if name in OF_FORKS:
+        return f"is {OF_FORKS[name]}"
     target = _renamed(path)
     if target:
         return f"is no field of {_named(section)}; did you mean {target[-1]}?"
-    elsewhere = [dotted(other) for other in _places(_OTHER_NAMES.get(name, name))]
+    elsewhere = [dotted(other) for other in _places(OTHER_NAMES.get(name, name))]
     if elsewhere:
         return f"is no field of {_named(section)}; write it as {' or '.join(elsewhere)}"
     return f"is no field of {_named(section)}, which has {', '.join(known)}"
@@ -173,9 +158,9 @@ def _renamed(path: Path) -> Path | None:
     """Return the path of the field in the same section that an unknown one was probably meant to be."""
     section, name = path[:-1], str(path[-1])
     known = _fields_at(section)
-    places = _places(_OTHER_NAMES.get(name, name))
+    places = _places(OTHER_NAMES.get(name, name))
     here = [path for path in places if path[:-1] == section]
-    if here or places or name in _NOT_NEEDED:
+    if here or places or name in (*NOT_NEEDED, *OF_FORKS):
         return here[0] if here else None
     close = _closest(name, known)
     return (*section, close) if close else None

@@ -1,12 +1,14 @@
 """What users are told: every sentence names the field and what to do, and none is Pydantic's."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ftjob.net.proto import caffe_pb2
 from jobspec import JobSpec, Problem
 from jobspec.document import Document
 from jobspec.explain import explain
@@ -42,6 +44,18 @@ def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
             "solver.test_iter: is not needed here; every record of data.val is tested once",
         ),
         (
+            "solver: {average_loss: 40}",
+            "solver.average_loss: is not needed here; the metrics keep the loss of every iteration",
+        ),
+        (
+            "solver: {snapshot_format: HDF5}",
+            "solver.snapshot_format: is not needed here; snapshots are always binary, Caffe's BINARYPROTO",
+        ),
+        (
+            "solver: {min_lr: 0.1}",
+            "solver.min_lr: is of NVIDIA's fork: Caffe 1.0's learning rate falls without an end; leave it out",
+        ),
+        (
             "accept: {colour: red}",
             "accept.colour: is no field of accept, which has accuracy, not_below",
         ),
@@ -52,6 +66,49 @@ def test_a_field_in_the_wrong_place_is_told_its_own(
 ) -> None:
     """A field that exists elsewhere, one that Caffe has and ftjob does not need, and one that nobody has."""
     assert problem(added) == f"spec.yaml:5: {sentence}"
+
+
+@pytest.mark.parametrize("section", ["solver", "data"])
+def test_every_field_of_caffe_is_known(section: str, least: str) -> None:
+    """Those of its solver, data layer and transformation: taken, not needed, or written elsewhere."""
+    messages = {
+        "solver": (caffe_pb2.SolverParameter,),
+        "data": (caffe_pb2.DataParameter, caffe_pb2.TransformationParameter),
+    }
+    names = {name for message in messages[section] for name in message.DESCRIPTOR.fields_by_name}
+
+    for name in names:
+        for found in told(least, f"{section}.{name}", []):
+            assert "is no field of" not in found.message or re.search(r"; (write it|did you)", found.message)
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        ("solver: {random_seed: -1}", "must be 0 or more, got -1; leave it out: the clock"),
+        ("solver: {clip_gradients: -1}", "must be greater than 0, got -1; leave it out, which is what -1 is"),
+        ("solver: {display: 0}", "must be 1 or more, got 0; leave it out"),
+        ("solver: {snapshot: 0}", "such as 33%, got 0; leave it out for one every epoch"),
+        ("solver: {lr_policy: plateau}", "or sigmoid, got \"plateau\"; plateau is of NVIDIA's and Intel's"),
+        ("solver: {stepvalue: 100}", "must be a list, such as [a, b], got 100; write [100]"),
+        (
+            "solver: solver.prototxt",
+            'got "solver.prototxt"; write here what that file says, by the same names',
+        ),
+    ],
+)
+def test_a_value_of_caffes_is_told_what_to_write(
+    added: str, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """What means never, or anything, to Caffe has another spelling here."""
+    assert sentence in problem(added)
+
+
+def test_several_weights_are_one_too_many(problems: Callable[[str], list[str]]) -> None:
+    """Caffe takes a list; what it does with it is told."""
+    [line] = problems("name: a\nbase: {net: x, weights: [a, b]}\ndata: {train: x, val: y}\noutput: x")
+
+    assert line.endswith("give one file: of several Caffe copies a later one over those before it")
 
 
 def test_a_misspelt_required_field_is_one_problem_not_two(problems: Callable[[str], list[str]]) -> None:
