@@ -9,8 +9,16 @@ from ftjob.net.heads import Head
 from ftjob.net.layertypes import CLASSIFICATION_LOSSES, DATA
 from ftjob.net.names import free_name, layer_names
 from ftjob.net.otherlosses import refuse_other_losses
-from ftjob.net.phases import phase_view
-from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, DataParameter, LayerParameter, NetParameter, Phase
+from ftjob.net.phases import belongs, phase_view
+from ftjob.net.proto.caffe_pb2 import (
+    TEST,
+    TRAIN,
+    DataParameter,
+    LayerParameter,
+    NetParameter,
+    NetState,
+    Phase,
+)
 
 IMAGES = "data"
 LABELS = "label"
@@ -48,8 +56,9 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> list
     """Replace whatever brings images and labels by Data layers over the two LMDBs, in place.
 
     The images' blob becomes `data` and the labels' `label`. Layers that only measure or write something
-    (Accuracy, HDF5Output, a last Softmax or ArgMax) are left out. Returns what else was, a sentence each.
-    Raises BadNetError for a net that reads anything but one image and one class number per record.
+    (Accuracy, HDF5Output, a loss of TEST alone, a last Softmax or ArgMax) are left out. Returns what else
+    was, a sentence each. Raises BadNetError for a net that reads anything but one image and one class number
+    per record.
     """
     heads = list(heads)
     images = {blob for phase in (TRAIN, TEST) for blob in _image_blobs(graph(phase_view(net, phase)), heads)}
@@ -147,8 +156,14 @@ def _check_labels_are_data(net: NetParameter, heads: Iterable[Head]) -> None:
 
 
 def _drop_measures(net: NetParameter) -> None:
+    """Leave out what only measures or writes, in place; a loss that is not in TRAIN trains nothing."""
     dropped = {"Accuracy", "HDF5Output"}
-    kept = [layer for layer in net.layer if layer.type not in dropped]
+    in_train = NetState(phase=TRAIN)
+    kept = [
+        layer
+        for layer in net.layer
+        if layer.type not in dropped and (layer.type not in CLASSIFICATION_LOSSES or belongs(layer, in_train))
+    ]
     while True:
         read = {blob for layer in kept for blob in layer.bottom}
         live = [layer for layer in kept if layer.type not in ("Softmax", "ArgMax") or read & set(layer.top)]

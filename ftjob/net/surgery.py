@@ -69,6 +69,7 @@ def operate(
     """
     train_val = reduce_rules(net)
     upgrade_net(train_val)
+    _forget_engines(train_val)
     refuse_strange_layers(train_val)
     refuse_twins(train_val)
     make_room(train_val, _own_blobs(train_val))
@@ -108,6 +109,15 @@ def operate(
         notes=tuple(done),
         warnings=tuple(warnings),
     )
+
+
+def _forget_engines(net: NetParameter) -> None:
+    """Leave it to Caffe which library computes a layer, in place: one that it was built without ends it
+    (layer_factory.cpp)."""
+    for layer in net.layer:
+        for field, param in layer.ListFields():
+            if field.message_type and not field.is_repeated and "engine" in field.message_type.fields_by_name:
+                param.ClearField("engine")
 
 
 def _own_blobs(net: NetParameter) -> tuple[str, ...]:

@@ -53,10 +53,9 @@ def test_other_shapes_under_one_name_are_refused():
 def test_params_that_test_lacks_are_refused():
     """Of one name and another type: Caffe counts its blobs."""
     relu = FC.format(type="ReLU", phase="TEST", param="")
-    with pytest.raises(
-        BadNetError, match='"fc" has params 4x48, 4 in the TRAIN net and none in the TEST net'
-    ):
-        shared(norm("bn", "TRAIN"), norm("bn", "TEST"), fc("TRAIN", 4), relu)
+    head = fc("TEST", 4).replace('"fc"', '"head"') + fc("TRAIN", 4).replace('"fc"', '"head"')
+    with pytest.raises(BadNetError, match='"fc" has params 4x48, 4 in the TRAIN net and none in the'):
+        shared(norm("bn", "TRAIN"), norm("bn", "TEST"), fc("TRAIN", 4), relu, head)
 
 
 def test_caffe_ends_where_shapes_differ(caffe: Any, tmp_path):

@@ -275,3 +275,32 @@ def test_nets_that_are_no_classifiers_are_refused(layers: str, message: str, dat
     """A net that is not trained on one class number per image is refused, naming the layer that shows it."""
     with pytest.raises(BadNetError, match=message):
         _operate(parse_net(DATA + layers, "f"), data)
+
+
+def test_no_layer_asks_for_a_library(caffe: Any, data: DataLayers, tmp_path: Path) -> None:
+    """A Caffe without cuDNN ends at `engine: CUDNN`, which changes nothing of what is computed."""
+    text = (NETS / "lenet.prototxt").read_text()
+    net = parse_net(text.replace("convolution_param {", "convolution_param { engine: CUDNN "), "lenet")
+
+    done = _operate(net, data)
+
+    assert "engine" not in to_text(done.train_val) + to_text(done.deploy)
+    caffe.ask("load", prototxt=_write(tmp_path / "train_val.prototxt", done.train_val), phase="TRAIN")
+
+
+def test_a_loss_of_test_alone_is_a_measure(data: DataLayers) -> None:
+    """It would compare the old outputs of a layer that nothing trains with the new labels."""
+    aux = """
+    layer { name: "aux" type: "InnerProduct" bottom: "data" top: "aux"
+            inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+    layer { name: "aux_loss" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" top: "aux_loss"
+            include { phase: TEST } }
+    """
+    text = (NETS / "lenet.prototxt").read_text()
+
+    done = _operate(parse_net(text + aux, "lenet"), data)
+
+    assert [head.source for head in done.heads] == ["ip2"]
+    assert "aux_loss" not in [layer.name for layer in done.train_val.layer]
+    [loss] = [layer for layer in done.train_val.layer if layer.type == "SoftmaxWithLoss"]
+    assert not loss.include
