@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+from ftjob.net.fillers import check_fillers
 from ftjob.net.layers import rule_of
 from ftjob.net.layers.rule import Rule, Setup, Shape, checked, refuse, text
 from ftjob.net.layers.sources import data_inputs, source_tops
@@ -117,7 +118,9 @@ class _Walk:
         setup = self._infer(rule, written, bottoms)
         for place, (top, shape) in enumerate(zip(layer.top, setup.tops, strict=True)):
             self._append_top(layer, place, top, checked(written, shape, f'its top "{top}"'))
-        return LayerShapes(layer, bottoms, setup.tops, self.params.of(written, setup.params))
+        params = self.params.of(written, setup.params)
+        check_fillers(written, setup.params)
+        return LayerShapes(layer, bottoms, setup.tops, params)
 
     def _infer(self, rule: Rule, written: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
         if bottoms or rule.bottoms[1] != 0 or written.type == "Parameter":

@@ -6,27 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from google.protobuf.message import Message
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.errors import BadNetError
-from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
+from ftjob.net.fillers import filler_of
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.shapes import LayerShapes, NetShapes, Param
 from ftjob.net.transfer import same_shape
 from ftjob.net.upgrade import upgrade_net
 from ftjob.net.weights import BlobWeights, LayerWeights, read_weights
 
 ByLayer = dict[str, list[Tensor]]
-_FILLERS = ("weight_filler", "bias_filler")
-_OWN_FILLERS = {
-    "PReLU": (("prelu_param", "filler", 0.25),),
-    "Scale": (("scale_param", "filler", 1.0), ("scale_param", "bias_filler", 0.0)),
-    "Bias": (("bias_param", "filler", 0.0),),
-}
-"""Where the fillers of params lie that are no weights, and the value they take where none is given."""
 
 
 @dataclass(frozen=True)
@@ -84,30 +77,8 @@ def _own(values: NDArray[np.float32], device: torch.device) -> Tensor:
 
 
 def _filled(one: LayerShapes, place: int, param: Param, random: np.random.Generator) -> NDArray[np.float32]:
-    if one.type in ("BatchNorm", "Parameter"):
-        return np.zeros(param.shape, np.float32)
-    return fill(_filler(one.layer, place, len(one.params)), param.shape, random)
-
-
-def _filler(layer: LayerParameter, place: int, params: int) -> FillerParameter:
-    if layer.type in _OWN_FILLERS:
-        own = _OWN_FILLERS[layer.type]
-        field, name, value = (
-            own[place - params] if layer.type == "Scale" and params < len(own) else own[place]
-        )
-        message = getattr(layer, field)
-        given: FillerParameter = getattr(message, name)
-        return given if message.HasField(name) else FillerParameter(type="constant", value=value)
-    found: FillerParameter = getattr(_settings(layer), _FILLERS[place])
-    return found
-
-
-def _settings(layer: LayerParameter) -> Message:
-    """The layer's own param message that has fillers."""
-    fields = {"Convolution": "convolution_param", "Deconvolution": "convolution_param"}
-    fields |= {"InnerProduct": "inner_product_param", "Embed": "embed_param"}
-    settings: Message = getattr(layer, fields[layer.type])
-    return settings
+    filler = filler_of(one.layer, place, tuple(each.shape for each in one.params))
+    return fill(filler, param.shape, random) if filler else np.zeros(param.shape, np.float32)
 
 
 def learnables(shapes: NetShapes, weights: ByLayer) -> list[Learnable]:
