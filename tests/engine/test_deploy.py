@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ftjob.engine import DeployNet
-from ftjob.engine.open import open_deploy
+from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.errors import BadDataError, BadNetError
 from tests.engine import nets
 from tests.engine.conftest import Job, Open
@@ -62,3 +62,18 @@ def test_a_weights_file_that_is_not_one_is_named(tmp_path: Path):
     for name, said in (("none", "there is no file .*none"), ("text", "text is empty, cut off or not")):
         with pytest.raises(BadNetError, match=said):
             deployed(tmp_path, tmp_path / name)
+
+
+@pytest.mark.parametrize("engine", AVAILABLE)
+def test_a_layer_that_brings_a_param_is_no_input(engine: str, weights: Path, tmp_path: Path):
+    """Parameter has no bottom, as an Input has none; it starts as zeros, so the scores stay what they are."""
+    added = """
+layer { name: "offset" type: "Parameter" top: "offset" parameter_param { shape { dim: 3 } } }
+layer { name: "sum" type: "Bias" bottom: "fc" bottom: "offset" top: "sum" }
+"""
+    (tmp_path / "deploy.prototxt").write_text(DEPLOY + added)
+    image = np.ones((1, 1, 6, 6), np.float32)
+    with open_deploy(engine, tmp_path / "deploy.prototxt", weights, log=tmp_path / "deploy.log") as net:
+        found = net.forward(image, ["fc", "sum"])
+
+    np.testing.assert_array_equal(found["sum"], found["fc"])

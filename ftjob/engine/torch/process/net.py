@@ -178,7 +178,7 @@ def input_shape(net: NetParameter) -> tuple[str, Shape]:
     tops = [
         (top, shape)
         for one in shapes.layers
-        if not one.bottoms
+        if one.type == "Input"
         for top, shape in zip(one.layer.top, one.tops, strict=True)
     ]
     if len(tops) != 1:
