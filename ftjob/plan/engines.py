@@ -1,8 +1,12 @@
 """Which engine runs a net on a node."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from ftjob.net.lacks import lacking_caffe, lacking_torch
+from ftjob.net.layers.rule import refuse
+from ftjob.net.shapes import LayerShapes
 from ftjob.nodes import NEWEST_FOR_CAFFE, Node
 
 NEWEST = ".".join(map(str, NEWEST_FOR_CAFFE))
@@ -25,8 +29,48 @@ class EngineChoice:
         return self.name if self.firm else "auto"
 
 
-def choose_engine(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
-    """Return caffe where the node's GPU is of its time or there is none, else torch."""
+def choose_engine(
+    wanted: Literal["auto", "caffe", "torch"], node: Node, layers: Iterable[LayerShapes] = ()
+) -> EngineChoice:
+    """Return caffe where the node's GPU is of its time or there is none, else torch.
+
+    `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe that
+    nobody asked for must stay caffe where torch lacks one.
+    """
+    layers = tuple(layers)
+    chosen = _choice_by_node(wanted, node)
+    lacking = _lacking(layers, node)
+    if chosen.problem or not any(lacking.values()):
+        return chosen
+    if problem := lacking[chosen.name]:
+        other: Literal["caffe", "torch"] = "torch" if chosen.name == "caffe" else "caffe"
+        possible = not lacking[other] and not _choice_by_node(other, node).problem
+        return replace(chosen, problem=f"{problem}: {_remedy(other, possible)}")
+    if not chosen.firm:
+        return replace(chosen, why=f"it runs on processors, and {lacking['torch']}", firm=True)
+    return chosen
+
+
+def _lacking(layers: tuple[LayerShapes, ...], node: Node) -> dict[str, str]:
+    """What each engine lacks first for the layers on a node, in words; empty for nothing."""
+    on_processors = node.compute_capability is None
+    engines = {"caffe": lacking_caffe if on_processors else lambda _: "", "torch": lacking_torch}
+    return {
+        engine: next((_words(one, engine, lack) for one in layers if (lack := lacking(one))), "")
+        for engine, lacking in engines.items()
+    }
+
+
+def _words(one: LayerShapes, engine: str, lack: str) -> str:
+    names = {"caffe": "Caffe", "torch": "the torch engine"}
+    return str(refuse(one.layer, f"{names[engine]} does not have {lack}"))
+
+
+def _remedy(other: str, possible: bool) -> str:
+    return f"say engine: {other}" if possible else "take it out, or take a node whose GPU Caffe has code for"
+
+
+def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
     if wanted == "torch":
         return EngineChoice("torch", "the spec asks for it")
     if node.runs_caffe:

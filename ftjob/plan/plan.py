@@ -150,7 +150,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
         Batches(data.batch_size, solver.iter_size, test_batch_size),
         {layer.layer for layer in transfer if layer.kind == "new"},
     )
-    engine = choose_engine(spec.engine, inputs.node)
+    engine = choose_engine(spec.engine, inputs.node, (*shapes.layers, *in_test.layers))
     return Plan(
         inputs=inputs,
         run_id=run_id(inputs, operation.train_val if operation.notes else None),

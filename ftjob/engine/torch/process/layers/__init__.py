@@ -2,6 +2,7 @@
 
 from ftjob.engine.torch.process.layers import arrange, elementwise, learned, losses, lrn, pooling, windows
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.net.lacks import lacking_torch
 from ftjob.net.layers.rule import refuse
 from ftjob.net.shapes import LayerShapes
 
@@ -17,9 +18,9 @@ MAKERS: dict[str, Make] = {
 
 
 def make(one: LayerShapes, place: Place) -> Forward:
-    """Return what computes a layer. Raises BadNetError for a type that this engine does not have."""
-    if one.type not in MAKERS:
+    """Return what computes a layer. Raises BadNetError for one that this engine does not have."""
+    if lack := lacking_torch(one):
         raise refuse(
-            one.layer, "the torch engine does not have this type: train with engine: caffe, which does"
+            one.layer, f"the torch engine does not have {lack}: train with engine: caffe, which does"
         )
     return MAKERS[one.type](one, place)

@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.pooling import pooled
-from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import PoolingParameter
 from ftjob.net.shapes import LayerShapes
 
@@ -101,11 +100,6 @@ def _average(window: Window) -> Callable[[Tensor], Tensor]:
 
 def _pooling(one: LayerShapes, place: Place) -> Forward:
     param = one.layer.pooling_param
-    if param.pool == PoolingParameter.STOCHASTIC or len(one.tops) > 1:
-        what = "its second top, the mask," if len(one.tops) > 1 else "STOCHASTIC pooling"
-        raise refuse(
-            one.layer, f"the torch engine does not have {what}: train with engine: caffe, which does"
-        )
     if param.pool == PoolingParameter.AVE and param.global_pooling:
         return lambda bottoms, _: [bottoms[0].mean((2, 3), keepdim=True)]
     pool = (_max if param.pool == PoolingParameter.MAX else _average)(window_of(one))

@@ -6,8 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
-from ftjob.net.layers.rule import refuse
-from ftjob.net.layers.windows import Window, window_of
+from ftjob.net.layers.windows import window_of
 from ftjob.net.shapes import LayerShapes
 
 FORWARD = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -16,16 +15,6 @@ TRANSPOSED = {
     2: functional.conv_transpose2d,
     3: functional.conv_transpose3d,
 }
-
-
-def _window(one: LayerShapes) -> Window:
-    window = window_of(one.layer, one.bottoms[0])
-    if window.channel_axis != 1 or len(window.kernel) not in FORWARD:
-        raise refuse(
-            one.layer,
-            "the torch engine takes images, channels and one to three axes: train with engine: caffe",
-        )
-    return window
 
 
 def _each(one: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> Forward:
@@ -39,14 +28,14 @@ def _each(one: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None], 
 
 
 def _convolution(one: LayerShapes, place: Place) -> Forward:
-    window, group = _window(one), one.layer.convolution_param.group
+    window, group = window_of(one.layer, one.bottoms[0]), one.layer.convolution_param.group
     convolve = FORWARD[len(window.kernel)]
     stride, pad, dilation = window.stride, window.pad, window.dilation
     return _each(one, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, dilation, group))
 
 
 def _deconvolution(one: LayerShapes, place: Place) -> Forward:
-    window, group = _window(one), one.layer.convolution_param.group
+    window, group = window_of(one.layer, one.bottoms[0]), one.layer.convolution_param.group
     convolve = TRANSPOSED[len(window.kernel)]
     stride, pad, dilation = window.stride, window.pad, window.dilation
     return _each(one, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, 0, group, dilation))

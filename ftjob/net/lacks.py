@@ -1,0 +1,51 @@
+"""What an engine cannot compute of a net that Caffe 1.0 could make, layer by layer."""
+
+from ftjob.net.layers.windows import window_of
+from ftjob.net.proto.caffe_pb2 import PoolingParameter
+from ftjob.net.shapes import LayerShapes
+
+TORCH_LACKS = frozenset(
+    {
+        "BatchReindex",
+        "ContrastiveLoss",
+        "Filter",
+        "HDF5Data",
+        "HDF5Output",
+        "Im2col",
+        "ImageData",
+        "InfogainLoss",
+        "LSTM",
+        "LSTMUnit",
+        "MVN",
+        "MemoryData",
+        "Python",
+        "RNN",
+        "SPP",
+        "SigmoidCrossEntropyLoss",
+        "WindowData",
+    }
+)
+"""Types of Caffe 1.0 that the torch engine does not have."""
+MOST_AXES = 3
+"""Spatial axes that PyTorch's convolutions go along."""
+
+
+def lacking_torch(one: LayerShapes) -> str:
+    """Say what the torch engine lacks for a layer; empty where it lacks nothing."""
+    if one.type in TORCH_LACKS:
+        return "this type"
+    if one.type == "Pooling":
+        if one.layer.pooling_param.pool == PoolingParameter.STOCHASTIC:
+            return "STOCHASTIC pooling"
+        return "pooling's second top, the mask" if len(one.tops) > 1 else ""
+    if one.type in ("Convolution", "Deconvolution"):
+        window = window_of(one.layer, one.bottoms[0])
+        if window.channel_axis != 1 or not 1 <= len(window.kernel) <= MOST_AXES:
+            return f"convolutions over other axes than images, channels and one to {MOST_AXES} more"
+    return ""
+
+
+def lacking_caffe(one: LayerShapes) -> str:
+    """Say what Caffe lacks for a layer on processors (pooling_layer.cpp); empty where it lacks nothing."""
+    pool = {"Pooling": one.layer.pooling_param.pool, "SPP": one.layer.spp_param.pool}.get(one.type)
+    return "STOCHASTIC pooling on processors" if pool == PoolingParameter.STOCHASTIC else ""

@@ -1,0 +1,76 @@
+"""The engine of a plan: by the node's GPU, and by the layers that each engine has."""
+
+from typing import Literal
+
+import pytest
+
+from ftjob.net.lacks import TORCH_LACKS
+from ftjob.net.layertypes import KNOWN
+from ftjob.net.prototxt import parse_net
+from ftjob.net.shapes import LayerShapes, infer_shapes
+from ftjob.nodes import get_node
+from ftjob.plan.engines import EngineChoice, choose_engine
+
+LAYERS = {
+    "plain": 'type: "Pooling" pooling_param { kernel_size: 2 }',
+    "mvn": 'type: "MVN"',
+    "stochastic": 'type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }',
+    "spp": 'type: "SPP" spp_param { pyramid_height: 2 pool: STOCHASTIC }',
+    "mask": 'type: "Pooling" top: "mask" pooling_param { kernel_size: 2 }',
+    "axes": 'type: "Convolution" convolution_param { axis: 2 num_output: 3 kernel_size: 3 }',
+}
+
+
+def layers(name: str) -> tuple[LayerShapes, ...]:
+    """A net whose layer `norm` is one of LAYERS."""
+    net = parse_net(
+        f"""
+layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 3 dim: 8 dim: 8 }} }} }}
+layer {{ name: "norm" bottom: "data" top: "norm" {LAYERS[name]} }}
+""",
+        "net",
+    )
+    return infer_shapes(net).layers
+
+
+def choose(wanted: Literal["auto", "caffe", "torch"], node: str, name: str) -> EngineChoice:
+    return choose_engine(wanted, get_node(node), layers(name))
+
+
+def test_the_list_of_what_torch_lacks_is_whole() -> None:
+    """Every type of Caffe 1.0 is made by the engine, brings data, or is on the list."""
+    from ftjob.engine.torch.process.layers import MAKERS
+
+    assert {*MAKERS, "Data", "DummyData", "Input"} == KNOWN - TORCH_LACKS
+
+
+@pytest.mark.parametrize("name", ["mvn", "stochastic", "spp", "mask", "axes"])
+def test_torch_is_refused_by_the_layer_it_lacks(name: str) -> None:
+    """On processors, where Caffe has all of them but one; a net without them has no problem."""
+    problem = choose("torch", "local", name).problem
+
+    assert problem.startswith('layer "norm" (')
+    assert ": the torch engine does not have " in problem
+    wanted = "take it out" if name in ("stochastic", "spp") else "say engine: caffe"
+    assert wanted in problem
+    assert choose("torch", "local", "plain").problem == ""
+
+
+def test_stochastic_pooling_is_for_gpus_of_caffes_time() -> None:
+    """Caffe has it on no processor (pooling_layer.cpp), PyTorch nowhere."""
+    assert choose("caffe", "p2.xlarge", "stochastic").problem == ""
+    for node, wanted in (("local", "caffe"), ("local", "auto"), ("g5.xlarge", "auto")):
+        assert "STOCHASTIC pooling" in choose(wanted, node, "stochastic").problem
+
+
+def test_auto_stays_with_caffe_where_torch_lacks_a_layer() -> None:
+    """A machine without Caffe would take torch for `auto`, and fail; a GPU of today cannot have it."""
+    plain, mvn = choose("auto", "local", "plain"), choose("auto", "local", "mvn")
+
+    assert (plain.name, plain.opens, plain.problem) == ("caffe", "auto", "")
+    assert (mvn.name, mvn.opens, mvn.problem) == ("caffe", "caffe", "")
+    assert 'layer "norm" (MVN)' in mvn.why
+    assert choose("auto", "g5.xlarge", "mvn").problem == (
+        'layer "norm" (MVN): the torch engine does not have this type: take it out, or take a node whose GPU '
+        "Caffe has code for"
+    )
