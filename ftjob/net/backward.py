@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ftjob.net.layers import rule_of
+from ftjob.net.layers.rule import refuse
 from ftjob.net.params import param_specs
 from ftjob.net.proto.caffe_pb2 import LayerParameter
 from ftjob.net.shapes import LayerShapes, NetShapes
+
+WITHOUT_GRADIENT = frozenset({"ArgMax", "Threshold"})
+"""Types whose Backward_cpu is NOT_IMPLEMENTED."""
+BLIND_BOTTOMS = {"Embed": 0, "HingeLoss": 1, "MultinomialLogisticLoss": 1, "SoftmaxWithLoss": 1}
+"""The bottom, of class numbers or indices, into which a type propagates nothing but Caffe's end."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,24 @@ def backward(shapes: NetShapes) -> tuple[LayerBackward, ...]:
     """
     forward = _from_params_on(shapes.layers)
     return _forced(shapes, forward) if shapes.force_backward else _towards_losses(shapes.layers, forward)
+
+
+def refuse_dead_ends(shapes: NetShapes) -> None:
+    """Raise BadNetError, naming the layer, where the backward pass comes to one that ends Caffe there."""
+    for one, way in zip(shapes.layers, backward(shapes), strict=True):
+        if one.type in WITHOUT_GRADIENT and way.runs:
+            raise refuse(
+                one.layer,
+                "it has no gradient, and layers before it are to learn from what comes after it: take it "
+                "out, or freeze what lies before it (surgery.freeze)",
+            )
+        blind = BLIND_BOTTOMS.get(one.type)
+        if blind is not None and way.bottoms[blind]:
+            raise refuse(
+                one.layer,
+                f'its bottom "{one.layer.bottom[blind]}" gets no gradient from it: let no layer before that '
+                "learn, and no propagate_down be true for it",
+            )
 
 
 def weighs_in_loss(layer: LayerParameter, top: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftjob.data.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.net.backward import refuse_dead_ends
 from ftjob.net.heads import Head
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
@@ -142,6 +143,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     shapes = infer_shapes(phase_view(operation.train_val, TRAIN), operation.inputs)
     in_test = test_shapes(operation, data)
     refuse_unshared(shapes, in_test)
+    refuse_dead_ends(shapes)
     coming = forecast(
         inputs,
         shapes,
