@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ftjob.errors import BadNetError
+from ftjob.net.backward import WITHOUT_GRADIENT
 from ftjob.net.graph import Graph, graph
 from ftjob.net.heads import Head, find_heads
 from ftjob.net.layers.rule import refuse
@@ -19,8 +20,6 @@ NEGLIGIBLE = 0.01
 """A loss that a net need not come below to be sure: e^-0.01 is a probability of 99 %."""
 BOUNDED = frozenset({"Sigmoid", "Softmax", "TanH"})
 """Types that are an output's activation, with a loss of its own kind, and none of a softmax's business."""
-_WITHOUT_GRADIENT = frozenset({"ArgMax", "Threshold"})
-"""Their Backward_cpu is NOT_IMPLEMENTED, which ends Caffe."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +255,7 @@ def _last_maker(view: Graph, blob: str) -> int:
 
 def _refuse_hopeless(bridge: Bridge) -> None:
     for layer in bridge.layers:
-        if layer.type in _WITHOUT_GRADIENT:
+        if layer.type in WITHOUT_GRADIENT:
             raise refuse(
                 layer,
                 f"it stands between {bridge.head.layer} and its loss, and Caffe computes no gradient through "
