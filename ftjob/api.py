@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftjob import files, local, mirror, runs
-from ftjob.errors import BadSpecError, ExitCode, StorageError
+from ftjob.errors import BadDataError, BadSpecError, ExitCode, StorageError
 from ftjob.layout import RunFolder
 from ftjob.run import Run as Run
 from ftjob.run import enlist
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ftjob.prepare import Context
     from ftjob.prices import LivePrices
     from jobspec.spec import JobSpec
+
+SPEC_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def plan(
@@ -183,6 +185,7 @@ def check_data(
     BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest stands in
     the report.
     """
+    from ftjob.data import kinds
     from ftjob.data.check import CheckOptions, check
     from ftjob.data.dataset import both_lmdbs
     from ftjob.data.objects import Objects, filled_place
@@ -193,6 +196,8 @@ def check_data(
     if isinstance(place, Objects) or not place.is_file():
         train, beside = both_lmdbs(place, filled_place(val) if val else None, told)
         return check(train, beside, asked, told)
+    if foreign := place.suffix not in SPEC_SUFFIXES and kinds.of_place(place):
+        raise BadDataError(f"{place}: {foreign}")
     loaded, folder = _load(place)
     context = _context(loaded, folder, told)
     spec = absolute(loaded, context)

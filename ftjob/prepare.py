@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftjob import calibration, files
-from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder
+from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder, refuse_other_kinds
 from ftjob.data.findings import Finding, label_findings, order_findings, refuse_errors
+from ftjob.data.folder import TRAIN
 from ftjob.data.objects import filled_place
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
@@ -222,6 +223,7 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
     with named("data.val", BadDataError):
         val = filled_place(data.val) if data.val else None
     if data.val_split and not is_image_folder(train):
+        refuse_other_kinds(train, TRAIN)
         raise BadDataError(
             f"data.val_split: {train} is not a folder of image folders, and only those can be split: "
             "give data.val, or a folder with one folder of images per class"

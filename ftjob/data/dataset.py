@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftjob.data import kinds
 from ftjob.data.facts import DatasetFacts, Lmdb
 from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
@@ -13,6 +14,7 @@ from ftjob.data.lock import locked
 from ftjob.data.objects import Objects, Place
 from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.remote import find_lmdb, has_lmdb
+from ftjob.data.source import list_images
 from ftjob.data.tree import is_image_name
 from ftjob.errors import BadDataError
 from ftjob.paths import cache_dir
@@ -95,6 +97,7 @@ def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> L
 
     Raises BadDataError for one in a store that is none, StorageError where it cannot be fetched.
     """
+    refuse_other_kinds(place, split)
     if isinstance(place, Path):
         path = _lmdb_of(place, split)
         return Lmdb(path, str(path))
@@ -111,6 +114,18 @@ def both_lmdbs(
     """
     beside = place if val is None and _has_val(place) else val
     return lmdb_at(place, TRAIN, progress), lmdb_at(beside, VAL, progress) if beside else None
+
+
+def refuse_other_kinds(place: Place, split: str) -> None:
+    """Raise BadDataError where there is no LMDB, nor one of a split, and it is known what else is there."""
+    if has_lmdb(place, split) if isinstance(place, Objects) else is_lmdb(_lmdb_of(place, split)):
+        return
+    told = kinds.of_place(place)
+    if is_image_folder(place):
+        list_images(place)
+        told = f"is a folder of images: `ftjob data build {place} OUT` makes a dataset of it"
+    if told:
+        raise BadDataError(f"{place}: {told}")
 
 
 def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:

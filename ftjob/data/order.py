@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.data.folder import TRAIN, VAL
-from ftjob.data.source import Listing
+from ftjob.data.listing import Listing
 from ftjob.errors import BadDataError
 
+LEAST_CLASSES = 2
 LEAST_IMAGES = 2
 """Of a class: one image can be learned by heart and never be tested."""
 
@@ -61,6 +62,11 @@ def check_counts(listing: Listing, where: str) -> None:
     first = int(np.flatnonzero(counts)[0])
     if first > 0:
         raise BadDataError(f"{where}: labels begin at {first}: number the classes from 0")
+    if len(counts) < LEAST_CLASSES:
+        raise BadDataError(
+            f"{where}: all images are of one class ({listing.classes[0]}), and a classifier needs two: add "
+            "images of another"
+        )
     for label, count in enumerate(counts):
         if count < LEAST_IMAGES:
             images = "one image only" if count else "no images"
@@ -72,5 +78,6 @@ def check_counts(listing: Listing, where: str) -> None:
 
 def _hashes(paths: Sequence[str], seed: int, purpose: str) -> NDArray[np.uint64]:
     start = f"{seed} {purpose} ".encode()
-    digests = b"".join(hashlib.sha256(start + path.encode()).digest()[:8] for path in paths)
+    encoded = (path.encode(errors="surrogateescape") for path in paths)
+    digests = b"".join(hashlib.sha256(start + each).digest()[:8] for each in encoded)
     return np.frombuffer(digests, dtype=np.uint64)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ftjob.data.listing import Listing
 from ftjob.data.order import Part, check_counts, shuffled, split_stratified
-from ftjob.data.source import Listing
 from ftjob.data.tree import Folder
 from ftjob.errors import BadDataError
 

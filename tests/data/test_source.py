@@ -1,10 +1,14 @@
 """Folders, lists and CSVs of images."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from ftjob.data.source import class_order, list_images
+from ftjob.data.build import BuildOptions, build
+from ftjob.data.inspection import inspect
+from ftjob.data.listing import class_order
+from ftjob.data.source import list_images
 from ftjob.errors import BadDataError
 from tests.data.images import write_photos
 
@@ -25,75 +29,16 @@ def test_a_folder_per_class(photos: Path) -> None:
 def test_folders_in_folders_belong_to_their_class(tmp_path: Path) -> None:
     """Where a class is sorted into folders, all of them are its images."""
     write_photos(tmp_path / "cat", {"old": 2, "new": 1})
+    write_photos(tmp_path, {"dog": 1})
 
-    assert list_images(tmp_path).paths == ["cat/new/000.jpg", "cat/old/000.jpg", "cat/old/001.jpg"]
+    paths = ["cat/new/000.jpg", "cat/old/000.jpg", "cat/old/001.jpg", "dog/000.jpg"]
+    assert list_images(tmp_path).paths == paths
 
 
 def test_numbers_are_sorted_as_numbers() -> None:
     """Folders 0 to 10 get the labels 0 to 10; one name that is no number makes all of them names."""
     assert class_order(["10", "9", "0"]) == ["0", "9", "10"]
     assert class_order(["10", "9", "a"]) == ["10", "9", "a"]
-
-
-def test_a_list_as_convert_imageset_reads_it(photos: Path) -> None:
-    """The label follows the last space, paths count from the list's folder."""
-    (photos / "cat" / "a b.jpg").touch()
-    listing = write_list(photos, "cat/a b.jpg 1", "", "dog/000.jpg 0")
-
-    found = list_images(listing)
-
-    assert list(zip(found.paths, found.labels, strict=True)) == [("cat/a b.jpg", 1), ("dog/000.jpg", 0)]
-    assert found.classes == ("0", "1")
-
-
-def write_list(folder: Path, *lines: str, name: str = "list.txt") -> Path:
-    path = folder / name
-    path.write_text("".join(f"{line}\n" for line in lines))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("cat/nowhere.jpg 0", r"line 2: cat/nowhere.jpg is not there, looked for in .*photos: mend the path"),
-        ("cat/001.jpg cat", r"line 2: label 'cat' of cat/001.jpg is not an integer"),
-        ("cat/001.jpg 1.5", r"line 2: label '1.5' of cat/001.jpg is not an integer"),
-        ("cat/001.jpg -1", r"line 2: label -1 of cat/001.jpg is negative: number the classes from 0"),
-        ("cat/001.jpg", r"line 2: 'cat/001.jpg' is not `path label`"),
-    ],
-)
-def test_bad_lines_are_named(photos: Path, line: str, message: str) -> None:
-    """convert_imageset would make label 0 of some of these and leave out others, without a word."""
-    with pytest.raises(BadDataError, match=f"list.txt: {message}"):
-        list_images(write_list(photos, "cat/000.jpg 0", line))
-
-
-def test_a_csv_with_names(photos: Path) -> None:
-    """Labels that are names are numbered as folders are; further columns do not matter."""
-    listing = write_list(photos, "who,label,path", "x,cat,dog/000.jpg", 'y,ape,"cat/000.jpg"', name="all.csv")
-
-    found = list_images(listing)
-
-    assert (found.classes, found.labels) == (("ape", "cat"), [1, 0])
-
-
-def test_a_csv_with_numbers(photos: Path) -> None:
-    """Labels that are numbers are taken as they are."""
-    assert list_images(write_list(photos, "path,label", "cat/000.jpg,3", name="all.csv")).labels == [3]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (("file,label", "cat/000.jpg,0"), "line 1: has no column 'path': begin with a header `path,label`"),
-        (("path,label", "cat/000.jpg"), "line 2: path or label is empty"),
-        (("path,label",), "lists no images"),
-    ],
-)
-def test_bad_csvs(photos: Path, lines: tuple[str, ...], message: str) -> None:
-    """What is wrong with a CSV is said with its line."""
-    with pytest.raises(BadDataError, match=message):
-        list_images(write_list(photos, *lines, name="all.csv"))
 
 
 def test_val_has_the_classes_of_train(photos: Path, tmp_path: Path) -> None:
@@ -122,3 +67,25 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     """A path that leads nowhere says what it may lead to."""
     with pytest.raises(BadDataError, match="nowhere: is not there: give a folder with one folder of images"):
         list_images(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", [b"gr\xfcn", b"two\nlines", b"car\rriage"])
+def test_a_class_name_that_is_no_line_of_text(tmp_path: Path, name: bytes) -> None:
+    """labels.txt could not have it; told before anything is built."""
+    write_photos(tmp_path / "photos", {"cat": 2, "dog": 2})
+    (tmp_path / "photos" / "cat").rename(tmp_path / "photos" / os.fsdecode(name))
+
+    with pytest.raises(BadDataError, match=r"photos: the class name '.*' cannot stand in a line of"):
+        list_images(tmp_path / "photos")
+
+
+def test_image_names_may_be_any_bytes(tmp_path: Path) -> None:
+    """A file's name need not be text: it is found, ordered and read."""
+    write_photos(tmp_path / "photos", {"cat": 4, "dog": 4})
+    (tmp_path / "photos" / "cat" / "000.jpg").rename(
+        tmp_path / "photos" / "cat" / os.fsdecode(b"gr\xfcn.jpg")
+    )
+
+    build(tmp_path / "photos", tmp_path / "out", BuildOptions(8, 8, val_split=0.25))
+
+    assert inspect(tmp_path / "out" / "train").records == 6

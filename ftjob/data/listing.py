@@ -1,0 +1,43 @@
+"""The images of a source, and what is asked of their classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ftjob.data.tree import Tree
+from ftjob.errors import BadDataError
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of one source, each with its label: three columns of one length."""
+
+    tree: Tree
+    """What the paths are relative to."""
+    classes: tuple[str, ...]
+    """Class names in label order."""
+    paths: Sequence[str]
+    labels: Sequence[int]
+    stamps: Sequence[str]
+    """What changes when a file changes."""
+
+
+def class_order(names: Sequence[str]) -> list[str]:
+    """Sort class names: by number where all are numbers (9 before 10), else by code point."""
+    if all(name.isascii() and name.isdigit() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def check_names(source: str, names: Sequence[str]) -> None:
+    """Raise BadDataError for a class name that cannot stand in a line of labels.txt."""
+    for name in names:
+        try:
+            name.encode()
+            fits = len(name.splitlines()) < 2
+        except UnicodeEncodeError:
+            fits = False
+        if not fits:
+            raise BadDataError(
+                f"{source}: the class name {name!r} cannot stand in a line of UTF-8 text, as labels.txt has "
+                "it: rename it"
+            )
