@@ -11,6 +11,7 @@ from ftjob.data.datum import Buffer, DatumHead, RecordError
 from ftjob.data.flaws import check_decoded, raw_shape, undecodable
 
 JPEG_MAGIC = b"\xff\xd8\xff"
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is in the error
 
 
 def decode_data(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from ftjob.data.datum import Buffer, DatumHead, RecordError, Shape
 
-CHANNELS = (1, 3)
-"""Grey, or BGR: what an image file has, and so what a bundle can be asked with."""
+COLOURS = {1: "grey", 3: "in colour"}
+"""By channels, those that an image file has, and so a bundle can be asked with; colour is BGR."""
 SMALLEST_SIDE = 5
 """From here on a number of channels looks like the side of an image."""
 FILE_STARTS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"BM", "BMP"), (b"RIFF", "WebP"))
@@ -21,14 +21,14 @@ def raw_shape(head: DatumHead, data: Buffer) -> Shape:
     As Caffe does, float_data is passed over where there is data too (data_transformer.cpp).
     """
     channels, height, width = head.channels, head.height, head.width
-    if channels in CHANNELS and height > 0 and width > 0 and channels * height * width == head.size:
+    if channels in COLOURS and height > 0 and width > 0 and channels * height * width == head.size:
         return height, width, channels
     raise next(flaw.error(head, data) for flaw in _FLAWS if flaw.applies(head, data))
 
 
 def check_decoded(shape: Shape) -> Shape:
     """Return the shape (H, W, C) of a decoded image. Raises RecordError for one that is not grey or BGR."""
-    if shape[2] in CHANNELS:
+    if shape[2] in COLOURS:
         return shape
     raise RecordError(
         f"has {shape[2]} channels, and an image has 3 (BGR) or 1 (grey)",

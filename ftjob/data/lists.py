@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from ftjob.data.labels import LINE_END
 from ftjob.data.listing import Listing, check_names, class_order
 from ftjob.data.tree import Tree, is_image_name
 from ftjob.errors import BadDataError
@@ -58,7 +59,7 @@ def _text(source: str, content: bytes) -> str:
 
 def _list_rows(source: str, text: str) -> Iterator[_Row]:
     """Lines of `path label`, split at the last blank or tab; empty ones are skipped."""
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(LINE_END.split(text), start=1):
         words = line.strip().rsplit(maxsplit=1)
         if not words:
             continue

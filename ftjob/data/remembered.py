@@ -13,7 +13,7 @@ from ftjob.data.census import Census
 from ftjob.data.counting import RecordCount
 from ftjob.data.datum import Buffer, DatumHead, RecordError, Shape, read_head
 from ftjob.data.facts import Contents, ImageSize, LongRuns, OtherSizes
-from ftjob.data.flaws import raw_shape
+from ftjob.data.flaws import COLOURS, raw_shape
 from ftjob.data.options import Progress
 from ftjob.data.read import opened, reading, record_name
 from ftjob.errors import BadDataError, StorageError
@@ -59,8 +59,8 @@ def _look_at_all(location: Path, progress: Callable[[Progress], None]) -> Conten
         census.add(key, label, shape, encoded=encoded)
         if census.shape and shape[2] != census.shape[2]:
             raise BadDataError(
-                f"{record_name(location, key)}: has {shape[2]} channels, the first has {census.shape[2]}: "
-                "build the dataset again, all in colour or all grey"
+                f"{record_name(location, key)}: is {COLOURS[shape[2]]}, and the first record is "
+                f"{COLOURS[census.shape[2]]}: build the dataset again, all in colour or all grey"
             )
         count.add()
     return census.contents()

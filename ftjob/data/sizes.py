@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from ftjob.data.facts import DatasetFacts
 from ftjob.data.findings import Finding, error, warning
+from ftjob.data.flaws import COLOURS
 
 
 def crop_findings(datasets: Iterable[DatasetFacts], crop: int) -> Iterator[Finding]:
@@ -45,8 +46,7 @@ def channel_findings(
     if val and val.channels != train.channels:
         yield error(
             val,
-            f"images have {val.channels} channels, those of train {train.channels}: build both in colour, or "
-            "both grey",
+            f"images are {COLOURS[val.channels]}, those of train {COLOURS[train.channels]}: build both alike",
         )
     if channels is not None and channels != train.channels:
         yield error(

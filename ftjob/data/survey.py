@@ -11,6 +11,7 @@ from ftjob.data.datum import RecordError
 from ftjob.data.duplicates import Fingerprint
 from ftjob.data.facts import Lmdb
 from ftjob.data.findings import Finding
+from ftjob.data.flaws import COLOURS
 from ftjob.data.read import key_text
 from ftjob.data.scan import Look, Picture
 from ftjob.data.sheet import Tiles
@@ -79,13 +80,13 @@ def record_findings(found: Survey) -> list[Finding]:
         )
         for remedy, records in found.broken.items()
     ]
-    if found.odd:
-        channels = found.census.shape[2] if found.census.shape else 0
+    if found.odd and found.census.shape:
+        usual = COLOURS[found.census.shape[2]]
         findings.append(
             Finding(
                 "error",
                 where,
-                f"{counted(len(found.odd), 'record')} not of {channels} channels as the first is, such as "
+                f"{counted(len(found.odd), 'record')} not {usual} as the first is, such as "
                 f"{some(found.odd)}: build the dataset again, all in colour or all grey",
             )
         )

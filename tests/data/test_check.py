@@ -75,7 +75,7 @@ def test_a_record_of_other_channels(tmp_path: Path) -> None:
     )
 
     assert any(
-        "1 record is not of 3 channels as the first is, such as 008" in text for text in told(report, "error")
+        "1 record is not in colour as the first is, such as 008" in text for text in told(report, "error")
     )
 
 

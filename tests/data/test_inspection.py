@@ -205,7 +205,7 @@ def test_records_of_other_channels_are_named(tmp_path: Path, pack) -> None:
     """Caffe ends at a grey image among colour ones."""
     images = [photo(1), photo(2), photo(3)[:, :, :1]]
 
-    with pytest.raises(BadDataError, match="record 002: has 1 channels, the first has 3: build the dataset"):
+    with pytest.raises(BadDataError, match="record 002: is grey, and the first record is in colour: build"):
         inspect(dataset(tmp_path / "db", [pack(0, image) for image in images]))
 
 

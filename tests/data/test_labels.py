@@ -27,7 +27,7 @@ def labels_file(folder: Path, content: bytes) -> Path:
 @given(
     names=NAMES,
     bom=st.booleans(),
-    end=st.sampled_from(["\n", "\r\n", " \n", "\t\r\n"]),
+    end=st.sampled_from(["\n", "\r\n", "\r", " \n", "\t\r\n"]),
     empty=st.integers(0, 3),
 )
 def test_the_names_are_what_is_read(
@@ -48,6 +48,10 @@ def test_the_names_are_what_is_read(
             "labels.txt: line 2 is empty, and the names after it would be those of other labels",
         ),
         (b"\nant\nbee\n", "labels.txt: line 1 is empty.*or name class 0 in it"),
+        (
+            "ant\nbee\u2028wasp\n".encode(),
+            r"class name 'bee\\u2028wasp' cannot stand in a line",
+        ),
         (b"gr\xfc\xdfe\nbee\n", "labels.txt: cannot be read as text .*: save it as UTF-8"),
         ("ant\nbee\n".encode("utf-16-le"), "labels.txt: has bytes of 0 in it, which no text has: save it"),
         ("ant\nbee\n".encode("utf-16"), "labels.txt: cannot be read as text .*: save it as UTF-8"),

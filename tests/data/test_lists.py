@@ -144,7 +144,7 @@ WRITINGS = {
 @settings(max_examples=10, deadline=None)
 @given(
     gap=st.sampled_from([" ", "  ", "\t", " \t "]),
-    end=st.sampled_from(["\n", "\r\n", " \n", "\n\n"]),
+    end=st.sampled_from(["\n", "\r\n", "\r", " \n", "\n\n"]),
     bom=st.booleans(),
 )
 def test_a_list_is_read_however_it_is_written(

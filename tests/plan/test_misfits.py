@@ -89,9 +89,8 @@ def test_train_and_val_have_the_same_channels(
     planned: Callable[..., Plan], channels: tuple[int, int]
 ) -> None:
     """A net has one number of them."""
-    with pytest.raises(
-        BadDataError, match=f"/val: images have {channels[1]} channels, those of train {channels[0]}"
-    ):
+    own, other = ("grey" if each == 1 else "in colour" for each in channels)
+    with pytest.raises(BadDataError, match=f"/val: images are {other}, those of train {own}: build both"):
         planned(ONE, ONE, channels)
 
 

@@ -28,12 +28,18 @@ def test_every_mistake_is_caught_with_the_sentence_shown(in_faces: Path, changes
 
 
 def said_of(spec: JobSpec) -> list[str]:
-    """The sentences with which a spec is refused, or what its plan says besides its figures."""
+    """The sentences with which a spec is refused, or what its plan says besides its figures; paths as they
+    are written in the spec."""
     try:
         made = api.plan(spec, to_train=False)
     except FtjobError as error:
-        return str(error).splitlines()
-    return [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in made.warnings)]
+        return relative(str(error)).splitlines()
+    told = [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in made.warnings)]
+    return list(map(relative, told))
+
+
+def relative(told: str) -> str:
+    return told.replace(f"{Path.cwd()}/", "")
 
 
 def test_the_page_has_mistakes_to_show() -> None:
