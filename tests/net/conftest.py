@@ -49,6 +49,20 @@ class Caffe:
         assert answer is not None, log[-2000:]
         return {"log": log, **answer}
 
+    def trains(self, net: str) -> bool:
+        """Say whether Caffe makes the net of a prototxt, and one update of its weights."""
+        prototxt, solver = self.folder / "net.prototxt", self.folder / "solver.prototxt"
+        prototxt.write_text(net)
+        solver.write_text(
+            f'net: "{prototxt}" base_lr: 0.01 lr_policy: "fixed" max_iter: 2 solver_mode: CPU '
+            f'snapshot_after_train: false snapshot_prefix: "{self.folder}/"'
+        )
+        try:
+            self.ask("updates", solver=solver, iterations=1)
+        except AssertionError:
+            return False
+        return True
+
     def upgrade(self, prototxt: Path) -> NetParameter:
         """Return a prototxt as upgrade_net_proto_text makes it."""
         out = self.folder / "upgraded.prototxt"

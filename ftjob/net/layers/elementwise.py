@@ -1,8 +1,9 @@
 """Layers whose top has the shape of their bottom (MVN's always has four axes)."""
 
 from collections.abc import Sequence
+from math import inf
 
-from ftjob.net.layers.rule import Rule, Setup, Shape, axis_of, bottom_text, check_axes, refuse
+from ftjob.net.layers.rule import MAX_COUNT, Rule, Setup, Shape, axis_of, bottom_text, check_axes, refuse
 from ftjob.net.proto.caffe_pb2 import EltwiseParameter, LayerParameter, LRNParameter
 
 
@@ -16,6 +17,12 @@ def _not_in_place(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     return Setup((bottoms[0],))
 
 
+def _dropout(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    if not 0 <= layer.dropout_param.dropout_ratio <= 1:
+        raise refuse(layer, f"dropout_ratio {layer.dropout_param.dropout_ratio:g} must be 0 to 1")
+    return Setup((bottoms[0],))
+
+
 def _softmax(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     axis_of(layer, bottoms[0], layer.softmax_param.axis)
     return Setup((bottoms[0],))
@@ -23,7 +30,7 @@ def _softmax(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 def _lrn(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     check_axes(layer, bottoms[0], 4, 4)
-    if layer.lrn_param.local_size % 2 == 0:
+    if layer.lrn_param.local_size % 2 == 0 or layer.lrn_param.local_size > MAX_COUNT:
         raise refuse(layer, f"local_size {layer.lrn_param.local_size} must be odd")
     return Setup((bottoms[0],))
 
@@ -34,7 +41,7 @@ def _mvn(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 
 def _power_base(base: float) -> bool:
-    return base == -1 or base > 0
+    return base == -1 or 0 < base < inf
 
 
 def _exp(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
@@ -44,8 +51,9 @@ def _exp(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 
 def _log(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
-    if not _power_base(layer.log_param.base):
-        raise refuse(layer, "base must be positive, or -1 for e")
+    base = layer.log_param.base
+    if not _power_base(base) or base == 1:
+        raise refuse(layer, "base must be positive and not 1, or -1 for e")
     return Setup((bottoms[0],))
 
 
@@ -81,7 +89,7 @@ RULES = {
     "AbsVal": Rule(_not_in_place),
     "BNLL": Rule(_same),
     "Clip": Rule(_same),
-    "Dropout": Rule(_same),
+    "Dropout": Rule(_dropout),
     "ELU": Rule(_same),
     "Eltwise": Rule(_eltwise, bottoms=(2, None)),
     "Exp": Rule(_exp),

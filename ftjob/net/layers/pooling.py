@@ -18,8 +18,9 @@ def _pair(layer: LayerParameter, name: str, height: str, width: str) -> tuple[in
 
 def _kernel(layer: LayerParameter, bottom: Shape) -> tuple[int, int]:
     kernel = _pair(layer, "kernel_size", "kernel_h", "kernel_w")
-    if layer.pooling_param.global_pooling:
-        if kernel != (0, 0):
+    param: PoolingParameter = layer.pooling_param
+    if param.global_pooling:
+        if any(map(param.HasField, ("kernel_size", "kernel_h", "kernel_w"))):
             raise refuse(layer, "global_pooling takes the whole map; leave kernel_size out")
         return bottom[2], bottom[3]
     if min(kernel) < 1:
@@ -60,8 +61,8 @@ def _pooling(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 def _check(layer: LayerParameter, kernel: Shape, pad: Shape, stride: Shape) -> None:
     param = layer.pooling_param
-    if min(stride) < 1:
-        raise refuse(layer, "stride must be at least 1")
+    if not 1 <= min(stride) <= max(stride) <= MAX_COUNT:
+        raise refuse(layer, f"stride must be 1 to {MAX_COUNT}")
     if param.global_pooling and (any(pad) or stride != (1, 1)):
         raise refuse(layer, "global_pooling takes neither pad nor stride")
     if any(pad) and param.pool == PoolingParameter.STOCHASTIC:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from ftjob.net.layers.rule import Rule, Setup, Shape, axis_of, bottom_text, refuse, text
+from ftjob.net.layers.rule import MAX_COUNT, Rule, Setup, Shape, axis_of, bottom_text, refuse, text
 from ftjob.net.proto.caffe_pb2 import LayerParameter
 
 
@@ -46,8 +46,8 @@ def window_of(layer: LayerParameter, bottom: Shape) -> Window:
         dilation=_per_axis(layer, "dilation", axes, param.dilation, None, None, 1),
     )
     for name, values in (("kernel_size", window.kernel), ("stride", window.stride)):
-        if min(values, default=1) < 1:
-            raise refuse(layer, f"{name} must be at least 1")
+        if min(values, default=1) < 1 or max(values, default=1) > MAX_COUNT:
+            raise refuse(layer, f"{name} must be 1 to {MAX_COUNT}")
     return window
 
 

@@ -76,13 +76,14 @@ def _softmax(one: LayerShapes, place: Place) -> Forward:
 def _dropout(one: LayerShapes, place: Place) -> Forward:
     """Scaled while training, so that TEST has nothing to do (dropout_layer.cpp)."""
     kept = 1 - one.layer.dropout_param.dropout_ratio
+    factor = 1 / kept if kept else math.inf  # of nothing, which is NaN in Caffe too
     if place.moment.phase != TRAIN:
         return lambda bottoms, _: [bottoms[0]]
     random = torch.Generator(place.moment.device)
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         random.manual_seed(place.random(DROPOUT))
-        mask = torch.empty_like(bottoms[0]).bernoulli_(kept, generator=random).mul_(1 / kept)
+        mask = torch.empty_like(bottoms[0]).bernoulli_(kept, generator=random).mul_(factor)
         return [bottoms[0] * mask]
 
     return forward
