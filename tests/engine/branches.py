@@ -97,6 +97,7 @@ SIMPLE = {
     ),
     "batch_norm": ("BatchNorm", ""),
     "batch_norm_settings": ("BatchNorm", "batch_norm_param { moving_average_fraction: 0.7 eps: 0.01 }"),
+    "batch_norm_without_eps": ("BatchNorm", "batch_norm_param { eps: 0 }"),
 }
 """One bottom, one top; the map below has 6 channels."""
 

@@ -42,7 +42,8 @@ SETTINGS = {
     "Exp exp_param": "| base: 1 | base: inf | base: 0 | base: -1 | base: -2 | base: nan",
     "Flatten flatten_param": "axis: 2 end_axis: 1 | axis: 4 | end_axis: 9 | axis: 0 end_axis: 0",
     "Im2col convolution_param": """
-        kernel_size: 3 | kernel_size: 9 | kernel_size: 3 dilation: 2 | axis: 2 kernel_size: 2""",
+        kernel_size: 3 | kernel_size: 9 | kernel_size: 3 dilation: 2 | axis: 2 kernel_size: 2
+        | axis: 3 kernel_size: 2 | axis: 3""",
     "InnerProduct inner_product_param": """
         | num_output: 0 | num_output: 2 axis: 4 | num_output: 2 axis: -1 | num_output: 4294967295""",
     "LRN lrn_param": """

@@ -133,6 +133,8 @@ def _convolved(
 
 def _im2col(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     window = window_of(layer, bottoms[0])
+    if not window.kernel:
+        raise refuse(layer, f"its bottom {bottom_text(layer, bottoms, 0)} has no axes for its kernel")
     size = window.forward(bottoms[0][window.channel_axis + 1 :])
     _check_fit(layer, window, bottoms, size)
     channels = bottoms[0][window.channel_axis] * prod(window.kernel)

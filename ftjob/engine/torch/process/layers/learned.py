@@ -46,6 +46,7 @@ def _batch_norm(one: LayerShapes, place: Place) -> Forward:
     running = param.use_global_stats if param.HasField("use_global_stats") else place.moment.phase == TEST
     fraction = param.moving_average_fraction
     count = prod(one.bottoms[0]) // one.bottoms[0][1]
+    eps = max(param.eps, torch.finfo(torch.float32).tiny)  # PyTorch trains with no eps of 0
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         factor = torch.where(params[2] == 0, params[2], 1 / params[2])
@@ -55,7 +56,7 @@ def _batch_norm(one: LayerShapes, place: Place) -> Forward:
     def forward_and_learn(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         mean, variance = torch.zeros_like(params[0]), torch.zeros_like(params[1])
         if count > 1:  # momentum 1: what is filled in is the batch's mean, and its variance for one fewer
-            top = functional.batch_norm(bottoms[0], mean, variance, training=True, momentum=1, eps=param.eps)
+            top = functional.batch_norm(bottoms[0], mean, variance, training=True, momentum=1, eps=eps)
         else:
             mean, top = bottoms[0].detach().reshape(-1), bottoms[0] * 0
         with torch.no_grad():
