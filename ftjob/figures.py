@@ -1,6 +1,11 @@
 """Numbers as people read them."""
 
+import struct
 import time
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+
+FLOAT32_DIGITS = 9
+"""That many tell any two float32 apart."""
 
 
 def duration(seconds: float | None) -> str:
@@ -26,6 +31,27 @@ def percent(share: float | None) -> str:
 def number(value: float | None, form: str = ".4g") -> str:
     """Return a number, or a dash where there is none."""
     return "–" if value is None else format(value, form)
+
+
+def float32_text(value: float) -> str:
+    """Return a float32 as a person writes it: of the decimals that it is read from, the shortest.
+
+    Protobuf gives 0.017 as 0.017000000923871994, since that is what a float32 comes to.
+    """
+    for digits in range(1, FLOAT32_DIGITS + 1):
+        for rounding in (ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING):
+            near = float(Context(prec=digits, rounding=rounding).create_decimal(Decimal(value)))
+            if _float32(near) == _float32(value):
+                return repr(near).removesuffix(".0")
+    return repr(value)
+
+
+def _float32(value: float) -> float:
+    try:
+        rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return value
+    return rounded
 
 
 def count(number: int) -> str:

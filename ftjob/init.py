@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ftjob.data.dataset import facts_at, is_image_folder, is_lmdb
 from ftjob.data.folder import TRAIN, VAL
 from ftjob.data.objects import Objects, Place, filled_place
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.figures import float32_text
 from ftjob.net import zoo
 from ftjob.net.graph import graph
 from ftjob.net.heads import find_heads, no_head_error
@@ -20,6 +20,7 @@ from ftjob.net.layertypes import param_count
 from ftjob.net.phases import phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
 from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.transforms import own_transform
 from ftjob.prepare import read_net, refuse_several
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
@@ -43,6 +44,8 @@ class Input:
     scale: float
     mirror: bool
     batch_size: int
+    mean_file: str = ""
+    """A mean image whose values are not known, as its prototxt names it."""
 
 
 def write_spec(
@@ -128,21 +131,25 @@ def _surgery(parsed: NetParameter) -> list[_Line]:
 
 
 def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[_Line]:
-    mean = _values(images.mean) if images.mean else "auto"
     lines = [
         ("data:", ""),
         (f"  train: {train}", ""),
         (f"  val: {val}", "") if val else (f"  val_split: {VAL_SPLIT}", "of every class, to test on"),
         (f"  crop: {crop}", "the square the net takes") if crop else ("", ""),
-        (
-            f"  mean: {mean}",
-            "of the weights (BGR)" if images.mean else "of the training data",
-        ),
-        (f"  scale: {images.scale!r}", "") if images.scale != 1 else ("", ""),
+        _mean(images),
+        (f"  scale: {float32_text(images.scale)}", "as the net has it") if images.scale != 1 else ("", ""),
         (f"  mirror: {'true' if images.mirror else 'false'}", "at random in training"),
         (f"  batch_size: {images.batch_size}", "`ftjob plan` says whether it fits the node's memory"),
     ]
     return [line for line in lines if line[0]]
+
+
+def _mean(images: Input) -> _Line:
+    if images.mean:
+        return f"  mean: [{', '.join(map(float32_text, images.mean))}]", "as the net has it (BGR)"
+    if images.mean_file:
+        return "  mean: auto", f"of the training data; or the net's own, {images.mean_file}"
+    return "  mean: auto", "of the training data"
 
 
 def _solver(*, tuned: bool) -> list[_Line]:
@@ -205,14 +212,12 @@ def _input(net: str, parsed: NetParameter, *, tuned: bool) -> Input:
         known = zoo.get(net)
         mean = known.mean if tuned else ()
         return Input(known.crop, mean, known.scale, known.channels == 3, _batch_size(parsed))
-    for layer in parsed.layer:
-        if layer.type == "Input" and layer.input_param.shape and len(layer.input_param.shape[0].dim) == 4:
-            return Input(layer.input_param.shape[0].dim[3], (), 1.0, True, BATCH_SIZE)
-        if layer.type in ("Data", "ImageData"):
-            told = layer.transform_param
-            mean = tuple(told.mean_value)
-            return Input(told.crop_size or None, mean, told.scale, told.mirror, _batch_size(parsed))
-    return Input(None, (), 1.0, True, BATCH_SIZE)
+    own = own_transform(parsed)
+    if own is None:
+        return Input(None, (), 1.0, True, BATCH_SIZE)
+    deploys = all(layer.type == "Input" for layer in parsed.layer if not layer.bottom)
+    mean_file = "" if own.known_mean else own.mean_file
+    return Input(own.crop, own.known_mean, own.scale, own.mirror or deploys, _batch_size(parsed), mean_file)
 
 
 def _batch_size(net: NetParameter) -> int:
@@ -233,10 +238,6 @@ def _crop(images: Input, train: Place, net: str) -> int | None:
         )
     fits = (facts.height, facts.width) == (images.crop, images.crop) and not facts.others
     return None if fits else images.crop
-
-
-def _values(numbers: Sequence[float]) -> str:
-    return "[" + ", ".join(f"{number:g}" for number in numbers) + "]"
 
 
 def _relative(place: Path, folder: Path) -> str:

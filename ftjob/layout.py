@@ -1,5 +1,6 @@
 """Every name inside a run's folder, from one class (docs/run-folder.md shows it as a tree)."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -105,6 +106,11 @@ class RunFolder:
     def lock(self) -> Path:
         """Held by the worker while it lives; on one machine only."""
         return self.root / "worker.lock"
+
+
+def is_of_run(location: str) -> bool:
+    """Say whether a path or URI is where a run's folder has a caffemodel: a snapshot's, or its bundle's."""
+    return bool(re.search(r"(^|/)(snapshots/iter_\d+|bundle/weights)\.caffemodel$", location))
 
 
 @dataclass(frozen=True)

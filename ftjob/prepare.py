@@ -17,7 +17,7 @@ from ftjob.data.sizes import channel_findings, crop_findings, mean_image_finding
 from ftjob.data.transfers import told_as_progress
 from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
-from ftjob.layout import RunFolder
+from ftjob.layout import RunFolder, is_of_run
 from ftjob.net import zoo
 from ftjob.net.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.proto.caffe_pb2 import NetParameter
@@ -183,7 +183,7 @@ def find_weights(spec: JobSpec, context: Context) -> Weights | None:
         layers = read_weights(path)
     except BadNetError as error:
         raise BadNetError(str(error).replace(str(path), location)) from error
-    return Weights(path, remembered_sha256(path), layers, location)
+    return Weights(path, remembered_sha256(path), layers, location, is_of_run(location))
 
 
 def refuse_several(location: str, folder: Path) -> None:

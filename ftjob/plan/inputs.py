@@ -21,6 +21,8 @@ class Weights:
     layers: tuple[LayerWeights, ...]
     location: str
     """The file as the spec names it: a path or a URI."""
+    of_run: bool = False
+    """Whether a run of ftjob made it, whose spec said what its images went through."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.forecast import Forecast
 from ftjob.plan.inputs import Inputs
+from ftjob.plan.overlooked import overlooked
 
 SHOWN = 3
 """Names that are listed where more are meant."""
@@ -43,6 +44,7 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
             f"surgery.num_output: is {wanted}, but the data has {classes} classes: "
             f"{wanted - classes} outputs are never right; say auto"
         )
+    yield from overlooked(inputs, shapes)
     yield from inputs.findings
 
 

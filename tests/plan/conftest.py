@@ -24,6 +24,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     in_order = [raw(at // 10, np.zeros((256, 256, 3), np.uint8)) for at in range(70)]
     dataset(folder / "faces" / "in_order", in_order)
     write_weights("googlenet", folder / "bvlc_googlenet.caffemodel")
+    write_weights("squeezenet", folder / "squeezenet.caffemodel")
     text = to_text(zoo.build("googlenet"))
     (folder / "mine.prototxt").write_text(text.replace('"inception_4e/1x1"', '"inception_4e/1x1_"'))
     return folder

@@ -1,5 +1,6 @@
 """First specs: commented, accepted as they are, and never in the way of another file."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from ftjob.net.prototxt import to_text
 from ftjob.storage import open_store
 from jobspec import load_spec
 from tests.storage.servers import Bucket
+
+NET = to_text(zoo.build("squeezenet"))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,28 @@ def test_a_prototxt_tells_its_own_crop_and_mean(in_faces: Path, tmp_path: Path) 
 
     assert (data.crop, data.mean, data.mirror, data.batch_size) == (224, [104, 117, 123], True, 32)
     assert of_deploy.data.crop == 224
+
+
+@pytest.mark.parametrize(
+    ("mean", "written"),
+    [
+        ("mean_value: 103.94 mean_value: 116.78 mean_value: 123.68", "mean: [103.94, 116.78, 123.68]"),
+        ('mean_file: "data/imagenet_mean.binaryproto"', "mean: [104, 117, 123]"),
+        ('mean_file: "own/mean.binaryproto"', "mean: auto "),
+    ],
+)
+def test_a_prototxt_is_taken_at_its_word(images: Path, tmp_path: Path, mean: str, written: str) -> None:
+    """Its scale and mean are written as a person wrote them, and a plan has nothing more to say."""
+    text = re.sub(
+        r"mean_value: 104\.0\s+mean_value: 117\.0\s+mean_value: 123\.0", f"scale: 0.017 {mean}", NET
+    )
+    (tmp_path / "net.prototxt").write_text(text)
+
+    spec = api.init(str(tmp_path / "net.prototxt"), images, out=tmp_path / "a.yaml")
+
+    assert f"  {written}" in spec.read_text()
+    assert "  scale: 0.017 " in spec.read_text()
+    assert api.plan(spec, to_train=False).warnings == ()
 
 
 def test_a_file_that_is_there_is_left_alone(images: Path, tmp_path: Path) -> None:

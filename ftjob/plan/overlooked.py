@@ -1,0 +1,100 @@
+"""What a base net's own layers say that decides the result, and that the spec passes over."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from ftjob.figures import float32_text
+from ftjob.net.proto.caffe_pb2 import LossParameter
+from ftjob.net.shapes import NetShapes
+from ftjob.net.transforms import Transform, own_transform
+from ftjob.plan.inputs import Inputs
+
+_CLOSE = 1.0
+"""Means that differ by less, of 255, are the same to any net."""
+
+
+def overlooked(inputs: Inputs, shapes: NetShapes) -> Iterator[str]:
+    """Yield a sentence for all that the base net says and the spec does not, with what to write."""
+    own = own_transform(inputs.net)
+    if own and not (inputs.weights and inputs.weights.of_run):
+        yield from _transform(own, inputs)
+    for layer in shapes.layers:
+        if layer.type == "SoftmaxWithLoss":
+            yield from _loss(layer.name, layer.layer.loss_param, inputs)
+
+
+def _transform(own: Transform, inputs: Inputs) -> Iterator[str]:
+    """What the images of the weights went through matters to them; a scale matters to fillers and rates too,
+    while mirroring is a choice."""
+    missing = _missing(own, inputs)
+    if not missing.keys() & ({"scale", "mean", "crop"} if inputs.weights else {"scale"}):
+        return
+    facts = [f"{name} {value}" for name, value in missing.items() if name != "mirror"]
+    whose = "its weights expect that" if inputs.weights else "its fillers and rates are made for that"
+    choice = "; mirror is a choice" if "mirror" in missing else ""
+    yaml = ", ".join(f"{name}: {value}" for name, value in missing.items())
+    yield (
+        f"data: base.net itself says {_enumerated(facts)}, and the spec does not: "
+        f"{whose}{_factor(own) if 'scale' in missing else ''}; write data: {{{yaml}}}{choice}"
+    )
+
+
+def _missing(own: Transform, inputs: Inputs) -> dict[str, str]:
+    """What the net says and the spec leaves at its default, as YAML."""
+    data, train = inputs.spec.data, inputs.train
+    found = {}
+    if own.scale != 1 and data.scale == 1:
+        found["scale"] = float32_text(own.scale)
+    if data.mean == "auto" and (mean := _mean(own, inputs)):
+        found["mean"] = mean
+    sides = {train.height, train.width}
+    if own.crop and data.crop is None and sides != {own.crop} and own.crop <= min(sides):
+        found["crop"] = str(own.crop)
+    if own.mirror and not data.mirror:
+        found["mirror"] = "true"
+    return found
+
+
+def _mean(own: Transform, inputs: Inputs) -> str:
+    """The net's mean, as YAML; nothing where it has none for these images, or theirs is the same."""
+    mean, measured = own.known_mean, inputs.mean
+    if not mean:
+        plain = re.fullmatch(r"[\w./~-]+\.binaryproto", own.mean_file)
+        return own.mean_file if plain else json.dumps(own.mean_file) if own.mean_file else ""
+    channels = inputs.train.channels
+    if len(mean) not in (1, channels):
+        return ""
+    wide = mean * channels if len(mean) == 1 else mean
+    if len(measured) == channels and all(abs(a - b) < _CLOSE for a, b in zip(wide, measured, strict=True)):
+        return ""
+    return f"[{', '.join(map(float32_text, mean))}]"
+
+
+def _factor(own: Transform) -> str:
+    """How far what reaches the net is from what it was made for."""
+    larger = own.scale < 1
+    times = 1 / own.scale if larger else own.scale
+    figure = f"{times:.0f}" if times >= 10 else f"{times:.2g}"
+    return f", and what it gets now is {figure} times as {'large' if larger else 'small'}"
+
+
+def _loss(name: str, param: LossParameter, inputs: Inputs) -> Iterator[str]:
+    label = param.ignore_label
+    if param.HasField("ignore_label") and label in inputs.train.histogram:
+        names = inputs.train.labels
+        called = f" ({names[label]})" if label < len(names) else ""
+        yield (
+            f'base.net: layer "{name}" has ignore_label: {label}, so that label {label}{called} of these '
+            "data is never learned: take it out of the prototxt"
+        )
+    if param.HasField("normalization") and param.normalization == LossParameter.NONE:
+        images = inputs.spec.data.batch_size
+        yield (
+            f'base.net: layer "{name}" has normalization: NONE, which adds up the losses of the {images} '
+            f"images of a batch: take it out, or divide solver.base_lr by {images}"
+        )
+
+
+def _enumerated(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,154 @@
+"""What the base net says and the spec does not is told with what to write, where it matters."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ftjob.net.proto.caffe_pb2 import LossParameter, NetParameter
+from ftjob.plan.inputs import Inputs
+from ftjob.plan.plan import Plan, make_plan
+from tests.plan.specs import plan
+
+LIKE_MOBILENET = {"scale": 0.017, "mean_value": [103.94, 116.78, 123.68], "crop_size": 200, "mirror": True}
+BARE = {"mean": None, "crop": None, "mirror": None}
+
+
+@pytest.fixture
+def bare(in_faces: Path) -> Callable[..., Plan]:
+    """Plan a fine-tune of a net for images of any size, with nothing said of them but what is given."""
+
+    def planned(**data: Any) -> Plan:
+        base = {"net": "squeezenet", "weights": "squeezenet.caffemodel"}
+        return plan(base=base, data={**BARE, **data}, surgery={"freeze": "none"})
+
+    return planned
+
+
+def _says(planned: Plan, *, tuned: bool = True, **transform: Any) -> list[str]:
+    """The warnings about a plan's inputs where the base net's data layers say that."""
+    inputs = planned.inputs
+    net = NetParameter()
+    net.CopyFrom(inputs.net)
+    for layer in net.layer:
+        if layer.type == "Data":
+            layer.transform_param.Clear()
+            for name, value in transform.items():
+                if isinstance(value, list):
+                    getattr(layer.transform_param, name).extend(value)
+                else:
+                    setattr(layer.transform_param, name, value)
+    changed = replace(inputs, net=net, weights=inputs.weights if tuned else None)
+    return [warning for warning in make_plan(changed).warnings if warning.startswith("data: base.net")]
+
+
+def _yaml(warning: str) -> Any:
+    [block] = re.findall(r"write data: (\{.*?\})(?:;|$)", warning)
+    return yaml.safe_load(block)
+
+
+def test_what_the_weights_expect_is_to_be_pasted(bare: Callable[..., Plan]) -> None:
+    """Scale, mean and crop as a person writes them; with them in the spec there is nothing to warn of."""
+    [warning] = _says(bare(), **LIKE_MOBILENET)
+
+    assert warning.startswith(
+        "data: base.net itself says scale 0.017, mean [103.94, 116.78, 123.68] and crop 200, and the spec "
+        "does not: its weights expect that, and what it gets now is 59 times as large; write data: "
+    )
+    assert warning.endswith("; mirror is a choice")
+    written = _yaml(warning)
+    assert written == {"scale": 0.017, "mean": [103.94, 116.78, 123.68], "crop": 200, "mirror": True}
+    assert _says(bare(**written), **LIKE_MOBILENET) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "says", "tuned", "wanted"),
+    [
+        ({}, {"mirror": True}, True, None),
+        ({}, {"scale": 0.5}, False, {"scale": 0.5}),
+        ({}, {"scale": 256.0}, True, {"scale": 256}),
+        ({}, {"crop_size": 200}, False, None),
+        ({}, {"crop_size": 200}, True, {"crop": 200}),
+        ({}, {"crop_size": 256}, True, None),
+        ({}, {"crop_size": 300}, True, None),
+        ({"crop": 100}, {"crop_size": 200}, True, None),
+        ({"scale": 0.1}, {"scale": 0.5}, True, None),
+        ({"mean": "none"}, {"mean_value": [7.0]}, True, None),
+        ({"mean": [1]}, {"mean_value": [7.0]}, True, None),
+        ({}, {"mean_value": [7.0]}, True, {"mean": [7]}),
+        ({}, {"mean_value": [7.0]}, False, None),
+        ({}, {"mean_value": [7.0, 8.0]}, True, None),
+        ({}, {"mean_file": "a/b.binaryproto"}, True, {"mean": "a/b.binaryproto"}),
+        ({}, {"mean_file": "x/imagenet_mean.binaryproto"}, True, {"mean": [104, 117, 123]}),
+        ({}, {"mean_file": "C:\\a, b.binaryproto"}, True, {"mean": "C:\\a, b.binaryproto"}),
+        ({}, {}, True, None),
+    ],
+)
+def test_only_what_decides_is_warned_of(
+    bare: Callable[..., Plan], data: dict[str, Any], says: dict[str, Any], tuned: bool, wanted: Any
+) -> None:
+    """What the spec says itself is its own affair; without weights only the scale is not made up for."""
+    warnings = _says(bare(**data), tuned=tuned, **says)
+
+    assert [_yaml(warning) for warning in warnings] == ([wanted] if wanted else [])
+
+
+def test_a_mean_that_is_the_same_is_none_to_warn_of(bare: Callable[..., Plan]) -> None:
+    """Where the data's own comes within one of it."""
+    planned = bare()
+    measured = replace(planned, inputs=replace(planned.inputs, mean=(104.4, 116.5, 123.9)))
+
+    assert _says(measured, mean_value=[104.0, 117.0, 123.0]) == []
+    assert _says(measured, mean_value=[110.0, 117.0, 123.0])
+
+
+def test_weights_of_a_run_expect_what_that_had(bare: Callable[..., Plan]) -> None:
+    """Which the base net does not say, so nothing is claimed of them."""
+    planned = bare()
+    assert planned.inputs.weights is not None
+    weights = replace(planned.inputs.weights, of_run=True)
+
+    assert _says(planned, **LIKE_MOBILENET)
+    assert not _says(replace(planned, inputs=replace(planned.inputs, weights=weights)), **LIKE_MOBILENET)
+
+
+def _loss(inputs: Inputs, **param: Any) -> list[str]:
+    net = NetParameter()
+    net.CopyFrom(inputs.net)
+    for layer in net.layer:
+        if layer.name == "loss3/loss3":
+            layer.loss_param.CopyFrom(LossParameter(**param))
+    warnings = make_plan(replace(inputs, net=net)).warnings
+    return [warning for warning in warnings if warning.startswith('base.net: layer "loss3/loss3"')]
+
+
+def test_a_class_that_is_ignored_is_named(in_faces: Path) -> None:
+    """A label of these data that no loss counts; one that they have not is no matter."""
+    inputs = plan().inputs
+    named = replace(inputs, train=replace(inputs.train, labels=("ant", "bee", "cow")))
+
+    assert _loss(inputs, ignore_label=2) == [
+        'base.net: layer "loss3/loss3" has ignore_label: 2, so that label 2 of these data is never learned: '
+        "take it out of the prototxt"
+    ]
+    assert "label 2 (cow) of these data" in _loss(named, ignore_label=2)[0]
+    assert _loss(inputs, ignore_label=255) == _loss(inputs, ignore_label=-1) == []
+
+
+def test_a_loss_that_is_a_sum_is_named(in_faces: Path) -> None:
+    """Its gradients grow with the batch; the other normalizations are alike for one label per image."""
+    inputs = plan().inputs
+
+    [warning] = _loss(inputs, normalization=LossParameter.NONE)
+
+    assert warning.endswith(
+        "has normalization: NONE, which adds up the losses of the 32 images of a batch: take it out, or "
+        "divide solver.base_lr by 32"
+    )
+    for normalization in (LossParameter.FULL, LossParameter.VALID, LossParameter.BATCH_SIZE):
+        assert _loss(inputs, normalization=normalization) == []
+    assert _loss(inputs, normalize=False) == []
