@@ -22,12 +22,11 @@ from ftjob.net import zoo
 from ftjob.net.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
-from ftjob.net.suggest import did_you_mean
+from ftjob.net.suggest import did_you_mean, listed
 from ftjob.net.weights import read_weights
 from ftjob.nodes import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
-from ftjob.plan.remarks import listed
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec.spec import Accept, Data, JobSpec
@@ -309,8 +308,9 @@ def input_channels(net: NetParameter, weights: Weights | None) -> int:
     """
     shapes = {layer.name: layer.shapes for layer in weights.layers} if weights else {}
     for layer in net.layer:
-        if layer.type == "Convolution" and shapes.get(layer.name):
-            return shapes[layer.name][0][1] * layer.convolution_param.group
+        kernel = (shapes.get(layer.name) or ((),))[0]
+        if layer.type == "Convolution" and len(kernel) == 4:
+            return kernel[1] * layer.convolution_param.group
         if layer.type == "Input" and layer.input_param.shape and len(layer.input_param.shape[0].dim) == 4:
             return layer.input_param.shape[0].dim[1]
         if layer.type in ("Data", "ImageData") and layer.transform_param.force_gray:

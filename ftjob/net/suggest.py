@@ -1,7 +1,16 @@
-"""Did you mean: the closest of the names there are."""
+"""Names in sentences: the closest of those there are, and the first of many."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+SHOWN = 3
+"""Names that are listed where more are meant."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first few, and say how many there are beyond."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:

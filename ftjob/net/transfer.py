@@ -1,19 +1,27 @@
 """Which layers of a caffemodel Caffe will copy into a net, and which layers will be left to chance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from ftjob.errors import BadNetError
+from ftjob.net.mismatch import Cause, Images, Misfit, cause_of
 from ftjob.net.phases import phase_view
-from ftjob.net.proto.caffe_pb2 import TRAIN, NetParameter
+from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
 from ftjob.net.shapes import Shape, infer_shapes
-from ftjob.net.suggest import closest
+from ftjob.net.suggest import closest, listed
 from ftjob.net.weights import BlobWeights, LayerWeights
 
 Kind = Literal["copied", "frozen", "new", "unmatched", "shape_mismatch", "unused"]
 
 _LEGACY_AXES = 4
+_NOTHING: Mapping[str, Shape] = MappingProxyType({})
+_NOT_IN_NET = "not in the net"
+_FOLDED = ("BatchNorm", "Bias", "Scale")
+ANOTHER_NET = "they are of another net; check base.weights"
+MOST_MISSING = 3
+"""Layers that may not be as in the weights before all of these are said to be another net's."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +67,73 @@ def plan_transfer(
     return rows + _unused(weights, params, types, renamed)
 
 
-def check_transfer(transfer: Iterable[LayerTransfer]) -> None:
-    """Raise BadNetError, one sentence for each layer, where Caffe would end or train from noise unasked."""
-    rows = [row for row in transfer if row.kind != "unused"]
-    wrong = [row for row in rows if row.kind in ("unmatched", "shape_mismatch")]
-    if not wrong:
-        return
-    if all(row.kind in ("unmatched", "new") for row in rows):
+def check_transfer(
+    transfer: Iterable[LayerTransfer],
+    net: NetParameter | None = None,
+    inputs: Mapping[str, Shape] = _NOTHING,
+    images: Images | None = None,
+    frozen: Iterable[str] = (),
+) -> None:
+    """Raise BadNetError, one sentence for each cause, where Caffe would end or train from noise unasked.
+
+    With the net of surgery, the shapes of its inputs and what is known of its images, more causes are found.
+    """
+    rows = list(transfer)
+    due = [row for row in rows if row.kind not in ("new", "unused")]
+    if wrong := [row for row in due if row.kind in ("unmatched", "shape_mismatch")]:
+        _refuse_another_net(rows, due)
+        unmatched = [row.remark for row in wrong if row.kind == "unmatched"]
+        held = set(frozen)
+        misfits = [_misfit(row, net, inputs, images) for row in wrong if row.kind == "shape_mismatch"]
+        raise BadNetError("\n".join([*unmatched, *_causes(misfits, len(due), held)]))
+
+
+def _refuse_another_net(rows: Sequence[LayerTransfer], due: Sequence[LayerTransfer]) -> None:
+    """Raise BadNetError, once, for weights that most of the net's layers have no part in."""
+    missing = [row for row in due if row.kind == "unmatched"]
+    norms = {row.kind for row in due if row.type == "BatchNorm"}
+    if norms == {"unmatched"} and all(row.type in _FOLDED for row in missing):
+        lost = listed([row.layer for row in missing])
         raise BadNetError(
-            "no layer of the net is in the weights: they are of another net; check base.weights"
+            f"no BatchNorm of the net is in the weights ({lost}): they are of a net without, or have them "
+            "folded into the layers before; give the weights of this very net, or a base.net without "
+            "BatchNorm and Scale"
         )
-    raise BadNetError("\n".join(row.remark for row in wrong))
+    if len(missing) < len(due) and (len(missing) < MOST_MISSING or 2 * len(missing) <= len(due)):
+        return
+    if not missing:
+        return
+    lacking = f"{len(missing)} of the {len(due)} layers of the net are not"
+    names = [row.layer for row in rows if row.kind == "unused" and row.remark == _NOT_IN_NET]
+    others = f", which have {listed(names)}" if names else ""
+    which = "no layer of the net is" if len(missing) == len(due) else lacking
+    raise BadNetError(f"{which} in the weights{others}: {ANOTHER_NET}")
+
+
+def _misfit(
+    row: LayerTransfer, net: NetParameter | None, inputs: Mapping[str, Shape], images: Images | None
+) -> Misfit:
+    layers = [layer for layer in net.layer if layer.name == row.layer] if net else []
+    layer = layers[0] if layers else LayerParameter(name=row.layer, type=row.type)
+    return Misfit(layer, net or NetParameter(), row.shapes, row.source_shapes, inputs, images)
+
+
+def _causes(misfits: Sequence[Misfit], due: int, frozen: set[str]) -> Iterator[str]:
+    """A sentence for each cause, with the first layer that has it and how many more."""
+    groups: dict[Cause, list[Misfit]] = {}
+    for misfit in misfits:
+        groups.setdefault(cause_of(misfit), []).append(misfit)
+    vague = [misfit for cause, alike in groups.items() if cause.vague for misfit in alike]
+    if len(vague) >= MOST_MISSING and 2 * len(vague) > due:
+        groups = {cause: alike for cause, alike in groups.items() if not cause.vague}
+        groups[Cause("", ANOTHER_NET)] = vague
+    for cause, alike in groups.items():
+        first = alike[0]
+        more = f" (and {len(alike) - 1} more so)" if len(alike) > 1 else ""
+        why = f": {cause.why}; " if cause.why else ": "
+        held = any(misfit.layer.name in frozen for misfit in alike)
+        do = cause.do.replace("name it", "take it out of surgery.freeze and name it") if held else cause.do
+        yield f"layer {first.layer.name} {first.fact}{more}{why}{do}"
 
 
 def _row(
@@ -82,23 +146,25 @@ def _row(
 ) -> LayerTransfer:
     if source is None:
         return LayerTransfer(name, kind, "new", shapes, (), f"renamed from {renamed[name]}")
-    if remark := _mismatch(name, shapes, source.blobs, frozen):
-        return LayerTransfer(name, kind, "shape_mismatch", shapes, source.shapes, remark)
+    if not _fits(shapes, source.blobs):
+        return LayerTransfer(name, kind, "shape_mismatch", shapes, _of_today(shapes, source.blobs), "")
     return LayerTransfer(name, kind, "frozen" if frozen else "copied", shapes, source.shapes, "")
 
 
-def _mismatch(name: str, shapes: tuple[Shape, ...], blobs: Sequence[BlobWeights], frozen: bool) -> str:
-    """Say why Caffe would refuse to copy the blobs, and what to do; nothing where it would copy them."""
-    remedy = "take it out of surgery.freeze and name it" if frozen else "name it"
-    remedy += " in surgery.relearn, or give the weights of this very net"
-    if len(shapes) != len(blobs):
-        return f"layer {name} has {len(shapes)} params, but {len(blobs)} in the weights: {remedy}"
-    for shape, blob in zip(shapes, blobs, strict=True):
-        if not same_shape(shape, blob):
-            return (
-                f"layer {name} is {_text(shape)} in the net, but {_text(blob.shape)} in the weights: {remedy}"
-            )
-    return ""
+def _fits(shapes: tuple[Shape, ...], blobs: Sequence[BlobWeights]) -> bool:
+    """Whether Caffe would copy the blobs into params of these shapes."""
+    return len(shapes) == len(blobs) and all(map(same_shape, shapes, blobs))
+
+
+def _of_today(shapes: tuple[Shape, ...], blobs: Sequence[BlobWeights]) -> tuple[Shape, ...]:
+    """The shapes of blobs, of those with the four dimensions of old as many as the net's params have."""
+    axes = [len(shape) for shape in shapes] + [_LEGACY_AXES] * len(blobs)
+    found = []
+    for blob, count in zip(blobs, axes, strict=False):
+        front, rest = blob.shape[: len(blob.shape) - count], blob.shape[len(blob.shape) - count :]
+        shorter = blob.legacy and count < _LEGACY_AXES and set(front) == {1}
+        found.append(rest if shorter else blob.shape)
+    return tuple(found)
 
 
 def same_shape(shape: Shape, blob: BlobWeights) -> bool:
@@ -120,7 +186,7 @@ def _unmatched(
     params: Mapping[str, tuple[Shape, ...]],
 ) -> LayerTransfer:
     free = [layer for layer in sources.values() if layer.blobs and layer.name not in params]
-    fitting = [layer.name for layer in free if not _mismatch(name, shapes, layer.blobs, False)]
+    fitting = [layer.name for layer in free if _fits(shapes, layer.blobs)]
     like = closest(name, fitting) or closest(name, [layer.name for layer in free])
     hint = f" (it looks like {like} of the weights)" if like else ""
     remark = (
@@ -140,11 +206,7 @@ def _unused(
     rows = []
     for layer in weights:
         if layer.blobs and layer.name not in params:
-            remark = f"replaced by {new_names[layer.name]}" if layer.name in new_names else "not in the net"
+            remark = f"replaced by {new_names[layer.name]}" if layer.name in new_names else _NOT_IN_NET
             kind = layer.type or types.get(layer.name, "")
             rows.append(LayerTransfer(layer.name, kind, "unused", (), layer.shapes, remark))
     return rows
-
-
-def _text(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "a scalar"

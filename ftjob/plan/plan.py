@@ -9,6 +9,7 @@ from ftjob.data.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net.backward import refuse_dead_ends
 from ftjob.net.heads import Head
+from ftjob.net.mismatch import Images
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.renew import unfilled
@@ -17,8 +18,10 @@ from ftjob.net.sharing import refuse_unshared
 from ftjob.net.solver import solver_param
 from ftjob.net.sources import IMAGES, LABELS, DataLayers
 from ftjob.net.statistics import collected_statistics
+from ftjob.net.suggest import listed
 from ftjob.net.surgery import Operation, operate
 from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
+from ftjob.net.transforms import own_transform
 from ftjob.plan.document import plan_document
 from ftjob.plan.engines import EngineChoice, choose_engine
 from ftjob.plan.forecast import Forecast, corrected, forecast
@@ -26,7 +29,7 @@ from ftjob.plan.identity import run_id
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
-from ftjob.plan.remarks import listed, problems, warnings
+from ftjob.plan.remarks import problems, warnings
 from ftjob.plan.shortfall import shortfall, too_poor
 from jobspec.spec import JobSpec
 
@@ -185,7 +188,10 @@ def weight_transfer(
         operation.train_val, sources, operation.renamed, operation.frozen, operation.inputs
     )
     if inputs.weights:
-        check_transfer(transfer)
+        train, data = inputs.train, inputs.spec.data
+        own = own_transform(inputs.net)
+        images = Images(train.channels, train.height, train.width, data.crop, own)
+        check_transfer(transfer, operation.train_val, operation.inputs, images, operation.frozen)
         _refuse_empty_statistics(transfer, collected)
         return tuple(transfer)
     if operation.frozen:

@@ -5,14 +5,12 @@ from math import prod
 
 from ftjob.figures import gib
 from ftjob.net.shapes import LayerShapes, NetShapes, Param
+from ftjob.net.suggest import listed
 from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.forecast import Forecast
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.overlooked import overlooked
-
-SHOWN = 3
-"""Names that are listed where more are meant."""
 
 
 def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: NetShapes) -> Iterator[str]:
@@ -46,12 +44,6 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
         )
     yield from overlooked(inputs, shapes)
     yield from inputs.findings
-
-
-def listed(names: list[str]) -> str:
-    """Name the first few, and say how many there are beyond."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _has_no_rate(params: tuple[Param, ...]) -> bool:
