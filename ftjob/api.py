@@ -145,13 +145,14 @@ def submit(
 def explain(reference: str) -> "Explanation":
     """Return why a run, or a `caffe train` whose log is named, failed, from what it left behind.
 
-    Raises BadSpecError for what is neither a log nor a run, StorageError for what cannot be read.
+    Raises BadSpecError for what is neither a run nor a log of Caffe's or ftjob's, StorageError for what
+    cannot be read.
     """
     from ftjob.failure import evidence_of_log, evidence_of_run
     from ftjob.plan.explain import explain as explained
 
     path = Path(reference).expanduser()
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return explained(evidence_of_log(path))
     try:
         run = find(reference)

@@ -4,19 +4,41 @@ import math
 from pathlib import Path
 
 from ftjob import files, local
+from ftjob.caffelog.lines import decode, is_text
+from ftjob.caffelog.log import Log, read_log
 from ftjob.caffelog.progress import Point, Progress, read_progress
-from ftjob.errors import BadNetError, StorageError
+from ftjob.errors import BadNetError, BadSpecError, StorageError
 from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
 from ftjob.status import Status
 
+QUOTED = 60
+"""Characters of an unreadable file that are shown."""
+
 
 def evidence_of_log(path: Path) -> Evidence:
-    """Read the log of a `caffe train`. Raises StorageError where it cannot be read."""
-    log = _read(path)
-    return Evidence(log, read_progress(log))
+    """Read the log of a `caffe train`, in any of the forms of caffelog/lines.py.
+
+    Raises StorageError where the file cannot be read, BadSpecError where it is no log of Caffe's or ftjob's.
+    """
+    text = decode(_bytes(path))
+    log = read_log(text) if is_text(text) else Log(())
+    if not log.known:
+        raise BadSpecError(f"{path}: {_unreadable(text)}; give the log of a `caffe train`, or a run")
+    state, message = log.verdict
+    return Evidence(log, read_progress(log.lines), state, message=message)
+
+
+def _unreadable(text: str) -> str:
+    """Why a text is no log, with its beginning."""
+    if not text.strip():
+        return "is empty"
+    first = next(line.strip() for line in text.splitlines() if line.strip())
+    shown = "".join(char for char in first if char.isprintable())[:QUOTED]
+    what = "no line of it is Caffe's or ftjob's" if is_text(text) else "is no text"
+    return f'{what} (it begins with "{shown}")'
 
 
 def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
@@ -38,7 +60,7 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
         solver=_solver(folder.solver),
     )
     return Evidence(
-        log=_read(logs[-1]) if logs else "",
+        log=read_log(_read(logs[-1])) if logs else Log(()),
         progress=progress,
         state=status.state,
         reason=status.reason,
@@ -52,8 +74,12 @@ def _number(value: float | None) -> float:
 
 
 def _read(path: Path) -> str:
+    return decode(_bytes(path))
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes().decode("utf-8", "replace")
+        return path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({error.strerror}): mend its permissions") from error
 

@@ -1,23 +1,40 @@
 """How a training went, as the log of `caffe train` tells it."""
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from google.protobuf import text_format
 
-from ftjob.caffelog.fatal import LINE
+from ftjob.caffelog.lines import Line
+from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
+from ftjob.net.upgrade import upgrade_net
 
 SATURATED_LOSS = 87.3365
 """-ln(FLT_MIN): what SoftmaxWithLoss shows, and cannot exceed, when the right class has probability zero for
 every image of a batch (softmax_loss_layer.cpp)."""
+LONGEST_PRINT = 60_000
+"""Lines of a printed net that are read; the longest of published classifiers have a third of them."""
 
 _M = TypeVar("_M", NetParameter, SolverParameter)
-_ITERATION = re.compile(r"Iteration (\d+)(?: \([^)]*\))?, loss = ")
-_TESTING = re.compile(r"Iteration (\d+), Testing net")
-_OUTPUT = re.compile(r"    (Train|Test) net output #\d+: (\S+) = (\S+)")
+_ITERATION = re.compile(r"Iteration (\d{1,12})\b[^=]{0,200}\bloss = (\S+)", re.A)
+_TESTING = re.compile(r"Iteration (\d{1,12}), Testing net", re.A)
+_OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)", re.A)
+_SCORE = re.compile(r"Test score #(\d{1,6}): (\S+)", re.A)
+_PRODUCES = re.compile(r"This network produces output (\S+)")
+_CLOSING = re.compile(
+    r"Optimization Done|(?:\[[^]]{1,20}\] ?)?Optimization stopped early|\*\*\* Benchmark ends|Loss: |Processed \d+ files|"
+    r"Successfully extracted",
+    re.A,
+)
+_TRAINS = re.compile(
+    r"Initializing solver|Creating training net|Solver scaffolding|Starting Optimization|Iteration \d", re.A
+)
+_PROTOTXT = re.compile(r"\s*(?:\w+ *\{|\w+ *: *\S.*|\})\s*$", re.A)
+_NUMBER = re.compile(r"[+-]?(?:1\.#(?P<windows>\w+)|nan|inf|\d+(?:\.\d*)?(?:e[+-]?\d+)?)", re.A | re.I)
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,9 @@ class Point:
 
     iteration: int
     outputs: Mapping[str, float]
-    """By the name of the blob, unweighted."""
+    """By the name of the blob, unweighted; what Caffe of 2014 does not name is "score #0" and so on."""
+    loss: float | None = None
+    """The sum of its losses, over the last average_loss iterations; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -38,69 +57,128 @@ class Progress:
     solver: SolverParameter = field(default_factory=SolverParameter)
     """As Caffe printed it; empty where it did not."""
     net: NetParameter = field(default_factory=NetParameter)
-    """The TRAIN net, as Caffe printed it, for any phase; empty where it did not."""
+    """The TRAIN net, as Caffe printed it, for any phase, in today's form; empty where it did not."""
     resumed_from: str = ""
     """What -snapshot named."""
-    done: bool = False
-    """Whether it went to its end."""
+    pretrained: bool = True
+    """False where the log has the beginning of the training, and no weights were loaded."""
+    trains: bool = False
+    """Whether it is the log of a training."""
+    stepped: bool = False
+    """Whether a program stepped the solver: that leaves no closing line."""
+    closing: str = ""
+    """What Caffe said as it came to its end; "" where it did not come there."""
+    stopped: bool = False
+    """Whether that was early, by a signal that Caffe heeds."""
 
 
-def read_progress(log: str) -> Progress:
-    """Read the log of a `caffe train`; of another program what is alike in it."""
-    resumed = re.search(r"\] Resuming from (\S+)", log)
-    solvers, nets = _printed(log, "Initializing solver from"), _printed(log, "Initializing net from")
+def read_progress(lines: Sequence[Line]) -> Progress:
+    """Read a training's log; of another program what is alike in it."""
+    messages = [line.text for line in lines if line.level]
+    begun = any(text.startswith("Solver scaffolding done") for text in messages)
+    solved = any(text.startswith(("Solving", "Learning Rate Policy", "Starting Optim")) for text in messages)
+    closings = [text for text in messages if _CLOSING.match(text)]
+    resumed = next((text.split()[2] for text in messages if re.match(r"Resuming from \S", text)), "")
+    loaded = ("Finetuning from", "Resuming from", "Restoring previous", "Copying source", "Ignoring source")
     return Progress(
-        train=tuple(_points(log, "Train")),
-        test=tuple(_points(log, "Test")),
-        solver=_parsed(solvers[0] if solvers else "", SolverParameter()),
-        net=_without_rules(_parsed(nets[0] if nets else "", NetParameter())),
-        resumed_from=resumed[1] if resumed else "",
-        done="Optimization Done." in log,
+        train=tuple(_train_points(messages)),
+        test=tuple(_test_points(messages)),
+        solver=_parsed(_printed(lines, "Initializing solver from"), SolverParameter()),
+        net=_as_one_net(_parsed(_printed(lines, "Initializing net from"), NetParameter())),
+        resumed_from=resumed,
+        pretrained=not begun or any(text.startswith(loaded) for text in messages),
+        trains=any(map(_TRAINS.match, messages)),
+        stepped=begun and not solved,
+        closing=closings[-1] if closings else "",
+        stopped=any("stopped early" in text for text in closings),
     )
 
 
-def _points(log: str, which: str) -> Iterator[Point]:
-    begins = _ITERATION if which == "Train" else _TESTING
+def _train_points(messages: Sequence[str]) -> Iterator[Point]:
+    iteration: int | None = None
+    loss: float | None = None
+    outputs: dict[str, float] = {}
+    for text in messages:
+        if found := _ITERATION.match(text):
+            if iteration is not None:
+                yield Point(iteration, outputs, loss)
+            iteration, loss, outputs = int(found[1]), number(found[2]), {}
+        elif (output := _OUTPUT.match(text)) and output[1] == "Train":
+            _add(outputs, output[2], output[3])
+    if iteration is not None:
+        yield Point(iteration, outputs, loss)
+
+
+def _test_points(messages: Sequence[str]) -> Iterator[Point]:
+    """The outputs of every test; the names of those that are numbered only are the TEST net's, in order."""
     iteration: int | None = None
     outputs: dict[str, float] = {}
-    for line in log.splitlines():
-        said = match["text"] if (match := LINE.match(line)) else ""
-        if found := begins.match(said):
-            if iteration is not None and outputs:
+    names: list[str] = []
+    for text in messages:
+        if found := _TESTING.match(text):
+            if outputs and iteration is not None:
                 yield Point(iteration, outputs)
             iteration, outputs = int(found[1]), {}
-        elif (output := _OUTPUT.match(said)) and output[1] == which:
-            outputs[output[2]] = float(output[3])
-    if iteration is not None and outputs:
+        elif (output := _OUTPUT.match(text)) and output[1] == "Test":
+            _add(outputs, output[2], output[3])
+        elif score := _SCORE.match(text):
+            at = int(score[1])
+            _add(outputs, names[at] if at < len(names) else f"score #{at}", score[2])
+        elif text.startswith("Initializing net from"):
+            names = []
+        elif made := _PRODUCES.match(text):
+            names.append(made[1])
+    if outputs and iteration is not None:
         yield Point(iteration, outputs)
 
 
-def _printed(log: str, words: str) -> list[str]:
-    """The messages that Caffe prints as text after some words."""
-    found: list[list[str]] = []
-    inside = False
-    for line in log.splitlines():
-        match = LINE.match(line)
-        if match:
-            inside = match["text"].startswith(words)
-            if inside:
-                found.append([])
-        elif inside:
-            found[-1].append(line)
-    return ["\n".join(lines) for lines in found]
+def _add(outputs: dict[str, float], blob: str, value: str) -> None:
+    if (read := number(value)) is not None:
+        outputs[blob] = read
+
+
+def number(text: str) -> float | None:
+    """Return a number as C++ prints it, with the spellings of NaN and infinity that Windows has had.
+
+    Those are 1.#QNAN, 1.#SNAN, -1.#IND and 1.#INF, and nan(ind) and nan(snan) from 2015 on. None for what is
+    no number.
+    """
+    match = _NUMBER.match(text)
+    if not match:
+        return None
+    if match["windows"]:
+        return math.copysign(math.inf if match["windows"] == "INF" else math.nan, -1 if text[0] == "-" else 1)
+    return float(match[0])
+
+
+def _printed(lines: Sequence[Line], words: str) -> str:
+    """The message that Caffe prints as text after some words, the first time it says them."""
+    start = next((at for at, line in enumerate(lines, 1) if line.level and line.text.startswith(words)), None)
+    if start is None:
+        return ""
+    found = []
+    for line in lines[start : start + LONGEST_PRINT]:
+        if line.level or not _PROTOTXT.match(line.text):
+            break
+        found.append(line.text)
+    return "\n".join(found)
 
 
 def _parsed(text: str, message: _M) -> _M:
     """Fill a message from what was printed; a text that was cut short leaves it empty."""
     try:
         text_format.Parse(text, message, allow_unknown_field=True)
-    except text_format.ParseError:
+    except (text_format.ParseError, ValueError):
         message.Clear()
     return message
 
 
-def _without_rules(net: NetParameter) -> NetParameter:
-    """What was printed is filtered already, and is read as a net of its own."""
+def _as_one_net(net: NetParameter) -> NetParameter:
+    """What was printed, as a net of its own: it is filtered already, and may be of an old form."""
+    try:
+        upgrade_net(net)
+    except BadNetError:
+        return NetParameter()
     for layer in net.layer:
         layer.ClearField("include")
         layer.ClearField("exclude")

@@ -1,15 +1,18 @@
 """Why a training failed: its log, its curves and its end, turned into a cause, a remedy and a patch."""
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ftjob.caffelog.fatal import Diagnosis, diagnose
+from ftjob.caffelog import ends
+from ftjob.caffelog.fatal import diagnose
+from ftjob.caffelog.log import Log
 from ftjob.caffelog.progress import Progress
-from ftjob.plan.curves import Curves, curve_symptoms
+from ftjob.caffelog.rule import Diagnosis
+from ftjob.plan.curves import Curves
+from ftjob.plan.symptoms import curve_symptoms
 
-_SIGNAL = re.compile(r"\*\*\* (SIG[A-Z]+)|^(Killed|Terminated|Segmentation fault)", re.MULTILINE)
+_FULL = "No space left on device"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Explanation:
     """What shows it: a line of the log, or an iteration and its loss."""
     healthy: bool = False
     """Whether nothing is wrong."""
+    attempts: int = 1
+    """How many trainings the log has, one after another; the explanation is of the last."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of `ftjob plan --explain -o json`."""
@@ -36,7 +41,7 @@ class Explanation:
 class Evidence:
     """All that is left of a training."""
 
-    log: str
+    log: Log
     progress: Progress
     state: str = ""
     """As a run's status has it; empty for a log of Caffe."""
@@ -45,9 +50,10 @@ class Evidence:
 
 
 def explain(evidence: Evidence) -> Explanation:
-    """Return the first explanation that holds, those of Caffe's own last words before those of the curves,
-    these before the end itself."""
-    return next(found for look in _LOOKS for found in look(evidence))
+    """Return the first explanation that holds: Caffe's last words and crashes before what the curves show,
+    and that before how it was ended from outside."""
+    found = next(found for look in _LOOKS for found in look(evidence))
+    return replace(found, attempts=evidence.log.attempts)
 
 
 def _snapshot_is_weights(evidence: Evidence) -> Iterator[Explanation]:
@@ -64,77 +70,85 @@ def _snapshot_is_weights(evidence: Evidence) -> Iterator[Explanation]:
 
 
 def _last_words(evidence: Evidence) -> Iterator[Explanation]:
-    found = diagnose(evidence.log)
-    if found:
-        yield _explained(found, _fatal_line(evidence.log))
+    yield from _explained(diagnose(evidence.log.lines))
+
+
+def _crash(evidence: Evidence) -> Iterator[Explanation]:
+    if not _is_over(evidence):
+        yield from _explained(ends.crash(evidence.log.lines))
 
 
 def _disk_is_full(evidence: Evidence) -> Iterator[Explanation]:
-    if match := re.search(r".*No space left on device.*", evidence.log + evidence.message):
-        yield Explanation(
-            "the disk is full",
-            "free some space and submit again: the run goes on from its last complete snapshot",
-            seen=match[0].strip(),
-        )
+    for text in (*(line.text for line in evidence.log.lines), evidence.message):
+        if _FULL in text:
+            yield Explanation(
+                "the disk is full",
+                "free some space and submit again: the run goes on from its last complete snapshot",
+                seen=text.strip(),
+            )
+            return
 
 
 def _curves(evidence: Evidence) -> Iterator[Explanation]:
-    progress = evidence.progress
-    for symptom in curve_symptoms(Curves.of(progress)):
+    for symptom in curve_symptoms(Curves.of(evidence.progress)):
         yield Explanation(symptom.cause, symptom.fix, symptom.patch, symptom.seen)
 
 
 def _told_by_status(evidence: Evidence) -> Iterator[Explanation]:
     """What the worker said itself; its sentences have cause and remedy in one."""
     if evidence.state in ("Failed", "Stopped"):
-        yield Explanation(evidence.message, seen=f"{evidence.state}, {evidence.reason}")
+        yield Explanation(evidence.message, seen=", ".join(filter(None, (evidence.state, evidence.reason))))
 
 
 def _killed(evidence: Evidence) -> Iterator[Explanation]:
-    done = evidence.progress.done or evidence.state in ("Succeeded", "Running", "Pending")
-    signal = _SIGNAL.search(evidence.log)
-    if signal and signal[0].endswith(("SIGSEGV", "fault")):
+    if not _is_over(evidence):
+        yield from _explained(ends.killed(evidence.log.lines))
+
+
+def _broken_off(evidence: Evidence) -> Iterator[Explanation]:
+    progress = evidence.progress
+    of_a_run = evidence.state or evidence.log.is_of_a_run
+    if (of_a_run or (progress.trains and not progress.stepped)) and not _is_over(evidence):
         yield Explanation(
-            "Caffe read memory that is not its own (SIGSEGV)",
-            "the usual cause is a label outside 0..num_output-1: `ftjob data check` finds it",
-            "surgery:\n  num_output: auto",
-            signal[0].strip("* "),
-        )
-    elif signal or not done:
-        yield Explanation(
-            "the process was killed from outside: nothing in its log is wrong, and it ends in the middle",
-            "look for the machine's memory (`dmesg`, OOMKilled), an eviction, a spot instance taken back or "
-            "a time limit; a run that is submitted again goes on from its last complete snapshot",
-            seen=signal[0].strip("* ") if signal else _last_line(evidence.log),
+            "the process was killed from outside, if it does not run still: nothing in its log is wrong, and "
+            "it ends in the middle",
+            ends.OUTSIDE,
+            seen=_last_line(evidence.log),
         )
 
 
 def _nothing(evidence: Evidence) -> Iterator[Explanation]:
-    stopped = "Optimization stopped early" in evidence.log
-    cause = "it was stopped by a signal, after a snapshot" if stopped else "nothing is wrong here"
-    yield Explanation(cause, seen=evidence.message or _last_line(evidence.log), healthy=True)
+    cause = "nothing is wrong here"
+    if evidence.progress.stopped:
+        cause = "it was stopped by a signal, after a snapshot"
+    elif not evidence.state and not evidence.progress.trains and not evidence.log.is_of_a_run:
+        cause = "nothing is wrong here, and no training is in this log"
+    seen = evidence.message or evidence.progress.closing or _last_line(evidence.log)
+    yield Explanation(cause, seen=seen, healthy=True)
 
 
 _LOOKS: tuple[Callable[[Evidence], Iterator[Explanation]], ...] = (
     _snapshot_is_weights,
     _last_words,
+    _crash,
     _disk_is_full,
     _curves,
     _told_by_status,
     _killed,
+    _broken_off,
     _nothing,
 )
 
 
-def _explained(found: Diagnosis, seen: str) -> Explanation:
-    return Explanation(found.cause, found.fix, found.patch, seen)
+def _explained(found: Diagnosis | None) -> Iterator[Explanation]:
+    if found:
+        yield Explanation(found.cause, found.fix, found.patch, found.seen)
 
 
-def _fatal_line(log: str) -> str:
-    lines = [line for line in log.splitlines() if re.match(r"F\d{4} ", line)]
-    return lines[0].partition("] ")[2].strip() if lines else ""
+def _is_over(evidence: Evidence) -> bool:
+    """Whether it went to its end, or is still on its way there."""
+    return bool(evidence.progress.closing) or evidence.state in ("Succeeded", "Running", "Pending")
 
 
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else "the log is empty"
+def _last_line(log: Log) -> str:
+    return log.lines[-1].text.strip() if log.lines else "the log is empty"

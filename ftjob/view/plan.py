@@ -33,7 +33,9 @@ def explanation(found: "Explanation") -> RenderableType:
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
     lines.add_row("cause", Text(found.cause, "green" if found.healthy else "red"))
+    attempts = f"the last of {found.attempts} trainings in this file" if found.attempts > 1 else ""
     for name, said in (
+        ("log", Text(attempts)),
         ("seen", Text(found.seen, "dim")),
         ("fix", Text(found.fix)),
         ("spec", Text(found.patch)),

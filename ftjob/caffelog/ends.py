@@ -1,0 +1,220 @@
+"""How a process ended that said nothing itself: signals, and what a shell, Slurm, DIGITS or Python says."""
+
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ftjob.caffelog.lines import Line
+from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, Diagnosis
+from ftjob.errors import EngineError
+
+OUTSIDE = (
+    "look for the machine's memory (`dmesg`, OOMKilled), an eviction, a spot instance taken back or a time "
+    "limit; a run that is submitted again goes on from its last complete snapshot"
+)
+"""What to do about a process that was killed."""
+_RESUME = "resume from the last snapshot: a run that is submitted again does"
+
+
+@dataclass(frozen=True)
+class Death:
+    """What the end by a signal means."""
+
+    words: str
+    """How shells call it."""
+    cause: str
+    fix: str
+    hint: str
+    """The cause in a few words, for where the signal is named beside."""
+    patch: str = ""
+    windows: str = ""
+    """The status with which such a process ends there."""
+
+
+DEATHS = {
+    "SIGSEGV": Death(
+        "segmentation fault",
+        "Caffe read memory that is not its own (SIGSEGV)",
+        "the usual cause is a label outside 0..num_output-1: `ftjob data check` finds it",
+        "a label outside 0..num_output-1 is the usual cause: `ftjob data check` finds it",
+        NUM_OUTPUT_OF_DATA,
+        "C0000005",
+    ),
+    "SIGBUS": Death(
+        "bus error",
+        "Caffe read a part of a file that is not there (SIGBUS): an LMDB is shorter than it says, or its "
+        "disk failed",
+        "copy or build the LMDB again, on a disk of this machine with room for it: a copy that broke off, a "
+        "full disk and a network disk that went away do this (`ftjob data check` reads every record)",
+        "an LMDB that is shorter than it says, or whose disk failed, is the usual cause: copy it again",
+        windows="C0000006",
+    ),
+    "SIGFPE": Death(
+        "floating point exception",
+        "Caffe divided by zero (SIGFPE)",
+        "look for a 0 in the prototxts, such as batch_size, stride, group or num_output, and for an empty "
+        "list of images",
+        "a 0 in the prototxts, such as batch_size or stride, is the usual cause",
+        windows="C0000094",
+    ),
+    "SIGILL": Death(
+        "illegal instruction",
+        "this Caffe, or a library of it, is built for another processor (SIGILL)",
+        "build it on this machine, or for any (OpenBLAS: DYNAMIC_ARCH=1)",
+        "it, or a library of it, is built for another processor",
+        windows="C000001D",
+    ),
+    "SIGKILL": Death(
+        "killed",
+        "the process was killed from outside (SIGKILL), most often as memory was short",
+        OUTSIDE,
+        "by the kernel when memory is short, or by somebody",
+    ),
+    "SIGTERM": Death(
+        "terminated",
+        "the process was killed from outside (SIGTERM)",
+        OUTSIDE,
+        "by somebody, or by the machine as it went down",
+    ),
+    "SIGHUP": Death(
+        "hangup",
+        "the process was killed from outside (SIGHUP), as its terminal was closed",
+        "start it with nohup or in tmux; a run of `ftjob submit` outlives its terminal",
+        "its terminal was closed",
+    ),
+}
+"""The signals that say something. SIGABRT does not: Caffe aborts after every error of its own."""
+CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"})
+"""Those that come from the process itself."""
+
+CIRCUMSTANCES = (
+    (
+        re.compile(r"DUE TO TIME LIMIT"),
+        "the cluster ended the job at its time limit",
+        f"ask for more time (`sbatch --time`), and {_RESUME}",
+        "",
+    ),
+    (
+        re.compile(r"DUE TO PREEMPTION"),
+        "the cluster took the node back before the training was over",
+        _RESUME,
+        "",
+    ),
+    (
+        re.compile(
+            r"\boom[-_]kill|OOMKilled|[Oo]ut [Oo]f [Mm]emory: Kill|: Out Of Memory$|exceeded memory limit"
+        ),
+        "the process was killed as the memory of its machine or container ran out",
+        "give it more memory, or lower data.batch_size (iter_size can make up for it)",
+        SMALLER_BATCH,
+    ),
+    (
+        re.compile(r"KeyboardInterrupt\b|\^C$"),
+        "it was interrupted at the keyboard (Ctrl-C)",
+        _RESUME,
+        "",
+    ),
+)
+"""Who or what ended a process from outside, where a line says it."""
+
+_WORDS = "|".join(death.words for death in DEATHS.values())
+_NAMED = re.compile(r"\*\*\* (SIG[A-Z]{2,5})\b|\binterrupted by signal \d{1,2}: (SIG[A-Z]{2,5})\b", re.A)
+_IN_WORDS = re.compile(
+    rf"(?:^|[\s:(])({'|'.join(death.words.capitalize() for death in DEATHS.values())})(?:$|[\s:.()])"
+    rf"|^(?:zsh: |\[\d{{1,4}}\] +[+-]? *\d{{1,9}} )\D{{0,40}}?({_WORDS})\b",
+    re.A,
+)
+_NUMBERED = re.compile(r"\b(?:error code -|on signal |[Ss]ignal: \D{0,40}\()(\d{1,2})\b", re.A)
+_SHELL_STATUS = re.compile(r"\bexit(?:ed)?(?: with)?(?: code| status)?[: ]+1([2-5]\d)\b", re.A)
+_WINDOWS_STATUS = re.compile(r"\b0x(C00000[0-9A-F]{2})\b", re.A | re.I)
+_SHELL_STATUSES = 128
+_THROWN = re.compile(r"\s*what\(\): +(.*)")
+_PYTHON_ERROR = re.compile(r"([A-Za-z_][\w.]{0,80}(?:Error|Exception|Exit))\b(?:: (.*))?$", re.A)
+
+
+def ended_by(number: int) -> str:
+    """Return a signal's name, with its usual cause in brackets where there is one."""
+    name = signal.Signals(number).name
+    return f"{name} ({DEATHS[name].hint})" if name in DEATHS else name
+
+
+def crash(lines: Sequence[Line]) -> Diagnosis | None:
+    """Return how the process broke, as its last words or its shell's have it; None where they do not say."""
+    for line in _rest(lines):
+        name = _signal_in(line.text)
+        if name in CRASHES:
+            return _died(name, line)
+    return _exception(lines)
+
+
+def killed(lines: Sequence[Line]) -> Diagnosis | None:
+    """Return what ended the process from outside, where a line says it."""
+    rest = list(_rest(lines))
+    for pattern, cause, fix, patch in CIRCUMSTANCES:
+        for line in rest:
+            if pattern.search(line.text):
+                return Diagnosis(EngineError, cause, fix, patch, line.text.strip())
+    for line in rest:
+        name = _signal_in(line.text)
+        if name in DEATHS:
+            return _died(name, line)
+    return None
+
+
+def _rest(lines: Sequence[Line]) -> Iterator[Line]:
+    """What is no message of Caffe's, the last first."""
+    return (line for line in reversed(lines) if not line.level)
+
+
+def _died(name: str, line: Line) -> Diagnosis:
+    death = DEATHS[name]
+    return Diagnosis(EngineError, death.cause, death.fix, death.patch, line.text.strip("* "))
+
+
+def _signal_in(text: str) -> str:
+    """The name of the signal that a line tells of, or ""."""
+    if match := _NAMED.search(text):
+        return match[1] or match[2]
+    if match := _IN_WORDS.search(text):
+        words = (match[1] or match[2]).lower()
+        return next(name for name, death in DEATHS.items() if death.words == words)
+    if match := _NUMBERED.search(text):
+        return _name(int(match[1]))
+    if match := _SHELL_STATUS.search(text):
+        return _name(int(f"1{match[1]}") - _SHELL_STATUSES)
+    if match := _WINDOWS_STATUS.search(text):
+        status = match[1].upper()
+        return next((name for name, death in DEATHS.items() if death.windows == status), "")
+    return ""
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""
+
+
+def _exception(lines: Sequence[Line]) -> Diagnosis | None:
+    """What C++ or Python threw, after which no message of Caffe's came."""
+    traceback = False
+    error: re.Match[str] | None = None
+    seen = ""
+    for line in reversed(lines):
+        if line.level:
+            return None
+        if match := _THROWN.match(line.text):
+            return Diagnosis(
+                EngineError, f"Caffe ended with an exception: {match[1]}", seen=line.text.strip()
+            )
+        if error is None and (found := _PYTHON_ERROR.match(line.text)):
+            error, seen = found, line.text
+        if error and line.text.startswith("Traceback (most recent call last)"):
+            traceback = True
+            break
+    if not (error and traceback):
+        return None
+    return Diagnosis(
+        EngineError, f"the program around Caffe ended with {seen}", "correct it there", seen=seen
+    )

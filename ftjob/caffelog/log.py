@@ -1,0 +1,126 @@
+"""A log as a whole: the trainings that wrote into it, one after another or side by side, and the last one."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ftjob.caffelog.lines import CAFFE_FILE, CERTAIN, Line, read_lines
+
+_WORKER = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S+: attempt \d+ begins$"
+    r"|\S+/[0-9a-f]{10} (?:Pending|Running|Succeeded|Failed|Stopped)\b",
+    re.A,
+)
+"""What ftjob writes itself: a worker into its log, `ftjob submit` on a terminal."""
+_ENDED = "(Succeeded|Failed|Stopped)"
+_VERDICT = re.compile(
+    rf"(?:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ {_ENDED}|\S+/[0-9a-f]{{10}} {_ENDED}[^:]*): (.*)", re.A
+)
+_STEPS = (
+    rf"Log file created at|Use CPU\.|Us(?:e|ing) GPU|{_WORKER.pattern}",
+    r"Initializing solver from",
+    r"Creating training net",
+    r"Solver scaffolding done",
+    r"Solving\b",
+    r"Iteration (?P<iteration>\d{1,12})\b[^=]{0,200}\bloss = ",
+    r"Optimization (?:Done|stopped early)",
+)
+"""What a training writes one after another."""
+_STEP = re.compile("|".join(f"(?P<s{index}>{pattern})" for index, pattern in enumerate(_STEPS)), re.A)
+_SOLVER, _NET, _SOLVING, _ITERATION, _FATAL = 1, 2, 4, 5, len(_STEPS)
+_SEVERAL = 2
+"""Messages that tell a process by its number from a line by its number."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """What there is to read in a log."""
+
+    lines: tuple[Line, ...]
+    """Of the last training in it; where several processes train together, of the first that failed."""
+    attempts: int = 1
+    """Trainings that were written into it one after another."""
+    known: bool = False
+    """Whether any line of it is Caffe's or ftjob's."""
+
+    @cached_property
+    def is_of_a_run(self) -> bool:
+        """Whether ftjob wrote into it."""
+        return any(not line.level and _WORKER.match(line.text) for line in self.lines)
+
+    @cached_property
+    def verdict(self) -> tuple[str, str]:
+        """The state in which a run ended and what its worker said of it; both "" where it does not say."""
+        for line in reversed(self.lines):
+            if not line.level and (match := _VERDICT.match(line.text)):
+                return match[1] or match[2], match[3]
+        return "", ""
+
+
+def read_log(text: str) -> Log:
+    """Read a log, in whatever form it has come (lines.py). An empty one has no lines."""
+    lines = [line for line in read_lines(text) if line.text]
+    tries = [_last_attempt(each) for each in _processes(lines)]
+    failed = (each for each in tries if any(line.level == "F" for line in each[0]))
+    last, attempts = next(failed, tries[0])
+    return Log(tuple(last), attempts, any(map(_is_known, lines)))
+
+
+def _is_known(line: Line) -> bool:
+    if not line.level:
+        return bool(_WORKER.match(line.text))
+    elsewhere = line.place and not line.place.rpartition(":")[0].endswith((".cpp", ".cu", ".hpp"))
+    return bool(CAFFE_FILE.fullmatch(line.place) or (not elsewhere and CERTAIN.match(line.text)))
+
+
+def _processes(lines: Sequence[Line]) -> list[Sequence[Line]]:
+    """The lines of each process, in the order of their numbers; those that are of none are with each."""
+    counts = Counter(line.source for line in lines if line.level and line.source)
+    sources = {source for source, count in counts.items() if count >= _SEVERAL}
+    if len(sources) < _SEVERAL:
+        return [lines]
+    return [
+        [line for line in lines if line.source in ("", source)]
+        for source in sorted(sources, key=lambda source: (len(source), source))
+    ]
+
+
+@dataclass(frozen=True)
+class _Landmark:
+    index: int
+    step: int
+    iteration: int
+    thread: str
+
+
+def _landmarks(lines: Sequence[Line]) -> Iterator[_Landmark]:
+    for index, line in enumerate(lines):
+        if line.level == "F":
+            yield _Landmark(index, _FATAL, 0, line.thread)
+        elif match := _STEP.match(line.text):
+            step = int((match.lastgroup or "")[1:])
+            yield _Landmark(index, step, int(match["iteration"] or 0), line.thread)
+
+
+def _last_attempt(lines: Sequence[Line]) -> tuple[Sequence[Line], int]:
+    """The last of the trainings in the lines of one process after another, and how many there are."""
+    marks = list(_landmarks(lines))
+    last_display = {mark.thread: mark.index for mark in marks if mark.step == _ITERATION}
+    start, attempts, furthest = 0, 1, -1
+    display = _Landmark(-1, _ITERATION, 0, "")
+    for mark in marks:
+        if mark.step == _ITERATION:
+            apart = display.thread == mark.thread or last_display.get(display.thread, -1) < mark.index
+            back = mark.iteration < display.iteration and apart
+            begins = furthest > _ITERATION or (furthest == _ITERATION and back)
+            display = mark
+        elif mark.step == _SOLVING:
+            begins = furthest >= _ITERATION
+        else:
+            begins = mark.step <= _SOLVER and furthest >= _NET
+        if begins:
+            start, attempts, furthest = mark.index, attempts + 1, -1
+        furthest = max(furthest, mark.step)
+    return lines[start:], attempts

@@ -1,0 +1,102 @@
+"""What Caffe says of GPUs and of memory: CUDA's, cuBLAS's and cuDNN's errors, by their numbers and words."""
+
+from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, Rule
+from ftjob.errors import EngineError, GpuMemoryError
+
+EARLY = 1000
+"""Iterations within which a wrong label shows: by then most data have been seen once."""
+_WHY = r" *(?P<why>[^\n]*)"
+_LESS = "lower data.batch_size (iter_size can make up for it), see `ftjob plan`"
+_FAILED = r"(?:cudaSuccess|CU\w+_STATUS_SUCCESS) \((?P<code>\d+) vs\. 0\)" + _WHY
+_OUT_OF_BOUNDS = (
+    r"(?:(?:cudaSuccess \((?=(?:77|700|59|710|4|719) vs)|CUBLAS_STATUS_SUCCESS \((?=1[134] vs)|"
+    r"CUDNN_STATUS_SUCCESS \((?=[78] vs))(?P<code>\d+) vs\. 0\)|"
+    r"Cuda kernel failed\. Error:(?= *(?:an illegal memory|device-side assert|unspecified launch)))" + _WHY
+)
+"""A kernel that read outside its memory: told by it, or by the first library that is called after it."""
+
+DEVICE_RULES = (
+    # common.cpp, syncedmem.hpp
+    Rule(
+        r"Cannot use GPU in CPU-only Caffe",
+        EngineError,
+        "this Caffe is built without GPU",
+        "run on the CPU, or install a Caffe with CUDA and name it with `ftjob engine install caffe --python`",
+    ),
+    Rule(
+        r"cudaSuccess \(2 vs\. 0\)|CUBLAS_STATUS_SUCCESS \(3 vs|CUDNN_STATUS_SUCCESS \(2 vs|_ALLOC_FAILED"
+        r"|cudaSuccess [^\n]*out of memory",
+        GpuMemoryError,
+        "the GPU's memory is full",
+        _LESS,
+        SMALLER_BATCH,
+    ),
+    Rule(
+        r"host allocation of size \d+ failed",
+        EngineError,
+        "the machine's memory is full",
+        _LESS,
+        SMALLER_BATCH,
+    ),
+    # math_functions.cu and whatever comes next after a kernel has failed
+    Rule(
+        _OUT_OF_BOUNDS,
+        EngineError,
+        "the GPU read outside its memory ({error}): so early in a training the usual cause is a label "
+        "outside 0..num_output-1",
+        "`ftjob data check` finds such labels; where there are none, look at `nvidia-smi` and its driver",
+        NUM_OUTPUT_OF_DATA,
+        before=EARLY,
+    ),
+    Rule(
+        _OUT_OF_BOUNDS,
+        EngineError,
+        "the GPU read outside its memory ({error}), long after the training began",
+        "look for errors of the GPU and its driver (`dmesg | grep Xid`, `nvidia-smi -q`); a label outside "
+        "0..num_output-1 does this too (`ftjob data check`)",
+    ),
+    Rule(
+        r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUDNN_STATUS_SUCCESS \((?=6 vs))(?P<code>\d+) vs\. 0\)"
+        + _WHY,
+        EngineError,
+        "the GPU failed with error {code} {why}: this Caffe has no code for GPUs of its kind",
+        "build Caffe for it (CUDA_ARCH), with a CUDA and cuDNN as new as the GPU",
+    ),
+    Rule(
+        r"cudaSuccess \((?P<code>35|803|804) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPU's driver is older than this Caffe's CUDA ({error})",
+        "install a newer driver, or a Caffe built with an older CUDA",
+    ),
+    Rule(
+        r"cudaSuccess \((?P<code>10|38|100|101) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPU that was asked for is not there ({error})",
+        "name one that `nvidia-smi` lists, and give the container access to it",
+    ),
+    Rule(
+        r"CU(?:BLAS|DNN)_STATUS_SUCCESS \((?P<code>1) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPU's libraries could not be started ({error})",
+        "see with `nvidia-smi` that its memory is free, and that this Caffe's CUDA and cuDNN are those of "
+        "its driver",
+    ),
+    Rule(
+        r"ncclSuccess \((?P<code>\d+) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPUs cannot talk to one another (NCCL: {error})",
+        "train on one GPU, or look at `nvidia-smi topo -m` and the version of NCCL",
+    ),
+    Rule(
+        _FAILED,
+        EngineError,
+        "the GPU failed with error {code} {why}",
+        "check `nvidia-smi`, and that this Caffe is built for it",
+    ),
+    Rule(
+        r"Cuda kernel failed\. Error:" + _WHY,
+        EngineError,
+        "the GPU failed ({why})",
+        "check `nvidia-smi`, and that this Caffe is built for it",
+    ),
+)
