@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ftjob.caffelog.lines import Line
+from ftjob.caffelog.log import is_making_a_net
 from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, Diagnosis
 from ftjob.errors import EngineError
 
@@ -26,7 +27,7 @@ class Death:
     cause: str
     fix: str
     hint: str
-    """The cause in a few words, for where the signal is named beside."""
+    """The cause in a few words, for where the signal is named beside; "" where there is none."""
     patch: str = ""
     windows: str = ""
     """The status with which such a process ends there."""
@@ -83,10 +84,23 @@ DEATHS = {
         "start it with nohup or in tmux; a run of `ftjob submit` outlives its terminal",
         "its terminal was closed",
     ),
+    "SIGABRT": Death(
+        "aborted",
+        "Caffe aborted (SIGABRT), and this log does not say why",
+        "give the log from its beginning: the reason stands before the stack trace",
+        "",
+    ),
 }
-"""The signals that say something. SIGABRT does not: Caffe aborts after every error of its own."""
-CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"})
+CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"})
 """Those that come from the process itself."""
+
+_BEFORE_LABELS = Death(
+    DEATHS["SIGSEGV"].words,
+    "Caffe read memory that is not its own (SIGSEGV) as it made a net, before it read any label",
+    "suspect a library that does not fit this Caffe, such as cuDNN, BLAS or protobuf, or a damaged LMDB "
+    "(`ftjob data check`)",
+    "",
+)
 
 CIRCUMSTANCES = (
     (
@@ -129,23 +143,31 @@ _NUMBERED = re.compile(r"\b(?:error code -|on signal |[Ss]ignal: \D{0,40}\()(\d{
 _SHELL_STATUS = re.compile(r"\bexit(?:ed)?(?: with)?(?: code| status)?[: ]+1([2-5]\d)\b", re.A)
 _WINDOWS_STATUS = re.compile(r"\b0x(C00000[0-9A-F]{2})\b", re.A | re.I)
 _SHELL_STATUSES = 128
-_THROWN = re.compile(r"\s*what\(\): +(.*)")
-_PYTHON_ERROR = re.compile(r"([A-Za-z_][\w.]{0,80}(?:Error|Exception|Exit))\b(?:: (.*))?$", re.A)
+_THROWN = re.compile(r"terminate called after throwing an instance of '([^']*)'")
+_WHAT = re.compile(r"\s*what\(\): +(.*)")
+PYTHON_ERROR = re.compile(r"([A-Za-z_][\w.]{0,80}(?:Error|Exception|Exit))\b(?:: .*)?$", re.A)
 
 
 def ended_by(number: int) -> str:
     """Return a signal's name, with its usual cause in brackets where there is one."""
     name = signal.Signals(number).name
-    return f"{name} ({DEATHS[name].hint})" if name in DEATHS else name
+    hint = DEATHS[name].hint if name in DEATHS else ""
+    return f"{name} ({hint})" if hint else name
 
 
 def crash(lines: Sequence[Line]) -> Diagnosis | None:
     """Return how the process broke, as its last words or its shell's have it; None where they do not say."""
     for line in _rest(lines):
+        if match := _THROWN.match(line.text):
+            what = next((found[1] for each in _rest(lines) if (found := _WHAT.match(each.text))), "")
+            cause = f"Caffe ended with an exception, {match[1]}{': ' if what else ''}{what}"
+            return Diagnosis(EngineError, cause, "correct what it names", seen=line.text.strip())
+    for line in _rest(lines):
         name = _signal_in(line.text)
         if name in CRASHES:
-            return _died(name, line)
-    return _exception(lines)
+            early = name == "SIGSEGV" and is_making_a_net(lines)
+            return _died(_BEFORE_LABELS if early else DEATHS[name], line)
+    return _python_error(lines)
 
 
 def killed(lines: Sequence[Line]) -> Diagnosis | None:
@@ -158,7 +180,7 @@ def killed(lines: Sequence[Line]) -> Diagnosis | None:
     for line in rest:
         name = _signal_in(line.text)
         if name in DEATHS:
-            return _died(name, line)
+            return _died(DEATHS[name], line)
     return None
 
 
@@ -167,8 +189,7 @@ def _rest(lines: Sequence[Line]) -> Iterator[Line]:
     return (line for line in reversed(lines) if not line.level)
 
 
-def _died(name: str, line: Line) -> Diagnosis:
-    death = DEATHS[name]
+def _died(death: Death, line: Line) -> Diagnosis:
     return Diagnosis(EngineError, death.cause, death.fix, death.patch, line.text.strip("* "))
 
 
@@ -196,25 +217,14 @@ def _name(number: int) -> str:
         return ""
 
 
-def _exception(lines: Sequence[Line]) -> Diagnosis | None:
-    """What C++ or Python threw, after which no message of Caffe's came."""
-    traceback = False
-    error: re.Match[str] | None = None
-    seen = ""
+def _python_error(lines: Sequence[Line]) -> Diagnosis | None:
+    """What Python threw, after which no message of Caffe's came."""
+    error = ""
     for line in reversed(lines):
         if line.level:
             return None
-        if match := _THROWN.match(line.text):
-            return Diagnosis(
-                EngineError, f"Caffe ended with an exception: {match[1]}", seen=line.text.strip()
-            )
-        if error is None and (found := _PYTHON_ERROR.match(line.text)):
-            error, seen = found, line.text
+        if not error and PYTHON_ERROR.match(line.text):
+            error = line.text
         if error and line.text.startswith("Traceback (most recent call last)"):
-            traceback = True
-            break
-    if not (error and traceback):
-        return None
-    return Diagnosis(
-        EngineError, f"the program around Caffe ended with {seen}", "correct it there", seen=seen
-    )
+            return Diagnosis(EngineError, f"the program around Caffe ended with {error}", seen=error)
+    return None

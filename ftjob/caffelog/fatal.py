@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ftjob.caffelog.ends import ended_by
+from ftjob.caffelog.ends import PYTHON_ERROR, ended_by
 from ftjob.caffelog.lines import Line, read_lines
 from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis
@@ -62,14 +62,16 @@ def diagnose(lines: Sequence[Line]) -> Diagnosis | None:
     words = last_words(lines)
     if words.text:
         return _diagnose_fatal(words)
-    for line in lines:
-        if line.level:
-            continue
-        if match := re.match(r"(?:ModuleNotFound|Import)Error: (.*)$", line.text):
-            return Diagnosis(EngineError, f"its Python cannot load pycaffe: {match[1]}", seen=line.text)
-        if "std::bad_alloc" in line.text:
+    rest = [line.text for line in lines if not line.level]
+    if any("boost::python::error_already_set" in text for text in rest):
+        error = next((text for text in reversed(rest) if PYTHON_ERROR.match(text)), "")
+        return _python_layer(words, error)
+    for text in rest:
+        if match := re.match(r"(?:ModuleNotFound|Import)Error: (.*)$", text):
+            return Diagnosis(EngineError, f"its Python cannot load pycaffe: {match[1]}", seen=text)
+        if "std::bad_alloc" in text:
             fix = "lower data.batch_size (iter_size can make up for it)"
-            return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH, line.text.strip())
+            return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH, text.strip())
     return None
 
 
@@ -117,7 +119,7 @@ def last_words(lines: Sequence[Line]) -> LastWords:
             net = _net_after(line.text, net)
         if match := _TEXT_ERROR.search(line.text):
             text_error = f"{match['at']}: {match['error'].rstrip('.')}"
-    return LastWords("", "", "", net, "", copied, source, text_error, iteration)
+    return LastWords("", "", "", net, layer, copied, source, text_error, iteration)
 
 
 def _frames(lines: Sequence[Line]) -> str:
@@ -135,6 +137,19 @@ def _net_after(text: str, net: str) -> str:
     if text.startswith("Creating training net"):
         return "the TRAIN net"
     return "the TEST net" if text.startswith("Creating test net") else net
+
+
+def _python_layer(words: LastWords, error: str) -> Diagnosis:
+    """A Python layer's code threw (python_layer.hpp); Caffe lets that end the process."""
+    known = _known(words, {})
+    how = f" with {error}" if error else ""
+    return Diagnosis(
+        BadNetError,
+        f"{known['layer']} of {known['net']} is of type Python, and its code ended{how}",
+        "put its module into PYTHONPATH and correct it, or take the layer out: ftjob runs no Python layers, "
+        "whichever its engine",
+        seen=error,
+    )
 
 
 def _diagnose_fatal(words: LastWords) -> Diagnosis:

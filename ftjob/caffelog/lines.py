@@ -57,6 +57,7 @@ _CERTAIN = (
     r"Restoring previous solver status from ",
     r"Snapshotting (?:solver state )?to ",
     r"Iteration \d+, (?:lr = |Testing net)",
+    r"Iteration \d+ \([^)]{1,80}s(?:/\d+ iters?)?\), ",
     r"(?:Train|Test) net output #\d+: ",
     r"Test score #\d+: ",
     r"Optimization (?:Done|stopped early)",

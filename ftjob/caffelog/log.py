@@ -18,6 +18,11 @@ _ENDED = "(Succeeded|Failed|Stopped)"
 _VERDICT = re.compile(
     rf"(?:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ {_ENDED}|\S+/[0-9a-f]{{10}} {_ENDED}[^:]*): (.*)", re.A
 )
+_AROUND = re.compile(
+    r"ERROR: error code -\d+$|\d{4}-\d\d-\d\d .{1,60}Train Caffe Model task|\W*@ +(?:0x)?[0-9a-f]+ +caffe::",
+    re.A,
+)
+"""What is written around Caffe: DIGITS' words on its end, the functions of a stack trace."""
 _STEPS = (
     rf"Log file created at|Use CPU\.|Us(?:e|ing) GPU|{_WORKER.pattern}",
     r"Initializing solver from",
@@ -68,9 +73,16 @@ def read_log(text: str) -> Log:
     return Log(tuple(last), attempts, any(map(_is_known, lines)))
 
 
+def is_making_a_net(lines: Sequence[Line]) -> bool:
+    """Say whether a log ends while a net is being made."""
+    of_nets = ("Creating layer ", "Creating Layer ", "Setting up ", "Network initialization done")
+    last = next((line.text for line in reversed(lines) if line.level and line.text.startswith(of_nets)), "")
+    return bool(last) and not last.startswith("Network")
+
+
 def _is_known(line: Line) -> bool:
     if not line.level:
-        return bool(_WORKER.match(line.text))
+        return bool(_WORKER.match(line.text) or _AROUND.match(line.text))
     elsewhere = line.place and not line.place.rpartition(":")[0].endswith((".cpp", ".cu", ".hpp"))
     return bool(CAFFE_FILE.fullmatch(line.place) or (not elsewhere and CERTAIN.match(line.text)))
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from google.protobuf import text_format
 
 from ftjob.caffelog.lines import Line
+from ftjob.caffelog.log import is_making_a_net
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.upgrade import upgrade_net
@@ -26,8 +27,8 @@ _OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)", re.A)
 _SCORE = re.compile(r"Test score #(\d{1,6}): (\S+)", re.A)
 _PRODUCES = re.compile(r"This network produces output (\S+)")
 _CLOSING = re.compile(
-    r"Optimization Done|(?:\[[^]]{1,20}\] ?)?Optimization stopped early|\*\*\* Benchmark ends|Loss: |Processed \d+ files|"
-    r"Successfully extracted",
+    r"Optimization Done|(?:\[[^]]{1,20}\] ?)?Optimization stopped early|"
+    r"\*\*\* Benchmark ends|Loss: |Processed \d+ files|Successfully extracted",
     re.A,
 )
 _TRAINS = re.compile(
@@ -63,7 +64,7 @@ class Progress:
     pretrained: bool = True
     """False where the log has the beginning of the training, and no weights were loaded."""
     trains: bool = False
-    """Whether it is the log of a training."""
+    """Whether it is the log of a training, or ends before it could be another's."""
     stepped: bool = False
     """Whether a program stepped the solver: that leaves no closing line."""
     closing: str = ""
@@ -87,7 +88,7 @@ def read_progress(lines: Sequence[Line]) -> Progress:
         net=_as_one_net(_parsed(_printed(lines, "Initializing net from"), NetParameter())),
         resumed_from=resumed,
         pretrained=not begun or any(text.startswith(loaded) for text in messages),
-        trains=any(map(_TRAINS.match, messages)),
+        trains=any(map(_TRAINS.match, messages)) or is_making_a_net(lines),
         stepped=begun and not solved,
         closing=closings[-1] if closings else "",
         stopped=any("stopped early" in text for text in closings),

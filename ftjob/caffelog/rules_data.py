@@ -94,13 +94,6 @@ DATA_RULES = (
         "build it again with one size",
     ),
     Rule(
-        r"(?:Input size incompatible with convolution kernel)(?=)|"
-        r"conv_in_channels_ == [^\n]*\((?P<want>\d+) vs\. (?P<have>\d+)\)",
-        BadDataError,
-        "the images have another number of channels than {layer} of {net} was made for",
-        "make all records grey, or all in colour",
-    ),
-    Rule(
         r"Specify either 1 mean_value or as many as channels: (?P<channels>\d+)",
         BadDataError,
         "data.mean has another number of values than the images' {channels} channels",

@@ -69,10 +69,12 @@ def _saturated(curves: Curves) -> Iterator[Symptom]:
         at = next((at for at, point in enumerate(points) if _is_saturated(point.outputs[blob])), None)
         if at is None:
             continue
-        if statistics.median(point.outputs[blob] for point in points[at:]) > SATURATED_LOSS / 4:
+        rest = [point.outputs[blob] for point in points[at:]]
+        if statistics.median(rest) > SATURATED_LOSS / 4:
+            since = "from iteration {} on" if all(map(_is_saturated, rest)) else "at iteration {}"
             yield _diverged(
                 curves,
-                f"the loss is {SATURATED_LOSS} from iteration {points[at].iteration} on",
+                f"the loss is {SATURATED_LOSS} {since.format(points[at].iteration)}",
                 "-ln of the smallest float: the right class has probability 0, so the training diverged, or "
                 "labels lie outside 0..num_output-1",
                 "; `ftjob data check` finds wrong labels",

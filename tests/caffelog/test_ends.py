@@ -1,0 +1,108 @@
+"""Ends without words of Caffe's: each is called what it was, and killed only what was."""
+
+from pathlib import Path
+
+import pytest
+
+from ftjob import api
+
+STAMP = "1121 22:57:00.828 15820 "
+TRAINING = f"I{STAMP}solver.cpp:289] Solving tiny\nI{STAMP}solver.cpp:239] Iteration 20, loss = 1\n"
+MAKING = (
+    f"I{STAMP}solver.cpp:102] Creating training net\nI{STAMP}layer_factory.hpp:77] Creating layer conv1\n"
+)
+STEPPED = f"I{STAMP}solver.cpp:57] Solver scaffolding done.\nI{STAMP}solver.cpp:239] Iteration 20, loss = 1\n"
+MEMORY = "Caffe read memory that is not its own (SIGSEGV)"
+SHORT = "Caffe read a part of a file that is not there (SIGBUS): an LMDB is shorter than it says"
+OUTSIDE = "the process was killed from outside"
+TRACE = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    solver.step(1)\n'
+
+ENDS = {
+    # glog, shells, MPI, DIGITS, Docker, PyCharm
+    "*** SIGSEGV (@0x0) received by PID 8640 (TID 0x7ed8) from PID 0; stack trace: ***": MEMORY,
+    "./train.sh: line 3: 12345 Segmentation fault      (core dumped) caffe train": MEMORY,
+    "[2]    17376 segmentation fault (core dumped)  caffe train": MEMORY,
+    "Segmentation fault: 11": MEMORY,
+    "2018-05-19 17:34:03 [20180519-173401-20b7] [ERROR] Train Caffe Model task failed with error code -11": (
+        MEMORY
+    ),
+    "Process finished with exit code -1073741819 (0xC0000005)": MEMORY,
+    "*** SIGBUS (@0x7f0f6be91000) received by PID 8640 (TID 0x7ed81e0cd700); stack trace: ***": SHORT,
+    "Bus error (core dumped)": SHORT,
+    "[n7:00334] Signal: Bus error (7)": SHORT,
+    "mpirun noticed that process rank 0 with PID 7 on node n7 exited on signal 7 (Bus error).": SHORT,
+    "ERROR: error code -7": SHORT,
+    "Floating point exception (core dumped)": "Caffe divided by zero",
+    "zsh: illegal hardware instruction  caffe train\nIllegal instruction: 4": "built for another processor",
+    "Aborted (core dumped)": "Caffe aborted (SIGABRT), and this log does not say why",
+    "terminate called after throwing an instance of 'cv::Exception'\n  what():  !ssize.empty()\nAborted": (
+        "Caffe ended with an exception, cv::Exception: !ssize.empty()"
+    ),
+    f"{TRACE}IndexError: no such index": "the program around Caffe ended with IndexError: no such index",
+    "Killed": f"{OUTSIDE} (SIGKILL)",
+    "./train.sh: line 3: 12345 Killed                  caffe train": f"{OUTSIDE} (SIGKILL)",
+    "Killed: 9": f"{OUTSIDE} (SIGKILL)",
+    "trainer-1 exited with code 137": f"{OUTSIDE} (SIGKILL)",
+    "Terminated": f"{OUTSIDE} (SIGTERM)",
+    "Hangup": f"{OUTSIDE} (SIGHUP), as its terminal was closed",
+    # circumstances
+    "slurmstepd: error: *** JOB 7 ON n7 CANCELLED AT 2026-05-12T10:00:00 DUE TO TIME LIMIT ***": "time limit",
+    "slurmstepd: error: *** JOB 7 ON n7 CANCELLED AT 2026-05-12T10:00:00 DUE TO PREEMPTION ***": (
+        "took the node back"
+    ),
+    "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.batch.\nKilled": "the memory of its machine",
+    f"{TRACE}KeyboardInterrupt": "it was interrupted at the keyboard",
+    "^C": "it was interrupted at the keyboard",
+    "": f"{OUTSIDE}, if it does not run still",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_each_end_has_its_name(tmp_path: Path, end: str) -> None:
+    """With what to do; what shows it is the line that says so."""
+    (tmp_path / "log").write_text(f"{TRAINING}{end}\n")
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert ENDS[end] in found.cause
+    assert not found.healthy
+    assert found.seen in f"{TRAINING}{end}"
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_follows_the_end_of_a_training_is_not_its_end(tmp_path: Path, end: str) -> None:
+    """Other commands of a script may fail after it."""
+    (tmp_path / "log").write_text(f"{TRAINING}I{STAMP}caffe.cpp:250] Optimization Done.\n{end}\n")
+
+    assert api.explain(str(tmp_path / "log")).healthy
+
+
+@pytest.mark.parametrize(
+    ("log", "cause", "healthy"),
+    [
+        (f"{MAKING}Segmentation fault\n", "(SIGSEGV) as it made a net, before it read any label", False),
+        (MAKING, OUTSIDE, False),
+        (STEPPED, "nothing is wrong here", True),
+        (f"{STEPPED}Killed\n", f"{OUTSIDE} (SIGKILL)", False),
+        (f"I{STAMP}caffe.cpp:281] Running for 50 iterations.\n", "no training is in this log", True),
+        (f"I{STAMP}caffe.cpp:309] Loss: 0.3\n", "no training is in this log", True),
+        (f"{TRAINING}I{STAMP}solver.cpp:1] [0 - 0] Optimization stopped early.\n", "by a signal", True),
+        (f"{TRAINING}I{STAMP}caffe.cpp:1] Optimization Done in 7m 5s\n", "nothing is wrong here", True),
+        ("    @ 0x566ab3 caffe::Solver<>::Step()\nAborted (core dumped)\n", "does not say why", False),
+        ("2026-11-28T14:49:23Z own: attempt 1 begins\n", OUTSIDE, False),
+        ("2026-11-28T14:49:23Z own: attempt 1 begins\n2026-11-28T14:49:27Z Failed: no net: mend it\n",
+         "no net: mend it", False),
+        ("2026-11-28T14:49:23Z own: attempt 2 begins\n2026-11-28T14:49:27Z Succeeded: bundle made\n",
+         "nothing is wrong here", True),
+        ("own/1f10053cbc Running 2/9, loss 1\nown/1f10053cbc Failed 2/9, loss nan: the loss is nan\n",
+         "the loss is nan", False),
+    ],
+)  # fmt: skip
+def test_what_was_going_on_decides(tmp_path: Path, log: str, cause: str, healthy: bool) -> None:
+    """A crash before any label was read, a solver stepped by a program, other programs of Caffe's, a run."""
+    (tmp_path / "log").write_text(log)
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert cause in found.cause
+    assert found.healthy == healthy

@@ -1,0 +1,91 @@
+"""Fatal messages of Caffe of every age: each has its cause, and no rule of the table is dead."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftjob import api
+from ftjob.caffelog.rules import RULES
+
+MESSAGES = {
+    each["says"]: each["cause"]
+    for each in yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
+}
+ILLEGAL = "Check failed: error == cudaSuccess (77 vs. 0)  an illegal memory access was encountered"
+LAUNCH = "Cuda kernel failed. Error: unspecified launch failure"
+STAMP = "1121 22:57:00.828 15820 "
+BEGINNING = f"""I{STAMP}solver.cpp:102] Creating training net from net file: train_val.prototxt
+I{STAMP}net.cpp:53] Initializing net from parameters:
+layer {{
+  data_param {{
+    source: "faces/train"
+I{STAMP}net.cpp:86] Creating Layer data
+I{STAMP}net.cpp:744] Copying source layer conv0
+I{STAMP}net.cpp:86] Creating Layer conv1
+"""
+LATE = f"I{STAMP}solver.cpp:239] Iteration 20000, loss = 0.7\n"
+
+
+def fatal(message: str, before: str = BEGINNING) -> str:
+    """A log that ends with a message; what comes after its first line has no stamp."""
+    return f"{before}F{STAMP}some_layer.cpp:7] {message}\n*** Check failure stack trace: ***\n"
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_each_message_has_its_cause(tmp_path: Path, message: str) -> None:
+    """In one sentence without holes, with a patch that is YAML."""
+    (tmp_path / "log").write_text(fatal(message))
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert MESSAGES[message] in found.cause
+    assert not re.search(r"\n|  | \)|\(\)|None|\{[a-z]", found.cause + found.fix)
+    assert isinstance(yaml.safe_load(found.patch or "{}"), dict)
+    assert found.seen == message.partition("\n")[0].strip()
+
+
+def test_no_rule_is_dead() -> None:
+    """For each there is a message that it is the first to match; those of one pattern differ in time."""
+    first = {
+        next(rule.pattern for rule in RULES if re.search(rule.pattern, f"{each}\n", re.M))
+        for each in MESSAGES
+    }
+
+    assert {rule.pattern for rule in RULES} - first == set()
+
+
+@pytest.mark.parametrize("message", [ILLEGAL, LAUNCH])
+def test_what_a_gpu_trips_over_late_is_no_label(tmp_path: Path, message: str) -> None:
+    """By then all of them have been seen: the GPU comes first."""
+    (tmp_path / "log").write_text(fatal(message, LATE))
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert "long after the training began" in found.cause
+    assert found.patch == ""
+
+
+def test_an_lmdb_without_a_name_leaves_no_hole(tmp_path: Path) -> None:
+    """It is that of the layer that was being made, or of some layer."""
+    failed = "Check failed: mdb_status == 0 (2 vs. 0) No such file or directory"
+    causes = []
+    for before in ("", f"I{STAMP}layer_factory.hpp:77] Creating layer data\n"):
+        (tmp_path / "log").write_text(fatal(failed, before))
+        causes.append(api.explain(str(tmp_path / "log")).cause)
+
+    assert causes == [
+        "an LMDB of the net cannot be read (No such file or directory)",
+        "the LMDB that layer data of the net reads cannot be read (No such file or directory)",
+    ]
+
+
+def test_a_stack_trace_tells_who_took_the_params(tmp_path: Path) -> None:
+    """Where the message is the same for weights that are loaded and for TEST nets."""
+    trace = (
+        "    @  0x566ab3  caffe::Net<>::ShareTrainedLayersWith()\n    @  0x588a98  caffe::Solver<>::Test()"
+    )
+    (tmp_path / "log").write_text(fatal("Incompatible number of blobs for layer fc") + trace)
+
+    assert "in the TEST net than in the TRAIN net" in api.explain(str(tmp_path / "log")).cause

@@ -1,0 +1,141 @@
+"""What curves alone say: of logs without a net, of losses of every type, and what they must not say."""
+
+from pathlib import Path
+
+import pytest
+
+from ftjob import api
+from ftjob.plan.explain import Explanation
+
+STAMP = "1122 00:23:56.773487  8924 solver.cpp:1] "
+NET = """layer {{
+  name: "data"
+  type: "Input"
+  top: "data"
+  top: "label"
+}}
+layer {{
+  name: "fc"
+  type: "InnerProduct"
+  bottom: "data"
+  top: "fc"
+  inner_product_param {{
+    num_output: 10
+  }}
+}}
+layer {{
+  name: "loss"
+  type: "{kind}"
+  bottom: "fc"
+  bottom: "label"
+  top: "loss"
+}}"""
+DONE = f"I{STAMP}Optimization Done.\n"
+
+
+def lines(*texts: str) -> str:
+    return "".join(f"I{STAMP}{text}\n" for text in texts)
+
+
+def training(*losses: float, kind: str = "SoftmaxWithLoss", every: int = 20) -> str:
+    """Displays of a loss, in a net that is printed where its type is given."""
+    printed = f"I{STAMP}Initializing net from parameters: \n{NET.format(kind=kind)}\n" if kind else ""
+    texts = [
+        text
+        for at, loss in enumerate(losses)
+        for text in (
+            f"Iteration {at * every}, loss = {loss}",
+            f"Train net output #0: loss = {loss} (* 1 = 1 loss)",
+        )
+    ]
+    return printed + lines(*texts)
+
+
+def old(*losses: float, scores: tuple[tuple[float, float], ...] = ()) -> str:
+    """A log of 2014: no net, no names of outputs; tests before the first display and after each."""
+    texts = []
+    for at in range(max(len(losses) + 1, len(scores))):
+        if at:
+            texts.append(f"Iteration {at * 1000}, loss = {losses[at - 1]}")
+        if at < len(scores):
+            texts.append(f"Iteration {at * 1000}, Testing net")
+            texts += [f"Test score #{number}: {score}" for number, score in enumerate(scores[at])]
+    return lines("Solving tiny", *texts)
+
+
+def explained(tmp_path: Path, log: str) -> Explanation:
+    (tmp_path / "log").write_text(log + DONE)
+    return api.explain(str(tmp_path / "log"))
+
+
+AT_CHANCE = tuple((accuracy, 2.3026) for accuracy in (0.1, 0.11, 0.09, 0.1, 0.1, 0.1, 0.1, 0.1))
+NAN_IN_SUM = training(1, 1).replace("Iteration 20, loss = 1", "Iteration 20, loss = -nan")
+TESTED = lines("Iteration 20, Testing net (#0)", "Test net output #0: loss = -1.5 (* 1 = -1.5 loss)")
+BY_HEART = old(4e-8, 1.3, 0, scores=((0.13, 1.79), (0.11, 37.4), (0.08, 27.4), (0.13, 38.0)))
+WRONG = {
+    "no number, without outputs": (
+        old(4.6, float("nan")),
+        "the loss is nan from iteration 2000 on: the training",
+    ),
+    "no number in the sum alone": (NAN_IN_SUM, "the loss is nan from iteration 20 on"),
+    "negative": (training(2.3, -0.3), "the loss is -0.3 at iteration 20, and a softmax has no negative loss"),
+    "negative, of an unknown net": (training(2.3, -0.3, kind=""), "labels lie outside 0..num_output-1"),
+    "negative, without outputs": (old(1.2, -9.1), "the loss is -9.1 at iteration 2000"),
+    "negative in a test": (training(2.3, 1.2) + TESTED, "the loss is -1.5 at iteration 20"),
+    "zero": (training(0, 0, 0), "the loss is 0 from iteration 0 on: there is nothing to learn"),
+    "zero soon": (training(2.3, 0, 0, 0), "the loss is 0 from iteration 20 on"),
+    "zero, of an unknown net": (old(0, 0, 0), "the loss is 0 from iteration 1000 on"),
+    "saturated in part": (
+        training(2.3, 87.3365, 78.6, 69.9),
+        "the loss is 87.3365 at iteration 20, -ln of the",
+    ),
+    "learned by heart": (
+        BY_HEART,
+        "where score #0 stays at chance, 1/6: the training data was learned by heart",
+    ),
+    "nothing is learned": (old(*[2.303] * 7, scores=AT_CHANCE), "near ln 10 for 10 classes"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_curves_show_is_named(tmp_path: Path, case: str) -> None:
+    """Also where the log has neither the net nor the names of its outputs."""
+    log, cause = WRONG[case]
+
+    found = explained(tmp_path, log)
+
+    assert cause in found.cause
+    assert found.fix
+    assert not found.healthy
+
+
+FALLING = (2.3, 1.9, 1.4, 1.0, 0.7, 0.4, 0.2, 0.1)
+WELL = {
+    "a loss that falls": training(*FALLING),
+    "one that falls to nothing": training(2.3, 1e-3, 1e-5, 1e-7, 0, 0),
+    "rounding below zero": training(2.3, 1e-6, -1e-7, 0.1),
+    "one batch that was all wrong": training(2.3, 87.3365, 4.2, 2.0, 1.1, 0.5, 0.3),
+    "a beginning far off that was made up for": training(75, 9.1, 2.0, 0.9, 0.3, 0.1, 0.05, 0.05),
+    "ten classes of a hinge": training(*[2.3] * 8, kind="HingeLoss"),
+    "a hinge that begins high": training(90, 60, 30, 20, 15, 9, 8, kind="HingeLoss"),
+    "a hinge that is done": training(9, 0, 0, 0, 0, kind="HingeLoss"),
+    "a multinomial at ln 10": training(*[2.3026] * 8, kind="MultinomialLogisticLoss"),
+    "a loss of one's own below zero": training(1, 0.2, -3, -9, kind="AffinityLoss"),
+    "distances": training(*[87.3] * 8, kind="EuclideanLoss"),
+    "a softmax that is summed up": training(*[2.3] * 8).replace(
+        'top: "loss"\n}', 'top: "loss"\n  loss_param {\n    normalization: NONE\n  }\n}'
+    ),
+    "old, and learned": old(1.2, 0.3, 0.01, scores=((0.1, 2.3), (0.7, 0.9), (0.9, 0.2), (0.97, 0.1))),
+    "old, and overfitted": old(1.2, 1e-4, 1e-6, scores=((0.1, 2.3), (0.5, 2.9), (0.5, 4), (0.51, 5))),
+    "too early to say": training(2.3, 2.3, 2.3, every=5),
+    "a BatchNorm's first test": lines("Iteration 0, Testing net (#0)", "Test net output #0: loss = 87.3365")
+    + training(*FALLING),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WELL)
+def test_what_went_well_is_healthy(tmp_path: Path, case: str) -> None:
+    """Only what is certain is said of a loss that is no softmax, or of one that is no mean."""
+    found = explained(tmp_path, WELL[case])
+
+    assert (found.cause, found.healthy) == ("nothing is wrong here", True)
