@@ -1,4 +1,4 @@
-"""Mean images: Caffe's .binaryproto, a BlobProto of shape (1, C, H, W) or (C, H, W)."""
+"""Mean images: Caffe's .binaryproto, a BlobProto of shape (1, C, H, W)."""
 
 from pathlib import Path
 
@@ -24,6 +24,11 @@ def read_mean_image(path: Path) -> NDArray[np.float32]:
     shape = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
     values = np.asarray(blob.data or blob.double_data, dtype=np.float32)
     image_shape = shape[-3:]
-    if len(image_shape) != 3 or values.size != np.prod(image_shape):
+    if len(shape) == 3:  # Caffe asks it for its second axis as channels (blob.hpp, LegacyShape)
+        raise BadDataError(
+            f"data.mean: {path} holds a blob of shape {shape}, which Caffe takes for {shape[1]} channels: "
+            "save it with four axes, (1, channels, height, width), such as mean[np.newaxis]"
+        )
+    if len(shape) != 4 or values.size != np.prod(image_shape):
         raise BadDataError(f"data.mean: {path} holds a blob of shape {shape}, not one image")
     return values.reshape(image_shape)

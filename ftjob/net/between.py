@@ -6,12 +6,12 @@ the layers on the way is the range of numbers that a score still has after them.
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftjob.errors import BadNetError
 from ftjob.net.backward import WITHOUT_GRADIENT
 from ftjob.net.graph import Graph, graph
-from ftjob.net.heads import Head, find_heads
+from ftjob.net.heads import Head
 from ftjob.net.layers.rule import refuse
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, EltwiseParameter, LayerParameter, NetParameter
@@ -45,32 +45,39 @@ class Bridge:
     """In the net's order."""
 
 
-def clear_ways(
-    net: NetParameter, heads: Iterable[Head], renewed: Collection[str], classes: int
-) -> tuple[list[str], list[str]]:
-    """Take out, in place, what keeps a softmax from being sure; return (what was done, what it costs to keep
-    the rest), a sentence each.
+@dataclass(frozen=True)
+class Cleared:
+    """What became of the ways from the heads to their losses."""
+
+    heads: tuple[Head, ...]
+    """As they were, with the blobs that their scores are in now."""
+    done: tuple[str, ...]
+    """What was taken out, a sentence each."""
+    warnings: tuple[str, ...]
+    """What was left, and what it costs, a sentence each."""
+
+
+def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str], classes: int) -> Cleared:
+    """Take out, in place, what keeps a softmax from being sure.
 
     `renewed` are the layers that start afresh: only behind those nothing is used to what stands there.
     Raises BadNetError for what cannot be trained through, or makes no scores of classes.
     """
-    done: list[str] = []
-    warnings: list[str] = []
-    for head in heads:
-        bridge = bridge_of(net, head)
+    found, done, warnings = list(heads), [], []
+    for place in range(len(found)):
+        bridge = bridge_of(net, found[place])
         _refuse_hopeless(bridge)
-        floor = loss_floor(bridge, classes)
-        bounded = [layer for layer in bridge.layers if layer.type in BOUNDED]
-        if floor <= NEGLIGIBLE:
+        if loss_floor(bridge, classes) <= NEGLIGIBLE:
             continue
-        if bounded and head.layer in renewed:
-            _take_out(net, bounded)
+        bounded = [layer for layer in bridge.layers if layer.type in BOUNDED]
+        if bounded and bridge.head.layer in renewed:
+            blobs = _take_out(net, bounded)
+            found = [replace(head, score=blobs.get(head.score, head.score)) for head in found]
             done += [_taken_out(layer, bridge, classes) for layer in bounded]
-            bridge = bridge_of(net, _again(net, head))
-            floor = loss_floor(bridge, classes)
-        if floor > NEGLIGIBLE:
+            bridge = bridge_of(net, found[place])
+        if loss_floor(bridge, classes) > NEGLIGIBLE:
             warnings.append(_cost(bridge, classes))
-    return done, warnings
+    return Cleared(tuple(found), tuple(done), tuple(warnings))
 
 
 def bridge_of(net: NetParameter, head: Head) -> Bridge:
@@ -219,6 +226,8 @@ def _eltwise(layer: LayerParameter, bottoms: Sequence[Range]) -> Range:
     if param.operation == EltwiseParameter.PROD:
         return Range()
     factors = list(param.coeff) or [1.0] * len(bottoms)
+    if len(factors) != len(bottoms):  # which Caffe refuses, once shapes are inferred
+        return Range()
     scaled = [_affine(each, factor, 0.0) for each, factor in zip(bottoms, factors, strict=True)]
     return Range(sum(each.low for each in scaled), sum(each.high for each in scaled))
 
@@ -270,29 +279,27 @@ def _refuse_hopeless(bridge: Bridge) -> None:
         raise refuse(bridge.layers[-1], f"nothing of {bridge.head.layer}'s scores is left after it")
 
 
-def _take_out(net: NetParameter, layers: Sequence[LayerParameter]) -> None:
-    """Have whatever reads the tops of layers read their bottoms instead, and remove them, in place."""
+def _take_out(net: NetParameter, layers: Sequence[LayerParameter]) -> dict[str, str]:
+    """Have whatever reads the tops of layers read their bottoms instead, and remove them, in place; return
+    which blob is read instead of which."""
     gone = {(layer.name, layer.type, layer.top[0]) for layer in layers}
-    renamed: dict[str, str] = {}
+    instead: dict[str, str] = {}
+    now: dict[str, str] = {}
     kept = []
     for layer in net.layer:
-        layer.bottom[:] = [renamed.get(blob, blob) for blob in layer.bottom]
+        layer.bottom[:] = [now.get(blob, blob) for blob in layer.bottom]
         if layer.top and (layer.name, layer.type, layer.top[0]) in gone:
-            renamed[layer.top[0]] = layer.bottom[0]
+            now[layer.top[0]] = instead[layer.top[0]] = layer.bottom[0]
             continue
         for place, blob in enumerate(layer.top):
-            if renamed.get(blob) in layer.bottom:  # it works in place on what was renamed
-                layer.top[place] = renamed[blob]
-        renamed = {blob: new for blob, new in renamed.items() if blob not in layer.top}
+            if now.get(blob) in layer.bottom:  # it works in place on what is read instead
+                layer.top[place] = now[blob]
+        now = {blob: other for blob, other in now.items() if blob not in layer.top}
         kept.append(layer)
     copies = [LayerParameter.FromString(layer.SerializeToString()) for layer in kept]
     del net.layer[:]
     net.layer.extend(copies)
-
-
-def _again(net: NetParameter, head: Head) -> Head:
-    """The head as it is found now: its scores may be another blob."""
-    return next(found for found in find_heads(net) if found.layer == head.layer)
+    return instead
 
 
 def _taken_out(layer: LayerParameter, bridge: Bridge, classes: int) -> str:

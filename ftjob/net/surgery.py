@@ -77,10 +77,8 @@ def operate(
     if not heads:
         raise no_head_error(train_val)
     chosen = _chosen(train_val, heads, surgery, num_output, suffix)
-    done, warnings = clear_ways(train_val, heads, {head.layer for head in chosen}, num_output)
-    if done:
-        heads = find_heads(train_val)
-        chosen = _chosen(train_val, heads, surgery, num_output, suffix)
+    cleared = clear_ways(train_val, heads, {head.layer for head in chosen}, num_output)
+    heads, done = list(cleared.heads), list(cleared.done)
     done += point_at(train_val, heads, data)
     _add_losses(train_val, heads)
     new = _new_layers(train_val, chosen, surgery.relearn, suffix)
@@ -107,7 +105,7 @@ def operate(
         frozen=frozen,
         inputs=MappingProxyType(inputs),
         notes=tuple(done),
-        warnings=tuple(warnings),
+        warnings=cleared.warnings,
     )
 
 

@@ -37,8 +37,10 @@ def net_of(between: str, end: str = "x", loss: str = "SoftmaxWithLoss") -> NetPa
     return parse_net(FRAME.format(between=between, end=LOSS.format(loss, end) if loss else ""), "net")
 
 
-def cleared(net: NetParameter, classes: int = CLASSES) -> tuple[list[str], list[str]]:
-    return clear_ways(net, find_heads(net), {"fc"}, classes)
+def cleared(net: NetParameter, classes: int = CLASSES) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was taken out behind a new head, and what is warned of."""
+    found = clear_ways(net, find_heads(net), {"fc"}, classes)
+    return found.done, found.warnings
 
 
 HARMLESS = {
@@ -89,7 +91,7 @@ def test_what_is_harmless_stays_without_a_word(between: str):
     net = net_of(between)
     before = len(net.layer)
 
-    assert cleared(net) == ([], [])
+    assert cleared(net) == ((), ())
     assert len(net.layer) == before
 
 
@@ -134,9 +136,10 @@ def test_behind_a_head_that_keeps_its_weights_nothing_is_taken_out():
     """They were learned with what stands there: what it costs is told instead."""
     net = net_of(layer("Sigmoid"))
 
-    done, [warning] = clear_ways(net, find_heads(net), set(), CLASSES)
+    found = clear_ways(net, find_heads(net), set(), CLASSES)
+    [warning] = found.warnings
 
-    assert done == []
+    assert found.done == ()
     assert warning.startswith("base.net: with x (Sigmoid) between fc and its loss the loss cannot fall below")
 
 
@@ -146,7 +149,7 @@ def test_what_limits_the_scores_is_told_with_its_cost(between: str):
     net = net_of(between)
     before = len(net.layer)
     done, [warning] = cleared(net)
-    assert (done, len(net.layer)) == ([], before)
+    assert (done, len(net.layer)) == ((), before)
     assert "cannot fall below" in warning
 
 
@@ -160,12 +163,12 @@ def test_what_cannot_be_trained_through_is_refused(between: str, why: str):
 def test_probabilities_and_their_log_are_a_softmax_loss():
     """Softmax and MultinomialLogisticLoss belong together; a second softmax before them does not."""
     net = net_of(layer("Softmax"), loss="MultinomialLogisticLoss")
-    assert cleared(net) == ([], [])
+    assert cleared(net) == ((), ())
 
     twice = net_of(layer("Softmax", top="y") + layer("Softmax", bottom="y"), loss="MultinomialLogisticLoss")
     done, warnings = cleared(twice)
     assert [each.type for each in twice.layer].count("Softmax") == 1
-    assert (len(done), warnings) == (1, [])
+    assert (len(done), warnings) == (1, ())
 
     with pytest.raises(BadNetError, match="takes probabilities, and no Softmax stands between it and fc"):
         cleared(net_of("", end="fc", loss="MultinomialLogisticLoss"))
@@ -173,12 +176,40 @@ def test_probabilities_and_their_log_are_a_softmax_loss():
 
 def test_a_hinge_asks_for_other_numbers():
     """Scores of -1 and 1 are all it wants; above 0 the wrong classes cost 1 each."""
-    assert cleared(net_of(layer("TanH"), loss="HingeLoss")) == ([], [])
+    assert cleared(net_of(layer("TanH"), loss="HingeLoss")) == ((), ())
 
-    done, _ = cleared(net_of(layer("Sigmoid"), loss="HingeLoss"))
-    assert done == [
-        "layer x (Sigmoid), between fc and its loss, is left out: with it the loss cannot fall below 6"
-    ]
+    [sentence], _ = cleared(net_of(layer("Sigmoid"), loss="HingeLoss"))
+    assert sentence.endswith("between fc and its loss, is left out: with it the loss cannot fall below 6")
+
+
+def test_a_head_beside_other_outputs_is_taken_for_what_it_is(data: DataLayers):
+    """Where its scores are read by others too, it is no output any more without its Sigmoid."""
+    other = layer("ReLU", top="r", name="relu") + layer(
+        "Slice", 'top: "s2"', bottom="r", top="s1", name="cut"
+    )
+    both = layer("Concat", 'bottom: "s2"', bottom="s1", top="joined")
+    done = operate(net_of(layer("Sigmoid") + other + both, loss=""), Surgery(), CLASSES, data, "new")
+
+    assert [head.source for head in done.heads] == ["fc"]
+    assert done.main.score == "fc_new"
+
+
+def test_two_heads_lose_what_they_share(data: DataLayers):
+    """A Sigmoid over the sum of two classifiers."""
+    second = layer("InnerProduct", "inner_product_param { num_output: 9 }", bottom="data", top="fc2")
+    total = second + layer("Eltwise", 'bottom: "fc2"', top="y") + layer("Sigmoid", bottom="y")
+
+    done = operate(net_of(total), Surgery(), CLASSES, data, "new")
+
+    assert [head.score for head in done.heads] == ["y", "y"]
+
+
+def test_a_sum_that_caffe_refuses_is_refused_as_such(data: DataLayers):
+    """Its coefficients are counted when shapes are inferred."""
+    total = layer("Power", top="y") + layer("Eltwise", 'bottom: "y" eltwise_param { coeff: 1 }')
+
+    with pytest.raises(BadNetError, match="1 coeff for 2 bottoms"):
+        operate(net_of(total), Surgery(), CLASSES, data, "new")
 
 
 def test_a_feature_is_no_classifier(data: DataLayers):

@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import prod
 
 from ftjob.net.layers.rule import MAX_AXES, Rule, Setup, Shape, axis_of, bottom_text, refuse, text
-from ftjob.net.proto.caffe_pb2 import LayerParameter
+from ftjob.net.proto.caffe_pb2 import ConcatParameter, LayerParameter, SliceParameter
 
 
 def _own_top(layer: LayerParameter) -> None:
@@ -13,10 +13,17 @@ def _own_top(layer: LayerParameter) -> None:
         raise refuse(layer, "it cannot work in place; give its top a name of its own")
 
 
+def _axis_or_dim(layer: LayerParameter, param: ConcatParameter | SliceParameter, dim: str) -> int:
+    """The axis, under either of its two names (concat_layer.cpp and slice_layer.cpp, LayerSetUp)."""
+    if not param.HasField(dim):
+        return param.axis
+    if param.HasField("axis"):
+        raise refuse(layer, f"give axis or {dim}, which is its old name, not both")
+    return int(getattr(param, dim))
+
+
 def _concat(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
-    param = layer.concat_param
-    axis = param.concat_dim if param.HasField("concat_dim") else param.axis
-    axis = axis_of(layer, bottoms[0], axis)
+    axis = axis_of(layer, bottoms[0], _axis_or_dim(layer, layer.concat_param, "concat_dim"))
     for index, shape in enumerate(bottoms):
         if shape[:axis] + shape[axis + 1 :] != bottoms[0][:axis] + bottoms[0][axis + 1 :] or len(
             shape
@@ -29,7 +36,7 @@ def _concat(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 def _slice(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     param = layer.slice_param
-    axis = axis_of(layer, bottoms[0], param.slice_dim if param.HasField("slice_dim") else param.axis)
+    axis = axis_of(layer, bottoms[0], _axis_or_dim(layer, param, "slice_dim"))
     size, tops = bottoms[0][axis], len(layer.top)
     points = list(param.slice_point)
     if not points:
