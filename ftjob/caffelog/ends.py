@@ -91,8 +91,8 @@ DEATHS = {
         "",
     ),
 }
-CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT"})
-"""Those that come from the process itself."""
+CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"})
+"""Those that tell by themselves what went wrong in the process."""
 
 _BEFORE_LABELS = Death(
     DEATHS["SIGSEGV"].words,
@@ -133,9 +133,10 @@ CIRCUMSTANCES = (
 """Who or what ended a process from outside, where a line says it."""
 
 _WORDS = "|".join(death.words for death in DEATHS.values())
+_CAPITALS = "|".join(death.words.capitalize() for death in DEATHS.values())
 _NAMED = re.compile(r"\*\*\* (SIG[A-Z]{2,5})\b|\binterrupted by signal \d{1,2}: (SIG[A-Z]{2,5})\b", re.A)
 _IN_WORDS = re.compile(
-    rf"(?:^|[\s:(])({'|'.join(death.words.capitalize() for death in DEATHS.values())})(?:$|[\s:.()])"
+    rf"(?:^|[\s:(])({_CAPITALS})(?! at \d)(?:$|[\s:.()])"
     rf"|^(?:zsh: |\[\d{{1,4}}\] +[+-]? *\d{{1,9}} )\D{{0,40}}?({_WORDS})\b",
     re.A,
 )
@@ -171,7 +172,7 @@ def crash(lines: Sequence[Line]) -> Diagnosis | None:
 
 
 def killed(lines: Sequence[Line]) -> Diagnosis | None:
-    """Return what ended the process from outside, where a line says it."""
+    """Return what ended the process, where a line says it: first what did so from outside."""
     rest = list(_rest(lines))
     for pattern, cause, fix, patch in CIRCUMSTANCES:
         for line in rest:

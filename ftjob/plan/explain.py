@@ -74,7 +74,8 @@ def _last_words(evidence: Evidence) -> Iterator[Explanation]:
 
 
 def _crash(evidence: Evidence) -> Iterator[Explanation]:
-    if not _is_over(evidence):
+    """How Caffe broke; that of a run is its worker's to tell, who may have ended it for another reason."""
+    if not evidence.state and not _is_over(evidence):
         yield from _explained(ends.crash(evidence.log.lines))
 
 

@@ -44,6 +44,8 @@ ENDS = {
     "Killed: 9": f"{OUTSIDE} (SIGKILL)",
     "trainer-1 exited with code 137": f"{OUTSIDE} (SIGKILL)",
     "Terminated": f"{OUTSIDE} (SIGTERM)",
+    '*** Aborted at 1438051127 (unix time) try "date -d @1438051127" if you are using GNU date ***\n'
+    "*** SIGTERM (@0x7f0f6be91000) received by PID 8640; stack trace: ***": f"{OUTSIDE} (SIGTERM)",
     "Hangup": f"{OUTSIDE} (SIGHUP), as its terminal was closed",
     # circumstances
     "slurmstepd: error: *** JOB 7 ON n7 CANCELLED AT 2026-05-12T10:00:00 DUE TO TIME LIMIT ***": "time limit",

@@ -29,3 +29,24 @@ def test_the_last_attempt_of_a_run_is_explained(job: Job):
     assert "bundle made" in well["seen"]
     assert badly["cause"].startswith("solver.type Adamm is not one of")
     assert badly["patch"] == "solver:\n  type: SGD"
+
+
+def test_a_file_that_is_no_log_is_refused(job: Job):
+    """With exit code 2 and its first line, as a wrong command is."""
+    (job.folder / "notes.txt").write_text("Epoch 1/10\nKilled\n")
+
+    refused = job.ftjob("plan", "--explain", "notes.txt", code=2)
+
+    assert "notes.txt: no line of it is Caffe's or ftjob's (it begins with \"Epoch 1/10\")" in refused.err
+
+
+def test_a_file_of_several_trainings_says_so(job: Job):
+    """The last one is explained."""
+    stamp = "I1122 00:23:56.773487  8924 solver.cpp:1] "
+    steps = ("Initializing solver from", "Creating training net", "Solving x", "Optimization Done.")
+    (job.folder / "train.log").write_text("".join(f"{stamp}{step}\n" for step in steps * 2))
+
+    shown = job.ftjob("plan", "--explain", "train.log").out.splitlines()
+
+    assert shown[0].split() == ["cause", "nothing", "is", "wrong", "here"]
+    assert shown[1].split(maxsplit=1) == ["log", "the last of 2 trainings in this file"]

@@ -267,6 +267,16 @@ def test_a_frozen_head_is_named_as_frozen(tmp_path: Path) -> None:
     assert api.explain(str(tmp_path / "train.log")).cause.startswith("head loss3/classifier is frozen")
 
 
+def test_a_log_may_come_through_a_pipe() -> None:
+    """As `<(kubectl logs ...)` gives it."""
+    reading, writing = os.pipe()
+    os.write(writing, log_of(three(FALLING, FALLING, [2.3, *[float("nan")] * 6]), net="").encode())
+    os.close(writing)
+
+    assert "the training diverged" in api.explain(f"/dev/fd/{reading}").cause
+    os.close(reading)
+
+
 @pytest.mark.parametrize(
     ("losses", "every"),
     [
