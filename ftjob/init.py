@@ -9,8 +9,10 @@ import yaml
 
 from ftjob import files
 from ftjob.data.dataset import facts_at, is_image_folder, is_lmdb
-from ftjob.data.folder import TRAIN, VAL
+from ftjob.data.folder import TRAIN
 from ftjob.data.objects import Objects, Place, filled_place
+from ftjob.data.splits import named_splits
+from ftjob.data.tree import Folder
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.figures import float32_text
 from ftjob.net import zoo
@@ -190,9 +192,14 @@ def _last(place: Place) -> str:
 
 def _places(data: Place) -> tuple[Place, Place | None]:
     """(train, val), val None where a share of train is to be kept. Raises BadDataError."""
-    train, val = (data / split if isinstance(data, Path) else data.child(split) for split in (TRAIN, VAL))
-    if _is_data(train) and _is_data(val):
-        return train, val
+    if isinstance(data, Path):
+        names = named_splits(Folder(data).folders() if data.is_dir() else ())
+    else:
+        names = named_splits(data.folders())
+    if all(names):
+        train, val = (data / name if isinstance(data, Path) else data.child(name) for name in names)
+        if _is_data(train) and _is_data(val):
+            return train, val
     if is_image_folder(data):
         return data, None
     if is_lmdb(data):

@@ -138,6 +138,21 @@ def _name_findings(train: DatasetFacts) -> Iterator[Finding]:
 
 def _val_findings(train: DatasetFacts, val: DatasetFacts) -> list[Finding]:
     findings = []
+    named = [label for label in val.histogram if 0 <= label < min(len(train.labels), len(val.labels))]
+    if other := [label for label in named if train.labels[label] != val.labels[label]]:
+        findings.append(
+            error(
+                val,
+                f"label {other[0]} is {val.labels[other[0]]!r} here and {train.labels[other[0]]!r} in "
+                f"{train.location}: make both from the same classes (`ftjob data build TRAIN OUT --val VAL`)",
+            )
+        )
+    if val.digest and val.digest == train.digest:
+        findings.append(
+            warning(
+                val, f"holds the very records of {train.location}: test on images that are not trained on"
+            )
+        )
     if strange := sorted(set(val.histogram) - set(train.histogram)):
         findings.append(
             error(val, f"label {strange[0]} is not in {train.location}: make both from the same classes")

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from ftjob.errors import StorageError
 from ftjob.storage import Entry, MissingError, Store, is_remote, open_store
+from ftjob.storage.cache import parent_store
 
 READERS = 32
 """Images that are read at once: a store takes its time for each, and gives many at a time."""
@@ -70,9 +72,15 @@ def place_of(location: str | Path) -> Place:
 
 
 def filled_place(location: str | Path) -> Place:
-    """Return the place that a path or URI names. Raises MissingError for a URI below which nothing is."""
+    """Return the place that a path or URI names. Raises MissingError for a URI below which nothing is, and
+    for that of one file."""
     place = place_of(location)
     if isinstance(place, Objects) and not place.entries:
+        if _is_file(place):
+            raise MissingError(
+                f"{place}: is one file, and no LMDB or folder of images: give one, or make one of it with "
+                "`ftjob data build`"
+            )
         raise MissingError(f"{place}: nothing is there: correct the URI, or upload it")
     return place
 
@@ -80,6 +88,14 @@ def filled_place(location: str | Path) -> Place:
 def objects_at(store: Store) -> Objects:
     """List a store. Raises StorageError."""
     return Objects(store, {entry.key: entry for entry in store.list()})
+
+
+def _is_file(place: Objects) -> bool:
+    try:
+        store, name = parent_store(place.name)
+    except StorageError:  # a bucket
+        return False
+    return store.stat(name) is not None
 
 
 def _is_hidden(key: str) -> bool:

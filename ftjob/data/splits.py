@@ -35,6 +35,11 @@ def refuse_splits(source: str, folders: Mapping[str, Sequence[str]]) -> None:
         )
 
 
+def named_splits(names: Sequence[str]) -> tuple[str, str]:
+    """Return which of some names are those of train and val; empty where none is."""
+    return _called(names, TRAIN_NAMES), _called(names, VAL_NAMES)
+
+
 def _folders_in(paths: Sequence[str]) -> set[str]:
     return {parts[1] for path in paths if len(parts := path.split("/")) > 2}
 
@@ -43,7 +48,7 @@ def _remedy(source: str, splits: Sequence[str], common: set[str]) -> str:
     if not common:
         return ": put the images of every class into a folder of its own, in each of them"
     held = f", each with the folder{'s' * (len(common) > 1)} {_listed(sorted(common))}"
-    train, val = _called(splits, TRAIN_NAMES), _called(splits, VAL_NAMES)
+    train, val = named_splits(splits)
     if not (train and val):
         return f"{held}: give a folder with one folder of images per class"
     train, val = f"{source}/{train}", f"{source}/{val}"

@@ -264,7 +264,7 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
             )
     if count < 2:
         raise BadDataError(
-            f"{train.location}: all records have label 0: a classifier needs two classes or more"
+            f"{train.location}: all records have one label, and a classifier needs two: mend the labels"
         )
     names = train.labels[:count]
     return names + tuple(str(label) for label in range(len(names), count))

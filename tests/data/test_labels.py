@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob import api
-from ftjob.data.check import CheckReport, check
+from ftjob.data.check import CheckOptions, CheckReport, check
 from ftjob.data.inspection import inspect
 from ftjob.data.labels import read_labels
 from ftjob.errors import BadDataError
@@ -133,3 +133,30 @@ def test_one_label_alone_is_no_classification(tmp_path: Path, label: int) -> Non
     data = {"train": str(folders[0]), "val": str(folders[1])}
     with pytest.raises(BadDataError, match=sentence):
         api.plan(JobSpec.model_validate({**spec, "data": data}))
+
+
+def two_sets(folder: Path, val: int, names: str) -> CheckReport:
+    """Train and val with labels.txt of their own; the records of val are those from number `val` on."""
+    places = []
+    for split, first, told in (("train", 0, "ant\nbee\n"), ("val", val, names)):
+        places.append(
+            dataset(folder / split / "db", [raw(at % 2, photo(at)) for at in range(first, first + 6)])
+        )
+        labels_file(folder / split, told.encode())
+    return check(*places, CheckOptions(duplicates=False))
+
+
+def test_a_val_with_other_names_is_refused(tmp_path: Path) -> None:
+    """Two datasets that were built apart may number classes otherwise: every answer would be wrong."""
+    [finding] = two_sets(tmp_path, 20, "bee\nwasp\n").findings
+
+    assert finding.severity == "error"
+    assert finding.message.startswith("label 0 is 'bee' here and 'ant' in ")
+
+
+def test_a_val_that_is_train_is_told(tmp_path: Path) -> None:
+    """Whatever its path."""
+    [finding] = two_sets(tmp_path, 0, "ant\nbee\n").findings
+
+    assert (finding.severity, finding.where) == ("warning", str(tmp_path / "val" / "db"))
+    assert finding.message.startswith("holds the very records of ")

@@ -309,6 +309,9 @@ def test_an_lmdb_cut_short_is_called_by_its_uri(s3: Bucket) -> None:
 
 def test_a_uri_below_which_nothing_is(s3: Bucket, tmp_path: Path) -> None:
     """Named, for a source as for a dataset."""
+    open_store(s3.uri).write("photos.zip", b"PK")
+    with pytest.raises(StorageError, match=f"{s3.uri}/photos.zip: is one file, and no LMDB or folder of"):
+        filled_place(f"{s3.uri}/photos.zip")
     with pytest.raises(StorageError, match=f"{s3.uri}/nothing: nothing is there: correct the URI"):
         filled_place(f"{s3.uri}/nothing")
     with pytest.raises(BadDataError, match=f"{s3.uri}/nothing: is not there: give a folder"):

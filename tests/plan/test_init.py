@@ -1,6 +1,7 @@
 """First specs: commented, accepted as they are, and never in the way of another file."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,19 @@ def test_the_data_gives_the_name(images: Path, tmp_path: Path, monkeypatch: pyte
 
     assert api.init("lenet", images) == Path("cats-dogs.yaml")
     assert load_spec(Path("cats-dogs.yaml")).name == "cats-dogs"
+
+
+@pytest.mark.parametrize(("train", "val"), [("train", "valid"), ("Train", "test"), ("training", "val")])
+def test_splits_are_found_by_the_names_they_have(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: str, val: str
+) -> None:
+    """Such folders are no classes, so a spec names both."""
+    monkeypatch.chdir(tmp_path)
+    for split in (train, val):
+        shutil.copytree(images, tmp_path / "photos" / split)
+
+    data = load_spec(api.init("lenet", Path("photos"))).data
+    assert (data.train, data.val, data.val_split) == (f"photos/{train}", f"photos/{val}", None)
 
 
 def test_what_no_spec_can_be_made_of_is_told(in_faces: Path, tmp_path: Path) -> None:
