@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from ftjob import files
+from ftjob.baseweights import refuse_several
 from ftjob.data.dataset import facts_at, is_image_folder, is_lmdb
 from ftjob.data.folder import TRAIN
 from ftjob.data.objects import Objects, Place, filled_place
@@ -23,7 +24,7 @@ from ftjob.net.phases import phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.transforms import own_transform
-from ftjob.prepare import read_net, refuse_several
+from ftjob.prepare import read_net
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec import SpecError, parse_spec

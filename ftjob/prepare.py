@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftjob import calibration, files
+from ftjob.baseweights import find_weights
 from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder, refuse_other_kinds
 from ftjob.data.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.data.folder import TRAIN
@@ -15,15 +16,13 @@ from ftjob.data.options import BuildOptions, Progress
 from ftjob.data.read import channel_means
 from ftjob.data.sizes import channel_findings, crop_findings, mean_image_findings, size_findings
 from ftjob.data.transfers import told_as_progress
-from ftjob.digests import remembered_sha256
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
-from ftjob.layout import RunFolder, is_of_run
+from ftjob.layout import RunFolder
 from ftjob.net import zoo
 from ftjob.net.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
-from ftjob.net.suggest import did_you_mean, listed
-from ftjob.net.weights import read_weights
+from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
@@ -101,11 +100,11 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     """Read what an absolute spec names and plan the run.
 
     Raises FtjobError, whose sentence names what is wrong and what to do; nothing has been written then but
-    datasets into the cache.
+    datasets and weights into the cache.
     """
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
-    weights = find_weights(spec, context)
+    weights = find_weights(spec.base.weights, context.folder, told_as_progress(context.progress))
     dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
     findings = data_findings(spec, dataset)
     mean, mean_file = find_mean(spec, dataset, context)
@@ -167,51 +166,6 @@ def _text(content: bytes) -> str:
     return re.sub("\r\n?", "\n", content.decode(errors="surrogateescape"))
 
 
-def find_weights(spec: JobSpec, context: Context) -> Weights | None:
-    """Read what layers the source caffemodel holds. Raises BadNetError, StorageError for a URI."""
-    location = spec.base.weights
-    if location is None:
-        return None
-    refuse_several(location, context.folder)
-    path = fetch_input(location, "base.weights", BadNetError, told_as_progress(context.progress))
-    if path.is_dir():
-        raise BadNetError(f"base.weights: {path} is a folder: give the .caffemodel in it")
-    if not path.is_file():
-        raise BadNetError(f"base.weights: {path} is not there: give the path of a .caffemodel")
-    try:
-        layers = read_weights(path)
-    except BadNetError as error:
-        raise BadNetError(str(error).replace(str(path), location)) from error
-    return Weights(path, remembered_sha256(path), layers, location, is_of_run(location))
-
-
-def refuse_several(location: str, folder: Path) -> None:
-    """Raise BadNetError for several caffemodels with commas between, as `caffe train -weights` takes them."""
-    names = [name.strip() for name in location.split(",")]
-    if Path(location).exists() or sum(name.endswith((".caffemodel", ".h5")) for name in names) < 2:
-        return
-    raise BadNetError(
-        f"base.weights: names {len(names)} files. Caffe copies one after the other, a later one over those "
-        f"before it where both have a layer; ftjob takes one file: {_of_several(names, folder)}"
-    )
-
-
-def _of_several(names: list[str], folder: Path) -> str:
-    """Say which one of several caffemodels to give, as far as their layers tell."""
-    try:
-        found = [{layer.name for layer in read_weights(folder / name) if layer.blobs} for name in names]
-    except BadNetError:
-        return "give the one that counts"
-    *earlier, last = found
-    lost = sorted(set[str]().union(*earlier) - last)
-    if not lost:
-        return f"give {names[-1]}, which has all layers of the others, so that nothing of them would be left"
-    return (
-        f"give one, or copy all of them into one net (pycaffe's Net.copy_from) and save that; {names[-1]} "
-        f"lacks {listed(lost)}"
-    )
-
-
 def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
     """Inspect the LMDBs, or build them in the cache from folders of images.
 
@@ -255,7 +209,8 @@ def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:
 def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
     """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
     net = read_net(spec.base.net).net
-    return find_dataset(spec.data, image_channels(spec, net, find_weights(spec, context)), context)
+    weights = find_weights(spec.base.weights, context.folder, told_as_progress(context.progress))
+    return find_dataset(spec.data, image_channels(spec, net, weights), context)
 
 
 def use_of(spec: JobSpec, options: "CheckOptions") -> "CheckOptions":

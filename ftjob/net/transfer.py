@@ -9,6 +9,7 @@ from ftjob.errors import BadNetError
 from ftjob.net.mismatch import Cause, Images, Misfit, cause_of
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
+from ftjob.net.rewrite import scale_of
 from ftjob.net.shapes import Shape, infer_shapes
 from ftjob.net.suggest import closest, listed
 from ftjob.net.weights import BlobWeights, LayerWeights
@@ -80,12 +81,25 @@ def check_transfer(
     """
     rows = list(transfer)
     due = [row for row in rows if row.kind not in ("new", "unused")]
+    _refuse_lost_scales(rows, due)
     if wrong := [row for row in due if row.kind in ("unmatched", "shape_mismatch")]:
         _refuse_another_net(rows, due)
         unmatched = [row.remark for row in wrong if row.kind == "unmatched"]
         held = set(frozen)
         misfits = [_misfit(row, net, inputs, images) for row in wrong if row.kind == "shape_mismatch"]
         raise BadNetError("\n".join([*unmatched, *_causes(misfits, len(due), held)]))
+
+
+def _refuse_lost_scales(rows: Sequence[LayerTransfer], due: Sequence[LayerTransfer]) -> None:
+    """Raise BadNetError for BatchNorms that scale in the weights, as NVIDIA's do, and in the net do not."""
+    scales = {scale_of(row.layer): row.layer for row in due if row.type == "BatchNorm"}
+    lost = [scales[row.layer] for row in rows if row.kind == "unused" and row.layer in scales]
+    if lost:
+        raise BadNetError(
+            f"BatchNorm {listed(lost)} of the weights scales as well, as NVIDIA's Caffe has it, and in the "
+            "net nothing takes that: write scale_bias: true in its batch_norm_param, or call the Scale layer "
+            f"that stands for it in the net {scale_of(lost[0])}"
+        )
 
 
 def _refuse_another_net(rows: Sequence[LayerTransfer], due: Sequence[LayerTransfer]) -> None:

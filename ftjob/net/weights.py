@@ -2,7 +2,7 @@
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -32,6 +32,10 @@ class BlobWeights:
     count: int
     double: bool
     """float64 instead of float32."""
+    raw: int = 0
+    """Bytes per number, where they stand in NVIDIA's raw_data, which Caffe 1.0 does not read; else 0."""
+    pieces: tuple[tuple[int, int], ...] = ()
+    """Where its numbers stand in the file, from and to, in one piece or many."""
     number: float | None = None
     """The number of a blob that has one only, such as BatchNorm's third."""
 
@@ -43,6 +47,8 @@ class LayerWeights:
     name: str
     type: str
     blobs: tuple[BlobWeights, ...]
+    uncounted: bool = False
+    """Whether it is a BatchNorm with statistics of which it says that none were summed."""
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -71,6 +77,13 @@ _LEGACY = (
     BlobProto.HEIGHT_FIELD_NUMBER,
     BlobProto.WIDTH_FIELD_NUMBER,
 )
+
+
+_NUMBERS = (BlobProto.DATA_FIELD_NUMBER, BlobProto.DOUBLE_DATA_FIELD_NUMBER)
+_RAW_DATA = 12
+"""Of BlobProto in NVIDIA's caffe.proto."""
+RAW_CODES = {4: "f", 2: "e", 8: "d"}
+"""Bytes per number → struct's code for it."""
 
 
 def read_weights(path: Path) -> tuple[LayerWeights, ...]:
@@ -129,7 +142,12 @@ def _layer(buffer: memoryview, layer: Field, form: _Form) -> LayerWeights:
             kind = _text(buffer, field) if field.wire_type == BYTES else V1_TYPES.get(field.value, "")  # type: ignore[call-overload]
         elif field.number == form.blobs and field.wire_type == BYTES:
             blobs.append(blob_in(buffer, field, name))
-    return LayerWeights(name, kind, tuple(blobs))
+    uncounted = kind == "BatchNorm" and [_is_zero(buffer, blob) for blob in blobs[1:]] == [False, True]
+    return LayerWeights(name, kind, tuple(blobs), uncounted)
+
+
+def _is_zero(buffer: memoryview, blob: BlobWeights) -> bool:
+    return not any(bytes(buffer[start:end]).strip(b"\0") for start, end in blob.pieces)
 
 
 def _text(buffer: memoryview, field: Field) -> str:
@@ -148,15 +166,31 @@ def blob_in(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
             ]
         elif field.number in _LEGACY:
             legacy[field.number] = field.value
-        elif field.number in (BlobProto.DATA_FIELD_NUMBER, BlobProto.DOUBLE_DATA_FIELD_NUMBER):
+        elif field.number in (*_NUMBERS, _RAW_DATA):
             pieces.append(field)
     shape = tuple(legacy.get(number, 0) for number in _LEGACY) if legacy else tuple(dims)
+    raw = _raw_size(pieces, prod(shape))
     double = any(piece.number == BlobProto.DOUBLE_DATA_FIELD_NUMBER for piece in pieces)
-    count = sum(piece.end - piece.start for piece in pieces) // (8 if double else 4)
+    count = sum(piece.end - piece.start for piece in pieces) // (raw or (8 if double else 4))
     if count != prod(shape):
         raise MalformedError(f'a blob of layer "{layer}" has {count} numbers, not those of its shape {shape}')
-    one_piece = len(pieces) == 1 and pieces[0].wire_type not in (FIXED32, FIXED64)
+    one_piece = len(pieces) == 1 and pieces[0].wire_type not in (FIXED32, FIXED64) and not raw
     number = None
-    if count == 1 and len(pieces) == 1:
+    if count == 1 and len(pieces) == 1 and not raw:
         (number,) = struct.unpack_from("<d" if double else "<f", buffer, pieces[0].start)
-    return BlobWeights(shape, bool(legacy), pieces[0].start if one_piece else -1, count, double, number)
+    return BlobWeights(
+        shape,
+        bool(legacy),
+        offset=pieces[0].start if one_piece else -1,
+        count=count,
+        double=double,
+        raw=raw,
+        pieces=tuple((piece.start, piece.end) for piece in pieces),
+        number=number,
+    )
+
+
+def _raw_size(pieces: Sequence[Field], count: int) -> int:
+    """Bytes per number of NVIDIA's raw_data, by its length; 0 where there is none or it fits no number."""
+    [*length] = [piece.end - piece.start for piece in pieces if piece.number == _RAW_DATA]
+    return next((size for size in RAW_CODES if length == [size * count]), 0) if len(pieces) == 1 else 0

@@ -52,10 +52,11 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
 
 def _base(plan: "Plan") -> dict[str, Any]:
     inputs = plan.inputs
+    weights_note = [f"base.weights: {inputs.weights.note}"] if inputs.weights and inputs.weights.note else []
     return {
         "net": inputs.spec.base.net,
         "net_digest": net_digest(inputs),
-        "notes": list(plan.notes),
+        "notes": [*plan.notes, *weights_note],
         "weights": inputs.weights.location if inputs.weights else None,
         "weights_digest": inputs.weights.digest if inputs.weights else None,
         "mean_digest": inputs.mean_file_digest or None,

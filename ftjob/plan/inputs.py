@@ -16,13 +16,16 @@ class Weights:
     """A source caffemodel: where it is and what is in it."""
 
     path: Path
+    """Of what Caffe 1.0 reads: the file itself, or what was made of one that it does not."""
     digest: str
-    """sha256 (hex) of the file."""
+    """sha256 (hex) of the file itself."""
     layers: tuple[LayerWeights, ...]
     location: str
     """The file as the spec names it: a path or a URI."""
     of_run: bool = False
     """Whether a run of ftjob made it, whose spec said what its images went through."""
+    note: str = ""
+    """What was made of it, where it is not read as it is."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def summary(plan: "Plan") -> RenderableType:
     title = Text.assemble(
         (f"{plan.spec.name}/{plan.run_id}", "bold"),
         f"  {plan.spec.base.net}",
-        f" ← {base.path.name}" if base else " from scratch",
+        f" ← {base.location.rpartition('/')[2]}" if base else " from scratch",
     )
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="bold", no_wrap=True)
@@ -164,6 +164,8 @@ def _weights(plan: "Plan") -> Text:
     for number, (kind, found) in enumerate(part for part in parts if part[1]):
         said.append(", " if number else "")
         said.append(f"{found} layers {kind}" if not number else f"{found} {kind}", KIND_STYLE[kind])
+    if plan.inputs.weights and plan.inputs.weights.note:
+        said.append(f"; {plan.inputs.weights.note}")
     return said
 
 

@@ -23,12 +23,14 @@ def load(prototxt, phase):
     }
 
 
-def compute(prototxt, inputs):
+def compute(prototxt, inputs, caffemodel=None):
     """The last blob from inputs, and the gradient of its sum at each input."""
     import caffe
     import numpy as np
 
     net = caffe.Net(prototxt, caffe.TEST)
+    if caffemodel:
+        net.copy_from(caffemodel)
     for name, values in inputs.items():
         net.blobs[name].data[...] = np.array(values, "f4").reshape(net.blobs[name].data.shape)
     net.forward()
