@@ -1,5 +1,6 @@
 """What prototxts of Caffe's forks have that Caffe 1.0 has not, and what becomes of it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -119,6 +120,10 @@ def _is_false(value: str) -> bool:
     return not _is_true(value)
 
 
+def _is_size(value: str) -> bool:
+    return bool(re.fullmatch("[1-9][0-9]{0,8}", value))
+
+
 def _is(number: float) -> Callable[[str], bool]:
     def compare(value: str) -> bool:
         try:
@@ -191,8 +196,8 @@ _FIELDS: tuple[tuple[_Cases, str], ...] = (
     ),
     (
         (
-            (str.isdigit, ForkField("is what Caffe 1.0 calls dilation; becomes that", apply=_dilate)),
-            _refused("is no number"),
+            (_is_size, ForkField("is what Caffe 1.0 calls dilation; becomes that", apply=_dilate)),
+            _refused("is no size"),
         ),
         "convolution_param.hole",
     ),

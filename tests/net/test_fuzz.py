@@ -8,17 +8,26 @@ import random
 import re
 import resource
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ftjob.errors import FtjobError
+from ftjob.errors import BadNetError, FtjobError
+from ftjob.net.mismatch import Images
+from ftjob.net.nvidia import caffe_form, is_nvidias
+from ftjob.net.phases import reduce_rules
 from ftjob.net.places import places
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery import DataLayers, operate
 from ftjob.net.transfer import check_transfer, plan_transfer
+from ftjob.net.transforms import own_transform
 from ftjob.net.weights import read_weights
+from ftjob.net.zoo import build
 from jobspec.spec import FreezeUpTo, Surgery
 
 ROUNDS = int(os.environ.get("FTJOB_FUZZ", "300"))
@@ -41,7 +50,12 @@ _WORDS = """
 """
 _PHRASES = """
     layer { | layers { | ceil_mode: true | phase: TEST | input_dim: 3 | input: "x" | loss_weight: nan
-    | propagate_down: true | param { name: "w" }
+    | propagate_down: true | param { name: "w" } | include { stage: "s" } | exclude { stage: "s" }
+    | include { min_level: 2147483647 } | include { max_level: -2147483648 } | blobs_lr: 1 | type: DATA
+    | param: "w" | batch_norm_param { scale_bias: true } | batch_norm_param { scale_filler { value: nan } }
+    | convolution_param { hole: 99999999999 } | convolution_param { hole: ² } | convolution_param { relu: t }
+    | weight_filler { type: "xavierstatic" } | eltwise_mem_sharing: true | base_lr: 1 | net: "x"
+    | reshape_param { shape { dim: 0 dim: 1000 } } | loss_param { ignore_label: 1 label_smoothing: 1 }
 """
 NASTY = [*_WORDS.split(), *_PHRASES.split("|")]
 DATA = DataLayers(
@@ -131,6 +145,42 @@ def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < LARGE
 
 
+ZOO = [to_text(build(name)) for name in ("lenet", "caffenet", "squeezenet")]
+ZOO_PLACES = [places(text) for text in ZOO]
+
+
+@given(data=st.data())
+@settings(max_examples=ROUNDS // 2, deadline=None)
+def test_any_text_like_the_zoos_is_a_net_or_refused(data: st.DataObject) -> None:
+    """Parsed, completed and written again, or refused in a sentence that begins with the file."""
+    index = data.draw(st.integers(0, len(ZOO) - 1))
+    text, found = ZOO[index], ZOO_PLACES[index]
+    replaced = data.draw(st.lists(st.sampled_from(found), min_size=1, max_size=3))
+    for place in sorted(replaced, key=lambda place: -place.start):
+        whole = text[place.start : place.end]
+        change = data.draw(
+            st.sampled_from([*NASTY, "", f"{whole} {whole}", f"{place.path[-1]}s: 1", whole[:-1]])
+        )
+        text = text[: place.start] + change + text[place.end :]
+
+    net, refusal = _parsed(text)
+
+    assert net or re.match(r"zoo\.prototxt(:\d+){0,2}: .", refusal)
+    if net:
+        assert parse_net(to_text(net), "again") == net
+        with suppress(BadNetError):
+            reduced = reduce_rules(net)
+            assert reduce_rules(reduced) == reduced
+            own_transform(reduced)
+
+
+def _parsed(text: str) -> tuple[NetParameter | None, str]:
+    try:
+        return parse_net(text, "zoo.prototxt"), ""
+    except BadNetError as error:
+        return None, str(error)
+
+
 def _mutated_bytes(content: bytes, rng: random.Random) -> bytes:
     mutated = bytearray(content)
     for _ in range(rng.choice([1, 1, 3, 20])):
@@ -158,12 +208,16 @@ def test_any_caffemodel_ends_in_a_sentence_or_a_plan(
     """The same for mutations of a caffemodel, whose headers stand at its beginning and between its blobs."""
     content = _small(base_weights)
     done = operate(net, Surgery(), 7, data, "new")
+    images = Images(data.channels, data.height, data.width, data.crop, own_transform(net))
     path = tmp_path / "fuzz.caffemodel"
     for seed in range(SEED, SEED + ROUNDS // 5 if ROUNDS > 1000 else SEED + ROUNDS):
         path.write_bytes(_mutated_bytes(content, random.Random(seed)))
         try:
             weights = read_weights(path)
-            check_transfer(plan_transfer(done.train_val, weights, done.renamed, done.frozen, done.inputs))
+            if is_nvidias(weights):
+                b"".join(caffe_form(memoryview(path.read_bytes()), weights))
+            rows = plan_transfer(done.train_val, weights, done.renamed, done.frozen, done.inputs)
+            check_transfer(rows, done.train_val, done.inputs, images, done.frozen)
         except FtjobError as error:
             told = str(error)
             assert told, f"seed {seed}: an empty message"
@@ -173,8 +227,6 @@ def test_any_caffemodel_ends_in_a_sentence_or_a_plan(
 
 def _small(weights: Path) -> bytes:
     """Weights whose bytes are mostly headers, so that mutations meet them."""
-    from ftjob.net.proto.caffe_pb2 import NetParameter
-
     model = NetParameter.FromString(weights.read_bytes())
     for layer in model.layer:
         for blob in layer.blobs:
