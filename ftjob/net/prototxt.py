@@ -1,5 +1,6 @@
 """Prototxts: text in, messages of today's form out, and back."""
 
+import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
         raise _instead(solver_instead(written.places), source) or error from None
     notes, foreign = _field_notes(excused, written)
     types = [(layer.name, layer.type) for layer in net.layer]
+    _refuse_incomplete(net, source)
     _apply(excused, net)
     try:
         rewrite(net, _settings(written, excused))
@@ -91,7 +93,8 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
     fillers = _filler_notes(replace_static_fillers(net), written)
     check_names(net, written)
     rules = _rule_notes(net, written)
-    return ParsedNet(net, (*notes, *type_notes, *fillers, *rules), (*foreign, *foreign_types))
+    weights = _without_weights(net, written)
+    return ParsedNet(net, (*notes, *type_notes, *fillers, *rules, *weights), (*foreign, *foreign_types))
 
 
 def parse_solver(text: str, source: str) -> SolverParameter:
@@ -107,6 +110,28 @@ def parse_solver(text: str, source: str) -> SolverParameter:
     except BadNetError as error:
         raise BadNetError(f"{source}: {error}") from None
     return solver
+
+
+def _refuse_incomplete(net: NetParameter, source: str) -> None:
+    """Raise BadNetError for a message without a field that caffe.proto requires, such as Clip's min."""
+    for missing in net.FindInitializationErrors():  # type: ignore[attr-defined]  # its stubs lack this
+        layer = re.match(r"layers?\[(\d+)\]\.(.*)", missing)
+        if layer:
+            name = (net.layer or net.layers)[int(layer[1])].name
+            raise BadNetError(f'{source}: layer "{name}" has no {layer[2]}, which Caffe asks for: give it')
+        raise BadNetError(f"{source}: has no {missing}, which Caffe asks for: give it")
+
+
+def _without_weights(net: NetParameter, source: Source) -> list[Note]:
+    """Take weights that stand in the prototxt itself out of it, in place; return one note for all."""
+    holders = [layer for layer in net.layer if layer.blobs]
+    for layer in holders:
+        layer.ClearField("blobs")
+    if not holders:
+        return []
+    line = next((place.line for place in source.places if place.inside == ("blobs",)), 1)
+    what = "blobs are weights, which belong into a .caffemodel (base.weights); left out"
+    return [Note(what, (line,) * len(holders), tuple(layer.name for layer in holders))]
 
 
 def _instead(sentence: str, source: str) -> BadNetError | None:

@@ -53,11 +53,13 @@ def plan_transfer(
 
     Layers are matched by name, blobs by shape. `renamed` and `frozen` are what surgery says, `inputs` the
     shapes of the blobs that data layers make (surgery.Operation has all three). The net's layers come first,
-    in its order, then the unused ones of the weights.
+    in its order, then the unused ones of the weights. Raises BadNetError for a layer that has params in the
+    weights and none in the net.
     """
     params = infer_shapes(phase_view(train_val, TRAIN), inputs).params
     types = {layer.name: layer.type for layer in train_val.layer}
-    sources = {layer.name: layer for layer in weights}
+    _refuse_for_others(weights, params, types)
+    sources = _sources(weights, params)
     held = set(frozen)
     rows = [
         _row(name, types[name], shapes, sources.get(name), renamed, name in held)
@@ -66,6 +68,31 @@ def plan_transfer(
         for name, shapes in params.items()
     ]
     return rows + _unused(weights, params, types, renamed)
+
+
+def _sources(
+    weights: Sequence[LayerWeights], params: Mapping[str, tuple[Shape, ...]]
+) -> dict[str, LayerWeights]:
+    """The layers of the weights by name: of several of one name the last, which Caffe copies over those
+    before it, unless it ends at one of these."""
+    sources: dict[str, LayerWeights] = {}
+    for layer in weights:
+        before = sources.get(layer.name)
+        if before is None or layer.name not in params or _fits(params[layer.name], before.blobs):
+            sources[layer.name] = layer
+    return sources
+
+
+def _refuse_for_others(
+    weights: Iterable[LayerWeights], params: Mapping[str, tuple[Shape, ...]], types: Mapping[str, str]
+) -> None:
+    """Raise BadNetError where the weights have params for a layer of the net that takes none."""
+    for layer in weights:
+        if layer.blobs and layer.name in types and layer.name not in params:
+            raise BadNetError(
+                f"layer {layer.name} ({types[layer.name]}) of the net has no params, and the weights have "
+                f"{len(layer.blobs)} under its name, over which Caffe ends: give the layer another name"
+            )
 
 
 def check_transfer(

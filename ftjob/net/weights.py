@@ -115,9 +115,14 @@ def _refuse_something_else(path: Path, head: bytes) -> None:
 def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:
     try:
         found = [field for field in fields(buffer, 0, len(buffer)) if field.number in (_LAYER, _LAYERS)]
-        old = any(field.number == _LAYERS for field in found)
-        for field in found:  # where both forms are there, Caffe's upgrade leaves the newer out
-            if field.wire_type == BYTES and field.number == (_LAYERS if old else _LAYER):
+        if len({field.number for field in found}) > 1:
+            raise BadNetError(
+                f"{path}: has layers of the old form and of today's, over which Caffe ends: save it again "
+                "with the Caffe that wrote it"
+            )
+        for field in found:
+            if field.wire_type == BYTES:
+                old = field.number == _LAYERS
                 yield _v1_layer(buffer, field) if old else _layer(buffer, field, _V2)
     except CutOffError as error:
         raise BadNetError(f"{path}: is cut off after {len(buffer)} bytes ({error}); fetch it again") from None

@@ -6,7 +6,7 @@ import pytest
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.prototxt import parse_net, parse_solver, to_text
+from ftjob.net.prototxt import parse_net, parse_net_with_notes, parse_solver, to_text
 
 
 def test_text_is_stable(net_path: Path) -> None:
@@ -76,3 +76,21 @@ def test_a_solver_is_told_with_its_place_too() -> None:
         BadNetError, match=r"^s:1:1: SolverParameter has no field base_rl; did you mean base_lr"
     ):
         parse_solver("base_rl: 1", "s")
+
+
+def test_weights_in_a_prototxt_are_left_out() -> None:
+    """A caffemodel that was printed: Caffe ends at blobs that do not fit, and they belong into a file."""
+    layer = """layer { name: "NAME" type: "InnerProduct" bottom: "data" top: "NAME"
+                       blobs { shape { dim: 1 } data: 3 } }"""
+
+    parsed = parse_net_with_notes(layer.replace("NAME", "a") + layer.replace("NAME", "b"), "net.prototxt")
+
+    assert not any(layer.blobs for layer in parsed.net.layer)
+    [note] = map(str, parsed.notes)
+    assert note.startswith("line 2: layer a and 1 more: blobs are weights, which belong into a .caffemodel")
+
+
+def test_a_field_that_caffe_asks_for_is_named() -> None:
+    """Required in caffe.proto: the text of a message without it is none that Caffe reads."""
+    with pytest.raises(BadNetError, match=r'net: layer "c" has no clip_param\.max, which Caffe asks for'):
+        parse_net('layer { name: "c" type: "Clip" bottom: "a" top: "b" clip_param { min: 1 } }', "net")

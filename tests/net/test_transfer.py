@@ -1,5 +1,6 @@
 """What Caffe copies is what the plan says."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,51 @@ def _as_v1(model: NetParameter) -> NetParameter:
                 BlobProto(num=dims[0], channels=dims[1], height=dims[2], width=dims[3], data=blob.data)
             )
     return old
+
+
+FC_NET = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 12 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 3 } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+FITS, OTHER, OF_SOFTMAX = ("fc", (3, 12), (3,)), ("fc", (4, 12), (4,)), ("prob", (9, 4), (9,))
+
+
+def _saved(path: Path, *layers: tuple[Any, ...]) -> Path:
+    """A caffemodel of layers, each a name and the shapes of its blobs."""
+    net = NetParameter()
+    for name, *shapes in layers:
+        layer = net.layer.add(name=name, type="InnerProduct")
+        for shape in shapes:
+            layer.blobs.add(data=[1.0] * prod(shape)).shape.dim.extend(shape)
+    path.write_bytes(net.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layers", "why"),
+    [
+        ((FITS, FITS), ""),
+        ((OTHER, FITS), "layer fc is 3x12 in the net, but 4x12 in the weights"),
+        ((FITS, OTHER), "layer fc is 3x12 in the net, but 4x12 in the weights"),
+        ((FITS, OF_SOFTMAX), "layer prob .Softmax. of the net has no params, and the weights have 2"),
+    ],
+)
+def test_caffe_copies_every_layer_of_a_name(
+    caffe: Any, layers: tuple[Any, ...], why: str, tmp_path: Path
+) -> None:
+    """One after the other into the same layer, which may have no params: it ends where one does not fit."""
+    weights = _saved(tmp_path / "w.caffemodel", *layers)
+    (tmp_path / "net.prototxt").write_text(FC_NET)
+
+    def plan() -> None:
+        check_transfer(plan_transfer(parse_net(FC_NET, "net"), read_weights(weights), {}, (), {}))
+
+    if not why:
+        plan()
+        assert caffe.ask("copied", prototxt=tmp_path / "net.prototxt", caffemodel=weights)["copied"] == ["fc"]
+        return
+    with pytest.raises(BadNetError, match=why):
+        plan()
+    with pytest.raises(AssertionError):
+        caffe.ask("copied", prototxt=tmp_path / "net.prototxt", caffemodel=weights)

@@ -23,6 +23,12 @@ def _dropout(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     return Setup((bottoms[0],))
 
 
+def _clip(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    if not layer.HasField("clip_param"):
+        raise refuse(layer, "give clip_param with min and max")
+    return Setup((bottoms[0],))
+
+
 def _softmax(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     axis_of(layer, bottoms[0], layer.softmax_param.axis)
     return Setup((bottoms[0],))
@@ -88,7 +94,7 @@ def lrn_within_channel(layer: LayerParameter) -> bool:
 RULES = {
     "AbsVal": Rule(_not_in_place),
     "BNLL": Rule(_same),
-    "Clip": Rule(_same),
+    "Clip": Rule(_clip),
     "Dropout": Rule(_dropout),
     "ELU": Rule(_same),
     "Eltwise": Rule(_eltwise, bottoms=(2, None)),
