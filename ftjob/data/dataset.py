@@ -120,12 +120,12 @@ def refuse_other_kinds(place: Place, split: str) -> None:
     """Raise BadDataError where there is no LMDB, nor one of a split, and it is known what else is there."""
     if has_lmdb(place, split) if isinstance(place, Objects) else is_lmdb(_lmdb_of(place, split)):
         return
-    told = kinds.of_place(place)
+    kind = kinds.of_place(place)
     if is_image_folder(place):
         list_images(place)
-        told = f"is a folder of images: `ftjob data build {place} OUT` makes a dataset of it"
-    if told:
-        raise BadDataError(f"{place}: {told}")
+        kind = f"is a folder of images: `ftjob data build {place} OUT` makes a dataset of it"
+    if kind:
+        raise BadDataError(f"{place}: {kind}")
 
 
 def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:

@@ -51,7 +51,7 @@ def fingerprint(image: NDArray[np.uint8], exact: bytes) -> Fingerprint:
 def exact_pairs(prints: Sequence[Fingerprint]) -> Pairs:
     """Return every picture that was there before, beside the first place it was at, but for blank ones."""
     first: dict[bytes, int] = {}
-    seen = [(place, one.exact) for place, one in enumerate(prints) if not one.blank]
+    seen = [(place, each.exact) for place, each in enumerate(prints) if not each.blank]
     pairs = [(first.setdefault(exact, place), place) for place, exact in seen]
     return np.array([pair for pair in pairs if pair[0] != pair[1]], dtype=np.int64).reshape(-1, 2)
 

@@ -97,8 +97,8 @@ def _label_errors(train: DatasetFacts, num_output: int | None) -> list[str]:
         errors.append(f"labels go up to {most}, but num_output is {num_output}: set it to {most + 1}")
     unused = (label for label in range(most) if label not in train.histogram)
     if gaps := [str(label) for label in islice(unused, SHOWN + 1)]:
-        told = ", ".join(gaps[:SHOWN]) + (" …" if len(gaps) > SHOWN else "")
-        errors.append(f"no image has label {told}: number the classes without gaps")
+        shown = ", ".join(gaps[:SHOWN]) + (" …" if len(gaps) > SHOWN else "")
+        errors.append(f"no image has label {shown}: number the classes without gaps")
     single = [label for label, count in train.histogram.items() if count == 1]
     errors += [
         f"{_class(train, label)} has one image only: add some, or leave it out" for label in single[:SHOWN]

@@ -71,9 +71,9 @@ def _shape(head: DatumHead) -> str:
 
 
 def _size_mismatch(head: DatumHead, data: Buffer) -> str:
-    told = f"has {head.size} bytes of pixels and a shape of {_shape(head)}"
+    what = f"has {head.size} bytes of pixels and a shape of {_shape(head)}"
     each, rest = divmod(head.size, _count(head)) if _count(head) > 0 else (0, 1)
-    return f"{told}: they are {VALUE_TYPES[each]}" if not rest and each in VALUE_TYPES else told
+    return f"{what}: they are {VALUE_TYPES[each]}" if not rest and each in VALUE_TYPES else what
 
 
 def _is_swapped(head: DatumHead, data: Buffer) -> bool:

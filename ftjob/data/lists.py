@@ -52,9 +52,12 @@ def list_rows(source: str, tree: Tree, content: bytes, classes: tuple[str, ...])
 
 def _text(source: str, content: bytes) -> str:
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadDataError(f"{source}: cannot be read as text ({error}): give a UTF-8 file") from error
+    if "\0" in text:
+        raise BadDataError(f"{source}: has bytes of 0 in it, which no text has: give a UTF-8 file")
+    return text
 
 
 def _list_rows(source: str, text: str) -> Iterator[_Row]:
@@ -103,20 +106,25 @@ def _table_rows(source: str, text: str) -> Iterator[_Row]:
 def _found(source: str, tree: Tree, row: _Row) -> tuple[str, str]:
     """The path by which a row's image is there, and its stamp."""
     for path in _readings(row.path):
-        if (stamp := tree.stamp(path)) is not None:
+        try:
+            stamp = tree.stamp(path)
+        except OSError as error:  # too long, or not permitted
+            problem = f"{path} cannot be looked at ({error.strerror}): mend the path"
+            raise BadDataError(f"{source}: line {row.line}: {problem}") from error
+        if stamp is not None:
             return path, stamp
     several = SEVERAL_LABELS.fullmatch(f"{row.path} {row.label}")
     if several and is_image_name(several["path"]):
         labels = " ".join(several["labels"].split())
-        told = (
+        problem = (
             f"{several['path']} has several labels ({labels}), and a classifier is trained on one: write a "
             "list for each"
         )
     elif WINDOWS_DRIVE.match(row.path):
-        told = f"{row.path} is a path of Windows: write paths that count from the list's folder"
+        problem = f"{row.path} is a path of Windows: write paths that count from the list's folder"
     else:
-        told = f"{row.path} is not there, looked for in {tree.name}: mend the path"
-    raise BadDataError(f"{source}: line {row.line}: {told}")
+        problem = f"{row.path} is not there, looked for in {tree.name}: mend the path"
+    raise BadDataError(f"{source}: line {row.line}: {problem}")
 
 
 def _readings(path: str) -> Iterator[str]:

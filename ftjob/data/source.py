@@ -46,8 +46,8 @@ def _beside(source: Place) -> tuple[Tree, bytes]:
 
 
 def _refuse_foreign(source: Place, start: bytes) -> None:
-    if told := kinds.of_file(str(source), start):
-        raise BadDataError(f"{source}: {told}")
+    if kind := kinds.of_file(str(source), start):
+        raise BadDataError(f"{source}: {kind}")
 
 
 def _by_folders(source: Place, tree: Tree, classes: tuple[str, ...]) -> Listing:
@@ -60,12 +60,12 @@ def _by_folders(source: Place, tree: Tree, classes: tuple[str, ...]) -> Listing:
     found = {name: [each for each in tree.files(name) if is_image_name(each[0])] for name in names}
     paths = [path for name in names for path, _ in found[name]]
     if not paths:
-        told = kinds.of_place(source) or "holds no images: put some into the folders"
-        raise BadDataError(f"{source}: {told}")
+        problem = kinds.of_place(source) or "holds no images: put some into the folders"
+        raise BadDataError(f"{source}: {problem}")
     if not classes:
         check_names(str(source), names)
-        if told := kinds.of_folders(str(source), names):
-            raise BadDataError(f"{source}: {told}")
+        if kind := kinds.of_folders(str(source), names):
+            raise BadDataError(f"{source}: {kind}")
         refuse_splits(str(source), {name: [path for path, _ in found[name]] for name in names})
         _refuse_empty(source, found)
     label_of = {name: label for label, name in enumerate(classes or names)}
@@ -78,5 +78,5 @@ def _refuse_empty(source: Place, found: dict[str, list[tuple[str, str]]]) -> Non
     for name, files in found.items():
         if not files:
             folder = source.child(name) if isinstance(source, Objects) else source / name
-            told = kinds.of_place(folder) or "holds no images: add some, or remove the folder"
-            raise BadDataError(f"{source}/{name}: {told}")
+            problem = kinds.of_place(folder) or "holds no images: add some, or remove the folder"
+            raise BadDataError(f"{source}/{name}: {problem}")

@@ -20,7 +20,7 @@ def refuse_splits(source: str, folders: Mapping[str, Sequence[str]]) -> None:
     """
     inside = {name: _folders_in(paths) for name, paths in folders.items()}
     splits = [name for name in folders if name.lower() in (*TRAIN_NAMES, *VAL_NAMES)]
-    common = {each for one, other in combinations(splits, 2) for each in inside[one] & inside[other]}
+    common = {each for first, second in combinations(splits, 2) for each in inside[first] & inside[second]}
     if common or (len(splits) > 1 and len(splits) == len(folders)):
         raise BadDataError(
             f"{source}: {_listed(splits)} are splits, not classes{_remedy(source, splits, common)}"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_facts_of_a_built_dataset(photos: Path, tmp_path: Path) -> None:
 
 
 def test_a_manifest_of_other_records_is_not_believed(photos: Path, tmp_path: Path) -> None:
-    """An LMDB that was put in place of the built one is not taken for it."""
+    """An LMDB that was put in place of the built record is not taken for it."""
     manifest = build(photos, tmp_path / "out", BuildOptions(30, 40))
     shutil.rmtree(tmp_path / "out" / "train")
     write_lmdb(tmp_path / "out" / "train", [(b"0", raw(0, photo(1, 30, 40)))])
@@ -109,7 +110,7 @@ def test_all_records_are_in_the_facts(
     others = [size for size in sizes if size != sizes[0]]
     assert facts.records == len(found)
     assert {record.image.shape[2] for record in found} == {facts.channels}
-    assert facts.histogram == {label: [one.label for one in found].count(label) for label in facts.histogram}
+    assert facts.histogram == Counter(record.label for record in found)
     assert (facts.height, facts.width) == sizes[0]
     assert facts.smallest.side == min(map(min, sizes))
     assert (facts.others.records if facts.others else 0) == len(others)

@@ -157,9 +157,9 @@ def spec(train: Path, val: Path | None) -> JobSpec:
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_called_what_it_is(tmp_path: Path, kind: str, use: Callable[[Path], None]) -> None:
     """In a spec's data.train and data.val, in a build and in a check, with what to do instead."""
-    name, make, told = KINDS[kind]
+    name, make, sentence = KINDS[kind]
 
-    with pytest.raises(BadDataError, match=told):
+    with pytest.raises(BadDataError, match=sentence):
         use(make(tmp_path / name))
 
 
@@ -184,13 +184,13 @@ def test_what_is_an_lmdb_is_not_built(tmp_path: Path) -> None:
     folder = dataset(tmp_path / "dbs" / "train_db", [raw(at % 2, photo(at)) for at in range(4)])
     build(write_photos(tmp_path / "photos", {"cat": 2, "dog": 2}), tmp_path / "out", BuildOptions(8, 8))
 
-    for use, place, told in [
+    for use, place, sentence in [
         (built, folder, "train_db: is an LMDB already: `ftjob data check` says what is in it"),
         (planned, folder.parent, "dbs: holds LMDBs, and is none: give one of them, such as .*/dbs/train_db"),
         (api.check_data, folder.parent, "dbs: holds LMDBs, and is none"),
         (planned_as_val, tmp_path / "out", "out: was built without val: build it again with --val-split"),
     ]:
-        with pytest.raises(BadDataError, match=told):
+        with pytest.raises(BadDataError, match=sentence):
             use(place)
 
 

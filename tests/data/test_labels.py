@@ -115,7 +115,7 @@ def test_a_class_between_others_without_images_is_named(tmp_path: Path) -> None:
     labels_file(tmp_path, b"ant\nbee\ncow\n")
 
     assert "no image has label 1: number the classes without gaps" in [
-        one.message for one in check(train).findings
+        finding.message for finding in check(train).findings
     ]
 
 
@@ -128,8 +128,10 @@ def test_one_label_alone_is_no_classification(tmp_path: Path, label: int) -> Non
     ]
     sentence = f"all records have label {label}, and a classifier needs two classes: mend the labels"
 
-    assert [one.severity for one in check(folders[0]).findings if sentence in one.message] == ["error"]
-    spec = {"name": "one", "base": {"net": "lenet"}, "output": "runs"}
+    assert [finding.severity for finding in check(folders[0]).findings if sentence in finding.message] == [
+        "error"
+    ]
+    spec = {"name": "alone", "base": {"net": "lenet"}, "output": "runs"}
     data = {"train": str(folders[0]), "val": str(folders[1])}
     with pytest.raises(BadDataError, match=sentence):
         api.plan(JobSpec.model_validate({**spec, "data": data}))
@@ -138,11 +140,11 @@ def test_one_label_alone_is_no_classification(tmp_path: Path, label: int) -> Non
 def two_sets(folder: Path, val: int, names: str) -> CheckReport:
     """Train and val with labels.txt of their own; the records of val are those from number `val` on."""
     places = []
-    for split, first, told in (("train", 0, "ant\nbee\n"), ("val", val, names)):
+    for split, first, text in (("train", 0, "ant\nbee\n"), ("val", val, names)):
         places.append(
             dataset(folder / split / "db", [raw(at % 2, photo(at)) for at in range(first, first + 6)])
         )
-        labels_file(folder / split, told.encode())
+        labels_file(folder / split, text.encode())
     return check(*places, CheckOptions(duplicates=False))
 
 

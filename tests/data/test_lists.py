@@ -32,6 +32,7 @@ def write_list(folder: Path, *lines: str, name: str = "list.txt") -> Path:
     ("line", "message"),
     [
         ("cat/nowhere.jpg 0", r"line 2: cat/nowhere.jpg is not there, looked for in .*photos: mend the path"),
+        ("c" * 300 + ".jpg 0", r"line 2: c*.jpg cannot be looked at \(File name too long\): mend the path"),
         ("cat/001.jpg cat", r"line 2: label 'cat' of cat/001.jpg is not an integer"),
         ("cat/001.jpg 1.5", r"line 2: label '1.5' of cat/001.jpg is not an integer"),
         ("cat/001.jpg -1", r"line 2: label -1 of cat/001.jpg is negative: number the classes from 0"),
@@ -129,6 +130,14 @@ def test_a_label_that_train_has_not(photos: Path, kind: str) -> None:
 
     with pytest.raises(BadDataError, match=r"label 7 of cat/000.jpg is no class of train"):
         list_images(write_list(photos, *lines, name=kind), ("0", "1"))
+
+
+def test_a_list_of_16_bit_characters(photos: Path) -> None:
+    """As Windows' PowerShell writes it by itself, with a BOM or without."""
+    for encoding, message in (("utf-16", "cannot be read as text"), ("utf-16-le", "has bytes of 0 in it")):
+        (photos / "list.txt").write_bytes("cat/000.jpg 0\n".encode(encoding))
+        with pytest.raises(BadDataError, match=f"list.txt: {message}.*: give a UTF-8 file"):
+            list_images(photos / "list.txt")
 
 
 WRITINGS = {

@@ -35,9 +35,9 @@ def test_splits_are_no_classes(tmp_path: Path, use) -> None:
     """A plan, a build and a check refuse them alike, and say what to write."""
     photos = tree(tmp_path / "photos", "train", "val", "test")
 
-    with pytest.raises(BadDataError) as told:
+    with pytest.raises(BadDataError) as caught:
         use(photos)
-    assert str(told.value) == (
+    assert str(caught.value) == (
         f"{photos}: test, train and val are splits, not classes, each with the folders cat and dog: write "
         f"data: {{train: {photos}/train, val: {photos}/val}}, or `ftjob data build {photos}/train OUT --val "
         f"{photos}/val`"
@@ -96,11 +96,11 @@ def test_classes_one_folder_further_down(
 ) -> None:
     """One folder of class folders, alone or beside images, is what was meant."""
     photos = tree(tmp_path / "photos", *folders, flat=flat)
-    told = (
+    sentence = (
         rf"its folder {folders[0]} is no class, the folders in it are \(cat and dog\): give .*/{folders[0]}"
     )
 
-    with pytest.raises(BadDataError, match=told):
+    with pytest.raises(BadDataError, match=sentence):
         list_images(photos)
 
 

@@ -34,12 +34,12 @@ def said_of(spec: JobSpec) -> list[str]:
         made = api.plan(spec, to_train=False)
     except FtjobError as error:
         return relative(str(error)).splitlines()
-    told = [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in made.warnings)]
-    return list(map(relative, told))
+    words = [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in made.warnings)]
+    return list(map(relative, words))
 
 
-def relative(told: str) -> str:
-    return told.replace(f"{Path.cwd()}/", "")
+def relative(words: str) -> str:
+    return words.replace(f"{Path.cwd()}/", "")
 
 
 def test_the_page_has_mistakes_to_show() -> None:
