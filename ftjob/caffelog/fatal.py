@@ -4,6 +4,7 @@ Caffe ends its process on every error of its own, after a line such as
 `F1121 22:57:00.828 15820 net.cpp:759] Cannot copy param 0 weights from layer 'fc'; shape mismatch. ...`.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,13 @@ _ITERATION = re.compile(r"Iteration (\d{1,12})\b", re.A)
 _SOURCE = re.compile(r'\s+source: "(.*)"')
 _TEXT_ERROR = re.compile(r"Error parsing text-format caffe\.\w+: (?P<at>\d+:\d+): (?P<error>.*)")
 _FRAME = re.compile(r"\W*@ +(?:0x)?[0-9a-f]+ +(?P<function>\S.*)|\W*@ +\(nil\)|\W*\*\*\* ", re.A)
+_OF_TRAININGS = (
+    "Initializing solver",
+    "Creating training net",
+    "Solver scaffolding",
+    "Solving",
+    "Starting Opt",
+)
 _MOST_FRAMES = 60
 _LONGEST_FRAME = 200
 _LONGEST_TEXT = 4096
@@ -48,8 +56,8 @@ class LastWords:
     """The data source that was named last, by the net's description or as it was opened."""
     text_error: str
     """Where and why a prototxt did not parse: "7:169: ..."."""
-    iteration: int
-    """The last one that is told of; 0 where none is."""
+    iterations: int | None
+    """How many the training had behind it; None where a net was made, or is used by another program."""
 
 
 def explain(log: str, returncode: int) -> FtjobError:
@@ -85,41 +93,71 @@ def ended(log: str, returncode: int, program: str) -> Diagnosis:
 
 def last_words(lines: Sequence[Line]) -> LastWords:
     """Read the end of a log: its first fatal message, and what was going on before."""
-    net = layer = maker = copied = source = text_error = ""
-    iteration = 0
-    for at, line in enumerate(lines):
-        if line.level == "F":
-            layer = layer if line.thread == maker else ""
-            frames = _frames(lines[at + 1 : at + 1 + _MOST_FRAMES])
-            return LastWords(
-                line.text[:_LONGEST_TEXT],
-                line.place,
-                frames,
-                net,
-                layer,
-                copied,
-                source,
-                text_error,
-                iteration,
-            )
+    at = next((at for at, line in enumerate(lines) if line.level == "F"), len(lines))
+    before = _Before()
+    for line in lines[:at]:
+        before.read(line)
+    last = lines[at] if at < len(lines) else Line("", "")
+    text = last.text[:_LONGEST_TEXT] if last.level else ""
+    making = before.layer if not last.level or last.thread == before.maker else ""
+    return LastWords(
+        text,
+        last.place,
+        _frames(lines[at + 1 : at + 1 + _MOST_FRAMES]),
+        before.net,
+        making,
+        before.copied,
+        before.source,
+        before.text_error,
+        before.iterations(),
+    )
+
+
+@dataclass
+class _Before:
+    """What was going on, as line after line of a log tells it."""
+
+    net: str = ""
+    layer: str = ""
+    maker: str = ""
+    """The thread that makes the layer."""
+    copied: str = ""
+    source: str = ""
+    text_error: str = ""
+    nets: bool = False
+    trains: bool = False
+    resumed: bool = False
+    first: int | None = None
+    last: int = 0
+
+    def read(self, line: Line) -> None:
+        text = line.text
+        if match := _TEXT_ERROR.search(text):
+            self.text_error = f"{match['at']}: {match['error'].rstrip('.')}"
         if not line.level:
-            if match := _SOURCE.match(line.text):
-                source = match[1]
-        elif match := _CREATING.match(line.text):
-            layer, maker = match[1], line.thread
-        elif line.text.startswith(("Network initialization done", "Initializing net")):
-            layer, maker = "", line.thread
-        elif match := _COPYING.match(line.text):
-            copied = match[1]
-        elif match := _OPENED.match(line.text):
-            source = match[1]
-        elif match := _ITERATION.match(line.text):
-            iteration = int(match[1])
+            if match := _SOURCE.match(text):
+                self.source = match[1]
+        elif match := _CREATING.match(text):
+            self.layer, self.maker, self.nets = match[1], line.thread, True
+        elif text.startswith(("Network initialization done", "Initializing net")):
+            self.layer, self.maker, self.nets = "", line.thread, True
+        elif match := _COPYING.match(text):
+            self.copied = match[1]
+        elif match := _OPENED.match(text):
+            self.source = match[1]
+        elif match := _ITERATION.match(text):
+            self.last, self.trains = int(match[1]), True
+            self.first = self.last if self.first is None else self.first
         else:
-            net = _net_after(line.text, net)
-        if match := _TEXT_ERROR.search(line.text):
-            text_error = f"{match['at']}: {match['error'].rstrip('.')}"
-    return LastWords("", "", "", net, layer, copied, source, text_error, iteration)
+            self.net = _net_after(text, self.net)
+            self.trains = self.trains or text.startswith(_OF_TRAININGS)
+            self.resumed = self.resumed or text.startswith(("Resuming from", "Restoring previous"))
+
+    def iterations(self) -> int | None:
+        """How many there were; those before a snapshot that was resumed from do not count."""
+        if self.layer or (self.nets and not self.trains):
+            return None
+        return self.last - (self.first or 0 if self.resumed else 0)
 
 
 def _frames(lines: Sequence[Line]) -> str:
@@ -156,15 +194,25 @@ def _diagnose_fatal(words: LastWords) -> Diagnosis:
     message = f"{words.text}\n{words.frames}"
     for rule in RULES:
         match = re.search(rule.pattern, message, re.MULTILINE)
-        if match and words.iteration < rule.before:
+        if match and _is_within(words.iterations, rule.within):
             known = _known(words, match.groupdict())
-            cause, fix, patch = (text.format(**known) for text in (rule.cause, rule.fix, rule.patch))
-            return Diagnosis(rule.kind, cause, fix, patch, words.text)
+            quoted = {**known, "at": _quoted(known["at"])}
+            cause, fix = (text.format(**known) for text in (rule.cause, rule.fix))
+            return Diagnosis(rule.kind, cause, fix, rule.patch.format(**quoted), words.text)
     rest = words.text.removeprefix("Check failed: ") + (f" ({words.place})" if words.place else "")
     if words.layer:
         cause = f"layer {words.layer} of {words.net or 'the net'} cannot be made: {rest}"
         return Diagnosis(BadNetError, cause, seen=words.text)
     return Diagnosis(EngineError, f"Caffe stopped with: {rest}", seen=words.text)
+
+
+def _is_within(iterations: int | None, limit: int | None) -> bool:
+    return limit is None or (iterations is not None and iterations < limit)
+
+
+def _quoted(name: str) -> str:
+    """A name as YAML has it within a list."""
+    return name if re.fullmatch(r"[A-Za-z_][\w./-]*", name, re.ASCII) else json.dumps(name)
 
 
 def _known(words: LastWords, groups: Mapping[str, str | None]) -> dict[str, str]:

@@ -84,7 +84,7 @@ _MESSAGE = re.compile(rf"(?<!\w)(?:{'|'.join((*_CERTAIN, *_LIKELY))})", re.A)
 _FATAL = re.compile("|".join(FATAL), re.A)
 _TRACE = re.compile(r"\W*Check failure stack trace:")
 
-_PLACE = r"(?<![\w./\\+-])(?P<place>[\w./\\+-]{1,200}"
+_PLACE = r"(?<![\w./\\+-])(?P<place>(?:[A-Za-z]:)?[\w./\\+-]{1,200}"
 _GLOG = re.compile(
     r"(?:(?P<level>[IWEF])(?:\d{8}|\d{4}) +(?:\d\d:\d\d:\d\d(?:\.\d+)? +)?(?:(?P<thread>\d+) +)?)?"
     rf"{_PLACE}\.(?:cpp|cu|hpp|cuh|cc|c|h):\d+)\](?P<text>.*)",
@@ -255,10 +255,7 @@ def _printed(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for key, inner in value.items():
             if key in _OUTPUT_KEYS and isinstance(inner, str | list):
-                yield (
-                    inner
-                    if isinstance(inner, str)
-                    else "".join(each for each in inner if isinstance(each, str))
-                )
+                parts = [inner] if isinstance(inner, str) else inner
+                yield "".join(part for part in parts if isinstance(part, str))
             else:
                 yield from _printed(inner)

@@ -44,7 +44,7 @@ class Log:
     """What there is to read in a log."""
 
     lines: tuple[Line, ...]
-    """Of the last training in it; where several processes train together, of the first that failed."""
+    """Of the last training; where several processes train together, of one that failed, else of the first."""
     attempts: int = 1
     """Trainings that were written into it one after another."""
     known: bool = False

@@ -19,8 +19,8 @@ class Rule:
     fix: str = ""
     patch: str = ""
     """YAML to lay over the spec, where a change of the spec is the remedy; ... is for its user to fill in."""
-    before: int = 1 << 62
-    """It holds in trainings that have not come to this iteration."""
+    within: int | None = None
+    """It holds of so many first iterations of a training only, not while a net is made or used."""
 
 
 @dataclass(frozen=True)

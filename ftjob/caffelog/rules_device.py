@@ -5,6 +5,7 @@ from ftjob.errors import EngineError, GpuMemoryError
 
 EARLY = 1000
 """Iterations within which a wrong label shows: by then most data have been seen once."""
+EVER = 1 << 62
 _WHY = r" *(?P<why>[^\n]*)"
 _LESS = "lower data.batch_size (iter_size can make up for it), see `ftjob plan`"
 _FAILED = r"(?:cudaSuccess|CU\w+_STATUS_SUCCESS) \((?P<code>\d+) vs\. 0\)" + _WHY
@@ -44,9 +45,10 @@ DEVICE_RULES = (
         EngineError,
         "the GPU read outside its memory ({error}): so early in a training the usual cause is a label "
         "outside 0..num_output-1",
-        "`ftjob data check` finds such labels; where there are none, look at `nvidia-smi` and its driver",
+        "`ftjob data check` finds such labels; where there are none, look at `nvidia-smi` and its driver, "
+        "and that this Caffe's CUDA is as new as the GPU",
         NUM_OUTPUT_OF_DATA,
-        before=EARLY,
+        within=EARLY,
     ),
     Rule(
         _OUT_OF_BOUNDS,
@@ -54,6 +56,7 @@ DEVICE_RULES = (
         "the GPU read outside its memory ({error}), long after the training began",
         "look for errors of the GPU and its driver (`dmesg | grep Xid`, `nvidia-smi -q`); a label outside "
         "0..num_output-1 does this too (`ftjob data check`)",
+        within=EVER,
     ),
     Rule(
         r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUDNN_STATUS_SUCCESS \((?=6 vs))(?P<code>\d+) vs\. 0\)"

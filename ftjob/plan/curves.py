@@ -15,6 +15,8 @@ from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN, LossParameter, NetParameter
 
 SOFTMAX = "SoftmaxWithLoss"
+SUM = "sum of losses"
+"""How that is called among the outputs, where it stands for them."""
 SQUASHED = {"Softmax": 1.0, "Sigmoid": 1.0, "TanH": 2.0}
 """Types whose outputs differ by so much at most: scores behind them cannot tell classes apart."""
 
@@ -84,10 +86,9 @@ def _with_total(point: Point, losses: Mapping[str, str]) -> Point:
     """A point with the sum of the losses among its outputs, where it has no others or that alone is NaN."""
     if point.loss is None or (point.outputs and math.isfinite(point.loss)):
         return point
-    if not point.outputs:
-        blob = next(iter(losses)) if len(losses) == 1 else "loss"
-        return replace(point, outputs={blob: point.loss})
-    return replace(point, outputs={**point.outputs, "sum of losses": point.loss})
+    if point.outputs or len(losses) > 1:
+        return replace(point, outputs={**point.outputs, SUM: point.loss})
+    return replace(point, outputs={next(iter(losses), "loss"): point.loss})
 
 
 def _losses(net: NetParameter) -> dict[str, str]:

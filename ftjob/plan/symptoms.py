@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ftjob.caffelog.progress import SATURATED_LOSS, Point
 from ftjob.net.heads import Head
-from ftjob.plan.curves import SOFTMAX, SQUASHED, Curves
+from ftjob.plan.curves import SOFTMAX, SQUASHED, SUM, Curves
 
 ENOUGH_POINTS = 6
 ENOUGH_ITERATIONS = 50
@@ -370,6 +370,6 @@ def _patch_lr(curves: Curves, factor: float) -> str:
 
 def _is_softmax(curves: Curves, blob: str) -> bool:
     """Whether an output is the loss of a softmax; where the net is not known, whether it may be."""
-    if curves.losses:
-        return curves.losses.get(blob) == SOFTMAX
-    return "loss" in blob
+    if blob == SUM:
+        return set(curves.losses.values()) == {SOFTMAX}
+    return curves.losses.get(blob) == SOFTMAX if curves.losses else "loss" in blob

@@ -9,10 +9,8 @@ import yaml
 from ftjob import api
 from ftjob.caffelog.rules import RULES
 
-MESSAGES = {
-    each["says"]: each["cause"]
-    for each in yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
-}
+TABLE = yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
+MESSAGES = {each["says"]: each for each in TABLE}
 ILLEGAL = "Check failed: error == cudaSuccess (77 vs. 0)  an illegal memory access was encountered"
 LAUNCH = "Cuda kernel failed. Error: unspecified launch failure"
 STAMP = "1121 22:57:00.828 15820 "
@@ -25,6 +23,9 @@ I{STAMP}net.cpp:86] Creating Layer data
 I{STAMP}net.cpp:744] Copying source layer conv0
 I{STAMP}net.cpp:86] Creating Layer conv1
 """
+TRAINING = (
+    f"{BEGINNING}I{STAMP}net.cpp:257] Network initialization done.\nI{STAMP}solver.cpp:289] Solving x\n"
+)
 LATE = f"I{STAMP}solver.cpp:239] Iteration 20000, loss = 0.7\n"
 
 
@@ -36,11 +37,12 @@ def fatal(message: str, before: str = BEGINNING) -> str:
 @pytest.mark.parametrize("message", MESSAGES)
 def test_each_message_has_its_cause(tmp_path: Path, message: str) -> None:
     """In one sentence without holes, with a patch that is YAML."""
-    (tmp_path / "log").write_text(fatal(message))
+    before = TRAINING if MESSAGES[message].get("while") == "training" else BEGINNING
+    (tmp_path / "log").write_text(fatal(message, before))
 
     found = api.explain(str(tmp_path / "log"))
 
-    assert MESSAGES[message] in found.cause
+    assert MESSAGES[message]["cause"] in found.cause
     assert not re.search(r"\n|  | \)|\(\)|None|\{[a-z]", found.cause + found.fix)
     assert isinstance(yaml.safe_load(found.patch or "{}"), dict)
     assert found.seen == message.partition("\n")[0].strip()
@@ -65,6 +67,18 @@ def test_what_a_gpu_trips_over_late_is_no_label(tmp_path: Path, message: str) ->
 
     assert "long after the training began" in found.cause
     assert found.patch == ""
+
+
+def test_what_a_gpu_trips_over_as_a_net_is_made_or_used_is_no_label(tmp_path: Path) -> None:
+    """None has been read then; of a training that was resumed, none of the new data before it began again."""
+    used = f"I{STAMP}net.cpp:86] Creating Layer conv1\nI{STAMP}net.cpp:257] Network initialization done.\n"
+    resumed = f"{TRAINING}I{STAMP}caffe.cpp:1] Resuming from x.solverstate\n"
+    causes = []
+    for before in (BEGINNING, used, resumed + LATE, ""):
+        (tmp_path / "log").write_text(fatal(ILLEGAL, before))
+        causes.append("a label outside" in api.explain(str(tmp_path / "log")).cause)
+
+    assert causes == [False, False, True, True]
 
 
 def test_an_lmdb_without_a_name_leaves_no_hole(tmp_path: Path) -> None:
