@@ -52,6 +52,7 @@ SIMPLE = {
     "exp": ("Exp", "exp_param { base: 2 scale: 0.5 shift: 0.1 }"),
     "exp_e": ("Exp", ""),
     "clip": ("Clip", "clip_param { min: -0.1 max: 0.2 }"),
+    "clip_crossed": ("Clip", "clip_param { min: 0.2 max: -0.1 }"),
     "swish": ("Swish", "swish_param { beta: 0.8 }"),
     "dropout_0": ("Dropout", "dropout_param { dropout_ratio: 0 }"),
     "lrn_5": ("LRN", "lrn_param { local_size: 5 alpha: 0.3 beta: 0.75 }"),

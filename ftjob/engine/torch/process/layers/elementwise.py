@@ -54,8 +54,9 @@ def _log(one: LayerShapes, place: Place) -> Forward:
 
 
 def _clip(one: LayerShapes, place: Place) -> Forward:
+    """Of a min above max it is min that counts (clip_layer.cpp)."""
     param = one.layer.clip_param
-    return lambda bottoms, _: [bottoms[0].clamp(param.min, param.max)]
+    return lambda bottoms, _: [bottoms[0].clamp_max(param.max).clamp_min(param.min)]
 
 
 def _swish(one: LayerShapes, place: Place) -> Forward:
