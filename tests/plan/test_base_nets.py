@@ -29,8 +29,8 @@ PLAIN = NET.replace('bottom: "prob"', 'bottom: "fc2"')
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Images of two classes, 8 by 8."""
-    for split in ("train", "val"):
-        write_lmdb(tmp_path / split, 8, classes=2, side=8)
+    for split, records in (("train", 8), ("val", 6)):
+        write_lmdb(tmp_path / split, records, classes=2, side=8)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
