@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ftjob import files
-from ftjob.bundle.alike import ALIKE, ask, difference
+from ftjob.bundle.alike import ALIKE, Scores, ask, difference
 from ftjob.bundle.preprocess import Preprocess, preprocess_from_json, transform
 from ftjob.engine.open import open_deploy, resolve
 from ftjob.errors import BadNetError
@@ -29,7 +29,7 @@ class Verification:
     bundle: str
     images: int
     same_answers: int
-    """Images whose highest score is at the same class."""
+    """Images whose highest score is at the same class, or as high there as rounding tells."""
     largest_difference: float
     """Between two scores, as a share of the largest score."""
     together_difference: float
@@ -73,12 +73,19 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
     return Verification(
         bundle=str(root),
         images=len(inputs),
-        same_answers=int((highest == expected.argmax(axis=1)).sum()),
+        same_answers=int(same_answers_of(answers.alone, expected).sum()),
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
         right_answers=int((highest == labels).sum()),
         engine=engine,
     )
+
+
+def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:
+    """Say of each image whether the class that was highest still is, but for what the tolerance allows."""
+    rows, before = np.arange(len(scores)), expected.argmax(axis=1)
+    behind = scores.max(axis=1) - scores[rows, before]
+    return (scores.argmax(axis=1) == before) | (behind <= TOLERANCE * np.abs(scores).max())
 
 
 def check_files(bundle: BundleFolder) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ftjob.bundle.alike import ALIKE, ask, difference
+from ftjob.bundle.verify import same_answers_of
 from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
@@ -91,3 +92,10 @@ def test_differences_of_what_is_no_number():
     assert difference(scores, scores) == 0
     assert difference(scores, np.array([[1.0, np.nan, 3.0]], dtype=np.float32)) == 0.25
     assert difference(scores, np.array([[1.0, 0.0, 4.0]], dtype=np.float32)) == np.inf
+
+
+def test_a_tie_is_the_same_answer_either_way():
+    """Scores that are equal but for rounding have their highest anywhere."""
+    before = np.array([[1.0, 1.0 + 1e-6, 0.0], [1.0, 0.5, 0.0]], dtype=np.float32)
+
+    assert same_answers_of(before[:, [1, 0, 2]], before).tolist() == [True, False]
