@@ -4,13 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
-from ftjob.net.layers.rule import MAX_AXES, Rule, Setup, Shape, axis_of, bottom_text, refuse, text
+from ftjob.net.layers.rule import MAX_AXES, Rule, Setup, Shape, axis_of, bottom_text, own_top, refuse, text
 from ftjob.net.proto.caffe_pb2 import ConcatParameter, LayerParameter, SliceParameter
-
-
-def _own_top(layer: LayerParameter) -> None:
-    if layer.top[0] == layer.bottom[0]:
-        raise refuse(layer, "it cannot work in place; give its top a name of its own")
 
 
 def _axis_or_dim(layer: LayerParameter, param: ConcatParameter | SliceParameter, dim: str) -> int:
@@ -52,7 +47,7 @@ def _slice(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 
 def _flatten(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
-    _own_top(layer)
+    own_top(layer)
     start = axis_of(layer, bottoms[0], layer.flatten_param.axis)
     end = axis_of(layer, bottoms[0], layer.flatten_param.end_axis) + 1
     if start > end:
@@ -61,7 +56,7 @@ def _flatten(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 
 def _reshape(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
-    _own_top(layer)
+    own_top(layer)
     bottom, param = bottoms[0], layer.reshape_param
     start = param.axis if param.axis >= 0 else len(bottom) + param.axis + 1
     end = len(bottom) if param.num_axes == -1 else start + param.num_axes

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from math import inf
 
-from ftjob.net.layers.rule import MAX_COUNT, Rule, Setup, Shape, axis_of, bottom_text, check_axes, refuse
+from ftjob.net.layers.rule import (
+    MAX_COUNT,
+    Rule,
+    Setup,
+    Shape,
+    axis_of,
+    bottom_text,
+    check_axes,
+    own_top,
+    refuse,
+)
 from ftjob.net.proto.caffe_pb2 import EltwiseParameter, LayerParameter, LRNParameter
 
 
@@ -12,8 +22,7 @@ def _same(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 
 def _not_in_place(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
-    if layer.top[0] == layer.bottom[0]:
-        raise refuse(layer, "it cannot work in place; give its top a name of its own")
+    own_top(layer)
     return Setup((bottoms[0],))
 
 
@@ -38,6 +47,8 @@ def _lrn(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     check_axes(layer, bottoms[0], 4, 4)
     if layer.lrn_param.local_size % 2 == 0 or layer.lrn_param.local_size > MAX_COUNT:
         raise refuse(layer, f"local_size {layer.lrn_param.local_size} must be odd")
+    if not lrn_within_channel(layer):
+        own_top(layer)
     return Setup((bottoms[0],))
 
 
@@ -75,6 +86,8 @@ def _eltwise(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
         raise refuse(layer, f"{len(param.coeff)} coeff for {len(bottoms)} bottoms; give none or one each")
     if param.coeff and param.operation == EltwiseParameter.PROD:
         raise refuse(layer, "coeff is for sums only, not for operation PROD")
+    if param.operation != EltwiseParameter.PROD:
+        own_top(layer)
     for index, shape in enumerate(bottoms):
         if shape != bottoms[0]:
             first, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, index)

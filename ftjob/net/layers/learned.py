@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
-from ftjob.net.layers.rule import Rule, Setup, Shape, axis_of, bottom_text, check_axes, refuse, text
+from ftjob.net.layers.rule import Rule, Setup, Shape, axis_of, bottom_text, check_axes, own_top, refuse, text
 from ftjob.net.proto.caffe_pb2 import LayerParameter
 
 
@@ -11,6 +11,7 @@ def _inner_product(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     param = layer.inner_product_param
     if param.num_output < 1:
         raise refuse(layer, "num_output must be at least 1")
+    own_top(layer)
     axis = axis_of(layer, bottoms[0], param.axis)
     inputs = prod(bottoms[0][axis:])
     weights = (inputs, param.num_output) if param.transpose else (param.num_output, inputs)

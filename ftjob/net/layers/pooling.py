@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from ftjob.net.layers.rule import MAX_COUNT, Rule, Setup, Shape, bottom_text, check_axes, refuse, text
+from ftjob.net.layers.rule import (
+    MAX_COUNT,
+    Rule,
+    Setup,
+    Shape,
+    bottom_text,
+    check_axes,
+    own_top,
+    refuse,
+    text,
+)
 from ftjob.net.proto.caffe_pb2 import LayerParameter, PoolingParameter
 
 
@@ -39,6 +49,7 @@ def pooled(size: int, kernel: int, stride: int, pad: int, either_pad: bool, *, u
 
 
 def _pooling(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    own_top(layer)
     check_axes(layer, bottoms[0], 4, 4)
     param = layer.pooling_param
     kernel = _kernel(layer, bottoms[0])
@@ -74,6 +85,7 @@ def _check(layer: LayerParameter, kernel: Shape, pad: Shape, stride: Shape) -> N
 
 
 def _spp(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
+    own_top(layer)
     check_axes(layer, bottoms[0], 4, 4)
     num, channels, height, width = bottoms[0]
     levels = layer.spp_param.pyramid_height

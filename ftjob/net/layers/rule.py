@@ -65,6 +65,13 @@ def check_axes(layer: LayerParameter, shape: Shape, at_least: int, at_most: int 
         raise refuse(layer, f"its bottom must have {wanted} axes and is {text(shape)}")
 
 
+def own_top(layer: LayerParameter) -> None:
+    """Raise BadNetError for a layer in place that Caffe refuses so, or that writes what it still has to read:
+    it would compute something else, without a word."""
+    if any(top == bottom for top, bottom in zip(layer.top, layer.bottom, strict=False)):
+        raise refuse(layer, "it cannot work in place; give its top a name of its own")
+
+
 def checked(layer: LayerParameter, shape: Shape, what: str) -> Shape:
     """Return the shape of a blob, or raise BadNetError where Caffe cannot hold it (blob.cpp, Reshape)."""
     if min(shape, default=1) < 1 or len(shape) > MAX_AXES or prod(shape) > MAX_COUNT:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from ftjob.net.layers.rule import MAX_COUNT, Rule, Setup, Shape, axis_of, bottom_text, refuse, text
+from ftjob.net.layers.rule import MAX_COUNT, Rule, Setup, Shape, axis_of, bottom_text, own_top, refuse, text
 from ftjob.net.proto.caffe_pb2 import LayerParameter
 
 
@@ -82,6 +82,7 @@ def _check_groups(layer: LayerParameter, channels: int) -> None:
 
 
 def _same_bottoms(layer: LayerParameter, bottoms: Sequence[Shape]) -> None:
+    own_top(layer)
     if len(layer.top) != len(bottoms):
         raise refuse(layer, f"it must have as many tops as bottoms, not {len(layer.top)} and {len(bottoms)}")
     for index, shape in enumerate(bottoms):
