@@ -1,4 +1,4 @@
-# make setup | demo | test [T=path] | lint | bench B=name | docs | k8s
+# make setup | demo | test [T=path] | accepted [N=2000] | lint | bench B=name | docs | k8s
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
 # Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
@@ -10,6 +10,7 @@ BIN        := .venv/bin
 TORCH      ?= torch==2.13.0   # or TORCH="torch --index-url URL", for a build of another kind
 T          ?= tests
 B          ?= overhead
+N          ?= 2000
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1
@@ -17,7 +18,7 @@ export UV_SYSTEM_CERTS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch demo test lint format bench docs k8s lock proto clean
+.PHONY: help setup engine torch demo test accepted lint format bench docs k8s lock proto clean
 
 help:
 	@sed -n '1,4p' Makefile
@@ -52,6 +53,11 @@ demo: setup
 
 test: setup lint engine torch
 	$(BIN)/pytest -n auto --dist worksteal $(T)
+
+# Odd specs by the thousand: what plan accepts must end well (tests/accepted). N is a number of specs, or the
+# folder of one that did not; SEED draws the same ones again.
+accepted: setup engine torch
+	$(BIN)/python -m tests.accepted $(N) $(SEED)
 
 lint: setup
 	$(BIN)/ruff check .
