@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from ftjob.engine.open import open_engine, resolve
 from ftjob.engine.torch import install
@@ -13,6 +16,8 @@ from ftjob.errors import BadDataError, EngineError
 from ftjob.worker.gpu import find_gpu
 from tests.engine import nets
 from tests.engine.conftest import Job
+
+Pair = tuple[int, int]
 
 
 def test_installing_what_is_there_tells_its_version():
@@ -93,3 +98,37 @@ def test_a_gpu_gives_the_losses_of_processors(job: Job):
             losses.append([step.loss for step in engine.step(10)])
 
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+
+
+@settings(deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    ceil_mode=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_quick_pooling_is_pytorchs_to_the_bit(
+    shape: tuple[int, ...], kernel: Pair, stride: Pair, ceil_mode: bool, seed: int
+):
+    """With its gradient, where many values are equal, and where some are no numbers."""
+    import torch
+
+    from ftjob.engine.torch.process.layers.pooling import QuickMax
+
+    random = torch.Generator().manual_seed(seed)
+    values = torch.randint(0, 4, shape, generator=random).float()
+    values[values == 3] = float("nan" if seed % 2 else "-inf")
+    pad = (kernel[0] // 2, kernel[1] // 2)
+    assume(all(side + 2 * margin >= size for side, margin, size in zip(shape[2:], pad, kernel, strict=True)))
+
+    def pooled(pool: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        x = values.clone().requires_grad_()
+        top = pool(x, kernel, stride, pad, ceil_mode)
+        (top * torch.arange(1, top.numel() + 1).reshape(top.shape)).sum().backward()
+        return top.detach(), x.grad
+
+    def plain(x: torch.Tensor, *window: Pair | bool) -> torch.Tensor:
+        return torch.nn.functional.max_pool2d(x, *window[:3], 1, window[3])
+
+    torch.testing.assert_close(pooled(QuickMax.apply), pooled(plain), rtol=0, atol=0, equal_nan=True)

