@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ftjob import processors
 from ftjob.engine.caffe.installed import find_caffe
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -60,7 +61,7 @@ class Run:
 def main() -> None:
     """Run everything; print a table and the figures."""
     images = make_images(FOLDER / f"images-{IMAGES}", IMAGES)
-    figures: dict[str, Any] = {"images": IMAGES, "cores": len(os.sched_getaffinity(0)), "rounds": ROUNDS}
+    figures: dict[str, Any] = {"images": IMAGES, "cores": processors.share(), "rounds": ROUNDS}
     for kind in ("encoded", "raw"):
         figures |= against_caffe(images, kind)
     figures |= growth(images)

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ftjob import files, runs
+from ftjob import files, processors, runs
 from ftjob.layout import RunFolder
 from ftjob.status import State, Status, render
 
@@ -47,7 +47,7 @@ def main() -> None:
         )
         for name in list(commands)[1:]
     }
-    print(json.dumps({"cores": os.cpu_count(), "rounds": ROUNDS, **ratios}))
+    print(json.dumps({"cores": processors.share(), "rounds": ROUNDS, **ratios}))
 
 
 def seconds(command: list[str]) -> float:

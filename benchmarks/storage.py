@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftjob import processors
 from ftjob.paths import cache_dir
 from ftjob.storage import Store, open_store
 from tests.storage.ceph_cluster import ACCESS_KEY, SECRET_KEY, Cluster
@@ -81,7 +82,7 @@ def measured(cluster: Cluster, todo: list[Task]) -> dict[str, Any]:
                 speed = f"{task.amount / cost.seconds:7.0f} {task.unit}/s"
                 print(f"{task.name:<10}{tool:<8}{speed}, {cost.processor:5.2f} s of processor", flush=True)
                 clear(cluster)
-    figures: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "rounds": ROUNDS}
+    figures: dict[str, Any] = {"cores": processors.share(), "rounds": ROUNDS}
     for other in ("s5cmd", "boto3"):
         ratios = {name: best(tools[other]) / best(tools["ftjob"]) for name, tools in costs.items()}
         figures[f"ratio_{other}"] = round(min(ratios.values()), 3)

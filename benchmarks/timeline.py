@@ -19,6 +19,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from benchmarks.controller.server import FINE_TUNES, Object, Server
+from ftjob import processors
 from ftjob.cluster.names import LABEL_JOB
 from ftjob.cluster.objects import read_pod
 from tests.cluster.bed.images import build_image, open_store
@@ -113,7 +114,7 @@ def main() -> None:
         print(f"{medians[moment]:6.1f} s  {told}")
     spans = {moment: [round(each[moment], 2) for each in rounds] for moment in MOMENTS}
     load = round(os.getloadavg()[0], 2)
-    print(json.dumps({"cores": os.cpu_count(), "rounds": ROUNDS, "load": load, **medians, "all": spans}))
+    print(json.dumps({"cores": processors.share(), "rounds": ROUNDS, "load": load, **medians, "all": spans}))
 
 
 def run(user: User, name: str) -> dict[str, float]:

@@ -6,6 +6,7 @@ import platform
 
 from pydantic import ValidationError
 
+from ftjob import processors
 from ftjob.errors import StorageError
 from ftjob.nodes import LOCAL
 from ftjob.plan.measured import Measurement, speed_key
@@ -88,4 +89,4 @@ def _machine(plan: Plan) -> str:
     """Return which machine a profile stands for: `local` is whichever this is."""
     if plan.inputs.node.name != LOCAL:
         return ""
-    return f"{platform.node()}, {os.cpu_count()} processors"
+    return f"{platform.node()}, {processors.share()} processors"

@@ -58,6 +58,13 @@ def test_the_package_alone_is_light_and_has_the_api() -> None:
     """Processes that need one module of ftjob start without the rest; what is asked for is there."""
     assert imported("import ftjob") & {"jobspec", "pydantic", "yaml", "numpy", "psutil", "tempfile"} == set()
     assert "tempfile" in imported("import ftjob; ftjob.submit")
+
+
+def test_counting_processors_loads_next_to_nothing() -> None:
+    """Plans and datasets count them before they begin."""
+    loaded = imported("from ftjob import processors; processors.share()")
+
+    assert loaded & {"jobspec", "pydantic", "numpy", "psutil", "subprocess", "tempfile"} == set()
     assert {name: getattr(ftjob, name) for name in ftjob.__all__} == {
         name: getattr(api, name) for name in ("Run", "find", "list_runs", "submit", "verify")
     }

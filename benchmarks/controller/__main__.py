@@ -28,6 +28,7 @@ from benchmarks.controller import crowd
 from benchmarks.controller.contenders import ROOT, Contender, running
 from benchmarks.controller.kubelet import LABEL, TAINT
 from benchmarks.controller.server import FINE_TUNES, Server
+from ftjob import processors
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.session import attach
 from tests.cluster.controllers import a_namespace, as_controller, environment_of, install
@@ -116,7 +117,7 @@ def summary(found: list[dict[str, Figures]]) -> Figures:
     best = {part: {key: least(found, part, key) for key in found[0][part]} for part in found[0]}
     ours, few, kopf = best["ftjob"], best["few"], best["kopf"]
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": processors.share(),
         "rounds": len(found),
         "load": round(os.getloadavg()[0], 2),
         "objects": JOBS + STANDING,

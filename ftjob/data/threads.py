@@ -1,13 +1,14 @@
 """Work done ahead of time by threads, taken in order."""
 
 import ctypes
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-THREADS = len(os.sched_getaffinity(0)) + 1
+from ftjob import processors
+
+THREADS = processors.share() + 1
 """One more than there are processors: while one waits for a disk or for Python's lock, the others compute."""
 
 Result = TypeVar("Result")

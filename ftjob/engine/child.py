@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from ftjob import errors
 from ftjob.engine import GoOn, always
 from ftjob.engine.process import wire
+from ftjob.engine.threads import with_threads
 
 GRACE_SECONDS = 5.0
 """What an idle engine gets to close its files in; it needs a tenth of it."""
 PATIENCE_SECONDS = 900.0
 """How long an engine may be silent: it tells of every batch. Loading it, and opening a net (a GPU's code may
 have to be compiled first), has at least that long."""
+GLOG = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
+"""Caffe's log goes into the attempt's, not into files in /tmp."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Child:
                     stdout=output,
                     stderr=output,
                     cwd=cwd,
-                    env=_environment(threads),
+                    env=with_threads({**os.environ, **GLOG}, threads),
                     pass_fds=(to_child, from_child, *inherit),
                     start_new_session=True,  # the terminal's Ctrl-C is for the worker
                 )
@@ -227,11 +230,3 @@ def _raised(program: Program, name: str, message: str) -> _RefusalError:
     if issubclass(getattr(builtins, name, object), OSError):
         return _RefusalError(errors.StorageError(message))
     return _RefusalError(errors.EngineError(f"{program.name}'s process raised {name}: {message}"))
-
-
-def _environment(threads: int | None) -> dict[str, str]:
-    environment = {**os.environ, "GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}  # not into files in /tmp
-    if threads is not None:
-        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-        environment.update(dict.fromkeys(names, str(threads)))
-    return environment

@@ -11,9 +11,11 @@ from importlib import machinery, util
 from typing import Any, Optional, Tuple
 
 from ftjob.engine.caffe.process import deploy, training
-from ftjob.engine.process import serving, wire
+from ftjob.engine.process import computing, serving, wire
 
 GLOG_MINLOGLEVEL = "_ZN3fLI17FLAGS_minloglevelE"
+BLAS = {"OpenBLAS": "openblas_get_num_threads", "MKL": "MKL_Get_Max_Threads"}
+"""The libraries with threads of their own that Caffe can be built with, and the function that counts them."""
 TEST = 1
 """The value of Phase.TEST in caffe.proto."""
 
@@ -29,6 +31,8 @@ class Server:
         self, path: str, iter_size: int, weights: Optional[str], gpu: Optional[int]
     ) -> wire.Frame:
         self._choose_device(gpu)
+        if gpu is None:
+            self.caffe.log(described(self.caffe))
         self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights)
         log_warnings_only(self.caffe)
         return {}, {}
@@ -86,6 +90,15 @@ def load_pycaffe() -> Any:
     spec.loader.exec_module(module)
     module.init_log()
     return module
+
+
+def described(caffe: Any) -> str:
+    """Return a line for the log: this Caffe, its BLAS and the threads of that."""
+    engine, linked = f"Caffe {caffe.__version__}", ctypes.CDLL(caffe.__file__)
+    for library, function in BLAS.items():
+        if hasattr(linked, function):
+            return computing.described(engine, getattr(linked, function)(), library)
+    return computing.described(engine, None)
 
 
 def log_warnings_only(caffe: Any) -> None:

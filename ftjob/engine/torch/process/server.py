@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ftjob.engine.client import text_of
-from ftjob.engine.process import serving, wire
+from ftjob.engine.process import computing, serving, wire
 from ftjob.engine.torch.process.deploy import Deploy
 from ftjob.engine.torch.process.net import Net
 from ftjob.engine.torch.process.training import Training
@@ -85,7 +85,7 @@ def _device(gpu: int | None) -> torch.device:
 
 
 def _machine(device: torch.device) -> str:
-    where = f"{torch.get_num_threads()} threads"
+    engine = f"PyTorch {torch.__version__}"
     if device.type == "cuda":
-        where = torch.cuda.get_device_name(device)
-    return f"PyTorch {torch.__version__} on {where}"
+        return f"{engine} on {torch.cuda.get_device_name(device)}"
+    return computing.described(engine, torch.get_num_threads())

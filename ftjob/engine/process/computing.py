@@ -1,0 +1,21 @@
+"""What an engine's log says of the threads it computes with."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+
+
+def described(engine: str, threads: Optional[int], library: str = "") -> str:
+    """Return a line with an engine, its threads and the library they are of, and what the environment sets.
+
+    None for the threads is a library that does not say how many it has.
+    """
+    line = engine
+    if threads is not None:
+        line += f" on {threads} thread{'' if threads == 1 else 's'}"
+    if library:
+        line += f" of {library}"
+    return f"{line} ({', '.join(f'{name}={os.environ[name]}' for name in SETTINGS if name in os.environ)})"

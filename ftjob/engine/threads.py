@@ -1,0 +1,21 @@
+"""How many threads an engine's process computes with, and how they wait: its environment says so."""
+
+from collections.abc import Mapping
+
+from ftjob import processors
+
+COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+GENERAL = "OMP_NUM_THREADS"
+"""The one that OpenBLAS and MKL go by as well, unless theirs is set."""
+
+
+def with_threads(given: Mapping[str, str], threads: int | None = None) -> dict[str, str]:
+    """Return an environment with what it leaves open about threads: what the user set there wins.
+
+    Threads that wait for each other sleep then. OpenMP has them spin by default (GCC's for some milliseconds,
+    LLVM's and Intel's for 200), on processors that others need, such as the very thread they wait for.
+    `threads` None is one for each processor of this process's share; a number wins over the user's.
+    """
+    defaults = {GENERAL: str(processors.share()), "OMP_WAIT_POLICY": "PASSIVE"}
+    left_open = {name: value for name, value in defaults.items() if not given.get(name)}
+    return {**given, **left_open, **dict.fromkeys(COUNTS if threads else (), str(threads))}
