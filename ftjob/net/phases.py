@@ -132,11 +132,8 @@ def _stages(state: NetState) -> frozenset[str]:
 
 
 def phase_view(net: NetParameter, phase: Phase) -> NetParameter:
-    """Return the net as a solver has it in a phase, without rules, and with the layers that it is lent."""
-    view = NetParameter()
-    view.CopyFrom(net)
-    del view.layer[:]
-    view.layer.extend(net.layer[index] for index in sorted(_members(net, phase)))
+    """Return the net as a solver has it in a phase, without rules."""
+    view = filter_net(net, phase_state(net, phase))
     for layer in view.layer:
         layer.ClearField("include")
         layer.ClearField("exclude")
@@ -176,7 +173,7 @@ def rule_remarks(net: NetParameter) -> list[tuple[str, str]]:
     for layer, (written, taken) in zip(net.layer, _phases(net), strict=True):
         if layer.bottom and len(taken) > len(written) == 1:
             own, other = map(Phase.Name, [*written, *(phase for phase in taken if phase not in written)])
-            remarks.append((layer.name, f"is for {own} alone, but {other} reads what it makes; is in both"))
+            remarks.append((layer.name, f"is for {own} alone, but {other} needs it too; is in both"))
     return remarks
 
 
@@ -202,12 +199,8 @@ def _written(net: NetParameter, phase: Phase) -> set[int]:
 def _members(net: NetParameter, phase: Phase) -> set[int]:
     """The layers, by index, of a phase, with those of the other one that make what it reads and nothing
     else makes."""
-    own = _written(net, phase)
-    if _is_whole(net, [net.layer[index] for index in sorted(own)]):
-        return own
-    other = _written(net, TEST if phase == TRAIN else TRAIN)
-    if not _has_classifier(net.layer[index] for index in own):
-        own |= {index for index in other if net.layer[index].bottom}
+    own, other = _written(net, phase), _written(net, TEST if phase == TRAIN else TRAIN)
+    own |= _lost_heads(net, own, other)
     for _ in net.layer:
         index = _lender(net, own, other)
         if index is None:
@@ -218,6 +211,18 @@ def _members(net: NetParameter, phase: Phase) -> set[int]:
             rivals = {at for at in own - {index} if not net.layer[at].bottom}
             own -= {at for at in rivals if set(net.layer[at].top) & set(lent.top)}
     return own
+
+
+def _lost_heads(net: NetParameter, own: set[int], other: set[int]) -> set[int]:
+    """The losses of the other phase, where this one makes none of the scores that they read and has no loss
+    itself; of a net without losses all layers, where this one has no classifier."""
+    losses = {at for at in other if net.layer[at].type in CLASSIFICATION_LOSSES and net.layer[at].bottom}
+    if not losses:
+        lost = not _has_classifier(net.layer[at] for at in own)
+        return {at for at in other if net.layer[at].bottom} if lost else set()
+    made = {blob for at in own for blob in net.layer[at].top}
+    lost = not any(net.layer[at].bottom[0] in made for at in losses)
+    return losses if lost and not any(net.layer[at].type in CLASSIFICATION_LOSSES for at in own) else set()
 
 
 def _lender(net: NetParameter, own: set[int], other: set[int]) -> int | None:

@@ -194,11 +194,12 @@ def _rule_notes(net: NetParameter, source: Source) -> Iterator[Note]:
     surgery speaks."""
     if not any(layer.include or layer.exclude for layer in net.layer):
         return
+    remarks: dict[str, list[str]] = {}
     with suppress(BadNetError):
         for layer, what in rule_remarks(net):
-            names = (place for place in source.places if place.inside == ("name",) and place.value == layer)
-            line = next((place.line for place in names if place.in_layer), 1)
-            yield Note(what, (line,), (layer,))
+            remarks.setdefault(what, []).append(layer)
+    for what, layers in remarks.items():
+        yield Note(what, tuple(source.line_of(layer) for layer in layers), tuple(layers))
 
 
 def _apply(excused: Iterable[Excused], net: NetParameter) -> None:

@@ -57,6 +57,11 @@ class Source:
         place = self.layer_field(layer, name)
         return place.value if place else ""
 
+    def line_of(self, layer: str) -> int:
+        """The line in which a layer's name stands; 1 for one that the text does not name."""
+        names = (place for place in self.places if place.inside == ("name",) and place.value == layer)
+        return next((place.line for place in names if place.in_layer), 1)
+
     def at(self, line: int, column: int) -> Place | None:
         """The innermost field that the character at a line and column is part of."""
         starts = [0, *(match.end() for match in re.finditer("\n", self.text))]

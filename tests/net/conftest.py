@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ftjob.net.layertypes import DATA
-from ftjob.net.phases import phase_view
+from ftjob.net.phases import phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TEST, Datum, LayerParameter, NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery import DataLayers
@@ -146,7 +146,7 @@ def base_weights(caffe: Caffe, net: NetParameter, tmp_path: Path) -> Path:
 
 def with_inputs(net: NetParameter) -> NetParameter:
     """The TEST net with Input layers instead of its data layers, and without the layers that write files."""
-    view = phase_view(net, TEST)
+    view = phase_view(reduce_rules(net), TEST)
     inputs = []
     layers = [LayerParameter.FromString(layer.SerializeToString()) for layer in view.layer]
     for layer in layers:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.net.heads import find_heads
+from ftjob.net.phases import reduce_rules
 from ftjob.net.prototxt import parse_net
 
 NETS = Path(__file__).parent / "nets"
@@ -35,7 +36,7 @@ NETS = Path(__file__).parent / "nets"
 )
 def test_heads_of(name: str, heads: list[tuple[str, str, str, float]]) -> None:
     """Every classifier is found with scores, loss and weight; the last of the heaviest is main."""
-    found = find_heads(parse_net((NETS / f"{name}.prototxt").read_text(), name))
+    found = find_heads(reduce_rules(parse_net((NETS / f"{name}.prototxt").read_text(), name)))
 
     assert [(head.layer, head.score, head.loss, head.loss_weight) for head in found] == heads
     assert [head.main for head in found] == [False] * (len(heads) - 1) + [True]

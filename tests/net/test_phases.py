@@ -128,6 +128,23 @@ def _data(name: str, rules: str, tops: str = 'top: "x" top: "label"') -> str:
             "a conv loss",
         ),
         (
+            _data("a", TRAIN_ONLY)
+            + _data("b", TEST_ONLY)
+            + 'layer { name: "body" type: "Convolution" bottom: "x" top: "x2" }'
+            + TRUNK.replace('"x"', '"x2"').replace(" }\n", f" {TRAIN_ONLY} }}\n"),
+            "a body conv loss",
+            "b body conv loss",
+        ),
+        (
+            _data("a", TRAIN_ONLY)
+            + _data("b", TEST_ONLY)
+            + TRUNK
+            + f'layer {{ name: "aux" type: "InnerProduct" bottom: "x" top: "aux" {TRAIN_ONLY} }}'
+            + f'layer {{ name: "l2" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" {TRAIN_ONLY} }}',
+            "a conv loss aux l2",
+            "b conv loss",
+        ),
+        (
             _data("a", LEARN) + _data("b", CHECK) + TRUNK,
             "a conv loss",
             "b conv loss",
@@ -160,7 +177,6 @@ def test_a_phase_without_data_has_that_of_the_other(text: str, train: str, test:
     net = parse_net(text, "net")
 
     for phase, names in ((TRAIN, train), (TEST, test)):
-        assert [layer.name for layer in phase_view(net, phase).layer] == names.split()
         assert [layer.name for layer in phase_view(reduce_rules(net), phase).layer] == names.split()
 
 
@@ -170,8 +186,13 @@ def test_what_a_prototxt_does_not_say_is_remarked() -> None:
     lent += f'layer {{ name: "scale" type: "Power" bottom: "raw" top: "x" {TRAIN_ONLY} }}' + TRUNK
     stages = _data("a", LEARN) + _data("b", "include { phase: TEST min_level: 2 }") + TRUNK
 
+    whole = _data("a", TRAIN_ONLY) + TRUNK.replace(" }\n", f" {TRAIN_ONLY} }}\n")
+
+    assert [str(note) for note in parse_net_with_notes(whole, "net").notes] == [
+        "line 3: layer conv and 1 more: is for TRAIN alone, but TEST needs it too; is in both"
+    ]
     assert [str(note) for note in parse_net_with_notes(lent, "net").notes] == [
-        "line 2: layer scale: is for TRAIN alone, but TEST reads what it makes; is in both"
+        "line 2: layer scale: is for TRAIN alone, but TEST needs it too; is in both"
     ]
     assert [str(note) for note in parse_net_with_notes(stages, "net").notes] == [
         'line 1: layer a: TRAIN takes the layers of stage "learn"',
