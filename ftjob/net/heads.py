@@ -1,6 +1,6 @@
 """A classifier of a net: the layer that has one output per class, and what hangs on it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from ftjob.errors import BadNetError
@@ -61,12 +61,15 @@ class Head:
     """The blob of its loss; empty where the net has none."""
     loss_weight: float
     main: bool
-    """The one that deploy keeps and accuracy is told of: the last of those with the largest loss weight."""
+    """The one that deploy keeps and accuracy is told of: of those in TEST the last with the largest loss
+    weight."""
     num_output: int
     followers: tuple[str, ...]
     """Layers with params between it and its loss, whose sizes follow num_output (BatchNorm, Scale, PReLU)."""
     why: str
     """How it was found, in words."""
+    tested: bool = True
+    """Whether the TEST net makes its scores; a second classifier may be there for TRAIN alone."""
 
 
 def find_heads(net: NetParameter) -> list[Head]:
@@ -86,7 +89,7 @@ def find_heads(net: NetParameter) -> list[Head]:
         _by_output(test, PER_CLASS),
     ):
         if heads := _one_per_layer(found):
-            return _mark_main(heads)
+            return _mark_main(heads, {blob for layer in test.layers for blob in layer.top})
     return []
 
 
@@ -190,10 +193,12 @@ def _one_per_layer(found: Iterator[Head]) -> list[Head]:
     return list(heads.values())
 
 
-def _mark_main(heads: list[Head]) -> list[Head]:
-    largest = max(head.loss_weight for head in heads)
-    main = [head for head in heads if head.loss_weight == largest][-1]
-    return [replace(head, main=head is main) for head in heads]
+def _mark_main(heads: list[Head], in_test: Collection[str]) -> list[Head]:
+    """Of the heads whose scores are in TEST the last with the largest loss weight is the main one."""
+    candidates = [head for head in heads if head.score in in_test] or heads
+    largest = max(head.loss_weight for head in candidates)
+    main = [head for head in candidates if head.loss_weight == largest][-1]
+    return [replace(head, main=head is main, tested=head.score in in_test) for head in heads]
 
 
 def num_output(layer: LayerParameter) -> int:

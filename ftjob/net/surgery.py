@@ -91,6 +91,11 @@ def operate(
     freeze(train_val, frozen)
     after = _heads_after(train_val, names)
     main = next(head for head in after if head.main)
+    if not main.tested:
+        raise BadNetError(
+            f'head "{main.layer}" is in the TRAIN net alone, and no other is in the TEST net: write the layers '
+            "up to it for both phases"
+        )
     _add_accuracies(train_val, main.score, num_output)
     deploy = deploy_net(train_val, main.score, data.input_shape, _softmax_of(train_val, main))
     refuse_mixing(deploy, deploy.layer[-1].bottom[0])

@@ -210,11 +210,12 @@ class Training:
         return all(score.iteration != self.engine.iteration for score in self.scores)
 
     def test(self) -> bool:
-        """Score the whole validation set with every head, once per record; return False where the run must
-        stop before that is done."""
+        """Score the whole validation set with every head of the TEST net, once per record; return False where
+        the run must stop before that is done."""
         self.recorder.update(stage="test")
         begin = time.monotonic()
-        heads, main, records = self.plan.heads, self.plan.main_head, self.plan.inputs.val.records
+        heads = [head for head in self.plan.heads if head.tested]
+        main, records = self.plan.main_head, self.plan.inputs.val.records
         wanted = [*(head.score for head in heads), main.label]
         blobs = self.engine.test(records, wanted, go_on=lambda _: not self.must_stop())
         scores = {head.layer: blobs[head.score] for head in heads}

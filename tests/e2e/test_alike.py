@@ -68,6 +68,28 @@ def test_a_bundle_answers_in_any_company_as_the_run_was_tested(job: Job, value: 
     assert accuracy > 0.6
 
 
+@pytest.mark.parametrize("engine", AVAILABLE)
+def test_a_classifier_for_train_alone_is_trained_and_not_tested(job: Job, engine: str):
+    """As the second ones of GoogLeNet often are; however heavy its loss, the one in TEST is the main one."""
+    normed(job, "false", engine)
+    aux = """
+    layer { name: "aux" type: "InnerProduct" bottom: "conv" top: "aux" include { phase: TRAIN }
+            inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+    layer { name: "aux_loss" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" top: "aux_loss"
+            loss_weight: 2 include { phase: TRAIN } }
+    """
+    with (job.folder / "net.prototxt").open("a") as net:
+        net.write(aux)
+    job.submit()
+
+    assert list(json.loads(job.run().evaluation.read_text())["heads"]) == ["fc_digits"]
+    heads = json.loads(job.run().plan.read_text())["heads"]
+    assert [(head["source"], head["main"], head["tested"]) for head in heads] == [
+        ("fc", True, True),
+        ("aux", False, False),
+    ]
+
+
 def test_a_net_that_mixes_images_after_all_gets_no_bundle(job: Job):
     """Had surgery let it through, the golden images would show it: the run fails, what was there stays."""
     normed(job, "false", "caffe")
