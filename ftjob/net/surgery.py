@@ -93,7 +93,7 @@ def operate(
     main = next(head for head in after if head.main)
     if not main.tested:
         raise BadNetError(
-            f'head "{main.layer}" is in the TRAIN net alone, and no other is in the TEST net: write the layers '
+            f'head "{main.layer}" is in the TRAIN net alone, and the TEST net has no other: write the layers '
             "up to it for both phases"
         )
     _add_accuracies(train_val, main.score, num_output)
