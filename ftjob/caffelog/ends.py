@@ -136,7 +136,7 @@ _WORDS = "|".join(death.words for death in DEATHS.values())
 _CAPITALS = "|".join(death.words.capitalize() for death in DEATHS.values())
 _NAMED = re.compile(r"\*\*\* (SIG[A-Z]{2,5})\b|\binterrupted by signal \d{1,2}: (SIG[A-Z]{2,5})\b", re.A)
 _IN_WORDS = re.compile(
-    rf"(?:^|[\s:(])({_CAPITALS})(?! at \d)(?:$|[\s:.()])"
+    rf"(?:^|[\s:(])({_CAPITALS})(?:$|[\s:.()])"
     rf"|^(?:zsh: |\[\d{{1,4}}\] +[+-]? *\d{{1,9}} )\D{{0,40}}?({_WORDS})\b",
     re.A,
 )

@@ -212,7 +212,8 @@ def _is_within(iterations: int | None, limit: int | None) -> bool:
 
 def _quoted(name: str) -> str:
     """A name as YAML has it within a list."""
-    return name if re.fullmatch(r"[A-Za-z_][\w./-]*", name, re.ASCII) else json.dumps(name)
+    plain = re.fullmatch(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][\w./-]*", name, re.A | re.I)
+    return name if plain else json.dumps(name)
 
 
 def _known(words: LastWords, groups: Mapping[str, str | None]) -> dict[str, str]:

@@ -119,20 +119,44 @@ def _landmarks(lines: Sequence[Line]) -> Iterator[_Landmark]:
 def _last_attempt(lines: Sequence[Line]) -> tuple[Sequence[Line], int]:
     """The last of the trainings in the lines of one process after another, and how many there are."""
     marks = list(_landmarks(lines))
-    last_display = {mark.thread: mark.index for mark in marks if mark.step == _ITERATION}
-    start, attempts, furthest = 0, 1, -1
-    display = _Landmark(-1, _ITERATION, 0, "")
+    start, attempts, before = 0, 1, _Before(marks)
     for mark in marks:
-        if mark.step == _ITERATION:
-            apart = display.thread == mark.thread or last_display.get(display.thread, -1) < mark.index
-            back = mark.iteration < display.iteration and apart
-            begins = furthest > _ITERATION or (furthest == _ITERATION and back)
-            display = mark
-        elif mark.step == _SOLVING:
-            begins = furthest >= _ITERATION
-        else:
-            begins = mark.step <= _SOLVER and furthest >= _NET
-        if begins:
-            start, attempts, furthest = mark.index, attempts + 1, -1
-        furthest = max(furthest, mark.step)
+        if before.is_over(mark, start):
+            start, attempts, before.furthest = mark.index, attempts + 1, -1
+        before.add(mark)
     return lines[start:], attempts
+
+
+class _Before:
+    """The landmarks before one: whether that can be of the same training.
+
+    Where processes train side by side and their lines are not numbered, the threads tell them apart.
+    """
+
+    def __init__(self, marks: Sequence[_Landmark]) -> None:
+        self.first = {mark.thread: mark.index for mark in reversed(marks) if mark.step == _ITERATION}
+        self.last = {mark.thread: mark.index for mark in marks}
+        self.furthest = -1
+        self.display = self.end = _Landmark(-1, -1, 0, "")
+
+    def add(self, mark: _Landmark) -> None:
+        self.furthest = max(self.furthest, mark.step)
+        if mark.step == _ITERATION:
+            self.display = mark
+        elif mark.step > _ITERATION:
+            self.end = mark
+
+    def is_over(self, mark: _Landmark, start: int) -> bool:
+        """Whether the training that began at `start` was over when this was written."""
+        if mark.step < _SOLVING:
+            return mark.step <= _SOLVER and self.furthest >= _NET
+        if mark.step == _SOLVING:
+            return self.furthest >= _ITERATION
+        if mark.step > _ITERATION or self.furthest < _ITERATION:
+            return False
+        if self.furthest > _ITERATION:
+            goes_on = start <= self.first[mark.thread] < self.end.index and mark.thread != self.end.thread
+            return not goes_on
+        again = self.display.thread
+        apart = again == mark.thread or self.last[again] < mark.index
+        return mark.iteration < self.display.iteration and apart

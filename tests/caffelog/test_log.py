@@ -64,6 +64,8 @@ def test_trainings_side_by_side_are_one() -> None:
     mixed = [line for pair in zip(one, other, strict=True) for line in pair]
 
     assert read_log("\n".join(mixed)).attempts == 1
+    ahead = [one[0], one[1], other[0], one[2], other[1], other[2]]
+    assert read_log("\n".join(ahead)).attempts == 1
     numbered = "\n".join(f"[{at % 2}] {line}" for at, line in enumerate(mixed))
     assert shown(numbered) == (1, [0, 20], 4)
     assert shown(f"{numbered}\n[1] {FATAL}") == (1, [0, 20], 5)
@@ -100,6 +102,13 @@ def test_a_number_of_six_digits_comes_back(value: float) -> None:
 def test_what_is_no_number_is_none(text: str) -> None:
     """So that a line that was spoilt is passed over."""
     assert number(text) is None
+
+
+def test_what_stands_before_a_stack_trace_is_fatal() -> None:
+    """Where there are no stamps to say so, and whatever its words are."""
+    log = "Creating Layer fc\nsomething nobody foresaw\n*** Check failure stack trace: ***\n    @ 0x1 main\n"
+
+    assert [line.text for line in read_log(log).lines if line.level == "F"] == ["something nobody foresaw"]
 
 
 def test_scores_without_names_have_those_of_the_net() -> None:

@@ -95,6 +95,14 @@ def test_an_lmdb_without_a_name_leaves_no_hole(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["fc8", "conv2_1/x2/bn", "a b", "a: b", "[x]", '"', "yes", "7", "#1"])
+def test_a_patch_names_a_layer_as_yaml_has_it(tmp_path: Path, name: str) -> None:
+    """Whatever it is called."""
+    (tmp_path / "log").write_text(fatal(f"Incompatible number of blobs for layer {name}"))
+
+    assert yaml.safe_load(api.explain(str(tmp_path / "log")).patch) == {"surgery": {"relearn": [name]}}
+
+
 def test_a_stack_trace_tells_who_took_the_params(tmp_path: Path) -> None:
     """Where the message is the same for weights that are loaded and for TEST nets."""
     trace = (

@@ -69,6 +69,15 @@ def explained(tmp_path: Path, log: str) -> Explanation:
 
 
 AT_CHANCE = tuple((accuracy, 2.3026) for accuracy in (0.1, 0.11, 0.09, 0.1, 0.1, 0.1, 0.1, 0.1))
+FALLING = (2.3, 1.9, 1.4, 1.0, 0.7, 0.4, 0.2, 0.1)
+AT_ANOTHER = "".join(
+    lines(
+        f"Iteration {at}, Testing net (#0)",
+        "Test net output #0: accuracy = 0.1",
+        f"Test net output #1: loss = {2.3 / (1 + at)}",
+    )
+    for at in range(4)
+)
 NAN_IN_SUM = training(1, 1).replace("Iteration 20, loss = 1", "Iteration 20, loss = -nan")
 TESTED = lines("Iteration 20, Testing net (#0)", "Test net output #0: loss = -1.5 (* 1 = -1.5 loss)")
 BY_HEART = old(4e-8, 1.3, 0, scores=((0.13, 1.79), (0.11, 37.4), (0.08, 27.4), (0.13, 38.0)))
@@ -93,6 +102,7 @@ WRONG = {
         BY_HEART,
         "where score #0 stays at chance, 1/6: the training data was learned by heart",
     ),
+    "another accuracy": (training(*FALLING) + AT_ANOTHER, "the loss of fc falls, but accuracy stays at 1/10"),
     "nothing is learned": (old(*[2.303] * 7, scores=AT_CHANCE), "near ln 10 for 10 classes"),
 }
 
@@ -109,7 +119,6 @@ def test_what_curves_show_is_named(tmp_path: Path, case: str) -> None:
     assert not found.healthy
 
 
-FALLING = (2.3, 1.9, 1.4, 1.0, 0.7, 0.4, 0.2, 0.1)
 WELL = {
     "a loss that falls": training(*FALLING),
     "one that falls to nothing": training(2.3, 1e-3, 1e-5, 1e-7, 0, 0),
@@ -126,6 +135,7 @@ WELL = {
         'top: "loss"\n}', 'top: "loss"\n  loss_param {\n    normalization: NONE\n  }\n}'
     ),
     "old, and learned": old(1.2, 0.3, 0.01, scores=((0.1, 2.3), (0.7, 0.9), (0.9, 0.2), (0.97, 0.1))),
+    "old, and on its way": old(1.9, 1.6, 1.3, scores=((0.1, 2.3), (0.1, 2.4), (0.11, 2.4), (0.1, 2.4))),
     "old, and overfitted": old(1.2, 1e-4, 1e-6, scores=((0.1, 2.3), (0.5, 2.9), (0.5, 4), (0.51, 5))),
     "too early to say": training(2.3, 2.3, 2.3, every=5),
     "a BatchNorm's first test": lines("Iteration 0, Testing net (#0)", "Test net output #0: loss = 87.3365")
