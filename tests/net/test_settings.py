@@ -1,11 +1,16 @@
 """Settings at the edge of what a layer takes: refused where Caffe ends, in making the net or in training."""
 
+import contextlib
+from itertools import product
+
 import pytest
+from google.protobuf import text_format
 
 from ftjob.errors import BadNetError
 from ftjob.net.backward import refuse_dead_ends
+from ftjob.net.layers import RULES
 from ftjob.net.phases import phase_view
-from ftjob.net.proto.caffe_pb2 import TRAIN
+from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter
 from ftjob.net.prototxt import parse_net
 from ftjob.net.shapes import infer_shapes
 from tests.net.conftest import Caffe
@@ -84,6 +89,7 @@ SETTINGS = {
     "Tile tile_param": "tiles: 0 | tiles: -1 | axis: 5 tiles: 2 | tiles: 1",
 }
 """What to try of a type, in the message of its settings."""
+SHAPES = ((), (2,), (2, 3), (2, 3, 4), (2, 3, 4, 4), (2, 3, 4, 4, 4), (1, 1, 1, 1))
 
 
 def is_planned(text: str) -> bool:
@@ -92,6 +98,25 @@ def is_planned(text: str) -> bool:
     except BadNetError:
         return False
     return True
+
+
+@pytest.mark.parametrize("type_", [type_ for type_, rule in RULES.items() if rule.bottoms != (0, 0)])
+def test_bottoms_of_any_number_of_axes_are_taken_or_refused(type_: str) -> None:
+    """With settings of any kind; nothing but BadNetError is raised."""
+    rule = RULES[type_]
+    fewest, most = rule.bottoms
+    texts = [
+        f"{message} {{ {fields} }}"
+        for kind, message in map(str.split, SETTINGS)
+        if kind == type_
+        for fields in SETTINGS[f"{kind} {message}"].split("|")
+    ]
+    for count, text in product({fewest, most or 3}, ["", *texts]):
+        layer = LayerParameter(name="tried", type=type_, bottom=["x"] * count, top=["y"] * rule.tops[0])
+        text_format.Merge(text, layer)
+        for bottoms in product(SHAPES, repeat=min(count, 3)):
+            with contextlib.suppress(BadNetError):
+                rule.infer(layer, (*bottoms, *bottoms[:1] * (count - len(bottoms))))
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
-from ftjob.net.layers.rule import MAX_AXES, Rule, Setup, Shape, axis_of, bottom_text, own_top, refuse, text
+from ftjob.net.layers.rule import (
+    MAX_AXES,
+    Rule,
+    Setup,
+    Shape,
+    axis_of,
+    bottom_text,
+    check_axes,
+    own_top,
+    refuse,
+    text,
+)
 from ftjob.net.proto.caffe_pb2 import ConcatParameter, LayerParameter, SliceParameter
 
 
@@ -126,6 +137,7 @@ def _tile(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 def _argmax(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     param, bottom = layer.argmax_param, bottoms[0]
+    check_axes(layer, bottom, 1)
     per_axis = param.HasField("axis")
     axis = axis_of(layer, bottom, param.axis) if per_axis else 1
     choices = bottom[axis] if per_axis else prod(bottom[1:])
