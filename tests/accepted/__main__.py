@@ -31,7 +31,7 @@ def main() -> int:
     say = sys.stdout.write
     if len(sys.argv) > 1 and Path(sys.argv[1]).is_dir():
         with place() as folder:
-            again = endings(read(Path(sys.argv[1]) / "case.json"), folder / "case")
+            again = endings(read(Path(sys.argv[1]) / "case.json"), folder)
         for ending in again:
             say(f"{ending.engine}: {ending.stage} {int(ending.code)}: {ending.sentence}\n")
         return int(any(ending.violates for ending in again))

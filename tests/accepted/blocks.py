@@ -36,7 +36,7 @@ class BrokenLawError(AssertionError):
 def try_block(number: int, size: int, folder: Path) -> list[Tried]:
     """Draw so many cases and try each, in a folder that is there."""
     tried: list[Tried] = []
-    _each(number, size, lambda case: tried.append(Tried(number, case, endings(case, folder / "case"))), [])
+    _each(number, size, lambda case: tried.append(Tried(number, case, endings(case, folder))), [])
     return tried
 
 
@@ -49,7 +49,7 @@ def smallest(found: Tried, size: int, folder: Path, seconds: float) -> Tried:
     def law(case: Case) -> None:
         key = repr(case)
         if key not in known and time.monotonic() < end:
-            how = endings(case, folder / "case", (wanted.engine,))
+            how = endings(case, folder, (wanted.engine,))
             if how[0].kind == wanted.kind:
                 known[key] = Tried(found.block, case, how)
         if key in known:

@@ -24,6 +24,10 @@ class Case:
     weights: Weights | None = None
     mean: tuple[int, ...] | None = None
     """The shape of a mean image."""
+    folder: str = "case"
+    """The name of the folder it lies in."""
+    resumes: bool = False
+    """Whether it is cut off after its first snapshot, and goes on from there."""
 
 
 def write(case: Case, folder: Path) -> Path:

@@ -20,6 +20,7 @@ from ftjob.plan.plan import Plan
 from ftjob.run import Run, enlist
 from ftjob.runs import location_of
 from ftjob.worker import run as worker
+from ftjob.worker.snapshots import list_snapshots
 from tests.accepted.case import Case, write
 from tests.accepted.forked import quick_torch
 
@@ -64,17 +65,17 @@ class Ending:
 
 
 def endings(case: Case, folder: Path, engines: Sequence[str] = ENGINES) -> list[Ending]:
-    """Try a case with engines, in a folder that is not there yet and is removed again."""
+    """Try a case with engines, in a folder below, which is removed again."""
     with little_memory(), signals_kept(), quick_torch(), without_curves():
         try:
-            spec = write(case, folder)
+            spec = write(case, folder / case.folder)
         except FtjobError as error:  # `data build` does not take the images
             return [Ending(engine, "refused", error.exit_code, str(error)) for engine in engines]
         else:
             planned = {engine: plan(spec, engine) for engine in ENGINES}
-            return [run(*planned[engine], judges(engine, planned)) for engine in engines]
+            return [run(*planned[engine], judges(engine, planned), case.resumes) for engine in engines]
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder / case.folder, ignore_errors=True)
 
 
 def judges(engine: str, planned: Mapping[str, tuple[Ending, Plan | None]]) -> str:
@@ -99,34 +100,51 @@ def plan(spec: Path, engine: str) -> tuple[Ending, Plan | None]:
     return Ending(engine, "accepted", 0, "", plan_seconds=since(begin)), made
 
 
-def run(ending: Ending, plan: Plan | None, judge: str) -> Ending:
+def run(ending: Ending, plan: Plan | None, judge: str, resumes: bool) -> Ending:
     """Run a plan, if there is one, to its bundle, and verify that with the engine that judges."""
     if plan is None:
         return ending
     run = Run(location_of(plan.spec.output, plan.spec.name, plan.run_id))
     enlist(run, plan, None)
     ending = finished(run, ending)
+    if resumes and not ending.violates and run.bundle():
+        cut_off(run.folder)
+        ending = finished(run, ending, attempt=2)
     if not ending.violates and run.bundle():
         ending = verified(run.folder, ending, judge)
     shutil.rmtree(run.folder.root)
     return ending
 
 
-def finished(run: Run, ending: Ending) -> Ending:
+def cut_off(folder: RunFolder) -> None:
+    """Leave a run as if it had been cut off after its first snapshot, if there is another."""
+    shutil.rmtree(folder.bundle)
+    _, *later = list_snapshots(folder)
+    for name in (name for snapshot in later for name in snapshot.files):
+        (folder.snapshots / name).unlink()
+
+
+def finished(run: Run, ending: Ending, attempt: int = 1) -> Ending:
     """Be the worker of a run."""
     folder, begin = run.folder, time.perf_counter()
+    log = folder.log(attempt)
     folder.logs.mkdir(parents=True, exist_ok=True)
     stage, violates = "run", True
     try:
-        with folder.log(1).open("a") as log, contextlib.redirect_stderr(log):
-            code = worker.run(run.location, 1)
+        with log.open("a") as stream, contextlib.redirect_stderr(stream):
+            code = worker.run(run.location, attempt)
         sentence, violates = run.status().message, code not in FORESEEN
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         code, sentence = 1, in_words(error)
-    if not violates and (found := UNDRAWN.search(folder.log(1).read_text(errors="replace"))):
+    if not violates and (found := UNDRAWN.search(log.read_text(errors="replace"))):
         stage, code, sentence, violates = "picture", 1, found[1], True
     return replace(
-        ending, stage=stage, code=code, sentence=sentence, violates=violates, run_seconds=since(begin)
+        ending,
+        stage=stage,
+        code=code,
+        sentence=sentence,
+        violates=violates,
+        run_seconds=ending.run_seconds + since(begin),
     )
 
 
