@@ -1,6 +1,7 @@
 """What a failed training left behind, read from a log of Caffe or from a run's folder."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from ftjob import files, local
@@ -60,7 +61,7 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
         solver=_solver(folder.solver),
     )
     return Evidence(
-        log=read_log(_read(logs[-1])) if logs else Log(()),
+        log=replace(read_log(_read(logs[-1])), attempts=1) if logs else Log(()),
         progress=progress,
         state=status.state,
         reason=status.reason,

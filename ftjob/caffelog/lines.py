@@ -91,8 +91,8 @@ _GLOG = re.compile(
     re.A,
 )
 _MINIGLOG = re.compile(
-    r"(?:(?P<level>[IWEF])(?:/[\w.-]+| [\w.-]+) *(?:\( *(?P<thread>\d+)\))?: )?"
-    rf"{_PLACE}\.(?:cpp|cu|hpp):\d+) (?P<text>.*)",
+    r"(?:(?P<level>[IWEF])(?:/[\w.-]+| [\w.-]+) *(?:\( *(?P<thread>\d+)\))?: |(?P<time>\[\d\d:\d\d:\d\d\]) )?"
+    rf"{_PLACE}\.(?:cpp|cu|hpp):\d+):? (?P<text>.*)",
     re.A,
 )
 _NAMED_LEVEL = re.compile(
@@ -184,7 +184,7 @@ def _message(raw: str) -> _Found | None:
     ):
         text = match["text"].strip()
         line = Line(match["level"] or _level(text), text, match["thread"] or "", match["place"])
-        return _Found(line, match.start("place"))  # Android's log begins each line of a message anew
+        return _Found(line, match.start("time" if match["time"] else "place"))  # Android tags every line
     if match := _MESSAGE.search(raw):
         text = raw[match.start() :].strip()
         return _Found(Line(_level(text), text), match.start())

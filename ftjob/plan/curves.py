@@ -37,6 +37,8 @@ class Curves:
     """The type of SQUASHED that stands between a head and its loss, for heads that have one."""
     uncollected: str
     """A BatchNorm that uses statistics which no training has collected; empty where there is none."""
+    batch_norm: bool
+    """Whether the net normalizes by statistics that it collects for tests."""
     base_lr: float
     """0 where it is not known."""
 
@@ -59,6 +61,7 @@ class Curves:
             {head.layer: _lr_mult(net, head.layer) for head in heads},
             _squashed(net, heads),
             "" if progress.pretrained else _fixed_batch_norm(net),
+            any(layer.type == "BatchNorm" for layer in net.layer),
             progress.solver.base_lr,
         )
 

@@ -38,6 +38,7 @@ def curve_symptoms(curves: Curves) -> Iterator[Symptom]:
     """Yield what the curves show, what is most certain first."""
     looks: tuple[Callable[[Curves], Iterator[Symptom]], ...] = (
         _not_a_number,
+        _tests_are_no_numbers,
         _saturated,
         _negative,
         _absurd_start,
@@ -62,6 +63,21 @@ def _not_a_number(curves: Curves) -> Iterator[Symptom]:
                     _shown(point, blob),
                 )
                 return
+
+
+def _tests_are_no_numbers(curves: Curves) -> Iterator[Symptom]:
+    """What a TEST net puts out beside a training that is well: of the last test, for the first may be so."""
+    for last in curves.test[1:][-1:]:
+        blob = next((blob for blob, value in last.outputs.items() if not math.isfinite(value)), "")
+        if blob:
+            yield Symptom(
+                f"{blob} is {_plain(last.outputs[blob])} in tests and the loss of the training is a number: "
+                "what only the TEST net uses is wrong, such as the images of val, or the statistics of a "
+                "BatchNorm",
+                "`ftjob data check` val, and see that use_global_stats is not written in TEST",
+                "",
+                _shown(last, blob),
+            )
 
 
 def _saturated(curves: Curves) -> Iterator[Symptom]:
@@ -179,18 +195,18 @@ def _test_at_chance(curves: Curves) -> Iterator[Symptom]:
             continue
         shown = f"{blob} = {', '.join(f'{value:.3g}' for value in values[-3:])}"
         if wrong is not None and wrong > math.log(classes):
-            yield _by_heart(blob, classes, late, wrong, shown)
+            yield _by_heart(curves, f"{blob} stays at chance, 1/{classes}", late, wrong, shown)
         elif main:
             yield _reads_another(main, blob, shown)
         return
 
 
-def _by_heart(blob: str, classes: int, train: float, test: float, seen: str) -> Symptom:
+def _by_heart(curves: Curves, what: str, train: float, test: float, seen: str) -> Symptom:
+    norm = ", or BatchNorm uses other statistics in TEST than in TRAIN" if curves.batch_norm else ""
     return Symptom(
-        f"the loss falls to {train:.3g} in training and is {test:.3g} in tests, where {blob} stays at "
-        f"chance, 1/{classes}: the training data was learned by heart, as where records are sorted by class "
-        "(Caffe does not shuffle them) or are few; or val is another kind of data, or numbers its classes "
-        "otherwise",
+        f"the loss falls to {train:.3g} in training and is {test:.3g} in tests, where {what}: the training "
+        "data was learned by heart, as where records are sorted by class (Caffe does not shuffle them) or "
+        f"are few; or val is another kind of data, or numbers its classes otherwise{norm}",
         "build train and val in one go with `ftjob data build`, which shuffles (convert_imageset: "
         "-shuffle), and compare them with `ftjob data check`",
         "",

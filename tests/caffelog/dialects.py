@@ -96,6 +96,7 @@ STAMPS: dict[str, Rewrite] = {
     "glog without a prefix": stamped(""),
     "glog, shortened by hand": stamped("{level}{day} {file}:{line}] "),
     "miniglog": stamped("{file}:{line} "),
+    "mini-caffe's": stamped("[12:51:31] src/{file}:{line}: "),
     "miniglog of caffe-mobile": stamped("1508138445  {name}: src/caffe/{file} : line {line} : "),
     "Android's log": on_android("{}/native  (  731): "),
     "Android's log with times": on_android("11-28 12:51:31.440  731  744 {} native  : "),

@@ -102,6 +102,10 @@ WRONG = {
         BY_HEART,
         "where score #0 stays at chance, 1/6: the training data was learned by heart",
     ),
+    "tests that are no number": (
+        training(*FALLING) + AT_ANOTHER.replace("loss = 0.575", "loss = nan"),
+        "loss is nan in tests and the loss of the training is a number",
+    ),
     "another accuracy": (training(*FALLING) + AT_ANOTHER, "the loss of fc falls, but accuracy stays at 1/10"),
     "nothing is learned": (old(*[2.303] * 7, scores=AT_CHANCE), "near ln 10 for 10 classes"),
 }
