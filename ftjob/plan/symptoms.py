@@ -68,7 +68,8 @@ def _not_a_number(curves: Curves) -> Iterator[Symptom]:
 def _tests_are_no_numbers(curves: Curves) -> Iterator[Symptom]:
     """What a TEST net puts out beside a training that is well: of the last test, for the first may be so."""
     for last in curves.test[1:][-1:]:
-        blob = next((blob for blob, value in last.outputs.items() if not math.isfinite(value)), "")
+        losses = [blob for blob in last.outputs if blob in curves.losses or "loss" in blob]
+        blob = next((blob for blob in losses if not math.isfinite(last.outputs[blob])), "")
         if blob:
             yield Symptom(
                 f"{blob} is {_plain(last.outputs[blob])} in tests and the loss of the training is a number: "

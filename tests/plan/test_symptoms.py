@@ -138,6 +138,8 @@ WELL = {
     "a softmax that is summed up": training(*[2.3] * 8).replace(
         'top: "loss"\n}', 'top: "loss"\n  loss_param {\n    normalization: NONE\n  }\n}'
     ),
+    "an output that is no loss": training(*FALLING)
+    + lines("Iteration 0, Testing net", "Test net output #0: mean_iu = nan") * 2,
     "old, and learned": old(1.2, 0.3, 0.01, scores=((0.1, 2.3), (0.7, 0.9), (0.9, 0.2), (0.97, 0.1))),
     "old, and on its way": old(1.9, 1.6, 1.3, scores=((0.1, 2.3), (0.1, 2.4), (0.11, 2.4), (0.1, 2.4))),
     "old, and overfitted": old(1.2, 1e-4, 1e-6, scores=((0.1, 2.3), (0.5, 2.9), (0.5, 4), (0.51, 5))),
