@@ -37,7 +37,7 @@ def _unreadable(text: str) -> str:
     if not text.strip():
         return "is empty"
     first = next(line.strip() for line in text.splitlines() if line.strip())
-    shown = "".join(char for char in first if char.isprintable())[:QUOTED]
+    shown = "".join(char for char in first if char.isprintable() and char != "\ufffd")[:QUOTED]
     what = "no line of it is Caffe's or ftjob's" if is_text(text) else "is no text"
     return f'{what} (it begins with "{shown}")'
 
