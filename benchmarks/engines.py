@@ -3,18 +3,17 @@
 Both train the same prototxt from the same weights on the same LMDB with the same threads, in a process each,
 which take turns: what else the machine does is then borne by both. What is timed is `engine.step`: reading
 the data, forward, backward, the update, and telling of it. The first updates, in which memory is allocated
-and kernels are chosen, are left out.
+and kernels are chosen, are left out. The one whose turn it is not computes nothing, and its threads sleep.
 
-Each round is timed twice: alone, and beside one busy process, as on a machine that is not a run's own. Alone
-the ratio is that of each one's fastest round, since whatever else the machine does only ever slows a round
-down, with the median of the ratios within a round beside it; beside a busy process it is that median, since
-there a fast round is one in which the other happened to sleep. The losses must be the same, or nothing is
-told.
+Each round has both alone, and both beside a process that keeps one processor busy and is pinned to none. A
+ratio is the median of those within a round, a speed the median of all rounds. The losses must be the same, or
+nothing is printed.
 
-$OPENBLAS_NUM_THREADS and $OMP_NUM_THREADS set the threads (all of this process's share where they are not
-set), $ROUNDS the rounds, $STEPS the updates of one.
+$OMP_NUM_THREADS and $OPENBLAS_NUM_THREADS set the threads (one for each processor where they are not set),
+$ROUNDS the rounds, $STEPS the updates of one.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -23,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.overhead import Case, write_run
@@ -39,62 +38,69 @@ STEPS = int(os.environ.get("STEPS", "3"))
 CASE = Case("googlenet", "googlenet", 3, 256, 224, 10, 1000)
 SAME_LOSS = 1e-2
 """As a share, after all rounds: float32 sums in another order drift apart."""
+BUSY = "import os\nprint(flush=True)\nwhile os.getppid() == {parent}:\n    sum(range(10**6))"
+"""What keeps a processor busy, for as long as this process lives."""
+SITUATIONS = {"alone": "ratio_torch_caffe", "busy": "ratio_torch_caffe_busy"}
+"""With the figure that each gives."""
+
+Speeds = dict[str, list[float]]
+"""Images/s by engine, a number for each round."""
 
 
 def main() -> None:
-    """Time both engines in turn, alone and beside a busy process; print a table and the figures."""
+    """Time both engines in turn; print a table and the figures."""
+    speeds: dict[str, Speeds] = {situation: {name: [] for name in AVAILABLE} for situation in SITUATIONS}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         engines = opened(Path(folder), stack)
         losses = {name: [step.loss for step in engine.step(2)] for name, engine in engines.items()}
-        seconds = {beside: {name: list[float]() for name in AVAILABLE} for beside in (0, 1)}
-        print(f"{'round':>6}" + "".join(f"{name + ' img/s':>16}" for name in AVAILABLE), flush=True)
+        columns = [f"{name} {situation}" for situation in SITUATIONS for name in AVAILABLE]
+        print(f"{'img/s':>6}" + "".join(f"{column:>14}" for column in columns), flush=True)
         for number in range(ROUNDS):
-            for beside, found in seconds.items():
-                for name in AVAILABLE if number % 2 else reversed(AVAILABLE):
-                    with busy(beside):
+            for situation, found in speeds.items():
+                with busy_process() if situation == "busy" else contextlib.nullcontext():
+                    for name in AVAILABLE if number % 2 else reversed(AVAILABLE):
                         begin = time.perf_counter()
                         losses[name] += [step.loss for step in engines[name].step(STEPS)]
-                        found[name].append((time.perf_counter() - begin) / STEPS)
-                show(f"{number + 1}{'*' * beside}", {name: each[-1] for name, each in found.items()})
+                        found[name].append(CASE.batch_size * STEPS / (time.perf_counter() - begin))
+            show(str(number + 1), [found[name][-1] for found in speeds.values() for name in AVAILABLE])
     for caffe, torch in zip(losses["caffe"], losses["torch"], strict=True):
         assert abs(caffe - torch) <= SAME_LOSS * caffe, (losses["caffe"], losses["torch"])
-    best = {name: min(found) for name, found in seconds[0].items()}
-    middle = {name: statistics.median(found) for name, found in seconds[1].items()}
-    show("best", best)
-    show("busy*", middle)
-    figures = {
-        "threads": os.environ.get("OMP_NUM_THREADS", str(processors.share())),
-        "rounds": ROUNDS,
-        "images_per_second": per_second(best),
-        "images_per_second_busy": per_second(middle),
-        "median_ratio": round(median_ratio(seconds[0]), 4),
-        "ratio_torch_caffe": round(best["caffe"] / best["torch"], 4),
-        "ratio_torch_caffe_busy": round(median_ratio(seconds[1]), 4),
+    show("median", [statistics.median(found[name]) for found in speeds.values() for name in AVAILABLE])
+    print(json.dumps(figures(speeds)))
+
+
+def figures(speeds: dict[str, Speeds]) -> dict[str, object]:
+    """Return what the rounds come to: the ratios, and each engine's images/s in both situations."""
+    ratios = {
+        figure: [t / c for t, c in zip(speeds[situation]["torch"], speeds[situation]["caffe"], strict=True)]
+        for situation, figure in SITUATIONS.items()
     }
-    print(json.dumps(figures))
+    return {
+        "processors": processors.share(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+        "rounds": ROUNDS,
+        "images_per_second": {
+            situation: {name: round(statistics.median(each), 2) for name, each in found.items()}
+            for situation, found in speeds.items()
+        },
+        "spread_of_ratios": {
+            figure: [round(min(each), 3), round(max(each), 3)] for figure, each in ratios.items()
+        },
+        **{figure: round(statistics.median(each), 4) for figure, each in ratios.items()},
+    }
 
 
-@contextmanager
-def busy(processes: int) -> Iterator[None]:
-    """Have that many other processes compute without a pause."""
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
-
-
-def per_second(seconds: dict[str, float]) -> dict[str, float]:
-    """Return images/s by engine of seconds per update."""
-    return {name: round(CASE.batch_size / each, 2) for name, each in seconds.items()}
-
-
-def median_ratio(seconds: dict[str, list[float]]) -> float:
-    """Return how many times as fast torch is, as the median of the rounds."""
-    pairs = zip(seconds["caffe"], seconds["torch"], strict=True)
-    return statistics.median(caffe / torch for caffe, torch in pairs)
+@contextlib.contextmanager
+def busy_process() -> Iterator[None]:
+    """Keep one processor busy meanwhile, wherever the scheduler puts it."""
+    code = BUSY.format(parent=os.getpid())
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # it runs
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def opened(folder: Path, stack: ExitStack) -> dict[str, Engine]:
@@ -121,12 +127,9 @@ def without_chance(net: NetParameter) -> NetParameter:
     return net
 
 
-def show(number: str, seconds: dict[str, float]) -> None:
+def show(number: str, speeds: list[float]) -> None:
     """Print one line of the table."""
-    print(
-        f"{number:>6}" + "".join(f"{CASE.batch_size / seconds[name]:>16.2f}" for name in AVAILABLE),
-        flush=True,
-    )
+    print(f"{number:>6}" + "".join(f"{speed:>14.2f}" for speed in speeds), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from typing import Optional
 
-SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "OPENBLAS_THREAD_TIMEOUT",
+)
 
 
 def described(engine: str, threads: Optional[int], library: str = "") -> str:
