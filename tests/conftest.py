@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ftjob.paths import cache_dir
 
 MACHINE_CACHE = cache_dir()
 pytest_plugins = ["tests.storage.servers"]
+
+# Hypothesis fails an example that takes more than 200 ms, as any may on a busy machine.
+settings.register_profile("ftjob", deadline=None)
+settings.load_profile("ftjob")
 
 
 @pytest.fixture(autouse=True)
