@@ -28,6 +28,8 @@ from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
+from jobspec.fields import UNSEEN
+from jobspec.problems import one_line
 from jobspec.spec import Accept, Data, JobSpec
 
 if TYPE_CHECKING:
@@ -58,19 +60,27 @@ class Context:
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
     """Return the spec with every path made absolute, and run references replaced by what they stand for now.
 
-    URIs stay, without a slash at their end.
+    URIs stay, without a slash at their end. Raises BadSpecError for a path that no spec may hold.
     """
+
+    def checked(whole: str) -> str:
+        if UNSEEN.search(whole):
+            raise BadSpecError(
+                f"{one_line(whole)}: a folder of this path has a character in its name that cannot be seen; "
+                "rename the folder"
+            )
+        return whole
 
     def path(location: str) -> str:
         if is_remote(location):
             return location.rstrip("/")
-        return str((context.folder / Path(location).expanduser()).absolute())
+        return checked(str((context.folder / Path(location).expanduser()).absolute()))
 
     base: dict[str, str] = {}
     if spec.base.net not in zoo.NAMES:
         base["net"] = path(spec.base.net)
     if spec.base.weights and spec.base.weights.startswith(RUN_REFERENCE) and context.weights_of:
-        base["weights"] = str(context.weights_of(spec.base.weights.removeprefix(RUN_REFERENCE)))
+        base["weights"] = checked(str(context.weights_of(spec.base.weights.removeprefix(RUN_REFERENCE))))
     elif spec.base.weights:
         base["weights"] = path(spec.base.weights)
     data = {"train": path(spec.data.train)}

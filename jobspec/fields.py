@@ -21,6 +21,10 @@ INT32_MAX = 2**31 - 1
 """The largest count that Caffe's int32 fields hold."""
 
 
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What no path of a spec may hold: a control character, such as a line break."""
+
+
 def said(sentence: str, field: str | None = None) -> PydanticCustomError:
     """Make an error whose text is shown as it stands, at a field of the model that is being checked."""
     return PydanticCustomError("said", "{sentence}", {"sentence": sentence, "field": field})
@@ -53,7 +57,7 @@ def _without_sign(value: float) -> float:
 def _location(text: str) -> str:
     if text != text.strip():
         raise said("begins or ends with a space; remove it")
-    if re.search(r"[\x00-\x1f\x7f-\x9f]", text):
+    if UNSEEN.search(text):
         raise said(f"holds a character that cannot be seen ({one_line(text)}); remove it")
     if text.startswith("run:"):
         raise ValueError(

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.errors import BadNetError
+from ftjob.errors import BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
 from ftjob.net.prototxt import to_text
-from ftjob.prepare import read_net
+from ftjob.prepare import Context, absolute, read_net
+from jobspec.spec import JobSpec
 
 CAFFEMODEL = NetParameter(name="x", layer=[LayerParameter(name="fc")]).SerializeToString()
 
@@ -42,3 +43,21 @@ def test_lines_may_end_as_on_any_system(end: str, tmp_path: Path) -> None:
     path.write_bytes(text.replace("\n", end).encode())
 
     assert read_net(str(path)).net == zoo.build("lenet")
+
+
+@pytest.mark.parametrize("letter", ["\n", "\r", "\t", "\x85"])
+def test_a_folder_that_no_spec_could_name_is_refused(letter: str, tmp_path: Path) -> None:
+    """The plan's own spec has whole paths, and what a worker reads must be a spec still."""
+    folder = tmp_path / f"a{letter}b"
+    spec = JobSpec.model_validate(
+        {
+            "name": "odd",
+            "base": {"net": "lenet"},
+            "data": {"train": "train", "val": "val"},
+            "output": "s3://bucket/runs",
+        }
+    )
+
+    with pytest.raises(BadSpecError, match=r"a folder of this path .* rename the folder"):
+        absolute(spec, Context(folder))
+    assert absolute(spec, Context(tmp_path)).data.train == str(tmp_path / "train")

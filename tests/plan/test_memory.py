@@ -23,7 +23,7 @@ import re, sys, caffe
 net = caffe.Net(sys.argv[1], getattr(caffe, sys.argv[2]))
 net.forward()
 net.backward() if sys.argv[2] == "TRAIN" else None
-print(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read()).group(1))
+print(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read()).group(1))
 """
 ALL_THAT_KEEP_BUFFERS = """
 layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
@@ -76,7 +76,7 @@ def test_vgg16_needs_what_is_known_of_it() -> None:
 
 
 def resident(tmp_path: Path, net: NetParameter, phase: str) -> int:
-    """Bytes resident in a Caffe process after a forward, and in TRAIN a backward pass."""
+    """Bytes of a Caffe process, but for mapped files, after a forward and in TRAIN a backward pass."""
     path = tmp_path / "net.prototxt"
     path.write_text(text_format.MessageToString(net))
     done = subprocess.run(
