@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
+import signal
 from pathlib import Path
 from typing import Callable, List
 
 from ftjob.engine.process import parent, snapshotfile
+
+PATIENCE = (1, 2, 4, 8, 16)
+"""Seconds that one copy after the other has to show that it can go on."""
 
 
 class StorageError(Exception):
@@ -18,9 +23,15 @@ class StorageError(Exception):
 class Writer:
     """Writes the snapshots of one solver, one at a time."""
 
-    def __init__(self, parameters: int, states: int, layers: int) -> None:
-        """The net's numbers, how many the solver keeps for each (its history), and the net's layers."""
+    def __init__(
+        self, parameters: int, states: int, layers: int, rehearse: Callable[[], object] = lambda: None
+    ) -> None:
+        """The net's numbers, how many the solver keeps for each (its history), and the net's layers.
+
+        `rehearse` takes the locks that `save` will take and that other threads may hold.
+        """
         self.parameters, self.states, self.layers = parameters, states, layers
+        self.rehearse = rehearse
         self.pid = os.getpid()
         self.writer = 0
         """The process that writes the last snapshot, or wrote it; 0 where there is none to wait for."""
@@ -39,12 +50,36 @@ class Writer:
                 self._write(folder, fd, iteration, save)
                 return 0
             self._reap()
-            self.writer = os.fork()
-            if not self.writer:
-                self._write_apart(folder, fd, iteration, save)
+            self.writer = self._copy(lambda: self._write_apart(folder, fd, iteration, save))
             return self.writer
         finally:
             os.close(fd)
+
+    def _copy(self, work: Callable[[], None]) -> int:
+        """Have a copy of this process do the work and end; return its id.
+
+        A lock that another thread holds at the moment of the fork stays locked in the copy for good, since
+        that thread is not in it. So a copy rehearses first, and gives way to another if it hangs there.
+        """
+        for seconds in PATIENCE:
+            through, tell = os.pipe()
+            pid = os.fork()
+            if not pid:
+                try:
+                    parent.die_with(self.pid)
+                    self.rehearse()
+                    os.close(tell)
+                    work()
+                finally:
+                    os._exit(0)
+            os.close(tell)
+            came_through, _, _ = select.select([through], [], [], seconds)
+            os.close(through)
+            if came_through:
+                return pid
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        raise StorageError("copies of the engine's process hang")
 
     def _reap(self) -> None:
         """Let go of the last writer, which has ended: its answer was waited for."""
@@ -53,18 +88,14 @@ class Writer:
             self.writer = 0
 
     def _write_apart(self, folder: Path, fd: int, iteration: int, save: Callable[[Path, int], None]) -> None:
-        """In the copy of this process: write, leave the answer, end."""
+        """In the copy of this process: write, and leave the answer."""
+        error = ""
         try:
-            parent.die_with(self.pid)
-            error = ""
-            try:
-                self._write(folder, fd, iteration, save)
-            except (StorageError, OSError) as failure:
-                full = isinstance(failure, OSError) and failure.errno == errno.ENOSPC
-                error = "the disk is full" if full else str(failure)
-            (folder / snapshotfile.answer_name(iteration)).write_text(json.dumps({"error": error}))
-        finally:
-            os._exit(0)
+            self._write(folder, fd, iteration, save)
+        except (StorageError, OSError) as failure:
+            full = isinstance(failure, OSError) and failure.errno == errno.ENOSPC
+            error = "the disk is full" if full else str(failure)
+        (folder / snapshotfile.answer_name(iteration)).write_text(json.dumps({"error": error}))
 
     def _write(self, folder: Path, fd: int, iteration: int, save: Callable[[Path, int], None]) -> None:
         save(folder, fd)

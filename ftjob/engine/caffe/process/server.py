@@ -33,7 +33,7 @@ class Server:
         self._choose_device(gpu)
         if gpu is None:
             self.caffe.log(described(self.caffe))
-        self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights)
+        self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights, self.caffe.log)
         log_warnings_only(self.caffe)
         return {}, {}
 

@@ -16,13 +16,18 @@ from ftjob.engine.process.writer import Writer
 class Training:
     """A solver with its TRAIN and TEST nets."""
 
-    def __init__(self, solver: Any, iter_size: int, weights: Optional[str]) -> None:
+    def __init__(
+        self, solver: Any, iter_size: int, weights: Optional[str], log: Callable[[str], None]
+    ) -> None:
+        """`log` is Caffe's own: a snapshot's writer tries it first, since threads that read data log too."""
         self.solver = solver
         self.iter_size = iter_size
         self.train = Net(solver.net)
         self.tests = [Net(net) for net in solver.test_nets]
         states = 2 if "Ada" in type(solver).__name__ else 1  # AdaDelta and Adam keep two numbers a weight
-        self.writer = Writer(self.train.parameters(), states, len(solver.net.layers))
+        self.writer = Writer(
+            self.train.parameters(), states, len(solver.net.layers), lambda: log("writing a snapshot")
+        )
         for each in [self.train] + self.tests if weights else []:
             each.net.copy_from(weights)
 
