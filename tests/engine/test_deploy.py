@@ -65,6 +65,22 @@ def test_a_weights_file_that_is_not_one_is_named(tmp_path: Path):
 
 
 @pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("param", ["top_k: 2", "top_k: 2 axis: 1", "top_k: 2 axis: 1 out_max_val: true"])
+def test_of_equals_argmax_takes_the_last(engine: str, param: str, weights: Path, tmp_path: Path):
+    """As Caffe does, which sorts pairs of value and index."""
+    best = f'layer {{ name: "best" type: "ArgMax" bottom: "data" top: "best" argmax_param {{ {param} }} }}'
+    wide = DEPLOY.replace("dim: 1 dim: 6 dim: 6", "dim: 36 dim: 1 dim: 1")
+    (tmp_path / "deploy.prototxt").write_text(wide + best)
+    image = np.zeros((1, 36, 1, 1), np.float32)
+    image[0, [1, 20, 30]] = 7
+
+    with open_deploy(engine, tmp_path / "deploy.prototxt", weights, log=tmp_path / "log") as net:
+        found = net.forward(image, ["best"])["best"].ravel().tolist()
+
+    assert found == ([7, 7] if "out_max_val" in param else [30, 20])
+
+
+@pytest.mark.parametrize("engine", AVAILABLE)
 def test_a_layer_that_brings_a_param_is_no_input(engine: str, weights: Path, tmp_path: Path):
     """Parameter has no bottom, as an Input has none; it starts as zeros, so the scores stay what they are."""
     added = """

@@ -60,7 +60,10 @@ def _argmax(one: LayerShapes, place: Place) -> Forward:
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         values = bottoms[0].detach() if by_axis else bottoms[0].detach().flatten(1)
-        best, indices = torch.topk(values, param.top_k, axis)
+        # Of equals Caffe takes the last: it sorts pairs of value and index (argmax_layer.cpp).
+        ordered, places = torch.sort(values.flip(axis), dim=axis, descending=True, stable=True)
+        best = ordered.narrow(axis, 0, param.top_k)
+        indices = values.shape[axis] - 1 - places.narrow(axis, 0, param.top_k)
         if by_axis:
             return [best if param.out_max_val else indices.to(values.dtype)]
         found = [indices.to(values.dtype), *([best] if param.out_max_val else [])]
