@@ -18,6 +18,7 @@ from ftjob.engine.open import open_deploy
 from ftjob.errors import BadNetError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.mean import read_mean_image
+from ftjob.net.deploy import score_blob
 from ftjob.plan.plan import Plan
 
 GOLDEN_IMAGES = 16
@@ -82,7 +83,7 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
     chosen = golden_images(plan)
     mean_image = read_mean_image(bundle.mean) if how.mean_file else None
     inputs = np.stack([transform(image, how, mean_image) for _, image in chosen])
-    score = plan.main_head.score
+    score = score_blob(plan.deploy)
     with open_deploy(plan.engine.name, bundle.deploy, bundle.weights, log=log) as net:
         answers = ask(net, inputs, score)
     if not answers.alike:

@@ -48,6 +48,14 @@ def deploy_net(
     return deploy
 
 
+def score_blob(deploy: NetParameter) -> str:
+    """Return the blob that a net of `deploy_net` has the scores in, which its Softmax reads.
+
+    It is not always the one of the train_val: that may be the top of a Dropout, which is left out.
+    """
+    return deploy.layer[-1].bottom[0]
+
+
 def _taken_names(train_val: NetParameter) -> frozenset[str]:
     """Names of layers with params: a caffemodel of the net holds blobs for each of them, and Caffe refuses
     these for another layer of the name (net.cpp, CopyTrainedLayersFrom)."""

@@ -90,6 +90,23 @@ def test_a_classifier_for_train_alone_is_trained_and_not_tested(job: Job, engine
     ]
 
 
+@pytest.mark.parametrize("engine", AVAILABLE)
+def test_a_bundle_scores_before_a_dropout_that_the_loss_reads(job: Job, engine: str):
+    """The bundle has no Dropout, and so not the blob that scores are in while the net is trained."""
+    normed(job, "false", engine)
+    net = job.folder / "net.prototxt"
+    dropout = 'layer { name: "drop" type: "Dropout" bottom: "fc" top: "dropped" }\n'
+    before, loss = net.read_text().split('layer { name: "loss"')
+    net.write_text(before + dropout + 'layer { name: "loss"' + loss.replace('"fc"', '"dropped"'))
+    job.write(engine=engine, data={"batch_size": 10}, solver={"base_lr": 0.01, "max_iter": 4})
+
+    job.submit()
+
+    golden = json.loads(BundleFolder(job.run().bundle).golden_scores.read_text())
+    assert golden["blob"] == "fc_digits"
+    job.ftjob("verify", str(job.run().root))
+
+
 def test_a_net_that_mixes_images_after_all_gets_no_bundle(job: Job):
     """Had surgery let it through, the golden images would show it: the run fails, what was there stays."""
     normed(job, "false", "caffe")
