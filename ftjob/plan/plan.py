@@ -13,7 +13,7 @@ from ftjob.net.mismatch import Images
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.renew import unfilled
-from ftjob.net.scores import refuse_maps
+from ftjob.net.scores import refuse_few_scores, refuse_maps
 from ftjob.net.shapes import NetShapes, infer_shapes
 from ftjob.net.sharing import refuse_unshared
 from ftjob.net.solver import solver_param
@@ -148,6 +148,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     in_test = test_shapes(operation, data)
     refuse_unshared(shapes, in_test)
     refuse_maps(operation.heads, shapes, in_test)
+    refuse_few_scores(len(labels), {head.label for head in operation.heads}, shapes, in_test)
     refuse_dead_ends(shapes)
     coming = forecast(
         inputs,
