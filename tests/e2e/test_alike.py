@@ -104,7 +104,7 @@ def test_a_bundle_scores_before_a_dropout_that_the_loss_reads(job: Job, engine: 
 
     golden = json.loads(BundleFolder(job.run().bundle).golden_scores.read_text())
     assert golden["blob"] == "fc_digits"
-    job.ftjob("verify", str(job.run().root))
+    job.ftjob("verify", str(job.run().bundle))
 
 
 def test_a_net_that_mixes_images_after_all_gets_no_bundle(job: Job):
