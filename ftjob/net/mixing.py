@@ -39,6 +39,21 @@ def refuse_mixing(deploy: NetParameter, score: str) -> None:
         raise BadNetError(f'the scores "{score}" of one image are {text(alone.blobs[score])}: {_REMEDY}')
 
 
+def refuse_reindexing(*nets: NetShapes) -> None:
+    """Raise BadNetError for a BatchReindex, whose numbers no plan can know.
+
+    Caffe ends at the first in its second bottom that is no image of the batch (batch_reindex_layer.cpp).
+    """
+    for net in nets:
+        for one in net.layers:
+            if one.type == "BatchReindex":
+                raise refuse(
+                    one.layer,
+                    "it picks images of the batch by the numbers in its second bottom, and Caffe ends at the "
+                    "first that is the batch size or more: take it out",
+                )
+
+
 def _shapes(deploy: NetParameter, images: int) -> NetShapes:
     source = next(layer for layer in deploy.layer if layer.type == "Input")
     return infer_shapes(deploy, {IMAGES: (images, *source.input_param.shape[0].dim[1:])})

@@ -10,6 +10,7 @@ from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net.backward import refuse_dead_ends
 from ftjob.net.heads import Head
 from ftjob.net.mismatch import Images
+from ftjob.net.mixing import refuse_reindexing
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.renew import unfilled
@@ -148,6 +149,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     in_test = test_shapes(operation, data)
     refuse_unshared(shapes, in_test)
     refuse_maps(operation.heads, shapes, in_test)
+    refuse_reindexing(shapes, in_test)
     refuse_few_scores(len(labels), {head.label for head in operation.heads}, shapes, in_test)
     refuse_dead_ends(shapes)
     coming = forecast(

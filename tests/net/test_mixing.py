@@ -3,8 +3,9 @@
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.mixing import refuse_mixing
+from ftjob.net.mixing import refuse_mixing, refuse_reindexing
 from ftjob.net.prototxt import parse_net
+from ftjob.net.shapes import infer_shapes
 
 FRAME = """
 layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 4 dim: 6 dim: 6 }} }} }}
@@ -72,3 +73,12 @@ def test_a_sequence_is_no_batch():
     )
     with pytest.raises(BadNetError, match='"lstm"'):
         refuse_mixing(parse_net(FRAME.format(layers=layers), "net"), "fc")
+
+
+def test_images_are_not_picked_by_numbers_that_no_plan_knows():
+    """Caffe ends at the first number that is the batch size or more, wherever the layer stands."""
+    source = 'layer { name: "n" type: "Input" top: "n" input_param { shape { dim: 2 } } }\n'
+    picked = FRAME.format(layers=source + layer("BatchReindex", bottom="data n"))
+    with pytest.raises(BadNetError, match=r'"m" \(BatchReindex\): .* take it out'):
+        refuse_reindexing(infer_shapes(parse_net(picked, "net")))
+    refuse_reindexing(infer_shapes(parse_net(FRAME.format(layers=FC.replace('"x"', '"data"')), "net")))
