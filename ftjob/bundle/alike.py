@@ -44,6 +44,25 @@ def ask(net: DeployNet, images: NDArray[np.float32], blob: str) -> Answers:
     return Answers(alone, difference(alone, together[::-1][:count]))
 
 
+def depends_on_company(net: DeployNet, images: NDArray[np.float32], blob: str) -> bool:
+    """Say whether an image's scores change with those beside it where as many are asked at once.
+
+    Where they do not, other scores in company come from the order of sums, which goes by how many images
+    there are, and from numbers so large that float32 keeps no digits of their sums.
+    """
+    asked = images if len(images) > 1 else np.concatenate([images, -images])
+    for first in range(0, len(asked), AT_ONCE):
+        together = asked[first : first + AT_ONCE]
+        count = len(together)
+        among_others = net.forward(together, [blob], at_once=count)[blob].reshape(count, -1)
+        for row, image in enumerate(together):
+            copies = np.repeat(image[np.newaxis], count, axis=0)
+            among_copies = net.forward(copies, [blob], at_once=count)[blob].reshape(count, -1)
+            if difference(among_copies[[row]], among_others[[row]]) > ALIKE:
+                return True
+    return False
+
+
 def difference(scores: Scores, others: Scores) -> float:
     """Return the largest difference between scores (N, K), as a share of the largest of either."""
     real = np.isfinite(scores)

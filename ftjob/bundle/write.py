@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ftjob import files
-from ftjob.bundle.alike import ask
+from ftjob.bundle.alike import ask, depends_on_company
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.data.read import records
 from ftjob.engine.open import open_deploy
-from ftjob.errors import BadNetError
+from ftjob.errors import BadNetError, DivergedError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.mean import read_mean_image
 from ftjob.net.deploy import score_blob
@@ -41,7 +41,8 @@ class Golden:
 def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golden:
     """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced.
 
-    Raises BadNetError where an image's scores depend on the images asked with it.
+    Raises BadNetError where an image's scores depend on the images asked with it, DivergedError where they
+    depend on how many these are.
     """
     fresh = BundleFolder(run.root / ".bundle.partial")
     with files.explained(run.bundle):
@@ -86,7 +87,14 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
     score = score_blob(plan.deploy)
     with open_deploy(plan.engine.name, bundle.deploy, bundle.weights, log=log) as net:
         answers = ask(net, inputs, score)
-    if not answers.alike:
+        mixing = not answers.alike and depends_on_company(net, inputs, score)
+    if not answers.alike and not mixing:
+        raise DivergedError(
+            f"an image's scores change by {answers.difference:.1e} of the largest with how many images are "
+            "asked at once: the net's numbers have grown so large that float32 keeps no digits of their sums; "
+            "lower solver.base_lr; no bundle is made"
+        )
+    if mixing:
         raise BadNetError(
             f"base.net: an image's scores change by {answers.difference:.1e} of the largest with the images "
             "asked beside it: some layer computes with several images at once; no bundle is made"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.bundle.alike import ALIKE, ask, difference
+from ftjob.bundle.alike import ALIKE, ask, depends_on_company, difference
 from ftjob.bundle.verify import same_answers_of
 from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.net import zoo
@@ -81,9 +81,24 @@ def test_what_mixes_images_is_seen(engine: str, count: int, tmp_path: Path):
 
     with open_deploy(engine, *files, log=tmp_path / "log") as opened:
         answers = ask(opened, images(count, (3, 8, 8)), "fc")
+        assert depends_on_company(opened, images(count, (3, 8, 8)), "fc")
 
     assert not answers.alike
     assert answers.alone.shape == (count, 3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_noise_is_not_taken_for_company(count: int):
+    """Scores may go by how many are asked at once, as sums of too large numbers do."""
+
+    class Noisy:
+        def forward(self, images: np.ndarray, blobs: list[str], *, at_once: int) -> dict[str, np.ndarray]:
+            return {blob: images.reshape(len(images), -1)[:, :3] * np.float32(at_once) for blob in blobs}
+
+    answers = ask(Noisy(), images(count, (3, 8, 8)), "fc")
+
+    assert not answers.alike
+    assert not depends_on_company(Noisy(), images(count, (3, 8, 8)), "fc")
 
 
 def test_differences_of_what_is_no_number():
