@@ -10,6 +10,8 @@ from ftjob.engine import DeployNet
 ALIKE = 1e-4
 """What the scores of an image may differ by, as a share of the largest score: a hundred times what sums of
 float32 in another order do."""
+FLOOR = 0.1
+"""Scores below it are measured against it: they may differ by 1e-5, and no probability does by more then."""
 AT_ONCE = 8
 """Images that are asked together: enough to show, and few enough for the memory of a machine that tests."""
 
@@ -69,5 +71,5 @@ def difference(scores: Scores, others: Scores) -> float:
     if not np.array_equal(real, np.isfinite(others)):
         return float("inf")
     both = np.where(real, scores, 0), np.where(real, others, 0)
-    largest = max(1e-6, *(float(np.abs(each).max()) for each in both))
+    largest = max(FLOOR, *(float(np.abs(each).max()) for each in both))
     return float(np.abs(both[0] - both[1]).max()) / largest

@@ -91,7 +91,7 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
     if not answers.alike and not mixing:
         raise DivergedError(
             f"an image's scores change by {answers.difference:.1e} of the largest with how many images are "
-            "asked at once: the net's numbers have grown so large that float32 keeps no digits of their sums; "
+            "asked at once: float32 keeps no digits of the net's sums, as where it diverged; "
             "lower solver.base_lr; no bundle is made"
         )
     if mixing:

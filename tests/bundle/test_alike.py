@@ -109,6 +109,14 @@ def test_differences_of_what_is_no_number():
     assert difference(scores, np.array([[1.0, 0.0, 4.0]], dtype=np.float32)) == np.inf
 
 
+def test_scores_of_next_to_nothing_are_not_compared_to_the_last_digit():
+    """Where all cancel to rounding, as a mean over normalised maps does, there is no difference."""
+    rounding = np.array([[3e-7, -2e-7, 1e-7]], dtype=np.float32)
+
+    assert difference(rounding, -rounding) < ALIKE
+    assert difference(rounding, rounding + np.float32(2e-5)) > ALIKE
+
+
 def test_a_tie_is_the_same_answer_either_way():
     """Scores that are equal but for rounding have their highest anywhere."""
     before = np.array([[1.0, 1.0 + 1e-6, 0.0], [1.0, 0.5, 0.0]], dtype=np.float32)
