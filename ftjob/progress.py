@@ -1,7 +1,7 @@
 """What a worker reports to the cluster: one small document, for a reader that does not trust it.
 
-While it trains, it answers `GET /status` with it; at its end it leaves it as its termination message, of which
-a kubelet keeps 4096 bytes (kubernetes/pkg/kubelet/container, MaxContainerTerminationMessageLength).
+While it trains, it answers `GET /status` with it; at its end it leaves it as its termination message, of
+which a kubelet keeps 4096 bytes (kubernetes/pkg/kubelet/container, MaxContainerTerminationMessageLength).
 """
 
 import json

@@ -1,0 +1,91 @@
+"""Whatever is put in a document's place: the values, or one clause; no wait, no traceback, no gigabytes."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftjob.documents import UnreadableError, parse_as, parse_json, read_as, read_bytes, read_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: float = 0.0
+
+
+@given(VALUES)
+def test_what_json_writes_is_read(values: object) -> None:
+    assert parse_json(json.dumps(values).encode(), deepest=100) == values
+
+
+@given(st.binary() | st.text().map(str.encode) | VALUES.map(lambda each: json.dumps(each).encode()[:-1]))
+def test_other_bytes_are_values_or_one_clause(data: bytes) -> None:
+    told = ""
+    try:
+        parse_json(data)
+    except UnreadableError as error:
+        told = str(error)
+    assert told.isprintable()
+    assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    ("data", "clause"),
+    [
+        (b"[" * 100_000, "is nested deeper than 32"),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, "is nested deeper than 32"),
+        (b'{"x": NaN}', "has NaN in the place of a number"),
+        (b"[1e999]", None),
+        (b'{"x": 1,}', "is no JSON (line 1)"),
+        (b"\xff", "is no JSON"),
+    ],
+)
+def test_what_is_wrong_is_named(data: bytes, clause: str | None) -> None:
+    if clause is None:
+        assert parse_json(data) == [float("inf")]  # a number as JSON has it: the schema says what is finite
+        return
+    with pytest.raises(UnreadableError) as caught:
+        parse_json(data)
+    assert str(caught.value) == clause
+
+
+def test_brackets_in_texts_are_no_depth() -> None:
+    assert parse_json(json.dumps(["[{" * 100, '\\"[' * 50]).encode()) == ["[{" * 100, '\\"[' * 50]
+
+
+def test_a_schema_names_the_field(tmp_path: Path) -> None:
+    (tmp_path / "point").write_text('{"x": 3}')
+    assert read_as(Point, tmp_path / "point") == Point(3)
+    for data in (b"[]", b"null", b'{"x": "a"}', b"{}", b'{"x": 1, "y": {}}'):
+        with pytest.raises(UnreadableError, match=r"x|y|the whole"):
+            parse_as(Point, data)
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, clause in (("pipe", "a pipe"), ("folder", "a folder")):
+        with pytest.raises(UnreadableError, match=f"is {clause}, not a file"):
+            read_json(tmp_path / name)
+    with pytest.raises(UnreadableError, match="is a device"):
+        read_json(Path("/dev/zero"))
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "nothing")
+
+
+def test_size_is_asked_before_anything_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(UnreadableError, match="has 1,000,000,000,000 bytes, and at most 10 are read"):
+        read_bytes(tmp_path / "huge", largest=10)
