@@ -9,7 +9,6 @@ import json
 import os
 import re
 import stat
-from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -115,7 +114,7 @@ def check_depth(data: bytes, deepest: int = DEEPEST) -> None:
 
 
 @lru_cache(maxsize=64)
-def _adapter(model: Hashable) -> Any:
+def _adapter(model: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(model)
