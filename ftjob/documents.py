@@ -88,7 +88,8 @@ def checked_as(model: type[T], values: Any) -> T:
     from pydantic import ValidationError  # here, because pydantic is slow to import
 
     try:
-        made: T = _adapter(model).validate_python(values)
+        adapter: Any = _adapter  # mypy takes a type for no Hashable
+        made: T = adapter(model).validate_python(values)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
