@@ -13,6 +13,7 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.podlog import PodLog
+from ftjob.cluster.request import identity_of_object
 from ftjob.cluster.spending import of_pods
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
@@ -216,7 +217,7 @@ def run_id_of(job: FineTune) -> str:
     """Return a job's run id: what the controller says, else what was planned when it was submitted."""
     from ftjob.cluster.figures import annotated
 
-    figures = annotated(job.annotations)
+    figures = annotated(job.annotations, identity_of_object(job))
     return job.status.run_id or (figures.run_id if figures else "")
 
 

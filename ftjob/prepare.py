@@ -26,16 +26,16 @@ from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
+from ftjob.references import RUN_REFERENCE, AccuracyOf, WeightsOf, resolved
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec.fields import UNSEEN
 from jobspec.problems import one_line
-from jobspec.spec import Accept, Data, JobSpec
+from jobspec.spec import Data, JobSpec
 
 if TYPE_CHECKING:
     from ftjob.data.check import CheckOptions
 
-RUN_REFERENCE = "run:"
 DEFAULT_SIDE = 256
 
 
@@ -45,10 +45,8 @@ class Context:
 
     folder: Path = field(default_factory=Path.cwd)
     """Relative paths count from here: the spec file's folder."""
-    weights_of: Callable[[str], Path | str] | None = None
-    """Gives the caffemodel that `run:NAME[@ITERATION]` means, from what follows `run:`."""
-    accuracy_of: Callable[[str], float] | None = None
-    """Gives the accuracy of the run that `run:NAME` means."""
+    weights_of: WeightsOf | None = None
+    accuracy_of: AccuracyOf | None = None
     progress: Callable[[Progress], None] = lambda _: None
     """Told how the building of a dataset goes on, or the transfer of an input."""
     to_train: bool = True
@@ -76,13 +74,13 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
             return location.rstrip("/")
         return checked(str((context.folder / Path(location).expanduser()).absolute()))
 
+    referring = (spec.base.weights or "").startswith(RUN_REFERENCE) and context.weights_of
+    spec = resolved(spec, context.weights_of, context.accuracy_of)
     base: dict[str, str] = {}
     if spec.base.net not in zoo.NAMES:
         base["net"] = path(spec.base.net)
-    if spec.base.weights and spec.base.weights.startswith(RUN_REFERENCE) and context.weights_of:
-        base["weights"] = checked(str(context.weights_of(spec.base.weights.removeprefix(RUN_REFERENCE))))
-    elif spec.base.weights:
-        base["weights"] = path(spec.base.weights)
+    if spec.base.weights:
+        base["weights"] = checked(spec.base.weights) if referring else path(spec.base.weights)
     data = {"train": path(spec.data.train)}
     if spec.data.val:
         data["val"] = path(spec.data.val)
@@ -92,18 +90,9 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
         update={
             "base": spec.base.model_copy(update=base),
             "data": spec.data.model_copy(update=data),
-            "accept": accepted(spec.accept, context),
             "output": path(spec.output),
         }
     )
-
-
-def accepted(accept: Accept, context: Context) -> Accept:
-    """Return what is asked of the result as one accuracy: that of `not_below`'s run, where it is higher."""
-    if accept.not_below is None or context.accuracy_of is None:
-        return accept
-    floor = context.accuracy_of(accept.not_below.removeprefix(RUN_REFERENCE))
-    return Accept(accuracy=max(floor, accept.accuracy or 0.0))
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:

@@ -15,6 +15,7 @@ import kopf
 
 from ftjob.cluster.config import load_config
 from ftjob.cluster.controller.api import Api
+from ftjob.cluster.controller.asking import Reports
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
@@ -22,7 +23,6 @@ from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.run import load_cluster
-from ftjob.cluster.controller.runs import Planner, RunReader
 from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import GROUP, LABEL_JOB, PLURAL, VERSION
 from ftjob.cluster.objects import AttemptJob, Object, Pod, read_job, read_pod
@@ -149,8 +149,7 @@ def main(words: Iterable[str]) -> None:
     }  # of the same shape as the controller's own
     LOOP.reconciler = Reconciler(
         api=api,
-        runs=RunReader(LOOP.add, clock),
-        planner=Planner(LOOP.add),
+        reports=Reports(LOOP.add, clock),
         hints=Hints(api, clock),
         events=Events(api, clock),
         clock=clock,

@@ -4,7 +4,7 @@ Times are those of the API server and of the pods' nodes. The controller's own c
 still runs, and for what is gone without anybody having seen it end: it may be wrong, or be set.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ftjob.cluster.ends import ASKED, GONE, LOST, how_it_ended
@@ -13,10 +13,7 @@ from ftjob.cluster.objects import AttemptJob, Pod
 from ftjob.cluster.status import FineTuneStatus, Life
 from ftjob.figures import dollars
 from ftjob.plan.cost import Budget
-from ftjob.status import Status
-
-UNSEEN_SECONDS = 30.0
-"""How long after its worker's last word a pod may have gone on that nobody saw end."""
+from ftjob.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -25,95 +22,93 @@ class _Sight:
 
     pod: Pod | None
     job: AttemptJob | None
-    own: Status | None
-    """The run's status, where it tells of this attempt."""
+    report: Progress | None
+    """What its own worker reports."""
     asked: str
     """Why the user wanted it to end, if so."""
     now: float
 
 
 def settle(
-    before: FineTuneStatus, pods: Iterable[Pod], jobs: Iterable[AttemptJob], run: Status | None, now: float
+    before: FineTuneStatus,
+    pods: Iterable[Pod],
+    jobs: Iterable[AttemptJob],
+    report: Progress | None,
+    usd_per_hour: float,
+    now: float,
 ) -> tuple[Life, ...]:
-    """Bring the accounts up to date with what is seen now, every pod at the price it was begun with.
+    """Bring the accounts up to date with what is seen now: pods' and Jobs' own times, and prices as the
+    controller wrote them down. `usd_per_hour` is that of the last attempt.
 
-    A pod that was never scheduled costs nothing and is not in them, nor are those of an earlier object of
-    which the run's own totals tell. One that nobody saw end is counted to its worker's last word and half a
-    minute more, but not beyond now; where it said nothing, to now.
+    A pod that was never scheduled costs nothing and is not in them. One that nobody saw end is counted to its
+    Job's end, or else to now; one that nobody saw at all, from when it was not there yet. Nothing that a
+    worker reports changes what is counted.
     """
-    told = before.earlier_attempts if before.identity else run.attempt if run else 0
-    ours = {pod.name: pod for pod in pods if pod.attempt > told}
+    ours = {pod.name: pod for pod in pods}
     by_attempt = {job.attempt: job for job in jobs}
-    lives = {life.pod: life for life in before.attempts if life.attempt > told}
+    lives = {life.pod: life for life in before.attempts}
+    prices = {life.attempt: life.usd_per_hour for life in lives.values()} | {before.attempt: usd_per_hour}
+    spot = {life.attempt: life.spot for life in lives.values()} | {before.attempt: before.capacity == SPOT}
     for name, pod in ours.items():
         if pod.scheduled is not None and (name not in lives or lives[name].scheduled is None):
-            lives[name] = _begun(pod, lives.get(name))
+            known = lives.get(name)
+            lives[name] = Life(
+                reason=known.reason if known else None,  # it may have been given up a moment before
+                attempt=pod.attempt,
+                pod=name,
+                scheduled=pod.scheduled,
+                usd_per_hour=prices.get(pod.attempt, usd_per_hour),
+                spot=spot.get(pod.attempt, False),
+            )
+    seen = {life.attempt for life in lives.values() if life.scheduled is not None}
+    seen |= {pod.attempt for pod in ours.values()}
     guesses = {life.attempt: life for life in lives.values() if life.scheduled is None}
-    known = {life.attempt for life in lives.values()} - guesses.keys() | {
-        pod.attempt for pod in ours.values()
-    }
-    lives |= {life.pod: life for life in _unheard(before, by_attempt, known, guesses, run)}
+    for number, job in by_attempt.items():
+        if number not in seen and job.finished:
+            price, on_spot = prices.get(number, usd_per_hour), spot.get(number, False)
+            since = max(job.created, before.updated or 0.0) if number == before.attempt else job.created
+            life = _unseen(job, guesses.get(number), since, price, on_spot=on_spot)
+            lives[life.pod] = life
     asked = before.reason if before.state is State.STOPPING and before.reason in ASKED else ""
     settled = []
     for life in lives.values():
-        own = run if run is not None and run.attempt == life.attempt else None
+        own = report if report is not None and report.attempt == life.attempt else None
         sight = _Sight(ours.get(life.pod), by_attempt.get(life.attempt), own, asked, now)
-        settled.append(life if life.ended is not None else _settled(life, sight, run))
+        newest = report.snapshot if report else before.snapshot
+        settled.append(life if life.ended is not None else _settled(life, sight, newest))
     return tuple(sorted(settled, key=lambda life: (life.attempt, life.scheduled or 0.0, life.pod)))
 
 
-def _begun(pod: Pod, before: Life | None) -> Life:
-    """Return the entry of a pod that has its node; it may have been given up a moment before that."""
+def _unseen(job: AttemptJob, guess: Life | None, since: float, usd_per_hour: float, *, on_spot: bool) -> Life:
+    """Return the entry of an attempt whose pods came and went while no controller looked, which was `since`
+    a time at which none had been scheduled.
+
+    A guess is what was written of it before anybody knew that a pod of it had been scheduled.
+    """
+    if not job.had_pods:
+        never = Life(attempt=job.attempt, pod=job.name, ended=job.created, reason=GONE.reason, spot=on_spot)
+        return guess or never
     return Life(
-        reason=before.reason if before else None,
-        attempt=pod.attempt,
-        pod=pod.name,
-        scheduled=pod.scheduled,
-        usd_per_hour=pod.usd_per_hour,
-        spot=pod.spot,
+        attempt=job.attempt,
+        pod=guess.pod if guess else job.name,
+        scheduled=min(since, job.finished_at or since),
+        usd_per_hour=usd_per_hour,
+        spot=on_spot,
+        reason=guess.reason if guess and guess.reason != GONE.reason else None,
     )
 
 
-def _unheard(
-    before: FineTuneStatus,
-    jobs: Mapping[int, AttemptJob],
-    known: set[int],
-    guesses: Mapping[int, Life],
-    run: Status | None,
-) -> Iterator[Life]:
-    """Yield the attempts whose pods came and went unseen: their workers, or else their Jobs, tell of them.
-
-    A guess is what was written of an attempt before anybody knew that its pod had been scheduled.
-    """
-    told = {each.attempt: each for each in run.attempts} if run else {}
-    over = {number for number, job in jobs.items() if job.finished}
-    gone = {before.attempt} - jobs.keys()
-    for number in sorted((over | gone | guesses.keys()) - known):
-        job, word, guess = jobs.get(number), told.get(number), guesses.get(number)
-        if word:
-            yield Life(
-                attempt=number,
-                pod=guess.pod if guess else job.name if job else f"attempt-{number}",
-                scheduled=max(word.begun, job.created if job else 0.0),
-                usd_per_hour=word.usd_per_hour,
-                spot=job.spot if job else before.capacity == SPOT,
-                reason=guess.reason if guess and guess.reason != GONE.reason else None,
-            )
-        elif job and not guess:
-            yield Life(attempt=number, pod=job.name, ended=job.created, reason=GONE.reason, spot=job.spot)
-
-
-def _settled(life: Life, sight: _Sight, run: Status | None) -> Life:
-    pod, own = sight.pod, sight.own
+def _settled(life: Life, sight: _Sight, snapshot: int | None) -> Life:
+    pod, report = sight.pod, sight.report
     changes: dict[str, object] = {"node": pod.node} if pod and pod.node else {}
     ended = _end(life, sight)
     if ended is not None:
-        end = how_it_ended(pod, sight.job, own)
+        end = how_it_ended(pod, sight.job, report)
         reason = sight.asked if sight.asked and end in LOST else end.reason
         changes |= {"ended": ended, "reason": life.reason or reason}
-        changes["exit_code"] = pod.exit_code if pod and pod.exit_code is not None else own and own.exit_code
-        changes["iteration"] = run.snapshot if run else None
-    until = ended if ended is not None else max(sight.now, (own and own.updated) or 0.0)
+        code = pod.exit_code if pod and pod.exit_code is not None else report and report.exit_code
+        changes |= {"exit_code": code, "iteration": snapshot}
+    until = ended if ended is not None else sight.now
     seconds = max(0.0, until - (life.scheduled or until))
     changes |= {"seconds": round(seconds, 3), "usd": round(seconds / 3600 * life.usd_per_hour, 9)}
     return life.model_copy(update=changes)
@@ -121,17 +116,13 @@ def _settled(life: Life, sight: _Sight, run: Status | None) -> Life:
 
 def _end(life: Life, sight: _Sight) -> float | None:
     """Return when a pod ended; None while it goes on."""
-    pod, own = sight.pod, sight.own
-    begin = life.scheduled or sight.now
-    counted = begin + life.seconds
+    pod, job = sight.pod, sight.job
+    counted = (life.scheduled or sight.now) + life.seconds
     if pod is not None:
         return (pod.ended or max(counted, sight.now)) if pod.over else None
-    if own is not None and own.ended is not None:
-        return max(begin, own.ended)
-    if own is None or own.updated is None:
-        return max(counted, sight.now)
-    last = max(counted, own.updated)
-    return max(last, min(sight.now, last + UNSEEN_SECONDS))
+    if job is not None and job.finished_at is not None:
+        return max(counted, job.finished_at)
+    return max(counted, sight.now)
 
 
 def spent(lives: Iterable[Life], earlier_seconds: float, earlier_usd: float) -> tuple[float, float]:

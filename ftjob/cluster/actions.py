@@ -9,17 +9,9 @@ from ftjob.cluster.terms import Terms
 
 @dataclass(frozen=True)
 class MakePlan:
-    """Plan the run: read its net, weights and data, outside of this loop."""
+    """Have a pod plan the run: it reads net, weights and data under its user's own account."""
 
     request: Request
-
-
-@dataclass(frozen=True)
-class Enlist:
-    """Make sure that the run's folder has the spec to be worked on."""
-
-    request: Request
-    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -68,4 +60,4 @@ class LookAgain:
     seconds: float
 
 
-Action = MakePlan | Enlist | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | LookAgain
+Action = MakePlan | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | LookAgain

@@ -1,13 +1,13 @@
 """What a namespace may spend on a day (UTC): a run that would pass it waits for another day, or another end.
 
-A day's ledger is what the pods of that day have cost, and what attempts under way may still come to: what
-their budget pays for, or, where they have none, what they were estimated at. An attempt is let begin on its
-estimate.
+A day's ledger is what the pods of that day have cost, and what attempts under way may still come to. An
+attempt is let begin on what it may cost at most, to which its budget and its pod's deadline hold it. A plan
+is its user's word, and no measure of that; so every run of such a namespace has to state a budget.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from ftjob.cluster.names import BUDGET_CONFIG_MAP, BUDGET_KEY, NAMESPACE_BUDGET, State
 from ftjob.cluster.objects import FineTune
@@ -35,18 +35,20 @@ class Allowance:
         return DAY - self.now % DAY
 
     def refuses(self, terms: Terms) -> str:
-        """Say why an attempt may not begin; empty where it may. One that costs nothing always may."""
-        wanted = terms.estimated_usd
+        """Return why an attempt may not begin; empty where it may. One that costs nothing always may."""
+        wanted = terms.granted_usd
         if wanted <= 0 or self.spent + self.kept + wanted <= self.usd_per_day:
             return ""
-        told = (
-            f"the namespace may spend {dollars(self.usd_per_day)} a day (ConfigMap {BUDGET_CONFIG_MAP}): "
-            f"{dollars(self.spent)} is spent today, {dollars(self.kept)} is kept for attempts under way, and "
-            f"attempt {terms.attempt} is estimated at {dollars(wanted)}"
+        limit = f"the namespace may spend {dollars(self.usd_per_day)} a day (ConfigMap {BUDGET_CONFIG_MAP})"
+        if not isfinite(wanted):
+            return f"{limit}, and this run states no budget: set budget.usd to what it may cost at most"
+        why = (
+            f"{limit}: {dollars(self.spent)} is spent today, {dollars(self.kept)} is kept for attempts under "
+            f"way, and attempt {terms.attempt} may cost {dollars(wanted)}, all that is left of its budget"
         )
         if wanted > self.usd_per_day:
-            return f"{told}, more than a whole day's: raise {BUDGET_KEY}, or lower budget.usd"
-        return f"{told}; it begins when enough of that is left over, or at 00:00 UTC"
+            return f"{why}, more than a whole day's: raise {BUDGET_KEY}, or lower budget.usd"
+        return f"{why}; it begins when enough of that is left over, or at 00:00 UTC"
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,19 @@ class Entry:
     lives: tuple[Life, ...]
     attempt: int
     granted_usd: float
-    """Of the attempt under way; 0 where there is none."""
+    """Of the attempt under way; 0 where there is none, infinite where it has no budget."""
+    usd_per_hour: float = 0.0
+    """Its price."""
 
     def spent_since(self, begin: float, now: float) -> float:
         """Return what its pods cost from then to now."""
         return sum(usd_between(life, begin, now) for life in self.lives)
 
     def kept(self, now: float) -> float:
-        """Return what its attempt under way may still come to."""
+        """Return what its attempt under way may still come to, by midnight where it has no budget."""
         own = sum(usd_between(life, 0.0, now) for life in self.lives if life.attempt == self.attempt)
-        return max(0.0, self.granted_usd - own)
+        today = (DAY - now % DAY) / 3600 * self.usd_per_hour
+        return max(0.0, self.granted_usd - own) if isfinite(self.granted_usd) else today
 
 
 def entry_of(job: FineTune) -> Entry:
@@ -74,7 +79,11 @@ def entry_of(job: FineTune) -> Entry:
     over = any(life.attempt == status.attempt and life.ended is not None for life in status.attempts)
     waits = status.state is State.PENDING and status.reason == NAMESPACE_BUDGET
     under_way = status.state in UNDER_WAY and not over and not waits
-    return Entry(status.attempts, status.attempt, (status.granted_usd or 0.0) if under_way else 0.0)
+    if not under_way or not status.attempt:
+        return Entry(status.attempts, status.attempt, 0.0)
+    price = status.usd_per_hour or 0.0
+    granted = inf if status.granted_usd is None and price else status.granted_usd or 0.0
+    return Entry(status.attempts, status.attempt, granted, price)
 
 
 def allowance_of(usd_per_day: float, own: Entry | None, others: Iterable[Entry], now: float) -> Allowance:

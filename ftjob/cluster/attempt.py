@@ -7,7 +7,7 @@ from ftjob.cluster.actions import Action, DeleteJob, KillPod, LookAgain
 from ftjob.cluster.case import Case
 from ftjob.cluster.config import Config
 from ftjob.cluster.ends import BUDGET_REACHED, PENDING_TOO_LONG, TAKEN_AWAY
-from ftjob.cluster.names import State
+from ftjob.cluster.names import SPOT, State
 from ftjob.cluster.objects import Pod
 from ftjob.cluster.pending import QUEUED, why_pending
 from ftjob.cluster.request import Request
@@ -25,7 +25,7 @@ def attempt_goes_on(case: Case) -> Verdict:
         told = "the pod is being taken away; its worker makes a snapshot"
         return Verdict(State.STOPPING, TAKEN_AWAY.reason, told, ending)
     pod = pods[0] if pods else None
-    left = _lowered_to(case, case.request, pod)
+    left = _shortened_to(case, case.request, pod)
     if left <= 0:
         return Verdict(State.STOPPING, BUDGET_REACHED.reason, BUDGET_REACHED.told, ending)
     if pod is not None and (pod.running or pod.ended is not None):
@@ -35,22 +35,23 @@ def attempt_goes_on(case: Case) -> Verdict:
 
 
 def _until_next_word(config: Config) -> float:
-    """Return after how many seconds a running worker's status.json is worth a look."""
+    """Return after how many seconds a running worker is worth asking again."""
     return max(config.poll_seconds, config.progress_seconds)
 
 
-def _lowered_to(case: Case, request: Request, pod: Pod | None) -> float:
-    """Return the seconds that a budget leaves a pod where it was lowered meanwhile; else infinitely many.
+def _shortened_to(case: Case, request: Request, pod: Pod | None) -> float:
+    """Return the seconds that a budget leaves a pod, where that is less than its deadline: it was lowered, or
+    the run's folder turned out to have cost something before. Else infinitely many.
 
     The pod's own deadline ends it in time by the node's clock, which is better than ours.
     """
     life = case.life_of(pod) if pod else None
     if life is None:
         return inf
-    granted = case.seen.job.status.granted_seconds
+    deadline = case.seen.job.status.deadline_seconds
     before = (case.spent[0] - life.seconds, case.spent[1] - life.usd)
-    pays_for = before[0] + accounts.seconds_left(request.budget, *before, life.usd_per_hour)
-    if granted is not None and pays_for > granted - 1.0:
+    pays_for = accounts.seconds_left(request.budget, *before, life.usd_per_hour)
+    if deadline is not None and pays_for > deadline - 1.0:
         return inf
     return case.seconds_left(request, life.usd_per_hour)
 
@@ -59,7 +60,8 @@ def _attempt_waits(case: Case, request: Request, pod: Pod | None) -> Verdict:
     """Say why no worker runs yet, and give up where that takes too long."""
     job = next(iter(case.open_jobs), None)
     name = pod.name if pod else job.name if job else ""
-    waiting = why_pending(pod, case.seen.hints.get(name, ""), request)
+    spot = case.seen.job.status.capacity == SPOT
+    waiting = why_pending(pod, case.seen.hints.get(name, ""), request, spot=spot)
     if pod is None and job is not None and job.held:
         waiting = QUEUED
     since = job.created if job else pod.created if pod else case.now
@@ -86,6 +88,6 @@ def release(case: Case) -> list[Action]:
     patience = case.seen.config.lost_seconds
     return [
         KillPod(pod.name)
-        for pod in case.live_pods
+        for pod in (*case.live_pods, *case.seen.old_pods)
         if pod.deleted is not None and pod.not_ready and case.now > pod.deleted + patience
     ]

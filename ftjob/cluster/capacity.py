@@ -39,7 +39,7 @@ def twice_lost(lives: Iterable[Life]) -> bool:
 
 def seconds_to_do(case: Case, request: Request, figures: Figures) -> float:
     """Return the time that is needed from the newest snapshot on: as measured, else as planned."""
-    run = case.status
+    run = case.report
     snapshot, whole = (run.snapshot or 0, run.max_iter) if run else (0, 0)
     if run and run.images_per_second and whole:
         images = request.spec.data.batch_size * request.spec.solver.iter_size * (whole - snapshot)

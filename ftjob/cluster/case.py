@@ -13,7 +13,7 @@ from ftjob.cluster.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures, Life
 from ftjob.nodes import Node
-from ftjob.status import Status
+from ftjob.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,17 @@ class Observed:
     pods: tuple[Pod, ...] = ()
     strangers: bool = False
     """Whether there are Jobs of an earlier object of the same name."""
+    old_pods: tuple[Pod, ...] = ()
+    """Pods of an earlier object."""
+    plan_jobs: tuple[AttemptJob, ...] = ()
+    """Those that plan, of its own uid."""
+    plan_pods: tuple[Pod, ...] = ()
     planned: Figures | Trouble | None = None
     """None while nobody has planned."""
-    run: Status | Trouble | None = None
-    """The run's status.json; None where there is none."""
-    run_read: bool = False
-    """Whether the run's folder was looked at."""
+    report: Progress | None = None
+    """What the newest attempt's worker reports, last at its end; None where nothing is known of it."""
+    report_refused: str = ""
+    """What is wrong with a report that was passed over."""
     allowance: Allowance | Trouble | None = None
     """What the namespace may spend today; None where it has no budget of its own."""
     failed: Trouble | None = None
@@ -61,9 +66,9 @@ class Case:
     now: float
 
     @property
-    def status(self) -> Status | None:
-        """The run's own status, where it could be read."""
-        return self.seen.run if isinstance(self.seen.run, Status) else None
+    def report(self) -> Progress | None:
+        """What the newest attempt's worker reports."""
+        return self.seen.report
 
     @property
     def live_pods(self) -> list[Pod]:
@@ -88,16 +93,19 @@ class Case:
         return self.seen.job.status.identity is not None
 
     @property
-    def earlier(self) -> tuple[float, float, int]:
-        """Seconds, dollars and attempts that the run had before this object."""
-        before, run = self.seen.job.status, self.status
-        if self.begun or run is None:
-            return before.earlier_seconds, before.earlier_usd, before.earlier_attempts
-        return run.seconds, run.usd, run.attempt
+    def earlier(self) -> tuple[float, float]:
+        """Seconds and dollars that the run's folder cost before this object; a report only raises them."""
+        before, report = self.seen.job.status, self.report
+        if report is None:
+            return before.earlier_seconds, before.earlier_usd
+        return (
+            max(before.earlier_seconds, report.earlier_seconds),
+            max(before.earlier_usd, report.earlier_usd),
+        )
 
     @cached_property
     def spent(self) -> tuple[float, float]:
-        return accounts.spent(self.lives, *self.earlier[:2])
+        return accounts.spent(self.lives, *self.earlier)
 
     def seconds_left(self, request: Request, usd_per_hour: float) -> float:
         """Return how long a pod of that price may still run."""
@@ -120,8 +128,9 @@ class Case:
 
     def told(self, end: End) -> str:
         """Return the worker's own sentence on its end where there is one, else the table's."""
-        run, last = self.status, self.lives[-1] if self.lives else None
-        if run and last and run.attempt == last.attempt and run.ended is not None and run.message:
-            return run.message
-        pods = [pod for pod in self.seen.pods if last and pod.name == last.pod and pod.message]
-        return f"{end.told}: {' '.join(pods[0].message.split())[:300]}" if pods else end.told
+        report, last = self.report, self.lives[-1] if self.lives else None
+        if report and last and report.attempt == last.attempt and report.exit_code is not None:
+            return report.message or end.told
+        pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]
+        hint = " ".join((pods[0].message or pods[0].last_words).split())[:300] if pods else ""
+        return f"{end.told}: {hint}" if hint else end.told

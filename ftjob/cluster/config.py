@@ -58,15 +58,33 @@ class Worker(_Part):
     """Assumed when the grace period is reckoned."""
 
 
+class Planner(_Part):
+    """The pods that plan what nobody planned who submitted it."""
+
+    cpu: str = "250m"
+    """Processors that are kept for one; it may use more."""
+    memory_bytes: int = Field(default=2 * 2**30, ge=2**28)
+    """What one may take."""
+    disk_bytes: int = Field(default=4 * 2**30, ge=2**28)
+    """Room for the weights, which are read to the end."""
+    deadline_seconds: int = Field(default=600, ge=30)
+    """How long one may take, from the making of its Job."""
+    ttl_seconds: int = Field(default=3600, ge=60)
+    """How long one stays that is done."""
+
+
 class Config(_Part):
     """The controller's settings; every one has a default that works."""
 
+    cluster: str = ""
+    """What this cluster is called in a run's folder, which keeps whom it belongs to."""
     images: Images = Images()
     worker: Worker = Worker()
+    planner: Planner = Planner()
     poll_seconds: float = Field(default=5.0, gt=0)
     """Between two looks at a run that waits for something which nobody tells of."""
     progress_seconds: float = Field(default=30.0, ge=0)
-    """Between two looks at a running worker's status.json, and at least between two writes of its numbers."""
+    """Between two questions to a running worker, and at least between two writes of its numbers."""
     progress_share: float = Field(default=0.1, ge=0, lt=1)
     """The share of an attempt's age that its numbers may be behind, where that is longer."""
     backoff_seconds: float = Field(default=10.0, ge=0)

@@ -12,12 +12,14 @@ from ftjob.cluster.attempt import attempt_goes_on, delete_jobs, release
 from ftjob.cluster.case import Case, Observed, Trouble
 from ftjob.cluster.ends import PENDING_TOO_LONG, Then
 from ftjob.cluster.following import next_attempt
-from ftjob.cluster.names import ANNOTATION_CANCEL, State
+from ftjob.cluster.names import ANNOTATION_CANCEL, SPOT, State
 from ftjob.cluster.request import Request, read_request
 from ftjob.cluster.status import Life
 from ftjob.cluster.verdict import Verdict, write_down
 from ftjob.errors import BadSpecError
-from ftjob.status import Status
+
+ALREADY_DONE = "AlreadyDone"
+"""The reason of a worker that found its run's folder done before."""
 
 
 def decide(seen: Observed, now: float) -> list[Action]:
@@ -30,9 +32,7 @@ def decide(seen: Observed, now: float) -> list[Action]:
         return []
     case = open_case(seen, now)
     verdict = judge(case)
-    written = write_down(
-        seen.job, verdict, _closed(case.lives, verdict.life), case.spent, case.status, seen.config, now
-    )
+    written = write_down(case, verdict, _closed(case.lives, verdict.life))
     told = [action for action in written if isinstance(action, RecordEvent)]
     return [*(action for action in written if action not in told), *verdict.actions, *told]
 
@@ -48,8 +48,17 @@ def open_case(seen: Observed, now: float) -> Case:
         request: Request | Trouble = read_request(seen.job, seen.nodes)
     except BadSpecError as error:
         request = Trouble(error.reason, str(error))
-    run = seen.run if isinstance(seen.run, Status) else None
-    return Case(seen, request, accounts.settle(seen.job.status, seen.pods, seen.jobs, run, now), now)
+    status, price = seen.job.status, seen.job.status.usd_per_hour
+    if price is None:  # a status from before prices were kept in it
+        price = _price_now(request, spot=status.capacity == SPOT)
+    return Case(seen, request, accounts.settle(status, seen.pods, seen.jobs, seen.report, price, now), now)
+
+
+def _price_now(request: Request | Trouble, *, spot: bool) -> float:
+    try:
+        return request.usd_per_hour(spot=spot) if isinstance(request, Request) else 0.0
+    except BadSpecError:
+        return 0.0
 
 
 def judge(case: Case) -> Verdict:
@@ -71,7 +80,8 @@ def _standing(case: Case) -> Verdict:
         return _end_attempt(case, *stopping) if stopping else attempt_goes_on(case)
     ended = case.last_end
     if ended is not None and ended.then is Then.SUCCEEDED:
-        return Verdict(State.SUCCEEDED, ended.reason, case.told(ended))
+        again = case.report is not None and case.report.reason == ALREADY_DONE
+        return Verdict(State.SUCCEEDED, ALREADY_DONE if again else ended.reason, case.told(ended))
     if stopping:
         state = State.SUSPENDED if stopping[0] == "Suspended" else State.STOPPED
         return Verdict(state, *stopping)

@@ -1,11 +1,12 @@
 """How an attempt ended and what follows from it: the one table of retries (docs/kubernetes.md shows it)."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from ftjob.cluster.objects import AttemptJob, Pod
 from ftjob.errors import ExitCode
-from ftjob.status import Status
+from ftjob.progress import Progress
 
 
 class Then(Enum):
@@ -36,6 +37,9 @@ UNFORESEEN = End("InternalError", Then.COUNTED, "the worker died of an unforesee
 OUT_OF_MEMORY = End(
     "OutOfMemory", Then.COUNTED, "the worker took more memory than its pod may have; lower data.batch_size"
 )
+OUT_OF_DISK = End(
+    "OutOfDisk", Then.COUNTED, "the worker took more disk than its pod may have; see worker.disk_bytes"
+)
 TAKEN_AWAY = End("TakenAway", Then.FREE, "the pod was taken away before the worker could end by itself")
 DEADLINE = End("DeadlineExceeded", Then.FREE, "the pod reached the time its budget paid for")
 PREEMPTED = End("Preempted", Then.FREE, "the worker was asked to stop and made a snapshot")
@@ -62,6 +66,7 @@ ALL = (
     *BY_EXIT_CODE.values(),
     UNFORESEEN,
     OUT_OF_MEMORY,
+    OUT_OF_DISK,
     TAKEN_AWAY,
     DEADLINE,
     GONE,
@@ -76,16 +81,18 @@ ASKED = {end.reason: end for end in (SUSPENDED, CANCELLED)}
 """What those are called where the user wanted an end."""
 
 
-def how_it_ended(pod: Pod | None, job: AttemptJob | None, run: Status | None) -> End:
+def how_it_ended(pod: Pod | None, job: AttemptJob | None, report: Progress | None) -> End:
     """Return how an attempt ended: by its worker's exit code, else by what the cluster says of the pod.
 
-    Where the pod is gone, the run's own status.json of that attempt (`run`) is asked.
+    `report` is what the worker of that attempt left.
     """
     code = pod.exit_code if pod else None
-    if code is None and run is not None and run.exit_code is not None:
-        code = run.exit_code
+    if code is None and report is not None:
+        code = report.exit_code
     if pod and pod.reason == "OOMKilled":
         return OUT_OF_MEMORY
+    if pod and pod.reason == "Evicted" and FULL.search(pod.message):
+        return OUT_OF_DISK
     if code is not None and code in BY_EXIT_CODE:
         return BY_EXIT_CODE[code]
     if (pod and pod.reason == "DeadlineExceeded") or (job and job.reason == "DeadlineExceeded"):
@@ -97,6 +104,9 @@ def how_it_ended(pod: Pod | None, job: AttemptJob | None, run: Status | None) ->
     return UNFORESEEN
 
 
+FULL = re.compile(r"exceeds the limit|exceeded its local ephemeral|ephemeral local storage usage exceeds")
+"""What a kubelet writes of a pod that it evicts for its own volumes (pkg/kubelet/eviction, `…Fmt` constants);
+what it evicts for its node's trouble is taken away."""
 TAKING = ("Evicted", "NodeLost", "Preempting", "Shutdown", "NodeShutdown", "Terminated")
 """Reasons of pods whose container was killed by the node, so that its exit code says nothing."""
 

@@ -1,16 +1,27 @@
 """From a plan to the figures that the cluster needs of it: pure."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from ftjob.cluster.names import ANNOTATION_PLAN
 from ftjob.cluster.status import Figures
 
+LONGEST = 4096
+"""Characters of the annotation that are looked at."""
 
-def figures_of(document: Mapping[str, Any], data_bytes: int | None = None) -> Figures:
+
+class Hint(Figures):
+    """What a submitter planned, and of which spec: an edited one is planned anew."""
+
+    model_config = ConfigDict(strict=True)
+
+    identity: str
+    """Of the spec (request.identity_of)."""
+
+
+def figures_of(document: Mapping[str, Any]) -> Figures:
     """Return the figures of a plan, given as `Plan.to_json` has it (docs/plan.md)."""
     memory, cost = document["memory"], document["cost"]
     return Figures(
@@ -19,20 +30,25 @@ def figures_of(document: Mapping[str, Any], data_bytes: int | None = None) -> Fi
         max_iter=document["max_iter"],
         snapshot_bytes=memory["weights"] + memory["history"],
         memory_bytes=memory["total"],
-        data_bytes=data_bytes,
+        data_bytes=document.get("data_bytes"),
         seconds=round(cost["total_seconds"], 1),
         usd=round(cost["usd"], 6),
     )
 
 
-def annotation_of(figures: Figures) -> str:
+def annotation_of(figures: Figures, identity: str) -> str:
     """Return what `ftjob submit` writes beside the spec, so that nobody has to plan again."""
-    return json.dumps(figures.model_dump(mode="json", by_alias=True, exclude_none=True))
+    hint = Hint(identity=identity, **figures.model_dump())
+    return hint.model_dump_json(by_alias=True, exclude_none=True)
 
 
-def annotated(annotations: Mapping[str, str]) -> Figures | None:
-    """Return the figures that stand beside a spec; None where there are none that can be read."""
+def annotated(annotations: Mapping[str, str], identity: str) -> Figures | None:
+    """Return the figures that stand beside a spec; None where there are none of it that can be true."""
+    text = annotations.get(ANNOTATION_PLAN, "")
+    if len(text) > LONGEST:
+        return None
     try:
-        return Figures.model_validate_json(annotations.get(ANNOTATION_PLAN, ""))
+        hint = Hint.model_validate_json(text)
     except ValidationError:
         return None
+    return Figures(**hint.model_dump(exclude={"identity"})) if hint.identity == identity else None

@@ -3,24 +3,27 @@
 from dataclasses import replace
 
 from ftjob.cluster import accounts
-from ftjob.cluster.actions import Action, CreateJob, Enlist, LookAgain, MakePlan
-from ftjob.cluster.capacity import begins_on_spot, seconds_to_do
+from ftjob.cluster.actions import Action, CreateJob, DeleteJob, LookAgain, MakePlan
+from ftjob.cluster.attempt import release
+from ftjob.cluster.capacity import begins_on_spot
 from ftjob.cluster.case import Case, Trouble
 from ftjob.cluster.ends import BUDGET_REACHED, BY_REASON, End, Then
 from ftjob.cluster.names import NAMESPACE_BUDGET, State
+from ftjob.cluster.pending import why_pending
+from ftjob.cluster.planning import plan_name
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
 from ftjob.cluster.verdict import Verdict
-from ftjob.status import State as RunState
 
 COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
 PAUSED = tuple(end.reason for end in BY_REASON.values() if end.then in (Then.COUNTED, Then.LATER))
 ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
 LOOK_SECONDS = 600.0
 """A run that waits for its namespace's budget hears of every end; and looks for itself that often."""
-ELSEWHERE_SECONDS = 60.0
-"""A run whose status was written that lately, and not by a pod of ours, is somebody else's."""
+PLANNING = "Planning"
+PLAN_AGAIN_SECONDS = 60.0
+"""Between the end of a plan pod that could not reach something and the next one."""
 
 
 def next_attempt(case: Case, request: Request, ended: End | None) -> Verdict:
@@ -29,24 +32,49 @@ def next_attempt(case: Case, request: Request, ended: End | None) -> Verdict:
     if stays:
         return stays
     if case.seen.strangers:
-        return _wait("OldJobs", "Jobs of an earlier object of this name are being removed")
+        message = "Jobs of an earlier object of this name are being removed"
+        return _wait("OldJobs", message, case.seen.config.poll_seconds, *release(case))
     figures = case.seen.job.status.plan if case.begun else case.seen.planned
     if figures is None:
-        doing = (MakePlan(request), LookAgain(case.seen.config.poll_seconds))
-        return Verdict(State.PENDING, "Planning", "net, weights and data are being looked at", doing)
+        return _being_planned(case, request)
     if isinstance(figures, Trouble):
         if figures.passing:
-            return _wait(figures.reason, figures.message, case.seen.config.backoff_seconds, MakePlan(request))
+            return _plan_again(case, request, figures)
         return Verdict(State.FAILED, figures.reason, figures.message, accepted=False)
     verdict = _when_ready(case, request, figures, ended)
     return replace(verdict, figures=figures, folder=request.folder(figures.run_id))
 
 
+def _being_planned(case: Case, request: Request) -> Verdict:
+    """Have a pod plan, or say what that waits for."""
+    again = LookAgain(case.seen.config.poll_seconds)
+    name = plan_name(request.spec.name, request.identity)
+    if not any(job.name == name for job in case.seen.plan_jobs):
+        failed = case.seen.failed or Trouble(PLANNING, "a pod looks at net, weights and data")
+        return Verdict(State.PENDING, failed.reason, failed.message, (MakePlan(request), again))
+    pod = next((pod for pod in case.seen.plan_pods if pod.job == name), None)
+    if pod is not None and pod.running:
+        return Verdict(State.PENDING, PLANNING, "a pod looks at net, weights and data", (again,))
+    waiting = why_pending(pod, case.seen.hints.get(pod.name if pod else name, ""), request, plans=True)
+    reason = PLANNING if waiting.expected else waiting.reason
+    return Verdict(State.PENDING, reason, f"to be planned: {waiting.message}", (again,))
+
+
+def _plan_again(case: Case, request: Request, trouble: Trouble) -> Verdict:
+    """Remove a plan Job that came to nothing after a while, so that another is made."""
+    name = plan_name(request.spec.name, request.identity)
+    ends = [pod.ended for pod in case.seen.plan_pods if pod.job == name and pod.ended is not None]
+    ends += [
+        job.finished_at for job in case.seen.plan_jobs if job.name == name and job.finished_at is not None
+    ]
+    left = max(ends, default=case.now) + PLAN_AGAIN_SECONDS - case.now
+    if left > 0:
+        return _wait(trouble.reason, trouble.message, min(left, PLAN_AGAIN_SECONDS))
+    return _wait(trouble.reason, trouble.message, 1.0, DeleteJob(name))
+
+
 def _when_ready(case: Case, request: Request, figures: Figures, ended: End | None) -> Verdict:
-    """Begin the next attempt when folder, money and patience allow."""
-    early = _already(case, request, figures) if ended is None else None
-    if early:
-        return early
+    """Begin the next attempt when money and patience allow."""
     terms = _terms(case, request, figures)
     if case.seen.failed:
         return _begin(case, request, figures, terms, case.seen.failed)
@@ -108,35 +136,11 @@ def _budget_was_raised(case: Case, request: Request) -> bool:
     return pays_for - granted >= max(1.0, case.seen.config.min_attempt_seconds)
 
 
-def _already(case: Case, request: Request, figures: Figures) -> Verdict | None:
-    """Look at the run's folder before the first attempt: the run may be done, or under way elsewhere."""
-    if isinstance(case.seen.run, Trouble):
-        return _wait(case.seen.run.reason, case.seen.run.message, case.seen.config.backoff_seconds)
-    if not case.seen.run_read:
-        return Verdict(State.PENDING, "Planned", "the run's folder is being looked at", (LookAgain(0.0),))
-    run = case.seen.run
-    if run is None:
-        return None
-    if run.state is RunState.SUCCEEDED:
-        told = f"run {figures.run_id} was done before: {run.message}"
-        return Verdict(State.SUCCEEDED, "AlreadyDone", told, identity=request.identity, earlier=case.earlier)
-    lately = run.updated is not None and case.now - run.updated < ELSEWHERE_SECONDS
-    if run.state is RunState.RUNNING and lately:
-        return _wait(
-            "RunElsewhere", f"another worker is at run {figures.run_id}; wait for it or cancel it", 10.0
-        )
-    return None
-
-
 def _begin(
     case: Case, request: Request, figures: Figures, terms: Terms, failed: Trouble | None = None
 ) -> Verdict:
     """Begin the next attempt; `failed` is what went wrong when that was tried just now."""
-    doing = (
-        Enlist(request, figures),
-        CreateJob(request, figures, terms),
-        LookAgain(case.seen.config.poll_seconds),
-    )
+    doing = (CreateJob(request, figures, terms), LookAgain(case.seen.config.poll_seconds))
     moved = case.lives and case.lives[-1].spot and not terms.spot
     how = ON_DEMAND_NOW if moved and request.spec.resources.spot == "prefer" else ""
     return Verdict(
@@ -146,21 +150,19 @@ def _begin(
         doing,
         identity=case.seen.job.status.identity or request.identity,
         terms=terms,
-        earlier=case.earlier,
     )
 
 
 def _terms(case: Case, request: Request, figures: Figures) -> Terms:
     spot = begins_on_spot(case, request, figures)
     price = request.usd_per_hour(spot=spot)
-    left = case.seconds_left(request, price)
-    estimated = min(left, seconds_to_do(case, request, figures)) / 3600 * price
-    return Terms(_next_number(case), spot, price, *case.spent, left, estimated)
+    before = (case.spent[0] - case.earlier[0], case.spent[1] - case.earlier[1])
+    return Terms(_next_number(case), spot, price, *before, case.seconds_left(request, price), case.spent[0])
 
 
 def _next_number(case: Case) -> int:
     """Return the number of the next attempt: one more than the last that a pod was scheduled for."""
-    return max([case.earlier[2], *(life.attempt for life in case.lives)]) + 1
+    return max((life.attempt for life in case.lives), default=0) + 1
 
 
 def _backoff(case: Case) -> float:

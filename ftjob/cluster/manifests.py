@@ -11,7 +11,8 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.ends import fail_codes
 from ftjob.cluster.names import (
     ANNOTATION_NODES,
-    ANNOTATION_PRICE,
+    ANNOTATION_OWNER,
+    ANNOTATION_SPEC,
     API_VERSION,
     CONTAINER,
     ENV_CACHE,
@@ -27,19 +28,26 @@ from ftjob.cluster.names import (
     LABEL_MANAGED_BY,
     LABEL_PART_OF,
     LABEL_RUN_ID,
+    LABEL_UID,
+    PLAN_COMPONENT,
 )
 from ftjob.cluster.objects import FineTune
+from ftjob.cluster.planning import plan_name
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
 from ftjob.nodes import ENV_NODES
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND
+from ftjob.progress import PORT
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
+from jobspec import dump_spec
 
 GPU = "nvidia.com/gpu"
 RUN_ID_PREFIX = 8
 USER = 1000
-WORK, NODES = "/var/lib/ftjob", "/etc/ftjob"
+WORK, GIVEN = "/var/lib/ftjob", "/etc/ftjob"
+NODES_FILE, SPEC_FILE, OWNER_FILE = "nodes.yaml", "spec.yaml", "owner.json"
+"""What a pod is given of its own annotations, in that folder."""
 SNAPSHOTS_ON_DISK = 4
 """The newest two, the best one, and the one being written; a bundle is about half of another."""
 SPARE_BYTES = 2**30
@@ -49,6 +57,13 @@ SPOT_SECONDS = 120
 """The notice that spot nodes are given."""
 LONGEST_GRACE = 600
 MEBIBYTE = 2**20
+TMP_SIZE = "1024Mi"
+ONE_POD = {"backoffLimit": 0, "completions": 1, "parallelism": 1}
+MOUNTS = [
+    {"name": "work", "mountPath": WORK},
+    {"name": "tmp", "mountPath": "/tmp"},
+    {"name": "given", "mountPath": GIVEN, "readOnly": True},
+]
 
 
 def job_name(name: str, run_id: str, attempt: int) -> str:
@@ -56,17 +71,25 @@ def job_name(name: str, run_id: str, attempt: int) -> str:
     return f"{name}-{run_id[:RUN_ID_PREFIX]}-{attempt}"
 
 
+def common_labels(object_: FineTune, component: str) -> dict[str, str]:
+    """Return the labels of every Job and pod of a FineTuneJob."""
+    return {
+        LABEL_APP: "ftjob",
+        LABEL_INSTANCE: object_.name,
+        LABEL_COMPONENT: component,
+        LABEL_PART_OF: "ftjob",
+        LABEL_MANAGED_BY: FIELD_MANAGER,
+        LABEL_JOB: object_.name,
+        LABEL_UID: object_.uid,
+    }
+
+
 def labels_of(object_: FineTune, run_id: str, terms: Terms) -> dict[str, str]:
     """Return the labels of an attempt's Job and pod."""
     queue = {name: value for name, value in object_.labels.items() if name.startswith(KUEUE_PREFIX)}
     return {
         **queue,
-        LABEL_APP: "ftjob",
-        LABEL_INSTANCE: object_.name,
-        LABEL_COMPONENT: CONTAINER,
-        LABEL_PART_OF: "ftjob",
-        LABEL_MANAGED_BY: FIELD_MANAGER,
-        LABEL_JOB: object_.name,
+        **common_labels(object_, CONTAINER),
         LABEL_RUN_ID: run_id,
         LABEL_ATTEMPT: str(terms.attempt),
         LABEL_CAPACITY: terms.capacity,
@@ -76,13 +99,15 @@ def labels_of(object_: FineTune, run_id: str, terms: Terms) -> dict[str, str]:
 def attempt_job(
     object_: FineTune, request: Request, figures: Figures, config: Config, terms: Terms
 ) -> dict[str, Any]:
-    """Return the Job of one attempt. Its pod says what it is accounted with."""
+    """Return the Job of one attempt; its pod is given a spec without references, and whom it works for."""
     labels = labels_of(object_, figures.run_id, terms)
-    annotations = {ANNOTATION_NODES: node_profile(request), ANNOTATION_PRICE: str(terms.usd_per_hour)}
+    annotations = {
+        ANNOTATION_NODES: node_profile(request),
+        ANNOTATION_SPEC: dump_spec(request.spec),
+        ANNOTATION_OWNER: json.dumps(owner_of(object_, config)),
+    }
     spec = {
-        "backoffLimit": 0,
-        "completions": 1,
-        "parallelism": 1,
+        **ONE_POD,
         "ttlSecondsAfterFinished": config.worker.ttl_seconds,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
@@ -98,14 +123,70 @@ def attempt_job(
             "spec": pod_spec(request, figures, config, terms),
         },
     }
+    return job_of(object_, job_name(object_.name, figures.run_id, terms.attempt), labels, spec)
+
+
+def plan_job(object_: FineTune, request: Request, config: Config) -> dict[str, Any]:
+    """Return the Job that plans a run: under the workers' account, with small limits and a deadline."""
+    labels = common_labels(object_, PLAN_COMPONENT)
+    spec = {
+        **ONE_POD,
+        "activeDeadlineSeconds": config.planner.deadline_seconds,
+        "ttlSecondsAfterFinished": config.planner.ttl_seconds,
+        "template": {
+            "metadata": {"labels": labels, "annotations": {ANNOTATION_SPEC: dump_spec(request.spec)}},
+            "spec": plan_pod_spec(config),
+        },
+    }
+    return job_of(object_, plan_name(object_.name, request.identity), labels, spec)
+
+
+def plan_pod_spec(config: Config) -> dict[str, Any]:
+    """Return the pod that plans: no GPU, on any node."""
+    planner = config.planner
+    memory, disk = mebibytes(planner.memory_bytes), mebibytes(planner.disk_bytes)
+    limits = {"memory": memory, "ephemeral-storage": disk}
+    return {
+        **pod_security(config),
+        "terminationGracePeriodSeconds": 5,
+        "containers": [
+            {
+                **container_security(config),
+                "name": CONTAINER,
+                "image": config.images.caffe_cpu,
+                "args": ["worker", "--plan", "--spec", f"{GIVEN}/{SPEC_FILE}"],
+                "env": environment(config, {}),
+                "resources": {"requests": {"cpu": planner.cpu, **limits}, "limits": limits},
+                "volumeMounts": MOUNTS,
+            }
+        ],
+        "volumes": [
+            {"name": "work", "emptyDir": {"sizeLimit": disk}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            given({SPEC_FILE: ANNOTATION_SPEC}),
+        ],
+    }
+
+
+def owner_of(object_: FineTune, config: Config) -> dict[str, str]:
+    """Return whom a worker works for, as a run's folder keeps it (docs/run-folder.md)."""
+    return {
+        "cluster": config.cluster,
+        "namespace": object_.namespace,
+        "name": object_.name,
+        "uid": object_.uid,
+    }
+
+
+def job_of(object_: FineTune, name: str, labels: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a Job that goes when its FineTuneJob does."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(object_.name, figures.run_id, terms.attempt),
+            "name": name,
             "namespace": object_.namespace,
             "labels": labels,
-            "annotations": {ANNOTATION_PRICE: str(terms.usd_per_hour)},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
@@ -126,26 +207,15 @@ def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -
     node, worker = request.node, config.worker
     capacity = worker.spot_labels if terms.spot else worker.on_demand_labels
     made = {
-        "restartPolicy": "Never",
-        "serviceAccountName": worker.service_account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "shareProcessNamespace": True,  # a first process would not hear SIGTERM before it asks to
+        **pod_security(config),
         "terminationGracePeriodSeconds": grace_seconds(figures, config, spot=terms.spot),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
         "nodeSelector": {**node.labels, **capacity},
         "tolerations": [each.model_dump(exclude_none=True) for each in node.tolerations],
         "containers": [container(request, figures, config, terms)],
         "volumes": [
             {"name": "work", "emptyDir": {"sizeLimit": mebibytes(disk_bytes(figures, config))}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "1024Mi"}},
-            {"name": "nodes", "downwardAPI": {"items": [_from_annotation(ANNOTATION_NODES, "nodes.yaml")]}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+            given({NODES_FILE: ANNOTATION_NODES, SPEC_FILE: ANNOTATION_SPEC, OWNER_FILE: ANNOTATION_OWNER}),
         ],
     }
     if math.isfinite(terms.seconds_left):
@@ -155,40 +225,74 @@ def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -
 
 def container(request: Request, figures: Figures, config: Config, terms: Terms) -> dict[str, Any]:
     """Return the worker's container: a read-only root, no capability, and a folder to work in."""
-    worker = config.worker
     env = {
-        "HOME": WORK,
-        "TMPDIR": "/tmp",
-        ENV_CACHE: f"{WORK}/cache",
-        ENV_NODES: f"{NODES}/nodes.yaml",
+        ENV_NODES: f"{GIVEN}/{NODES_FILE}",
         ENV_SECONDS_BEFORE: f"{terms.seconds_before:.3f}",
         ENV_USD_BEFORE: f"{terms.usd_before:.6f}",
         ENV_USD_PER_HOUR: str(terms.usd_per_hour),
-        **worker.env,
     }
-    made: dict[str, Any] = {
+    folder, attempt = request.folder(figures.run_id), str(terms.attempt)
+    files = ["--spec", f"{GIVEN}/{SPEC_FILE}", "--owner", f"{GIVEN}/{OWNER_FILE}"]
+    return {
+        **container_security(config),
         "name": CONTAINER,
         "image": config.images.for_engine(figures.engine, gpu=request.node.gpus > 0),
-        "imagePullPolicy": worker.pull_policy,
-        "args": ["worker", request.folder(figures.run_id), "--attempt", str(terms.attempt)],
-        "workingDir": WORK,
-        "env": [{"name": name, "value": value} for name, value in env.items()],
+        "args": ["worker", folder, "--attempt", attempt, *files],
+        "env": environment(config, env),
+        "ports": [{"name": "status", "containerPort": PORT}],
         "resources": resources(request, figures, config),
+        "volumeMounts": MOUNTS,
+    }
+
+
+def pod_security(config: Config) -> dict[str, Any]:
+    """Return what every pod of ours has: a user without rights, in the cluster as on the node."""
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": config.worker.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "shareProcessNamespace": True,  # a first process would not hear SIGTERM before it asks to
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def container_security(config: Config) -> dict[str, Any]:
+    """Return what every container of ours has, and where it finds the store's credentials."""
+    made: dict[str, Any] = {
+        "imagePullPolicy": config.worker.pull_policy,
+        "workingDir": WORK,
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "work", "mountPath": WORK},
-            {"name": "tmp", "mountPath": "/tmp"},
-            {"name": "nodes", "mountPath": NODES, "readOnly": True},
-        ],
     }
-    if worker.credentials_secret:
-        made["envFrom"] = [{"secretRef": {"name": worker.credentials_secret, "optional": True}}]
+    if config.worker.credentials_secret:
+        made["envFrom"] = [{"secretRef": {"name": config.worker.credentials_secret, "optional": True}}]
     return made
+
+
+def environment(config: Config, env: dict[str, str]) -> list[dict[str, str]]:
+    """Return the variables of a container of ours."""
+    every = {"HOME": WORK, "TMPDIR": "/tmp", ENV_CACHE: f"{WORK}/cache", **env, **config.worker.env}
+    return [{"name": name, "value": value} for name, value in every.items()]
+
+
+def given(files: dict[str, str]) -> dict[str, Any]:
+    """Return the volume in which a pod finds its own annotations as files."""
+    items = [
+        {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{name}']"}}
+        for path, name in files.items()
+    ]
+    return {"name": "given", "downwardAPI": {"items": items}}
 
 
 def resources(request: Request, figures: Figures, config: Config) -> dict[str, Any]:
@@ -231,7 +335,3 @@ def _as_yaml(text: str) -> str:
 def mebibytes(size: int) -> str:
     """Return a size as Kubernetes writes it, rounded up."""
     return f"{math.ceil(size / MEBIBYTE)}Mi"
-
-
-def _from_annotation(name: str, path: str) -> dict[str, Any]:
-    return {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{name}']"}}

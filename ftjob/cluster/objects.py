@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftjob.cluster.names import (
-    ANNOTATION_PRICE,
     CONTAINER,
     JOB_NAME,
     LABEL_ATTEMPT,
-    LABEL_CAPACITY,
+    LABEL_COMPONENT,
     LABEL_JOB,
-    SPOT,
+    LABEL_UID,
+    PLAN_COMPONENT,
 )
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import parse_time
@@ -55,11 +55,13 @@ class AttemptJob:
     deleted: bool = False
     finished: str | None = None
     """Complete or Failed, once it is."""
+    finished_at: float | None = None
     reason: str = ""
     message: str = ""
-    usd_per_hour: float = 0.0
-    """Of its pod."""
-    spot: bool = False
+    had_pods: bool = False
+    """Whether it counts a pod that ended."""
+    plans: bool = False
+    """Whether it is no attempt: its pod plans."""
     held: bool = False
     """Whether somebody, such as Kueue, has suspended it."""
     of: str | None = None
@@ -74,9 +76,11 @@ class Pod:
     job: str
     attempt: int
     phase: str = "Pending"
-    usd_per_hour: float = 0.0
-    """The price that its attempt began with."""
-    spot: bool = False
+    uid: str = ""
+    """Of the FineTuneJob that it says it belongs to."""
+    plans: bool = False
+    """Whether it is no attempt, and plans."""
+    ip: str | None = None
     node: str | None = None
     created: float = 0.0
     scheduled: float | None = None
@@ -87,6 +91,9 @@ class Pod:
     reason: str = ""
     """The pod's (Evicted, DeadlineExceeded, ...) or, where it has none, its container's (OOMKilled)."""
     message: str = ""
+    """The pod's, where it has one."""
+    last_words: str = ""
+    """Its container's termination message: what the worker left, or else the end of its log."""
     waiting: tuple[str, str] | None = None
     """Why its container does not run: reason and message."""
     unschedulable: str | None = None
@@ -149,10 +156,13 @@ def read_job(item: Object) -> AttemptJob:
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
         deleted="deletionTimestamp" in metadata,
         finished=told["type"] if told else None,
+        finished_at=parse_time(told.get("lastTransitionTime")) if told else None,
         reason=told.get("reason", "") if told else "",
         message=told.get("message", "") if told else "",
-        usd_per_hour=_price(metadata),
-        spot=_on_spot(metadata),
+        had_pods=bool(
+            (item.get("status") or {}).get("failed") or (item.get("status") or {}).get("succeeded")
+        ),
+        plans=_plans(metadata),
         held=(item.get("spec") or {}).get("suspend") is True,
         of=owner_of(item),
     )
@@ -174,8 +184,9 @@ def read_pod(item: Object) -> Pod:
         job=(metadata.get("labels") or {}).get(JOB_NAME, ""),
         attempt=_attempt(metadata),
         phase=phase,
-        usd_per_hour=_price(metadata),
-        spot=_on_spot(metadata),
+        uid=(metadata.get("labels") or {}).get(LABEL_UID, ""),
+        plans=_plans(metadata),
+        ip=status.get("podIP"),
         node=spec.get("nodeName"),
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
         scheduled=parse_time(scheduled.get("lastTransitionTime")) if is_scheduled else started,
@@ -183,7 +194,8 @@ def read_pod(item: Object) -> Pod:
         ended=parse_time(ended.get("finishedAt")) or _failed_at(item, phase),
         exit_code=ended.get("exitCode"),
         reason=status.get("reason") or ended.get("reason") or "",
-        message=status.get("message") or ended.get("message") or "",
+        message=status.get("message") or "",
+        last_words=ended.get("message") or "",
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
         disruption=_condition(item, "DisruptionTarget").get("reason"),
@@ -206,12 +218,8 @@ def _attempt(metadata: Object) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _price(metadata: Object) -> float:
-    return float((metadata.get("annotations") or {}).get(ANNOTATION_PRICE, 0.0))
-
-
-def _on_spot(metadata: Object) -> bool:
-    return (metadata.get("labels") or {}).get(LABEL_CAPACITY) == SPOT
+def _plans(metadata: Object) -> bool:
+    return (metadata.get("labels") or {}).get(LABEL_COMPONENT) == PLAN_COMPONENT
 
 
 def _container(status: Object) -> Object:

@@ -31,15 +31,20 @@ IMAGE_REASONS = {
 }
 
 
-def why_pending(pod: Pod | None, hint: str, request: Request) -> Waiting:
-    """Say why a pod, or a Job that has none yet, does not run; `hint` is what their events say."""
+def why_pending(
+    pod: Pod | None, hint: str, request: Request, *, spot: bool = False, plans: bool = False
+) -> Waiting:
+    """Return why a pod, or a Job that has none yet, does not run; `hint` is what their events say.
+
+    One that `plans` asks for no node of a profile.
+    """
     if pod is None:
         return _without_pod(hint)
     if pod.unschedulable is not None:
-        return _unschedulable(pod.unschedulable, request, spot=pod.spot)
+        return _unschedulable(pod.unschedulable, request, spot=spot, plans=plans)
     if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
         detail = _short(pod.waiting[1] or hint)
-        return Waiting("ImageUnavailable", f"the worker's image cannot be pulled: {detail}")
+        return Waiting("ImageUnavailable", f"the pod's image cannot be pulled: {detail}")
     if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
         return Waiting("ContainerUnusable", f"{pod.waiting[0]}: {_short(pod.waiting[1] or hint)}")
     if re.search(r"mount|volume|attach", hint, re.IGNORECASE):
@@ -61,7 +66,9 @@ def _without_pod(hint: str) -> Waiting:
     return Waiting("PodRefused", f"the Job cannot make its pod: {_short(hint)}")
 
 
-def _unschedulable(said: str, request: Request, *, spot: bool) -> Waiting:
+def _unschedulable(said: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
+    if plans:
+        return Waiting("Unschedulable", f"no node has room for the pod that plans: {_short(said)}")
     node = request.spec.resources.node
     wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
     if "nvidia.com/gpu" in said:

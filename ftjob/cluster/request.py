@@ -17,10 +17,14 @@ from ftjob.net import zoo
 from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import Node
 from ftjob.plan.cost import Budget
-from jobspec import JobSpec, SpecError, parse_spec
+from jobspec import JobSpec, SpecError, dump_spec, parse_spec
 
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may be changed while a run goes on; the rest is the run's identity."""
+
+
+LARGEST_SPEC = 100_000
+"""Characters: a pod's annotations have 256 KiB together (validation.TotalAnnotationSizeLimitB)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     if spec.name != object_.name:
         raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
     _refuse_paths(spec)
+    if len(dump_spec(spec)) > LARGEST_SPEC:
+        raise BadSpecError(f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more")
     name = spec.resources.node
     if name not in nodes:
         hint = did_you_mean(name, nodes)

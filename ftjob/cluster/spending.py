@@ -8,15 +8,16 @@ from ftjob.cost import EARLIER
 from ftjob.status import Attempt, Status
 
 
-def of_pods(told: FineTuneStatus, status: Status | None) -> list[Attempt]:
+def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
     """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
-    tell what they did in it. `status` is the one in the run's folder, None where there is none."""
-    did = {attempt.attempt: attempt for attempt in (status.attempts if status else ())}
+    tell what they did in it. `status` is the one in the run's folder, None where there is none; a folder that
+    had `attempts_before` this FineTuneJob counts on from there."""
+    did = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
     last = {life.attempt: life.pod for life in told.attempts}
     found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in told.attempts]
     if not told.earlier_seconds:
         return found
-    before = [each for number, each in did.items() if number <= told.earlier_attempts]
+    before = [each for number, each in did.items() if number < 1]
     stages: dict[str, float] = {}
     for each in before:
         for stage, seconds in each.stages.items():
@@ -39,6 +40,7 @@ def _of_pod(life: Life, did: Mapping[int, Attempt]) -> Attempt:
     known = did.get(life.attempt) or Attempt(life.attempt, life.node or "", life.usd_per_hour, begun)
     return replace(
         known,
+        attempt=life.attempt,
         node=known.node or life.node or "",
         usd_per_hour=life.usd_per_hour,
         spot=life.spot,

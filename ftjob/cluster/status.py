@@ -1,13 +1,14 @@
 """What a FineTuneJob's status says, as values; statusschema.py has the same for the API server."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from ftjob.cluster.names import Condition, State
 from ftjob.cluster.times import parse_time, render_time
+from ftjob.progress import Amount, Count
 
 
 def _seconds(value: Any) -> Any:
@@ -58,20 +59,23 @@ class Life(_Part):
     """The newest snapshot when it ended."""
 
 
-class Figures(_Part):
-    """What was planned, as far as the cluster needs it."""
+Bytes = Annotated[int, Field(ge=0, le=2**50)]
 
-    run_id: str
-    engine: str = "caffe"
-    max_iter: int = 0
-    snapshot_bytes: int = 0
+
+class Figures(_Part):
+    """What was planned, as far as the cluster needs it: a user's word, which sizes his own pods alone."""
+
+    run_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,64}$")]
+    engine: Literal["caffe", "torch"] = "caffe"
+    max_iter: Count = 0
+    snapshot_bytes: Bytes = 0
     """One caffemodel with its solverstate."""
-    memory_bytes: int = 0
+    memory_bytes: Bytes = 0
     """What the worker needs on a node without a GPU."""
-    data_bytes: int | None = None
+    data_bytes: Bytes | None = None
     """Weights and datasets on the pod's disk; None where nobody looked."""
-    seconds: float = 0.0
-    usd: float = 0.0
+    seconds: Amount = 0.0
+    usd: Amount = 0.0
 
 
 class FineTuneStatus(_Part):
@@ -90,11 +94,15 @@ class FineTuneStatus(_Part):
     attempts: tuple[Life, ...] = ()
     earlier_seconds: float = 0.0
     earlier_usd: float = 0.0
-    earlier_attempts: int = 0
+    """What its folder had cost before this object came to it, as the workers report; never lowered."""
     granted_seconds: float | None = None
     granted_usd: float | None = None
+    deadline_seconds: float | None = None
+    """How long the last attempt's pod may run; None without a budget."""
     capacity: str | None = None
     """Of the last attempt: spot or on-demand."""
+    usd_per_hour: float | None = None
+    """Of the last attempt: the controller's own record of the price that it made its Job at."""
     iteration: int | None = None
     max_iter: int | None = None
     snapshot: int | None = None

@@ -85,16 +85,19 @@ STATUS_SCHEMA = _object(
         "plan": _FIGURES,
         "attempt": _told(_WHOLE, "The number of the last attempt."),
         "attempts": {"type": "array", "items": _LIFE},
-        "earlierSeconds": _told(_NUMBER, "What the run had been accounted with before this object."),
+        "earlierSeconds": _told(
+            _NUMBER, "What its folder had cost before this object, as its workers report."
+        ),
         "earlierUsd": _NUMBER,
-        "earlierAttempts": _WHOLE,
         "grantedSeconds": _told(
             _NUMBER, "What the budget paid for over all attempts when the last one began."
         ),
         "grantedUsd": _told(
-            _NUMBER, "What the last attempt may come to: what its budget pays for, else its estimate."
+            _NUMBER, "What the last attempt may come to: what its budget pays for; none without a budget."
         ),
+        "deadlineSeconds": _told(_NUMBER, "How long the last attempt's pod may run."),
         "capacity": _told(_TEXT, "Of the last attempt: spot or on-demand."),
+        "usdPerHour": _told(_NUMBER, "Of the last attempt: the node profile's price when its Job was made."),
         "iteration": _WHOLE,
         "maxIter": _WHOLE,
         "snapshot": _told(_WHOLE, "The newest complete snapshot."),

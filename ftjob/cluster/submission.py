@@ -4,12 +4,13 @@ from typing import Any
 
 from ftjob.cluster.figures import annotation_of
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.request import identity_of
 from ftjob.cluster.status import Figures
 from jobspec import JobSpec
 
 
 def fine_tune_job(spec: JobSpec, namespace: str, figures: Figures | None = None) -> dict[str, Any]:
-    """Return the object for a spec; with the figures of its plan the controller need not plan again.
+    """Return the object for a spec; with the figures of its plan no pod has to plan again.
 
     Only what the spec says is in it, not its defaults, so that people can read it.
     """
@@ -17,5 +18,5 @@ def fine_tune_job(spec: JobSpec, namespace: str, figures: Figures | None = None)
     fields.pop("name", None)
     metadata: dict[str, Any] = {"name": spec.name, "namespace": namespace}
     if figures is not None:
-        metadata["annotations"] = {ANNOTATION_PLAN: annotation_of(figures)}
+        metadata["annotations"] = {ANNOTATION_PLAN: annotation_of(figures, identity_of(spec))}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": fields}

@@ -1,7 +1,6 @@
 """On what terms an attempt begins: where, at which price, and what it may spend."""
 
 from dataclasses import dataclass
-from math import isfinite
 
 from ftjob.cluster.names import ON_DEMAND, SPOT
 
@@ -14,21 +13,17 @@ class Terms:
     spot: bool
     usd_per_hour: float
     seconds_before: float
-    """What all attempts before it are accounted with."""
+    """What this object's attempts before it are accounted with."""
     usd_before: float
     seconds_left: float
     """What the budget still pays for at this price; infinite without one."""
-    estimated_usd: float = 0.0
-    """What it takes to the end of the run, at most what the budget pays for."""
+    seconds_spent: float = 0.0
+    """Of the budget: `seconds_before`, and what the run's folder had cost before this object."""
 
     @property
     def granted_usd(self) -> float:
-        """Return what it may come to: all that its budget pays for, else the estimate."""
-        return (
-            self.seconds_left / 3600 * self.usd_per_hour
-            if isfinite(self.seconds_left)
-            else self.estimated_usd
-        )
+        """Return what it may come to: all that its budget pays for, infinite without one."""
+        return self.seconds_left / 3600 * self.usd_per_hour if self.usd_per_hour else 0.0
 
     @property
     def capacity(self) -> str:

@@ -6,12 +6,12 @@ from math import isfinite
 from typing import Any
 
 from ftjob.cluster.actions import Action, RecordEvent, WriteStatus
+from ftjob.cluster.case import Case
 from ftjob.cluster.config import Config
 from ftjob.cluster.names import Condition, State
-from ftjob.cluster.objects import FineTune
 from ftjob.cluster.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
 from ftjob.cluster.terms import Terms
-from ftjob.status import Status
+from ftjob.progress import Progress
 
 FLEETING = (
     "seconds",
@@ -53,23 +53,13 @@ class Verdict:
     """An entry of the accounts that this verdict puts in or replaces."""
     terms: Terms | None = None
     """Those of an attempt that begins."""
-    earlier: tuple[float, float, int] | None = None
-    """Seconds, dollars and attempts of the run before this object, when its first attempt begins."""
 
 
-def write_down(
-    job: FineTune,
-    verdict: Verdict,
-    lives: tuple[Life, ...],
-    spent: tuple[float, float],
-    run: Status | None,
-    config: Config,
-    now: float,
-) -> list[Action]:
+def write_down(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> list[Action]:
     """Return one status write where something is worth it, and an event where the standing changed."""
-    before = job.status
-    after = _status(job, verdict, lives, spent, run, now)
-    if not _worth_writing(before, after, config, now) or _passes_soon(before, verdict, now):
+    before, now = case.seen.job.status, case.now
+    after = _status(case, verdict, lives)
+    if not _worth_writing(before, after, case.seen.config, now) or _passes_soon(before, verdict, now):
         return []
     doing: list[Action] = [WriteStatus(after)]
     changed = (before.state, before.reason) != (after.state, after.reason)
@@ -116,14 +106,8 @@ def due(before: FineTuneStatus, seconds: float, now: float) -> bool:
     return not 0 <= now - (before.updated or 0.0) < seconds
 
 
-def _status(
-    job: FineTune,
-    verdict: Verdict,
-    lives: tuple[Life, ...],
-    spent: tuple[float, float],
-    run: Status | None,
-    now: float,
-) -> FineTuneStatus:
+def _status(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> FineTuneStatus:
+    job, spent, now = case.seen.job, case.spent, case.now
     before = job.status
     changes: dict[str, Any] = {
         "observed_generation": job.generation,
@@ -135,52 +119,55 @@ def _status(
         "usd": round(spent[1], 6),
         "cost": f"${spent[1]:.2f}",
         "updated": float(int(now)),
-        **_of_run(run, lives, verdict),
+        "earlier_seconds": case.earlier[0],
+        "earlier_usd": case.earlier[1],
+        **_of_report(before, case.report, running=verdict.running),
     }
     if verdict.figures:
         changes |= {"plan": verdict.figures, "run_id": verdict.figures.run_id, "folder": verdict.folder}
         changes["max_iter"] = verdict.figures.max_iter or before.max_iter
     if verdict.identity:
         changes["identity"] = verdict.identity
-    if verdict.earlier:
-        seconds, usd, attempts = verdict.earlier
-        changes |= {"earlier_seconds": seconds, "earlier_usd": usd, "earlier_attempts": attempts}
     if verdict.terms:
         changes |= _of_terms(verdict.terms)
     started = min((life.scheduled for life in lives if life.scheduled is not None), default=None)
     changes["start_time"] = before.start_time or started
     ended = before.completion_time if before.state.ended else float(int(now))
     changes["completion_time"] = ended if verdict.state.ended else None
-    conditions = with_conditions(before, _conditions(before, verdict), job.generation, now)
+    said = _conditions(before, verdict, case.seen.report_refused)
+    conditions = with_conditions(before, said, job.generation, now)
     return before.model_copy(update={**changes, "conditions": conditions})
 
 
 def _of_terms(terms: Terms) -> dict[str, Any]:
-    granted = terms.seconds_before + terms.seconds_left
+    granted = terms.seconds_spent + terms.seconds_left
     return {
         "attempt": terms.attempt,
         "capacity": terms.capacity,
+        "usd_per_hour": terms.usd_per_hour,
         "granted_seconds": granted if isfinite(granted) else None,
-        "granted_usd": round(terms.granted_usd, 6),
+        "deadline_seconds": terms.seconds_left if isfinite(terms.seconds_left) else None,
+        "granted_usd": round(terms.granted_usd, 6) if isfinite(terms.granted_usd) else None,
     }
 
 
-def _of_run(run: Status | None, lives: tuple[Life, ...], verdict: Verdict) -> dict[str, Any]:
-    """Return what the worker tells, from the moment on that it tells of an attempt of ours (or is done)."""
-    if run is None or not (lives or verdict.state is State.SUCCEEDED):
-        return {}
+def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool) -> dict[str, Any]:
+    """Return what a worker reports; where none does, all but its speed stays as it was."""
+    if report is None:
+        return {} if running else {"images_per_second": None, "eta_seconds": None}
+    snapshots = [each for each in (before.snapshot, report.snapshot) if each is not None]
     return {
-        "iteration": run.iteration,
-        "max_iter": run.max_iter or None,
-        "snapshot": run.snapshot,
-        "loss": run.loss,
-        "accuracy": run.best_accuracy if run.best_accuracy is not None else run.accuracy,
-        "images_per_second": run.images_per_second if verdict.running else None,
-        "eta_seconds": run.eta_seconds if verdict.running else None,
+        "iteration": report.iteration,
+        "max_iter": report.max_iter or before.max_iter,
+        "snapshot": max(snapshots, default=None),
+        "loss": report.loss,
+        "accuracy": report.accuracy if report.accuracy is not None else before.accuracy,
+        "images_per_second": report.images_per_second if running else None,
+        "eta_seconds": report.eta_seconds if running else None,
     }
 
 
-def _conditions(before: FineTuneStatus, verdict: Verdict) -> Iterable[ConditionStatus]:
+def _conditions(before: FineTuneStatus, verdict: Verdict, unread: str) -> Iterable[ConditionStatus]:
     """Yield every condition that applies, in the order of names.Condition."""
     state, reason, message = verdict.state, verdict.reason, verdict.message
     accepted = "Valid" if verdict.accepted else reason
@@ -196,6 +183,8 @@ def _conditions(before: FineTuneStatus, verdict: Verdict) -> Iterable[ConditionS
         yield _said(
             Condition.EDITED, refused, "ImmutableField" if refused else "Restored", verdict.edit_refused
         )
+    if unread or before.condition(Condition.REPORT_REFUSED):
+        yield _said(Condition.REPORT_REFUSED, bool(unread), "BadReport" if unread else "GoodReport", unread)
     if state.ended or before.condition(Condition.ENDED):
         yield _said(Condition.COMPLETE, state is State.SUCCEEDED, reason, message)
         yield _said(Condition.FAILED, state is State.FAILED, reason, message)

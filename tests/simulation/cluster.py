@@ -8,10 +8,9 @@ from functools import partial
 
 from ftjob.cluster.ends import BY_EXIT_CODE
 from ftjob.cluster.objects import AttemptJob, Pod
+from ftjob.cluster.reports import newest_pod, report_of
 from ftjob.cluster.terms import Terms
-from ftjob.status import Attempt, Status
-from ftjob.status import State as RunState
-from tests.cluster.unit.builders import RUN_ID
+from ftjob.progress import Progress
 from tests.simulation.clockwork import Clockwork
 
 MAX_ITER, SNAPSHOT, BATCH = 3000, 500, 60
@@ -31,6 +30,7 @@ class Worker:
 
     name: str
     job: str
+    uid: str
     terms: Terms
     deadline: int | None
     grace: int
@@ -39,6 +39,10 @@ class Worker:
     trains_from: int = 0
     begins_at: float = 0.0
     """The iteration of the snapshot that it went on from."""
+    earlier: tuple[float, float] = (0.0, 0.0)
+    """Seconds and dollars that its folder had cost when its object came to it."""
+    last_words: str = ""
+    """What it left at its end."""
     ended: int | None = None
     code: int | None = None
     reason: str = ""
@@ -84,8 +88,7 @@ class Worker:
             job=self.job,
             attempt=self.terms.attempt,
             phase=phase if self.scheduled is not None else "Pending",
-            usd_per_hour=self.terms.usd_per_hour,
-            spot=self.terms.spot,
+            uid=self.uid,
             node="node0" if self.scheduled is not None else None,
             created=float(self.created),
             scheduled=None if self.scheduled is None else float(self.scheduled),
@@ -93,6 +96,7 @@ class Worker:
             ended=float(self.ended) if over and self.ended is not None else None,
             exit_code=self.code if over else None,
             reason=self.reason if over else "",
+            last_words=self.last_words if over else "",
             deleted=None if self.deleted is None else float(self.deleted),
             not_ready=self.silent,
         )
@@ -108,6 +112,10 @@ class Job:
     created: int
     deleted: bool = False
     finished: str | None = None
+    finished_at: int | None = None
+
+    def finish(self, how: str, now: int) -> None:
+        self.finished, self.finished_at = how, now
 
     def seen(self) -> AttemptJob:
         return AttemptJob(
@@ -117,8 +125,8 @@ class Job:
             created=float(self.created),
             deleted=self.deleted,
             finished=self.finished,
-            usd_per_hour=self.terms.usd_per_hour,
-            spot=self.terms.spot,
+            finished_at=None if self.finished_at is None else float(self.finished_at),
+            had_pods=self.finished is not None,
         )
 
 
@@ -139,7 +147,6 @@ class Cluster:
         self.prudent = rng.random() < 0.6
         """Whether workers end by themselves before their budget does."""
         self.snapshot = 0
-        self.spoke: Worker | None = None
 
     def living(self) -> list[Worker]:
         return [worker for worker in self.workers if worker.alive]
@@ -151,28 +158,48 @@ class Cluster:
         """Make a Job and its pod, which is scheduled at once or much later."""
         self.jobs[job.name] = job
         name = f"{job.name}-{len(self.workers)}"
-        worker = Worker(name, job.name, job.terms, deadline, grace, self.clock.now)
+        worker = Worker(name, job.name, job.uid, job.terms, deadline, grace, self.clock.now)
         self.pods[name] = worker
         self.workers.append(worker)
         self.clock.after(self.rng.choice([0, 1, 60, 600, 5000]), partial(self._schedule, worker))
 
     def _schedule(self, worker: Worker) -> None:
         if not worker.alive or worker.deleted is not None:
-            return
+            return None
         now = self.clock.now
         worker.scheduled = now
         worker.trains_from = now + self.rng.choice([5, 60, 300])
         worker.begins_at = self.snapshot
+        worker.earlier = self._cost_before(worker)
+        if any(each.code == 0 for each in self.workers):  # of an object that was deleted: the folder is done
+            self.clock.at(worker.trains_from, partial(self.end, worker, 0))
+            return self._changed()
         done = worker.trains_from + math.ceil((MAX_ITER - self.snapshot) / self.speed)
         self.clock.at(done, partial(self.end, worker, 0))
         if worker.deadline is not None:
             self.clock.at(now + worker.deadline, partial(self._overdue, worker))
-            last_call = now + worker.deadline - worker.grace - 10
-            if self.prudent and last_call > worker.trains_from:
-                self.clock.at(last_call, partial(self.end, worker, 9))
+            price = worker.terms.usd_per_hour
+            before = max(worker.earlier[0], worker.earlier[1] / price * 3600 if price else 0.0)
+            last_call = now + worker.deadline - before - worker.grace - 10
+            if self.prudent and (before or last_call > worker.trains_from):
+                self.clock.at(max(last_call, worker.trains_from), partial(self.end, worker, 9))
         if self.cursed:
             self.clock.at(worker.trains_from + 40, partial(self.end, worker, 6))
-        self._changed()
+        return self._changed()
+
+    def _cost_before(self, worker: Worker) -> tuple[float, float]:
+        """Return what the folder had cost before a worker's object came, and what nobody accounted since."""
+        words = [(word, each) for each in self.workers if (word := each.word(self.clock.now)) is not None]
+        if not words:
+            return 0.0, 0.0
+        word, last = max(words, key=lambda each: each[0])
+        took = word - (last.scheduled or word)
+        seconds = last.terms.seconds_before + took
+        usd = last.terms.usd_before + took / 3600 * last.terms.usd_per_hour
+        if last.uid == worker.uid:
+            seconds = max(0.0, seconds - worker.terms.seconds_before)
+            usd = max(0.0, usd - worker.terms.usd_before)
+        return last.earlier[0] + seconds, last.earlier[1] + usd
 
     def _overdue(self, worker: Worker) -> None:
         if worker.works:
@@ -199,14 +226,14 @@ class Cluster:
         iteration = self.iteration(worker, now)
         graceful = code in (0, 9, 10)
         self.snapshot = int(iteration) if graceful else self._snapshot(worker, now)
+        if chosen:
+            worker.last_words = self.report(worker, now, code).render().decode()
         worker.ended, worker.code, worker.told = now, code, chosen
         worker.reason = worker.reason or reason
         worker.taken = worker.taken or code == 10 or bool(reason)
-        if worker.word(now) is not None:
-            self.spoke = worker
         job = self.jobs.get(worker.job)
         if job:
-            job.finished = "Complete" if code == 0 else "Failed"
+            job.finish("Complete" if code == 0 else "Failed", now)
         if worker.deleted is not None:
             self.clock.after(KEPT_SECONDS, partial(self.remove, worker))
         if job:
@@ -264,7 +291,7 @@ class Cluster:
         self._die(worker)
         worker.taken = True
         if worker.job in self.jobs:
-            self.jobs[worker.job].finished = "Failed"
+            self.jobs[worker.job].finish("Failed", self.clock.now)
         self.remove(worker)
 
     def fall_silent(self, worker: Worker) -> None:
@@ -277,8 +304,6 @@ class Cluster:
         now = self.clock.now
         self.snapshot = self._snapshot(worker, now)
         worker.ended = now
-        if worker.word(now) is not None:
-            self.spoke = worker
 
     def iteration(self, worker: Worker, now: int) -> float:
         """Return how far a worker is."""
@@ -289,35 +314,27 @@ class Cluster:
         made = int(self.iteration(worker, now)) // SNAPSHOT * SNAPSHOT
         return max(int(worker.begins_at), made)
 
-    def told(self) -> Status | None:
-        """Return the run's status.json."""
-        now = self.clock.now
-        for worker in self.working():
-            if worker.word(now) is not None:
-                self.spoke = worker
-        worker = self.spoke
-        word = worker.word(now) if worker else None
-        if worker is None or word is None:
-            return None
-        took = word - (worker.scheduled or word)
-        terms, over = worker.terms, worker.told
-        state = RunState.RUNNING
-        if over:
-            state = RunState.SUCCEEDED if worker.code == 0 else RunState.STOPPED
-        price = terms.usd_per_hour
-        return Status(
-            "emotions",
-            RUN_ID,
-            state,
-            attempt=terms.attempt,
-            iteration=int(self.iteration(worker, word)),
+    def report(self, worker: Worker, now: int, code: int | None = None) -> Progress:
+        """Return what a worker reports when it is asked, or at its end."""
+        iteration = int(self.iteration(worker, now))
+        return Progress(
+            attempt=worker.terms.attempt,
+            iteration=iteration,
             max_iter=MAX_ITER,
-            snapshot=self.snapshot if not worker.alive else self._snapshot(worker, now),
+            snapshot=min(iteration, self._snapshot(worker, now) if code is None else self.snapshot),
             images_per_second=self.speed * BATCH,
-            seconds=terms.seconds_before + took,
-            usd=terms.usd_before + took / 3600 * price,
-            attempts=(Attempt(terms.attempt, "p2.xlarge", price, begun=float(worker.scheduled or 0)),),
-            updated=float(word),
-            ended=float(word) if over else None,
-            exit_code=worker.code if over else None,
+            earlier_seconds=worker.earlier[0],
+            earlier_usd=worker.earlier[1],
+            exit_code=code,
         )
+
+    def heard(self, uid: str) -> tuple[Progress | None, str]:
+        """Return what the newest worker of an object reports, as a controller takes it."""
+        pods = [worker.seen() for worker in self.pods.values() if worker.uid == uid]
+        newest = newest_pod(pods)
+        worker = self.pods[newest.name] if newest else None
+        answers = worker is not None and worker.works and not worker.silent
+        answer = None
+        if worker is not None and answers and self.clock.now >= worker.trains_from:
+            answer = self.report(worker, self.clock.now)
+        return report_of(pods, answer)

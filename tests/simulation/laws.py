@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 FINAL = frozenset({2, 3, 4, 7, 8, 11, 12})
 """Exit codes after which a run is not tried again."""
 JUMP = 3600
+START_SECONDS = 300
+"""Before a worker trains, and reports."""
 CLOCKS = 5.0
 """Seconds for an attempt: deadlines are rounded up, and looks take their time."""
 
@@ -28,6 +30,10 @@ class Laws:
         """What the books may have too much: pods that nobody saw end."""
         self.floor = (0.0, 0.0)
         """Dollars and seconds that were spent when a controller saw a lowered budget."""
+        self.unknown_usd = self.unknown_seconds = 0.0
+        """What a new object does not know of before its first worker reports."""
+        self.learns = False
+        """Whether no worker of a new object has reported that yet."""
         self.unattended = False
         """Whether no controller has seen the budget as it is."""
         self.begun_with: tuple[float | None, float | None] = (None, None)
@@ -53,22 +59,27 @@ class Laws:
     def pod_removed(self, worker: Worker) -> None:
         """Say what the books cannot know of a pod that the API server has no more."""
         world = self.world
-        booked = {life.pod for life in world.status.attempts if life.ended is not None}
+        booked = {life.pod for life in world.status.attempts if life.ended and life.scheduled}
         if worker.scheduled is None or worker.name in booked:
             return
-        now = world.clock.now
-        if not worker.told and worker.word(now) is None:
-            self.unbooked_usd += worker.usd(now)
-            self.unbooked_seconds += worker.seconds(now)
-        if not worker.told:
-            self.unseen.append(worker)
-            if world.skew < 0:
-                self.unbooked_usd += WORD_SECONDS / 3600 * worker.terms.usd_per_hour
-                self.unbooked_seconds += WORD_SECONDS
+        if not any(life.pod == worker.name and life.scheduled for life in world.status.attempts):
+            self._not_booked(worker)  # nobody looked while it ran: its Job tells, or the next worker does
+            self.overbooked_seconds += worker.scheduled - worker.created
+        elif world.skew:
+            self._not_booked(worker)
+        self.unseen.append(worker)
+
+    def _not_booked(self, worker: Worker) -> None:
+        now = self.world.clock.now
+        self.unbooked_usd += worker.usd(now)
+        self.unbooked_seconds += worker.seconds(now)
 
     def object_deleted(self) -> None:
-        """The next object knows of this run what its worker said last, and no more."""
+        """The next object knows nothing of this run before its first worker reports, and then what the folder
+        says: what the workers wrote last."""
         self.final = None
+        self.unknown_usd, self.unknown_seconds = self.usd(), self.seconds()
+        self.learns = self.unknown_seconds > 0
         for worker in self.world.cluster.workers:
             if worker.scheduled is not None and not worker.told:
                 seconds = WORD_SECONDS + worker.grace + 310
@@ -81,6 +92,9 @@ class Laws:
         for worker in self.unseen:
             self.overbooked_seconds += now - (worker.ended or now) + 30 + JUMP
         self.unseen.clear()
+        if self.learns and self.world.status.earlier_seconds:
+            self.learns = False
+            self.floor = (self.usd(), self.seconds())
         if self.unattended:
             self.unattended = False
             self.floor = (self.usd(), self.seconds())
@@ -97,12 +111,15 @@ class Laws:
         self.begun_with = (budget.usd, budget.hours)
         if budget.usd is not None:
             needs = least / 3600 * terms.usd_per_hour
-            assert self.usd() + needs <= budget.usd + self.unbooked_usd + 1e-6, f"no money: {world.story()}"
+            most = budget.usd + self.unbooked_usd + self._unknown(self.unknown_usd)
+            assert self.usd() + needs <= most + 1e-6, f"no money: {world.story()}"
         if budget.hours is not None:
-            assert self.seconds() + least <= budget.hours * 3600 + self.unbooked_seconds, world.story()
+            most = budget.hours * 3600 + self.unbooked_seconds + self._unknown(self.unknown_seconds)
+            assert self.seconds() + least <= most, world.story()
         assert not world.day_is_spent or world.happened["old_news"], f"the day is spent: {world.story()}"
         assert not world.cluster.living(), f"two at a time: {world.story()}"
-        assert not any(each.code == 0 for each in world.cluster.workers), f"rerun: {world.story()}"
+        done = [each for each in world.cluster.workers if each.code == 0 and each.uid == f"u-{world.uid}"]
+        assert not done, f"rerun: {world.story()}"
         self._not_final(terms.attempt)
         self._right_capacity(action)
 
@@ -131,7 +148,12 @@ class Laws:
         asked = world.spec.get("suspend") or ANNOTATION_CANCEL in world.annotations
         if worker is None or asked or worker.asked or worker.deleted is not None:
             return
-        assert world.happened["lowered"] or world.happened["old_news"], f"ended early: {world.story()}"
+        reasons = ("lowered", "old_news", "applied_anew", "delete_job")
+        assert any(world.happened[each] for each in reasons), f"ended early: {world.story()}"
+
+    def _unknown(self, amount: float) -> float:
+        """Return what no controller can know yet of what earlier objects spent."""
+        return amount if self.learns else 0.0
 
     # What holds at every moment, and at the end.
 
@@ -142,14 +164,19 @@ class Laws:
         assert len(working) <= 1, f"two at a time: {world.story()}"
         late = max((worker.grace for worker in world.cluster.workers), default=0)
         late += CLOCKS * len(world.cluster.workers)
-        if world.happened["lowered"] and world.happened["clock_jumps"]:
-            late += POLL_SECONDS  # a clock that is behind notices so late that a lowered budget is spent
+        shortened = world.happened["lowered"] + world.happened["applied_anew"]
+        if world.happened["applied_anew"]:
+            late += POLL_SECONDS + START_SECONDS  # what the folder had cost is known when its worker is asked
+        if shortened and world.happened["clock_jumps"]:
+            late += POLL_SECONDS + JUMP  # a clock that is behind notices so late that a budget is spent
         usd, hours = world.spec["budget"]["usd"], world.spec["budget"].get("hours")
         begun = self.begun_with if self.unattended else (None, None)
         most = max(usd, self.floor[0], begun[0] or 0.0) + late / 3600 * self.price() + self.unbooked_usd
+        most += self._unknown(self.unknown_usd)
         assert self.usd() <= most + 1e-6, f"${self.usd():.4f} of ${usd}: {world.story()}"
         if hours is not None:
             most = max(hours * 3600, self.floor[1], (begun[1] or 0.0) * 3600) + late + self.unbooked_seconds
+            most += self._unknown(self.unknown_seconds)
             assert self.seconds() <= most, f"{self.seconds()} s of {hours} h: {world.story()}"
 
     def hold_at_the_end(self) -> None:
@@ -159,5 +186,6 @@ class Laws:
         assert world.calm, f"it does not end: {world.story()}"
         assert world.ended, f"it does not end: {world.story()}"
         booked, few = world.status.seconds, CLOCKS * len(world.cluster.workers)
-        assert booked >= self.seconds() - self.unbooked_seconds - few, f"{booked} s booked: {world.story()}"
+        unknown = self.unbooked_seconds + self._unknown(self.unknown_seconds)
+        assert booked >= self.seconds() - unknown - few, f"{booked} s booked: {world.story()}"
         assert booked <= self.seconds() + self.overbooked_seconds + few, f"{booked} s booked: {world.story()}"

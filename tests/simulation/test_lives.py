@@ -62,9 +62,13 @@ BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "tried again|does not end": (following, "_stays_ended", lambda _: without_end),
     "rerun": (BY_EXIT_CODE[0], "then", lambda _: Then.FREE),
     "booked": (accounts, "_end", lambda real: lambda life, s: real(life, s) if s.pod else life.scheduled),
-    "booked|does not end": (accounts, "_unheard", lambda _: lambda *a: ()),
+    "booked|does not end": (
+        accounts,
+        "_settled",
+        lambda real: lambda life, *a: real(life, *a).model_copy(update={"seconds": 0.0}),
+    ),
     "spot": (capacity, "twice_lost", lambda _: bool),
-    "ended early": (attempt, "_lowered_to", lambda _: lambda case, request, _: 0.0),
+    "ended early": (attempt, "_shortened_to", lambda _: lambda case, request, _: 0.0),
 }
 
 

@@ -22,7 +22,7 @@ from tests.simulation.cluster import POLL_SECONDS, Cluster, Job
 from tests.simulation.laws import Laws
 
 LADDER, HOURS = [0.02, 0.05, 0.2, 0.6, 2.0, 6.0], [0.05, 0.1, 0.3, 1.0, 3.0, 9.0]
-MOST_LOOKS = 1000
+MOST_LOOKS = 5000
 PLANNED = FIGURES.model_copy(update={"seconds": 1200.0})
 
 
@@ -108,14 +108,17 @@ class World:
             resource_version=str(self.version),
         )
         jobs = [each.seen() for each in self.cluster.jobs.values()]
+        pods = [each.seen() for each in self.cluster.pods.values()]
+        report, refused = self.cluster.heard(uid)
         return Observed(
             job=job,
             jobs=tuple(each for each in jobs if each.owner_uid == uid),
-            pods=tuple(each.seen() for each in self.cluster.pods.values()),
+            pods=tuple(pod for pod in pods if pod.uid == uid),
             strangers=any(each.owner_uid != uid for each in jobs),
+            old_pods=tuple(pod for pod in pods if pod.uid != uid and not pod.over),
             planned=PLANNED,
-            run=self.cluster.told(),
-            run_read=True,
+            report=report,
+            report_refused=refused,
             nodes=self.nodes,
             config=self.config,
             allowance=Allowance(10.0, 10.0 if self.day_is_spent else 0.0, 0.0, self.clock.now),

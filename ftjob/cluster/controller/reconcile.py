@@ -1,13 +1,11 @@
 """One look at one FineTuneJob: observe, decide, act."""
 
-import threading
 from dataclasses import dataclass, field, replace
 
 from ftjob.cluster.actions import (
     Action,
     CreateJob,
     DeleteJob,
-    Enlist,
     KillPod,
     LookAgain,
     MakePlan,
@@ -17,6 +15,7 @@ from ftjob.cluster.actions import (
 from ftjob.cluster.case import Observed, Trouble
 from ftjob.cluster.config import Config
 from ftjob.cluster.controller.api import Api, ConflictError
+from ftjob.cluster.controller.asking import Answer, Reports
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
@@ -25,21 +24,17 @@ from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ATTEMPTS, BEGUN
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
-from ftjob.cluster.controller.references import context_of
-from ftjob.cluster.controller.runs import Planner, Reading, RunReader
+from ftjob.cluster.controller.references import without_references
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.decide import decide
-from ftjob.cluster.enlist import enlist
 from ftjob.cluster.figures import annotated
-from ftjob.cluster.manifests import attempt_job
-from ftjob.cluster.names import State
-from ftjob.cluster.objects import AttemptJob, FineTune, Object, Pod, read_fine_tune, read_job, read_pod
-from ftjob.cluster.request import identity_of_object
+from ftjob.cluster.manifests import attempt_job, plan_job
+from ftjob.cluster.objects import FineTune, Object, Pod, read_fine_tune, read_job, read_pod
+from ftjob.cluster.planning import plan_name, planned_by_pod
+from ftjob.cluster.reports import newest_pod, report_of
+from ftjob.cluster.request import Request, identity_of_object
 from ftjob.cluster.verdict import due
-from ftjob.errors import FtjobError
-
-ENOUGH = float("-inf")
-"""Any reading will do, however old."""
+from ftjob.errors import BadSpecError
 
 
 @dataclass
@@ -49,8 +44,7 @@ class Reconciler:
     api: Api
     view: View
     queue: WorkQueue
-    runs: RunReader
-    planner: Planner
+    reports: Reports
     hints: Hints
     events: Events
     clock: Clock
@@ -58,23 +52,16 @@ class Reconciler:
     profiles: Profiles
     ledger: Ledger
     _failed: dict[str, Trouble] = field(default_factory=dict)
-    _noticed: dict[str, dict[str, float]] = field(default_factory=dict)
-    """When each pod was first found to have ended, by our clock: what its run said before may be old."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, key: str) -> None:
         """Look at one object. Raises what the client raises; the object is then to be looked at again."""
         item = self.view.item(key)
         if item is None:
-            for memory in (self.runs, self.planner):
-                memory.forget(key)
+            self.reports.forget(key)
             self._failed.pop(key, None)
-            self._noticed.pop(key, None)
             self._left_over(key.partition("/")[0])
             return
         seen = self.observe(key, read_fine_tune(item))
-        if seen is None:
-            return
         actions = decide(seen, self.clock.now())
         if self.ledger.limits(seen.job.namespace) and any(isinstance(each, CreateJob) for each in actions):
             with self.ledger.turn:
@@ -89,48 +76,42 @@ class Reconciler:
             if not self.act(key, item, seen, action):
                 return
 
-    def observe(self, key: str, job: FineTune) -> Observed | None:
-        """Return all that is known of an object; None where a store has to be heard first."""
-        jobs, pods = self.view.jobs(key), self.view.pods(key)
-        planned = annotated(job.annotations) or self.planner.get(key, identity_of_object(job))
-        folder = job.status.folder if job.status.identity else _folder(job, planned)
-        if job.status.state is State.SUCCEEDED and not unaccounted_ends(job, pods):
-            folder = None  # nothing that it could say would change anything
-        reading = self._reading(key, job, pods, folder)
-        if reading is None and folder is not None:
-            return None
+    def observe(self, key: str, job: FineTune) -> Observed:
+        """Return all that is known of an object now; what its worker is asked comes later."""
+        every_job, every_pod = self.view.jobs(key), self.view.pods(key)
+        jobs = [each for each in every_job if each.owner_uid == job.uid]
+        pods = [each for each in every_pod if each.uid == job.uid]
+        old_pods = tuple(each for each in every_pod if each.uid != job.uid and not each.over)
+        identity = identity_of_object(job)
+        attempts = tuple(each for each in pods if not each.plans)
+        answer = self._answer(key, job, newest_pod(attempts))
+        report, refused = report_of(attempts, answer.progress if answer else None)
+        found = annotated(job.annotations, identity)
+        found_by_pod = planned_by_pod(plan_name(job.name, identity), jobs, pods)
         return Observed(
             job=job,
-            jobs=tuple(each for each in jobs if each.owner_uid == job.uid),
-            pods=tuple(pods),
-            strangers=any(each.owner_uid != job.uid for each in jobs),
-            planned=planned,
-            run=reading.run if reading else None,
-            run_read=reading is not None,
+            jobs=tuple(each for each in jobs if not each.plans),
+            pods=attempts,
+            strangers=bool(old_pods) or any(each.owner_uid != job.uid for each in every_job),
+            old_pods=old_pods,
+            plan_jobs=tuple(each for each in jobs if each.plans),
+            plan_pods=tuple(each for each in pods if each.plans),
+            planned=found or found_by_pod,
+            report=report,
+            report_refused=refused
+            or (f"pod {answer.pod}: {answer.refused}" if answer and answer.refused else ""),
             failed=self._failed.get(key),
             hints=self.hints.get(key, jobs, pods),
             nodes=self.profiles.current(),
             config=self.config,
         )
 
-    def _reading(self, key: str, job: FineTune, pods: list[Pod], folder: str | None) -> Reading | None:
-        """Return what the run's folder says: when it is due to be told, and surely after a worker ended."""
-        if folder is None:
+    def _answer(self, key: str, job: FineTune, pod: Pod | None) -> Answer | None:
+        """Return what a pod answered last; it is asked again where its numbers are due."""
+        if pod is None:
             return None
-        now = self.clock.now()
-        noticed = self._noticed.get(key, {})
-        self._noticed[key] = {pod: noticed.get(pod, now) for pod in unaccounted_ends(job, pods)}
-        must = max(self._noticed[key].values(), default=ENOUGH)
-        reading = self.runs.get(key, folder, max(must, self._recent(job, pods, now)))
-        return reading if reading and reading.asked >= must else None
-
-    def _recent(self, job: FineTune, pods: list[Pod], now: float) -> float:
-        """Return since when a run's folder must have been asked to be taken as it is."""
-        if not job.status.identity:
-            return now - self.config.poll_seconds
-        progress = self.config.progress_seconds
-        running = any(pod.running for pod in pods) and due(job.status, progress, now)
-        return now - progress if running else ENOUGH
+        now, pause = self.clock.now(), self.config.progress_seconds
+        return self.reports.get(key, pod, now - pause if due(job.status, pause, now) else float("-inf"))
 
     def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:
         """Do one thing; return whether the rest may be done too."""
@@ -142,11 +123,9 @@ class Reconciler:
                 self.events.record(job, action)
                 log(action.message, job=key, reason=action.reason)
             case MakePlan():
-                self.planner.plan(key, action.request, context_of(self.view, job.namespace))
-            case Enlist():
-                return self._enlist(key, action)
+                return self._make_plan(key, job, action)
             case CreateJob():
-                self._create(key, job, action)
+                return self._create(key, job, action)
             case DeleteJob():
                 self.api.delete_job(job.namespace, action.name)
                 log("job deleted", job=key, name=action.name)
@@ -177,18 +156,14 @@ class Reconciler:
             for key in self.view.waiting(namespace):
                 self.queue.add(key)
 
-    def _enlist(self, key: str, action: Enlist) -> bool:
-        request, context = action.request, context_of(self.view, key.partition("/")[0])
-        try:
-            enlist(request.folder(action.figures.run_id), request.spec, context)
-        except FtjobError as error:
-            self._failed[key] = Trouble(error.reason, str(error), passing=True)
-            self.queue.add_after(key, self.config.backoff_seconds)
-            return False
-        self._failed.pop(key, None)
-        return True
+    def _make_plan(self, key: str, job: FineTune, action: MakePlan) -> bool:
+        """Have a pod plan."""
+        request = self._for_a_pod(key, job, action.request)
+        if request is not None:
+            self._submit(key, job, plan_job(job, request, self.config))
+        return request is not None
 
-    def _create(self, key: str, job: FineTune, action: CreateJob) -> None:
+    def _create(self, key: str, job: FineTune, action: CreateJob) -> bool:
         """Begin an attempt, unless the API server knows of one under way that we have not heard of.
 
         Before the first there can be none: the status tells of an attempt before it is begun, and that write
@@ -196,36 +171,42 @@ class Reconciler:
         """
         if job.status.attempt and self._under_way(job):
             self.queue.add_after(key, 1.0)
-            return
-        manifest = attempt_job(job, action.request, action.figures, self.config, action.terms)
+            return True
+        request, terms = self._for_a_pod(key, job, action.request), action.terms
+        if request is None:
+            return False
+        if self._submit(key, job, attempt_job(job, request, action.figures, self.config, terms)):
+            BEGUN.inc()
+            log("attempt begun", job=key, attempt=terms.attempt, capacity=terms.capacity)
+        return True
+
+    def _for_a_pod(self, key: str, job: FineTune, request: Request) -> Request | None:
+        """Return what is asked for without references to other runs; None where one of them is not there."""
+        try:
+            spec = without_references(request.spec, self.view, job.namespace)
+        except BadSpecError as error:
+            self._failed[key] = Trouble(error.reason, str(error), passing=True)
+            self.queue.add_after(key, self.config.backoff_seconds)
+            return None
+        self._failed.pop(key, None)
+        return replace(request, spec=spec)
+
+    def _submit(self, key: str, job: FineTune, manifest: Object) -> bool:
+        """Create a Job; return whether it is new."""
         name = manifest["metadata"]["name"]
         try:
             self.view.begun(self.api.create_job(job.namespace, manifest))
         except ConflictError:  # ours, of which we have not heard yet; or somebody else's
-            told = f"a Job {name} is there that is not of this FineTuneJob: delete it"
-            self._failed[key] = Trouble("NameTaken", told, passing=True)
+            message = f"a Job {name} is there that is not of this FineTuneJob: delete it"
+            self._failed[key] = Trouble("NameTaken", message, passing=True)
             self.queue.add_after(key, 2.0)
-            return
-        BEGUN.inc()
-        log("job created", job=key, name=name, attempt=action.terms.attempt, capacity=action.terms.capacity)
+            return False
+        log("job created", job=key, name=name)
+        return True
 
     def _under_way(self, job: FineTune) -> bool:
         jobs, pods = self.api.jobs_and_pods(job)
-        open_jobs: list[AttemptJob] = [each for each in map(read_job, jobs) if each.finished is None]
-        live = [pod for pod in map(read_pod, pods) if not pod.over]
+        open_jobs = [each for each in map(read_job, jobs) if each.finished is None and not each.plans]
+        live = [pod for pod in map(read_pod, pods) if not pod.over and not pod.plans]
         ended = {pod.job for pod in map(read_pod, pods) if pod.over}
         return bool(live) or any(each.name not in ended and not each.deleted for each in open_jobs)
-
-
-def unaccounted_ends(job: FineTune, pods: list[Pod]) -> set[str]:
-    """Return the pods that ended, or were deleted, and whose end is not in the accounts yet."""
-    accounted = {life.pod for life in job.status.attempts if life.ended is not None}
-    running = {life.pod for life in job.status.attempts if life.ended is None}
-    return {pod.name for pod in pods if pod.over} - accounted | running - {pod.name for pod in pods}
-
-
-def _folder(job: FineTune, planned: object) -> str | None:
-    """Return where a run that has not begun will live, as soon as that is known."""
-    run_id = getattr(planned, "run_id", None)
-    output = job.spec.get("output")
-    return f"{str(output).rstrip('/')}/{job.name}/{run_id}" if run_id and output else None

@@ -4,11 +4,12 @@ from ftjob.cluster.controller.view import View
 from ftjob.cluster.objects import read_fine_tune
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.errors import BadSpecError
-from ftjob.prepare import Context
+from ftjob.references import resolved
+from jobspec import JobSpec
 
 
-def context_of(view: View, namespace: str) -> Context:
-    """Return what a spec's words are read against by a controller: nothing is to be trained here."""
+def without_references(spec: JobSpec, view: View, namespace: str) -> JobSpec:
+    """Return a spec as a pod is given it. Raises BadSpecError, which names the run that is not there."""
 
     def weights_of(reference: str) -> str:
         name, _, iteration = reference.partition("@")
@@ -22,7 +23,7 @@ def context_of(view: View, namespace: str) -> Context:
             raise BadSpecError(f"accept.not_below: {name} has no accuracy yet: wait for it to end")
         return accuracy
 
-    return Context(weights_of=weights_of, accuracy_of=accuracy_of, to_train=False)
+    return resolved(spec, weights_of, accuracy_of)
 
 
 def _run(view: View, namespace: str, name: str, field: str) -> FineTuneStatus:

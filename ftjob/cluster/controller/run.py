@@ -9,9 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 from kubernetes import client
@@ -21,6 +19,7 @@ from kubernetes.config.config_exception import ConfigException
 
 from ftjob.cluster.config import Config, load_config
 from ftjob.cluster.controller.api import Api, GoneError
+from ftjob.cluster.controller.asking import Reports
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.events import TELLERS, Events
@@ -31,7 +30,6 @@ from ftjob.cluster.controller.metrics import DOLLARS, ERRORS, JOBS, LEADER, QUEU
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
-from ftjob.cluster.controller.runs import Planner, RunReader
 from ftjob.cluster.controller.sources import Sources
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.controller.web import serve
@@ -46,7 +44,6 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter: an API server closes watches that do not keep up."""
 GARBAGE = 20_000
 """New objects until cycles are looked for; what is made of the API server's words has none."""
-STORAGE = ("ftjob.storage.cloud", "botocore.configprovider", "boto3.session", "obstore.auth.boto3")
 LOST = 1
 """The exit code of a controller that lost its Lease: it must be started anew."""
 
@@ -68,7 +65,6 @@ def run_controller(options: ControllerOptions) -> int:
     config, clock = load_config(options.config), Clock()
     sys.setswitchinterval(SWITCH_SECONDS)
     load_cluster()
-    load_storage()
     gc.freeze()
     gc.set_threshold(GARBAGE)
     logging.getLogger("kubernetes.informer.informer").setLevel(logging.CRITICAL)  # its errors are counted
@@ -101,8 +97,7 @@ class Controller:
             api=api,
             view=self.view,
             queue=self.queue,
-            runs=RunReader(self.queue.add, clock),
-            planner=Planner(self.queue.add),
+            reports=Reports(self.queue.add, clock),
             hints=Hints(api, clock),
             events=Events(api, clock),
             clock=clock,
@@ -195,13 +190,6 @@ def load_cluster() -> None:
     settings = Configuration.get_default_copy()
     settings.connection_pool_maxsize = LOOKERS + TELLERS + WATCHES
     Configuration.set_default(settings)
-
-
-def load_storage() -> None:
-    """Load what speaks to stores, which takes a second or two: else the first run would wait for it."""
-    for name in STORAGE:
-        with suppress(ModuleNotFoundError):
-            import_module(name)
 
 
 def lost() -> None:

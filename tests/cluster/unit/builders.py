@@ -5,20 +5,20 @@ from typing import Any
 from ftjob.cluster.case import Observed
 from ftjob.cluster.config import Config
 from ftjob.cluster.names import (
-    ANNOTATION_PRICE,
     API_VERSION,
     KIND,
     LABEL_ATTEMPT,
-    LABEL_CAPACITY,
+    LABEL_COMPONENT,
     LABEL_JOB,
-    ON_DEMAND,
-    SPOT,
+    LABEL_UID,
+    PLAN_COMPONENT,
 )
 from ftjob.cluster.objects import FineTune, read_fine_tune, read_job, read_pod
 from ftjob.cluster.request import Request, read_request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.times import render_time
 from ftjob.nodes import Node, load_nodes
+from ftjob.progress import Progress
 
 NOW = 1_800_000_000.0
 RUN_ID = "1f3b9c02aa"
@@ -83,6 +83,7 @@ def begun(job: FineTune | None = None, **more: Any) -> dict[str, Any]:
         "identity": request_of(made).identity,
         "plan": FIGURES.model_dump(by_alias=True),
         "attempt": 1,
+        "usdPerHour": 0.9,
         **more,
     }
 
@@ -104,17 +105,23 @@ def life(attempt: int = 1, seconds: float = 3600, **more: Any) -> dict[str, Any]
 
 def job_object(attempt: int = 1, *, uid: str = "u-1", end: str | None = None, **more: Any) -> dict[str, Any]:
     """The Job of an attempt; `end` is Complete or Failed."""
-    conditions = [{"type": end, "status": "True", "reason": more.pop("reason", "")}] if end else []
+    finished = render_time(more.pop("finished", NOW - 5))
+    condition = {
+        "type": end,
+        "status": "True",
+        "reason": more.pop("reason", ""),
+        "lastTransitionTime": finished,
+    }
+    status = {"conditions": [condition] if end else [], **more.pop("counts", {})}
     metadata = {
         "name": f"emotions-{RUN_ID[:8]}-{attempt}",
         "namespace": "team",
-        "labels": {LABEL_JOB: "emotions", LABEL_ATTEMPT: str(attempt)},
-        "annotations": {ANNOTATION_PRICE: str(more.pop("price", 0.9))},
+        "labels": {LABEL_JOB: "emotions", LABEL_ATTEMPT: str(attempt), LABEL_UID: uid},
         "ownerReferences": [{"uid": uid}],
         "creationTimestamp": render_time(more.pop("created", NOW - 30)),
         **({"deletionTimestamp": render_time(NOW)} if more.pop("deleted", False) else {}),
     }
-    return {"metadata": metadata, "spec": more, "status": {"conditions": conditions}}
+    return {"metadata": metadata, "spec": more, "status": status}
 
 
 def pod_object(
@@ -125,8 +132,8 @@ def pod_object(
     state: dict[str, Any] | None = None,
     name: str | None = None,
     deleted: float | None = None,
-    spot: bool = False,
-    price: float = 0.9,
+    uid: str = "u-1",
+    ip: str = "10.0.0.7",
     **status: Any,
 ) -> dict[str, Any]:
     """A pod of an attempt, running unless said otherwise."""
@@ -145,16 +152,16 @@ def pod_object(
             "labels": {
                 LABEL_JOB: "emotions",
                 LABEL_ATTEMPT: str(attempt),
-                LABEL_CAPACITY: SPOT if spot else ON_DEMAND,
+                LABEL_UID: uid,
                 "job-name": f"emotions-{RUN_ID[:8]}-{attempt}",
             },
-            "annotations": {ANNOTATION_PRICE: str(price)},
             "creationTimestamp": render_time((scheduled or NOW) - 1),
             **({"deletionTimestamp": render_time(deleted)} if deleted is not None else {}),
         },
         "spec": {"nodeName": "node0"} if scheduled is not None else {},
         "status": {
             "phase": phase,
+            "podIP": ip,
             "conditions": [condition, *status.pop("conditions", [])],
             "containerStatuses": containers if scheduled is not None else [],
             **status,
@@ -168,17 +175,51 @@ def ended_pod(code: int, attempt: int = 1, at: float = NOW - 5, **more: Any) -> 
     return pod_object(attempt, "Failed" if code else "Succeeded", state=state, **more)
 
 
+def report(attempt: int = 1, **more: Any) -> Progress:
+    """What a worker reports of a run of 1000 iterations."""
+    return Progress(**{"attempt": attempt, "iteration": 500, "max_iter": 1000, "snapshot": 500, **more})
+
+
+def plan_job_object(name: str, *, end: str | None = None, **more: Any) -> dict[str, Any]:
+    """The Job that plans."""
+    made = job_object(end=end, **more)
+    made["metadata"]["name"] = name
+    made["metadata"]["labels"] = {LABEL_JOB: "emotions", LABEL_UID: "u-1", LABEL_COMPONENT: PLAN_COMPONENT}
+    return made
+
+
+def plan_pod_object(job: str, last_words: str | None = None, code: int = 0, **more: Any) -> dict[str, Any]:
+    """The pod that plans; it runs while it left no last words."""
+    if last_words is None:
+        made = pod_object(**more)
+    else:
+        terminated = {"message": last_words, **more.pop("terminated", {})}
+        made = ended_pod(code, terminated=terminated, **more)
+    made["metadata"]["name"] = f"{job}-pod"
+    made["metadata"]["labels"] = {
+        LABEL_JOB: "emotions",
+        LABEL_UID: "u-1",
+        LABEL_COMPONENT: PLAN_COMPONENT,
+        "job-name": job,
+    }
+    return made
+
+
 def seen(
     job: FineTune | None = None,
     jobs: list[dict[str, Any]] | None = None,
     pods: list[dict[str, Any]] | None = None,
+    plan_jobs: list[dict[str, Any]] | None = None,
+    plan_pods: list[dict[str, Any]] | None = None,
     **more: Any,
 ) -> Observed:
     """What the controller sees."""
-    made: dict[str, Any] = {"planned": FIGURES, "run_read": True, "nodes": NODES, "config": Config(), **more}
+    made: dict[str, Any] = {"planned": FIGURES, "nodes": NODES, "config": Config(), **more}
     return Observed(
         job=job or fine_tune(),
         jobs=tuple(read_job(each) for each in jobs or []),
         pods=tuple(read_pod(each) for each in pods or []),
+        plan_jobs=tuple(read_job(each) for each in plan_jobs or []),
+        plan_pods=tuple(read_pod(each) for each in plan_pods or []),
         **made,
     )

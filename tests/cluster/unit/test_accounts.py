@@ -1,25 +1,26 @@
 """The accounts: whatever the controller saw or missed, and whatever its clock says."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ftjob.cluster.actions import CreateJob, DeleteJob, WriteStatus
+from ftjob.cluster.actions import DeleteJob, WriteStatus
 from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
 from ftjob.cluster.status import FineTuneStatus, Life
-from ftjob.status import Attempt, Status
-from ftjob.status import State as RunState
+from ftjob.cluster.times import render_time
+from ftjob.progress import Progress
 from tests.cluster.unit.builders import (
     NOW,
-    RUN_ID,
     begun,
     ended_pod,
     fine_tune,
     job_object,
     life,
     pod_object,
+    report,
     seen,
 )
 
@@ -42,30 +43,22 @@ def running(seconds: float) -> dict[str, Any]:
     return {key: value for key, value in made.items() if key != "ended"}
 
 
-def word(**changes: Any) -> Status:
-    """What the worker of the first attempt said last."""
-    return replace(Status("emotions", RUN_ID, RunState.RUNNING, attempt=1, snapshot=300), **changes)
-
-
-@pytest.mark.parametrize(
-    ("run", "counted", "seconds"),
-    [
-        (word(updated=NOW - 600), 1200.0, HOUR - 570),
-        (word(updated=NOW - 600), HOUR - 300, HOUR - 270),
-        (word(updated=NOW - 10), HOUR - 20, HOUR),
-        (word(ended=NOW - 600, exit_code=10), HOUR - 300, HOUR - 600),
-        (word(attempt=0), 1200.0, HOUR),
-        (None, 1200.0, HOUR),
-    ],
-)
-def test_a_pod_that_nobody_saw_end_is_counted_to_its_last_sign(
-    run: Status | None, counted: float, seconds: float
-) -> None:
-    """Its worker's last word or what is in the accounts, and half a minute; where it was silent, to now."""
-    entry = only_life(seen(fine_tune(status=begun(attempts=[running(counted)])), run=run))
+@pytest.mark.parametrize(("counted", "seconds"), [(1200.0, HOUR), (HOUR + 60, HOUR + 60)])
+def test_a_pod_that_nobody_saw_end_is_counted_to_now(counted: float, seconds: float) -> None:
+    """Whatever a worker reports: nothing that it says makes it cheaper."""
+    job = fine_tune(status=begun(attempts=[running(counted)]))
+    entry = only_life(seen(job, report=report(exit_code=10)))
 
     assert entry.seconds == pytest.approx(seconds)
-    assert entry.reason in ("PodGone", "Preempted")
+    assert entry.reason == "Preempted"
+    assert only_life(seen(job)).reason == "PodGone"
+
+
+def test_a_pod_that_is_gone_is_counted_to_the_end_of_its_job() -> None:
+    """Which the API server tells."""
+    job = fine_tune(status=begun(attempts=[running(1200.0)]))
+
+    assert only_life(seen(job, [job_object(end="Failed", finished=NOW - 600)])).seconds == HOUR - 600
 
 
 def test_a_clock_that_was_set_back_does_not_make_a_lost_pod_free() -> None:
@@ -78,7 +71,7 @@ def test_a_clock_that_was_set_back_does_not_make_a_lost_pod_free() -> None:
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_clock_that_jumps_ends_nobody(jump: float) -> None:
     """The pod's own deadline, on its node, is what ends it; and its end is told by the node."""
-    job = fine_tune(status=begun(grantedSeconds=4000.0), budget={"usd": 1.0})
+    job = fine_tune(status=begun(grantedSeconds=4000.0, deadlineSeconds=4000.0), budget={"usd": 1.0})
     at_work = seen(job, [job_object()], [pod_object(scheduled=NOW - 600)])
     over = seen(job, [job_object()], [ended_pod(10, scheduled=NOW - 600, at=NOW)])
 
@@ -86,33 +79,22 @@ def test_a_clock_that_jumps_ends_nobody(jump: float) -> None:
     assert only_life(over, NOW + jump).seconds == 600
 
 
-def test_a_lowered_budget_is_kept_by_a_clock_that_was_set_back() -> None:
-    """What the worker said lately tells that it is later than our clock has it."""
-    job = fine_tune(status=begun(grantedSeconds=4000.0), budget={"usd": 0.5})
-    pod = pod_object(scheduled=NOW - 2100)
-    told = seen(job, [job_object()], [pod], run=word(updated=NOW - 5))
+@pytest.mark.parametrize(("written_at", "seconds"), [(NOW - 900, 500.0), (NOW - 300, 200.0), (NOW - 50, 0.0)])
+def test_an_attempt_whose_pod_came_and_went_unseen_is_accounted(written_at: float, seconds: float) -> None:
+    """The controller was away: from when it last saw that no pod had a node, to the end of the Job."""
+    job = job_object(end="Failed", created=NOW - 600, finished=NOW - 100, counts={"failed": 1})
+    status = begun(updated=render_time(written_at))
+    entry = only_life(seen(fine_tune(status=status), [job], report=report(exit_code=10)))
 
-    assert any(isinstance(action, DeleteJob) for action in decide(told, NOW - HOUR))
-
-
-def test_an_attempt_whose_pod_came_and_went_unseen_is_accounted() -> None:
-    """The controller was away: the Job has the price, and the worker said from when to when."""
-    attempt = Attempt(1, "p2.xlarge", 0.9, begun=NOW - 500)
-    run = word(attempts=(attempt,), ended=NOW - 100, exit_code=10)
-    job = job_object(end="Failed", created=NOW - 600, price=0.9)
-    entry = only_life(seen(fine_tune(status=begun()), [job], run=run))
-
-    assert (entry.seconds, entry.usd, entry.reason) == (400, pytest.approx(0.1), "Preempted")
+    assert (entry.seconds, entry.usd) == (seconds, pytest.approx(seconds / 3600 * 0.9))
+    assert entry.reason == "Preempted"
 
 
-def test_an_attempt_of_which_only_its_worker_tells_is_accounted() -> None:
-    """Its Job was deleted by hand as well; the next attempt has the next number."""
-    attempt = Attempt(1, "p2.xlarge", 0.9, begun=NOW - 500)
-    run = word(attempts=(attempt,), ended=NOW - 100, exit_code=10)
-    doing = decide(seen(fine_tune(status=begun()), run=run), NOW)
-    [created] = [action for action in doing if isinstance(action, CreateJob)]
+def test_a_job_that_ended_without_a_pod_costs_nothing() -> None:
+    """Its attempt is over all the same."""
+    entry = only_life(seen(fine_tune(status=begun()), [job_object(end="Failed", created=NOW - 600)]))
 
-    assert (created.terms.attempt, created.terms.usd_before) == (2, pytest.approx(0.1))
+    assert (entry.usd, entry.reason) == (0.0, "PodGone")
 
 
 def test_a_pod_that_was_never_scheduled_costs_nothing() -> None:
@@ -123,14 +105,37 @@ def test_a_pod_that_was_never_scheduled_costs_nothing() -> None:
     assert written(seen(fine_tune(status=begun()))).usd == 0.0
 
 
-def test_pods_of_an_earlier_object_are_not_counted_twice() -> None:
-    """Its run's own totals have them; the pods may be seen for a while yet."""
-    run = word(state=RunState.STOPPED, seconds=3600.0, usd=0.9, ended=NOW - 5, updated=NOW - 5)
-    first = seen(fine_tune(), [], [ended_pod(10, scheduled=NOW - HOUR)], run=run)
-    then = replace(first, job=fine_tune(status=written(first).to_json()))
+def test_the_price_is_the_controllers_own_record() -> None:
+    """Nothing that stands on a pod or Job, where users may write, is counted."""
+    cheap = ended_pod(10, at=NOW, scheduled=NOW - HOUR)
+    cheap["metadata"]["annotations"] = {"ftjob.dev/usd-per-hour": "-1000000"}
+    job = fine_tune(status=begun(usdPerHour=0.5))
 
-    assert written(first).usd == pytest.approx(0.9)
-    assert [each.terms.usd_before for each in decide(then, NOW) if isinstance(each, CreateJob)] == [0.9]
+    assert only_life(seen(job, [job_object()], [cheap])).usd == pytest.approx(0.5)
+
+
+@given(
+    st.builds(
+        Progress,
+        attempt=st.integers(0, 3),
+        iteration=st.integers(500, 10**6),
+        snapshot=st.integers(0, 500),
+        images_per_second=st.floats(0, 1e9) | st.none(),
+        eta_seconds=st.floats(0, 1e9) | st.none(),
+        earlier_seconds=st.floats(0, 1e9),
+        earlier_usd=st.floats(0, 1e9),
+        reason=st.sampled_from(["", "Completed", "AlreadyDone", "TakenAway"]),
+        message=st.text(max_size=1000),
+        exit_code=st.integers(0, 255) | st.none(),
+    )
+)
+def test_no_report_makes_a_run_cheaper(lie: Progress) -> None:
+    """The same run with and without it: dollars and seconds are never less, nor is what is left more."""
+    job = fine_tune(status=begun(attempts=[life(1, 1200, reason="Preempted")]), budget={"usd": 4.0})
+    honest, lied = written(seen(job)), written(seen(job, report=lie))
+
+    assert (lied.usd, lied.seconds) >= (honest.usd, honest.seconds)
+    assert (lied.granted_usd or 0.0) <= (honest.granted_usd or 0.0)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +163,11 @@ def test_a_pod_that_got_its_node_when_it_was_given_up_is_accounted() -> None:
     assert (entry.seconds, entry.reason) == (60, "PendingTooLong")
 
 
-def test_a_workers_word_replaces_what_was_guessed_of_it() -> None:
+def test_a_job_tells_what_was_guessed_of_it() -> None:
     """Its pod was written off by a controller that had heard nothing for long, and is gone as well."""
     written_off = {"attempt": 1, "pod": "pod-1", "ended": "2027-01-15T07:59:00Z", "reason": "PendingTooLong"}
     job = fine_tune(status=begun(state="Failed", reason="PendingTooLong", attempts=[written_off]))
-    run = word(attempts=(Attempt(1, "p2.xlarge", 0.9, begun=NOW - 500),), ended=NOW - 100, exit_code=10)
-    entry = only_life(seen(job, run=run))
+    ended = job_object(end="Failed", created=NOW - 600, finished=NOW - 200, counts={"failed": 1})
+    entry = only_life(seen(job, [ended]))
 
-    assert (entry.seconds, entry.reason) == (400, "PendingTooLong")
+    assert (entry.pod, entry.seconds, entry.reason) == ("pod-1", 400, "PendingTooLong")

@@ -13,13 +13,15 @@ from tests.cluster.unit.builders import FIGURES, NOW, begun, fine_tune, life, se
 
 MIDNIGHT = NOW - NOW % DAY
 HOUR = 3600.0
-PLANNED = FIGURES.model_copy(update={"seconds": 2 * HOUR})
-"""$1.80 on a p2.xlarge."""
+PLANNED = FIGURES.model_copy(update={"seconds": 0.0})
+"""A plan says what its user likes: nothing is let begin on it."""
+BUDGET = {"usd": 1.8}
 
 
 def decided(allowance: Allowance | Trouble | None, **changes: Any) -> tuple[FineTuneStatus, list[Any]]:
-    """What a run of $1.80 does on such a day."""
-    doing = decide(seen(fine_tune(**changes), planned=PLANNED, allowance=allowance), NOW)
+    """What a run that may cost $1.80 does on such a day."""
+    made = fine_tune(**{"budget": BUDGET, **changes})
+    doing = decide(seen(made, planned=PLANNED, allowance=allowance), NOW)
     [write] = [action for action in doing if isinstance(action, WriteStatus)]
     return write.status, doing
 
@@ -36,13 +38,16 @@ def begins(doing: list[Any]) -> bool:
         (40.0, 8.3, {}, False),
         (48.3, 0.0, {}, False),
         (40.0, 9.5, {"budget": {"usd": 0.4}}, True),
+        (0.0, 0.0, {"budget": {"hours": 50.0}}, True),
+        (0.0, 0.0, {"budget": {"hours": 60.0}}, False),
+        (0.0, 0.0, {"budget": {}}, False),
         (60.0, 9.0, {"resources": {"node": "local"}}, True),
     ],
 )
 def test_a_run_begins_where_the_day_still_pays_for_it(
     spent: float, kept: float, changes: dict[str, Any], expected: bool
 ) -> None:
-    """Of $50, for its estimate or its own budget, whichever is less; what costs nothing is never held."""
+    """Of $50, for all that its own budget pays for; what costs nothing is never held."""
     _, doing = decided(Allowance(50.0, spent, kept, NOW), **changes)
 
     assert begins(doing) is expected
@@ -56,14 +61,14 @@ def test_one_that_waits_says_why_and_until_when() -> None:
     assert (status.state, status.reason, status.identity) == ("Pending", "NamespaceBudget", None)
     assert "may spend $50.00 a day" in status.message
     assert (
-        "$40.00 is spent today, $8.50 is kept for attempts under way, and attempt 1 is estimated at $1.80"
-        in (status.message)
+        "$40.00 is spent today, $8.50 is kept for attempts under way, and attempt 1 may cost $1.80, all "
+        "that is left of its budget" in (status.message)
     )
     assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [101]
 
 
 def test_one_that_never_fits_is_told_what_would() -> None:
-    """It is estimated at more than a whole day's."""
+    """It may cost more than a whole day's."""
     status, _ = decided(Allowance(1.0, 0.0, 0.0, NOW))
 
     assert status.message.endswith("more than a whole day's: raise usd-per-day, or lower budget.usd")
@@ -82,7 +87,7 @@ def test_a_wrong_amount_is_said_by_who_waits_for_it(text: str | None) -> None:
     assert not begins(doing)
 
 
-def entry(state: str = "Running", granted: float = 3.0, **more: Any) -> Any:
+def entry(state: str = "Running", granted: float | None = 3.0, **more: Any) -> Any:
     return entry_of(fine_tune(status=begun(state=state, grantedUsd=granted, **more)))
 
 
@@ -120,9 +125,23 @@ def test_money_is_kept_for_attempts_that_are_under_way(
 
 
 def test_what_an_attempt_may_come_to_is_written_when_it_begins() -> None:
-    """All that its budget pays for; its estimate where it has none."""
-    assert decided(None)[0].granted_usd == pytest.approx(1.8)
+    """All that its budget pays for; nothing bounds it where it has none."""
     assert decided(None, budget={"usd": 4.0})[0].granted_usd == pytest.approx(4.0)
+    assert decided(None, budget={})[0].granted_usd is None
+
+
+def test_a_run_without_a_budget_is_told_to_state_one() -> None:
+    """Where its namespace has one."""
+    status, _ = decided(Allowance(50.0, 0.0, 0.0, NOW), budget={})
+
+    assert status.message.endswith("this run states no budget: set budget.usd to what it may cost at most")
+
+
+def test_one_under_way_without_a_budget_keeps_the_rest_of_its_day() -> None:
+    """It began before its namespace had a budget."""
+    found = entry(granted=None, attempt=1)
+
+    assert found.kept(MIDNIGHT + DAY - HOUR) == pytest.approx(0.9)
 
 
 def test_a_run_does_not_keep_money_from_itself() -> None:

@@ -1,6 +1,5 @@
 """Spot or on demand, and at which price: attempt by attempt."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,19 +9,18 @@ from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.terms import Terms
-from ftjob.status import State as RunState
-from ftjob.status import Status
+from ftjob.progress import Progress
 from tests.cluster.unit.builders import (
     FIGURES,
     NODES,
     NOW,
-    RUN_ID,
     begun,
     ended_pod,
     fine_tune,
     job_object,
     life,
     pod_object,
+    report,
     seen,
 )
 
@@ -37,11 +35,11 @@ def lost(attempt: int, minutes_ago: float, **more: Any) -> dict[str, Any]:
     return life(attempt, 100, at=NOW - 60 * minutes_ago, **made)
 
 
-def prefers(*lives: dict[str, Any], run: Status | None = None, **changes: Any) -> Observed:
+def prefers(*lives: dict[str, Any], left: Progress | None = None, **changes: Any) -> Observed:
     """A run that prefers spot, of which an hour is planned, after those lives."""
     made = {"resources": PREFER, "budget": {"usd": 4.0}, **changes}
     status = begun(fine_tune(**made), attempts=list(lives), plan=PLANNED.model_dump(by_alias=True))
-    return seen(fine_tune(status=status, **made), run=run)
+    return seen(fine_tune(status=status, **made), report=left)
 
 
 def terms(observed: Observed) -> Terms:
@@ -90,13 +88,14 @@ def test_on_demand_must_be_paid_for_to_the_end(usd: float, on_spot: bool) -> Non
 
 def test_what_is_still_to_do_is_measured_where_it_was() -> None:
     """200 iterations of 60 images from the snapshot on, and a new node's start."""
-    run = Status("emotions", RUN_ID, RunState.STOPPED, attempt=2, iteration=900, max_iter=1000, snapshot=800)
-    told = replace(run, images_per_second=20.0)
+    left = report(2, iteration=900, snapshot=800, images_per_second=20.0)
     enough = 0.015 + (NODES["p2.xlarge"].startup_seconds + 200 * 60 / 20) / 3600 * ON_DEMAND
 
     small = {"data": {"batch_size": 60}}
     for usd, on_spot in ((enough - 0.01, True), (enough + 0.01, False)):
-        assert terms(prefers(lost(1, 30), lost(2, 1), run=told, budget={"usd": usd}, **small)).spot is on_spot
+        assert (
+            terms(prefers(lost(1, 30), lost(2, 1), left=left, budget={"usd": usd}, **small)).spot is on_spot
+        )
 
 
 def test_the_move_is_told() -> None:
@@ -107,9 +106,10 @@ def test_the_move_is_told() -> None:
 
 
 def test_a_pod_keeps_the_price_it_began_with() -> None:
-    """Whatever the profile says by now: the Job's pod carries it."""
-    pod = ended_pod(10, at=NOW, scheduled=NOW - 3600, spot=True, price=0.11)
-    [entry] = written(seen(fine_tune(status=begun()), [job_object()], [pod])).attempts
+    """Whatever the profile says by now: the status has it, since its Job was made."""
+    pod = ended_pod(10, at=NOW, scheduled=NOW - 3600)
+    status = begun(usdPerHour=0.11, capacity="spot")
+    [entry] = written(seen(fine_tune(status=status), [job_object()], [pod])).attempts
 
     assert (entry.spot, entry.usd_per_hour, entry.usd) == (True, 0.11, 0.11)
 
@@ -127,12 +127,10 @@ def test_an_attempt_after_a_change_of_price_has_the_new_one() -> None:
 
 def test_a_running_pod_is_stopped_by_its_own_price() -> None:
     """An hour at $0.27 leaves most of a dollar, whatever an hour on demand would have cost."""
-    job = fine_tune(status=begun(), budget={"usd": 0.5})
-    cheap = pod_object(scheduled=NOW - 3600, spot=True, price=SPOT)
-    dear = pod_object(scheduled=NOW - 3600, price=ON_DEMAND)
-
-    assert not any(isinstance(each, DeleteJob) for each in decide(seen(job, [job_object()], [cheap]), NOW))
-    assert any(isinstance(each, DeleteJob) for each in decide(seen(job, [job_object()], [dear]), NOW))
+    for price, ends in ((SPOT, False), (ON_DEMAND, True)):
+        job = fine_tune(status=begun(usdPerHour=price), budget={"usd": 0.5})
+        doing = decide(seen(job, [job_object()], [pod_object(scheduled=NOW - 3600)]), NOW)
+        assert any(isinstance(each, DeleteJob) for each in doing) is ends
 
 
 @pytest.mark.parametrize(
@@ -148,7 +146,7 @@ def test_either_limit_ends_what_runs_when_it_is_lowered(
     budget: dict[str, float], ends: bool, looks_after: float
 ) -> None:
     """Ten minutes and $0.15 are spent, of an hour and $0.90; a limit that is near is looked at in time."""
-    job = fine_tune(status=begun(grantedSeconds=3600.0), budget=budget)
+    job = fine_tune(status=begun(grantedSeconds=3600.0, deadlineSeconds=3600.0), budget=budget)
     doing = decide(seen(job, [job_object()], [pod_object(scheduled=NOW - 600)]), NOW)
 
     assert any(isinstance(each, DeleteJob) for each in doing) is ends

@@ -8,7 +8,6 @@ from ftjob.cluster.actions import (
     Action,
     CreateJob,
     DeleteJob,
-    Enlist,
     KillPod,
     LookAgain,
     MakePlan,
@@ -18,9 +17,9 @@ from ftjob.cluster.actions import (
 from ftjob.cluster.case import Observed, Trouble
 from ftjob.cluster.decide import decide
 from ftjob.cluster.names import Condition, State
+from ftjob.cluster.planning import plan_name
 from ftjob.cluster.status import FineTuneStatus
-from ftjob.status import State as RunState
-from ftjob.status import Status
+from ftjob.progress import Progress
 from tests.cluster.unit.builders import (
     NOW,
     RUN_ID,
@@ -29,9 +28,16 @@ from tests.cluster.unit.builders import (
     fine_tune,
     job_object,
     life,
+    plan_job_object,
+    plan_pod_object,
     pod_object,
+    report,
+    request_of,
     seen,
 )
+
+FULL_VOLUME = 'Usage of EmptyDir volume "work" exceeds the limit "8Gi". '
+FULL_POD = "Pod ephemeral local storage usage exceeds the total limit of containers 9Gi. "
 
 
 def kinds(actions: list[Action]) -> list[type[Action]]:
@@ -53,10 +59,10 @@ def created(actions: list[Action]) -> CreateJob:
     return found
 
 
-def ran(code: int, run: Status | None = None, **changes: Any) -> Observed:
+def ran(code: int, left: Progress | None = None, **changes: Any) -> Observed:
     """A run whose first attempt just ended with an exit code."""
     job = fine_tune(**changes)
-    return seen(fine_tune(status=begun(job), **changes), [job_object()], [ended_pod(code)], run=run)
+    return seen(fine_tune(status=begun(job), **changes), [job_object()], [ended_pod(code)], report=left)
 
 
 def test_a_new_job_is_planned_first() -> None:
@@ -72,7 +78,7 @@ def test_the_status_is_written_before_the_job_is_made() -> None:
     actions = decide(seen(), NOW)
     status = written(actions)
 
-    assert kinds(actions) == [WriteStatus, Enlist, CreateJob]
+    assert kinds(actions) == [WriteStatus, CreateJob]
     assert (status.run_id, status.folder) == (RUN_ID, f"s3://runs/emotions/{RUN_ID}")
     assert (status.attempt, created(actions).terms.attempt, bool(status.identity)) == (1, 1, True)
 
@@ -82,7 +88,7 @@ def test_the_same_look_twice_writes_once() -> None:
     first = decide(seen(), NOW)
     again = decide(seen(fine_tune(status=written(first).to_json())), NOW)
 
-    assert kinds(again) == [Enlist, CreateJob]
+    assert kinds(again) == [CreateJob]
     assert [action for action in again if isinstance(action, RecordEvent)] == []
 
 
@@ -142,6 +148,19 @@ def test_the_exit_code_decides(code: int, expected: tuple[str, str]) -> None:
     [
         (ended_pod(137, terminated={"reason": "OOMKilled"}), "OutOfMemory"),
         (ended_pod(137, reason="Evicted"), "TakenAway"),
+        (
+            ended_pod(137, reason="Evicted", message=FULL_VOLUME),
+            "OutOfDisk",
+        ),
+        (
+            pod_object(
+                phase="Failed",
+                state={},
+                reason="Evicted",
+                message=FULL_POD,
+            ),
+            "OutOfDisk",
+        ),
         (ended_pod(143, deleted=NOW), "TakenAway"),
         (pod_object(phase="Failed", state={}, reason="Evicted", message="low on memory"), "TakenAway"),
         (pod_object(phase="Failed", state={}, reason="DeadlineExceeded"), "DeadlineExceeded"),
@@ -193,10 +212,8 @@ def test_a_run_that_is_taken_away_for_ever_ends() -> None:
 
 def test_a_running_attempt_is_left_alone() -> None:
     """Nothing is created or deleted while one pod runs; its worker's figures are shown."""
-    run = Status(
-        "emotions", RUN_ID, RunState.RUNNING, attempt=1, iteration=40, max_iter=1000, best_accuracy=0.5
-    )
-    actions = decide(seen(fine_tune(status=begun()), [job_object()], [pod_object()], run=run), NOW)
+    said = report(iteration=40, snapshot=None, accuracy=0.5)
+    actions = decide(seen(fine_tune(status=begun()), [job_object()], [pod_object()], report=said), NOW)
     status = written(actions)
 
     assert kinds(actions) == [WriteStatus]
@@ -261,29 +278,85 @@ def test_a_done_run_is_never_rerun() -> None:
     assert CreateJob not in kinds(decide(seen(job), NOW))
 
 
-def test_a_run_that_was_done_before_costs_nothing() -> None:
-    """The folder says Succeeded: another object for the same run is done at once."""
-    run = Status("emotions", RUN_ID, RunState.SUCCEEDED, attempt=2, usd=1.5, seconds=6000, accuracy=0.9)
-    status = written(decide(seen(run=run), NOW))
+def test_a_worker_that_finds_its_run_done_before_ends_it() -> None:
+    """The folder is for the worker to read: another object for the same run is done at its first look."""
+    found = report(1, iteration=1000, snapshot=1000, accuracy=0.9, exit_code=0, reason="AlreadyDone")
+    left = found.model_copy(update={"message": "run 1f3b9c02aa was done before", "earlier_usd": 1.5})
+    status = written(decide(ran(0, left), NOW))
 
-    assert (status.state, status.reason, status.cost) == (State.SUCCEEDED, "AlreadyDone", "$1.50")
-
-
-def test_a_run_goes_on_from_what_earlier_objects_spent() -> None:
-    """Attempts, seconds and dollars of the run's folder are carried into a new object."""
-    run = Status("emotions", RUN_ID, RunState.STOPPED, attempt=3, usd=3.0, seconds=12000, updated=NOW - 900)
-    made = created(decide(seen(fine_tune(budget={"usd": 4.0}), run=run), NOW))
-
-    assert (made.terms.attempt, made.terms.seconds_before) == (4, 12000)
-    assert made.terms.seconds_left == pytest.approx(1.0 / 0.9 * 3600)
+    assert (status.state, status.reason, status.accuracy) == (State.SUCCEEDED, "AlreadyDone", 0.9)
+    assert status.usd == pytest.approx(1.5 + 15 / 3600 * 0.9)
 
 
-def test_a_run_under_way_elsewhere_is_waited_for() -> None:
-    """Its worker wrote a moment ago; one that has been silent is taken over."""
-    run = Status("emotions", RUN_ID, RunState.RUNNING, attempt=1, updated=NOW - 5)
+def test_what_a_folder_had_cost_before_is_learned_from_its_worker_and_never_lowered() -> None:
+    """It counts against the budget from then on, whatever a later report makes of it."""
+    lives = [life(1, 1200, reason="Preempted")]
+    job = fine_tune(status=begun(attempts=lives, earlierSeconds=3000.0, earlierUsd=3.0), budget={"usd": 4.0})
+    made = created(decide(seen(job, report=report(earlier_seconds=0.0, earlier_usd=0.0)), NOW))
 
-    assert standing(seen(run=run)) == ("Pending", "RunElsewhere")
-    assert created(decide(seen(run=run), NOW + 120)).terms.attempt == 2
+    assert (made.terms.attempt, made.terms.seconds_before) == (2, 1200)
+    assert made.terms.usd_before == pytest.approx(0.3)
+    assert made.terms.seconds_left == pytest.approx(0.7 / 0.9 * 3600)
+
+
+def test_a_pod_whose_folder_turns_out_to_have_cost_too_much_is_ended() -> None:
+    """Its own deadline was reckoned without it."""
+    job = fine_tune(status=begun(deadlineSeconds=16000.0), budget={"usd": 4.0})
+    at_work = seen(job, [job_object()], [pod_object()], report=report(earlier_usd=3.999))
+
+    assert DeleteJob(f"emotions-{RUN_ID[:8]}-1") in decide(at_work, NOW)
+
+
+def test_a_report_that_cannot_be_true_is_said_and_stops_nothing() -> None:
+    """A condition names the pod and the field; the figures stay as they were."""
+    status = begun(iteration=300, snapshot=300, accuracy=0.6)
+    lies = seen(fine_tune(status=status), [job_object()], [pod_object()], report_refused="pod pod-1: loss: x")
+    after = written(decide(lies, NOW))
+    refused = after.condition(Condition.REPORT_REFUSED)
+
+    assert refused
+    assert (refused.status, refused.reason, refused.message) == ("True", "BadReport", "pod pod-1: loss: x")
+    assert (after.state, after.iteration, after.accuracy) == (State.RUNNING, 300, 0.6)
+
+
+def test_snapshots_do_not_go_back() -> None:
+    """The newest that was ever reported counts for the retries, whoever reports less later."""
+    status = begun(iteration=800, snapshot=800)
+    after = written(
+        decide(seen(fine_tune(status=status), [job_object()], [pod_object()], report=report()), NOW)
+    )
+
+    assert (after.iteration, after.snapshot) == (500, 800)
+
+
+PLAN = plan_name("emotions", request_of().identity)
+
+
+def test_a_plan_pod_that_waits_says_why() -> None:
+    """Its Job is not made twice, and what holds it is told."""
+    unschedulable = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
+    waiting = plan_pod_object(PLAN, scheduled=None, phase="Pending", unschedulable=unschedulable)
+    jobs = [plan_job_object(PLAN)]
+    status = written(decide(seen(planned=None, plan_jobs=jobs, plan_pods=[waiting]), NOW))
+
+    assert (status.state, status.reason) == (State.PENDING, "Unschedulable")
+    assert status.message.startswith("to be planned: no node has room for the pod that plans")
+    running = decide(
+        seen(planned=None, plan_jobs=[plan_job_object(PLAN)], plan_pods=[plan_pod_object(PLAN)]), NOW
+    )
+    assert MakePlan not in kinds(running)
+
+
+def test_a_plan_that_could_not_reach_something_is_made_again_after_a_while() -> None:
+    """The old Job goes first, a minute after its end."""
+    trouble = Trouble("StorageUnreachable", "s3://models: unreachable", passing=True)
+    ended = plan_pod_object(PLAN, "", 5, at=NOW - 30)
+    observed = seen(
+        planned=trouble, plan_jobs=[plan_job_object(PLAN, end="Failed", finished=NOW - 30)], plan_pods=[ended]
+    )
+
+    assert kinds(decide(observed, NOW)) == [WriteStatus]
+    assert DeleteJob(PLAN) in decide(observed, NOW + 31)
 
 
 def test_a_retry_asked_for_follows_a_final_failure_once() -> None:
@@ -353,13 +426,8 @@ def test_jobs_of_an_earlier_object_are_waited_for() -> None:
     assert standing(seen(strangers=True)) == ("Pending", "OldJobs")
 
 
-def test_trouble_with_the_store_passes_or_is_said() -> None:
-    """A plan that failed for the store is made again; one that failed for the net is not."""
-    passing = decide(
-        seen(planned=Trouble("StorageUnreachable", "s3://models: unreachable", passing=True)), NOW
-    )
-
-    assert kinds(passing) == [WriteStatus, MakePlan]
+def test_a_net_that_cannot_be_planned_fails_the_run() -> None:
+    """With the plan's own reason."""
     assert standing(seen(planned=Trouble("BadNet", "layer conv1"))) == ("Failed", "BadNet")
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from ftjob.cluster.allowance import Allowance
 from ftjob.cluster.config import Config
-from ftjob.cluster.controller import reconcile
 from ftjob.cluster.controller.api import ConflictError
+from ftjob.cluster.controller.asking import Reports
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
@@ -20,14 +20,15 @@ from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
-from ftjob.cluster.controller.runs import Planner, Reading
 from ftjob.cluster.controller.sources import Budget
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.figures import annotation_of
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
 from ftjob.cluster.objects import FineTune, read_fine_tune
+from ftjob.cluster.request import identity_of
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import render_time
+from jobspec import JobSpec
 from tests.cluster.unit.builders import FIGURES, spec
 
 JOBS, EACH = 24, 4.0
@@ -64,32 +65,24 @@ class Server:
         pass
 
 
-class Empty:
-    """Runs' folders in which nothing is yet."""
-
-    def get(self, _: str, folder: str, __: float) -> Reading:
-        return Reading(folder, float("inf"), None)
-
-    def forget(self, _: str) -> None:
-        pass
-
-
 def an_item(number: int) -> dict[str, Any]:
-    """A FineTuneJob that is estimated at $4."""
-    planned = FIGURES.model_copy(update={"seconds": EACH / 0.9 * 3600})
+    """A FineTuneJob that may cost $4, and is planned at nothing."""
+    planned = FIGURES.model_copy(update={"seconds": 0.0})
+    name, wanted = f"job-{number}", spec(budget={"usd": EACH})
+    identity = identity_of(JobSpec(name=name, **wanted))
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {
-            "name": f"job-{number}",
+            "name": name,
             "namespace": "team",
             "uid": f"u-{number}",
             "generation": 1,
             "resourceVersion": "1",
             "creationTimestamp": "2026-11-22T01:00:00Z",
-            "annotations": {ANNOTATION_PLAN: annotation_of(planned)},
+            "annotations": {ANNOTATION_PLAN: annotation_of(planned, identity)},
         },
-        "spec": spec(),
+        "spec": wanted,
     }
 
 
@@ -104,22 +97,19 @@ def heard(looker: Reconciler) -> list[FineTune]:
 
 
 @pytest.fixture
-def looker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reconciler]:
+def looker() -> Iterator[Reconciler]:
     """A reconciler that has heard of many jobs and of a budget for two of them."""
-    monkeypatch.setattr(reconcile, "enlist", lambda *_: None)
     queue, clock = WorkQueue(), Clock()
     view = View(queue.add, clock)
     for number in range(JOBS):
         view._changed(Kept.of(an_item(number)))
     view._budget_changed(a_budget("10"))
     api: Any = Server(view)
-    folders: Any = Empty()
     yield Reconciler(
         api=api,
         view=view,
         queue=queue,
-        runs=folders,
-        planner=Planner(queue.add),
+        reports=Reports(queue.add, clock),
         hints=Hints(api, clock),
         events=Events(api, clock),
         clock=clock,

@@ -46,7 +46,7 @@ def test_a_spot_node_is_called_one() -> None:
     """Whoever waits for spot reads that spot is what there is none of."""
     asked = request_of(fine_tune(resources={"node": "p2.xlarge", "spot": True}))
 
-    assert "spot node" in why_pending(Pod("p", "j", 1, spot=True, unschedulable=NO_NODE), "", asked).message
+    assert "spot node" in why_pending(Pod("p", "j", 1, unschedulable=NO_NODE), "", asked, spot=True).message
 
 
 def test_a_long_message_is_cut() -> None:

@@ -11,10 +11,14 @@ from ftjob.cluster.config import Config
 from ftjob.cluster.decide import decide
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.status import FineTuneStatus
-from ftjob.status import State, Status
-from tests.cluster.unit.builders import NOW, RUN_ID, begun, fine_tune, job_object, pod_object, seen
+from ftjob.progress import Progress
+from tests.cluster.unit.builders import NOW, begun, fine_tune, job_object, pod_object, seen
 
-RUN = Status("emotions", RUN_ID, State.RUNNING, attempt=1, max_iter=100_000, best_accuracy=0.5)
+RUN = Progress(attempt=1, max_iter=100_000, accuracy=0.5)
+
+
+def changed(**changes: Any) -> Progress:
+    return RUN.model_copy(update=changes)
 
 
 def job(**status: Any) -> FineTune:
@@ -22,11 +26,11 @@ def job(**status: Any) -> FineTune:
 
 
 def told(
-    before: FineTune, age: float, run: Status = RUN, config: Config | None = None
+    before: FineTune, age: float, run: Progress = RUN, config: Config | None = None
 ) -> FineTuneStatus | None:
     """What is written of a run that began at NOW, when its pod is so many seconds old."""
     pod = pod_object(run.attempt, scheduled=NOW)
-    observed = seen(before, [job_object(run.attempt)], [pod], run=run, config=config or Config())
+    observed = seen(before, [job_object(run.attempt)], [pod], report=run, config=config or Config())
     writes = [action.status for action in decide(observed, NOW + age) if isinstance(action, WriteStatus)]
     return writes[0] if writes else None
 
@@ -36,7 +40,7 @@ def tellings(hours: float, config: Config | None = None) -> list[float]:
     ages: list[float] = []
     before = job()
     for age in range(0, int(hours * 3600), 5):
-        written = told(before, age, replace(RUN, iteration=age), config)
+        written = told(before, age, changed(iteration=age), config)
         if written:
             ages.append(age)
             before = replace(before, status=written)
@@ -72,15 +76,15 @@ def test_news_is_told_at_once() -> None:
     """A better accuracy is; a snapshot, which comes every so often, is told with the figures."""
     before = replace(job(), status=told(job(), 36_000) or FineTuneStatus())
 
-    assert told(before, 36_010, replace(RUN, iteration=5, snapshot=5)) is None
-    assert told(before, 36_010, replace(RUN, best_accuracy=0.6)) is not None
+    assert told(before, 36_010, changed(iteration=5, snapshot=5)) is None
+    assert told(before, 36_010, changed(accuracy=0.6)) is not None
 
 
 def test_a_new_attempt_is_told_of_often_again() -> None:
     """Its age counts, not the run's."""
     long_ago = {"attempt": 1, "pod": "pod-0", "seconds": 36_000.0, "ended": "2026-11-22T01:00:00Z"}
     before = job(attempts=[long_ago], attempt=2)
-    status = told(before, 60, replace(RUN, attempt=2))
+    status = told(before, 60, changed(attempt=2))
     assert status
 
-    assert told(replace(before, status=status), 95, replace(RUN, attempt=2, iteration=9)) is not None
+    assert told(replace(before, status=status), 95, changed(attempt=2, iteration=9)) is not None

@@ -1,0 +1,117 @@
+"""What running workers report: asked of their pods over HTTP, beside the looks, none of which waits for it.
+
+Whoever answers is a user's pod: it may be silent, slow, large or untrue. A question has one deadline for all
+of it, an answer a size, a namespace a share of the questions under way. What comes is Progress or is dropped.
+"""
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.logs import log
+from ftjob.cluster.controller.metrics import ERRORS
+from ftjob.cluster.objects import Pod
+from ftjob.progress import LARGEST, PATH, PORT, Progress
+
+DEADLINE_SECONDS = 4.0
+"""For a whole question: connection, head and body."""
+SHARE = 8
+"""Questions of one namespace that are under way at a time."""
+PAUSE_SECONDS = 5.0
+"""Between two questions to a pod that did not answer well."""
+HEAD = 4096
+"""Bytes of an answer's head that are read at most."""
+REQUEST = "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a pod answered, and when it was asked."""
+
+    pod: str
+    asked: float
+    progress: Progress | None = None
+    refused: str = ""
+    """What is wrong with what came; empty where nothing came."""
+
+
+class Reports:
+    """The newest answer of every FineTuneJob's pod; the object is looked at when a new one is there."""
+
+    def __init__(self, concern: Callable[[str], None], clock: Clock, port: int = PORT) -> None:
+        self._concern, self._clock, self._port = concern, clock, port
+        self._lock = threading.Lock()
+        self._answers: dict[str, Answer] = {}
+        self._asking: set[str] = set()
+        self._shares: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(SHARE))
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="reports", daemon=True).start()
+
+    def get(self, key: str, pod: Pod, since: float) -> Answer | None:
+        """Return what a pod answered last; ask it again where it runs and that was before `since`."""
+        with self._lock:
+            known = self._answers.get(key)
+            known = known if known and known.pod == pod.name else None
+            if known and known.progress is None:
+                since = max(since, self._clock.now() - PAUSE_SECONDS)
+            due = known is None or known.asked < since
+            if due and pod.running and pod.ip and key not in self._asking:
+                self._asking.add(key)
+                asyncio.run_coroutine_threadsafe(self._ask(key, pod.name, pod.ip), self._loop)
+            return known
+
+    def forget(self, key: str) -> None:
+        """Remember nothing of an object that is gone."""
+        with self._lock:
+            self._answers.pop(key, None)
+
+    async def _ask(self, key: str, pod: str, ip: str) -> None:
+        answer = Answer(pod, self._clock.now())
+        try:
+            async with self._shares[key.partition("/")[0]]:
+                answer = Answer(pod, self._clock.now())
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    data = await fetch(ip, self._port)
+                answer = Answer(pod, answer.asked, Progress.parse(data))
+        except ValueError as error:
+            answer = Answer(pod, answer.asked, refused=str(error))
+        except Exception as error:  # noqa: BLE001 whatever it is, the pod is asked again
+            ERRORS.labels("report").inc()
+            log("a worker does not answer", job=key, pod=pod, error=repr(error)[:200])
+        finally:
+            with self._lock:
+                self._asking.discard(key)
+                self._answers[key] = answer
+            self._concern(key)
+
+
+async def fetch(ip: str, port: int) -> bytes:
+    """Return the body of a pod's answer. Raises OSError or EOFError where none comes, ValueError for one
+    that is not to be read."""
+    reader, writer = await asyncio.open_connection(checked(ip), port, limit=HEAD)
+    try:
+        writer.write(REQUEST.format(path=PATH, host=ip).encode())
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            raise ValueError(f"its head has more than {HEAD} bytes") from None
+        if head.split(b" ", 2)[1:2] != [b"200"]:
+            raise ValueError("it does not answer with 200")
+        body = b""
+        while len(body) <= LARGEST and (more := await reader.read(LARGEST)):
+            body += more
+        return body
+    finally:
+        writer.close()
+
+
+def checked(ip: str) -> str:
+    """Return a pod's address. Raises ValueError for one that no pod has, such as the metadata service's."""
+    address = ip_address(ip)
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise ValueError(f"{address} is no pod's address")
+    return str(address)

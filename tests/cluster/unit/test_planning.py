@@ -1,0 +1,179 @@
+"""What a pod is given of a spec, and the figures that the cluster takes from a plan."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.plan import write_lmdb
+from ftjob.cluster.case import Trouble
+from ftjob.cluster.figures import annotated, annotation_of, figures_of
+from ftjob.cluster.names import ANNOTATION_PLAN
+from ftjob.cluster.objects import read_job, read_pod
+from ftjob.cluster.planning import plan_name, planned_by_pod
+from ftjob.cluster.reports import report_of
+from ftjob.cluster.request import identity_of
+from ftjob.cluster.status import Figures
+from ftjob.prepare import Context, absolute, prepare
+from ftjob.references import resolved
+from jobspec import JobSpec, parse_spec
+from tests.cluster.unit.builders import (
+    FIGURES,
+    ended_pod,
+    plan_job_object,
+    plan_pod_object,
+    pod_object,
+    report,
+    request_of,
+)
+
+SPEC = """
+name: emotions
+base: {net: lenet, weights: "run:faces"}
+data: {train: s3://data/train, val: s3://data/val}
+accept: {not_below: "run:faces"}
+output: s3://runs
+"""
+PLAN = plan_name("emotions", request_of().identity)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+)
+
+
+@pytest.fixture
+def spec() -> JobSpec:
+    return parse_spec(SPEC, "spec.yaml")
+
+
+def test_a_pod_is_given_a_spec_without_references(spec: JobSpec) -> None:
+    """It finds URIs and numbers, and needs to know of no other run."""
+    made = resolved(spec, lambda name: f"s3://runs/{name}/weights", lambda _: 0.8)
+
+    assert (made.base.weights, made.accept.accuracy) == ("s3://runs/faces/weights", 0.8)
+
+
+def test_figures_are_taken_from_a_plan_and_survive_an_annotation(tmp_path: Path) -> None:
+    """What `ftjob plan -o json` says has all that the cluster needs."""
+    write_lmdb(tmp_path / "train", 40, channels=1, side=28)
+    write_lmdb(tmp_path / "val", 20, channels=1, side=28)
+    text = (
+        "name: a\nbase: {net: lenet}\ndata: {train: train, val: val}\nsolver: {max_iter: 50}\noutput: runs\n"
+    )
+    context = Context(tmp_path, to_train=False)
+    plan = prepare(absolute(parse_spec(text, "spec.yaml"), context), context)
+    figures = figures_of(json.loads(json.dumps(plan.to_json())))
+
+    assert (figures.run_id, figures.engine, figures.max_iter) == (plan.run_id, "caffe", 50)
+    assert figures.memory_bytes > figures.snapshot_bytes > 2 * 4 * 400_000
+    text = annotation_of(figures, identity_of(plan.spec))
+    assert annotated({ANNOTATION_PLAN: text}, identity_of(plan.spec)) == figures
+    assert annotated({ANNOTATION_PLAN: text}, "of another spec") is None
+
+
+HINT = json.loads(annotation_of(FIGURES, "i"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"runId": "../../other"},
+        {"runId": 7},
+        {"seconds": -1.0},
+        {"seconds": float("nan")},
+        {"usd": 1e300},
+        {"memoryBytes": -5},
+        {"memoryBytes": 2**60},
+        {"maxIter": 1.5},
+        {"engine": "evil"},
+        {"identity": None},
+    ],
+)
+def test_a_hint_that_cannot_be_true_is_none(change: dict[str, object]) -> None:
+    """Types, ranges and finite numbers, or the run is planned by a pod."""
+    assert annotated({ANNOTATION_PLAN: json.dumps(HINT)}, "i") == FIGURES
+    assert annotated({ANNOTATION_PLAN: json.dumps({**HINT, **change})}, "i") is None
+
+
+@given(st.text() | JSON.map(json.dumps) | st.just("[" * 5000) | st.just("{" * 3000))
+def test_any_annotation_and_any_last_words_are_taken_or_refused(text: str) -> None:
+    """Without an exception: one object's user does not stop the controller."""
+    assert annotated({ANNOTATION_PLAN: text}, "i") is None
+    found = planned_by_pod(PLAN, [read_job(plan_job_object(PLAN))], [read_pod(plan_pod_object(PLAN, text))])
+    assert isinstance(found, Trouble)
+    told, refused = report_of([read_pod(ended_pod(1, terminated={"message": text}))], None)
+    assert told is None
+    assert bool(refused) is text.startswith("{")
+
+
+def planned(words: str | None, code: int = 0, **more: object) -> Figures | Trouble | None:
+    jobs, pods = [read_job(plan_job_object(PLAN))], [read_pod(plan_pod_object(PLAN, words, code, **more))]
+    return planned_by_pod(PLAN, jobs, pods)
+
+
+def test_a_plan_pod_leaves_figures_or_a_refusal() -> None:
+    """As its termination message; while it runs there is nothing."""
+    left = json.dumps({"plan": FIGURES.model_dump(by_alias=True)})
+    refusal = {"reason": "BadNet", "message": "layer conv1: no bottom", "passing": False}
+
+    assert planned(None) is None
+    assert planned(left) == FIGURES
+    assert planned(json.dumps({"trouble": refusal}), 3) == Trouble("BadNet", "layer conv1: no bottom")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "more", "sentence"),
+    [
+        (
+            "Traceback (most recent call last)…",
+            1,
+            {},
+            "the pod that plans ended with exit code 1 and left no plan",
+        ),
+        ("", 137, {"terminated": {"reason": "OOMKilled"}}, "planning took more memory than its pod may have"),
+        (json.dumps({"trouble": {"reason": "x y", "message": ""}}), 3, {}, "left no plan"),
+        (json.dumps({"plan": {"runId": "../x"}}), 0, {}, "left no plan"),
+        (json.dumps({"plan": {}, "padding": "x" * 5000}), 0, {}, "left no plan"),
+    ],
+)
+def test_a_plan_pod_that_leaves_nothing_of_use_is_said_so(
+    words: str, code: int, more: dict[str, object], sentence: str
+) -> None:
+    """Nothing of what it left is quoted."""
+    found = planned(words, code, **more)
+
+    assert isinstance(found, Trouble)
+    assert found.reason == "NotPlanned"
+    assert sentence in found.message
+
+
+def test_a_plan_job_that_took_too_long_or_lost_its_pod_is_said_so() -> None:
+    """The first is final; the second is tried again."""
+    late = read_job(plan_job_object(PLAN, end="Failed", reason="DeadlineExceeded"))
+    lost = read_job(plan_job_object(PLAN, end="Failed"))
+
+    assert [getattr(planned_by_pod(PLAN, [job], []), "passing", None) for job in (late, lost)] == [
+        False,
+        True,
+    ]
+
+
+def test_the_last_words_of_the_newest_pod_count() -> None:
+    """Before those of earlier attempts, and before what it answered while it ran."""
+    old = ended_pod(10, 1, terminated={"message": report(1, iteration=600).render().decode()})
+    new = ended_pod(0, 2, terminated={"message": report(2, iteration=900, exit_code=0).render().decode()})
+    answer = report(2, iteration=800)
+
+    assert report_of(map(read_pod, (old, new)), answer) == (report(2, iteration=900, exit_code=0), "")
+    assert report_of(map(read_pod, (old, pod_object(2))), answer) == (answer, "")
+    assert report_of([], answer) == (None, "")
+
+
+def test_a_pod_reports_of_its_own_attempt_only() -> None:
+    """Another one's figures are passed over, and that is said."""
+    found, refused = report_of([read_pod(pod_object(2))], report(7))
+
+    assert found is None
+    assert refused == "pod pod-2: it reports of attempt 7, and its own is 2"
