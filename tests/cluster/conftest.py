@@ -116,7 +116,7 @@ def installed(
         made = manifests(namespace, server, image("controller"), image("worker-caffe-cpu"))
         yield install(bed, made, namespace, tmp_path_factory.mktemp("installed")), server
         bed.kubectl("delete", "namespace", namespace, "--wait=false")
-        bed.kubectl("delete", "clusterrolebinding", f"ftjob-controller-{namespace}")
+        bed.kubectl("delete", "clusterrolebinding", f"ftjob-jobs-{namespace}")
 
 
 @pytest.fixture

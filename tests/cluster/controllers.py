@@ -11,7 +11,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from ftjob.cluster.figures import annotation_of
 from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.request import identity_of
 from ftjob.cluster.status import Figures
+from jobspec import SpecError, parse_spec
 from tests.cluster.bed.cluster import AnyCluster, Cluster, Manifest
 from tests.cluster.standin import IMAGE
 from tests.storage.servers import Server
@@ -31,6 +34,7 @@ ACCOUNT = "ftjob-controller"
 SETTINGS = {
     "images": {"caffe_cpu": IMAGE, "caffe_cuda": IMAGE, "torch": IMAGE},
     "worker": {"pull_policy": "Never", "cpu": "10m", "memory_bytes": 2**25, "disk_bytes": 2**20},
+    "planner": {"cpu": "10m", "memory_bytes": 2**28, "disk_bytes": 2**28},
     "poll_seconds": 1,
     "progress_seconds": 2,
     "backoff_seconds": 1,
@@ -146,14 +150,16 @@ def fine_tune(name: str, *, planned: bool = True, seconds: float = 0.0, **change
     """A FineTuneJob on no particular node, planned to take some seconds; sections are laid over."""
     size = {"snapshot_bytes": 1000, "memory_bytes": 2**20, "data_bytes": 1000}
     figures = Figures(run_id=RUN_ID, seconds=seconds, **size)
-    plan = json.dumps(figures.model_dump(mode="json", by_alias=True, exclude_none=True))
     spec = {
         "base": {"net": "lenet"},
         "data": {"train": "s3://data/train", "val": "s3://data/val"},
         "output": "s3://runs",
         **changes,
     }
-    annotations = {ANNOTATION_PLAN: plan} if planned else {}
+    annotations = {}
+    with suppress(SpecError):  # one that is wrong has no plan
+        identity = identity_of(parse_spec(json.dumps({"name": name, **spec}), "object"))
+        annotations = {ANNOTATION_PLAN: annotation_of(figures, identity)} if planned else {}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -204,8 +210,7 @@ def installed(
     if "runs" not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket="runs")
     seen = as_controller(cluster, namespace, folder)
-    more = {**server.environment(), "FTJOB_CACHE": str(folder / "cache")}
-    return Controllers(cluster, namespace, environment_of(seen, more), folder, everywhere=everywhere)
+    return Controllers(cluster, namespace, environment_of(seen, {}), folder, everywhere=everywhere)
 
 
 def as_controller(cluster: AnyCluster, namespace: str, folder: Path) -> AnyCluster:

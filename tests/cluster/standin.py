@@ -1,4 +1,7 @@
-"""A worker that trains nothing: it ends when and as its run's name says, and obeys SIGTERM."""
+"""A worker that trains nothing: it ends when and as its run's name says, obeys SIGTERM, and leaves a report.
+
+Asked to plan, it refuses for the store (NAME begins with later-) or for the data (never-), or makes a plan.
+"""
 
 import hashlib
 import io
@@ -10,7 +13,17 @@ IMAGE = "test.local/ftjob/stand-in:1"
 SCRIPT = """#!/bin/sh
 # worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends
 # with the first code, later ones with the second; 137 means that it takes all the memory there is.
-trap 'echo snapshot; exit 10' TERM
+leave() { echo "$1" >/dev/termination-log; }
+refuse() { leave "{\"trouble\": {\"reason\": \"$1\", \"message\": \"data.train: $2\", \"passing\": $3}}"; }
+if [ "$1" = --plan ]; then
+    case $(sed -n 's/^name: //p' "$3") in
+        later-*) refuse StorageUnreachable 's3://later: there is no bucket later' true; exit 5;;
+        never-*) refuse BadData 's3://data/train: no image has label 1' false; exit 4;;
+    esac
+    leave '{"plan": {"runId": "1f3b9c02aa"}}'
+    exit 0
+fi
+trap 'echo snapshot; leave "{\"attempt\": $3, \"exit_code\": 10}"; exit 10' TERM
 name=$(echo "$1" | cut -d/ -f4)
 code=${name##*-a}; code=${code%%-*}
 if [ "$3" -gt 1 ]; then code=${name##*-b}; code=${code%%-*}; fi
@@ -18,6 +31,7 @@ left=${name##*-s}
 if [ "$code" = 137 ]; then exec tail /dev/zero; fi
 echo "attempt $3 of $name: $left s, then $code"
 while [ "$left" -gt 0 ]; do sleep 1 & wait $!; left=$((left - 1)); echo "$left s left"; done
+leave "{\"attempt\": $3, \"iteration\": 7, \"max_iter\": 7, \"accuracy\": 0.5, \"exit_code\": $code}"
 exit "$code"
 """
 
@@ -29,7 +43,7 @@ def write_archive(busybox: Path, path: Path) -> Path:
         for folder in ("bin", "tmp", "work", "proc", "sys", "dev", "etc"):
             _add(files, folder, kind=tarfile.DIRTYPE)
         _add(files, "bin/busybox", busybox.read_bytes())
-        for applet in ("sh", "sleep", "cut", "echo", "tail"):
+        for applet in ("sh", "sleep", "cut", "echo", "tail", "sed"):
             _add(files, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox")
         _add(files, "bin/worker", SCRIPT.encode())
     digest = hashlib.sha256(layer.getvalue()).hexdigest()

@@ -1,5 +1,6 @@
 """The controller on a real cluster, with the rights k8s/ gives it: whole lives, faults, its own death."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -53,17 +54,26 @@ def test_a_job_runs_to_its_end(controller: Controllers) -> None:
     assert {"Creating", "Running", "Completed"} <= told
 
 
-def test_the_spec_is_in_the_runs_folder_before_a_worker_is(
-    controller: Controllers, swift_server_here: Server
-) -> None:
-    """With every default filled in, so that the worker needs nothing of this cluster."""
+def test_a_pod_is_given_the_spec_and_whom_it_works_for(controller: Controllers) -> None:
+    """With every default filled in, so that the worker needs nothing of this cluster; nothing goes through
+    the store."""
     controller.submit("two-a10-b0-s1", budget={"usd": 1.0})
     controller.wait_for("two-a10-b0-s1", "Succeeded")
-    key = f"two-a10-b0-s1/{RUN_ID}/spec.yaml"
-    text = swift_server_here.client().get_object(Bucket="runs", Key=key)["Body"].read().decode()
+    job = controller.cluster.get("job", f"two-a10-b0-s1-{RUN_ID[:8]}-1", namespace=controller.namespace)
+    given = job["spec"]["template"]["metadata"]["annotations"]
+    uid = job["metadata"]["ownerReferences"][0]["uid"]
 
-    assert "usd: 1.0" in text
-    assert "base_lr: 0.001" in text
+    assert "usd: 1.0" in given["ftjob.dev/spec"]
+    assert "base_lr: 0.001" in given["ftjob.dev/spec"]
+    assert json.loads(given["ftjob.dev/owner"])["uid"] == uid
+
+
+def test_what_a_worker_leaves_is_its_runs_end(controller: Controllers) -> None:
+    """Its figures stand in the status; nobody opened its folder."""
+    controller.submit("left-a0-b0-s1")
+    status = controller.wait_for("left-a0-b0-s1", "Succeeded")
+
+    assert (status["iteration"], status["maxIter"], status["accuracy"]) == (7, 7, 0.5)
 
 
 def test_attempts_that_end_are_followed_as_the_table_says(controller: Controllers) -> None:
@@ -156,19 +166,23 @@ def test_why_nothing_runs_is_said_within_ten_seconds(
     assert part in status["message"]
 
 
-def test_a_run_whose_data_is_not_there_is_never_begun(
-    controller: Controllers, swift_server_here: Server
-) -> None:
-    """Nobody planned it, so the controller does: a bucket may come yet, and is waited for; data may not."""
-    job = fine_tune("nothing", planned=False, data={"train": "s3://later/train", "val": "s3://later/val"})
-    controller.cluster.apply(job, namespace=controller.namespace)
-    waiting = controller.wait_for("nothing", "Pending", "StorageUnreachable")
-    swift_server_here.client().create_bucket(Bucket="later")
-    failed = controller.wait_for("nothing", "Failed", seconds=40)
+def test_what_nobody_planned_is_planned_by_a_pod(controller: Controllers) -> None:
+    """Of the workers' account, without a GPU; a store may answer yet, and is waited for."""
+    for name in ("plain-a0-b0-s1", "later-a0-b0-s1", "never-a0-b0-s1"):
+        controller.cluster.apply(fine_tune(name, planned=False), namespace=controller.namespace)
+    done = controller.wait_for("plain-a0-b0-s1", "Succeeded")
+    waiting = controller.wait_for("later-a0-b0-s1", "Pending", "StorageUnreachable")
+    failed = controller.wait_for("never-a0-b0-s1", "Failed", "BadData")
+    jobs = controller.cluster.get("jobs", namespace=controller.namespace)["items"]
+    [plan] = [each for each in jobs if each["metadata"]["name"].startswith("plain-a0-b0-s1-plan-")]
+    pod = plan["spec"]["template"]["spec"]
 
-    assert "data.train: s3://later/train: there is no bucket later" in waiting["message"]
-    assert failed["message"].startswith("data.train: s3://later/train")
-    assert not any(name.startswith("nothing") for name in controller.names("jobs"))
+    assert (done["runId"], done["attempt"]) == (RUN_ID, 1)
+    assert waiting["message"] == "data.train: s3://later: there is no bucket later"
+    assert failed["message"] == "data.train: s3://data/train: no image has label 1"
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("ftjob-worker", False)
+    trained = {name for name in controller.names("jobs") if "-plan-" not in name}
+    assert not any(name.startswith(("later", "never")) for name in trained)
 
 
 def test_a_job_of_somebody_else_with_our_name_is_told(controller: Controllers) -> None:
@@ -291,7 +305,7 @@ def test_two_controllers_are_one(controllers: Controllers) -> None:
 
 
 def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers) -> None:
-    """At $0.10 a second, $1 pays for one run of 6 s; the next one waits until the amount is raised."""
+    """At $0.10 a second, $1 pays for one run that may cost $0.90; the next waits until that is raised."""
     nodes = controllers.folder / "nodes.yaml"
     nodes.write_text("local: {price: {on_demand: 360}}")
     controllers.environment["FTJOB_NODES"] = str(nodes)
@@ -303,16 +317,19 @@ def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers
 
     allow("one")
     controllers.start()
-    controllers.submit("first-a0-b0-s6", seconds=6.0)
+    controllers.submit("first-a0-b0-s6", budget={"usd": 0.9})
     told = controllers.wait_for("first-a0-b0-s6", "Pending", "NamespaceBudget")
     allow("1")
     first = controllers.wait_for("first-a0-b0-s6", "Succeeded")
-    controllers.submit("second-a0-b0-s1", seconds=6.0)
+    controllers.submit("second-a0-b0-s1", budget={"usd": 0.9})
+    controllers.submit("free-a0-b0-s1")
+    free = controllers.wait_for("free-a0-b0-s1", "Pending", "NamespaceBudget")
     waiting = controllers.wait_for("second-a0-b0-s1", "Pending", "NamespaceBudget")
     allow("2")
     second = controllers.wait_for("second-a0-b0-s1", "Succeeded")
 
     assert "usd-per-day is 'one'" in told["message"]
+    assert "states no budget: set budget.usd" in free["message"]
     assert f"${first['usd']:.2f} is spent today" in waiting["message"]
     assert 0.1 <= second["attempts"][0]["usd"] < 1
 

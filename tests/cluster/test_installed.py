@@ -22,8 +22,8 @@ def test_a_run_goes_from_the_store_through_the_cluster_to_a_bundle(user: User) -
     assert written <= user.keys("shades/")
 
 
-def test_weights_that_are_not_there_are_said_before_a_pod_is(user: User) -> None:
-    """By the command line, and of an object that came without it by the controller: the field and the URI."""
+def test_weights_that_are_not_there_are_said_before_anything_trains(user: User) -> None:
+    """By the command line, and of an object that came without it by a plan pod: the field and the URI."""
     base = {"net": "lenet", "weights": "s3://data/nobody.caffemodel"}
     user.write("bare", base=base)
     spec, metadata = {**SPEC, "base": base}, {"name": "bare"}
@@ -35,7 +35,9 @@ def test_weights_that_are_not_there_are_said_before_a_pod_is(user: User) -> None
     for told in (refused, status["message"]):
         assert "base.weights" in told
         assert "s3://data/nobody.caffemodel" in told
-    assert not any(pod.startswith("bare") for pod in user.installed.names("pods"))
+    assert {
+        pod.rpartition("-")[0].rpartition("-")[0] for pod in user.installed.names("pods") if "bare" in pod
+    } == {"bare-plan"}
 
 
 def test_the_command_line_takes_a_run_through_the_cluster(user: User) -> None:

@@ -15,10 +15,11 @@ from ftjob.cluster.controller.election import LEASE
 from ftjob.cluster.names import BUDGET_CONFIG_MAP
 from ftjob.cluster.objects import read_fine_tune
 from ftjob.cluster.request import read_request
+from ftjob.progress import PORT
 from tests.cluster.unit.builders import NODES
 
 ROOT = Path(__file__).parents[3]
-OVERLAYS = ["k8s", "k8s/overlays/eks", "k8s/overlays/local-test"]
+OVERLAYS = ["k8s", "k8s/overlays/eks", "k8s/overlays/local-test", "k8s/overlays/namespaced"]
 
 
 @cache
@@ -80,10 +81,10 @@ def test_no_right_is_a_wildcard_and_none_reads_secrets() -> None:
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_the_right_to_a_lease_is_to_the_one_that_is_used(folder: str) -> None:
     """By its name: kustomize renames whatever is called like a ConfigMap it has made."""
-    [role] = [each for each in built(folder) if each["kind"] == "Role"]
-    named = [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule]
+    rules = [rule for each in built(folder) if each["kind"] == "Role" for rule in each["rules"]]
+    named = [rule.get("resourceNames") for rule in rules if rule["resources"] == ["leases"]]
 
-    assert named == [[LEASE]]
+    assert named == [None, [LEASE]]
 
 
 def test_no_config_map_is_read_but_a_namespaces_budget() -> None:
@@ -94,6 +95,48 @@ def test_no_config_map_is_read_but_a_namespaces_budget() -> None:
     assert [(rule["resourceNames"], rule["verbs"]) for rule in rules] == [
         ([BUDGET_CONFIG_MAP], ["list", "watch"])
     ]
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_the_controller_has_no_credentials_of_a_store(folder: str) -> None:
+    """Neither from a Secret, nor from a cloud's role, nor from the settings."""
+    deployment = one(folder, "Deployment")["spec"]["template"]["spec"]
+    [container] = deployment["containers"]
+    names = {each["name"] for each in container["env"]}
+
+    assert "envFrom" not in container
+    assert not any("secret" in volume for volume in deployment["volumes"])
+    assert names == {"FTJOB_NODES", "HOME", "POD_NAME", "POD_NAMESPACE"}
+    assert "annotations" not in one(folder, "ServiceAccount", "ftjob-controller")["metadata"]
+
+
+def test_one_namespace_needs_no_right_beyond_it() -> None:
+    """The same rules as Roles, and nothing that belongs to the whole cluster."""
+    made = built("k8s/overlays/namespaced")
+    rules = {each["metadata"]["name"]: each["rules"] for each in made if each["kind"] == "Role"}
+    everywhere = one("k8s", "ClusterRole", "ftjob-jobs")["rules"]
+
+    assert not {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"} & {
+        each["kind"] for each in made
+    }
+    assert rules["ftjob-jobs"] == everywhere
+    assert one("k8s/overlays/namespaced", "RoleBinding", "ftjob-jobs")["roleRef"]["kind"] == "Role"
+    [container] = one("k8s/overlays/namespaced", "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "--namespace=$(POD_NAMESPACE)" in container["args"]
+
+
+def test_only_the_controller_may_call_a_worker() -> None:
+    """By the policy of the base, and of the component for every namespace that runs jobs."""
+    paths = sorted((ROOT / "k8s" / "components" / "network-policy").glob("[ps]*.yaml"))
+    policies = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
+    for policy in [*policies, *(each for each in built("k8s") if each["kind"] == "NetworkPolicy")]:
+        kubernetes_validate.validate(policy, "1.37", strict=True)
+    [pods] = [each for each in policies if each["metadata"]["name"] == "ftjob-pods"]
+    for policy in (pods, one("k8s", "NetworkPolicy", "ftjob-worker")):
+        [ingress] = policy["spec"]["ingress"]
+        [caller] = ingress["from"]
+        assert caller["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "controller"
+        assert [port["port"] for port in ingress["ports"]] == [PORT]
 
 
 def test_the_samples_can_be_used() -> None:
