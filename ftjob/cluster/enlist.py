@@ -4,13 +4,12 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from ftjob.cluster.request import FREE_SECTIONS
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.prepare import Context, absolute
 from ftjob.status import Status
 from ftjob.storage import MissingError, Store, is_remote, open_store
-from jobspec import JobSpec, SpecError, dump_spec, parse_spec
+from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
 
 _NAMES = RunFolder(Path())
 SPEC, STATUS = _NAMES.key(_NAMES.spec), _NAMES.key(_NAMES.status)

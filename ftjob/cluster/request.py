@@ -17,10 +17,7 @@ from ftjob.net import zoo
 from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import Node
 from ftjob.plan.cost import Budget
-from jobspec import JobSpec, SpecError, parse_spec
-
-FREE_SECTIONS = ("resources", "budget", "guards", "accept")
-"""What may be changed while a run goes on; the rest is the run's identity."""
+from jobspec import FREE_SECTIONS, JobSpec, SpecError, parse_spec
 
 
 @dataclass(frozen=True)
