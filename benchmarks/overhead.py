@@ -43,6 +43,7 @@ from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.status import Status
 from ftjob.worker.account import open_account
+from ftjob.worker.admission import this_user
 from ftjob.worker.home import Home
 from ftjob.worker.idle import Watch
 from ftjob.worker.recorder import Recorder
@@ -158,12 +159,12 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
     for old in (run.train_metrics, run.test_metrics):
         old.unlink(missing_ok=True)
     with open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine:
-        account = open_account(plan.spec, plan.inputs.node, None)
+        account = open_account(plan.spec, plan.inputs.node, None, this_user())
         status = Status("overhead", plan.run_id, attempt=1)
         recorder = Recorder(run, status, plan.images_per_iteration, account, plan.inputs.node.name)
         timed, idle_seconds = Timed(engine), 60.0 * (plan.spec.guards.idle_minutes or 0)
         with (
-            closing(Home(run, None, None, [], Saver(run, None, []))) as home,
+            closing(Home(run, None, None, [], Saver(run, None, []), this_user(), 1)) as home,
             Watch(idle_seconds, None) as watch,
         ):
             Training(plan, home, timed, recorder, StopRequest(), watch).run()

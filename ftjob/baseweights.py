@@ -42,9 +42,15 @@ def find_weights(
         raise BadNetError(str(error).replace(str(path), location)) from error
     digest = remembered_sha256(path)
     if not is_nvidias(layers):
-        return Weights(path, digest, layers, location, is_of_run(location))
+        return Weights(path, digest, layers, location, is_of_run(location), size_bytes=_size(path))
     rewritten = _rewritten(path, digest, layers)
-    return Weights(rewritten, digest, read_weights(rewritten), location, note=OF_NVIDIA)
+    size_bytes = _size(path) + _size(rewritten)
+    read = read_weights(rewritten)
+    return Weights(rewritten, digest, read, location, note=OF_NVIDIA, size_bytes=size_bytes)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _rewritten(path: Path, digest: str, layers: Sequence[LayerWeights]) -> Path:

@@ -34,6 +34,11 @@ class RunFolder:
         return self.root / "spec.yaml"
 
     @property
+    def owner(self) -> Path:
+        """Whose the run is (ftjob.worker.owner)."""
+        return self.root / "owner.json"
+
+    @property
     def plan(self) -> Path:
         return self.root / "plan.json"
 

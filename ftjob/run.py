@@ -263,12 +263,14 @@ class Run:
 
 
 def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
-    """Write spec, plan and a Pending status into a run's folder, which a worker can take up then.
+    """Write owner, spec, plan and a Pending status into a run's folder, which a worker can take up then.
 
-    Raises StorageError where nothing can be written there.
+    Raises BadSpecError where it is another's, StorageError where nothing can be written there.
     """
+    from ftjob.worker.admission import own, this_user
     from jobspec import dump_spec
 
+    own(open_store(run.location), this_user())
     first = before or Status(run.name, run.run_id, submitted=time.time())
     pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
     folder = runs.work_folder(run.location)

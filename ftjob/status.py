@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
-"""Tells a worker the seconds that earlier attempts are accounted with, where pods are accounted for."""
+"""Tells a worker the seconds that earlier pods of its FineTuneJob are accounted with."""
 ENV_USD_BEFORE = "FTJOB_USD_BEFORE"
 """And the dollars."""
 ENV_USD_PER_HOUR = "FTJOB_USD_PER_HOUR"

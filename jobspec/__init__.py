@@ -4,6 +4,7 @@ from jobspec.dump import digest, dump_spec, json_schema
 from jobspec.load import load_spec, parse_spec
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import (
+    FREE_SECTIONS,
     Accept,
     Base,
     Budget,
@@ -17,6 +18,7 @@ from jobspec.spec import (
 )
 
 __all__ = [
+    "FREE_SECTIONS",
     "Accept",
     "Base",
     "Budget",

@@ -328,3 +328,7 @@ class JobSpec(_Part):
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values with every default filled in: the same spec, the same dict."""
         return self.model_dump(mode="json")
+
+
+FREE_SECTIONS = ("resources", "budget", "guards", "accept")
+"""What may be changed while a run goes on; the rest is the run's identity."""

@@ -17,11 +17,7 @@ from ftjob.net import zoo
 from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import Node
 from ftjob.plan.cost import Budget
-from jobspec import JobSpec, SpecError, dump_spec, parse_spec
-
-FREE_SECTIONS = ("resources", "budget", "guards", "accept")
-"""What may be changed while a run goes on; the rest is the run's identity."""
-
+from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
 
 LARGEST_SPEC = 100_000
 """Characters: a pod's annotations have 256 KiB together (validation.TotalAnnotationSizeLimitB)."""

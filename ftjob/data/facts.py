@@ -96,6 +96,8 @@ class DatasetFacts(Contents):
     """Mean per channel over all pixels (BGR), from the manifest beside it; empty where there is none."""
     resize_mode: str = "squash"
     """How the images came to be of one size (DIGITS' names), from the manifest; else squash."""
+    size_bytes: int = 0
+    """Of its data.mdb."""
     local: Path | None = None
     """The LMDB's folder on this machine; None where a manifest told all, and it has not been fetched."""
 

@@ -65,6 +65,7 @@ def inspect_manifest(location: Path, size: int) -> DatasetFacts | None:
         labels=_labels_of(location),
         mean=manifest.mean,
         resize_mode=options.mode,
+        size_bytes=size,
     )
 
 
@@ -86,7 +87,14 @@ def _inspect(path: Path, progress: Callable[[Progress], None]) -> DatasetFacts:
 
 def _of_contents(path: Path, contents: Contents) -> DatasetFacts:
     digest = remembered_sha256(path / DATA_FILE)
-    return DatasetFacts(**vars(contents), location=str(path), digest=digest, labels=_labels_of(path), mean=())
+    return DatasetFacts(
+        **vars(contents),
+        location=str(path),
+        digest=digest,
+        labels=_labels_of(path),
+        mean=(),
+        size_bytes=_size(path),
+    )
 
 
 def _size(path: Path) -> int:

@@ -26,6 +26,7 @@ def plan_document(plan: "Plan") -> dict[str, Any]:
         "labels": list(plan.labels),
         "train": _facts(inputs.train),
         "val": _facts(inputs.val),
+        "data_bytes": _data_bytes(plan),
         "mean": list(inputs.mean) if inputs.mean_measured else None,
         "mean_file": inputs.spec.data.mean if inputs.mean_file else None,
         "heads": [asdict(head) for head in plan.heads],
@@ -72,6 +73,13 @@ def _facts(facts: DatasetFacts) -> dict[str, Any]:
         "histogram": {str(label): count for label, count in facts.histogram.items()},
         "digest": facts.digest,
     }
+
+
+def _data_bytes(plan: "Plan") -> int:
+    """Return what weights and datasets take on the disk of who trains; one LMDB for both counts once."""
+    lmdbs = {facts.location: facts.size_bytes for facts in (plan.inputs.train, plan.inputs.val)}
+    weights = plan.inputs.weights
+    return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
 
 
 def _layer(layer: LayerTransfer) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Weights:
     """Whether a run of ftjob made it, whose spec said what its images went through."""
     note: str = ""
     """What was made of it, where it is not read as it is."""
+    size_bytes: int = 0
+    """On the disk, with what was made of it."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from ftjob.nodes import ENV_NODES, Node
 from ftjob.plan.cost import Budget
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
+from ftjob.worker.owner import Owner
 from jobspec import JobSpec
 
 
@@ -56,11 +57,16 @@ class Account:
 
 
 def open_account(
-    spec: JobSpec, node: Node, before: Status | None, env: Mapping[str, str] = os.environ
+    spec: JobSpec,
+    node: Node,
+    before: Status | None,
+    owner: Owner,
+    env: Mapping[str, str] = os.environ,
 ) -> Account:
     """Return the account of an attempt that begins now, or began when its pod came to its node.
 
-    Where pods are accounted for, the controller's figures are the truth; elsewhere the last status's are.
+    Where pods are accounted for, the controller's figures are the truth of its object's own pods, to which
+    comes what the folder had before that object; elsewhere the last status's figures are.
     """
     now, clock = time.time(), time.monotonic()
     if ENV_SECONDS_BEFORE not in env:
@@ -70,8 +76,8 @@ def open_account(
     waited = max(0.0, now - _mounted(env, now))
     price = float(env[ENV_USD_PER_HOUR])
     return Account(
-        seconds_before=float(env[ENV_SECONDS_BEFORE]),
-        usd_before=float(env[ENV_USD_BEFORE]),
+        seconds_before=owner.seconds_before + float(env[ENV_SECONDS_BEFORE]),
+        usd_before=owner.usd_before + float(env[ENV_USD_BEFORE]),
         usd_per_hour=price,
         begun=now - waited,
         clock=clock - waited,

@@ -13,9 +13,11 @@ from ftjob import files
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.runs import work_folder
-from ftjob.storage import Store, is_remote, open_store
+from ftjob.storage import Store, is_remote
 from ftjob.worker import fetch, snapshots
+from ftjob.worker.admission import Arrival, settle
 from ftjob.worker.lease import claim, take
+from ftjob.worker.owner import Owner
 from ftjob.worker.publish import Publisher
 from ftjob.worker.saver import Remote, Saver
 from ftjob.worker.snapshots import Snapshot
@@ -31,6 +33,10 @@ class Home:
     found: list[Snapshot]
     """The snapshots that were complete when the worker came, oldest first."""
     saver: Saver
+    owner: Owner
+    """Whose the run is."""
+    attempt: int
+    """The number of this attempt in the folder, where those of an earlier owner count too."""
 
     @property
     def store(self) -> Store | None:
@@ -84,25 +90,32 @@ class Home:
 
 
 @contextmanager
-def at_home(location: str, attempt: int, log: Callable[[str], None]) -> Iterator[Home]:
-    """Be the one worker of the run at a path or URI.
+def at_home(location: str, store: Store, arrival: Arrival, log: Callable[[str], None]) -> Iterator[Home]:
+    """Be the one worker of the run at a path or URI, whose store that is.
 
-    Raises StorageError where another is at it, or it cannot be read.
+    Raises BadSpecError where it is another's, StorageError where another worker is at it, or it cannot be
+    read.
     """
     folder = work_folder(location)
     with only_worker(folder):
         if not is_remote(location):
+            owner = settle(store, arrival).owner
+            attempt = owner.attempts_before + arrival.attempt
+            with files.explained(folder.logs):
+                folder.logs.mkdir(exist_ok=True)
             found = snapshots.list_snapshots(folder)
-            yield Home(folder, None, None, found, Saver(folder, None, found))
+            yield Home(folder, None, None, found, Saver(folder, None, found), owner, attempt)
             return
-        store = open_store(location)
-        with own_log(folder, attempt) as echo, take(store, claim(folder, attempt)) as lease:
+        with take(store, claim(folder, arrival.attempt)) as lease:
             if left := store.abort_uploads():
                 log(f"{left} uploads that a killed worker left were removed")
+            owner = settle(store, arrival).owner
+            attempt = owner.attempts_before + arrival.attempt
             found, remote = fetch.fetch_run(store, folder), Remote(store, lease)
-            publisher = Publisher(folder, remote, attempt, echo)
-            saver = Saver(folder, replace(remote, publish=publisher.send), found)
-            yield Home(folder, remote, publisher, found, saver)
+            with own_log(folder, attempt) as echo:
+                publisher = Publisher(folder, remote, attempt, echo)
+                saver = Saver(folder, replace(remote, publish=publisher.send), found)
+                yield Home(folder, remote, publisher, found, saver, owner, attempt)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from ftjob import files
 from ftjob.bundle.write import write_bundle
@@ -32,8 +33,11 @@ from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import curves_png
+from ftjob.runs import names_of
 from ftjob.status import ENV_SECONDS_BEFORE, Resumed, State, Status
+from ftjob.storage import open_store
 from ftjob.worker.account import open_account
+from ftjob.worker.admission import Arrival, Standing, arrival_of, look, read_spec
 from ftjob.worker.end import End, draw, finish
 from ftjob.worker.gpu import Gpu, find_gpu
 from ftjob.worker.home import Home, at_home
@@ -41,40 +45,60 @@ from ftjob.worker.idle import Watch
 from ftjob.worker.lease import LeaseLostError
 from ftjob.worker.notice import Notices
 from ftjob.worker.recorder import Recorder
+from ftjob.worker.reporting import Report, reporting
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
 from ftjob.worker.train import Outcome, Training
-from jobspec import JobSpec, SpecError, load_spec
+from jobspec import JobSpec
 
 PROGRESS_SECONDS = 5.0
 """Between two lines of the log about one transfer."""
 
 
-def run(location: str, attempt: int) -> int:
-    """Run one attempt of the run at a path or URI, where its spec.yaml is; its status.json tells the end.
+def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | None = None) -> int:
+    """Run one attempt of the run at a path or URI; its status.json tells the end.
 
-    An error the user can mend ends as Failed with its sentence. Raises only what nobody foresaw, after it
-    has been written down.
+    In a pod, `spec` and `owner` are the files with the spec and the FineTuneJob that it works for; elsewhere
+    the submitter wrote spec.yaml. An error the user can mend ends as Failed with its sentence. Raises only
+    what nobody foresaw, after it has been written down.
     """
     stop = StopRequest().listen()
-    try:
-        with at_home(location, attempt, log) as home:
-            spec = read_spec(home.folder)
-            recorder = open_recorder(home.folder, spec, attempt)
-            home.saver.saved = recorder.saved
-            with closing(home), closing(recorder), notices(spec, stop):
-                return record_end(home, recorder, spec, stop)
-    except FtjobError as error:
-        log(str(error))
-        return error.exit_code
+    with reporting(attempt, log, in_pod=owner is not None) as report:
+        try:
+            return run_attempt(location, arrival_of(attempt, spec, owner), report, stop)
+        except FtjobError as error:
+            log(str(error))
+            return report.failed(error)
 
 
-def read_spec(folder: RunFolder) -> JobSpec:
-    """Return the spec that submit wrote. Raises BadSpecError where it was changed for the worse since."""
-    try:
-        return load_spec(folder.spec)
-    except SpecError as error:
-        raise BadSpecError(str(error)) from error
+def run_attempt(location: str, arrival: Arrival, report: Report, stop: StopRequest) -> int:
+    """Be the one worker of a run, unless it is done already or another's, and return the exit code.
+
+    Raises FtjobError.
+    """
+    store = open_store(location)
+    standing = look(store, arrival.owner)  # before anything is written there, a lock or a lease
+    report.owner = standing.owner
+    if standing.is_done(names_of(location)[1]):
+        return done_before(standing, report)
+    with at_home(location, store, arrival, log) as home:
+        report.owner = home.owner
+        read = read_spec(home.folder.spec)
+        recorder = open_recorder(home, read)
+        report.status = lambda: recorder.status
+        home.saver.saved = recorder.saved
+        with closing(home), closing(recorder), notices(read, stop):
+            return record_end(home, recorder, read, stop)
+
+
+def done_before(standing: Standing, report: Report) -> int:
+    """End at once, with what the run came to; its folder stays as it is."""
+    status = standing.status
+    assert status is not None
+    report.status = lambda: status
+    message = f"run {status.run_id} was done before: {status.message}"
+    log(message)
+    return report.end("AlreadyDone", message, ExitCode.DONE)
 
 
 def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> int:
@@ -323,17 +347,17 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
     return accuracy
 
 
-def open_recorder(folder: RunFolder, spec: JobSpec, attempt: int) -> Recorder:
+def open_recorder(home: Home, spec: JobSpec) -> Recorder:
     """Return what writes this attempt's status, beginning from what earlier attempts came to."""
-    node, before = get_node(spec.resources.node), None
+    folder, node, before = home.folder, get_node(spec.resources.node), None
     if folder.status.exists():
         before = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
-    account = open_account(spec, node, before)
+    account = open_account(spec, node, before, home.owner)
     last = before or Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
     status = Status(
         name=last.name,
         run_id=last.run_id,
-        attempt=attempt,
+        attempt=home.attempt,
         seconds=account.seconds_before,
         usd=account.usd_before,
         submitted=last.submitted,

@@ -11,6 +11,7 @@ from ftjob.nodes import ENV_NODES, get_node
 from ftjob.plan.cost import Budget
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
 from ftjob.worker.account import Account, open_account
+from ftjob.worker.owner import JobOwner, UserOwner
 from jobspec import JobSpec
 
 SPEC = JobSpec.model_validate(
@@ -22,6 +23,7 @@ SPEC = JobSpec.model_validate(
         "output": "runs",
     }
 )
+USER = UserOwner(user="ada")
 IN_A_POD = {ENV_SECONDS_BEFORE: "600.000", ENV_USD_BEFORE: "0.150000", ENV_USD_PER_HOUR: "0.9"}
 
 
@@ -32,7 +34,7 @@ def an_hour_ago(usd_per_hour: float, seconds: float = 0.0, usd: float = 0.0) -> 
 
 def test_on_a_machine_of_ones_own_the_last_status_says_what_was_spent() -> None:
     """At the profile's price, from now on."""
-    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=50.0, usd=0.2), {})
+    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=50.0, usd=0.2), USER, {})
 
     assert (account.seconds_before, account.usd_before) == (50.0, 0.2)
     assert account.usd_per_hour == get_node("p2.xlarge").price.spot
@@ -46,11 +48,19 @@ def test_in_a_pod_the_controller_says_what_was_spent_and_what_an_hour_costs(tmp_
     os.utime(mounted, (time.time() - 90, time.time() - 90))
     env = {**IN_A_POD, ENV_NODES: str(mounted)}
 
-    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=1e9), env)
+    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=1e9), USER, env)
 
     assert account.seconds == pytest.approx(690, abs=1)
     assert account.usd == pytest.approx(0.15 + 0.9 * 90 / 3600, abs=0.001)
     assert account.begun == pytest.approx(time.time() - 90, abs=1)
+
+
+def test_what_a_folder_had_cost_before_its_object_comes_on_top() -> None:
+    """The controller knows its own object's pods only."""
+    owner = JobOwner(cluster="a", namespace="b", name="faces", uid="c", seconds_before=1000.0, usd_before=2.0)
+    account = open_account(SPEC, get_node("p2.xlarge"), None, owner, IN_A_POD)
+
+    assert (account.seconds_before, account.usd_before) == (1600.0, 2.15)
 
 
 @pytest.mark.parametrize("ahead", [0.0, 3600.0])
@@ -61,7 +71,7 @@ def test_a_clock_that_was_put_back_does_not_lengthen_a_budget(tmp_path: Path, ah
         mounted.touch()
         os.utime(mounted, (time.time() + ahead, time.time() + ahead))
 
-    account = open_account(SPEC, get_node("p2.xlarge"), None, {**IN_A_POD, ENV_NODES: str(mounted)})
+    account = open_account(SPEC, get_node("p2.xlarge"), None, USER, {**IN_A_POD, ENV_NODES: str(mounted)})
 
     assert account.seconds == pytest.approx(600, abs=1)
 
@@ -91,8 +101,10 @@ def test_a_pod_is_on_spot_where_the_price_is_spot() -> None:
     node = get_node("p2.xlarge")
     for price, spot in ((node.price.spot, True), (node.price.on_demand, False)):
         env = {**IN_A_POD, ENV_USD_PER_HOUR: str(price)}
-        assert open_account(SPEC, node, None, env).spot is spot
+        assert open_account(SPEC, node, None, USER, env).spot is spot
     on_demand = SPEC.model_copy(update={"resources": SPEC.resources.model_copy(update={"spot": False})})
 
-    assert open_account(SPEC, node, None, {}).spot
-    assert not open_account(on_demand, node, None, {**IN_A_POD, ENV_USD_PER_HOUR: str(node.price.spot)}).spot
+    assert open_account(SPEC, node, None, USER, {}).spot
+    assert not open_account(
+        on_demand, node, None, USER, {**IN_A_POD, ENV_USD_PER_HOUR: str(node.price.spot)}
+    ).spot

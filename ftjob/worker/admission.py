@@ -1,0 +1,159 @@
+"""Whether a worker may work in a run's folder, and what it writes there first: its owner and its spec.
+
+Both are decided with the worker's own credentials. Who is refused changes nothing in the folder.
+"""
+
+import getpass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_as
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.layout import RunFolder
+from ftjob.status import State, Status
+from ftjob.storage import MissingError, Store
+from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
+from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, load_spec, parse_spec
+from jobspec.load import MAX_BYTES
+
+_NAMES = RunFolder(Path())
+OWNER, SPEC, STATUS = (_NAMES.key(path) for path in (_NAMES.owner, _NAMES.spec, _NAMES.status))
+RUN_REFERENCE = "run:"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What a worker comes with."""
+
+    attempt: int
+    """As its owner counts: a cluster's begins at 1 with every FineTuneJob."""
+    owner: Owner
+    spec: JobSpec | None = None
+    """None where the submitter wrote it into the folder."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run's folder stands when a worker comes to it."""
+
+    owner: Owner
+    """Whose it is once that worker is at it."""
+    status: Status | None
+    """The last one; None where nobody began the run."""
+
+    def is_done(self, run_id: str) -> bool:
+        """Return whether this very run was done before."""
+        status = self.status
+        return status is not None and status.state is State.SUCCEEDED and status.run_id == run_id
+
+
+def arrival_of(attempt: int, spec: Path | None, owner: Path | None) -> Arrival:
+    """Return what a worker comes with; without its owner's file it is this user's. Raises BadSpecError."""
+    mine = read_job_owner(owner) if owner else this_user()
+    return Arrival(attempt, mine, read_spec(spec) if spec else None)
+
+
+def read_spec(path: Path) -> JobSpec:
+    """Return the spec in a file. Raises BadSpecError."""
+    try:
+        return load_spec(path)
+    except SpecError as error:
+        raise BadSpecError(str(error)) from error
+
+
+def read_job_owner(path: Path) -> JobOwner:
+    """Return the FineTuneJob that a pod's file names. Raises BadSpecError."""
+    try:
+        return read_as(JobOwner, path)
+    except (OSError, UnreadableError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadSpecError(
+            f"{path}: names no FineTuneJob ({why}): the controller gives it to its pods"
+        ) from None
+
+
+def this_user() -> UserOwner:
+    """Return the user of this process, by number where the machine has no name for it."""
+    try:
+        return UserOwner(user=getpass.getuser())
+    except (KeyError, OSError):
+        return UserOwner(user=str(os.getuid()))
+
+
+def look(store: Store, mine: Owner) -> Standing:
+    """Return how a run's folder stands for who comes to it; nothing is changed.
+
+    Raises BadSpecError where it is another's, StorageError where it cannot be read.
+    """
+    return _look(store, mine)[1]
+
+
+def own(store: Store, mine: Owner) -> Standing:
+    """Have a run's folder keep whose it is, and return how it stands. Raises as `look` does."""
+    found, standing = _look(store, mine)
+    if standing.owner != found:
+        store.write(OWNER, standing.owner.render())
+    return standing
+
+
+def settle(store: Store, arrival: Arrival) -> Standing:
+    """Have a run's folder keep its owner, and the spec that a worker comes with; return how it stands.
+
+    Where a spec is there already, only what may change during a run is taken over: the rest is the run's
+    identity. Raises as `look` does, and BadSpecError for a spec that refers to another run.
+    """
+    standing = own(store, arrival.owner)
+    if arrival.spec is not None:
+        before = _spec_there(store)
+        spec = arrival.spec if before is None else brought_up_to_date(before, arrival.spec)
+        refuse_references(spec)
+        if spec != before:
+            store.write(SPEC, dump_spec(spec).encode())
+    return standing
+
+
+def brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
+    """Return the spec that is there with what may change; what a run is measured by stays."""
+    fresh = {section: getattr(spec, section) for section in FREE_SECTIONS}
+    if spec.accept.not_below is not None:
+        fresh["accept"] = before.accept
+    return before.model_copy(update=fresh)
+
+
+def refuse_references(spec: JobSpec) -> None:
+    """Raise BadSpecError for a spec that names another run: a pod sees no runs but its own."""
+    for field, value in (("base.weights", spec.base.weights), ("accept.not_below", spec.accept.not_below)):
+        if value and value.startswith(RUN_REFERENCE):
+            raise BadSpecError(
+                f"{field}: {value} is known only where it was submitted: `ftjob submit` the spec"
+            )
+
+
+def _look(store: Store, mine: Owner) -> tuple[Owner | None, Standing]:
+    """Return whose the folder is now, and how it stands for `mine`."""
+    found = _read(store, OWNER, parse_owner)
+    status = _read(store, STATUS, partial(parse_as, Status))
+    return found, Standing(owner_after(found, mine, status, store.location), status)
+
+
+def _spec_there(store: Store) -> JobSpec | None:
+    return _read(store, SPEC, lambda data: parse_spec(data.decode(), f"{store.location}/{SPEC}"), MAX_BYTES)
+
+
+def _read(store: Store, key: str, parse: Callable[[bytes], T], largest: int = SMALL) -> T | None:
+    """Return a document of the folder, None where it is not there. Raises StorageError."""
+    try:
+        entry = store.stat(key)
+        if entry is None:
+            return None
+        check_size(entry.size, largest)
+        return parse(store.read(key))
+    except MissingError:
+        return None
+    except ValueError as error:  # UnreadableError, SpecError, UnicodeDecodeError
+        raise StorageError(f"{store.location}/{key}: cannot be read ({error}): remove it") from None

@@ -1,0 +1,120 @@
+"""Whose a run's folder is: a FineTuneJob of one cluster, or a user of a machine; pure."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from ftjob.documents import UnreadableError, checked_as, parse_json
+from ftjob.errors import BadSpecError
+from ftjob.progress import Amount, Count
+from ftjob.status import Status
+from jobspec.problems import one_line
+
+Name = Annotated[str, StringConstraints(max_length=253)]
+
+
+class _Owner(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
+
+    def render(self) -> bytes:
+        """Return the bytes of owner.json."""
+        return self.model_dump_json(indent=1).encode() + b"\n"
+
+
+class JobOwner(_Owner):
+    """A FineTuneJob, and what the folder had been accounted with before that object came to it."""
+
+    kind: Literal["kubernetes"] = "kubernetes"
+    cluster: Name
+    namespace: Name
+    name: Name
+    uid: Name
+    attempts_before: Count = 0
+    seconds_before: Amount = 0.0
+    usd_before: Amount = 0.0
+
+    def __str__(self) -> str:
+        of = f" of cluster {one_line(self.cluster)}" if self.cluster else ""
+        return f"FineTuneJob {one_line(self.namespace)}/{one_line(self.name)}{of}"
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What stays when the object is deleted and applied anew."""
+        return self.kind, self.cluster, self.namespace, self.name
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        return *self.place, self.uid
+
+    def adopting(self, status: Status | None) -> "JobOwner":
+        """Return this owner of a folder that it did not have before, whose last status is that."""
+        if status is None:
+            return self
+        before = {
+            "attempts_before": min(max(status.attempt, 0), 2**31 - 1),
+            "seconds_before": _amount(status.seconds),
+            "usd_before": _amount(status.usd),
+        }
+        return self.model_copy(update=before)
+
+
+class UserOwner(_Owner):
+    """A user of a machine, whose attempts and costs the folder itself counts."""
+
+    kind: Literal["local"] = "local"
+    user: Name
+
+    attempts_before: ClassVar[int] = 0
+    seconds_before: ClassVar[float] = 0.0
+    usd_before: ClassVar[float] = 0.0
+
+    def __str__(self) -> str:
+        return f"user {one_line(self.user)}, who ran it without a cluster"
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Whose it is; users are not deleted and made anew."""
+        return self.kind, self.user
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        return self.place
+
+    def adopting(self, status: Status | None) -> "UserOwner":
+        """Return this owner: the folder's own count goes on."""
+        return self
+
+
+Owner = JobOwner | UserOwner
+
+
+def parse_owner(data: bytes) -> Owner:
+    """Read owner.json. Raises UnreadableError."""
+    values = parse_json(data)
+    kind = values.get("kind") if isinstance(values, dict) else None
+    if kind == "kubernetes":
+        return checked_as(JobOwner, values)
+    if kind == "local":
+        return checked_as(UserOwner, values)
+    raise UnreadableError("kind: is neither kubernetes nor local")
+
+
+def owner_after(found: Owner | None, mine: Owner, status: Status | None, location: str) -> Owner:
+    """Return whose a folder is once `mine` works there.
+
+    It stays with its owner, and is adopted where it has none, or by the object that was applied anew under
+    its owner's name. Raises BadSpecError where it is another's.
+    """
+    if found is not None and found.identity == mine.identity:
+        return found
+    if found is None or found.place == mine.place:
+        return mine.adopting(status)
+    raise BadSpecError(
+        f"{location}: belongs to {found}: give this run another name or output, or remove the folder's "
+        "owner.json to take it over"
+    )
+
+
+def _amount(value: float) -> float:
+    """What was spent can only raise an account: nothing below 0, nor more than an account holds."""
+    return min(max(value, 0.0), 1e9)

@@ -1,0 +1,136 @@
+"""What a pod's worker reports: where it stands while it lives, and how it ended (ftjob.progress)."""
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ftjob.errors import FtjobError
+from ftjob.progress import LONGEST, PORT, Progress
+from ftjob.status import Status
+from ftjob.worker.owner import Owner, UserOwner
+from ftjob.worker.statusport import StatusServer
+
+ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
+"""Overrides the port; 0 takes any that is free."""
+ENV_TERMINATION_LOG = "FTJOB_TERMINATION_LOG"
+TERMINATION_LOG = "/dev/termination-log"
+"""Where a kubelet looks for last words, unless the pod says otherwise."""
+UNFORESEEN = "InternalError"
+_COUNT, _AMOUNT = 2**31 - 1, 1e9
+Log = Callable[[str], None]
+
+
+class Report:
+    """What is known of an attempt so far."""
+
+    def __init__(self, attempt: int) -> None:
+        """`attempt` is the number that the cluster gave it."""
+        self._attempt = attempt
+        self.owner: Owner = UserOwner(user="")
+        """The folder's, once it is known."""
+        self.status: Callable[[], Status] = lambda: Status("", "", reason="")
+        """Gives the attempt's own status, as it is now."""
+
+    def progress(self) -> Progress:
+        """Return where the attempt stands; from any thread."""
+        return progress_of(self.status(), self.owner, self._attempt)
+
+    def going_on(self) -> bytes:
+        """Return where the attempt stands, for who asks while it lives."""
+        return self.progress().model_copy(update={"exit_code": None}).render()
+
+    def end(self, reason: str, message: str, code: int) -> int:
+        """Take note of an end that no status tells, and return its exit code."""
+        last = replace(self.status(), reason=reason, message=message, exit_code=int(code))
+        self.status = lambda: last
+        return int(code)
+
+    def failed(self, error: FtjobError) -> int:
+        """Take note of an error, and return its exit code."""
+        return self.end(error.reason, str(error), error.exit_code)
+
+
+@contextmanager
+def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[Report]:
+    """Give an attempt's report. In a pod it is served during the block, and left as the pod's termination
+    message at the block's end."""
+    report = Report(attempt)
+    server = serve(report.going_on, log) if in_pod else None
+    try:
+        yield report
+    except BaseException as error:
+        report.end(UNFORESEEN, f"an unforeseen error ({type(error).__name__}: {error}): please report it", 1)
+        raise
+    finally:
+        if in_pod:
+            leave(report.progress().render(), log)
+        if server:
+            server.close()
+
+
+def serve(answer: Callable[[], bytes], log: Log) -> StatusServer | None:
+    """Serve the answer on the status port; a port that cannot be had is no reason to end a run."""
+    try:
+        server = StatusServer(answer, int(os.environ.get(ENV_STATUS_PORT, PORT)))
+    except (OSError, ValueError, OverflowError) as error:
+        log(f"the status port cannot be opened ({error}): the cluster shows no progress of this attempt")
+        return None
+    log(f"the status port is {server.port}")
+    return server
+
+
+def leave(message: bytes, log: Log) -> None:
+    """Leave a termination message; a file that cannot be written changes no end."""
+    path = Path(os.environ.get(ENV_TERMINATION_LOG, TERMINATION_LOG))
+    try:
+        path.write_bytes(message)  # in place: a kubelet mounts this one file
+    except OSError as error:
+        log(f"{path}: the termination message cannot be written ({error.strerror})")
+
+
+def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
+    """Return what a status reports; what the model does not take is left out or brought into its bounds."""
+    max_iter, snapshot = _count(status.max_iter) or 0, _count(status.snapshot)
+    iteration = max(_count(status.iteration) or 0, snapshot or 0)  # a resumed attempt stands at its snapshot
+    if max_iter:
+        iteration = min(iteration, max_iter)
+    accuracy = status.accuracy if status.best_accuracy is None else status.best_accuracy
+    return Progress(
+        attempt=_count(attempt) or 0,
+        iteration=iteration,
+        max_iter=max_iter,
+        snapshot=None if snapshot is None else min(snapshot, iteration),
+        loss=_number(status.loss, -math.inf, math.inf),
+        accuracy=_number(accuracy, 0.0, 1.0),
+        images_per_second=_number(status.images_per_second, 0.0, _AMOUNT),
+        eta_seconds=_number(status.eta_seconds, 0.0, _AMOUNT),
+        earlier_seconds=owner.seconds_before,
+        earlier_usd=owner.usd_before,
+        reason=status.reason if re.fullmatch(r"[A-Z][A-Za-z0-9]{0,63}", status.reason) else "",
+        message=legible(status.message),
+        exit_code=status.exit_code if status.exit_code in range(256) else None,
+    )
+
+
+def legible(text: str) -> str:
+    """Return a text in one line of at most ftjob.progress.LONGEST characters, all of which can be seen."""
+    line = "; ".join(text[: 4 * LONGEST].splitlines())
+    seen = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line)
+    return seen if len(seen) <= LONGEST else f"{seen[: LONGEST - 1]}…"
+
+
+def _count(value: int | None) -> int | None:
+    return None if value is None else min(max(value, 0), _COUNT)
+
+
+def _number(value: float | None, least: float, most: float) -> float | None:
+    """Return a number within bounds; None where it is none, or infinite."""
+    try:
+        number = None if value is None else float(value)
+    except OverflowError:
+        return None
+    return None if number is None or not math.isfinite(number) else min(max(number, least), most)
