@@ -109,7 +109,7 @@ def test_a_setting_that_means_nothing_is_told(
     ("location", "sentence"),
     [
         ("ftp://host/data", "there is no store ftp://: use s3://, gs://, az:// or a directory"),
-        ("s3:///data", "names no bucket: write s3://BUCKET/PREFIX"),
+        ("s3:///data", "names no bucket: write s3://BUCKET/KEY"),
         ("s3://data/../x", r"the key '\.\./x' has an empty, dotted or unprintable part"),
         ("az://data", "Azure's account is not known: set AZURE_STORAGE_ACCOUNT_NAME"),
     ],
