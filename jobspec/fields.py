@@ -155,7 +155,9 @@ LayerGlob = LayerName
 LayerGlobs = Annotated[list[LayerGlob], Field(max_length=MOST_LAYERS)]
 
 Percent = Annotated[
-    str, StringConstraints(pattern=r"^([0-9]{1,3}(\.[0-9]{1,12})?|\.[0-9]{1,12})%$"), AfterValidator(_share)
+    str,
+    StringConstraints(pattern=r"^([0-9]{1,3}(\.[0-9]{1,12})?|\.[0-9]{1,12})%$", max_length=17),
+    AfterValidator(_share),
 ]
 Count = Annotated[int, Field(ge=1, le=INT32_MAX)]
 Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
