@@ -28,6 +28,7 @@ from ftjob.prepare import read_net
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
 from jobspec import SpecError, parse_spec
+from jobspec.problems import one_line
 
 DEFAULT_NAME = "fine-tune"
 LONGEST_NAME = 40
@@ -151,7 +152,7 @@ def _mean(images: Input) -> _Line:
     if images.mean:
         return f"  mean: [{', '.join(map(float32_text, images.mean))}]", "as the net has it (BGR)"
     if images.mean_file:
-        return "  mean: auto", f"of the training data; or the net's own, {images.mean_file}"
+        return "  mean: auto", f"of the training data; or the net's own, {one_line(images.mean_file)}"
     return "  mean: auto", "of the training data"
 
 
@@ -256,4 +257,8 @@ def _relative(place: Path, folder: Path) -> str:
 
 
 def _yaml(text: str) -> str:
-    return yaml.safe_dump(text, allow_unicode=True, width=1_000_000).splitlines()[0]
+    """Write text in one line; what cannot be seen is escaped."""
+    plain = text.isprintable()
+    style = None if plain else '"'
+    written: str = yaml.safe_dump(text, allow_unicode=plain, default_style=style, width=1_000_000)
+    return written.splitlines()[0]

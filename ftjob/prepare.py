@@ -29,7 +29,6 @@ from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.references import RUN_REFERENCE, AccuracyOf, WeightsOf, resolved
 from ftjob.storage import is_remote
 from ftjob.storage.inputs import fetch_input, named
-from jobspec.fields import UNSEEN
 from jobspec.problems import one_line
 from jobspec.spec import Data, JobSpec
 
@@ -62,7 +61,7 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
     """
 
     def checked(whole: str) -> str:
-        if UNSEEN.search(whole):
+        if not whole.isprintable():
             raise BadSpecError(
                 f"{one_line(whole)}: a folder of this path has a character in its name that cannot be seen; "
                 "rename the folder"

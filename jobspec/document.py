@@ -136,6 +136,7 @@ class _Reading:
         own: dict[str, tuple[Node, Node]] = {}
         merged: dict[str, tuple[Node, Node]] = {}
         for key, value in node.value:
+            self._count(key, depth)
             if not isinstance(key, ScalarNode):
                 self._problem(key, path, "a field's name must be a word, not a list or mapping")
             elif key.tag == _TAG + "merge":

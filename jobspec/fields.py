@@ -11,18 +11,37 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic_core import PydanticCustomError
 
+from jobspec.grammar import (
+    ITERATION,
+    LOCATION_PATTERN,
+    LONGEST_LOCATION,
+    RUN_NAME,
+    GrammarError,
+    check_location,
+    location_pattern,
+)
 from jobspec.problems import one_line
 
 INT32_MAX = 2**31 - 1
 """The largest count that Caffe's int32 fields hold."""
-
-
-UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""What no path of a spec may hold: a control character, such as a line break."""
+FLOAT_MAX = 3.4e38
+"""The largest number that Caffe's floats hold."""
+LONGEST_NAME = 255
+"""Characters of a layer's name; a class' name has as many."""
+MOST_CLASSES = 1_000_000
+MOST_LAYERS = 1000
+"""Names in one list; a net of a thousand layers needs a `*`."""
+LONGEST_SIDE = 16_384
+"""Pixels."""
+MOST_IMAGES = 1_000_000
+"""Of a batch, and passes of an iteration."""
+MEAN_SUFFIX = ".binaryproto"
+_RUN_SNAPSHOT = re.compile(f"run:{RUN_NAME}(?:@{ITERATION})?")
 
 
 def said(sentence: str, field: str | None = None) -> PydanticCustomError:
@@ -55,22 +74,37 @@ def _without_sign(value: float) -> float:
 
 
 def _location(text: str) -> str:
-    if text != text.strip():
-        raise said("begins or ends with a space; remove it")
-    if UNSEEN.search(text):
-        raise said(f"holds a character that cannot be seen ({one_line(text)}); remove it")
     if text.startswith("run:"):
         raise ValueError(
             "must be a path or URI; a run can be named in base.weights and accept.not_below only"
         )
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        return text
-    authority = rest.partition("/")[0]
-    if re.search(r":[^/]*@", authority) or re.search(r"[?&](X-Amz-Signature|Signature|sig)=", rest):
-        raise said("holds credentials, which have no place in a spec; give a plain URI")
-    if not authority and scheme != "file":
-        raise said(f"names no bucket; write {scheme}://BUCKET/KEY")
+    return _path_or_uri(text)
+
+
+def _weights(text: str) -> str:
+    if not text.startswith("run:"):
+        return _path_or_uri(text)
+    if not _RUN_SNAPSHOT.fullmatch(text):
+        raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION")
+    return text
+
+
+def _path_or_uri(text: str) -> str:
+    try:
+        return check_location(text)
+    except GrammarError as error:
+        raise said(str(error)) from None
+
+
+def _mean_file(text: str) -> str:
+    if not text.endswith(MEAN_SUFFIX):
+        raise ValueError(f"must end in {MEAN_SUFFIX}")
+    return _location(text)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise said(f"holds a character that cannot be seen ({one_line(text)}); remove it")
     return text
 
 
@@ -81,13 +115,25 @@ def _share(text: str) -> str:
     return f"{share.normalize():f}%"
 
 
-Location = Annotated[str, StringConstraints(min_length=1), AfterValidator(_location)]
-"""A path, or a URI such as `s3://bucket/key`."""
+_Place = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LOCATION)]
 
-# A Kubernetes object name must be a DNS label (RFC 1123); 40 leaves room for "-<run id>-<attempt>" in 63.
+
+def _pattern(pattern: str) -> Any:
+    """Return what puts a pattern into the schema alone: a function checks it, and says what is wrong."""
+    return WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_LOCATION, "pattern": pattern}
+    )
+
+
+Location = Annotated[_Place, AfterValidator(_location), _pattern(LOCATION_PATTERN)]
+"""A path, or a URI such as `s3://bucket/key`."""
+Weights = Annotated[_Place, AfterValidator(_weights), _pattern(LOCATION_PATTERN)]
+"""A path, a URI, or a run's snapshot as `run:NAME[@ITERATION]`."""
+MeanFile = Annotated[_Place, AfterValidator(_mean_file), _pattern(location_pattern(MEAN_SUFFIX))]
+
 DnsLabel = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40),
+    StringConstraints(pattern=f"^{RUN_NAME}$", max_length=40),
     must_be("1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit"),
 ]
 NodeName = Annotated[
@@ -97,24 +143,25 @@ NodeName = Annotated[
 ]
 Run = Annotated[
     str,
-    StringConstraints(pattern=r"^run:[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+    StringConstraints(pattern=f"^run:{RUN_NAME}$", max_length=44),
     must_be("a run, as run:NAME"),
 ]
-RunSnapshot = Annotated[
-    str,
-    StringConstraints(pattern=r"^run:[a-z0-9]([-a-z0-9]*[a-z0-9])?(@[1-9][0-9]*)?$"),
-    must_be("a run's snapshot, as run:NAME or run:NAME@ITERATION"),
-]
-MeanFile = Annotated[str, StringConstraints(pattern=r"\.binaryproto$"), AfterValidator(_location)]
 
-LayerName = Annotated[str, StringConstraints(min_length=1)]
-LayerGlob = Annotated[str, StringConstraints(min_length=1)]
+LayerName = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)
+]
+LayerGlob = LayerName
 """A layer's name, in which `*` and `?` stand for any letters, as in a shell."""
+LayerGlobs = Annotated[list[LayerGlob], Field(max_length=MOST_LAYERS)]
 
 Percent = Annotated[
-    str, StringConstraints(pattern=r"^([0-9]{1,3}(\.[0-9]{1,12})?|\.[0-9]{1,12})%$"), AfterValidator(_share)
+    str,
+    StringConstraints(pattern=r"^([0-9]{1,3}(\.[0-9]{1,12})?|\.[0-9]{1,12})%$", max_length=17),
+    AfterValidator(_share),
 ]
 Count = Annotated[int, Field(ge=1, le=INT32_MAX)]
+Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+Images = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 IterationsOrPercent = Annotated[
     Count | Percent,
     must_be("a number of iterations, 1 or more, or a share of the run above 0%, such as 33%"),
@@ -123,9 +170,16 @@ IterationsOrPercent = Annotated[
 Off = Literal[False]
 """Switches a guard off, as 0 does. (YAML's `off` is false to kubectl, and a word to YAML 1.2.)"""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_without_sign)]
-Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_without_sign)]
+Positive = Annotated[float, Field(gt=0, le=FLOAT_MAX, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=FLOAT_MAX, allow_inf_nan=False), AfterValidator(_without_sign)]
+Dollars = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Hours = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
+"""To eleven years."""
+Minutes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Epochs = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+Number = Annotated[
+    float, Field(ge=-FLOAT_MAX, le=FLOAT_MAX, allow_inf_nan=False), AfterValidator(_without_sign)
+]
 Momentum = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), AfterValidator(_without_sign)]
 Split = Annotated[
     float, Field(gt=0, lt=1, allow_inf_nan=False), must_be("a share above 0 and below 1, such as 0.25")
@@ -136,7 +190,7 @@ Accuracy = Annotated[
     AfterValidator(_without_sign),
     must_be("a share from 0 to 1, such as 0.8"),
 ]
-Channels = Annotated[list[Number], Field(min_length=1)]
+Channels = Annotated[list[Number], Field(min_length=1, max_length=1024)]
 Auto = Literal["auto"]
 
 

@@ -1,5 +1,7 @@
 """A spec's text to a JobSpec, or to an error that says line, field and what to do."""
 
+import os
+import stat
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,10 +18,11 @@ def load_spec(path: Path) -> JobSpec:
     """Read a spec from a YAML file. Raises SpecError where it cannot be read or is not a whole spec."""
     source = str(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(path)
     except OSError as error:
         raise SpecError(source, [Problem("", _unreadable(error))]) from None
+    if content is None:
+        raise SpecError(source, [Problem("", "is a pipe or device, not a file; name the spec's YAML file")])
     if len(content) > MAX_BYTES:
         raise SpecError(
             source, [Problem("", f"has more than {MAX_BYTES} bytes, so it is no spec; name the YAML file")]
@@ -42,6 +45,16 @@ def parse_spec(text: str, source: str) -> JobSpec:
         return JobSpec.model_validate(document.value)
     except ValidationError as error:
         raise SpecError(source, explain(error, document)) from None
+
+
+def _content(path: Path) -> bytes | None:
+    """Return a regular file's bytes, one more than a spec has where there are more; None for what is no file.
+
+    A pipe that nobody writes to is not waited for.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(handle).st_mode) else None
 
 
 def _not_a_spec(document: Document) -> Problem:

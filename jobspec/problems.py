@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SHOWN = 50
+"""Problems that an error writes out."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -34,7 +37,7 @@ class Problem:
 
 
 class SpecError(ValueError):
-    """A spec that cannot be used; its text is one line for each problem."""
+    """A spec that cannot be used; its text is one line for each of the first problems."""
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         super().__init__(source, problems)
@@ -42,7 +45,10 @@ class SpecError(ValueError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        return "\n".join(problem.render(self.source) for problem in self.problems)
+        lines = [problem.render(self.source) for problem in self.problems[:SHOWN]]
+        if len(self.problems) > SHOWN:
+            lines.append(f"{self.source}: has {len(self.problems) - SHOWN} more problems; fix these first")
+        return "\n".join(lines)
 
 
 def one_line(text: str) -> str:

@@ -8,16 +8,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from jobspec.fields import (
     INT32_MAX,
+    MOST_CLASSES,
     Accuracy,
     Auto,
     Channels,
     Count,
     DnsLabel,
+    Dollars,
+    Epochs,
+    Hours,
+    Images,
     IterationsOrPercent,
-    LayerGlob,
+    LayerGlobs,
     LayerName,
     Location,
     MeanFile,
+    Minutes,
     Momentum,
     NodeName,
     NonNegative,
@@ -25,8 +31,9 @@ from jobspec.fields import (
     Percent,
     Positive,
     Run,
-    RunSnapshot,
+    Side,
     Split,
+    Weights,
     iterations,
     must_be,
     said,
@@ -49,10 +56,7 @@ class Base(_Part):
     """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
     (train_val or deploy)."""
     weights: (
-        Annotated[
-            RunSnapshot | Location, must_be("a caffemodel's path or URI, run:NAME or run:NAME@ITERATION")
-        ]
-        | None
+        Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME or run:NAME@ITERATION")] | None
     ) = None
     """The weights to begin with: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run)
     or `run:NAME@ITERATION`. Without them the net is trained from scratch."""
@@ -68,7 +72,7 @@ class FreezeUpTo(_Part):
 class FreezeLayers(_Part):
     """Freeze the layers that match."""
 
-    layers: Annotated[list[LayerGlob], Field(min_length=1)]
+    layers: Annotated[LayerGlobs, Field(min_length=1)]
     """Layer names, in which `*` stands for any letters, such as `[conv1*, conv2*]`."""
 
 
@@ -76,16 +80,16 @@ class Surgery(_Part):
     """How the base net is changed before training."""
 
     heads: Annotated[
-        Auto | Annotated[list[LayerGlob], Field(min_length=1)],
+        Auto | Annotated[LayerGlobs, Field(min_length=1)],
         must_be("auto or a list of layer names, such as [loss3/classifier]", "auto"),
     ] = "auto"
     """The classifiers that are renamed and get `num_output`: all that are found, or a list of layer names."""
     num_output: Annotated[
-        Auto | Annotated[int, Field(ge=2, le=INT32_MAX)],
-        must_be("auto or a number of classes, 2 or more", "auto"),
+        Auto | Annotated[int, Field(ge=2, le=MOST_CLASSES)],
+        must_be(f"auto or a number of classes from 2 to {MOST_CLASSES:,}", "auto"),
     ] = "auto"
     """The number of classes; `auto` takes it from the data."""
-    relearn: list[LayerGlob] = []
+    relearn: LayerGlobs = []
     """Further layers that are renamed and start afresh; `*` stands for any letters."""
     freeze: Annotated[
         FreezeUpTo | FreezeLayers | Literal["none"],
@@ -116,14 +120,14 @@ class Data(_Part):
     for each (BGR), or the path or URI of a .binaryproto."""
     scale: Positive = 1.0
     """Factor on every value after the mean is subtracted, as in Caffe's transform_param."""
-    resize: Count | None = None
+    resize: Side | None = None
     """Side in pixels of the stored square images, when `train` is a folder of images. Without it: 256, or
     `crop` where that is larger."""
-    crop: Count | None = None
+    crop: Side | None = None
     """Side in pixels of the square that is cut out: at random in training, from the centre in tests."""
     mirror: bool = False
     """Whether images are mirrored at random in training."""
-    batch_size: Count = 32
+    batch_size: Images = 32
     """Images per forward pass; memory decides `batch_size` times `solver.iter_size`."""
 
     @model_validator(mode="after")
@@ -159,7 +163,7 @@ class Solver(_Part):
     """The exponent of lr_policy inv and poly."""
     stepsize: IterationsOrPercent = "33%"
     """Iterations, or the share of the run, between two steps of lr_policy step; the middle of sigmoid."""
-    stepvalue: list[IterationsOrPercent] = []
+    stepvalue: Annotated[list[IterationsOrPercent], Field(max_length=1000)] = []
     """Where the steps of lr_policy multistep are: iterations or shares of the run, such as `[50%, 85%]`."""
     momentum: Momentum = 0.9
     """The share of the last update that goes into the next; 0 with AdaGrad and RMSProp, which have none."""
@@ -175,9 +179,9 @@ class Solver(_Part):
     """The norm of the weights that is added to the loss."""
     clip_gradients: Positive | None = None
     """The largest L2 norm of all gradients together; larger ones are scaled down to it."""
-    iter_size: Count = 1
+    iter_size: Images = 1
     """Forward passes whose gradients are added up into one iteration."""
-    epochs: Positive | None = None
+    epochs: Epochs | None = None
     """Passes over the training data: give this or `max_iter`; 10 where neither is given."""
     max_iter: Count | None = None
     """Iterations of the whole run."""
@@ -247,7 +251,7 @@ class Resources(_Part):
     )
     """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere.
     With `prefer`, a run that lost two within an hour continues on demand, if its budget pays for that."""
-    max_pending: Positive = 24.0
+    max_pending: Hours = 24.0
     """Hours that a pod may wait for a node, its image or a volume before the run gives up."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
     """How often an attempt that failed by itself is tried again without a new snapshot in between; attempts
@@ -265,9 +269,9 @@ class Resources(_Part):
 class Budget(_Part):
     """What may be spent over all attempts; reached = snapshot, evaluate, bundle, stop."""
 
-    usd: Positive | None = None
+    usd: Dollars | None = None
     """Dollars, at the node profile's price."""
-    hours: Positive | None = None
+    hours: Hours | None = None
     """Hours of the node's time."""
 
 
@@ -285,7 +289,7 @@ class Guards(_Part):
     patience: Annotated[Count | Off, must_be("a number of tests, 1 or more, or false", "false")] = False
     """Tests in a row without a better accuracy after which the run ends, its best snapshot being the result.
     A fall of the learning rate begins the count again."""
-    idle_minutes: Annotated[Positive | Off, must_be("a number of minutes above 0, or false", "false")] = 15.0
+    idle_minutes: Annotated[Minutes | Off, must_be("a number of minutes above 0, or false", "false")] = 15.0
     """Minutes for which the GPU may do nothing while training is due, or the engine may be silent, before the
     run is stopped."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jobspec import json_schema
+from jobspec.fields import FLOAT_MAX, INT32_MAX
 
 Schema = dict[str, Any]
 
@@ -73,6 +74,7 @@ def _text(field: Schema) -> str:
     known = {
         "run:": "`run:NAME`",
         "binaryproto": "path or URI of a .binaryproto",
+        "s3://": "path or URI",
         "%$": "share such as `33%`",
     }
     pattern = field.get("pattern", "")
@@ -82,13 +84,13 @@ def _text(field: Schema) -> str:
 def _number(field: Schema) -> str:
     kind = "whole number" if field["type"] == "integer" else "number"
     limits = [
-        f"{sign} {field[key]:g}"
+        f"{sign} {field[key]:,g}"
         for key, sign in (
             ("exclusiveMinimum", ">"),
             ("minimum", "≥"),
             ("exclusiveMaximum", "<"),
             ("maximum", "≤"),
         )
-        if key in field and field[key] != 2**31 - 1
+        if key in field and abs(field[key]) not in (INT32_MAX, FLOAT_MAX)
     ]
     return " ".join([kind, ", ".join(limits)]).strip()

@@ -13,6 +13,7 @@ from PIL import Image
 from ftjob import files
 from ftjob.bundle.alike import ask, depends_on_company
 from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.data.labels import write_labels
 from ftjob.data.read import records
 from ftjob.engine.open import open_deploy
 from ftjob.errors import BadNetError, DivergedError
@@ -54,7 +55,7 @@ def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golde
     files.copy(run.evaluation, fresh.evaluation)
     if plan.inputs.mean_file:
         files.copy(plan.inputs.mean_file, fresh.mean)
-    files.write_text(fresh.labels, "".join(f"{label}\n" for label in plan.labels))
+    write_labels(fresh.labels, plan.labels)
     files.write_json(fresh.preprocess, how.to_json())
     golden = write_golden(plan, how, fresh, log)
     files.write_json(fresh.manifest, manifest(plan, fresh, iteration))

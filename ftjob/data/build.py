@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ftjob import files
 from ftjob.data.folder import DATA_FILE, TRAIN, DatasetFolder
+from ftjob.data.labels import write_labels
 from ftjob.data.lock import locked
 from ftjob.data.manifest import Manifest, read_manifest
 from ftjob.data.objects import Place
@@ -88,7 +89,7 @@ def _fill_stage(
             )
     mean = staged.sums / splits[TRAIN].records
     write_mean_image(stage.mean, mean)
-    files.write_text(stage.labels, "".join(f"{name}\n" for name in plan.classes))
+    write_labels(stage.labels, plan.classes)
     return Manifest(
         sources={part.split: part.listing.tree.name for part in plan.parts},
         options=asdict(options),

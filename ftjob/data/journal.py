@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import files
+from ftjob.errors import BadDataError
 
 Sums = NDArray[np.float64]
 
@@ -36,17 +37,24 @@ class Line:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """Yield the lines of a sources.jsonl."""
-    with path.open(encoding="utf-8") as file:
-        for text in file:
-            yield line_from_json(json.loads(text))
+    """Yield the lines of a sources.jsonl. Raises BadDataError for one that no build wrote."""
+    with path.open("rb") as file:
+        for number, text in enumerate(file, start=1):
+            try:
+                yield line_from_json(json.loads(text))
+            except (ValueError, TypeError, KeyError, RecursionError):
+                raise BadDataError(
+                    f"{path}: line {number} is none of a build: remove {path.parent} and build it again"
+                ) from None
 
 
 def line_from_json(values: dict[str, Any]) -> Line:
+    """Return what `json_text` wrote. Raises TypeError, KeyError for other values."""
     return Line(**{**values, "notes": tuple(values["notes"])})
 
 
 def json_text(line: Line) -> str:
+    """Write a line in ASCII, so that no letter of a name ends it."""
     return json.dumps({name: getattr(line, name) for name in Line.__slots__}, separators=(",", ":")) + "\n"
 
 

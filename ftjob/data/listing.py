@@ -1,10 +1,9 @@
-"""The images of a source, and what is asked of their classes."""
+"""The images of a source, and the order of their classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ftjob.data.tree import Tree
-from ftjob.errors import BadDataError
 
 
 @dataclass(frozen=True)
@@ -26,18 +25,3 @@ def class_order(names: Sequence[str]) -> list[str]:
     if all(name.isascii() and name.isdigit() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
-
-
-def check_names(source: str, names: Sequence[str]) -> None:
-    """Raise BadDataError for a class name that cannot stand in a line of labels.txt."""
-    for name in names:
-        try:
-            name.encode()
-            fits = len(name.splitlines()) < 2
-        except UnicodeEncodeError:
-            fits = False
-        if not fits:
-            raise BadDataError(
-                f"{source}: the class name {name!r} cannot stand in a line of UTF-8 text, as labels.txt has "
-                "it: rename it"
-            )

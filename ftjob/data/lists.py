@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from ftjob.data.labels import LINE_END
-from ftjob.data.listing import Listing, check_names, class_order
+from ftjob.data.labels import LINE_END, check_names
+from ftjob.data.listing import Listing, class_order
 from ftjob.data.tree import Tree, is_image_name
 from ftjob.errors import BadDataError
 

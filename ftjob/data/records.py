@@ -1,6 +1,6 @@
 """The LMDB that is being written: appended in batches, each on disk or not there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -33,25 +33,19 @@ class RecordWriter:
         self._folder = folder
         with self._told():
             self._env = lmdb.open(str(folder), map_size=FIRST_MAP, mode=0o644)
-            try:
-                self._cut(keep)
-            except lmdb.Error:
-                self._env.close()
-                raise
+        try:
+            self._growing(lambda: self._cut(keep))
+        except BaseException:
+            self._env.close()
+            raise
 
     def append(self, batch: list[tuple[bytes, bytes]]) -> None:
         """Write a batch whose keys come after all others, and put it on disk.
 
         Raises StorageError where the disk is full: the batches before stay good.
         """
-        written = not batch
-        while not written:
-            try:
-                with self._told():
-                    self._put(batch)
-                written = True
-            except lmdb.MapFullError:
-                self._env.set_mapsize(self._env.info()["map_size"] * 2)
+        if batch:
+            self._growing(lambda: self._put(batch))
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +54,18 @@ class RecordWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._env.close()
+
+    def _growing(self, transact: Callable[[], None]) -> None:
+        """Do one transaction, again with a larger map for as long as it does not fit.
+
+        Removing records takes room too: LMDB copies the pages that it changes.
+        """
+        while True:
+            try:
+                with self._told():
+                    return transact()
+            except lmdb.MapFullError:
+                self._env.set_mapsize(self._env.info()["map_size"] * 2)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

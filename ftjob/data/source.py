@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ftjob.data import kinds
-from ftjob.data.listing import Listing, check_names, class_order
+from ftjob.data.labels import check_names
+from ftjob.data.listing import Listing, class_order
 from ftjob.data.lists import list_rows
 from ftjob.data.objects import Objects, Place, objects_at
 from ftjob.data.splits import refuse_splits
@@ -55,6 +56,7 @@ def _by_folders(source: Place, tree: Tree, classes: tuple[str, ...]) -> Listing:
     if not names:
         remedy = "holds no folders: put the images of every class into a folder of its own"
         raise BadDataError(f"{source}: {kinds.of_place(source) or remedy}")
+    check_names(str(source), names)
     if strange := sorted(set(names) - set(classes)) if classes else []:
         raise BadDataError(f"{source}/{strange[0]}: is no class of train: rename or remove the folder")
     found = {name: [each for each in tree.files(name) if is_image_name(each[0])] for name in names}
@@ -63,7 +65,6 @@ def _by_folders(source: Place, tree: Tree, classes: tuple[str, ...]) -> Listing:
         problem = kinds.of_place(source) or "holds no images: put some into the folders"
         raise BadDataError(f"{source}: {problem}")
     if not classes:
-        check_names(str(source), names)
         if kind := kinds.of_folders(str(source), names):
             raise BadDataError(f"{source}: {kind}")
         refuse_splits(str(source), {name: [path for path, _ in found[name]] for name in names})

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from ftjob.errors import StorageError
-
-SCHEMES = ("s3", "gs", "az")
-"""Amazon S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage."""
+from jobspec.grammar import GrammarError, key_problem, parse_uri
+from jobspec.problems import one_line
 
 
 @dataclass(frozen=True)
@@ -29,20 +28,14 @@ def is_remote(location: str) -> bool:
 def parse_place(location: str) -> Place:
     """Take a URI apart; its characters mean themselves, nothing is decoded.
 
-    Raises StorageError where it names no bucket or no store that ftjob knows.
+    Raises StorageError where it names no bucket or no store that ftjob knows: before any client is made,
+    since what stands in a bucket's place becomes a part of the address that signed requests are sent to.
     """
-    scheme, _, rest = location.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if scheme not in SCHEMES:
-        raise StorageError(
-            f"{location}: there is no store {scheme}://: use s3://, gs://, az:// or a directory"
-        )
-    if not bucket:
-        raise StorageError(f"{location}: names no bucket: write {scheme}://BUCKET/PREFIX")
-    prefix = prefix.strip("/")
-    if prefix:
-        check_key(prefix, location)
-    return Place(scheme, bucket, prefix)
+    try:
+        return Place(*parse_uri(location))
+    except GrammarError as error:
+        shown = one_line(location) if "@" not in location else one_line(location.partition("://")[0] + "://")
+        raise StorageError(f"{shown}: {error.problem}: {error.remedy}") from None
 
 
 def check_key(key: str, location: str) -> None:
@@ -50,7 +43,5 @@ def check_key(key: str, location: str) -> None:
 
     Raises StorageError, naming the key.
     """
-    if any(part in ("", ".", "..") for part in key.split("/")) or not key.isprintable():
-        raise StorageError(
-            f"{location}: the key {key!r} has an empty, dotted or unprintable part: name it otherwise"
-        )
+    if problem := key_problem(key):
+        raise StorageError(f"{location}: the key '{one_line(key)}' {problem}: name it otherwise")

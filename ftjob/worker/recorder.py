@@ -196,7 +196,7 @@ def drop_later_than(path: Path, iteration: int) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     kept, dropped = [], []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8").split("\n"):
         try:
             line = json.loads(text)
             later = line["iteration"] > iteration

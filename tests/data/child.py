@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from ftjob.data import earlier, mean, stage, upload
+from ftjob.data import earlier, mean, records, stage, upload
 from ftjob.data.build import BuildOptions, build
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__, earlier.__name__, mean.__name__, "obstore", "boto3"])
 
+FULL_MAP = 1 << 16
+"""Bytes of an LMDB's first map: so few that a build which goes on finds it full."""
+
 
 def build_often(source: Path, out: Path, options: BuildOptions, begun: Event) -> None:
-    """Build, and keep what is done after every few images."""
+    """Build, and keep what is done after every few images, in a map that is full after every few."""
     stage.CHECKPOINT_SECONDS = 0.0
     stage.CHUNK = 4
+    records.FIRST_MAP = FULL_MAP
     begun.set()
     build(source, out, options)
 

@@ -1,5 +1,6 @@
 """labels.txt as people and other tools write it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob import api
+from ftjob.data.build import BuildOptions, build
 from ftjob.data.check import CheckOptions, CheckReport, check
+from ftjob.data.folder import DatasetFolder
 from ftjob.data.inspection import inspect
-from ftjob.data.labels import read_labels
+from ftjob.data.labels import name_problem, read_labels, write_labels
 from ftjob.errors import BadDataError
 from jobspec import JobSpec
-from tests.data.images import dataset, photo, raw
+from tests.data.images import dataset, photo, raw, write_photos
 
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1), min_size=1)
 
@@ -40,6 +43,46 @@ def test_the_names_are_what_is_read(
     assert read_labels(labels_file(tmp_path_factory.mktemp("labels"), content)) == tuple(names)
 
 
+@given(st.lists(st.text(max_size=4), min_size=1))
+def test_what_is_written_is_read_back_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
+) -> None:
+    """Whatever reads it: no line of labels.txt is two to a reader that splits at other ends."""
+    path = tmp_path_factory.mktemp("labels") / "labels.txt"
+    if any(map(name_problem, names)):
+        with pytest.raises(BadDataError, match="the class name") as caught:
+            write_labels(path, names)
+        assert not path.exists()
+        assert str(caught.value).isprintable()
+    else:
+        write_labels(path, names)
+        text = path.read_text(encoding="utf-8")
+        assert read_labels(path) == tuple(names) == tuple(text.splitlines()) == tuple(text.split("\n")[:-1])
+
+
+@pytest.mark.parametrize(
+    "name", ["a\x85b", "a\u2028b", "a\nb", "a\n", "a\tb", " a", "a ", "a\u202eb", "\ufeffa"]
+)
+def test_a_folder_that_would_be_two_classes_is_refused(tmp_path: Path, name: str) -> None:
+    """`data build` shows its name harmlessly and writes nothing; two classes would become four."""
+    photos = write_photos(tmp_path / "photos", {"cat": 2, name: 2})
+
+    with pytest.raises(BadDataError, match=r"^\S+/photos: the class name '.*: rename it$") as caught:
+        build(photos, tmp_path / "out", BuildOptions(8, 8, val_split=0.5))
+    assert str(caught.value).isprintable()
+    assert not DatasetFolder(tmp_path / "out").labels.exists()
+
+
+def test_a_labels_file_is_a_file(tmp_path: Path) -> None:
+    """A pipe in its place is not waited for."""
+    os.mkfifo(tmp_path / "labels.txt")
+
+    with pytest.raises(
+        BadDataError, match=r"labels.txt: is a pipe, not a file: give one class name per line"
+    ):
+        read_labels(tmp_path / "labels.txt")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -50,8 +93,10 @@ def test_the_names_are_what_is_read(
         (b"\nant\nbee\n", "labels.txt: line 1 is empty.*or name class 0 in it"),
         (
             "ant\nbee\u2028wasp\n".encode(),
-            r"class name 'bee\\u2028wasp' cannot stand in a line",
+            r"class name 'bee\\u2028wasp' holds a character that cannot be seen: rename it",
         ),
+        ("ant\ndog\x85\n".encode(), r"class name 'dog\\u0085' holds a character that cannot be seen"),
+        (("a" * 256).encode(), "class name 'a+...' has more than 255 characters: rename it"),
         (b"gr\xfc\xdfe\nbee\n", "labels.txt: cannot be read as text .*: save it as UTF-8"),
         ("ant\nbee\n".encode("utf-16-le"), "labels.txt: has bytes of 0 in it, which no text has: save it"),
         ("ant\nbee\n".encode("utf-16"), "labels.txt: cannot be read as text .*: save it as UTF-8"),

@@ -9,15 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.data import saver, stage
+from ftjob.data import records, saver, stage
 from ftjob.data.build import BuildOptions, build
 from ftjob.data.folder import DatasetFolder
 from ftjob.errors import BadDataError
-from tests.data.child import start_build
+from tests.data.child import FULL_MAP, start_build
 from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
 
 KILLS = 20
 OPTIONS = BuildOptions(48, 64, val_split=0.2, encoding="png")
+
+
+@pytest.fixture(autouse=True)
+def full_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map that is full where a build goes on, as with the thousands of images that fill a usual one."""
+    monkeypatch.setattr(records, "FIRST_MAP", FULL_MAP)
 
 
 @pytest.fixture
@@ -148,6 +154,36 @@ def test_other_images_begin_anew(images: Path, memory: Path) -> None:
     other = write_photos(memory / "other", {"a": 3, "b": 3})
 
     assert build(other, memory / "out", OPTIONS).splits["train"].records == 4
+
+
+def test_what_a_removal_left_is_not_gone_on_with(
+    images: Path, memory: Path, undisturbed: tuple[list[object], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build of other images is killed while it removes an interrupted one's records: they are made anew."""
+    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(stage, "CHUNK", 4)
+    monkeypatch.setattr(stage, "PROGRESS_SECONDS", 0.0)
+
+    def interrupt(progress: object) -> None:
+        if progress.done >= 60:
+            raise KeyboardInterrupt
+
+    def remove_records(path: Path) -> None:
+        remove(path / "train")
+        raise KeyboardInterrupt
+
+    remove = shutil.rmtree
+    with pytest.raises(KeyboardInterrupt):
+        build(images, memory / "out", OPTIONS, progress=interrupt)
+    other = write_photos(memory / "other", {"a": 3, "b": 3})
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", remove_records)
+        with pytest.raises(KeyboardInterrupt):
+            build(other, memory / "out", OPTIONS)
+
+    build(images, memory / "out", OPTIONS)
+
+    assert whole(memory / "out") == undisturbed[0]
 
 
 def test_two_builds_at_once(images: Path, memory: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_missing_field_is_told_with_what_belongs_there(problems: Callable[[str
         ),
         (
             "surgery: {num_output: 1}",
-            "surgery.num_output: must be auto or a number of classes, 2 or more, got 1",
+            "surgery.num_output: must be auto or a number of classes from 2 to 1,000,000, got 1",
         ),
         (
             "solver: {stepsize: 0%}",

@@ -1,5 +1,6 @@
 """Files to specs: whatever the file is, a spec or a sentence."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,9 +78,25 @@ def test_a_path_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
     assert "cannot be read (Not a directory); mend the path" in refused(tmp_path / "file" / "spec.yaml")
 
 
-def test_an_endless_file_is_not_read_to_its_end() -> None:
-    """A device gives as many bytes as are asked for."""
-    assert "more than 262144 bytes" in refused(Path("/dev/zero"))
+def test_only_a_regular_file_is_read(tmp_path: Path) -> None:
+    """A device would give bytes without an end, and a pipe that nobody writes to none."""
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        assert refused(path) == ": is a pipe or device, not a file; name the spec's YAML file"
+
+
+def test_a_text_with_thousands_of_problems_is_refused_in_some_lines(
+    problems: Callable[[str], list[str]],
+) -> None:
+    """Fifty of them, and how many more there are."""
+    lines = problems("a: 1\n" * 5000)
+
+    assert (len(lines), lines[0]) == (
+        51,
+        "spec.yaml:2: a: stands twice, in line 1 and here; remove one of them",
+    )
+    assert lines[-1] == "spec.yaml: has 4949 more problems; fix these first"
 
 
 def test_problems_have_field_line_and_column_for_tools(least: str) -> None:

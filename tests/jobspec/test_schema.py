@@ -28,6 +28,14 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
             yield from objects(inner)
 
 
+def fields(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema in it."""
+    if isinstance(schema, dict):
+        yield schema
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from fields(inner)
+
+
 def test_the_schema_is_one() -> None:
     """By its own draft's meta-schema."""
     Draft202012Validator.check_schema(SCHEMA)
@@ -42,6 +50,16 @@ def test_every_object_is_closed_and_every_field_described() -> None:
     assert all(each["additionalProperties"] is False and each["description"] for each in found)
     fields = [field for each in found for field in each["properties"].values() if "$ref" not in field]
     assert [field for field in fields if "\n" in field.get("description", "\n")] == []
+
+
+def test_every_text_list_and_number_has_an_end() -> None:
+    """So that no spec is larger than what reads it expects, and no number overflows what is made of it."""
+    ends = {"string": {"maxLength", "enum", "const"}, "array": {"maxItems"}}
+    ends |= {kind: {"maximum", "exclusiveMaximum"} for kind in ("integer", "number")}
+    found = [field for field in fields(SCHEMA) if str(field.get("type")) in ends]
+
+    assert len(found) > 50
+    assert [field for field in found if not ends[field["type"]] & set(field)] == []
 
 
 def test_the_example_as_written_and_as_read_is_valid(example: dict[str, Any]) -> None:

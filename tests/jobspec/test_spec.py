@@ -77,6 +77,14 @@ data: """
         ("{train: ' x', val: y}", "data.train: begins or ends with a space; remove it"),
         ('{train: "x\\ny", val: y}', "data.train: holds a character that cannot be seen (x\\u000ay); remove it"),
         ("{train: 's3://', val: y}", "data.train: names no bucket; write s3://BUCKET/KEY"),
+        (
+            "{train: 's3://host:9000/x', val: y}",
+            "data.train: 'host:9000' is no bucket's name; give 3 to 63 lower-case letters, digits, dots and dashes,"
+            " which begin and end with a letter or digit and are no address",
+        ),
+        ("{train: 's3://data/a//b', val: y}", "data.train: the key 'a//b' has an empty, dotted or unprintable part; name it otherwise"),
+        ("{train: 'https://h/x', val: y}", "data.train: there is no store https://; use s3://, gs://, az:// or a directory"),
+        ("{train: x, val: y, crop: 20000}", "data.crop: must be 16384 or less, got 20000"),
         ("{train: 'run:a', val: y}", "data.train: must be a path or URI; a run can be named in base.weights and accept.not_below only"),
     ],
 )  # fmt: skip
@@ -93,7 +101,7 @@ def test_credentials_are_refused_and_not_repeated(
 ) -> None:
     """They would end up in run folders, manifests and logs; the error keeps them out of the terminal too."""
     values = f"{{train: '{location}', val: y, mean: '{location}.binaryproto'}}"
-    told = "holds credentials, which have no place in a spec; give a plain URI"
+    told = "holds credentials, which would end in logs and run folders; give a plain URI"
 
     assert problems(DATA.replace("net: x", f"net: x, weights: '{location}'") + values) == [
         f"spec.yaml:2: base.weights: {told}",
@@ -102,7 +110,7 @@ def test_credentials_are_refused_and_not_repeated(
     ]
 
 
-@pytest.mark.parametrize("weights", ["a.caffemodel", "s3://b/a.caffemodel", "run:a-9k", "run:a-9k@4000"])
+@pytest.mark.parametrize("weights", ["a.caffemodel", "s3://models/a.caffemodel", "run:a-9k", "run:a-9k@4000"])
 def test_weights_are_a_place_or_a_run(weights: str, least: str) -> None:
     """A file, a URI, the best snapshot of a run or one of its iterations."""
     text = least.replace("googlenet", f"googlenet, weights: '{weights}'")
@@ -118,6 +126,24 @@ def test_a_run_that_cannot_be_is_refused(
     (line,) = problems(least.replace("googlenet", f"googlenet, weights: '{weights}'"))
 
     assert "base.weights: must be a" in line
+
+
+@pytest.mark.parametrize(
+    ("surgery", "sentence"),
+    [
+        ("{num_output: 1000001}", "num_output: must be auto or a number of classes from 2 to 1,000,000, got 1000001"),
+        ('{heads: ["a\\u202eb"]}', "heads: holds a character that cannot be seen (a\\u202eb); remove it"),
+        ('{relearn: ["a\\nb"]}', "relearn[0]: holds a character that cannot be seen (a\\u000ab); remove it"),
+        ('{freeze: {up_to: "\\e[31m"}}', "freeze: holds a character that cannot be seen (\\u001b[31m); remove it"),
+        (f"{{relearn: [{'a, ' * 1000} a]}}", "relearn: must have at most 1000 entries"),
+        (f"{{relearn: [{'a' * 256}]}}", "relearn[0]: must have at most 255 characters"),
+    ],
+)  # fmt: skip
+def test_layers_have_names_that_can_be_read(
+    surgery: str, sentence: str, problem: Callable[[str], str]
+) -> None:
+    """They are shown in plans, messages and on the cluster."""
+    assert problem(f"surgery: {surgery}").startswith(f"spec.yaml:5: surgery.{sentence}")
 
 
 @pytest.mark.parametrize("name", ["A", "a_b", "-a", "a-", "a.b", "", "x" * 41, "a\n"])

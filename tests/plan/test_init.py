@@ -124,6 +124,27 @@ def test_a_prototxt_is_taken_at_its_word(images: Path, tmp_path: Path, mean: str
     assert api.plan(spec, to_train=False).warnings == ()
 
 
+def test_a_prototxts_words_stay_in_a_comment(images: Path, tmp_path: Path) -> None:
+    """A line break in the name of its mean is not one of the spec's."""
+    mean = r'mean_file: "own.binaryproto\noutput: elsewhere"'
+    text = re.sub(r"mean_value: 104\.0\s+mean_value: 117\.0\s+mean_value: 123\.0", lambda _: mean, NET)
+    (tmp_path / "net.prototxt").write_text(text)
+
+    spec = api.init(str(tmp_path / "net.prototxt"), images, out=tmp_path / "a.yaml")
+
+    assert "or the net's own, own.binaryproto\\u000aoutput: elsewhere" in spec.read_text()
+    assert load_spec(spec).output == "runs"
+
+
+def test_a_folder_that_no_spec_can_name_is_refused(images: Path, tmp_path: Path) -> None:
+    """Nothing is written then."""
+    shutil.copytree(images, tmp_path / "a\nb: c")
+
+    with pytest.raises(BadSpecError, match=r"data\.train: holds a character that cannot be seen"):
+        api.init("lenet", tmp_path / "a\nb: c", out=tmp_path / "a.yaml")
+    assert not (tmp_path / "a.yaml").exists()
+
+
 def test_a_file_that_is_there_is_left_alone(images: Path, tmp_path: Path) -> None:
     """Unless it is forced."""
     path = tmp_path / "mine.yaml"

@@ -109,8 +109,16 @@ def test_a_setting_that_means_nothing_is_told(
     ("location", "sentence"),
     [
         ("ftp://host/data", "there is no store ftp://: use s3://, gs://, az:// or a directory"),
-        ("s3:///data", "names no bucket: write s3://BUCKET/PREFIX"),
+        ("s3:///data", "names no bucket: write s3://BUCKET/KEY"),
         ("s3://data/../x", r"the key '\.\./x' has an empty, dotted or unprintable part"),
+        ("s3://data//x", r"the key '/x' has an empty, dotted or unprintable part"),
+        ("s3://1234/x", "'1234' is no bucket's name: give 3 to 63 lower-case letters"),
+        ("s3://host:9000/x", "'host:9000' is no bucket's name"),
+        ("s3://user@evil/x", "^s3://: 'user@evil' is no bucket's name"),
+        ("s3://evil#x/", "'evil#x' is no bucket's name"),
+        ("gs://evil?x/", r"'evil\?x' is no bucket's name"),
+        ("az://a b/x", "'a b' is no bucket's name"),
+        ("s3://key:secret@data/x", "^s3://: holds credentials"),
         ("az://data", "Azure's account is not known: set AZURE_STORAGE_ACCOUNT_NAME"),
     ],
 )
