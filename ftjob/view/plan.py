@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from ftjob.figures import count, dollars, duration, gib
+from ftjob.view.text import Text
 
 if TYPE_CHECKING:
     from ftjob.net.transfer import LayerTransfer

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
+from ftjob.view.text import Text
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
