@@ -16,4 +16,5 @@ class Text(rich.text.Text):
 
     def append(self, text: rich.text.Text | str, style: str | Style | None = None) -> Self:
         """Add text at the end, as visible as the rest."""
-        return super().append(visible_lines(text) if isinstance(text, str) else text, style)
+        super().append(visible_lines(text) if isinstance(text, str) else text, style)
+        return self
