@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ftjob import files, local, mirror, runs
 from ftjob.errors import BadDataError, BadSpecError, ExitCode, StorageError
 from ftjob.layout import RunFolder
+from ftjob.paths import expanded
 from ftjob.run import Run as Run
 from ftjob.run import enlist
 from ftjob.status import State, Status
@@ -151,7 +152,7 @@ def explain(reference: str) -> "Explanation":
     from ftjob.failure import evidence_of_log, evidence_of_run
     from ftjob.plan.explain import explain as explained
 
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if path.exists() and not path.is_dir():
         return explained(evidence_of_log(path))
     try:

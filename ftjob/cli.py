@@ -17,6 +17,7 @@ from ftjob.terminal import (
     console,
     is_attended,
     print_json,
+    write,
 )
 from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
@@ -172,8 +173,7 @@ def logs(
 ) -> None:
     """Print the logs of all attempts."""
     for text in api.find(run, context, namespace).log_lines(follow=follow):
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        write(text)
 
 
 @app.command()
@@ -286,7 +286,7 @@ def _would_submit(
         return print_json(wanted)
     import yaml
 
-    return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", markup=False, soft_wrap=True)
+    return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", soft_wrap=True)
 
 
 def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: bool) -> None:

@@ -1,13 +1,12 @@
 """The command line's room for money: `ftjob cost`."""
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from ftjob import api
-from ftjob.terminal import KubeContext, KubeNamespace, console, print_json
+from ftjob.terminal import KubeContext, KubeNamespace, console, print_json, write
 
 
 class CostFormat(StrEnum):
@@ -45,6 +44,6 @@ def cost(
     if output is CostFormat.JSON:
         return print_json(bill.to_json())
     if output is CostFormat.CSV:
-        sys.stdout.write(view.cost_csv(bill))
+        write(view.cost_csv(bill))
         return None
     return console().print(view.cost_table(bill))

@@ -33,7 +33,7 @@ def init(
 ) -> None:
     """Write a first spec, commented, that `ftjob plan` takes as it is."""
     written = api.init(net, data, weights, out, force=force)
-    console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True, markup=False)
+    console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True)
 
 
 def plan(
@@ -83,7 +83,7 @@ def nodes(
     found = api.nodes()
     prices, troubles = api.live_prices(region) if live else (None, [])
     for trouble in troubles:
-        console(stderr=True).print(f"! {trouble}", style="yellow", soft_wrap=True, markup=False)
+        console(stderr=True).print(f"! {trouble}", style="yellow", soft_wrap=True)
     if output is Format.JSON:
         print_json(table.nodes_json(found, prices))
     else:

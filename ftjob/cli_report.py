@@ -1,6 +1,5 @@
 """The command line's room for what is shown to others: `ftjob report`."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from ftjob import api, files
 from ftjob.errors import BadSpecError
-from ftjob.terminal import Format, KubeContext, KubeNamespace, Output, console, print_json
+from ftjob.terminal import Format, KubeContext, KubeNamespace, Output, console, print_json, write
 
 PRINTED = Path("-")
 
@@ -50,9 +49,9 @@ def report(
     if to is not None:
         text = made.html() if form is ReportForm.HTML else made.markdown()
         if to == PRINTED:
-            sys.stdout.write(text)
+            write(text)
             return None
         files.write_text(to, text)
     if output is Format.JSON:
         return print_json({**made.to_json(), "file": str(to) if to else None})
-    return console().print(str(to), soft_wrap=True, markup=False)
+    return console().print(str(to), soft_wrap=True)

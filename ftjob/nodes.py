@@ -6,11 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftjob.errors import BadSpecError
 from ftjob.net.suggest import did_you_mean
+from ftjob.paths import config_dir
 from jobspec.document import Document, read_document
 from jobspec.problems import Problem, SpecError, dotted
 
@@ -107,7 +107,7 @@ class Node(_Profile):
 def user_file() -> Path:
     """Return where a user's own profiles are: $FTJOB_NODES, or nodes.yaml in ftjob's configuration folder."""
     override = os.environ.get(ENV_NODES)
-    return Path(override) if override else user_config_path("ftjob") / "nodes.yaml"
+    return Path(override) if override else config_dir() / "nodes.yaml"
 
 
 def load_nodes() -> dict[str, Node]:

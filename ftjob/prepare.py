@@ -24,6 +24,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
 from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import get_node, load_nodes
+from ftjob.paths import expanded
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.references import RUN_REFERENCE, AccuracyOf, WeightsOf, resolved
@@ -71,7 +72,7 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
     def path(location: str) -> str:
         if is_remote(location):
             return location.rstrip("/")
-        return checked(str((context.folder / Path(location).expanduser()).absolute()))
+        return checked(str((context.folder / expanded(location)).absolute()))
 
     referring = (spec.base.weights or "").startswith(RUN_REFERENCE) and context.weights_of
     spec = resolved(spec, context.weights_of, context.accuracy_of)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ftjob import files
 from ftjob.errors import BadSpecError
 from ftjob.layout import RunFolder
-from ftjob.paths import cache_dir
+from ftjob.paths import cache_dir, expanded
 from ftjob.storage import is_remote
 
 CLUSTER = "ftj://"
@@ -66,7 +66,7 @@ def find_run(reference: str) -> str:
     """
     if is_remote(reference):
         return reference.rstrip("/")
-    path = Path(reference).expanduser()
+    path = expanded(reference)
     if (path / "spec.yaml").is_file():
         return str(path.absolute())
     name, _, prefix = reference.partition("/")

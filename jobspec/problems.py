@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobspec.text import visible
+
 SHOWN = 50
 """Problems that an error writes out."""
 
@@ -53,8 +55,8 @@ class SpecError(ValueError):
 
 def one_line(text: str) -> str:
     """Cut a text to 60 characters that can all be seen."""
-    visible = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
-    return visible if len(visible) <= 60 else f"{visible[:57]}..."
+    shown = visible(text)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -9,6 +9,7 @@ from ftjob.report.confusion import most_confused
 from ftjob.report.facts import Facts
 from ftjob.report.words import difference, points
 from ftjob.status import State
+from jobspec.text import plain
 
 PAIRS = 5
 """Most confused pairs that are told."""
@@ -21,23 +22,28 @@ def render_comment(facts: Facts, against: Comparison | None = None) -> str:
     """Return the comment. Names from outside are code in it: they mention, link and break nothing."""
     status = facts.status
     mark = MARKS.get(status.state, "⚠️" if status.state.ended else "⏳")
-    lines = [f"### {mark} {status.name}: {status.state}, accuracy {percent(facts.accuracy)}", ""]
+    lines = [f"### {mark} {code(status.name)}: {status.state}, accuracy {percent(facts.accuracy)}", ""]
     if status.message and status.state is not State.SUCCEEDED:
-        lines += [f"{status.reason}: {code(status.message)}", ""]
+        lines += [f"{code(status.reason)}: {code(status.message)}", ""]
     lines += [*_table(facts, against), ""]
     if facts.evaluation:
         lines += [*_confused(facts), ""]
     if against and against.classes:
         lines += [*_changed(against), ""]
-    return "\n".join([*lines, f"<sub>run `{facts.run}`</sub>", ""])
+    return "\n".join([*lines, f"<sub>run {code(facts.run)}</sub>", ""])
 
 
 def code(text: str) -> str:
     """Return text as a code span of one line, whatever is in it."""
-    plain = " ".join(text.split()) or " "
-    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
-    room = " " if plain.startswith("`") or plain.endswith("`") else ""
-    return f"{fence}{room}{plain}{room}{fence}"
+    line = plain(" ".join(text.split())) or " "
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    room = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{room}{line}{room}{fence}"
+
+
+def cell(text: str) -> str:
+    """Return text as code in a table's cell, where a bar ends the cell even within code."""
+    return code(text).replace("|", r"\|")
 
 
 def _table(facts: Facts, against: Comparison | None) -> Iterator[str]:
@@ -46,7 +52,7 @@ def _table(facts: Facts, against: Comparison | None) -> Iterator[str]:
     limit = f" of {dollars(budget.usd)}" if budget and budget.usd else ""
     accuracy = points(against.accuracy) if against and against.accuracy is not None else "–"
     cost = difference(against.usd) if against else "–"
-    yield f"| | this run |{f' against `{against.run}` |' if against else ''}"
+    yield f"| | this run |{f' against {cell(against.run)} |' if against else ''}"
     yield f"| :-- | --: |{' --: |' if against else ''}"
     yield f"| accuracy | {percent(facts.accuracy)} |{f' {accuracy} |' if against else ''}"
     yield f"| cost | {dollars(total.whole.usd)}{limit} |{f' {cost} |' if against else ''}"

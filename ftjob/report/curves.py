@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftjob import files
 from ftjob.layout import RunFolder
+from jobspec.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,9 +76,10 @@ def _finished(figure: "Figure", left: "Axes", right: "Axes", title: str = "") ->
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=8)
+            for label in axes.legend(frameon=False, fontsize=8).get_texts():
+                label.set(text=visible(label.get_text()), parse_math=False)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(visible(title), parse_math=False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()

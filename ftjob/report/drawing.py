@@ -8,6 +8,7 @@ from ftjob.figures import count
 from ftjob.plan.plan import Plan
 from ftjob.report.boxes import Box, Boxes, Kind, boxes_of
 from ftjob.report.layering import Placed, place
+from jobspec.text import visible
 
 FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 NAME_SIZE, TEXT_SIZE = 12, 10.5
@@ -55,6 +56,7 @@ LOOKS: dict[Kind, Look] = {
 def draw(plan: Plan) -> str:
     """Return the SVG of a plan's TRAIN net. The same plan gives the same text."""
     net = boxes_of(plan)
+    title = visible(f"{plan.spec.name}: {plan.spec.base.net}")
     widths = [_width(box) for box in net.boxes]
     placed = place(widths, net.arrows, GAP)
     samples = _samples(net)
@@ -64,7 +66,7 @@ def draw(plan: Plan) -> str:
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family={quoteattr(FONT)}>',
-        f"<title>{escape(plan.spec.name)}: {escape(plan.spec.base.net)}</title>",
+        f"<title>{escape(title)}</title>",
         TIP,
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
         *_title(plan),
@@ -182,5 +184,5 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{fill}" font-weight="{weight}" '
-        f'text-anchor="{anchor}">{escape(text)}</text>'
+        f'text-anchor="{anchor}">{escape(visible(text))}</text>'
     )

@@ -16,6 +16,7 @@ from ftjob.report.facts import Facts
 from ftjob.report.picture import picture_of
 from ftjob.report.words import difference, fine, points, when
 from ftjob.status import State
+from jobspec.text import visible_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -88,6 +89,7 @@ def _templates() -> "Environment":
         loader=PackageLoader("ftjob.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -96,6 +98,11 @@ def _templates() -> "Environment":
     made.filters |= {"when": when, "points": points, "fine": fine, "difference": difference}
     made.globals |= {"EARLIER": EARLIER, "State": State}
     return made
+
+
+def _shown(value: Any) -> Any:
+    """Have every text that is put into the page be visible; what is HTML already was so when it was made."""
+    return visible_lines(value) if type(value) is str else value
 
 
 def _is_large(evaluation: dict[str, Any]) -> bool:

@@ -1,7 +1,6 @@
 """One interface over S3, Google Cloud Storage, Azure and a directory (docs/storage.md)."""
 
-from pathlib import Path
-
+from ftjob.paths import expanded
 from ftjob.storage.location import is_remote, parse_place
 from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
 
@@ -26,7 +25,7 @@ def open_store(location: str, *, patience: float | None = None) -> Store:
     if not is_remote(location):
         from ftjob.storage.directory import DirectoryStore
 
-        return DirectoryStore(Path(location).expanduser().absolute())
+        return DirectoryStore(expanded(location).absolute())
     from ftjob.storage.cloud import CloudStore  # here, because its libraries are slow to import
     from ftjob.storage.connect import connect
 

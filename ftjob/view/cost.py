@@ -5,10 +5,11 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
-from rich.text import Text
 
 from ftjob.cost import EARLIER, total
 from ftjob.figures import brief, dollars
+from ftjob.view.text import Text
+from jobspec.text import visible
 
 if TYPE_CHECKING:
     from ftjob.cost import Amount, Bill, Charge
@@ -23,6 +24,8 @@ GROUPS = {
 """Stages in one column."""
 LEAST_SHOWN = 500
 """Milliseconds for which a column is worth its room."""
+FORMULA = ("=", "+", "-", "@")
+"""How texts begin that spreadsheets compute."""
 LEAST_WIDTH = 14
 """Letters of a run's reference that stand in one line on a narrow terminal."""
 
@@ -102,5 +105,14 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         "saved": {unit: float(sum(each[unit] for each in saved)) for unit in ("seconds", "usd")},
     }
     columns = {f"{name}_{unit}": value for name, each in amounts.items() for unit, value in each.items()}
-    every = flat | columns
-    return {name: f"{value:.6f}" if isinstance(value, float) else value for name, value in every.items()}
+    return {name: _cell(value) for name, value in (flat | columns).items()}
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a spreadsheet reads it: a text that it would take for a formula begins with `'`."""
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    if isinstance(value, str):
+        shown = visible(value)
+        return f"'{shown}" if shown.startswith(FORMULA) else shown
+    return value

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
+
+from ftjob.view.text import Text
 
 if TYPE_CHECKING:
     from ftjob.data.build import Manifest

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
-from rich.text import Text
+
+from ftjob.view.text import Text
 
 if TYPE_CHECKING:
     from ftjob.nodes import Node, Price

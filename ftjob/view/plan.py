@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from ftjob.figures import count, dollars, duration, gib
+from ftjob.view.text import Text
 
 if TYPE_CHECKING:
     from ftjob.net.transfer import LayerTransfer
@@ -57,7 +57,7 @@ def summary(plan: "Plan") -> RenderableType:
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
     for name, said in _lines(plan):
-        lines.add_row(name, said if isinstance(said, Text) else Text(said))
+        lines.add_row(name, Text(said) if isinstance(said, str) else said)
     problems = [Text(f"✗ {sentence}", "bold red") for sentence in plan.problems]
     warnings = [Text(f"! {sentence}", "yellow") for sentence in plan.warnings]
     assumed = Text("assumed: " + "; ".join(plan.forecast.cost.assumptions), "dim")
@@ -125,7 +125,7 @@ def _row(layers: "list[LayerTransfer]", heads: set[str]) -> LayerRow:
     )
 
 
-def _lines(plan: "Plan") -> Iterator[tuple[str, str | Text]]:
+def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
     train, val, solver = plan.inputs.train, plan.inputs.val, plan.solver
     yield "data", f"{train.records} images to train on, {val.records} to validate, {len(plan.labels)} classes"
     yield "heads", _heads(plan)
@@ -157,7 +157,7 @@ def _heads(plan: "Plan") -> Text:
     return said
 
 
-def _weights(plan: "Plan") -> Text:
+def _weights(plan: "Plan") -> RenderableType:
     kinds = [layer.kind for layer in plan.transfer]
     said = Text.assemble(("✓ ", "green"))
     parts = [(kind, kinds.count(kind)) for kind in ("copied", "frozen", "new", "unused")]
@@ -179,7 +179,7 @@ def _params(plan: "Plan") -> str:
     )
 
 
-def _memory(plan: "Plan") -> Text:
+def _memory(plan: "Plan") -> RenderableType:
     coming, node = plan.forecast, plan.inputs.node
     batches = coming.batches
     images = f"{batches.batch_size} images in TRAIN, {batches.test_batch_size} in TEST"

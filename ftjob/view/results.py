@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
+from rich.console import RenderableType
+
+from ftjob.view.text import Text
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
 
 
-def verified(verification: "Verification") -> Text:
+def verified(verification: "Verification") -> RenderableType:
     """Return whether a bundle answers the same, and how well it does on its golden images."""
     found = verification
     same = (

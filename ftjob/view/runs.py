@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from ftjob.figures import age, dollars, duration, number, percent
 from ftjob.status import State, Status
+from ftjob.view.text import Text
 
 STATE_STYLE = {
     State.PENDING: "yellow",

@@ -13,6 +13,7 @@ from ftjob.report.facts import read_facts
 from ftjob.report.page import render_page
 from ftjob.status import State, Status
 from ftjob.worker.recorder import Recorder
+from jobspec.text import plain_lines
 
 Tell = Callable[[str], None]
 WELL = (ExitCode.DONE, ExitCode.BUDGET_REACHED)
@@ -66,7 +67,7 @@ def _settled(recorder: Recorder, end: End) -> Status:
     return recorder.settle(
         state=end.state,
         reason=end.reason,
-        message=end.message,
+        message=plain_lines(end.message),
         exit_code=int(end.code),
         stage="",
         eta_seconds=None,

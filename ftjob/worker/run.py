@@ -50,6 +50,7 @@ from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
 from ftjob.worker.train import Outcome, Training
 from jobspec import JobSpec
+from jobspec.text import plain
 
 PROGRESS_SECONDS = 5.0
 """Between two lines of the log about one transfer."""
@@ -111,7 +112,8 @@ def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest)
     except FtjobError as error:
         end = End(State.FAILED, error.reason, str(error), error.exit_code)
     except Exception as error:
-        log(traceback.format_exc())
+        for line in traceback.format_exc().splitlines():
+            log(line)
         told = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
         finish(recorder, End(State.FAILED, "InternalError", told, 1), log)
         raise
@@ -390,6 +392,6 @@ def images_per_iteration(spec: JobSpec) -> int:
 
 
 def log(line: str) -> None:
-    """Write a line to the attempt's log, which the launcher connected to stderr."""
-    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+    """Write one line to the attempt's log, which the launcher connected to stderr."""
+    sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {plain(line)}\n")
     sys.stderr.flush()

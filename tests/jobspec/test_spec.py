@@ -75,7 +75,7 @@ data: """
             ' got "mean.npy"',
         ),
         ("{train: ' x', val: y}", "data.train: begins or ends with a space; remove it"),
-        ('{train: "x\\ny", val: y}', "data.train: holds a character that cannot be seen (x\\u000ay); remove it"),
+        ('{train: "x\\ny", val: y}', "data.train: holds a character that cannot be seen (x\\ny); remove it"),
         ("{train: 's3://', val: y}", "data.train: names no bucket; write s3://BUCKET/KEY"),
         (
             "{train: 's3://host:9000/x', val: y}",

@@ -38,7 +38,7 @@ def test_a_failure_is_told_with_its_sentence(tmp_path: Path):
         tmp_path, state=State.FAILED, reason="BadData", message="data.train: @cat|`1`.jpg\nis no image"
     ).report()
 
-    assert comment.markdown().splitlines()[2] == "BadData: ``data.train: @cat|`1`.jpg is no image``"
+    assert comment.markdown().splitlines()[2] == "`BadData`: ``data.train: @cat|`1`.jpg is no image``"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""Text from outside as it may be shown: every character visible, in the places where text leaves. Pure."""
+
+import re
+
+LONGEST = 1000
+"""Characters of an error's sentence, and of a line of output."""
+_HIDDEN = re.compile(r"[^ -~]")
+_BROKEN = re.compile(r"[^ -~\n\t]")
+
+
+def visible(text: str) -> str:
+    r"""Return text with each character that cannot be seen as its escape: `\n`, `\x1b`, `\u202e`.
+
+    Those are what str.isprintable() calls so: control, format (bidirectional too), surrogate, private and
+    unassigned characters, and separators other than the space.
+    """
+    return text if text.isprintable() else _HIDDEN.sub(_escape, text)
+
+
+def visible_lines(text: str) -> str:
+    """Return text as `visible` does, but for its line feeds and tabs, which stay."""
+    return text if text.isprintable() else _BROKEN.sub(_escape, text)
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """Return text as one visible line of at most `longest` characters; of a longer one the middle is `…`."""
+    return shortened(visible(text), longest)
+
+
+def plain_lines(text: str, longest: int = LONGEST) -> str:
+    """Return text as `plain` does, but for its line feeds and tabs, which stay."""
+    return shortened(visible_lines(text), longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return text with `…` for its middle where it is longer than that: a sentence begins with the place of
+    what is wrong and ends with what to do."""
+    if len(text) <= longest:
+        return text
+    end = longest // 3
+    return f"{text[: longest - 1 - end]}…{text[len(text) - end :]}"
+
+
+def _escape(found: re.Match[str]) -> str:
+    letter = found.group()
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
