@@ -1,0 +1,42 @@
+"""What `ftjob submit` writes onto the cluster, and the controller reads."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftjob.cluster.figures import annotated
+from ftjob.cluster.names import ANNOTATION_PLAN
+from ftjob.cluster.status import Figures
+from ftjob.cluster.submission import fine_tune_job
+from jobspec import JobSpec
+
+SPEC = {
+    "name": "emotions",
+    "base": {"net": "googlenet"},
+    "data": {"train": "s3://data/train", "val_split": 0.25},
+    "output": "s3://runs",
+}
+AMOUNTS = st.floats(0, 1e9)
+FIGURES = st.builds(
+    Figures, run_id=st.text(max_size=40), engine=st.text(max_size=10), seconds=AMOUNTS, usd=AMOUNTS
+)
+
+
+@given(FIGURES)
+def test_the_annotation_of_a_plan_is_one_short_line(figures: Figures) -> None:
+    """Of ASCII that can be seen, whatever stands in it; and what is read of it is what was planned."""
+    job = fine_tune_job(JobSpec.model_validate(SPEC), "team", figures)
+
+    annotations = job["metadata"]["annotations"]
+    text = annotations[ANNOTATION_PLAN]
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) < 1000
+    assert annotated(annotations) == figures
+
+
+def test_the_object_has_what_its_user_wrote() -> None:
+    """Its name stands in the metadata alone; no default is filled in, no label made."""
+    job = fine_tune_job(JobSpec.model_validate(SPEC), "team")
+
+    assert job["metadata"] == {"name": "emotions", "namespace": "team"}
+    assert job["spec"] == {key: value for key, value in SPEC.items() if key != "name"}
