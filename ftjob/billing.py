@@ -34,15 +34,16 @@ def _charges(run: Run | ClusterRun, unknown: list[str]) -> list[Charge]:
         status = run.status()
         return charges(status, of_status(status))
     job = run.job()
-    return charges(status_of(job), of_pods(job.status, _told_in(job.status.folder, run.name, unknown)))
+    return charges(status_of(job), of_pods(job.status, *_of_folder(job.status.folder, run.name, unknown)))
 
 
-def _told_in(folder: str | None, name: str, unknown: list[str]) -> Status | None:
-    """Return the status in a cluster run's folder; without it only the stages are not known."""
+def _of_folder(folder: str | None, name: str, unknown: list[str]) -> tuple[Status | None, int]:
+    """Return the status in a cluster run's folder, and how many attempts that had before the FineTuneJob;
+    without them only the stages are not known."""
     if folder is None:
-        return None
+        return None, 0
     try:
-        return Run(folder).last_status()
+        return Run(folder).last_status(), Run(folder).attempts_before()
     except StorageError as error:
         unknown.append(f"{name}: what its time went into is not known: {error}")
-        return None
+        return None, 0

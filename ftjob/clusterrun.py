@@ -131,7 +131,7 @@ class ClusterRun:
         run = Run(job.status.folder) if job.status.folder else None
         told = run.last_status() if run else None
         status = status_of(job)
-        rows = charges(status, of_pods(job.status, told))
+        rows = charges(status, of_pods(job.status, told, run.attempts_before() if run else 0))
         if run is None or told is None:
             return Facts(status, Bill(tuple(rows)))
         run.bring_told()

@@ -122,6 +122,16 @@ class Run:
         except OSError as error:
             raise StorageError(f"{self.location}: has no {path.name} yet: the run has no bundle") from error
 
+    def attempts_before(self) -> int:
+        """Return how many attempts its folder had before the FineTuneJob that it belongs to came to it.
+
+        Raises StorageError.
+        """
+        from ftjob.worker.admission import owner_there
+
+        owner = owner_there(open_store(self.location))
+        return owner.attempts_before if owner else 0
+
     def bring_all(self) -> None:
         """Have every small file of a run that lives in a store on this disk, below `folder`."""
         self.bring_told()

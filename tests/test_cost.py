@@ -171,10 +171,9 @@ def test_of_two_pods_of_an_attempt_the_last_did_what_its_worker_says():
 
 def test_what_came_before_the_object_is_one_row():
     """An object made anew for a run that went on: its earlier attempts are told as their sum."""
-    told = FineTuneStatus(
-        earlier_seconds=1010.0, earlier_usd=0.2525, earlier_attempts=1, attempts=lives().attempts[1:]
-    )
-    earlier, _ = charges(STATUS, of_pods(told, STATUS))
+    second = lives().attempts[1].model_copy(update={"attempt": 1})
+    told = FineTuneStatus(earlier_seconds=1010.0, earlier_usd=0.2525, attempts=(second,))
+    earlier, _ = charges(STATUS, of_pods(told, STATUS, 1))
 
     assert (earlier.attempt, earlier.whole) == (0, (1_010_000, 252_500))
     assert earlier.stages["train"].milliseconds == 700_000

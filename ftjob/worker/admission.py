@@ -14,7 +14,7 @@ from typing import TypeVar
 from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_as
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
-from ftjob.status import State, Status
+from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, State, Status
 from ftjob.storage import MissingError, Store
 from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, load_spec, parse_spec
@@ -35,6 +35,8 @@ class Arrival:
     owner: Owner
     spec: JobSpec | None = None
     """None where the submitter wrote it into the folder."""
+    accounted: tuple[float, float] = (0.0, 0.0)
+    """Seconds and dollars of its owner's earlier pods, as the cluster has them."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Standing:
 def arrival_of(attempt: int, spec: Path | None, owner: Path | None) -> Arrival:
     """Return what a worker comes with; without its owner's file it is this user's. Raises BadSpecError."""
     mine = read_job_owner(owner) if owner else this_user()
-    return Arrival(attempt, mine, read_spec(spec) if spec else None)
+    accounted = [float(os.environ.get(name, 0.0)) for name in (ENV_SECONDS_BEFORE, ENV_USD_BEFORE)]
+    return Arrival(attempt, mine, read_spec(spec) if spec else None, (accounted[0], accounted[1]))
 
 
 def read_spec(path: Path) -> JobSpec:
@@ -85,17 +88,22 @@ def this_user() -> UserOwner:
         return UserOwner(user=str(os.getuid()))
 
 
-def look(store: Store, mine: Owner) -> Standing:
+def look(store: Store, mine: Owner, accounted: tuple[float, float] = (0.0, 0.0)) -> Standing:
     """Return how a run's folder stands for who comes to it; nothing is changed.
 
     Raises BadSpecError where it is another's, StorageError where it cannot be read.
     """
-    return _look(store, mine)[1]
+    return _look(store, mine, accounted)[1]
 
 
-def own(store: Store, mine: Owner) -> Standing:
+def owner_there(store: Store) -> Owner | None:
+    """Return whose a run's folder is; None where it has no owner. Raises StorageError."""
+    return _read(store, OWNER, parse_owner)
+
+
+def own(store: Store, mine: Owner, accounted: tuple[float, float] = (0.0, 0.0)) -> Standing:
     """Have a run's folder keep whose it is, and return how it stands. Raises as `look` does."""
-    found, standing = _look(store, mine)
+    found, standing = _look(store, mine, accounted)
     if standing.owner != found:
         store.write(OWNER, standing.owner.render())
     return standing
@@ -107,7 +115,7 @@ def settle(store: Store, arrival: Arrival) -> Standing:
     Where a spec is there already, only what may change during a run is taken over: the rest is the run's
     identity. Raises as `look` does, and BadSpecError for a spec that refers to another run.
     """
-    standing = own(store, arrival.owner)
+    standing = own(store, arrival.owner, arrival.accounted)
     if arrival.spec is not None:
         before = _spec_there(store)
         spec = arrival.spec if before is None else brought_up_to_date(before, arrival.spec)
@@ -134,11 +142,11 @@ def refuse_references(spec: JobSpec) -> None:
             )
 
 
-def _look(store: Store, mine: Owner) -> tuple[Owner | None, Standing]:
+def _look(store: Store, mine: Owner, accounted: tuple[float, float]) -> tuple[Owner | None, Standing]:
     """Return whose the folder is now, and how it stands for `mine`."""
-    found = _read(store, OWNER, parse_owner)
+    found = owner_there(store)
     status = _read(store, STATUS, partial(parse_as, Status))
-    return found, Standing(owner_after(found, mine, status, store.location), status)
+    return found, Standing(owner_after(found, mine, status, store.location, accounted), status)
 
 
 def _spec_there(store: Store) -> JobSpec | None:

@@ -13,6 +13,10 @@ from jobspec.problems import one_line
 Name = Annotated[str, StringConstraints(max_length=253)]
 
 
+SLACK_SECONDS = 10.0
+"""By which a worker's clock and the cluster's times of its pods may differ."""
+
+
 class _Owner(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -45,6 +49,17 @@ class JobOwner(_Owner):
     @property
     def identity(self) -> tuple[str, ...]:
         return *self.place, self.uid
+
+    def with_unaccounted(self, status: Status | None, seconds: float, usd: float) -> "JobOwner":
+        """Return this owner with what its folder says beyond what the cluster has accounted for its pods: of
+        attempts that came and went while no controller looked."""
+        if status is None or _amount(status.seconds) - self.seconds_before - seconds < SLACK_SECONDS:
+            return self
+        more = {
+            "seconds_before": _amount(status.seconds - seconds),
+            "usd_before": max(self.usd_before, _amount(status.usd - usd)),
+        }
+        return self.model_copy(update=more)
 
     def adopting(self, status: Status | None) -> "JobOwner":
         """Return this owner of a folder that it did not have before, whose last status is that."""
@@ -80,6 +95,10 @@ class UserOwner(_Owner):
     def identity(self) -> tuple[str, ...]:
         return self.place
 
+    def with_unaccounted(self, status: Status | None, seconds: float, usd: float) -> "UserOwner":
+        """Return this owner: nobody accounts beside the folder."""
+        return self
+
     def adopting(self, status: Status | None) -> "UserOwner":
         """Return this owner: the folder's own count goes on."""
         return self
@@ -99,14 +118,20 @@ def parse_owner(data: bytes) -> Owner:
     raise UnreadableError("kind: is neither kubernetes nor local")
 
 
-def owner_after(found: Owner | None, mine: Owner, status: Status | None, location: str) -> Owner:
-    """Return whose a folder is once `mine` works there.
+def owner_after(
+    found: Owner | None,
+    mine: Owner,
+    status: Status | None,
+    location: str,
+    accounted: tuple[float, float] = (0.0, 0.0),
+) -> Owner:
+    """Return whose a folder is once `mine` works there, for whose pods seconds and dollars are accounted.
 
     It stays with its owner, and is adopted where it has none, or by the object that was applied anew under
     its owner's name. Raises BadSpecError where it is another's.
     """
     if found is not None and found.identity == mine.identity:
-        return found
+        return found.with_unaccounted(status, *accounted)
     if found is None or found.place == mine.place:
         return mine.adopting(status)
     raise BadSpecError(

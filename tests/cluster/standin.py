@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 IMAGE = "test.local/ftjob/stand-in:1"
-SCRIPT = """#!/bin/sh
+SCRIPT = r"""#!/bin/sh
 # worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends
 # with the first code, later ones with the second; 137 means that it takes all the memory there is.
 leave() { echo "$1" >/dev/termination-log; }
