@@ -30,7 +30,7 @@ def conditions() -> str:
         Condition.RUNNING: "a worker runs; else reason and message say why none does",
         Condition.SUSPENDED: "`suspend` holds the run",
         Condition.EDITED: "a part of the spec was changed that a run keeps (reason ImmutableField)",
-        Condition.REPORT_REFUSED: "what the worker reports cannot be true, and is passed over (reason BadReport)",
+        Condition.REPORT_REFUSED: "what the worker reports cannot be true, and is dropped (reason BadReport)",
         Condition.COMPLETE: "the run reached its end",
         Condition.FAILED: "it ended for a reason that another attempt would not mend",
         Condition.ENDED: "nothing will change by itself: complete, failed, or stopped by budget or cancel",

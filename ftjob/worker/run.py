@@ -78,9 +78,8 @@ def run_attempt(location: str, arrival: Arrival, report: Report, stop: StopReque
     Raises FtjobError.
     """
     store = open_store(location)
-    standing = look(
-        store, arrival.owner, arrival.accounted
-    )  # before anything is written there, a lock or a lease
+    # before anything is written there, a lock or a lease
+    standing = look(store, arrival.owner, arrival.accounted)
     report.owner = standing.owner
     if standing.is_done(names_of(location)[1]):
         return done_before(standing, report)
