@@ -1,6 +1,7 @@
 """From class scores and labels to accuracy, loss and confusion: pure."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,8 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of evaluation.json."""
-        return dataclasses.asdict(self)
+        loss = self.loss if math.isfinite(self.loss) else None  # JSON has no number for it
+        return {**dataclasses.asdict(self), "loss": loss}
 
 
 def evaluate(
