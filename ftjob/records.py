@@ -60,6 +60,14 @@ class _Class(_Part):
     precision: Share | None
 
 
+class _Cells(_Part):
+    """A confusion matrix without what is 0 in it."""
+
+    classes: Count
+    cells: list[Annotated[list[Images], Field(min_length=3, max_length=3)]]
+    """[label, predicted, images]."""
+
+
 class Evaluation(_Part):
     """evaluation.json."""
 
@@ -70,16 +78,24 @@ class Evaluation(_Part):
     loss: Number | None
     heads: dict[str, Share]
     classes: Annotated[list[_Class], Field(min_length=1)]
-    confusion: list[list[Images]]
+    confusion: list[list[Images]] | _Cells
 
     @model_validator(mode="after")
     def _holds(self) -> Self:
         count = len(self.classes)
         if any(each.label != label for label, each in enumerate(self.classes)):
             raise ValueError("classes are not numbered from 0")
-        if len(self.confusion) != count or any(len(row) != count for row in self.confusion):
+        if not _is_square(self.confusion, count):
             raise ValueError("confusion has not one row and one column for each class")
         return self
+
+
+def _is_square(confusion: list[list[int]] | _Cells, count: int) -> bool:
+    """Return whether a confusion matrix is one of that many classes."""
+    if isinstance(confusion, _Cells):
+        labels = (label for cell in confusion.cells for label in cell[:2])
+        return confusion.classes == count and all(label < count for label in labels)
+    return len(confusion) == count and all(len(row) == count for row in confusion)
 
 
 class _File(_Part):

@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -251,12 +250,12 @@ class Run:
             raise StorageError(f"{destination}: is there already: give a new folder")
         partial = destination.with_name(f".{destination.name}.partial")
         folder = runs.seen_folder(self.location)
-        shutil.rmtree(partial, ignore_errors=True)
-        with files.explained(destination), _gone_unless_moved(partial):
+        with files.explained(destination):
+            shutil.rmtree(partial, ignore_errors=True)
             if is_remote(self.location):
                 mirror.bring_tree(self._store, folder.key(folder.bundle), partial)
             else:
-                _copy_files(folder.bundle, partial)
+                shutil.copytree(folder.bundle, partial)
             partial.replace(destination)
         return destination
 
@@ -265,28 +264,6 @@ class Run:
         work = runs.work_folder(self.location)
         stored = mirror.attempts(self._store, work) if is_remote(self.location) else []
         return max([local.next_attempt(work), *(number + 1 for number in stored)])
-
-
-@contextmanager
-def _gone_unless_moved(partial: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _copy_files(source: Path, target: Path) -> None:
-    """Copy a folder of regular files. Raises StorageError for a link, pipe or device in it, and OSError."""
-    target.mkdir()
-    for path in sorted(source.iterdir()):
-        with documents.explained(path):
-            if path.is_symlink():
-                raise documents.UnreadableError("is a link, and a bundle has none")
-            if not path.is_dir():
-                with documents.opened(path) as file, (target / path.name).open("wb") as copy:
-                    shutil.copyfileobj(file, copy)
-                continue
-        _copy_files(path, target / path.name)
 
 
 def enlist(run: Run, plan: "Plan", before: Status | None) -> None:

@@ -91,8 +91,6 @@ def documents(folder: RunFolder, cache: Path) -> dict[str, Path]:
         "lock": folder.lock,
         "net": folder.train_val,
         "solver": folder.solver,
-        "manifest": BundleFolder(folder.bundle).manifest,
-        "golden": BundleFolder(folder.bundle).golden / "00.png",
         "note": cache / "runs" / folder.root.parent.name / f"{folder.root.name}.json",
     }
 

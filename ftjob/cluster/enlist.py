@@ -1,10 +1,10 @@
 """A run's folder, as the cluster touches it: the spec that a worker finds, the status that it leaves."""
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
 from ftjob.cluster.request import FREE_SECTIONS
-from ftjob.documents import SMALL, UnreadableError
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.prepare import Context, absolute
@@ -45,12 +45,12 @@ def enlist(folder: str, spec: JobSpec, context: Context) -> None:
 def read_run(folder: str) -> Status | None:
     """Return a run's status; None where the run was never begun. Raises StorageError."""
     try:
-        data = store_of(folder).read(STATUS, largest=SMALL)
+        text = store_of(folder).read(STATUS)
     except MissingError:
         return None
     try:
-        return Status.parse(data)
-    except UnreadableError as error:
+        return Status.from_json(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{folder}/{STATUS}: is no run's status ({error}): remove it") from None
 
 

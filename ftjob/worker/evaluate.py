@@ -1,7 +1,6 @@
 """From class scores and labels to accuracy, loss and confusion: pure."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +43,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of evaluation.json."""
-        loss = self.loss if math.isfinite(self.loss) else None  # JSON has no number for it
-        return {**dataclasses.asdict(self), "loss": loss}
+        return dataclasses.asdict(self)
 
 
 def evaluate(

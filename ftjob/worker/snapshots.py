@@ -1,5 +1,6 @@
 """The snapshots of a run: what is complete, what is kept, where to go on."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def complete(
             path.name: {"sha256": files.sha256(path), "bytes": path.stat().st_size}
             for path in (snapshot.caffemodel, snapshot.solverstate)
         },
-        "evaluation": test.to_json() if test else None,
+        "evaluation": _without_nan(test.to_json()) if test else None,
     }
     files.write_json(folder.snapshot_record(snapshot.iteration), record)
     return _snapshot(record)
@@ -96,6 +97,11 @@ def prune(folder: RunFolder, keep: Collection[int]) -> None:
             folder.snapshot_record(snapshot.iteration).unlink(missing_ok=True)
             folder.solverstate(snapshot.iteration).unlink(missing_ok=True)
             folder.caffemodel(snapshot.iteration).unlink(missing_ok=True)
+
+
+def _without_nan(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Return an evaluation whose loss is null where it was no number: JSON has none for it."""
+    return {**evaluation, "loss": evaluation["loss"] if math.isfinite(evaluation["loss"]) else None}
 
 
 def _snapshot(record: dict[str, Any]) -> Snapshot:
