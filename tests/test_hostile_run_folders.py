@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,36 @@ def test_what_is_out_of_range_is_named(
     assert field in words
     assert "fix or remove it" in words
     assert found.code == (ExitCode.DONE if verb.startswith("cost") else ExitCode.STORAGE)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("evaluation", lambda told: told["confusion"].pop(), "confusion has not one row and one column"),
+        ("evaluation", lambda told: told["confusion"][0].pop(), "confusion has not one row and one column"),
+        ("evaluation", lambda told: told["confusion"][0].__setitem__(0, -1), "confusion"),
+        ("evaluation", lambda told: told["classes"][0].update(label=1), "classes are not numbered from 0"),
+        ("evaluation", lambda told: told.update(accuracy=7), "accuracy: "),
+        ("plan", lambda told: told["transfer"][0].update(parameters="many"), "transfer.0.parameters: "),
+        ("plan", lambda told: told.pop("val"), "val: "),
+    ],
+)
+def test_what_a_report_is_made_from_holds_together(
+    sound: tuple[RunFolder, RunFolder], cache: Path, name: str, change: Callable[[Any], object], words: str
+) -> None:
+    """What does not is named, before anything is drawn from it."""
+    folder, other = sound
+    path = documents(folder, cache)[name]
+    told = json.loads(path.read_text())
+    change(told)
+    path.write_text(json.dumps(told))
+
+    found = ended("report RUN --to page.html", str(folder.root), str(other.root))
+
+    assert found.code == ExitCode.STORAGE
+    assert f"{path.name}: " in found.err
+    assert words in found.err
+    assert not Path("page.html").exists()
 
 
 def test_a_bad_run_is_named_where_all_are_listed(sound: tuple[RunFolder, RunFolder]) -> None:
