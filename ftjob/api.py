@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -277,6 +278,11 @@ def list_runs(
     return [_of(location) for location in runs.known_runs(name)]
 
 
+def unreadable_notes(name: str = "*") -> list[str]:
+    """Return a sentence for each run submitted on this machine whose note cannot be read."""
+    return runs.read_notes(name)[1]
+
+
 def cost(
     references: Sequence[str] = (),
     since: str | None = None,
@@ -294,7 +300,9 @@ def cost(
 
     asked = dict.fromkeys(references)
     found = [find(each, context, namespace) for each in asked] or list_runs("*", context, namespace)
-    return bill(found, moment(since) if since else None, by_attempt=by_attempt)
+    made = bill(found, moment(since) if since else None, by_attempt=by_attempt)
+    missing = unreadable_notes() if not (asked or context or namespace) else []
+    return replace(made, unknown=(*missing, *made.unknown))
 
 
 def retry(run: "Run | ClusterRun") -> bool:
@@ -302,9 +310,19 @@ def retry(run: "Run | ClusterRun") -> bool:
     if not isinstance(run, Run):
         return run.retry()
     from ftjob.consent import given
-    from jobspec import parse_spec
+    from jobspec import SpecError, parse_spec
 
-    return submit(parse_spec(run.spec_text(), run.location), consent=given)[1]
+    try:
+        spec = parse_spec(run.spec_text(), str(run.folder.spec))
+    except SpecError as error:
+        raise BadSpecError(str(error)) from None
+    planned = plan(spec)
+    goes_on = Run(runs.location_of(planned.spec.output, planned.spec.name, planned.run_id))
+    if goes_on.location != run.location:
+        raise BadSpecError(
+            f"{run.folder.spec}: makes run {goes_on.location} now, not this one: submit it to begin there"
+        )
+    return submit(spec, planned=planned, consent=given)[1]
 
 
 def status_told(run: "Run | ClusterRun") -> Status:

@@ -4,9 +4,8 @@ import json
 import os
 import platform
 
-from pydantic import ValidationError
-
 from ftjob import processors
+from ftjob.documents import UnreadableError, parse_as
 from ftjob.errors import StorageError
 from ftjob.nodes import LOCAL
 from ftjob.plan.measured import Measurement, speed_key
@@ -15,6 +14,8 @@ from ftjob.status import ENV_SECONDS_BEFORE
 from ftjob.storage import MissingError, Store, open_store
 
 FOLDER = "calibration"
+LARGEST = 64 * 1024
+"""Bytes of a measurement."""
 PATIENCE = 5.0
 """Seconds that a plan waits for a store that does not answer: a measurement is good to have, no more."""
 
@@ -69,13 +70,11 @@ def recall(plan: Plan) -> tuple[Measurement | None, str]:
     except StorageError as error:
         return None, f"nothing measured was looked for ({error})"
     try:
-        return Measurement.model_validate_json(store.read(key)), ""
+        return parse_as(Measurement, store.read(key, largest=LARGEST)), ""
     except MissingError:
         return None, ""
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"]))
-        what = f"{field}: {error.errors()[0]['msg']}" if field else error.errors()[0]["msg"]
-        return None, f"{store.location}/{key} holds no measured speed ({what}): remove it"
+    except UnreadableError as error:
+        return None, f"{store.location}/{key} holds no measured speed ({error}): remove it"
     except StorageError as error:
         return None, f"the measured speed could not be read ({error})"
 

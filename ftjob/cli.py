@@ -8,6 +8,7 @@ import typer
 
 from ftjob import api, cli_cluster, cli_cost, cli_data, cli_plan, cli_report
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.status import State
 from ftjob.terminal import (
     Format,
     KubeContext,
@@ -118,9 +119,16 @@ def list_runs(
 ) -> None:
     """List the runs submitted on this machine, or with -n or --context all of a namespace."""
     statuses = [api.status_told(run) for run in api.list_runs(name, context, namespace)]
+    for sentence in api.unreadable_notes(name) if not (context or namespace) else []:
+        console(stderr=True).print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
     if output is Format.JSON:
         return print_json([status.to_json() for status in statuses])
-    return console().print(runs.runs_table(statuses))
+    console().print(runs.runs_table(statuses))
+    for each in statuses:
+        if each.state is State.UNREACHABLE:
+            message = f"! {each.name}: {each.message}"
+            console(stderr=True).print(message, style="yellow", markup=False, soft_wrap=True)
+    return None
 
 
 @app.command()

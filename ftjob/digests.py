@@ -2,19 +2,24 @@
 
 import contextlib
 import hashlib
+import re
 from pathlib import Path
 
-from ftjob import files
+from ftjob import documents, files
 from ftjob.errors import StorageError
 from ftjob.paths import cache_dir
+
+DIGITS = 64
 
 
 def remembered_sha256(path: Path) -> str:
     """Return the sha256 (hex) of a file's bytes, read once as long as path, size, inode and time of change
     (in nanoseconds) stay the same. Raises OSError where the file cannot be read."""
     note = _note(path)
-    if note.is_file():
-        return note.read_text(encoding="utf-8")
+    with contextlib.suppress(OSError, documents.UnreadableError):
+        known = documents.read_text(note, DIGITS)
+        if re.fullmatch("[0-9a-f]{64}", known):
+            return known
     digest = files.sha256(path)
     remember_sha256(path, digest)
     return digest

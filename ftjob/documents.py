@@ -9,12 +9,20 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, BinaryIO, NoReturn, TypeVar
+
+from ftjob.errors import StorageError
 
 SMALL = 4 * 2**20
 """Bytes: a status, a plan, a manifest."""
+LARGE = 64 * 2**20
+"""Bytes: what grows with layers or with the square of the classes, such as plan.json and evaluation.json."""
+LONGEST_LINE = 2**20
+"""Bytes: one iteration of a net with 20,000 outputs."""
 DEEPEST = 32
 """Levels of objects and arrays in each other; what ftjob writes has at most seven."""
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
@@ -32,18 +40,42 @@ class UnreadableError(ValueError):
     """A document that is not what it should be; in a clause that quotes nothing of it."""
 
 
-def read_bytes(path: Path, largest: int = SMALL) -> bytes:
-    """Return what is in a regular file. Raises UnreadableError, and OSError where it cannot be opened."""
+@contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turn what a reader raises inside the block into a StorageError: the file, what is wrong, what to do."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise StorageError(f"{path}: {error}: fix or remove it") from None
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise StorageError(f"{path}: cannot be read ({why}): check the disk and its permissions") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Give a regular file to read from. Raises UnreadableError, and OSError where it cannot be opened."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would wait
     try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise UnreadableError(f"is {_KINDS.get(stat.S_IFMT(found.st_mode), 'no file')}, not a file")
-        check_size(found.st_size, largest)
+        check_regular(handle)
         with os.fdopen(handle, "rb", closefd=False) as file:
-            data = file.read(largest + 1)
+            yield file
     finally:
         os.close(handle)
+
+
+def check_regular(handle: int) -> None:
+    """Raise UnreadableError for a descriptor of anything but a regular file."""
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        raise UnreadableError(f"is {_KINDS.get(stat.S_IFMT(mode), 'no file')}, not a file")
+
+
+def read_bytes(path: Path, largest: int = SMALL) -> bytes:
+    """Return what is in a regular file. Raises UnreadableError, and OSError where it cannot be opened."""
+    with opened(path) as file:
+        check_size(os.fstat(file.fileno()).st_size, largest)
+        data = file.read(largest + 1)
     check_size(len(data), largest)
     return data
 
@@ -64,6 +96,38 @@ def read_json(path: Path, largest: int = SMALL) -> Any:
 def read_as(model: type[T], path: Path, largest: int = SMALL) -> T:
     """Return a JSON file as a dataclass or model. Raises UnreadableError, OSError."""
     return parse_as(model, read_bytes(path, largest))
+
+
+def read_lines(model: type[T], path: Path) -> Iterator[Any]:
+    """Yield the values of a JSON-lines file, each checked as a model; nothing where there is no file.
+
+    A last line without an end is left out: it is being written, or its writer was killed. Raises
+    UnreadableError, which names the line, and OSError.
+    """
+    if not path.exists():
+        return
+    with opened(path) as file:
+        for number, line in enumerate(whole_lines(file), 1):
+            try:
+                values = parse_json(line)
+                checked_as(model, values)
+            except UnreadableError as error:
+                raise UnreadableError(f"line {number}: {error}") from None
+            yield values
+
+
+def whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file with their ends; the last one only where it has an end.
+
+    Raises UnreadableError for one too long.
+    """
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise UnreadableError(f"line {number} has more than {LONGEST_LINE:,} bytes")
+        if line.endswith(b"\n"):
+            yield line
 
 
 def parse_json(data: bytes, deepest: int = DEEPEST) -> Any:

@@ -1,20 +1,24 @@
 """What a failed training left behind, read from a log of Caffe or from a run's folder."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ftjob import files, local
+from ftjob import documents, local, records
 from ftjob.caffelog.lines import decode, is_text
 from ftjob.caffelog.log import Log, read_log
 from ftjob.caffelog.progress import Point, Progress, read_progress
-from ftjob.errors import BadNetError, BadSpecError, StorageError
+from ftjob.errors import BadNetError, BadSpecError
 from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
 from ftjob.status import Status
 
+LARGEST_LOG = 256 * 2**20
+"""Bytes: some million iterations."""
 QUOTED = 60
 """Characters of an unreadable file that are shown."""
 
@@ -51,11 +55,11 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
     progress = Progress(
         train=tuple(
             Point(line["iteration"], {blob: _number(value) for blob, value in line["outputs"].items()})
-            for line in files.json_lines(folder.train_metrics)
+            for line in _lines(folder.train_metrics, records.read_train)
         ),
         test=tuple(
             Point(line["iteration"], {"accuracy": line["accuracy"]})
-            for line in files.json_lines(folder.test_metrics)
+            for line in _lines(folder.test_metrics, records.read_tests)
         ),
         net=_net(folder.train_val),
         solver=_solver(folder.solver),
@@ -79,10 +83,13 @@ def _read(path: Path) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror}): mend its permissions") from error
+    with documents.explained(path):
+        return documents.read_bytes(path, LARGEST_LOG)
+
+
+def _lines(path: Path, read: Callable[[Path], Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:
+    with documents.explained(path):
+        return records.thinned(read(path))
 
 
 def _net(path: Path) -> NetParameter:

@@ -60,13 +60,6 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
-def json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a JSON-lines file: no half-written last one, none without a file."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-
-
 def copy(source: Path, target: Path) -> None:
     """Copy a file, whole or not at all."""
     with whole(target) as temporary:

@@ -87,6 +87,12 @@ class RunFolder:
     def log(self, attempt: int) -> Path:
         return self.logs / f"attempt-{attempt}.log"
 
+    @staticmethod
+    def attempt_of(name: str) -> int | None:
+        """Return which attempt's log a file of that name is; None where it is none."""
+        found = re.fullmatch(r"attempt-([1-9][0-9]{0,8})\.log", name, re.ASCII)
+        return int(found[1]) if found else None
+
     @property
     def status(self) -> Path:
         return self.root / "status.json"

@@ -1,17 +1,16 @@
 """Reading a run that lives in a store: what is asked for is brought to this disk, and read there."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from ftjob import files
+from ftjob.documents import SMALL, explained
 from ftjob.layout import RunFolder
 from ftjob.status import State, Status
 from ftjob.storage import Store
 from ftjob.worker.lease import BEAT_SECONDS, key_of, newest_lease, place_of
-from ftjob.worker.tail import read_parts
+from ftjob.worker.tail import bring_parts
 
 SILENT_SECONDS = 90.0
 """A worker whose lease was not renewed for so long is gone: three times what another worker waits, since here
@@ -21,9 +20,7 @@ the store's clock is held against this machine's."""
 def bring_growing(store: Store, folder: RunFolder, paths: Iterable[Path]) -> None:
     """Bring growing files as far as the store has them. Raises StorageError."""
     for path in paths:
-        data = read_parts(store, folder.key(path))
-        with files.whole(path) as temporary:
-            temporary.write_bytes(data)
+        bring_parts(store, folder.key(path), path)
 
 
 def bring_logs(store: Store, folder: RunFolder) -> None:
@@ -33,9 +30,8 @@ def bring_logs(store: Store, folder: RunFolder) -> None:
 
 def attempts(store: Store, folder: RunFolder) -> list[int]:
     """Return the numbers of the attempts that left a log. Raises StorageError."""
-    keys = [entry.key for entry in store.list(folder.key(folder.logs))]
-    first_parts = [key.removesuffix(".log") for key in keys if key.endswith(".log")]
-    return sorted(int(key.rpartition("-")[2]) for key in first_parts)
+    names = [entry.key.rpartition("/")[2] for entry in store.list(folder.key(folder.logs))]
+    return sorted(number for name in names if (number := folder.attempt_of(name)))
 
 
 def bring_tree(store: Store, key: str, destination: Path) -> None:
@@ -48,9 +44,11 @@ def bring_tree(store: Store, key: str, destination: Path) -> None:
 def read_status(store: Store, folder: RunFolder) -> Status:
     """Return a run's status; Interrupted where it says Running and its worker gave no sign for long.
 
-    Raises StorageError where it cannot be read, ValueError, KeyError or TypeError where it is no status.
+    Raises StorageError.
     """
-    status = Status.from_json(json.loads(store.read(folder.key(folder.status))))
+    key = folder.key(folder.status)
+    with explained(f"{store.location}/{key}"):
+        status = Status.parse(store.read(key, largest=SMALL))
     if status.state is State.RUNNING and not is_held(store, folder):
         told = "its worker is gone: submit the same spec to go on from the last snapshot"
         return dataclasses.replace(status, state=State.INTERRUPTED, reason="WorkerGone", message=told)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ftjob.documents import UnreadableError, read_text
 from ftjob.errors import BadSpecError
 from ftjob.net.suggest import did_you_mean
 from ftjob.paths import config_dir
@@ -15,6 +16,8 @@ from jobspec.document import Document, read_document
 from jobspec.problems import Problem, SpecError, dotted
 
 BUILT_IN = "nodes.yaml"
+LARGEST = 2**20
+"""Bytes of a nodes file."""
 LOCAL = "local"
 """The profile of whichever machine ftjob is called on."""
 ENV_NODES = "FTJOB_NODES"
@@ -117,8 +120,8 @@ def load_nodes() -> dict[str, Node]:
     where the user's file cannot be read or a profile in it is wrong.
     """
     path = user_file()
-    if path.is_file():
-        return parse_nodes(_text(path), str(path))
+    if path.exists():
+        return parse_nodes(read_file(path), str(path))
     if ENV_NODES in os.environ:
         raise BadSpecError(
             f"{path}: FTJOB_NODES names this file, which is not there; unset it or mend the path"
@@ -144,11 +147,14 @@ def get_node(name: str) -> Node:
     return nodes[name]
 
 
-def _text(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """Return the text of a nodes file. Raises BadSpecError."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSpecError(f"{path}: cannot be read ({error}); mend the file or its permissions") from None
+        return read_text(path, LARGEST)
+    except UnreadableError as error:
+        raise BadSpecError(f"{path}: {error}: fix it") from None
+    except OSError as error:
+        raise BadSpecError(f"{path}: cannot be read ({error.strerror}): fix its permissions") from None
 
 
 def _read(text: str, source: str) -> Document:

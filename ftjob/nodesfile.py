@@ -7,7 +7,7 @@ import yaml
 
 from ftjob import files
 from ftjob.errors import BadSpecError
-from ftjob.nodes import Price, parse_nodes
+from ftjob.nodes import Price, parse_nodes, read_file
 
 
 def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
@@ -16,7 +16,7 @@ def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
     Raises BadSpecError where the file is one that cannot be edited so, StorageError where it cannot be
     written; nothing is changed then.
     """
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before = read_file(path) if path.exists() else ""
     try:
         after = before
         for name, price in prices.items():

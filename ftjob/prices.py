@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ftjob import files
+from ftjob.documents import UnreadableError, read_as
 from ftjob.errors import BadSpecError
 from ftjob.nodes import Node, Price
 from ftjob.paths import cache_dir
@@ -183,8 +184,8 @@ def _hourly(product: dict[str, Any]) -> list[float]:
 
 def _remembered(region: str, types: list[str]) -> LivePrices | None:
     try:
-        found = LivePrices.model_validate_json(_note(region).read_bytes())
-    except (OSError, ValidationError):
+        found = read_as(LivePrices, _note(region))
+    except (OSError, UnreadableError):
         return None  # never asked, or written by another version: it is asked anew
     fresh = 0 <= time.time() - found.when < FRESH_SECONDS
     return found if fresh and set(types) <= set(found.prices) else None

@@ -1,15 +1,16 @@
 """One run, wherever it lives: what notebooks, pipelines and the command line hold of it."""
 
+import codecs
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import files, local, mirror, runs
+from ftjob import documents, files, local, mirror, runs
 from ftjob.cost import charges, of_status
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
@@ -27,6 +28,8 @@ POLL_SECONDS = 0.25
 """Between two looks at a run on this disk."""
 REMOTE_POLL_SECONDS = 2.0
 """Between two looks into a store, where a worker writes no more often."""
+LOG_PIECE = 1 << 20
+"""Bytes of a log that are read at once."""
 START_SECONDS = 30.0
 """How long a worker may take to say its first word."""
 
@@ -58,17 +61,13 @@ class Run:
     def _is_elsewhere(self) -> bool:
         """Whether it lives in a store and no worker on this machine knows better."""
         work = runs.work_folder(self.location)
-        return is_remote(self.location) and not (local.worker_pid(work) and work.status.exists())
+        return is_remote(self.location) and not (local.is_held(work) and work.status.exists())
 
     def status(self) -> Status:
         """Return where it stands. Raises StorageError where the folder cannot be read."""
-        status = self.folder.status
-        try:
-            if self._is_elsewhere():
-                return mirror.read_status(self._store, runs.work_folder(self.location))
-            return local.read_status(self.folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StorageError(f"{status}: cannot be read ({error}): is it a run's folder?") from error
+        if self._is_elsewhere():
+            return mirror.read_status(self._store, runs.work_folder(self.location))
+        return local.read_status(self.folder)
 
     def last_status(self) -> Status | None:
         """Return where it stands, None where it was never submitted. Raises StorageError."""
@@ -83,44 +82,47 @@ class Run:
         """Return whether a worker is at it, on this machine or on another: that one is waited for, for some
         seconds, to show a sign of life. Raises StorageError."""
         work = runs.work_folder(self.location)
-        if local.worker_pid(work) is not None:
+        if local.is_held(work):
             return True
         return is_remote(self.location) and mirror.is_beating(self._store, work)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
-        return self._lines(self.folder.train_metrics)
+        from ftjob.records import read_train
+
+        return self._lines(self.folder.train_metrics, read_train)
 
     def tests(self) -> list[dict[str, Any]]:
         """Return one dict per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
-        return self._lines(self.folder.test_metrics)
+        from ftjob.records import read_tests
 
-    def _lines(self, path: Path) -> list[dict[str, Any]]:
+        return self._lines(self.folder.test_metrics, read_tests)
+
+    def _lines(self, path: Path, read: Callable[[Path], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
         if self._is_elsewhere():
             mirror.bring_growing(self._store, self.folder, [path])
-        return files.json_lines(path)
+        with documents.explained(path):
+            return list(read(path))
 
     def spec_text(self) -> str:
         """Return its spec.yaml. Raises StorageError."""
         path = self.folder.spec
         if self._is_elsewhere():
             fetch.bring(self._store, self.folder, [path])
-        try:
-            return path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise StorageError(
-                f"{self.location}: its {path.name} cannot be read ({error.strerror})"
-            ) from error
+        with documents.explained(path):
+            return documents.read_text(path)
 
     def evaluation(self) -> dict[str, Any]:
         """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
         path = self.folder.evaluation
         if self._is_elsewhere():
             fetch.bring(self._store, self.folder, [path])
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise StorageError(f"{self.location}: has no {path.name} yet: the run has no bundle") from error
+        from ftjob.records import read_evaluation
+
+        with documents.explained(path):
+            if path.exists():
+                return read_evaluation(path)
+        raise StorageError(f"{self.location}: has no {path.name} yet: the run has no bundle")
 
     def attempts_before(self) -> int:
         """Return how many attempts its folder had before the FineTuneJob that it belongs to came to it.
@@ -171,18 +173,19 @@ class Run:
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
         """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
-        shown: dict[str, int] = {}
+        shown: dict[Path, int] = {}
+        decoders: dict[Path, codecs.IncrementalDecoder] = {}
         while True:
             ended = not follow or self.status().state.ended
             if self._is_elsewhere():
                 mirror.bring_logs(self._store, self.folder)
             for path in local.log_paths(self.folder):
-                with path.open("rb") as file:
-                    file.seek(shown.get(path.name, 0))
-                    text = file.read()
-                    shown[path.name] = file.tell()
-                if text:
-                    yield text.decode("utf-8", "replace")
+                decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
+                with documents.explained(path), documents.opened(path) as file:
+                    file.seek(shown.get(path, 0))
+                    while data := file.read(LOG_PIECE):
+                        yield decoder.decode(data)
+                    shown[path] = file.tell()
             if ended:
                 return
             self._pause()
@@ -218,7 +221,8 @@ class Run:
     def cancel(self, *, now: bool = False) -> bool:
         """Ask for a snapshot and an end (`now`: kill); return whether a worker was here to be asked.
 
-        Raises BadSpecError where its worker is on another machine.
+        Raises BadSpecError where its worker is on another machine, StorageError where the lock does not tell
+        which process it is.
         """
         work = runs.work_folder(self.location)
         if local.ask_to_stop(work, now=now):

@@ -1,14 +1,17 @@
 """Finding runs: what was submitted on this machine, and what a name on the command line means."""
 
 import hashlib
-import json
 import time
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
-from ftjob import files
-from ftjob.errors import BadSpecError
+from ftjob import documents, files
+from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
 from ftjob.paths import cache_dir, expanded
+from ftjob.status import Moment
 from ftjob.storage import is_remote
 
 CLUSTER = "ftj://"
@@ -33,8 +36,8 @@ def seen_folder(location: str) -> RunFolder:
 
 
 def names_of(location: str) -> tuple[str, str]:
-    """Return the name and the id of the run at a path or URI."""
-    _, name, run_id = location.rsplit("/", 2)
+    """Return the name and the id of the run at a path or URI. Raises BadSpecError where it has none."""
+    _, name, run_id = _parts(location)
     return name, run_id
 
 
@@ -44,18 +47,39 @@ def remember(location: str) -> None:
     files.write_json(_notes() / name / f"{run_id}.json", {"folder": location, "submitted": time.time()})
 
 
+@dataclass(frozen=True)
+class Note:
+    """What is remembered of a run."""
+
+    folder: str
+    """Its path or URI."""
+    submitted: Moment
+
+
 def known_runs(name: str = "*") -> list[str]:
     """Return the paths and URIs of the runs submitted on this machine, oldest submit first.
 
     Those whose folders are gone from this disk are left out.
     """
-    found = []
-    for note in _notes().glob(f"{name}/*.json"):
-        told = json.loads(note.read_text(encoding="utf-8"))
-        location = told["folder"]
-        if is_remote(location) or RunFolder(Path(location)).spec.exists():
-            found.append((told["submitted"], location))
-    return [location for _, location in sorted(found)]
+    return read_notes(name)[0]
+
+
+def read_notes(name: str = "*") -> tuple[list[str], list[str]]:
+    """Return what `known_runs` does, and a sentence for each note that cannot be read."""
+    found, unreadable = [], []
+    for path in sorted(_notes().glob("*/*.json")):
+        if not fnmatch(path.parent.name, name):
+            continue
+        try:
+            with documents.explained(path):
+                note = documents.read_as(Note, path)
+                if not note.folder.endswith(f"/{path.parent.name}/{path.stem}") or "\0" in note.folder:
+                    raise documents.UnreadableError("folder: is another run's")
+                if is_remote(note.folder) or RunFolder(Path(note.folder)).spec.exists():
+                    found.append((note.submitted, note.folder))
+        except StorageError as error:
+            unreadable.append(str(error))
+    return [location for _, location in sorted(found)], unreadable
 
 
 def find_run(reference: str) -> str:
@@ -65,10 +89,13 @@ def find_run(reference: str) -> str:
     Raises BadSpecError where there is none, or more than one.
     """
     if is_remote(reference):
-        return reference.rstrip("/")
-    path = expanded(reference)
-    if (path / "spec.yaml").is_file():
-        return str(path.absolute())
+        location = reference.rstrip("/")
+        names_of(location)
+        return location
+    with suppress(OSError, ValueError):  # no path: too long, a NUL
+        path = expanded(reference)
+        if (path / "spec.yaml").is_file():
+            return str(path.resolve())
     name, _, prefix = reference.partition("/")
     runs = {location: names_of(location) for location in known_runs()}
     named = [run for run, (its, run_id) in runs.items() if its == name and run_id.startswith(prefix)]
@@ -85,9 +112,16 @@ def find_run(reference: str) -> str:
 
 
 def _copy(kind: str, location: str) -> RunFolder:
-    output, name, run_id = location.rsplit("/", 2)
+    output, name, run_id = _parts(location)
     digest = hashlib.sha256(output.encode()).hexdigest()[:16]
     return RunFolder(cache_dir() / kind / digest / name / run_id)
+
+
+def _parts(location: str) -> tuple[str, str, str]:
+    output, name, run_id = (["", "", *location.rsplit("/", 2)])[-3:]
+    if not name or not run_id or {name, run_id} & {".", ".."}:
+        raise BadSpecError(f"{location}: is no run's folder: it is called OUTPUT/NAME/ID")
+    return output, name, run_id
 
 
 def _notes() -> Path:

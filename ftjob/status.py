@@ -4,7 +4,22 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from annotated_types import Interval
+
+from ftjob.documents import UnreadableError, checked_as, parse_json
+
+Count = Annotated[int, Interval(ge=0, le=2**31 - 1)]
+Seconds = Annotated[float, Interval(ge=0, le=1e12)]
+"""More than a run can take or foretell; NaN is in no interval."""
+Moment = Annotated[float, Interval(ge=0, le=2e11)]
+"""Seconds since 1970, as far as a calendar goes."""
+Dollars = Annotated[float, Interval(ge=0, le=1e9)]
+Share = Annotated[float, Interval(ge=0, le=1)]
+Rate = Annotated[float, Interval(ge=0, le=1e9)]
+Number = Annotated[float, Interval(ge=-3.5e38, le=3.5e38)]
+"""As far as Caffe's floats go."""
 
 ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
 """Tells a worker the seconds that earlier pods of its FineTuneJob are accounted with."""
@@ -46,12 +61,12 @@ GOING_ON = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYI
 class Resumed:
     """How an attempt began that went on from a snapshot."""
 
-    iteration: int
-    images_replayed: int
+    iteration: Count
+    images_replayed: Annotated[int, Interval(ge=0, le=2**53)]
     """Images the data layer was wound past without training."""
-    seconds: float
+    seconds: Seconds
     """What restoring took, the winding included."""
-    lost_seconds: float = 0.0
+    lost_seconds: Seconds = 0.0
     """Of training after that snapshot, which is done again."""
 
 
@@ -59,21 +74,21 @@ class Resumed:
 class Attempt:
     """What one attempt took, by its worker's clock; the last one may be under way."""
 
-    attempt: int
+    attempt: Count
     node: str
-    usd_per_hour: float
-    begun: float
+    usd_per_hour: Dollars
+    begun: Moment
     """Seconds since 1970. On a cluster, when its pod came to its node."""
-    seconds: float = 0.0
-    usd: float = 0.0
+    seconds: Seconds = 0.0
+    usd: Dollars = 0.0
     reason: str = ""
     """How it ended; empty while it goes on, and where its worker was killed."""
-    stages: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, Seconds] = field(default_factory=dict)
     """Seconds by what the worker did: start (pod, image, Python), fetch, open (the engine), replay, train,
     test, snapshot, bundle."""
-    lost_seconds: float = 0.0
+    lost_seconds: Seconds = 0.0
     """Of its training, what came after its last snapshot and is done again."""
-    saved_seconds: dict[str, float] = field(default_factory=dict)
+    saved_seconds: dict[str, Seconds] = field(default_factory=dict)
     """What it would have taken more: by the reason of the guard that ended it, or `cache` for inputs that
     were there already."""
     spot: bool | None = None
@@ -92,47 +107,48 @@ class Status:
     message: str = ""
     stage: str = ""
     """What the worker is doing: fetch, train, test, snapshot, bundle."""
-    attempt: int = 0
-    iteration: int = 0
-    max_iter: int = 0
-    loss: float | None = None
-    learning_rate: float | None = None
-    accuracy: float | None = None
+    attempt: Count = 0
+    iteration: Count = 0
+    max_iter: Count = 0
+    loss: Number | None = None
+    learning_rate: Number | None = None
+    accuracy: Share | None = None
     """Of the main head on the validation data, at the last test."""
-    best_accuracy: float | None = None
-    best_iteration: int | None = None
-    snapshot: int | None = None
+    best_accuracy: Share | None = None
+    best_iteration: Count | None = None
+    snapshot: Count | None = None
     """The newest complete snapshot."""
     resumed: Resumed | None = None
-    images_per_second: float | None = None
-    eta_seconds: float | None = None
-    seconds: float = 0.0
+    images_per_second: Rate | None = None
+    eta_seconds: Seconds | None = None
+    seconds: Seconds = 0.0
     """Over all attempts."""
-    usd: float = 0.0
+    usd: Dollars = 0.0
     """`seconds` at the node's price."""
-    usd_estimate: float | None = None
+    usd_estimate: Seconds | None = None
     """What the whole run will have cost, from the speed of late; None while nobody can tell."""
     attempts: tuple[Attempt, ...] = ()
     """What each attempt took, oldest first."""
-    submitted: float | None = None
-    updated: float | None = None
-    ended: float | None = None
-    exit_code: int | None = None
+    submitted: Moment | None = None
+    updated: Moment | None = None
+    ended: Moment | None = None
+    exit_code: Annotated[int, Interval(ge=0, le=255)] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as status.json and `-o json` have them."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read `to_json`'s values; fields of a newer ftjob are passed over."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        fields = {key: value for key, value in values.items() if key in known}
-        fields["state"] = State(fields["state"])
-        if fields.get("resumed"):
-            fields["resumed"] = Resumed(**fields["resumed"])
-        fields["attempts"] = tuple(Attempt(**each) for each in fields.get("attempts") or ())
-        return cls(**fields)
+    def from_json(cls, values: Any) -> Self:
+        """Read `to_json`'s values; fields of a newer ftjob are passed over. Raises UnreadableError."""
+        if isinstance(values, dict) and "state" not in values:
+            raise UnreadableError("state: is missing")
+        return checked_as(cls, values)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read status.json. Raises UnreadableError."""
+        return cls.from_json(parse_json(data))
 
 
 def render(status: Status) -> str:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.documents import UnreadableError, parse_as, parse_json, read_as, read_bytes, read_json
+from ftjob.documents import (
+    LONGEST_LINE,
+    UnreadableError,
+    parse_as,
+    parse_json,
+    read_as,
+    read_bytes,
+    read_json,
+    read_lines,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -89,3 +98,30 @@ def test_size_is_asked_before_anything_is_read(tmp_path: Path) -> None:
         file.truncate(10**12)
     with pytest.raises(UnreadableError, match="has 1,000,000,000,000 bytes, and at most 10 are read"):
         read_bytes(tmp_path / "huge", largest=10)
+
+
+def test_a_line_that_is_being_written_is_passed_over(tmp_path: Path) -> None:
+    """A reader never trips over the writer's last, unfinished line."""
+    path = tmp_path / "points.jsonl"
+    path.write_text('{"x": 1}\n{"x": 2, "y"')
+
+    assert list(read_lines(Point, path)) == [{"x": 1}]
+    assert list(read_lines(Point, tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ('{"x": 1}\n{"x": 2,\n{"x": 3}\n', "line 2: is no JSON"),
+        ('{"x": 1}\n\n', "line 2: is no JSON"),
+        ('{"x": "one"}\n', "line 1: x: "),
+        (" " * (LONGEST_LINE + 1), "line 1 has more than 1,048,576 bytes"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, text: str, clause: str) -> None:
+    path = tmp_path / "points.jsonl"
+    path.write_text(text)
+
+    with pytest.raises(UnreadableError) as caught:
+        list(read_lines(Point, path))
+    assert str(caught.value).startswith(clause)

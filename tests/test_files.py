@@ -60,15 +60,6 @@ def test_a_killed_writer_leaves_the_old_file_whole(tmp_path: Path):
     assert path.read_text() == "old"
 
 
-def test_json_lines_pass_over_a_line_that_is_being_written(tmp_path: Path):
-    """A reader never trips over the writer's last, unfinished line."""
-    path = tmp_path / "train.jsonl"
-    path.write_text('{"iteration": 1}\n{"itera')
-
-    assert files.json_lines(path) == [{"iteration": 1}]
-    assert files.json_lines(tmp_path / "none") == []
-
-
 def test_modes_are_those_of_ordinary_files(tmp_path: Path):
     """Others may read a run folder: a temporary file's 0600 does not stay."""
     files.write_text(tmp_path / "spec.yaml", "")

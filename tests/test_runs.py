@@ -79,3 +79,33 @@ def test_a_run_whose_folder_is_gone_is_no_longer_listed(tmp_path: Path):
     RunFolder(Path(location)).spec.unlink()
 
     assert runs.known_runs() == []
+
+
+@pytest.mark.parametrize("text", ["", "[", "null", '{"folder": 7, "submitted": 1}', '{"folder": "/etc/x"}'])
+def test_a_damaged_note_hides_no_other(tmp_path: Path, cache: Path, text: str):
+    """It is named, and the run it was of is found by its folder."""
+    damaged = a_run(tmp_path, "emotions", "aaaa")
+    sound = a_run(tmp_path, "faces", "bbbb")
+    (cache / "runs" / "emotions" / "aaaa.json").write_text(text)
+
+    locations, unreadable = runs.read_notes()
+
+    assert locations == [sound]
+    assert len(unreadable) == 1
+    assert "aaaa.json: " in unreadable[0]
+    assert runs.find_run(damaged) == damaged
+
+
+@pytest.mark.parametrize("reference", ["~nobody-of-that-name/run", "a" * 5000, "a\0b", "[", "*/*", "../.."])
+def test_what_is_no_name_is_refused(reference: str):
+    """Whatever is typed."""
+    with pytest.raises(BadSpecError):
+        runs.find_run(reference)
+    assert runs.known_runs(reference) == []
+
+
+@pytest.mark.parametrize("reference", ["s3://", "s3://bucket", "s3://bucket/../..", "s3://bucket/a/.."])
+def test_a_uri_without_name_and_id_is_refused(reference: str):
+    """Both become folders of this disk's cache."""
+    with pytest.raises(BadSpecError, match="is no run's folder"):
+        runs.find_run(reference)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import files
+from ftjob import documents, files, records
 from ftjob.layout import RunFolder
 from jobspec.text import visible
 
@@ -22,12 +22,13 @@ SMOOTHED = 50
 def curves_png(folder: RunFolder) -> bytes:
     """Return a run's `curves.png`: training loss, and loss and accuracy of the tests."""
     figure, (left, right) = _figure()
-    _draw_loss(left, files.json_lines(folder.train_metrics), COLOURS[0], "training loss")
-    tests = files.json_lines(folder.test_metrics)
+    train, tests = _metrics(folder)
+    _draw_loss(left, train, COLOURS[0], "training loss")
     left.plot(*_points(tests, "loss"), color=COLOURS[1], marker="o", markersize=3, label="validation loss")
     for number, head in enumerate(tests[-1]["heads"] if tests else []):
-        accuracy = [100 * test["heads"][head] for test in tests]
-        right.plot([test["iteration"] for test in tests], accuracy, **_style(number), label=head)
+        known = [test for test in tests if head in test["heads"]]
+        accuracy = [100 * test["heads"][head] for test in known]
+        right.plot([test["iteration"] for test in known], accuracy, **_style(number), label=head)
     return _finished(figure, left, right, f"{folder.root.parent.name}/{folder.root.name}")
 
 
@@ -35,11 +36,18 @@ def draw_comparison(runs: Mapping[str, RunFolder], path: Path) -> None:
     """Write one picture of several runs' loss and accuracy over iterations. Raises StorageError."""
     figure, (left, right) = _figure()
     for number, (name, folder) in enumerate(runs.items()):
-        _draw_loss(left, files.json_lines(folder.train_metrics), COLOURS[number % len(COLOURS)], name)
-        iterations, accuracy = _points(files.json_lines(folder.test_metrics), "accuracy")
+        train, tests = _metrics(folder)
+        _draw_loss(left, train, COLOURS[number % len(COLOURS)], name)
+        iterations, accuracy = _points(tests, "accuracy")
         right.plot(iterations, [100 * value for value in accuracy], **_style(number), label=name)
     with files.whole(path) as temporary:
         temporary.write_bytes(_finished(figure, left, right))
+
+
+def _metrics(folder: RunFolder) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    with documents.explained(folder.metrics):
+        train = records.thinned(records.read_train(folder.train_metrics))
+        return train, records.thinned(records.read_tests(folder.test_metrics))
 
 
 def _figure() -> "tuple[Figure, tuple[Axes, Axes]]":

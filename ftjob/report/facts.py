@@ -1,14 +1,12 @@
 """What a report is made from: all that a run's folder tells at one moment."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftjob import files
+from ftjob import documents, records
 from ftjob.cost import Bill, Charge
-from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.status import Status
 from jobspec import JobSpec, SpecError, parse_spec
@@ -29,7 +27,7 @@ class Facts:
     evaluation: dict[str, Any] = field(default_factory=dict)
     """evaluation.json."""
     train: tuple[dict[str, Any], ...] = ()
-    """The lines of metrics/train.jsonl."""
+    """The lines of metrics/train.jsonl; of very many, every second, fourth … one."""
     tests: tuple[dict[str, Any], ...] = ()
     """The lines of metrics/test.jsonl."""
 
@@ -58,10 +56,10 @@ def read_facts(folder: RunFolder, status: Status, rows: Iterable[Charge]) -> Fac
         bill=Bill(tuple(rows)),
         spec_text=text,
         spec=_spec(text),
-        plan=_json(folder.plan),
-        evaluation=_json(folder.evaluation),
-        train=_lines(folder.train_metrics),
-        tests=_lines(folder.test_metrics),
+        plan=_values(folder.plan, records.read_plan),
+        evaluation=_values(folder.evaluation, records.read_evaluation),
+        train=_lines(folder.train_metrics, records.read_train),
+        tests=_lines(folder.test_metrics, records.read_tests),
     )
 
 
@@ -73,21 +71,15 @@ def _spec(text: str) -> JobSpec | None:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8") if path.exists() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"{path}: cannot be read ({error}): is it a run's?") from error
+    with documents.explained(path):
+        return documents.read_text(path) if path.exists() else ""
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(_text(path) or "{}"))
-    except (ValueError, TypeError) as error:
-        raise StorageError(f"{path}: cannot be read ({error}): is it a run's?") from error
+def _values(path: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    with documents.explained(path):
+        return read(path) if path.exists() else {}
 
 
-def _lines(path: Path) -> tuple[dict[str, Any], ...]:
-    try:
-        return tuple(files.json_lines(path))
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path}: cannot be read ({error}): is it a run's?") from error
+def _lines(path: Path, read: Callable[[Path], Iterable[dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
+    with documents.explained(path):
+        return tuple(records.thinned(read(path)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ftjob.documents import UnreadableError, check_size
 from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket
 from ftjob.storage.download import download
@@ -49,10 +50,20 @@ class CloudStore:
         uri = f"{self.location}/{key}" if key else self.location
         return ask(self.bucket, uri, doing, lambda opened: request(opened.client))
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, largest: int | None = None) -> bytes:
         """Return an object's bytes."""
         name = self.name(key)
-        return self.ask(key, "reading it", lambda client: bytes(client.get(name).bytes()))
+
+        def read(client: "Client") -> bytes:
+            answer = client.get(name)  # with the size, and not yet the bytes
+            if largest is not None:
+                check_size(answer.meta["size"], largest)
+            return bytes(answer.bytes())
+
+        try:
+            return self.ask(key, "reading it", read)
+        except UnreadableError as error:
+            raise StorageError(f"{self.location}/{key}: {error}: fix or remove it") from None
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object in place of what was there."""

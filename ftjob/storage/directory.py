@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftjob import files
+from ftjob.documents import UnreadableError, check_size, opened
 from ftjob.errors import StorageError
 from ftjob.storage.location import check_key
 from ftjob.storage.store import Entry, MissingError, Progress, Transfer, ignore, wrong_digest
@@ -35,11 +36,16 @@ class DirectoryStore:
         check_key(key, self.location)
         return self.folder / key
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, largest: int | None = None) -> bytes:
         """Return a file's bytes."""
         path = self.path(key)
-        with readable(path):
-            return path.read_bytes()
+        try:
+            with readable(path), opened(path) as file:
+                if largest is not None:
+                    check_size(os.fstat(file.fileno()).st_size, largest)
+                return file.read()
+        except UnreadableError as error:
+            raise StorageError(f"{path}: {error}: fix or remove it") from None
 
     def write(self, key: str, data: bytes) -> None:
         """Put a file in place of what was there."""

@@ -70,8 +70,11 @@ class Store(Protocol):
         """The URI or path that keys count from."""
         ...
 
-    def read(self, key: str) -> bytes:
-        """Return an object's bytes. Raises MissingError where it is not there."""
+    def read(self, key: str, *, largest: int | None = None) -> bytes:
+        """Return an object's bytes. Raises MissingError where it is not there.
+
+        `largest`: the bytes that the caller reads at most; of a larger one nothing is read.
+        """
         ...
 
     def write(self, key: str, data: bytes) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ftjob import files
+from ftjob.documents import LARGE, UnreadableError
 from ftjob.layout import RunFolder
 from ftjob.storage import DamagedError, MissingError, Store, wrong_digest
 from ftjob.worker import snapshots
 from ftjob.worker.snapshots import Snapshot
-from ftjob.worker.tail import read_parts
+from ftjob.worker.tail import bring_parts
 
 
 def fetch_run(store: Store, folder: RunFolder) -> list[Snapshot]:
@@ -25,8 +26,7 @@ def fetch_run(store: Store, folder: RunFolder) -> list[Snapshot]:
     fetch_file(store, folder, folder.spec)
     bring(store, folder, (folder.status, folder.evaluation, folder.plan))
     for path in (folder.train_metrics, folder.test_metrics):
-        with files.whole(path) as temporary:
-            temporary.write_bytes(read_parts(store, folder.key(path)))
+        bring_parts(store, folder.key(path), path)
     found = stored_snapshots(store, folder)
     snapshots.prune(folder, {snapshot.iteration for snapshot in found})
     return found
@@ -34,7 +34,7 @@ def fetch_run(store: Store, folder: RunFolder) -> list[Snapshot]:
 
 def fetch_file(store: Store, folder: RunFolder, path: Path) -> None:
     """Bring one small file, whole. Raises StorageError, MissingError where the store has none."""
-    data = store.read(folder.key(path))
+    data = store.read(folder.key(path), largest=LARGE)
     with files.whole(path) as temporary:
         temporary.write_bytes(data)
 
@@ -59,8 +59,8 @@ def stored_snapshots(store: Store, folder: RunFolder) -> list[Snapshot]:
         if not key.endswith(".json"):
             continue
         try:
-            snapshot = snapshots.parse(store.read(key))
-        except (ValueError, KeyError, TypeError):
+            snapshot = snapshots.parse(store.read(key, largest=snapshots.LARGEST_RECORD))
+        except UnreadableError:
             continue
         sizes = {name: entries.get(f"{key.rpartition('/')[0]}/{name}") for name in snapshot.files}
         if all(sizes[name] == told["bytes"] for name, told in snapshot.files.items()):

@@ -1,6 +1,5 @@
 """Where a run lives while a worker is at it: a folder on this disk, or one in a store with a copy here."""
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from ftjob.storage import Store, is_remote
 from ftjob.worker import fetch, snapshots
 from ftjob.worker.admission import Arrival, settle
 from ftjob.worker.lease import claim, take
+from ftjob.worker.lock import only_worker
 from ftjob.worker.owner import Owner
 from ftjob.worker.publish import Publisher
 from ftjob.worker.saver import Remote, Saver
@@ -140,23 +140,3 @@ def own_log(folder: RunFolder, attempt: int) -> Iterator[BinaryIO | None]:
                 sys.stderr.flush()
                 for stream in (sys.stdout, sys.stderr):
                     os.dup2(before, stream.fileno())
-
-
-@contextmanager
-def only_worker(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder's lock, with this process's id in it. Raises StorageError where another has it."""
-    with files.explained(folder.lock):
-        folder.root.mkdir(parents=True, exist_ok=True)
-        lock = folder.lock.open("a+", encoding="utf-8")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"{folder.root}: another worker is at this run: wait for it or cancel it"
-            ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
-        lock.truncate(0)

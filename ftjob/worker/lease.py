@@ -14,17 +14,22 @@ import threading
 import time
 import uuid
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Self
 
+from annotated_types import Interval
+
+from ftjob.documents import UnreadableError, parse_as
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.status import Count
 from ftjob.storage import Store
+from ftjob.worker.lock import boot_id
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
 """Six beats: long enough for a store that stumbles, short enough to wait for at a restart."""
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+LARGEST = 4096
+"""Bytes of a lease."""
 
 
 class LeaseLostError(StorageError):
@@ -37,13 +42,13 @@ class LeaseLostError(StorageError):
 class Claim:
     """What a lease says of the worker that holds it."""
 
-    attempt: int
+    attempt: Count
     host: str
     place: str
     """Boot, and the work folder as the disk knows it (its path is the same in every pod): of two workers with
     the same place, the folder's lock tells them apart."""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
-    beat: int = 0
+    beat: Annotated[int, Interval(ge=0, le=2**53)] = 0
     released: bool = False
 
     def render(self) -> bytes:
@@ -52,9 +57,8 @@ class Claim:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Read `render`'s bytes. Raises ValueError or TypeError."""
-        values: dict[str, Any] = json.loads(data)
-        return cls(**values)
+        """Read `render`'s bytes. Raises UnreadableError."""
+        return parse_as(cls, data)
 
 
 def claim(folder: RunFolder, attempt: int) -> Claim:
@@ -64,12 +68,11 @@ def claim(folder: RunFolder, attempt: int) -> Claim:
 
 def place_of(folder: RunFolder) -> str:
     """Return what a work folder on this machine is called in a lease; empty where there is none."""
-    boot = BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.exists() else ""
     try:
         found = folder.root.stat()
     except FileNotFoundError:
         return ""
-    return f"{boot} {found.st_dev} {found.st_ino}"
+    return f"{boot_id()} {found.st_dev} {found.st_ino}"
 
 
 class Lease:
@@ -183,10 +186,10 @@ def newest_lease(store: Store) -> tuple[int, Claim] | None:
     numbers = [int(entry.key[-11:-5]) for entry in store.list(RunFolder.writers) if is_lease(entry.key)]
     if not numbers:
         return None
-    data = store.read(key_of(max(numbers)))
+    data = store.read(key_of(max(numbers)), largest=LARGEST)
     try:
         return max(numbers), Claim.parse(data)
-    except (ValueError, TypeError) as error:
+    except UnreadableError as error:
         raise StorageError(
             f"{store.location}/{key_of(max(numbers))}: is no lease of ftjob ({error}): delete it"
         ) from error
@@ -200,7 +203,7 @@ def key_of(number: int) -> str:
 def is_lease(key: str) -> bool:
     """Return whether a key is that of a lease."""
     name = key.rpartition("/")[2]
-    return len(name) == 11 and name[:6].isdigit() and name.endswith(".json")
+    return len(name) == 11 and name.isascii() and name[:6].isdecimal() and name.endswith(".json")
 
 
 def told(store: Store, held: Claim | None, doing: str) -> str:

@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
-from ftjob import files
+from ftjob import documents, files, records
 from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
 from ftjob.status import Attempt, Status, render
@@ -59,7 +59,7 @@ class Recorder:
         lost = drop_later_than(self.folder.train_metrics, iteration)
         drop_later_than(self.folder.test_metrics, iteration)
         self._open()
-        return sum((float(line["seconds"]) for line in lost), 0.0)
+        return lost
 
     def saved(self, snapshot: Snapshot, best: Snapshot | None) -> None:
         """Tell of a snapshot that is complete, and of the best one; called from the thread that saves."""
@@ -75,7 +75,9 @@ class Recorder:
 
     def scores(self) -> list[Score]:
         """Return what the tests of this run showed so far, earlier attempts' included."""
-        return [Score.of(line) for line in files.json_lines(self.folder.test_metrics)]
+        path = self.folder.test_metrics
+        with documents.explained(path):
+            return [Score.of(line) for line in records.read_tests(path)]
 
     def lost(self, seconds: float) -> None:
         """Tell of training of the attempt before that is done again."""
@@ -191,23 +193,26 @@ class Recorder:
         return Score.of(line)
 
 
-def drop_later_than(path: Path, iteration: int) -> list[dict[str, Any]]:
-    """Keep the lines of a metrics file up to an iteration; return the others."""
-    if not path.exists():
-        return []
-    kept, dropped = [], []
-    for text in path.read_text(encoding="utf-8").split("\n"):
-        try:
-            line = json.loads(text)
-            later = line["iteration"] > iteration
-        except (ValueError, KeyError):
-            break  # a line cut short by a kill: it was the last
-        if later:
-            dropped.append(line)
-        else:
-            kept.append(text + "\n")
-    files.write_text(path, "".join(kept))
-    return dropped
+def drop_later_than(path: Path, iteration: int) -> float:
+    """Keep the lines of a metrics file up to an iteration; return the seconds that the others took.
+
+    A line that was cut short by a kill was the last. Raises StorageError.
+    """
+    seconds = 0.0
+    with documents.explained(path):
+        if not path.exists():
+            return seconds
+        with documents.opened(path) as before, files.whole(path) as temporary, temporary.open("wb") as kept:
+            for text in documents.whole_lines(before):
+                try:
+                    line = documents.parse_as(records.Line, text)
+                except documents.UnreadableError:
+                    break
+                if line.iteration > iteration:
+                    seconds += line.seconds
+                else:
+                    kept.write(text)
+    return seconds
 
 
 def _iteration_json(step: Iteration) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """A worker's life: fetch, surgery, train, snapshot, evaluate, bundle."""
 
-import json
 import os
 import sys
 import time
@@ -10,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ftjob import files
+from ftjob import documents, files, records
 from ftjob.bundle.write import write_bundle
 from ftjob.calibration import remember
 from ftjob.data.options import Progress
@@ -157,7 +156,9 @@ def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
     plan = prepare(spec, Context(progress=log_progress(recorder)))
     if plan.run_id != folder.root.name:
         if folder.plan.exists():
-            refuse_changed(json.loads(folder.plan.read_text(encoding="utf-8")), plan)
+            with documents.explained(folder.plan):
+                before = records.read_plan(folder.plan)
+            refuse_changed(before, plan)
         raise BadSpecError(
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"
@@ -354,7 +355,8 @@ def open_recorder(home: Home, spec: JobSpec) -> Recorder:
     """Return what writes this attempt's status, beginning from what earlier attempts came to."""
     folder, node, before = home.folder, get_node(spec.resources.node), None
     if folder.status.exists():
-        before = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
+        with documents.explained(folder.status):
+            before = Status.parse(documents.read_bytes(folder.status))
     account = open_account(spec, node, before, home.owner)
     last = before or Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
     status = Status(

@@ -1,11 +1,11 @@
 """The snapshots of a run: what is complete, what is kept, where to go on."""
 
-import json
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ftjob import files
+from ftjob import documents, files
 from ftjob.layout import RunFolder
 
 if TYPE_CHECKING:  # whoever only reads runs need not wait for numpy
@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # whoever only reads runs need not wait for numpy
     from ftjob.worker.evaluate import Evaluation
 
 KEEP_NEWEST = 2
+LARGEST_RECORD = 512 * 2**20
+"""Bytes of a record, which has the confusion of all classes: a worker's memory holds it."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,17 @@ def complete(
             path.name: {"sha256": files.sha256(path), "bytes": path.stat().st_size}
             for path in (snapshot.caffemodel, snapshot.solverstate)
         },
-        "evaluation": test.to_json() if test else None,
+        "evaluation": _without_nan(test.to_json()) if test else None,
     }
     files.write_json(folder.snapshot_record(snapshot.iteration), record)
     return _snapshot(record)
 
 
-def parse(data: bytes | str) -> Snapshot:
-    """Read a record. Raises ValueError, KeyError or TypeError where it is damaged."""
-    record = json.loads(data)
-    {name: (told["bytes"], told["sha256"]) for name, told in record["files"].items()}
-    return _snapshot(record)
+def parse(data: bytes) -> Snapshot:
+    """Read a record. Raises UnreadableError where it is damaged."""
+    from ftjob import records  # here, because pydantic is slow to import
+
+    return _snapshot(records.parse_snapshot(data))
 
 
 def list_snapshots(folder: RunFolder) -> list[Snapshot]:
@@ -64,9 +66,9 @@ def list_snapshots(folder: RunFolder) -> list[Snapshot]:
     found = []
     for path in folder.snapshots.glob("iter_*.json"):
         try:
-            snapshot = parse(path.read_text(encoding="utf-8"))
+            snapshot = parse(documents.read_bytes(path, LARGEST_RECORD))
             sizes = {name: (folder.snapshots / name).stat().st_size for name in snapshot.files}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, documents.UnreadableError):
             continue
         if all(sizes[name] == told["bytes"] for name, told in snapshot.files.items()):
             found.append(snapshot)
@@ -95,6 +97,11 @@ def prune(folder: RunFolder, keep: Collection[int]) -> None:
             folder.snapshot_record(snapshot.iteration).unlink(missing_ok=True)
             folder.solverstate(snapshot.iteration).unlink(missing_ok=True)
             folder.caffemodel(snapshot.iteration).unlink(missing_ok=True)
+
+
+def _without_nan(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Return an evaluation whose loss is null where it was no number: JSON has none for it."""
+    return {**evaluation, "loss": evaluation["loss"] if math.isfinite(evaluation["loss"]) else None}
 
 
 def _snapshot(record: dict[str, Any]) -> Snapshot:

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from ftjob import files
 from ftjob.layout import RunFolder
 from ftjob.storage import Store
 
 PART_BYTES = 1 << 20
 """A part is closed at the first line that ends beyond this."""
+LARGEST_PART = 256 << 20
+"""Bytes: its last line may be long."""
 
 
 class Tail:
@@ -57,9 +60,11 @@ def parts(store: Store, key: str) -> list[str]:
 def is_part(name: str, of: str) -> bool:
     """Return whether a name is that of a growing file or of one of its later parts."""
     number = name.removeprefix(f"{of}.")
-    return name == of or (number != name and len(number) == 5 and number.isdigit())
+    return name == of or (number != name and len(number) == 5 and number.isascii() and number.isdecimal())
 
 
-def read_parts(store: Store, key: str) -> bytes:
-    """Return a growing file as far as the store has it. Raises StorageError."""
-    return b"".join(store.read(each) for each in parts(store, key))
+def bring_parts(store: Store, key: str, path: Path) -> None:
+    """Copy a growing file, as far as the store has it, part by part. Raises StorageError."""
+    with files.whole(path) as temporary, temporary.open("wb") as file:
+        for each in parts(store, key):
+            file.write(store.read(each, largest=LARGEST_PART))

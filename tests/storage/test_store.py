@@ -46,6 +46,15 @@ def test_what_was_written_is_read(store: Store) -> None:
         assert store.read("folder/key") == text
 
 
+def test_no_more_is_read_than_the_caller_takes(store: Store) -> None:
+    """The sentence has the object, its size and the limit."""
+    store.write("status.json", b"x" * 1000)
+
+    assert store.read("status.json", largest=1000) == b"x" * 1000
+    with pytest.raises(StorageError, match=r"status\.json: has 1,000 bytes, and at most 999 are read"):
+        store.read("status.json", largest=999)
+
+
 def test_what_is_not_there_is_missing(store: Store, tmp_path: Path) -> None:
     """Reading says so, naming it; stat says None; no file is begun."""
     for read in (store.read, lambda key: store.download(key, tmp_path / "file")):

@@ -73,7 +73,7 @@ def test_metrics_that_cannot_be_read_end_no_run(recorder: Recorder):
     said: list[str] = []
 
     assert finish(recorder, WELL, said.append) == 0
-    assert "plan.json: cannot be read" in said[1]
+    assert "plan.json: is no JSON" in said[1]
 
 
 @pytest.mark.parametrize(

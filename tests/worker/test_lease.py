@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ftjob import mirror
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.storage import Store, open_store
@@ -131,12 +132,34 @@ def test_of_sixteen_that_begin_at_once_one_wins(ceph: Bucket):
         assert won.count(True) == 1
 
 
-def test_a_lease_that_is_no_lease_is_named(store: Store):
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b"[]",
+        b"[" * 4000,
+        b"{" * 5000,
+        b'{"attempt": -1, "host": "", "place": ""}',
+        b'{"attempt": 1, "host": 7, "place": ""}',
+        b'{"attempt": 1, "host": "", "place": "", "beat": 1e400}',
+    ],
+)
+def test_a_lease_that_is_no_lease_is_named(store: Store, data: bytes):
     """Somebody else's file under a lease's name is not taken for a dead worker."""
-    store.write(key_of(1), b"{}")
+    store.write(key_of(1), data)
 
-    with pytest.raises(StorageError, match=r"000001\.json: is no lease"):
+    with pytest.raises(StorageError, match=r"000001\.json: "):
         take(store, HERE)
+
+
+def test_a_number_is_written_in_plain_digits(store: Store):
+    """What else lies beside the leases, and what else than logs lies in their folder, is passed over."""
+    for key in ("writers/²²²²²².json", "writers/a.json", "logs/notes.log", "logs/attempt-²-1.log"):
+        store.write(key, b"")
+    store.write("logs/attempt-12.log", b"")
+
+    assert newest_lease(store) is None
+    assert mirror.attempts(store, RunFolder(Path())) == [12]
 
 
 def test_every_attempt_has_a_number_of_its_own(store: Store):

@@ -92,8 +92,9 @@ def test_going_on_from_a_snapshot_forgets_what_came_after_it(recorder: Recorder)
 def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path):
     """What a killed worker wrote in part does not stand between whole lines."""
     path = tmp_path / "train.jsonl"
-    path.write_text('{"iteration": 1}\n{"iter')
+    line = '{"iteration": 1, "loss": 0.5, "seconds": 0.1}\n'
+    path.write_text(line + '{"iter')
 
     drop_later_than(path, 10)
 
-    assert path.read_text() == '{"iteration": 1}\n'
+    assert path.read_text() == line

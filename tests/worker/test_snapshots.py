@@ -1,13 +1,17 @@
 """Laws of which snapshots exist, and which are kept."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from ftjob.documents import UnreadableError
 from ftjob.engine import SnapshotFiles
 from ftjob.layout import RunFolder
 from ftjob.worker import snapshots
-from ftjob.worker.evaluate import Evaluation
+from ftjob.worker.evaluate import ClassResult, Evaluation
+
+CLASS = ClassResult(0, "face", 9, 1.0, 1.0)
 
 
 @pytest.fixture
@@ -22,7 +26,9 @@ def written(folder: RunFolder, iteration: int, accuracy: float | None = None) ->
     pair = SnapshotFiles(iteration, folder.caffemodel(iteration), folder.solverstate(iteration))
     pair.caffemodel.write_bytes(b"weights" * iteration)
     pair.solverstate.write_bytes(b"state")
-    test = Evaluation(iteration, 9, accuracy, None, 1.0, {}, (), ()) if accuracy is not None else None
+    test = (
+        Evaluation(iteration, 9, accuracy, None, 1.0, {}, (CLASS,), ((9,),)) if accuracy is not None else None
+    )
     snapshots.complete(folder, pair, iteration * 8, test)
     return pair
 
@@ -95,3 +101,14 @@ def test_an_accuracy_of_another_iteration_is_not_this_ones(folder: RunFolder):
     done = snapshots.complete(folder, pair, 120, Evaluation(10, 9, 0.5, None, 1.0, {}, (), ()))
 
     assert done.accuracy is None
+
+
+@pytest.mark.parametrize("name", ["../iter_20.caffemodel", "/etc/passwd", "a\0b", "..", ".hidden", "", "a/b"])
+def test_the_files_of_a_record_are_in_its_folder(folder: RunFolder, name: str):
+    """A record that names a file elsewhere is damaged, whatever is there."""
+    written(folder, 10)
+    record = json.loads(folder.snapshot_record(10).read_text())
+    record["files"] = {name: {"sha256": "0" * 64, "bytes": 1}}
+
+    with pytest.raises(UnreadableError, match="should match pattern"):
+        snapshots.parse(json.dumps(record).encode())

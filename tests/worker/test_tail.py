@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from ftjob.storage import Store, open_store
-from ftjob.worker.tail import Tail, parts, read_parts
+from ftjob.worker.tail import Tail, bring_parts, parts
+
+
+def read_parts(store: Store, key: str, path: Path) -> bytes:
+    bring_parts(store, key, path)
+    return path.read_bytes()
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def test_the_store_has_what_the_file_had_at_the_last_send(store: Store, tmp_path
         text += b"x" * (number * 7 % 53) + b"\n"
         path.write_bytes(text)
         tail.send()
-        assert read_parts(store, "metrics/train.jsonl") == text
+        assert read_parts(store, "metrics/train.jsonl", tmp_path / "brought") == text
 
     found = parts(store, "metrics/train.jsonl")
     assert found[:2] == ["metrics/train.jsonl", "metrics/train.jsonl.00001"]
@@ -36,7 +41,7 @@ def test_one_send_of_a_long_file_is_many_parts(store: Store, tmp_path: Path):
 
     Tail(store, path, "logs/attempt-1.log", part_bytes=1000).send()
 
-    assert read_parts(store, "logs/attempt-1.log") == path.read_bytes()
+    assert read_parts(store, "logs/attempt-1.log", tmp_path / "brought") == path.read_bytes()
     assert len(parts(store, "logs/attempt-1.log")) > 10
 
 
@@ -49,7 +54,7 @@ def test_a_shorter_file_leaves_nothing_of_the_longer_one_before(store: Store, tm
 
     Tail(store, path, "train.jsonl", part_bytes=100).send()
 
-    assert read_parts(store, "train.jsonl") == path.read_bytes()
+    assert read_parts(store, "train.jsonl", tmp_path / "brought") == path.read_bytes()
 
 
 def test_a_log_is_not_mixed_with_that_of_another_attempt(store: Store):
