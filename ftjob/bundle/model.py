@@ -1,7 +1,6 @@
 """A bundle's net and weights: what is known of them before an engine is started."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
 
 from ftjob.bundle.alike import AT_ONCE
@@ -30,21 +29,15 @@ MOST_MEMORY = 8 * 2**30
 """Bytes that the net may take with AT_ONCE images in it."""
 MOST_OPERATIONS = 1e12
 """For one image; VGG19 does 4e10."""
+ImageShape = tuple[int, int, int]
+"""(C, H, W)."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """A net that is safe to open, and the shape of what it is given."""
+def read_model(bundle: BundleFolder, how: Preprocess, golden: Golden) -> tuple[NetParameter, ImageShape]:
+    """Return a bundle's net, held against its preprocessing, its golden scores and its weights, and the image
+    that it takes.
 
-    net: NetParameter
-    """Of the TEST phase: one Input layer, and layers that compute."""
-    image: tuple[int, int, int]
-    """(C, H, W)."""
-
-
-def read_model(bundle: BundleFolder, how: Preprocess, golden: Golden) -> Model:
-    """Return a bundle's net, held against its preprocessing, its golden scores and its weights.
-
+    The net is that of the TEST phase: one Input layer, and layers that compute.
     Nothing of a size that the net claims is made. Raises BadNetError, naming file and layer.
     """
     try:
@@ -62,7 +55,7 @@ def read_model(bundle: BundleFolder, how: Preprocess, golden: Golden) -> Model:
     except BadNetError as error:
         raise BadNetError(f"{bundle.deploy}: {error}") from None
     _check_weights(bundle, shapes)
-    return Model(net, image)
+    return net, image
 
 
 def _in_test(net: NetParameter) -> NetParameter:
@@ -75,8 +68,8 @@ def _in_test(net: NetParameter) -> NetParameter:
     return kept
 
 
-def _image(net: NetParameter, how: Preprocess) -> tuple[int, int, int]:
-    """(C, H, W) of what the net's one input takes, which preprocess.json must make."""
+def _image(net: NetParameter, how: Preprocess) -> ImageShape:
+    """(C, H, W) of what the net's one input takes, which preprocess.json must make; the batch becomes 1."""
     inputs = [layer for layer in net.layer if layer.type == "Input"]
     if [list(layer.top) for layer in inputs] != [[IMAGES]]:
         raise BadNetError(f'a bundle\'s net has one Input layer with one top, "{IMAGES}"')
@@ -84,6 +77,7 @@ def _image(net: NetParameter, how: Preprocess) -> tuple[int, int, int]:
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise BadNetError(f'layer "{inputs[0].name}" (Input): give it one shape of four axes')
     _, channels, height, width = shapes[0]
+    inputs[0].input_param.shape[0].dim[0] = 1  # an engine makes room for as many at once, before it is asked
     made = (how.channels, how.crop or height, how.crop or width)
     if made != (channels, height, width):
         raise BadNetError(

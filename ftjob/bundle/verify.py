@@ -13,11 +13,12 @@ from ftjob import files
 from ftjob.bundle.alike import ALIKE, Answers, Scores, ask, difference
 from ftjob.bundle.contents import check_labels, checked_files, read_document, require
 from ftjob.bundle.golden import golden_inputs
-from ftjob.bundle.model import Model, read_model
+from ftjob.bundle.model import read_model
 from ftjob.bundle.preprocess import Preprocess
 from ftjob.bundle.schema import LARGEST_SCORES, Golden
 from ftjob.engine.open import open_deploy, resolve
 from ftjob.layout import BundleFolder
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import to_text
 
 TOLERANCE = 1e-3
@@ -51,28 +52,30 @@ class Verification:
         return {**dataclasses.asdict(self), "ok": self.ok}
 
 
+@dataclass(frozen=True)
+class Question:
+    """What an engine is given of a bundle, and what it is to answer; all of it found to be safe."""
+
+    net: NetParameter
+    weights: Path
+    images: NDArray[np.float32]
+    """(N, C, H, W)."""
+    golden: Golden
+
+
 def verify(root: Path, engine: str, log: Path) -> Verification:
     """Check every file, run the golden images through the net, alone and together, and compare the scores.
 
-    A bundle may come from anywhere: an engine is started when all that it is given was found to be safe.
-    Raises BadNetError, naming the file, where something is missing, malformed, too large, or not what the
-    bundle was made with.
+    Raises BadNetError as `read_bundle` does, and what engines raise.
     """
-    bundle, engine = BundleFolder(root), resolve(engine)
-    manifest = checked_files(bundle)
-    how = read_document(Preprocess, bundle.preprocess)
-    golden = read_document(Golden, bundle.golden_scores, LARGEST_SCORES)
-    require(manifest, bundle, [bundle.golden / each.image for each in golden.images])
-    require(manifest, bundle, [bundle.mean] if how.mean_file else [])
-    check_labels(bundle, golden)
-    model = read_model(bundle, how, golden)
-    inputs = golden_inputs(bundle, how, golden, model.image)
-    answers = _answers(bundle, model, inputs, golden.blob, engine, log)
-    expected = np.array([image.scores for image in golden.images], dtype=np.float32)
-    labels = np.array([image.label for image in golden.images])
+    engine = resolve(engine)
+    asked = read_bundle(root)
+    answers = _answers(asked, engine, log)
+    expected = np.array([image.scores for image in asked.golden.images], dtype=np.float32)
+    labels = np.array([image.label for image in asked.golden.images])
     return Verification(
         bundle=str(root),
-        images=len(inputs),
+        images=len(asked.images),
         same_answers=int(same_answers_of(answers.alone, expected).sum()),
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
@@ -81,15 +84,30 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
     )
 
 
-def _answers(
-    bundle: BundleFolder, model: Model, inputs: NDArray[np.float32], blob: str, engine: str, log: Path
-) -> Answers:
+def read_bundle(root: Path) -> Question:
+    """Check every file of a bundle, which may come from anywhere, each for itself and against the others.
+
+    Raises BadNetError, naming the file, where something is missing, malformed, too large, or not what the
+    bundle was made with.
+    """
+    bundle = BundleFolder(root)
+    manifest = checked_files(bundle)
+    how = read_document(Preprocess, bundle.preprocess)
+    golden = read_document(Golden, bundle.golden_scores, LARGEST_SCORES)
+    require(manifest, bundle, [bundle.golden / each.image for each in golden.images])
+    require(manifest, bundle, [bundle.mean] if how.mean_file else [])
+    check_labels(bundle, golden)
+    net, image = read_model(bundle, how, golden)
+    return Question(net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
+
+
+def _answers(asked: Question, engine: str, log: Path) -> Answers:
     """Ask an engine, which is given the net as it was checked, in a folder where nothing else is."""
     with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
         deploy = BundleFolder(Path(empty)).deploy
-        files.write_text(deploy, to_text(model.net))
-        with open_deploy(engine, deploy, bundle.weights, log=log, cwd=Path(empty)) as net:
-            return ask(net, inputs, blob)
+        files.write_text(deploy, to_text(asked.net))
+        with open_deploy(engine, deploy, asked.weights, log=log, cwd=Path(empty)) as net:
+            return ask(net, asked.images, asked.golden.blob)
 
 
 def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:
