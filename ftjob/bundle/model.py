@@ -10,14 +10,14 @@ from ftjob.documents import UnreadableError, read_text
 from ftjob.errors import BadNetError
 from ftjob.figures import gib
 from ftjob.layout import BundleFolder
-from ftjob.net.computing import refuse_others
+from ftjob.net.computing import INPUT, refuse_others
 from ftjob.net.flops import count_flops
 from ftjob.net.layers.rule import text
 from ftjob.net.mixing import refuse_mixing
 from ftjob.net.phases import filter_net
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import FLOAT_BYTES, NetShapes, Shape, infer_shapes
+from ftjob.net.shapes import FLOAT_BYTES, LayerShapes, NetShapes, Shape, infer_shapes
 from ftjob.net.sources import IMAGES
 from ftjob.net.transfer import same_shape
 from ftjob.net.weights import read_weights
@@ -46,7 +46,7 @@ def read_model(bundle: BundleFolder, how: Preprocess, golden: Golden) -> tuple[N
         raise BadNetError(f"{bundle.deploy}: {error}: copy it again from the run") from None
     net = parse_net(source, str(bundle.deploy))
     try:
-        refuse_others(net, sources=frozenset({"Input"}))
+        refuse_others(net)
         net = _in_test(net)
         image = _image(net, how)
         shapes = infer_shapes(net, {IMAGES: (AT_ONCE, *image)})
@@ -70,7 +70,7 @@ def _in_test(net: NetParameter) -> NetParameter:
 
 def _image(net: NetParameter, how: Preprocess) -> ImageShape:
     """(C, H, W) of what the net's one input takes, which preprocess.json must make; the batch becomes 1."""
-    inputs = [layer for layer in net.layer if layer.type == "Input"]
+    inputs = [layer for layer in net.layer if layer.type == INPUT]
     if [list(layer.top) for layer in inputs] != [[IMAGES]]:
         raise BadNetError(f'a bundle\'s net has one Input layer with one top, "{IMAGES}"')
     shapes = [tuple(shape.dim) for shape in inputs[0].input_param.shape]
@@ -99,18 +99,36 @@ def _check_scores(net: NetParameter, shapes: NetShapes, golden: Golden) -> None:
 
 
 def _check_size(shapes: NetShapes) -> None:
-    needed = net_memory(shapes, training=False).total + FLOAT_BYTES * shapes.parameter_count
+    numbers = shapes.parameter_count + sum(map(_padded_count, shapes.layers))
+    needed = net_memory(shapes, training=False).total + FLOAT_BYTES * numbers
     if needed > MOST_MEMORY:
         raise BadNetError(
             f"the net takes {gib(needed)} of memory with {AT_ONCE} images, and at most "
             f"{gib(MOST_MEMORY)} are given to one"
         )
-    operations = count_flops(shapes).forward
+    operations = count_flops(shapes).forward + sum(map(_window_operations, shapes.layers)) / AT_ONCE
     if operations > MOST_OPERATIONS:
         raise BadNetError(
             f"the net does {operations:.0e} operations for one image, and at most {MOST_OPERATIONS:.0e} are "
             "waited for"
         )
+
+
+def _padded_count(one: LayerShapes) -> int:
+    """Numbers of an image that an LRN pads with as many channels as it sums over (lrn_layer.cpp)."""
+    if one.type != "LRN":
+        return 0
+    _, channels, *sides = one.bottoms[0]
+    return (channels + one.layer.lrn_param.local_size) * prod(sides)
+
+
+def _window_operations(one: LayerShapes) -> int:
+    """What a Pooling does, at most: no product of matrices, and no less to do."""
+    if one.type != "Pooling":
+        return 0
+    param, area = one.layer.pooling_param, prod(one.bottoms[0][2:])
+    kernel = (param.kernel_h or param.kernel_size) * (param.kernel_w or param.kernel_size)
+    return prod(one.tops[0]) * (area if param.global_pooling else min(kernel, area))
 
 
 def _check_weights(bundle: BundleFolder, shapes: NetShapes) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ftjob.errors import BadNetError
-from ftjob.net.computing import refuse_others
 from ftjob.net.graph import Graph, graph
 from ftjob.net.heads import Head
 from ftjob.net.layertypes import CLASSIFICATION_LOSSES, DATA
@@ -59,7 +58,7 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> list
     The images' blob becomes `data` and the labels' `label`. Layers that only measure or write something
     (Accuracy, HDF5Output, a loss of TEST alone, a last Softmax or ArgMax) are left out. Returns what else
     was, a sentence each. Raises BadNetError for a net that reads anything but one image and one class number
-    per record, or has a layer left that does more than to compute.
+    per record.
     """
     heads = list(heads)
     images = {blob for phase in (TRAIN, TEST) for blob in _image_blobs(graph(phase_view(net, phase)), heads)}
@@ -75,7 +74,6 @@ def point_at(net: NetParameter, heads: Iterable[Head], data: DataLayers) -> list
     dropped = _drop_second_tops(net)
     _rename_sources(net, images, labels)
     _drop_silenced(net)
-    refuse_others(net, sources=frozenset())
     layers = list(net.layer)
     name = free_name(IMAGES, layer_names(net))
     del net.layer[:]

@@ -55,9 +55,17 @@ def test_layers_that_do_more_than_to_compute_are_named(bundle: Changed, kind: st
     refused(bundle, rf'deploy.prototxt: layer "odd" \({kind}\): .* may only compute')
 
 
+LRN = 'layer { name: "n" type: "LRN" bottom: "conv" top: "n" lrn_param { local_size: 2147483645 } }'
+LONG = """
+layer { name: "a" type: "Convolution" bottom: "conv" top: "a"
+  convolution_param { num_output: 20 kernel_size: 1 pad: 900 } }
+layer { name: "b" type: "Pooling" bottom: "a" top: "b" pooling_param { kernel_size: 900 } }
+"""
 NETS = {
     "huge": ("num_output: 3 ", "num_output: 2147483647 ", "which no blob can be"),
     "more than memory": ("stride: 2", "stride: 1 pad: 4000", "GiB"),
+    "padded": ('layer { name: "fc', f'{LRN} layer {{ name: "fc', "GiB of memory"),
+    "long": ('layer { name: "fc', f'{LONG} layer {{ name: "fc', "operations for one image"),
     "another name": ('type: "ReLU"', 'type: "Relu"', "unknown type"),
     "two inputs": ('top: "data"', 'top: "data" top: "two"', "one Input layer with one top"),
     "no axes": ("dim: 28", "", "one shape of four axes"),
