@@ -9,7 +9,7 @@ LARGEST_SIDE = 2**16 - 1
 """Pixels: of an image of JPEG."""
 MOST_GOLDEN = 64
 """Golden images; ftjob itself stores 16 at most."""
-LARGEST_SCORES = 16 * 2**20
+LARGEST_SCORES = 8 * 2**20
 """Bytes of golden/scores.json."""
 FLOAT_MAX = 3.4e38
 
@@ -40,7 +40,7 @@ class GoldenImage:
     image: Name
     """In golden/."""
     label: Label
-    scores: Annotated[tuple[Number, ...], Field(min_length=1)]
+    scores: Annotated[tuple[Number, ...], Field(min_length=1, fail_fast=True)]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Golden:
 
     blob: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000)]
     """The net's, that the scores are in."""
-    images: Annotated[tuple[GoldenImage, ...], Field(min_length=1, max_length=MOST_GOLDEN)]
+    images: Annotated[tuple[GoldenImage, ...], Field(min_length=1, max_length=MOST_GOLDEN, fail_fast=True)]
 
     def __post_init__(self) -> None:
         if len({len(each.scores) for each in self.images}) > 1:

@@ -143,6 +143,12 @@ def test_documents_that_are_none(bundle: Changed, key: str, data: bytes) -> None
     refused(bundle, f"{key}: ")
 
 
+def test_the_first_wrong_element_of_many_is_enough(bundle: Changed) -> None:
+    """A sentence for each of two million was gigabytes."""
+    bundle.write(SCORES, f'{{"blob": "x", "images": [{",".join(["{}"] * 2_000_000)}]}}')
+    refused(bundle, "images.0.image: ")
+
+
 def test_a_manifest_names_all_that_is_needed_and_nothing_elsewhere(bundle: Changed) -> None:
     """What it does not name, such as notes beside it, is passed over."""
     (bundle.root / "notes").symlink_to("/dev/zero")
