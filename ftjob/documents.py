@@ -25,7 +25,8 @@ LONGEST_LINE = 2**20
 """Bytes: one iteration of a net with 20,000 outputs."""
 DEEPEST = 32
 """Levels of objects and arrays in each other; what ftjob writes has at most seven."""
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""Possessive, and of texts without an end too: what was passed once is not looked at again."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",

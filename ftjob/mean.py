@@ -1,13 +1,19 @@
 """Mean images: Caffe's .binaryproto, a BlobProto of shape (1, C, H, W)."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from ftjob.documents import UnreadableError, read_bytes
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import BlobProto
+
+LARGEST = 32 * 2**20
+"""Bytes: a mean of colour images of 1600x1600."""
+_AXES = 4
 
 
 def read_mean_image(path: Path) -> NDArray[np.float32]:
@@ -16,19 +22,31 @@ def read_mean_image(path: Path) -> NDArray[np.float32]:
     Raises BadDataError, naming the file, where it is missing or not a mean image.
     """
     try:
-        blob = BlobProto.FromString(path.read_bytes())
+        return mean_image(read_bytes(path, LARGEST))
     except OSError as error:
         raise BadDataError(f"data.mean: {path} cannot be read ({error.strerror}): mend the path") from error
-    except DecodeError as error:
-        raise BadDataError(f"data.mean: {path} is not a .binaryproto (a BlobProto of Caffe)") from error
-    shape = tuple(blob.shape.dim) or (blob.num, blob.channels, blob.height, blob.width)
-    values = np.asarray(blob.data or blob.double_data, dtype=np.float32)
-    image_shape = shape[-3:]
+    except UnreadableError as error:
+        raise BadDataError(f"data.mean: {path} {error}") from None
+
+
+def mean_image(data: bytes) -> NDArray[np.float32]:
+    """Return what is in a .binaryproto, (C, H, W) float32 in BGR. Raises UnreadableError."""
+    try:
+        blob = BlobProto.FromString(data)
+    except DecodeError:
+        raise UnreadableError("is not a .binaryproto (a BlobProto of Caffe)") from None
+    shape = tuple(blob.shape.dim[: _AXES + 1]) or (blob.num, blob.channels, blob.height, blob.width)
     if len(shape) == 3:  # Caffe asks it for its second axis as channels (blob.hpp, LegacyShape)
-        raise BadDataError(
-            f"data.mean: {path} holds a blob of shape {shape}, which Caffe takes for {shape[1]} channels: "
-            "save it with four axes, (1, channels, height, width), such as mean[np.newaxis]"
+        raise UnreadableError(
+            f"holds a blob of shape {shape}, which Caffe takes for {shape[1]} channels: save it with four "
+            "axes, (1, channels, height, width), such as mean[np.newaxis]"
         )
-    if len(shape) != 4 or values.size != np.prod(image_shape):
-        raise BadDataError(f"data.mean: {path} holds a blob of shape {shape}, not one image")
-    return values.reshape(image_shape)
+    counted = len(blob.data) or len(blob.double_data)
+    if len(shape) != _AXES or min(shape) < 1 or counted != prod(shape[1:]):
+        shown = shape if len(shape) <= _AXES else f"more than {_AXES} axes"
+        raise UnreadableError(f"holds a blob of shape {shown} with {counted} numbers, not one image")
+    with np.errstate(over="ignore"):
+        values = np.asarray(blob.data or blob.double_data, dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise UnreadableError("holds numbers that are not finite")
+    return values.reshape(shape[1:])

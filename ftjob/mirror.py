@@ -34,13 +34,6 @@ def attempts(store: Store, folder: RunFolder) -> list[int]:
     return sorted(number for name in names if (number := folder.attempt_of(name)))
 
 
-def bring_tree(store: Store, key: str, destination: Path) -> None:
-    """Copy every object below a key into a folder. Raises StorageError."""
-    below = store.child(key)
-    for entry in below.list():
-        below.download(entry.key, destination / entry.key)
-
-
 def read_status(store: Store, folder: RunFolder) -> Status:
     """Return a run's status; Interrupted where it says Running and its worker gave no sign for long.
 

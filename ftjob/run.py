@@ -253,19 +253,31 @@ class Run:
         return f"{self.location}/{folder.key(folder.bundle)}" if there else None
 
     def get(self, destination: Path) -> Path:
-        """Copy the bundle to a folder that is not there yet. Raises StorageError."""
+        """Copy the bundle, what its manifest names, to a folder that is not there yet.
+
+        Raises StorageError, and BadNetError for what is no bundle.
+        """
+        from ftjob.bundle.contents import (
+            checked_files,
+            parse_manifest,
+        )  # here, because numpy is slow to import
+
         if self.bundle() is None:
             raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
         if destination.exists():
             raise StorageError(f"{destination}: is there already: give a new folder")
+        bundle = BundleFolder(runs.seen_folder(self.location).bundle)
         partial = destination.with_name(f".{destination.name}.partial")
-        folder = runs.seen_folder(self.location)
+        store = self._store.child(self.folder.key(self.folder.bundle))
+        if is_remote(self.location):
+            manifest = parse_manifest(store.read(bundle.manifest.name), bundle)
+        else:
+            manifest = checked_files(bundle)
         with files.explained(destination):
             shutil.rmtree(partial, ignore_errors=True)
-            if is_remote(self.location):
-                mirror.bring_tree(self._store, folder.key(folder.bundle), partial)
-            else:
-                shutil.copytree(folder.bundle, partial)
+            for key, digest in manifest.files.items():
+                store.download(key, partial / key, sha256=digest)
+            store.download(bundle.manifest.name, partial / bundle.manifest.name)
             partial.replace(destination)
         return destination
 

@@ -2,38 +2,44 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, StringConstraints
+
+from ftjob.bundle.schema import Channels, MeanFile, Number, Side
 
 
 @dataclass(frozen=True)
 class Preprocess:
     """The exact preprocessing of a net's training data, as preprocess.json has it."""
 
-    channels: int
+    channels: Channels
     """3: BGR, as OpenCV and Caffe read; 1: grey."""
-    height: int
-    width: int
+    height: Side
+    width: Side
     """Of the stored images: what a picture is resized to."""
-    resize_mode: str
-    crop: int | None
+    resize_mode: Annotated[str, StringConstraints(strict=True, max_length=100)]
+    crop: Side | None
     """Side of the square cut from the middle after resizing; None where the whole image is used."""
-    mean: tuple[float, ...]
+    mean: Annotated[tuple[Number, ...], Field(max_length=3)]
     """Per channel, or one for all; empty where nothing is subtracted."""
-    mean_file: str | None
+    mean_file: MeanFile | None
     """A mean image in the bundle, subtracted instead."""
-    scale: float
+    scale: Number
+
+    def __post_init__(self) -> None:
+        if self.channels == 2:
+            raise ValueError("channels are 1 or 3")
+        if len(self.mean) not in (0, 1, self.channels):
+            raise ValueError(f"mean has {len(self.mean)} numbers for {self.channels} channels")
+        if self.crop and self.crop > min(self.height, self.width):
+            raise ValueError(f"crop {self.crop} is larger than the images, {self.height}x{self.width}")
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of preprocess.json."""
         return dataclasses.asdict(self)
-
-
-def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
-    """Read `to_json`'s values. Raises TypeError or KeyError where they are not."""
-    return Preprocess(**{**values, "mean": tuple(values["mean"])})
 
 
 def transform(
@@ -44,9 +50,8 @@ def transform(
     (pixel - mean) * scale on the image's own middle, as data_transformer.cpp does; a mean image (C, H, W) is
     cut at the same place.
     """
-    values = image.astype(np.float32).transpose(2, 0, 1)
     rows, columns = (_middle(length, how.crop) for length in image.shape[:2])
-    values = values[:, rows, columns]
+    values = image[rows, columns].astype(np.float32).transpose(2, 0, 1)
     if mean_image is not None:
         values = values - mean_image[:, rows, columns]
     elif how.mean:

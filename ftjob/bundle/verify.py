@@ -1,22 +1,25 @@
 """Prove, anywhere, that a bundle answers as it did where it was made."""
 
 import dataclasses
-import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ftjob import files
-from ftjob.bundle.alike import ALIKE, Scores, ask, difference
-from ftjob.bundle.preprocess import Preprocess, preprocess_from_json, transform
+from ftjob.bundle.alike import ALIKE, Answers, Scores, ask, difference
+from ftjob.bundle.contents import check_labels, checked_files, read_document, require
+from ftjob.bundle.golden import golden_inputs
+from ftjob.bundle.model import read_model
+from ftjob.bundle.preprocess import Preprocess
+from ftjob.bundle.schema import LARGEST_SCORES, Golden
 from ftjob.engine.open import open_deploy, resolve
-from ftjob.errors import BadNetError
 from ftjob.layout import BundleFolder
-from ftjob.mean import read_mean_image
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.prototxt import to_text
 
 TOLERANCE = 1e-3
 """Of the largest score: what float32 sums in another order may differ by, and no wrong mean or crop does."""
@@ -49,36 +52,62 @@ class Verification:
         return {**dataclasses.asdict(self), "ok": self.ok}
 
 
-def verify(root: Path, engine: str, log: Path) -> Verification:
-    """Check every digest, run the golden images through the net, alone and together, and compare the scores.
+@dataclass(frozen=True)
+class Question:
+    """What an engine is given of a bundle, and what it is to answer; all of it found to be safe."""
 
-    Raises BadNetError where a file is missing or not the one the bundle was made with.
+    net: NetParameter
+    weights: Path
+    images: NDArray[np.float32]
+    """(N, C, H, W)."""
+    golden: Golden
+
+
+def verify(root: Path, engine: str, log: Path) -> Verification:
+    """Check every file, run the golden images through the net, alone and together, and compare the scores.
+
+    Raises BadNetError as `read_bundle` does, and what engines raise.
     """
-    bundle, engine = BundleFolder(root), resolve(engine)
-    check_files(bundle)
-    try:
-        how = preprocess_from_json(json.loads(bundle.preprocess.read_text(encoding="utf-8")))
-        golden = json.loads(bundle.golden_scores.read_text(encoding="utf-8"))
-        expected = np.array([image["scores"] for image in golden["images"]], dtype=np.float32)
-        labels = np.array([image["label"] for image in golden["images"]])
-        blob = golden["blob"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadNetError(
-            f"{root}: not a bundle of this version of ftjob ({error}): make it again"
-        ) from error
-    inputs = golden_inputs(bundle, how, golden["images"])
-    with open_deploy(engine, bundle.deploy, bundle.weights, log=log) as net:
-        answers = ask(net, inputs, blob)
-    highest = answers.alone.argmax(axis=1)
+    engine = resolve(engine)
+    asked = read_bundle(root)
+    answers = _answers(asked, engine, log)
+    expected = np.array([image.scores for image in asked.golden.images], dtype=np.float32)
+    labels = np.array([image.label for image in asked.golden.images])
     return Verification(
         bundle=str(root),
-        images=len(inputs),
+        images=len(asked.images),
         same_answers=int(same_answers_of(answers.alone, expected).sum()),
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
-        right_answers=int((highest == labels).sum()),
+        right_answers=int((answers.alone.argmax(axis=1) == labels).sum()),
         engine=engine,
     )
+
+
+def read_bundle(root: Path) -> Question:
+    """Check every file of a bundle, which may come from anywhere, each for itself and against the others.
+
+    Raises BadNetError, naming the file, where something is missing, malformed, too large, or not what the
+    bundle was made with.
+    """
+    bundle = BundleFolder(root)
+    manifest = checked_files(bundle)
+    how = read_document(Preprocess, bundle.preprocess)
+    golden = read_document(Golden, bundle.golden_scores, LARGEST_SCORES)
+    require(manifest, bundle, [bundle.golden / each.image for each in golden.images])
+    require(manifest, bundle, [bundle.mean] if how.mean_file else [])
+    check_labels(bundle, golden)
+    net, image = read_model(bundle, how, golden)
+    return Question(net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
+
+
+def _answers(asked: Question, engine: str, log: Path) -> Answers:
+    """Ask an engine, which is given the net as it was checked, in a folder where nothing else is."""
+    with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
+        deploy = BundleFolder(Path(empty)).deploy
+        files.write_text(deploy, to_text(asked.net))
+        with open_deploy(engine, deploy, asked.weights, log=log, cwd=Path(empty)) as net:
+            return ask(net, asked.images, asked.golden.blob)
 
 
 def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:
@@ -88,31 +117,3 @@ def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:
         behind = scores.max(axis=1) - scores[rows, before]
     close = behind <= TOLERANCE * np.abs(scores).max()
     return np.asarray(close | (scores.argmax(axis=1) == before))
-
-
-def check_files(bundle: BundleFolder) -> None:
-    """Raise BadNetError for a file that is missing or changed."""
-    try:
-        digests = json.loads(bundle.manifest.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadNetError(
-            f"{bundle.root}: not a bundle (no readable manifest.json): give a run's bundle folder"
-        ) from error
-    for name, digest in digests.items():
-        path = bundle.root / name
-        if not path.is_file():
-            raise BadNetError(f"{path}: missing from the bundle: copy it again from the run")
-        if files.sha256(path) != digest:
-            raise BadNetError(f"{path}: not the file the bundle was made with: copy it again from the run")
-
-
-def golden_inputs(bundle: BundleFolder, how: Preprocess, images: list[dict[str, Any]]) -> NDArray[np.float32]:
-    """Return the preprocessed golden images, (N, C, H, W)."""
-    mean_image = read_mean_image(bundle.mean) if how.mean_file else None
-    inputs = []
-    for told in images:
-        with Image.open(bundle.golden / told["image"]) as picture:
-            pixels = np.asarray(picture)
-        stored = pixels[:, :, np.newaxis] if how.channels == 1 else pixels[:, :, ::-1]
-        inputs.append(transform(stored, how, mean_image))
-    return np.stack(inputs)

@@ -12,7 +12,9 @@ from PIL import Image
 
 from ftjob import files
 from ftjob.bundle.alike import ask, depends_on_company
+from ftjob.bundle.golden import most_images
 from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.bundle.schema import LARGEST_SCORES
 from ftjob.data.labels import write_labels
 from ftjob.data.read import records
 from ftjob.engine.open import open_deploy
@@ -23,6 +25,8 @@ from ftjob.net.deploy import score_blob
 from ftjob.plan.plan import Plan
 
 GOLDEN_IMAGES = 16
+BYTES_A_SCORE = 32
+"""In golden/scores.json, at most."""
 LOOKED_AT = 5000
 """Records of the validation data searched for golden images of different classes."""
 
@@ -43,7 +47,7 @@ def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golde
     """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced.
 
     Raises BadNetError where an image's scores depend on the images asked with it, DivergedError where they
-    depend on how many these are.
+    depend on how many these are or are no numbers.
     """
     fresh = BundleFolder(run.root / ".bundle.partial")
     with files.explained(run.bundle):
@@ -89,6 +93,11 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
     with open_deploy(plan.engine.name, bundle.deploy, bundle.weights, log=log) as net:
         answers = ask(net, inputs, score)
         mixing = not answers.alike and depends_on_company(net, inputs, score)
+    if not np.isfinite(answers.alone).all():
+        raise DivergedError(
+            "the net's scores of validation images are no finite numbers: lower solver.base_lr; no bundle is "
+            "made"
+        )
     if not answers.alike and not mixing:
         raise DivergedError(
             f"an image's scores change by {answers.difference:.1e} of the largest with how many images are "
@@ -113,9 +122,12 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
 
 
 def golden_images(plan: Plan) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Return (label, image) of the first validation image of every class, up to GOLDEN_IMAGES."""
+    """Return (label, image) of the first validation image of every class, up to GOLDEN_IMAGES, and no more
+    than `verify` reads of nets with large inputs or very many classes."""
     chosen: dict[int, NDArray[np.uint8]] = {}
-    wanted = min(GOLDEN_IMAGES, len(plan.inputs.val.histogram))
+    _, *image = plan.deploy.layer[0].input_param.shape[0].dim
+    of_scores = max(1, LARGEST_SCORES // (BYTES_A_SCORE * len(plan.labels)))
+    wanted = min(GOLDEN_IMAGES, len(plan.inputs.val.histogram), most_images(tuple(image)), of_scores)
     for number, record in enumerate(records(plan.inputs.val.path)):
         chosen.setdefault(record.label, record.image)
         if len(chosen) == wanted or number == LOOKED_AT:

@@ -34,9 +34,12 @@ def open_engine(
     return engine
 
 
-def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path) -> DeployNet:
-    """Open a deploy net with its weights in the engine of that name. Raises as `open_engine` does."""
-    net: DeployNet = _client(resolve(name)).open_deploy(deploy, weights, log=log)
+def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path, cwd: Path | None = None) -> DeployNet:
+    """Open a deploy net with its weights in the engine of that name, whose process is in the folder `cwd`.
+
+    Raises as `open_engine` does.
+    """
+    net: DeployNet = _client(resolve(name)).open_deploy(deploy, weights, log=log, cwd=cwd)
     return net
 
 

@@ -16,10 +16,8 @@ OTHER_LOSSES = frozenset({"ContrastiveLoss", "EuclideanLoss", "InfogainLoss", "S
 CLASSIFIERS = frozenset({"InnerProduct", "Convolution"})
 """Types that can have one output per class."""
 
-KNOWN = (
-    DATA
-    | CLASSIFICATION_LOSSES
-    | OTHER_LOSSES
+COMPUTING = (
+    CLASSIFICATION_LOSSES
     | CLASSIFIERS
     | frozenset(
         {
@@ -41,7 +39,6 @@ KNOWN = (
             "Exp",
             "Filter",
             "Flatten",
-            "HDF5Output",
             "Im2col",
             "LRN",
             "LSTM",
@@ -52,7 +49,6 @@ KNOWN = (
             "Parameter",
             "Pooling",
             "Power",
-            "Python",
             "RNN",
             "ReLU",
             "Reduction",
@@ -71,6 +67,10 @@ KNOWN = (
         }
     )
 )
+"""Types that make their tops of their bottoms and params alone: a net of these opens no file, writes none
+and runs no code of others."""
+
+KNOWN = DATA | COMPUTING | OTHER_LOSSES | frozenset({"HDF5Output", "Python"})
 """Every type the factory of Caffe 1.0 makes."""
 
 _PARAM_COUNTS: MappingProxyType[str, Callable[[LayerParameter], int]] = MappingProxyType(

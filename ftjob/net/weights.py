@@ -1,11 +1,13 @@
 """What a caffemodel holds: layers, and the shapes of their blobs, read without loading the blobs."""
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import BinaryIO
 
 from ftjob.errors import BadNetError
 from ftjob.net.filekinds import HEAD, file_kind
@@ -17,7 +19,23 @@ from ftjob.net.proto.caffe_pb2 import (
     V1LayerParameter,
 )
 from ftjob.net.upgrade import V1_TYPES
-from ftjob.net.wire import BYTES, FIXED32, FIXED64, CutOffError, Field, MalformedError, fields, varints
+from ftjob.net.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    Allowance,
+    CutOffError,
+    Field,
+    MalformedError,
+    fields,
+    varints,
+)
+
+MOST_FIELDS = 1_000_000
+"""In a whole caffemodel; a net of 1,000 layers has about 20,000."""
+_LONGEST_SHAPE = 32 * 10
+"""Bytes: of the most axes that a blob has (blob.hpp), each as long as a varint can be."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,7 @@ def read_weights(path: Path) -> tuple[LayerWeights, ...]:
     try:
         with path.open("rb") as file:
             _refuse_something_else(path, file.read(HEAD))
+            _refuse_hdf5_inside(path, file)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as buffer:
                 layers = tuple(_layers(buffer, path))
     except OSError as error:
@@ -112,9 +131,22 @@ def _refuse_something_else(path: Path, head: bytes) -> None:
         raise BadNetError(f"{path}: is {kind.what}; {kind.as_weights}")
 
 
+def _refuse_hdf5_inside(path: Path, file: BinaryIO) -> None:
+    """Refuse what HDF5 takes for a file of its own although it begins as a caffemodel: its signature may
+    stand at any power of two from 512 on, and Caffe asks HDF5 first (net.cpp, CopyTrainedLayersFrom)."""
+    at, size = 512, file.seek(0, os.SEEK_END)
+    while at < size:
+        file.seek(at)
+        if file.read(len(_HDF5)) == _HDF5:
+            raise BadNetError(f"{path}: is a .caffemodel and an HDF5 file at once; give a .caffemodel")
+        at *= 2
+
+
 def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:
+    allowance = Allowance(MOST_FIELDS)
     try:
-        found = [field for field in fields(buffer, 0, len(buffer)) if field.number in (_LAYER, _LAYERS)]
+        whole = fields(buffer, 0, len(buffer), allowance)
+        found = [field for field in whole if field.number in (_LAYER, _LAYERS)]
         if len({field.number for field in found}) > 1:
             raise BadNetError(
                 f"{path}: has layers of the old form and of today's, over which Caffe ends: save it again "
@@ -123,30 +155,30 @@ def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:
         for field in found:
             if field.wire_type == BYTES:
                 old = field.number == _LAYERS
-                yield _v1_layer(buffer, field) if old else _layer(buffer, field, _V2)
+                yield (_v1_layer(buffer, field, allowance) if old else _layer(buffer, field, _V2, allowance))
     except CutOffError as error:
         raise BadNetError(f"{path}: is cut off after {len(buffer)} bytes ({error}); fetch it again") from None
     except (MalformedError, UnicodeDecodeError) as error:
         raise BadNetError(f"{path}: is not a .caffemodel ({error})") from None
 
 
-def _v1_layer(buffer: memoryview, field: Field) -> LayerWeights:
-    for inner in fields(buffer, field.start, field.end):
+def _v1_layer(buffer: memoryview, field: Field, allowance: Allowance) -> LayerWeights:
+    for inner in fields(buffer, field.start, field.end, allowance):
         if inner.number == V1LayerParameter.LAYER_FIELD_NUMBER and inner.wire_type == BYTES:
-            return _layer(buffer, inner, _V0)
-    return _layer(buffer, field, _V1)
+            return _layer(buffer, inner, _V0, allowance)
+    return _layer(buffer, field, _V1, allowance)
 
 
-def _layer(buffer: memoryview, layer: Field, form: _Form) -> LayerWeights:
+def _layer(buffer: memoryview, layer: Field, form: _Form, allowance: Allowance) -> LayerWeights:
     name = kind = ""
     blobs = []
-    for field in fields(buffer, layer.start, layer.end):
+    for field in fields(buffer, layer.start, layer.end, allowance):
         if field.number == form.name and field.wire_type == BYTES:
             name = _text(buffer, field)
         elif field.number == form.type:
             kind = _text(buffer, field) if field.wire_type == BYTES else V1_TYPES.get(field.value, "")  # type: ignore[call-overload]
         elif field.number == form.blobs and field.wire_type == BYTES:
-            blobs.append(blob_in(buffer, field, name))
+            blobs.append(blob_in(buffer, field, name, allowance))
     uncounted = kind == "BatchNorm" and [_is_zero(buffer, blob) for blob in blobs[1:]] == [False, True]
     return LayerWeights(name, kind, tuple(blobs), uncounted)
 
@@ -159,13 +191,15 @@ def _text(buffer: memoryview, field: Field) -> str:
     return bytes(buffer[field.start : field.end]).decode()
 
 
-def blob_in(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
+def blob_in(buffer: memoryview, blob: Field, layer: str, allowance: Allowance | None = None) -> BlobWeights:
     """Return what a field that is a BlobProto holds. Raises MalformedError where it contradicts itself."""
     dims: list[int] = []
     legacy: dict[int, int] = {}
     pieces: list[Field] = []
-    for field in fields(buffer, blob.start, blob.end):
+    for field in fields(buffer, blob.start, blob.end, allowance):
         if field.number == BlobProto.SHAPE_FIELD_NUMBER and field.wire_type == BYTES:
+            if field.end - field.start + len(dims) > _LONGEST_SHAPE:
+                raise MalformedError(f'a blob of layer "{layer[:60]}" has more axes than a blob can have')
             dims += [
                 d for f in fields(buffer, field.start, field.end) if f.number == 1 for d in varints(buffer, f)
             ]
@@ -178,7 +212,9 @@ def blob_in(buffer: memoryview, blob: Field, layer: str) -> BlobWeights:
     double = any(piece.number == BlobProto.DOUBLE_DATA_FIELD_NUMBER for piece in pieces)
     count = sum(piece.end - piece.start for piece in pieces) // (raw or (8 if double else 4))
     if count != prod(shape):
-        raise MalformedError(f'a blob of layer "{layer}" has {count} numbers, not those of its shape {shape}')
+        raise MalformedError(
+            f'a blob of layer "{layer[:60]}" has {count} numbers, not those of its shape {shape}'
+        )
     one_piece = len(pieces) == 1 and pieces[0].wire_type not in (FIXED32, FIXED64) and not raw
     number = None
     if count == 1 and len(pieces) == 1 and not raw:

@@ -16,6 +16,19 @@ class CutOffError(MalformedError):
     """The bytes end within a field."""
 
 
+@dataclass
+class Allowance:
+    """How many fields a reader is ready to walk, over all messages of a file."""
+
+    left: int
+
+    def spend(self) -> None:
+        """Take one. Raises MalformedError where none is left."""
+        self.left -= 1
+        if self.left < 0:
+            raise MalformedError("it has more fields than any net's weights")
+
+
 @dataclass(frozen=True)
 class Field:
     """One field of a message: its value where it is a varint, else where its bytes are."""
@@ -45,12 +58,14 @@ def first_fields(head: bytes) -> Iterator[Field]:
             yield Field(tag >> 3, BYTES, 0, start, len(buffer))
 
 
-def fields(buffer: memoryview, start: int, end: int) -> Iterator[Field]:
-    """Yield the fields of the message in buffer[start:end].
+def fields(buffer: memoryview, start: int, end: int, allowance: Allowance | None = None) -> Iterator[Field]:
+    """Yield the fields of the message in buffer[start:end], as many as there is an allowance for.
 
     Raises CutOffError where the last one is not whole and MalformedError where they are no fields.
     """
     while start < end:
+        if allowance:
+            allowance.spend()
         tag, start = _varint(buffer, start, end)
         number, wire_type = tag >> 3, tag & 7
         value = 0

@@ -72,7 +72,6 @@ def table(tried: list[Tried], first: int, seconds: float) -> str:
         ("refused by plan", lambda each: each.stage == "refused"),
         ("accepted", lambda each: each.stage != "refused"),
         ("  with a bundle that verifies", lambda each: each.stage == "run" and not each.code),
-        ("  with one whose scores are NaN", lambda each: each.stage == "verify" and not each.violates),
         (
             "  diverged, or ended by a guard",
             lambda each: each.stage == "run" and each.code and not each.violates,

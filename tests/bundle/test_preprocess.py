@@ -1,5 +1,6 @@
 """Laws of preprocessing: what is served to a deploy net is what the data layer served in training."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ftjob.bundle.preprocess import Preprocess, preprocess_from_json, transform
+from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.documents import checked_as
 from ftjob.engine.caffe.client import open_engine
 from ftjob.net.proto.caffe_pb2 import BlobProto, Datum
 
@@ -87,4 +89,4 @@ def test_what_is_written_reads_back_equal():
     """preprocess.json holds all of it."""
     how = preprocess(crop=7, mean=(104.0, 117.0, 123.0))
 
-    assert preprocess_from_json(how.to_json()) == how
+    assert checked_as(Preprocess, json.loads(json.dumps(how.to_json()))) == how

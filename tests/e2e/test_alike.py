@@ -9,9 +9,10 @@ import pytest
 
 from ftjob import files
 from ftjob.bundle.alike import ALIKE, difference
-from ftjob.bundle.preprocess import preprocess_from_json, transform
+from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.bundle.write import write_bundle
 from ftjob.data.read import records
+from ftjob.documents import read_as
 from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.errors import BadNetError
 from ftjob.layout import BundleFolder
@@ -49,7 +50,7 @@ def test_a_bundle_answers_in_any_company_as_the_run_was_tested(job: Job, value: 
     job.submit()
 
     bundle = BundleFolder(job.run().bundle)
-    how = preprocess_from_json(json.loads(bundle.preprocess.read_text()))
+    how = read_as(Preprocess, bundle.preprocess)
     plan = json.loads(job.run().plan.read_text())
     data = list(records(Path(plan["val"]["path"])))
     images = np.stack([transform(record.image, how) for record in data])

@@ -76,11 +76,13 @@ def open_engine(
     return ProcessEngine(child, patience_seconds, prefix_fd=prefix_fd, apart=gpu is None)
 
 
-def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:
+def open_deploy(
+    deploy: Path, weights: Path, *, log: Path, cwd: Path | None = None, threads: int | None = None
+) -> DeployNet:
     """Open a deploy.prototxt with weights, on the CPU. Raises BadNetError or EngineError."""
     python = find_caffe().python
     path, model = existing_file(deploy), whole_file(weights)
-    child = Child(program(python), log, None, threads)
+    child = Child(program(python), log, cwd, threads)
     with closing_on_error(child):
         child.call("open_deploy", path=path, weights=model)
     return ProcessDeployNet(child)

@@ -52,11 +52,13 @@ def open_engine(
     return ProcessEngine(child, patience_seconds)
 
 
-def open_deploy(deploy: Path, weights: Path, *, log: Path, threads: int | None = None) -> DeployNet:
+def open_deploy(
+    deploy: Path, weights: Path, *, log: Path, cwd: Path | None = None, threads: int | None = None
+) -> DeployNet:
     """Open a deploy.prototxt with weights, on the CPU. Raises BadNetError or EngineError."""
     require_torch()
     path, model = existing_file(deploy), whole_file(weights)
-    child = Child(PROGRAM, log, None, threads)
+    child = Child(PROGRAM, log, cwd, threads)
     with closing_on_error(child):
         child.call("open_deploy", path=path, weights=model)
     return ProcessDeployNet(child)
