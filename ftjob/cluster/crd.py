@@ -205,5 +205,7 @@ def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _longest(texts: list[dict[str, Any]]) -> int:
     """Return the length of the longest text that one of the schemas takes, choices included."""
+    lengths = [each["maxLength"] for each in texts if "maxLength" in each]
     choices = [len(choice) for each in texts for choice in each.get("enum", ())]
-    return max([0, *choices, *(each["maxLength"] for each in texts if "maxLength" in each)])
+    longest: int = max([0, *lengths, *choices])
+    return longest
