@@ -33,27 +33,29 @@ def fine_tune(namespace: str, name: str, version: int, **status: Any) -> dict[st
     return {"metadata": metadata, "spec": spec(), "status": status}
 
 
+def large(number: int, version: int) -> dict[str, Any]:
+    """One of the namespace that has many: a run under way."""
+    return fine_tune(MANY, f"run-{number}", version, **begun(state="Running", attempts=[life(1)]))
+
+
+def events(objects: int, changes: float, runs: int, pause: float) -> Iterator[dict[str, Any]]:
+    """Yield what happens, when it does."""
+    versions = count(objects + 1)
+    begin, changed, submitted = time.monotonic(), 0, 0
+    while True:
+        passed = time.monotonic() - begin
+        if submitted < min(runs, passed / pause - 1):
+            yield {"type": "ADDED", "object": fine_tune(FEW, f"new-{submitted}", next(versions))}
+            submitted += 1
+        elif changed < passed * changes:
+            yield {"type": "MODIFIED", "object": large(changed % objects, next(versions))}
+            changed += 1
+        else:
+            time.sleep(TICK)
+
+
 def serve(port: Connection, objects: int, changes: float, runs: int, pause: float) -> None:
     """Serve until the process ends; tell the port. `pause` is between two runs that are submitted."""
-    versions = count(objects + 1)
-    status = begun(state="Running", attempts=[life(1)])
-
-    def large(number: int, version: int) -> dict[str, Any]:
-        return fine_tune(MANY, f"run-{number}", version, **status)
-
-    def events() -> Iterator[dict[str, Any]]:
-        """Yield what happens, when it does."""
-        begin, changed, submitted = time.monotonic(), 0, 0
-        while True:
-            passed = time.monotonic() - begin
-            if submitted < min(runs, passed / pause - 1):
-                yield {"type": "ADDED", "object": fine_tune(FEW, f"new-{submitted}", next(versions))}
-                submitted += 1
-            elif changed < passed * changes:
-                yield {"type": "MODIFIED", "object": large(changed % objects, next(versions))}
-                changed += 1
-            else:
-                time.sleep(TICK)
 
     class Handler(BaseHTTPRequestHandler):
         """Lists and watches."""
@@ -70,7 +72,7 @@ def serve(port: Connection, objects: int, changes: float, runs: int, pause: floa
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for event in events() if ours else ():
+            for event in events(objects, changes, runs, pause) if ours else ():
                 line = json.dumps(event).encode() + b"\n"
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
             time.sleep(3600)

@@ -278,7 +278,7 @@ def test_among_whatever_else_every_good_one_is_seen(
     mixed = data.draw(st.permutations([*good, *data.draw(st.lists(bad, max_size=6))]))
     server = Server(listed(*mixed[:4]), watched(*(("ADDED", item) for item in mixed[4:])))
     changed, gone, _ = listen(server, read)
-    names = {getattr(value, "name", None) or value.key.partition("/")[2] for value in changed}
+    names = {each.key.partition("/")[2] if isinstance(each, Kept) else each.name for each in changed}
 
     assert {f"good-{number}" for number in range(1, 5)} <= names
     assert gone == []
