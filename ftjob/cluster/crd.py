@@ -1,4 +1,11 @@
-"""The CustomResourceDefinition of FineTuneJob, made from the job spec's own JSON Schema."""
+"""The CustomResourceDefinition of FineTuneJob, made from the job spec's own JSON Schema.
+
+Every object that an API server takes by it is of bounded size and depth: each text and each list has a
+largest length, and nothing may be of any kind. A structural schema has no unions, but each of its keywords
+speaks of values of one type and lets those of others pass. So a field that may be a text, a list or an object
+has no type, and says of each how it must be then; a type that it may not have must be empty, and jobspec
+refuses it. Such a field has to be marked as one that keeps unknown fields: it has none that are unknown.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +15,12 @@ from ftjob.cluster.statusschema import STATUS_SCHEMA
 from jobspec import JobSpec, json_schema
 
 NAME_LENGTH = 40
-KEPT = ("description", "type", "enum", "pattern", "minimum", "maximum", "minLength", "minItems")
+LONGEST_TEXT, MOST_ITEMS = 2048, 1000
+"""Of what jobspec has no limit for: a URI, a list of layers."""
+KEPT = (
+    *("description", "type", "enum", "pattern", "minimum", "maximum"),
+    *("minLength", "maxLength", "minItems", "maxItems"),
+)
 """What a structural schema says as JSON Schema does. Defaults are not among them: the spec fills its own in,
 and some of them depend on other fields."""
 
@@ -111,7 +123,7 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
     if "anyOf" in schema:
         return _union(schema, definitions)
     made = {key: schema[key] for key in KEPT if key in schema}
-    made |= _limits(schema)
+    made |= _limits(schema) | _sizes(schema)
     if "const" in schema:
         made["enum"] = [schema["const"]]
     if "items" in schema:
@@ -131,9 +143,16 @@ def _limits(schema: Mapping[str, Any]) -> dict[str, Any]:
     for exclusive, plain in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
         if exclusive in schema:
             made |= {plain: schema[exclusive], exclusive: True}
-    if "maxLength" in schema:
-        made["maxLength"] = schema["maxLength"]
     return made
+
+
+def _sizes(schema: Mapping[str, Any]) -> dict[str, int]:
+    """Return how long a text or list may be at most, where that follows from nothing else."""
+    if schema.get("type") == "string" and not {"maxLength", "enum", "const"} & schema.keys():
+        return {"maxLength": LONGEST_TEXT}
+    if schema.get("type") == "array" and "maxItems" not in schema:
+        return {"maxItems": MOST_ITEMS}
+    return {}
 
 
 def _union(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,10 +163,11 @@ def _union(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
     if len(branches) == 1:
         return {**branches[0], **described}
     if types == {"string"}:
-        return {"type": "string", "minLength": 1, **described}
+        longest = max(branch["maxLength"] for branch in branches)
+        return {"type": "string", "minLength": 1, "maxLength": longest, **described}
     if types == {"integer", "string"}:
         return {**_int_or_string(branches), **described}
-    return {"x-kubernetes-preserve-unknown-fields": True, **described}
+    return {**_untyped(branches), **described}
 
 
 def _int_or_string(branches: list[dict[str, Any]]) -> dict[str, Any]:
@@ -160,4 +180,32 @@ def _int_or_string(branches: list[dict[str, Any]]) -> dict[str, Any]:
         "minimum": number["minimum"],
         "maximum": number["maximum"],
         "pattern": pattern,
+        "maxLength": _longest([text]),
     }
+
+
+def _untyped(branches: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what holds of a value of any of these schemas, by its type."""
+    of = {kind: [each for each in branches if each["type"] == kind] for kind in ("string", "array", "object")}
+    items = [each["items"] for each in of["array"]]
+    fields = [field for each in of["object"] for field in each["properties"].values()]
+    return {
+        "x-kubernetes-preserve-unknown-fields": True,
+        "maxLength": _longest(of["string"]),
+        "maxItems": max((each["maxItems"] for each in of["array"]), default=0),
+        **({"items": _any_of(items)} if items else {}),
+        "maxProperties": 1 if fields else 0,
+        **({"additionalProperties": _any_of(fields)} if fields else {}),
+    }
+
+
+def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else _untyped(schemas)
+
+
+def _longest(texts: list[dict[str, Any]]) -> int:
+    """Return the length of the longest text that one of the schemas takes, choices included."""
+    lengths = [each["maxLength"] for each in texts if "maxLength" in each]
+    choices = [len(choice) for each in texts for choice in each.get("enum", ())]
+    longest: int = max([0, *lengths, *choices])
+    return longest

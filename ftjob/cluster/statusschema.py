@@ -1,9 +1,12 @@
-"""The schema of a FineTuneJob's status, which the controller alone writes."""
+"""The schema of a FineTuneJob's status, which the controller alone writes. Every text and list is bounded."""
 
 from typing import Any
 
-_TEXT: dict[str, Any] = {"type": "string"}
-_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+_TEXT: dict[str, Any] = {"type": "string", "maxLength": 4096}
+_MESSAGE: dict[str, Any] = {"type": "string", "maxLength": 32768}
+"""As long as that of a condition of Kubernetes' own may be."""
+_TIME: dict[str, Any] = {"type": "string", "format": "date-time", "maxLength": 64}
+MOST_CONDITIONS, MOST_ATTEMPTS = 32, 5000
 _WHOLE: dict[str, Any] = {"type": "integer", "format": "int64"}
 _NUMBER: dict[str, Any] = {"type": "number"}
 
@@ -24,7 +27,7 @@ _CONDITION = _object(
         "type": _TEXT,
         "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
         "reason": _TEXT,
-        "message": _TEXT,
+        "message": _MESSAGE,
         "lastTransitionTime": _TIME,
         "observedGeneration": _WHOLE,
     },
@@ -72,10 +75,11 @@ STATUS_SCHEMA = _object(
             _TEXT, "Pending, Running, Stopping, Retrying, Suspended, Succeeded, Failed or Stopped."
         ),
         "reason": _told(_TEXT, "Why, in one CamelCase word."),
-        "message": _told(_TEXT, "Why, in one sentence."),
+        "message": _told(_MESSAGE, "Why, in one sentence."),
         "conditions": {
             "type": "array",
             "items": _CONDITION,
+            "maxItems": MOST_CONDITIONS,
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["type"],
         },
@@ -84,7 +88,7 @@ STATUS_SCHEMA = _object(
         "identity": _told(_TEXT, "Digest of the parts of the spec that may not change once a run began."),
         "plan": _FIGURES,
         "attempt": _told(_WHOLE, "The number of the last attempt."),
-        "attempts": {"type": "array", "items": _LIFE},
+        "attempts": {"type": "array", "items": _LIFE, "maxItems": MOST_ATTEMPTS},
         "earlierSeconds": _told(
             _NUMBER, "What its folder had cost before this object, as its workers report."
         ),

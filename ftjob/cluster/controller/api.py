@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kubernetes import client
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from urllib3 import BaseHTTPResponse, Timeout
 
 from ftjob.cluster.actions import RecordEvent
 from ftjob.cluster.controller.metrics import API_REQUESTS
+from ftjob.cluster.controller.shallow import read_shallow
 from ftjob.cluster.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_JOB, PLURAL
 from ftjob.cluster.objects import FineTune, Object
 from ftjob.cluster.status import FineTuneStatus
@@ -146,7 +147,7 @@ class Api:
             if error.status == NOT_FOUND or TERMINATING in str(error.body):
                 raise GoneError(resource) from None
             raise
-        return from_json(answer.data)
+        return read_shallow(answer.data)
 
     def _send(
         self, verb: str, resource: str, namespace: str | None, below: str, **options: Any

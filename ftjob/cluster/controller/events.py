@@ -2,12 +2,10 @@
 
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from kubernetes.client import ApiException
-from urllib3.exceptions import HTTPError
-
 from ftjob.cluster.actions import RecordEvent
-from ftjob.cluster.controller.api import Api, ConflictError, GoneError
+from ftjob.cluster.controller.api import Api, GoneError
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.faults import EXITS, described
 from ftjob.cluster.controller.logs import log
 from ftjob.cluster.controller.metrics import ERRORS
 from ftjob.cluster.objects import FineTune
@@ -39,6 +37,8 @@ class Events:
             self._api.record_event(job, action, now)
         except GoneError:
             pass  # and who would read it is, too
-        except (ApiException, ConflictError, HTTPError) as error:
+        except EXITS:
+            raise
+        except BaseException as error:  # noqa: BLE001 the pool would keep it to itself
             ERRORS.labels("event").inc()
-            log("an event could not be written", job=job.key, error=repr(error))
+            log("an event could not be written", job=job.key, error=described(error))

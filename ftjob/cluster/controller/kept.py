@@ -1,10 +1,16 @@
-"""What the controller keeps of a FineTuneJob: its text, and the little that is asked of all of them."""
+"""What the controller keeps of a FineTuneJob: its text, and the little that is asked of all of them.
+
+Whatever its spec and status hold, something is kept: an object that nobody can run is refused by the look at
+it, which says so on the object. What lies deeper than any field of a spec is null in it.
+"""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Self
 
 from pydantic_core import from_json, to_json
 
+from ftjob.cluster.controller.shallow import cut
 from ftjob.cluster.names import NAMESPACE_BUDGET
 from ftjob.cluster.objects import Object, key_of
 
@@ -36,19 +42,20 @@ class Kept:
     @classmethod
     def of(cls, item: Object) -> Self:
         """Return what is kept of an object."""
-        metadata, status = item["metadata"], item.get("status") or {}
+        metadata, status = item["metadata"], _object(item.get("status"))
+        state = status.get("state")
         return cls(
             key=key_of(item),
             namespace=metadata["namespace"],
             uid=metadata["uid"],
             version=int(metadata["resourceVersion"]),
-            created=metadata.get("creationTimestamp", ""),
-            state=status.get("state", ""),
-            usd=status.get("usd", 0.0),
+            created=str(metadata.get("creationTimestamp", "")),
+            state=state if isinstance(state, str) else "",
+            usd=_number(status.get("usd")),
             ended="completionTime" in status,
-            begun=status.get("attempt", 0) > 0,
+            begun=_number(status.get("attempt")) > 0,
             waits=status.get("reason") == NAMESPACE_BUDGET,
-            text=to_json(_read(item)),
+            text=cut(to_json(_read(item))),
         )
 
     def item(self) -> Object:
@@ -59,6 +66,18 @@ class Kept:
 
 def _read(item: Object) -> Object:
     metadata = {key: value for key, value in item["metadata"].items() if key not in UNREAD}
-    if APPLIED in metadata.get("annotations", ()):
-        metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != APPLIED}
+    if "annotations" in metadata:
+        kept = _object(metadata["annotations"])
+        metadata["annotations"] = {key: value for key, value in kept.items() if key != APPLIED}
     return {**item, "metadata": metadata}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return an object; an empty one for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> float:
+    """Return a finite number; 0 for what is none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and isfinite(value) else 0.0

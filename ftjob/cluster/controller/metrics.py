@@ -19,4 +19,19 @@ API_REQUESTS = Counter(
     "ftjob_api_requests", "Requests to the API server.", ["verb", "resource"], registry=REGISTRY
 )
 ERRORS = Counter("ftjob_errors", "Looks that failed and are tried again.", ["kind"], registry=REGISTRY)
+UNREADABLE = Gauge(
+    "ftjob_unreadable_objects",
+    "Objects that cannot be read; the log names them.",
+    ["resource"],
+    registry=REGISTRY,
+)
+SILENT = Gauge(
+    "ftjob_watch_silent_seconds",
+    "Since the API server last answered a list or watch.",
+    ["resource"],
+    registry=REGISTRY,
+)
+LOOKERS = Gauge("ftjob_lookers", "Threads that look at objects.", registry=REGISTRY)
+STUCK = Gauge("ftjob_stuck_looks", "Looks that go on for two minutes and more.", registry=REGISTRY)
+WAITING = Gauge("ftjob_queue_length", "FineTuneJobs that wait for a look.", registry=REGISTRY)
 LEADER = Gauge("ftjob_leader", "Whether this controller holds the Lease.", registry=REGISTRY)

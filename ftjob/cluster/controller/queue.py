@@ -1,9 +1,12 @@
-"""What is to be looked at: each object once, never by two at a time, some later, the most urgent first."""
+"""What is to be looked at: each object once, never by two at a time, some later; namespaces take turns."""
 
 import heapq
 import threading
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from math import inf
+from typing import NamedTuple
 
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 2.0, 60.0
 """Before a key is looked at again that was looked at in vain: the first time, and at most."""
@@ -14,17 +17,34 @@ def no_patience(_: str) -> float:
     return 0.0
 
 
-class WorkQueue:
-    """Keys to be looked at. One that is added while it is being looked at comes again afterwards.
+class Turn(NamedTuple):
+    """A key that is to be looked at, in the order of its namespace."""
 
-    Where many wait, a key lets those go first that come within its patience, in seconds: so that who is in
-    a hurry need not wait for who is not, and nobody waits for ever.
+    by: float
+    """When it came and its patience."""
+    number: int
+    """The order of coming."""
+    key: str
+    since: float
+
+
+class WorkQueue:
+    """Keys, namespace/name, to be looked at. One that is added while it is looked at comes again afterwards.
+
+    Namespaces take turns, however many keys each of them has. Within a namespace a key lets those go first
+    that come within its patience, in seconds: so that who is in a hurry need not wait for who is not, and
+    nobody waits for ever. A namespace whose looks are slow has at most as many of them at a time as there are
+    lookers free besides: the first up to a half of all, the next up to half of the rest.
     """
 
-    def __init__(self, patience: Callable[[str], float] = no_patience) -> None:
-        self._patience = patience
-        self._ready: list[tuple[float, int, str, float]] = []
-        """By turn: when it came and its patience. Then by number, the order of coming."""
+    def __init__(self, patience: Callable[[str], float] = no_patience, lookers: float = inf) -> None:
+        self._patience, self._lookers = patience, lookers
+        self._ready: dict[str, list[Turn]] = defaultdict(list)
+        """By namespace; none of them is empty."""
+        self._turns: deque[str] = deque()
+        """The namespaces in `_ready`, in the order of their turns."""
+        self._busy: Counter[str] = Counter()
+        """How many keys of a namespace are being looked at."""
         self._waiting: set[str] = set()
         self._taken: set[str] = set()
         self._later: list[tuple[float, str]] = []
@@ -43,7 +63,7 @@ class WorkQueue:
         """Have a key looked at after a while, or earlier where that was asked for before."""
         due = time.monotonic() + seconds
         with self._changed:
-            if due < self._due.get(key, float("inf")):
+            if due < self._due.get(key, inf):
                 self._due[key] = due
                 heapq.heappush(self._later, (due, key))
                 self._changed.notify()
@@ -64,11 +84,9 @@ class WorkQueue:
         with self._changed:
             while not self._closed:
                 wait = self._promote()
-                if self._ready:
-                    _, _, key, since = heapq.heappop(self._ready)
-                    self._waiting.discard(key)
-                    self._taken.add(key)
-                    return key, time.monotonic() - since
+                turn = self._next()
+                if turn is not None:
+                    return turn.key, time.monotonic() - turn.since
                 self._changed.wait(wait)
             return None
 
@@ -76,8 +94,11 @@ class WorkQueue:
         """Say that a key was looked at."""
         with self._changed:
             self._taken.discard(key)
+            self._busy -= Counter([namespace_of(key)])  # forgets who has none left
             if key in self._waiting:
                 self._queue(key)
+            if self._turns:  # there is a looker more, for whichever namespace
+                self._changed.notify()
 
     def close(self) -> None:
         """Let everybody who waits go home."""
@@ -100,8 +121,28 @@ class WorkQueue:
     def _queue(self, key: str) -> None:
         now = time.monotonic()
         self._came += 1
-        heapq.heappush(self._ready, (now + self._patience(key), self._came, key, now))
+        namespace = namespace_of(key)
+        if namespace not in self._ready:
+            self._turns.append(namespace)
+        heapq.heappush(self._ready[namespace], Turn(now + self._patience(key), self._came, key, now))
         self._changed.notify()
+
+    def _next(self) -> Turn | None:
+        """Take the first key of the namespace whose turn it is, and that may have one more looker."""
+        free = self._lookers - len(self._taken)
+        namespace = next((each for each in self._turns if self._busy[each] < free), None)
+        if namespace is None:
+            return None
+        turn = heapq.heappop(self._ready[namespace])
+        self._turns.remove(namespace)
+        if self._ready[namespace]:
+            self._turns.append(namespace)
+        else:
+            del self._ready[namespace]
+        self._waiting.discard(turn.key)
+        self._taken.add(turn.key)
+        self._busy[namespace] += 1
+        return turn
 
     def _promote(self) -> float | None:
         """Move what is due to the ready ones; return the seconds until the next is."""
@@ -114,3 +155,8 @@ class WorkQueue:
             if self._due.get(key) == due:
                 self._add(key)
         return None
+
+
+def namespace_of(key: str) -> str:
+    """Return the namespace of namespace/name."""
+    return key.partition("/")[0]

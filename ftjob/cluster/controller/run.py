@@ -1,7 +1,6 @@
 """`ftjob controller`: wait for the Lease, listen, look at what changed, until told to stop."""
 
 import gc
-import logging
 import os
 import signal
 import socket
@@ -14,19 +13,21 @@ from pathlib import Path
 
 from kubernetes import client
 from kubernetes import config as kube
-from kubernetes.client import ApiException, Configuration
+from kubernetes.client import Configuration
 from kubernetes.config.config_exception import ConfigException
 
 from ftjob.cluster.config import Config, load_config
-from ftjob.cluster.controller.api import Api, GoneError
+from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.asking import Reports
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.events import TELLERS, Events
+from ftjob.cluster.controller.health import Health
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.ledger import Ledger
 from ftjob.cluster.controller.logs import log
-from ftjob.cluster.controller.metrics import DOLLARS, ERRORS, JOBS, LEADER, QUEUED, RECONCILE
+from ftjob.cluster.controller.lookers import Lookers
+from ftjob.cluster.controller.metrics import DOLLARS, JOBS, LEADER
 from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
@@ -37,7 +38,6 @@ from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
 
 LOOKERS, WATCHES = 32, 4
-STUCK_SECONDS = 120.0
 REMIND_SECONDS = 600.0
 """Between two looks at an object that goes on and of which nothing is heard."""
 SWITCH_SECONDS = 0.0005
@@ -67,12 +67,12 @@ def run_controller(options: ControllerOptions) -> int:
     load_cluster()
     gc.freeze()
     gc.set_threshold(GARBAGE)
-    logging.getLogger("kubernetes.informer.informer").setLevel(logging.CRITICAL)  # its errors are counted
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     controller = Controller(config, clock, options.namespace)
-    serve(options.address, options.port, controller.unhealthy, controller.unready, controller.measure)
+    health = controller.health
+    serve(options.address, options.port, health.unhealthy, health.unready, controller.measure)
     election = Election(LEASE, options.lease_namespace or own_namespace(), own_name(), config.lease_seconds)
     log("standing by", identity=election.identity)
     if election.acquire(stopped):
@@ -91,7 +91,7 @@ class Controller:
 
     def __init__(self, config: Config, clock: Clock, namespace: str | None) -> None:
         self._sources = Sources.of(api := Api(), namespace)
-        self.queue = WorkQueue(lambda key: self.view.patience(key))
+        self.queue = WorkQueue(lambda key: self.view.patience(key), LOOKERS)
         self.view = View(self.queue.add, clock)
         self.reconciler = Reconciler(
             api=api,
@@ -105,21 +105,21 @@ class Controller:
             profiles=Profiles(),
             ledger=Ledger(self.view),
         )
-        self._since: dict[str, float] = {}
-        self._lookers: list[threading.Thread] = []
-        self._listening = self._leading = False
+        self.lookers = Lookers(self.queue, self.reconciler.look, LOOKERS)
+        self.health = Health(self._sources, self.queue, self.lookers)
 
     def start(self) -> None:
         """Listen, then look at everything that was heard."""
-        self._leading = True
-        self.reconciler.clock.follow(client.VersionApi())
-        self.view.start(self._sources)
-        self._listening = True
+        self.health.leads()
+        try:
+            self.reconciler.clock.follow(client.VersionApi())
+            self.view.start(self._sources)
+        except Exception as error:
+            self.health.broke(error)
+            raise
+        self.health.listens()
         log("listening", jobs=self.view.states().total())
-        for number in range(LOOKERS):
-            thread = threading.Thread(target=self._look, name=f"look-{number}", daemon=True)
-            self._lookers.append(thread)
-            thread.start()
+        self.lookers.start()
         threading.Thread(target=self._remind, name="remind", daemon=True).start()
 
     def _remind(self) -> None:
@@ -130,52 +130,16 @@ class Controller:
     def stop(self) -> None:
         """Finish the looks that are under way."""
         self.queue.close()
-        for thread in self._lookers:
-            thread.join(timeout=10)
+        self.lookers.stop()
         self.reconciler.events.close()
-
-    def _look(self) -> None:
-        while (taken := self.queue.get()) is not None:
-            key, waited = taken
-            QUEUED.observe(waited)
-            name, begin = threading.current_thread().name, time.monotonic()
-            self._since[name] = begin
-            try:
-                with RECONCILE.time():
-                    self.reconciler.look(key)
-                self.queue.forget(key)
-            except GoneError:
-                self.queue.forget(key)
-            except Exception as error:  # noqa: BLE001 one object's trouble is not the others'
-                ERRORS.labels(type(error).__name__).inc()
-                log("looked in vain", job=key, error=told(error))
-                self.queue.add_again(key)
-            finally:
-                self._since.pop(name, None)
-                self.queue.done(key)
-
-    def unhealthy(self) -> str:
-        """Say what is wrong with this process: a look that does not end."""
-        begins = list(self._since.values())
-        slow = [begin for begin in begins if time.monotonic() - begin > STUCK_SECONDS]
-        return f"{len(slow)} looks are stuck" if slow else ""
-
-    def unready(self) -> str:
-        """Say why this controller could not act; one that stands by is ready to."""
-        return "the API server was not heard yet" if self._leading and not self._listening else ""
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
+        self.health.measure()
         counts = self.view.states()
         for state in State:
             JOBS.labels(state.value).set(counts[state.value])
         DOLLARS.set(self.view.usd())
-
-
-def told(error: Exception) -> str:
-    """Return an error in one line; the API server's with what it says."""
-    body = error.body if isinstance(error, ApiException) else None
-    return f"{error!r} {body or ''}".strip()[:1000]
 
 
 def load_cluster() -> None:

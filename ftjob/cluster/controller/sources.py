@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ftjob.cluster.controller.kept import Kept
 from ftjob.cluster.controller.watch import Collections, Source
@@ -19,7 +20,8 @@ class Budget:
     @classmethod
     def of(cls, item: Object) -> "Budget":
         """Read the ConfigMap."""
-        return cls(item["metadata"]["namespace"], item.get("data") or {})
+        data = item.get("data") or {}
+        return cls(item["metadata"]["namespace"], {str(key): str(value) for key, value in data.items()})
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Sources:
     pods: Source[Pod]
     budgets: Source[Budget]
     fine_tunes: Source[Kept]
+
+    def each(self) -> tuple[Source[Any], ...]:
+        """Return all of them."""
+        return self.jobs, self.pods, self.budgets, self.fine_tunes
 
     @classmethod
     def of(cls, api: Collections, namespace: str | None) -> "Sources":

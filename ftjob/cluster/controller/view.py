@@ -1,4 +1,4 @@
-"""What the informers have told, by FineTuneJob: the controller's picture of the cluster."""
+"""What the sources have told, by FineTuneJob: the controller's picture of the cluster."""
 
 import threading
 from collections import Counter, defaultdict
@@ -9,7 +9,6 @@ from typing import TypeVar
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.kept import Kept
 from ftjob.cluster.controller.sources import Budget, Sources
-from ftjob.cluster.controller.watch import start_informer
 from ftjob.cluster.objects import AttemptJob, Object, Pod, read_job
 
 T = TypeVar("T", AttemptJob, Pod)
@@ -37,12 +36,12 @@ class View:
 
     def start(self, of: Sources) -> None:
         """Begin to listen; return when everything was heard once, children before those they belong to."""
-        start_informer(of.pods, self._pod_changed, self._pod_gone)
-        start_informer(of.jobs, self._job_changed, self._job_gone)
-        start_informer(of.budgets, self._budget_changed, self._budget_gone)
+        of.pods.start(self._pod_changed, self._pod_gone)
+        of.jobs.start(self._job_changed, self._job_gone)
+        of.budgets.start(self._budget_changed, self._budget_gone)
         for heard in (of.pods.heard, of.jobs.heard, of.budgets.heard):
             heard.wait()
-        start_informer(of.fine_tunes, self._changed, self._deleted)
+        of.fine_tunes.start(self._changed, self._deleted)
         of.fine_tunes.heard.wait()
 
     def item(self, key: str) -> Object | None:

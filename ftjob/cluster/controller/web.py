@@ -1,15 +1,53 @@
 """/metrics, /healthz and /readyz on one port."""
 
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ftjob.cluster.controller.metrics import REGISTRY
+from ftjob.cluster.controller.metrics import ERRORS, REGISTRY
 
 Check = Callable[[], str]
 """Returns what is wrong, or nothing."""
+MOST = 32
+"""Connections at a time, each of which has a thread."""
+
+
+class Server(ThreadingHTTPServer):
+    """Serves so many at a time. One more, and the oldest has to go: who asks slowly keeps nobody out."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: dict[socket.socket, None] = {}
+        """In the order of their coming."""
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own."""
+        with self._lock:
+            while len(self._open) >= MOST:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                with suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)  # its thread reads the end
+            self._open[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that was served."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, *_: Any) -> None:
+        """Count; a client that went away is none of the log's business."""
+        ERRORS.labels("web").inc()
 
 
 def serve(address: str, port: int, healthy: Check, ready: Check, refresh: Callable[[], None]) -> int:
@@ -40,7 +78,6 @@ def serve(address: str, port: int, healthy: Check, ready: Check, refresh: Callab
         def log_message(self, format: str, *_: object) -> None:  # noqa: A002 the name http.server has
             """Say nothing: probes come every few seconds."""
 
-    server = ThreadingHTTPServer((address, port), Handler)
-    server.daemon_threads = True
+    server = Server((address, port), Handler)
     threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
     return int(server.server_address[1])

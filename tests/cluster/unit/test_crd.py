@@ -18,8 +18,9 @@ def schemas(schema: Any) -> Iterator[dict[str, Any]]:
     yield schema
     for inner in schema.get("properties", {}).values():
         yield from schemas(inner)
-    if "items" in schema:
-        yield from schemas(schema["items"])
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield from schemas(schema[key])
 
 
 def test_the_generated_manifests_are_current(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,13 +49,37 @@ def test_it_is_structural() -> None:
     assert {key for each in schemas(whole) for key in each} & {"$ref", "default", "title", "const"} == set()
 
 
+def test_every_value_is_of_bounded_size_and_depth() -> None:
+    """Each text and list has a largest length, and no object may have any field it likes.
+
+    What has no type holds texts, lists and objects within limits, or none of them.
+    """
+    loose = "x-kubernetes-preserve-unknown-fields"
+    whole = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    untyped = [each for each in schemas(whole) if loose in each]
+    lists = [each for each in schemas(whole) if each.get("type") == "array"]
+    kinds = [whole["properties"].pop(key) for key in ("apiVersion", "kind")]  # are what they are
+    texts = [each for each in schemas(whole) if each.get("type") == "string" and "enum" not in each]
+
+    assert kinds == [{"type": "string"}] * 2
+    assert [each for each in texts + untyped if "maxLength" not in each] == []
+    assert [each for each in lists + untyped if "maxItems" not in each] == []
+    assert [each for each in untyped if each["maxItems"] and "items" not in each] == []
+    assert [each for each in untyped if each["maxProperties"] and "additionalProperties" not in each] == []
+    assert [each for each in untyped if "type" in each or "properties" in each] == []
+
+
 def test_unions_keep_what_a_structural_schema_can_say() -> None:
-    """A number or a share, auto or a number; the rest may be anything, and jobspec refuses what is wrong."""
+    """A number or a share, auto or a number; of the rest what its texts, lists and objects may be."""
     fields = spec_schema()["properties"]
+    surgery = fields["surgery"]["properties"]
+    layers = {"type": "string", "minLength": 1, "maxLength": 2048}
 
     assert fields["solver"]["properties"]["stepsize"]["x-kubernetes-int-or-string"] is True
-    assert fields["surgery"]["properties"]["num_output"]["pattern"] == "^(auto)$"
-    assert fields["surgery"]["properties"]["freeze"]["x-kubernetes-preserve-unknown-fields"] is True
+    assert surgery["num_output"]["pattern"] == "^(auto)$"
+    assert (surgery["heads"]["maxLength"], surgery["heads"]["items"]) == (4, layers)
+    assert (surgery["heads"]["maxProperties"], surgery["freeze"]["maxProperties"]) == (0, 1)
+    assert surgery["freeze"]["additionalProperties"]["items"] == layers
 
 
 @pytest.mark.parametrize(
@@ -65,6 +90,7 @@ def test_unions_keep_what_a_structural_schema_can_say() -> None:
             {"minimum": 0, "exclusiveMinimum": True, "type": "number"},
         ),
         ({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}, {"type": "integer", "minimum": 1}),
+        ({"type": "string"}, {"type": "string", "maxLength": 2048}),
         ({"const": "auto", "type": "string", "default": "auto"}, {"enum": ["auto"], "type": "string"}),
     ],
 )

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from ftjob.cluster.controller.kept import APPLIED, Kept
 from ftjob.cluster.objects import read_fine_tune
-from tests.cluster.unit.builders import NOW, begun, life, spec
+from ftjob.cluster.request import read_request
+from ftjob.errors import BadSpecError
+from tests.cluster.unit.builders import NODES, NOW, begun, life, spec
 
 
 def an_item(**status: Any) -> dict[str, Any]:
@@ -49,3 +53,32 @@ def test_a_thousand_that_ended_are_small() -> None:
     item = an_item(**begun(state="Succeeded", attempts=[life()]))
 
     assert len(Kept.of(item).text) < 3000
+
+
+def nested(levels: int) -> Any:
+    """Arrays in each other."""
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "status",
+    [[], None, "x", [1], nested(150), {"state": [], "usd": "much", "attempt": None}, {"usd": float("nan")}],
+)
+def test_whatever_its_status_is_something_is_kept(status: Any) -> None:
+    """It is known by name, and counts for nothing where it says nothing."""
+    kept = Kept.of(an_item() | {"status": status})
+
+    assert (kept.key, kept.usd, kept.begun, kept.state) == ("team/emotions", 0.0, False, "")
+
+
+@pytest.mark.parametrize("levels", [3, 70, 180])
+def test_a_deep_spec_is_refused_by_the_look_at_it(levels: int) -> None:
+    """As any other that cannot be run: with a sentence on its field, or on its depth."""
+    item = an_item() | {"spec": spec(surgery={"heads": nested(levels)})}
+    job = read_fine_tune(Kept.of(item).item())
+
+    with pytest.raises(BadSpecError, match=r"surgery\.heads|50 levels"):
+        read_request(job, NODES)

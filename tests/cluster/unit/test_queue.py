@@ -1,13 +1,20 @@
-"""The work queue: each key once, never by two, some of them later."""
+"""The work queue: each key once, never by two, some of them later, none lost, namespaces in turn."""
 
 import threading
 import time
+from collections import Counter
 from itertools import count
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ftjob.cluster.controller import queue as queues
-from ftjob.cluster.controller.queue import WorkQueue
+from ftjob.cluster.controller.queue import WorkQueue, namespace_of
+
+NAMESPACES = ("a", "b", "c")
+KEYS = st.builds("{}/{}".format, st.sampled_from(NAMESPACES), st.integers(0, 4))
 
 
 def test_a_key_that_is_added_twice_is_looked_at_once() -> None:
@@ -74,24 +81,25 @@ def test_closing_lets_everybody_go() -> None:
 
 def test_who_is_in_a_hurry_goes_first() -> None:
     """However many came before that can wait; among equals the order of coming counts."""
-    queue = WorkQueue({"old-1": 30.0, "old-2": 30.0, "new-1": 0.0, "new-2": 0.0}.__getitem__)
-    for key in ("old-1", "old-2", "new-1", "new-2"):
+    queue = WorkQueue(lambda key: 30.0 if "old" in key else 0.0)
+    for key in ("t/old-1", "t/old-2", "t/new-1", "t/new-2"):
         queue.add(key)
+    taken = [queue.get()[0] for _ in range(4)]  # type: ignore[index]
 
-    assert [queue.get()[0] for _ in range(4)] == ["new-1", "new-2", "old-1", "old-2"]  # type: ignore[index]
+    assert taken == ["t/new-1", "t/new-2", "t/old-1", "t/old-2"]
 
 
 def test_nobody_lets_others_go_first_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where somebody in a hurry comes every second, who can wait for two and a half goes before the third."""
     clock = count()
     monkeypatch.setattr(queues.time, "monotonic", lambda: float(next(clock)))
-    queue = WorkQueue(lambda key: 2.5 if key == "old" else 0.0)
-    queue.add("old")
+    queue = WorkQueue(lambda key: 2.5 if key == "t/old" else 0.0)
+    queue.add("t/old")
     for number in range(5):
-        queue.add(f"new-{number}")
+        queue.add(f"t/new-{number}")
     taken = [queue.get()[0] for _ in range(6)]  # type: ignore[index]
 
-    assert taken == ["new-0", "new-1", "old", "new-2", "new-3", "new-4"]
+    assert taken == [f"t/{name}" for name in ("new-0", "new-1", "old", "new-2", "new-3", "new-4")]
 
 
 def test_what_fails_again_and_again_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +114,102 @@ def test_what_fails_again_and_again_is_tried_less_and_less_often(monkeypatch: py
     queue.add_again("a")
 
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 2, 2]
+
+
+def test_namespaces_take_turns() -> None:
+    """However many wait in one of them, and however urgent they are."""
+    queue = WorkQueue(lambda key: 0.0 if key.startswith("many") else 30.0)
+    for number in range(1000):
+        queue.add(f"many/{number}")
+    for key in ("few/0", "few/1", "one/0"):
+        queue.add(key)
+    taken = [queue.get()[0] for _ in range(7)]  # type: ignore[index]
+
+    assert taken == ["many/0", "few/0", "one/0", "many/1", "few/1", "many/2", "many/3"]
+
+
+def test_a_namespace_may_have_as_many_looks_as_are_left_free() -> None:
+    """Of eight lookers four, until one of them is done; all others may have the rest."""
+    queue = WorkQueue(lookers=8)
+    for number in range(8):
+        queue.add(f"a/{number}")
+    first = [queue.get()[0] for _ in range(4)]  # type: ignore[index]
+    got: list[str] = []
+    waiting = threading.Thread(target=lambda: got.append(queue.get()[0]), daemon=True)  # type: ignore[index]
+    waiting.start()
+    waiting.join(0.2)
+
+    assert got == []
+    queue.done(first[0])
+    waiting.join(20)
+    assert got == ["a/4"]
+    for namespace in "bcde":
+        queue.add(f"{namespace}/0")
+    assert sorted(queue.get()[0] for _ in range(4)) == ["b/0", "c/0", "d/0", "e/0"]  # type: ignore[index]
+
+
+class Model(RuleBasedStateMachine):
+    """The queue beside what is to be true of it: keys come and are looked at in any order."""
+
+    LOOKERS = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = WorkQueue(lookers=self.LOOKERS)
+        self.due: set[str] = set()
+        self.taken: list[str] = []
+        self.passed: Counter[str] = Counter()
+        """How often others' keys were taken while a namespace had one that could have been."""
+
+    @rule(key=KEYS)
+    def add(self, key: str) -> None:
+        self.queue.add(key)
+        self.due.add(key)
+
+    @rule(key=KEYS)
+    def add_after_no_time(self, key: str) -> None:
+        self.queue.add_after(key, 0.0)
+        self.due.add(key)
+
+    @precondition(lambda self: self.could())
+    @rule()
+    def get(self) -> None:
+        could = self.could()
+        key, _ = self.queue.get()  # type: ignore[misc]
+        namespace = namespace_of(key)
+        assert namespace in could
+        assert key in self.due
+        assert key not in self.taken
+        self.due.remove(key)
+        self.taken.append(key)
+        self.passed.update(could - {namespace})
+        for each in {namespace} | (set(NAMESPACES) - could):
+            del self.passed[each]
+        assert max(self.passed.values(), default=0) < len(NAMESPACES)
+
+    @precondition(lambda self: self.taken)
+    @rule(number=st.integers(0, LOOKERS - 1))
+    def done(self, number: int) -> None:
+        self.queue.done(self.taken.pop(number % len(self.taken)))
+
+    @invariant()
+    def nothing_is_made_up(self) -> None:
+        assert len(self.queue) <= len(self.due)
+
+    def could(self) -> set[str]:
+        """The namespaces of which a key may be taken now."""
+        free, busy = self.LOOKERS - len(self.taken), Counter(map(namespace_of, self.taken))
+        ready = {namespace_of(key) for key in self.due - set(self.taken)}
+        return {each for each in ready if busy[each] < free}
+
+    def teardown(self) -> None:
+        """Everything that is due is looked at in the end, once."""
+        while self.due:
+            if self.could():
+                self.get()
+            else:
+                self.done(0)
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
