@@ -25,7 +25,7 @@ def test_a_run_in_a_store_goes_from_pod_to_pod_and_object_to_object(
     job: Job, s3: Bucket, tmp_path: Path
 ) -> None:
     """Stopped, taken up by the object that was applied anew, done; and then done at once, and no other's."""
-    job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1500, "snapshot": 3000})
+    job.write(output=s3.uri, solver={"max_iter": 1000, "test_interval": 500, "snapshot": 1000})
     location, spec = absolute_spec(job.folder / "spec.yaml")
     store = open_store(location)
 
@@ -33,7 +33,7 @@ def test_a_run_in_a_store_goes_from_pod_to_pod_and_object_to_object(
     port = first.port()
     while (progress := first.ask(port)).iteration < 5:
         time.sleep(0.1)
-    assert (progress.attempt, progress.max_iter, progress.exit_code) == (2, 3000, None)
+    assert (progress.attempt, progress.max_iter, progress.exit_code) == (2, 1000, None)
     assert first.stop() == 10
     end = first.end()
     assert (end.attempt, end.reason, end.exit_code) == (2, "Preempted", 10)
@@ -51,14 +51,14 @@ def test_a_run_in_a_store_goes_from_pod_to_pod_and_object_to_object(
     assert done["seconds"] > stopped["seconds"]
     assert {"logs/attempt-2.log", "logs/attempt-3.log"} <= contents(store).keys()
     end = again.end()
-    assert (end.attempt, end.reason, end.exit_code, end.iteration) == (1, "Completed", 0, 3000)
+    assert (end.attempt, end.reason, end.exit_code, end.iteration) == (1, "Completed", 0, 1000)
     assert (end.accuracy, end.earlier_seconds) == (done["best_accuracy"], stopped["seconds"])
 
     before = contents(store)
     late = new_pod(tmp_path / "late", spec, uid="3").start(location, *GIVEN)
     assert late.wait() == 0
     end = late.end()
-    assert (end.reason, end.exit_code, end.iteration) == ("AlreadyDone", 0, 3000)
+    assert (end.reason, end.exit_code, end.iteration) == ("AlreadyDone", 0, 1000)
     assert end.message == f"run {done['run_id']} was done before: {done['message']}"
     assert (end.accuracy, end.earlier_seconds) == (done["best_accuracy"], done["seconds"])
     thief = new_pod(tmp_path / "thief", spec, namespace="speech").start(location, *GIVEN)
@@ -97,7 +97,7 @@ def test_a_user_and_a_cluster_do_not_take_each_others_runs(job: Job, tmp_path: P
     ("change", "reason", "code"),
     [
         ({"base": {"net": "/missing.prototxt"}}, "BadNet", 3),
-        ({"data": {"train": "/missing", "val": "/missing"}}, "BadData", 4),
+        ({"base": {"net": "lenet"}, "data": {"train": "/missing", "val": "/absent"}}, "BadData", 4),
         ({"base": {"weights": "run:faces"}}, "BadSpec", 2),
         ({"output": "s3://no-such-bucket-here/runs"}, "StorageUnreachable", 5),
     ],
