@@ -24,7 +24,7 @@ _COUNT, _AMOUNT = 2**31 - 1, 1e9
 Log = Callable[[str], None]
 
 
-class Report:
+class AttemptReport:
     """What is known of an attempt so far."""
 
     def __init__(self, attempt: int) -> None:
@@ -55,10 +55,10 @@ class Report:
 
 
 @contextmanager
-def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[Report]:
+def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
     """Give an attempt's report. In a pod it is served during the block, and left as the pod's termination
     message at the block's end."""
-    report = Report(attempt)
+    report = AttemptReport(attempt)
     server = serve(report.going_on, log) if in_pod else None
     try:
         yield report

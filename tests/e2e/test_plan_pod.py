@@ -1,5 +1,9 @@
 """Laws of a pod that plans: what comes of it is its termination message, small and whole."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,34 @@ def test_a_plan_is_left_and_nothing_else(job: Job, s3: Bucket, tmp_path: Path) -
     assert [entry.key for entry in open_store(s3.uri).list()] == before
     left = {path.name for path in pod.folder.iterdir()}
     assert left == {"spec.yaml", "owner.json", "stderr", "termination-log"}
+
+
+READ_ONLY = """
+set -e
+mount --bind {writable} {writable}
+mount -o remount,bind,ro /
+if touch {folder}/writable 2> {writable}/stderr; then exit 99; fi
+exec {python} -m ftjob worker --plan --spec {folder}/spec.yaml
+"""
+
+
+def test_a_plan_needs_no_disk_but_its_cache(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod's root is read-only, and there is no home."""
+    assert os.geteuid() == 0, "a root that is read-only is mounted so, and that needs root"
+    _, spec = absolute_spec(job.folder / "spec.yaml")
+    pod = new_pod(tmp_path / "pod", spec)
+    writable = pod.folder / "work"
+    writable.mkdir()
+    monkeypatch.setenv("FTJOB_CACHE", str(writable / "cache"))
+    monkeypatch.setenv("FTJOB_TERMINATION_LOG", str(writable / "termination-log"))
+    monkeypatch.setenv("HOME", "/nonexistent")
+    script = READ_ONLY.format(writable=writable, folder=pod.folder, python=sys.executable)
+
+    subprocess.run(["unshare", "--mount", "bash", "-c", script], check=True, cwd="/")
+
+    assert json.loads((writable / "termination-log").read_bytes())["plan"]["maxIter"] == 30
 
 
 @pytest.mark.parametrize(
