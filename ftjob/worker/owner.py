@@ -142,4 +142,4 @@ def owner_after(
 
 def _amount(value: float) -> float:
     """What was spent can only raise an account: nothing below 0, nor more than an account holds."""
-    return min(max(value, 0.0), 1e9)
+    return min(max(0.0, value), 1e9)  # in this order NaN is 0

@@ -24,7 +24,7 @@ _COUNT, _AMOUNT = 2**31 - 1, 1e9
 Log = Callable[[str], None]
 
 
-class Report:
+class AttemptReport:
     """What is known of an attempt so far."""
 
     def __init__(self, attempt: int) -> None:
@@ -55,10 +55,10 @@ class Report:
 
 
 @contextmanager
-def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[Report]:
+def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
     """Give an attempt's report. In a pod it is served during the block, and left as the pod's termination
     message at the block's end."""
-    report = Report(attempt)
+    report = AttemptReport(attempt)
     server = serve(report.going_on, log) if in_pod else None
     try:
         yield report
@@ -75,8 +75,11 @@ def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[Report]:
 def serve(answer: Callable[[], bytes], log: Log) -> StatusServer | None:
     """Serve the answer on the status port; a port that cannot be had is no reason to end a run."""
     try:
-        server = StatusServer(answer, int(os.environ.get(ENV_STATUS_PORT, PORT)))
-    except (OSError, ValueError, OverflowError) as error:
+        port = int(os.environ.get(ENV_STATUS_PORT, PORT))
+        if port not in range(65536):
+            raise ValueError(f"{port} is no port")
+        server = StatusServer(answer, port)
+    except (OSError, ValueError) as error:
         log(f"the status port cannot be opened ({error}): the cluster shows no progress of this attempt")
         return None
     log(f"the status port is {server.port}")

@@ -44,7 +44,7 @@ from ftjob.worker.idle import Watch
 from ftjob.worker.lease import LeaseLostError
 from ftjob.worker.notice import Notices
 from ftjob.worker.recorder import Recorder
-from ftjob.worker.reporting import Report, reporting
+from ftjob.worker.reporting import AttemptReport, reporting
 from ftjob.worker.signals import StopRequest
 from ftjob.worker.snapshots import Snapshot
 from ftjob.worker.train import Outcome, Training
@@ -71,7 +71,7 @@ def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | 
             return report.failed(error)
 
 
-def run_attempt(location: str, arrival: Arrival, report: Report, stop: StopRequest) -> int:
+def run_attempt(location: str, arrival: Arrival, report: AttemptReport, stop: StopRequest) -> int:
     """Be the one worker of a run, unless it is done already or another's, and return the exit code.
 
     Raises FtjobError.
@@ -84,15 +84,15 @@ def run_attempt(location: str, arrival: Arrival, report: Report, stop: StopReque
         return done_before(standing, report)
     with at_home(location, store, arrival, log) as home:
         report.owner = home.owner
-        read = read_spec(home.folder.spec)
-        recorder = open_recorder(home, read)
+        spec = read_spec(home.folder.spec)
+        recorder = open_recorder(home, spec)
         report.status = lambda: recorder.status
         home.saver.saved = recorder.saved
-        with closing(home), closing(recorder), notices(read, stop):
-            return record_end(home, recorder, read, stop)
+        with closing(home), closing(recorder), notices(spec, stop):
+            return record_end(home, recorder, spec, stop)
 
 
-def done_before(standing: Standing, report: Report) -> int:
+def done_before(standing: Standing, report: AttemptReport) -> int:
     """End at once, with what the run came to; its folder stays as it is."""
     status = standing.status
     assert status is not None

@@ -1,6 +1,7 @@
 """Plan a case, and where plan accepts it run it to its bundle and verify that: how did it end?"""
 
 import contextlib
+import json
 import re
 import resource
 import shutil
@@ -19,6 +20,7 @@ from ftjob.layout import RunFolder
 from ftjob.plan.plan import Plan
 from ftjob.run import Run, enlist
 from ftjob.runs import location_of
+from ftjob.status import State, Status, render
 from ftjob.worker import run as worker
 from ftjob.worker.snapshots import list_snapshots
 from tests.accepted.case import Case, write
@@ -119,6 +121,8 @@ def run(ending: Ending, plan: Plan | None, judge: str, resumes: bool) -> Ending:
 def cut_off(folder: RunFolder) -> None:
     """Leave a run as if it had been cut off after its first snapshot, if there is another."""
     shutil.rmtree(folder.bundle)
+    status = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
+    folder.status.write_text(render(replace(status, state=State.RUNNING)), encoding="utf-8")
     _, *later = list_snapshots(folder)
     for name in (name for snapshot in later for name in snapshot.files):
         (folder.snapshots / name).unlink()

@@ -1,0 +1,109 @@
+"""Whose a run's folder is: laws of adoption and refusal."""
+
+import math
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftjob.documents import UnreadableError
+from ftjob.errors import BadSpecError
+from ftjob.status import Status
+from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
+
+MINE = JobOwner(cluster="east", namespace="vision", name="faces", uid="1")
+ADA = UserOwner(user="ada")
+STATUS = Status("faces", "a", attempt=3, seconds=70.5, usd=0.25)
+
+
+def other(**fields: str) -> JobOwner:
+    return MINE.model_copy(update=fields)
+
+
+def test_a_folder_without_an_owner_is_adopted_with_what_it_has_behind_it() -> None:
+    """A FineTuneJob counts from there; a user's folder counts by itself."""
+    adopted = owner_after(None, MINE, STATUS, "folder")
+
+    assert (adopted.attempts_before, adopted.seconds_before, adopted.usd_before) == (3, 70.5, 0.25)
+    assert owner_after(None, MINE, None, "folder") == MINE
+    assert owner_after(None, ADA, STATUS, "folder") == ADA
+
+
+def test_an_owner_keeps_what_it_began_with() -> None:
+    """Its later attempts see a status that has its own in it."""
+    first = owner_after(None, MINE, STATUS, "folder")
+
+    assert owner_after(first, MINE, Status("faces", "a", attempt=9, seconds=1e6), "folder") == first
+    assert owner_after(ADA, ADA, STATUS, "folder") == ADA
+
+
+def test_an_object_applied_anew_adopts_its_predecessors_folder() -> None:
+    """All that the folder had is behind it then, however often that happened."""
+    anew = owner_after(other(uid="0", attempts_before=1), MINE, STATUS, "folder")
+
+    assert anew == MINE.adopting(STATUS)
+
+
+@pytest.mark.parametrize(
+    ("found", "mine", "named"),
+    [
+        (other(cluster="west"), MINE, "FineTuneJob vision/faces of cluster west"),
+        (other(namespace="speech"), MINE, "FineTuneJob speech/faces of cluster east"),
+        (other(name="cats"), MINE, "FineTuneJob vision/cats"),
+        (ADA, MINE, "user ada"),
+        (MINE, ADA, "FineTuneJob vision/faces"),
+        (UserOwner(user="bob"), ADA, "user bob"),
+        (UserOwner(user="bob\x1b[2J\u202e"), ADA, "user bob\\u001b[2J\\u202e"),
+    ],
+)
+def test_a_folder_of_another_is_refused_with_his_name_and_what_to_do(
+    found: Owner, mine: Owner, named: str
+) -> None:
+    """Also where the other has the same uid by chance, and where his name would work on a terminal."""
+    with pytest.raises(BadSpecError) as refused:
+        owner_after(found, mine, STATUS, "s3://runs/faces/a")
+
+    assert str(refused.value).startswith(f"s3://runs/faces/a: belongs to {named}")
+    assert "another name or output, or remove the folder's owner.json" in str(refused.value)
+
+
+@given(st.integers(), st.floats(), st.floats())
+def test_whatever_a_status_says_an_account_can_only_be_raised(
+    attempt: int, seconds: float, usd: float
+) -> None:
+    """Not below zero, and finite; what is adopted is a document again."""
+    owner = MINE.adopting(Status("faces", "a", attempt=attempt, seconds=seconds, usd=usd))
+
+    assert owner.attempts_before >= 0
+    assert 0 <= owner.seconds_before < math.inf
+    assert 0 <= owner.usd_before < math.inf
+    assert parse_owner(owner.render()) == owner
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '{"kind": "local"}',
+        '{"kind": "local", "user": 3}',
+        '{"kind": "root", "user": "a"}',
+        MINE.model_dump_json().replace('"seconds_before":0.0', '"seconds_before":-1.0'),
+        MINE.model_dump_json().replace('"usd_before":0.0', '"usd_before":1e999'),
+        MINE.model_dump_json().replace("vision", "v" * 300),
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_owner_is_refused_in_a_clause(text: str) -> None:
+    """Nothing is taken for granted of a file that anybody may have written."""
+    with pytest.raises(UnreadableError):
+        parse_owner(text.encode())
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_an_owner_or_unreadable(data: bytes) -> None:
+    """Nothing else comes of them."""
+    with suppress(UnreadableError):
+        parse_owner(data)

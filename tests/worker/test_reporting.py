@@ -1,0 +1,145 @@
+"""What a worker reports: always a document that its reader takes, whatever the status says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftjob.errors import BadNetError
+from ftjob.progress import LARGEST, LONGEST, Progress
+from ftjob.status import Status
+from ftjob.worker.owner import JobOwner
+from ftjob.worker.reporting import ENV_STATUS_PORT, ENV_TERMINATION_LOG, legible, progress_of, reporting
+from ftjob.worker.statusport import StatusServer
+
+OWNER = JobOwner(cluster="", namespace="vision", name="faces", uid="1", seconds_before=60.0, usd_before=0.5)
+COUNTS = st.integers() | st.integers(-5, 200)
+NUMBERS = st.none() | st.floats() | st.integers() | st.just(10**400)
+STATUSES = st.builds(
+    Status,
+    name=st.just("faces"),
+    run_id=st.just("a"),
+    reason=st.text() | st.sampled_from(["Completed", "A" * 64, "A" * 65, "Completed\n"]),
+    message=st.text(max_size=3000) | st.characters().map(lambda letter: letter * 5000),
+    iteration=COUNTS,
+    max_iter=COUNTS,
+    snapshot=st.none() | COUNTS,
+    loss=NUMBERS,
+    accuracy=NUMBERS,
+    best_accuracy=NUMBERS,
+    images_per_second=NUMBERS,
+    eta_seconds=NUMBERS,
+    exit_code=st.none() | st.integers(),
+)
+
+
+@given(STATUSES, COUNTS)
+def test_every_status_makes_a_document_that_is_read_back(status: Status, attempt: int) -> None:
+    """Of at most 4096 bytes, with a message that can be seen."""
+    document = progress_of(status, OWNER, attempt).render()
+
+    read = Progress.parse(document)
+    assert len(document) <= LARGEST
+    assert read.message.isprintable()
+    assert (read.earlier_seconds, read.earlier_usd) == (60.0, 0.5)
+
+
+def test_a_sound_status_is_reported_as_it_is() -> None:
+    """With the attempt as the cluster numbers it, and the best accuracy so far."""
+    status = Status(
+        "faces", "a", reason="Completed", message="accuracy 0.7", attempt=7, iteration=30, max_iter=40,
+        loss=0.5, accuracy=0.6, best_accuracy=0.7, snapshot=20, images_per_second=9.5, eta_seconds=3.0,
+    )  # fmt: skip
+    expected = {
+        "attempt": 2, "iteration": 30, "max_iter": 40, "snapshot": 20, "loss": 0.5, "accuracy": 0.7,
+        "images_per_second": 9.5, "eta_seconds": 3.0, "earlier_seconds": 60.0, "earlier_usd": 0.5,
+        "reason": "Completed", "message": "accuracy 0.7", "exit_code": None,
+    }  # fmt: skip
+
+    assert progress_of(status, OWNER, 2).model_dump() == expected
+
+
+def test_a_resumed_attempt_stands_at_its_snapshot() -> None:
+    """Before it has restored it, too: what a run has does not fall because an attempt begins."""
+    begun = progress_of(Status("faces", "a", iteration=0, snapshot=50), OWNER, 2)
+
+    assert (begun.iteration, begun.snapshot) == (50, 50)
+
+
+@given(st.text(max_size=3000))
+def test_a_legible_text_is_one_short_line(text: str) -> None:
+    """Of characters that can be seen; one that is so already is left alone."""
+    line = legible(text)
+
+    assert line.isprintable()
+    assert len(line) <= LONGEST
+    assert legible(line) == line
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in a pod, and return the file of its termination message."""
+    monkeypatch.setenv(ENV_STATUS_PORT, "0")
+    monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "termination-log"))
+    return tmp_path / "termination-log"
+
+
+def ended(pod: Path) -> dict[str, Any]:
+    return Progress.parse(pod.read_bytes()).model_dump(exclude_defaults=True)
+
+
+def test_an_error_is_the_last_word(pod: Path) -> None:
+    """With its reason and its exit code, which is returned."""
+    with reporting(3, print, in_pod=True) as report:
+        assert report.failed(BadNetError("base.net: no such net")) == 3
+
+    expected = {"attempt": 3, "reason": "BadNet", "message": "base.net: no such net", "exit_code": 3}
+    assert ended(pod) == expected
+
+
+@pytest.mark.parametrize("error", [KeyError("heads"), BaseException("panicked"), RecursionError("x" * 5000)])
+def test_what_nobody_foresaw_is_reported_and_goes_on(pod: Path, error: BaseException) -> None:
+    """Also what is no Exception, as a panic of a library in Rust."""
+    with pytest.raises(type(error)), reporting(1, print, in_pod=True):
+        raise error
+
+    assert (ended(pod)["reason"], ended(pod)["exit_code"]) == ("InternalError", 1)
+    assert type(error).__name__ in ended(pod)["message"]
+
+
+def test_who_asks_while_a_worker_lives_is_told_of_no_end(pod: Path) -> None:
+    """The store may still be waiting for what was made."""
+    with reporting(1, print, in_pod=True) as report:
+        report.status = lambda: Status("faces", "a", reason="Completed", exit_code=0)
+        assert Progress.parse(report.going_on()).exit_code is None
+
+    assert ended(pod)["exit_code"] == 0
+
+
+def test_no_pod_has_no_port_and_no_last_words(pod: Path) -> None:
+    """A worker on a machine of one's own writes into its folder only."""
+    lines: list[str] = []
+    with reporting(1, lines.append, in_pod=False):
+        pass
+
+    assert not pod.exists()
+    assert lines == []
+
+
+def test_a_port_or_file_that_cannot_be_had_is_a_line_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And ends nothing."""
+    taken = StatusServer(lambda: b"{}", 0)
+    lines: list[str] = []
+    for port in (str(taken.port), "99999", "-1", "http"):
+        monkeypatch.setenv(ENV_STATUS_PORT, port)
+        monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "missing" / "log"))
+        with reporting(1, lines.append, in_pod=True):
+            pass
+    taken.close()
+
+    assert [line.split(" (")[0] for line in lines[::2]] == ["the status port cannot be opened"] * 4
+    assert all("termination message cannot be written" in line for line in lines[1::2])
