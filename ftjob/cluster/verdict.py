@@ -12,6 +12,7 @@ from ftjob.cluster.names import Condition, State
 from ftjob.cluster.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
 from ftjob.cluster.terms import Terms
 from ftjob.progress import Progress
+from jobspec.text import plain
 
 FLEETING = (
     "seconds",
@@ -113,7 +114,7 @@ def _status(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> FineTuneSt
         "observed_generation": job.generation,
         "state": verdict.state,
         "reason": verdict.reason,
-        "message": verdict.message,
+        "message": plain(verdict.message),
         "attempts": lives,
         "seconds": round(spent[0], 3),
         "usd": round(spent[1], 6),
@@ -192,7 +193,7 @@ def _conditions(before: FineTuneStatus, verdict: Verdict, unread: str) -> Iterab
 
 
 def _said(kind: Condition, is_so: bool, reason: str, message: str) -> ConditionStatus:
-    return ConditionStatus(type=kind, status=str(is_so), reason=reason, message=message)
+    return ConditionStatus(type=kind, status=str(is_so), reason=reason, message=plain(message))
 
 
 def _is_true(status: FineTuneStatus, kind: Condition) -> bool:

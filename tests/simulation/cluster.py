@@ -146,6 +146,8 @@ class Cluster:
         self.cursed = rng.random() < 0.1
         self.prudent = rng.random() < 0.6
         """Whether workers end by themselves before their budget does."""
+        self.lies = rng.random() < 0.2
+        """Whether workers report what is not so: it must cost nobody less, nor stop anything."""
         self.snapshot = 0
 
     def living(self) -> list[Worker]:
@@ -316,6 +318,8 @@ class Cluster:
 
     def report(self, worker: Worker, now: int, code: int | None = None) -> Progress:
         """Return what a worker reports when it is asked, or at its end."""
+        if self.lies:
+            return self._lie(worker)
         iteration = int(self.iteration(worker, now))
         return Progress(
             attempt=worker.terms.attempt,
@@ -326,6 +330,19 @@ class Cluster:
             earlier_seconds=worker.earlier[0],
             earlier_usd=worker.earlier[1],
             exit_code=code,
+        )
+
+    def _lie(self, worker: Worker) -> Progress:
+        rng, iteration = self.rng, self.rng.randint(0, MAX_ITER)
+        return Progress(
+            attempt=worker.terms.attempt + rng.choice([0, 0, 0, 1]),
+            iteration=iteration,
+            max_iter=MAX_ITER,
+            snapshot=rng.choice([None, 0, iteration]),
+            images_per_second=rng.choice([None, 0.0, 1e9]),
+            eta_seconds=rng.choice([None, 0.0, 1e9]),
+            reason=rng.choice(["", "AlreadyDone", "Completed", "TakenAway"]),
+            exit_code=rng.choice([None, 0, 7, 9, 10]),
         )
 
     def heard(self, uid: str) -> tuple[Progress | None, str]:

@@ -1,9 +1,9 @@
 """10,000 random lives: whatever happens to a run, the laws of money and of its end hold.
 
 Pods are taken away, evicted, drained, lost with their nodes or silent; workers crash, give up, hang, or end
-in time; controllers die, also in the middle of a look, come back hours later, act on old news, and have
-their clocks set by up to an hour; prices change; users raise and lower budgets, hold, cancel, edit, retry,
-delete and apply anew.
+in time, or report what is not so; controllers die, also in the middle of a look, come back hours later, act
+on old news, and have their clocks set by up to an hour; prices change; users raise and lower budgets, hold,
+cancel, edit, retry, delete and apply anew.
 """
 
 import random

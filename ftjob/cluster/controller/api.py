@@ -16,6 +16,7 @@ from ftjob.cluster.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_JOB, PLU
 from ftjob.cluster.objects import FineTune, Object
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import render_time
+from jobspec.text import plain
 
 TIMEOUT = Timeout(connect=5, read=30)
 """Seconds to connect, and between two bytes of an answer."""
@@ -101,7 +102,7 @@ class Api:
                 "uid": job.uid,
             },
             "reason": action.reason,
-            "message": action.message[:1000],
+            "message": plain(action.message),
             "type": "Warning" if action.warning else "Normal",
             "source": {"component": FIELD_MANAGER},
             "firstTimestamp": render_time(now),

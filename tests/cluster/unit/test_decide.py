@@ -319,6 +319,19 @@ def test_a_report_that_cannot_be_true_is_said_and_stops_nothing() -> None:
     assert (after.state, after.iteration, after.accuracy) == (State.RUNNING, 300, 0.6)
 
 
+def test_what_a_worker_leaves_is_shown_harmlessly() -> None:
+    """Escapes, line ends and text that turns round reach neither status nor event."""
+    left = report(
+        exit_code=2, reason="BadSpec", message="\x1b]0;title\x07 \u202egnp.exe\n\nline " + "x" * 900
+    )
+    actions = decide(ran(2, left), NOW)
+    [event] = [action for action in actions if isinstance(action, RecordEvent)]
+
+    assert written(actions).message.isprintable()
+    assert event.message.isprintable()
+    assert all(each.message.isprintable() for each in written(actions).conditions)
+
+
 def test_snapshots_do_not_go_back() -> None:
     """The newest that was ever reported counts for the retries, whoever reports less later."""
     status = begun(iteration=800, snapshot=800)
