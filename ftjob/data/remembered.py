@@ -54,9 +54,14 @@ def _from_json(values: dict[str, Any]) -> Contents:
 def _look_at_all(location: Path, progress: Callable[[Progress], None]) -> Contents:
     census = Census()
     with opened(location) as env:
-        count = RecordCount(int(env.stat()["entries"]), progress)
+        records = int(env.stat()["entries"])
+    count = RecordCount(records, progress)
     for key, label, shape, encoded in _looks(location):
         census.add(key, label, shape, encoded=encoded)
+        if census.records > records:
+            raise BadDataError(
+                f"{location}: its pages lead to more records than it has: copy or build it again"
+            )
         if census.shape and shape[2] != census.shape[2]:
             raise BadDataError(
                 f"{record_name(location, key)}: is {COLOURS[shape[2]]}, and the first record is "
