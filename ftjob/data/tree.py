@@ -120,9 +120,7 @@ class Folder:
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(errno.EINVAL, "it is no file")
             if found.st_size > LARGEST:
-                raise OSError(
-                    errno.EFBIG, f"it has {found.st_size:,} bytes, and at most {LARGEST:,} are read"
-                )
+                raise OSError(errno.EFBIG, f"it has {found.st_size:,} bytes, at most {LARGEST:,} are read")
             data = os.read(fd, found.st_size)
             while more := os.read(fd, MORE_BYTES):
                 data += more

@@ -263,7 +263,8 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
     if count > MOST_CLASSES:
         culprit = train.location if wanted == "auto" else "surgery.num_output"
         raise BadDataError(
-            f"{culprit}: makes {count:,} classes, and at most {MOST_CLASSES:,} are planned: number them from 0"
+            f"{culprit}: makes {count:,} classes, and at most {MOST_CLASSES:,} are planned: number the "
+            "labels from 0 without gaps"
         )
     for facts in (train, val):
         over = [label for label in facts.histogram if label >= count]
