@@ -1,16 +1,11 @@
 """Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars."""
 
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ftjob.api import Run, find, list_runs, submit, verify
 
 __all__ = ["Run", "find", "list_runs", "submit", "verify"]
-
-MOST_PIXELS = 50_000_000
-"""Of an encoded image in a record: 400 MB where it has four channels of 16 bits."""
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))  # which OpenCV reads when it is loaded
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from ftjob import MOST_PIXELS
+from ftjob.data import MOST_PIXELS
 from ftjob.data.datum import Buffer, DatumHead, RecordError
 from ftjob.data.flaws import check_decoded, raw_shape, undecodable
 

@@ -89,18 +89,18 @@ class _Tree:
         fewest = 20 if flags == _BRANCH else 18
         if not fewest <= lower <= upper <= self.page_bytes or lower % 2:
             raise _DamagedError(f"page {page} is longer than a page")
-        return start, flags, lower
+        return start, int(flags), int(lower)
 
     def _first_visit(self, page: int, count: int = 1) -> int:
         if not 2 <= page <= self.pages - count or any(self.seen[page : page + count]):
             raise _DamagedError(f"page {page} is outside of it, or has two places in it")
         self.seen[page : page + count] = b"\1" * count
-        return page * self.page_bytes
+        return page * int(self.page_bytes)
 
     def _node(self, page: int, start: int, place: int) -> tuple[int, int, int, int]:
         if not 16 <= place <= self.page_bytes - _NODE.size:
             raise _DamagedError(f"page {page} has a record outside of it")
-        low, high, flags, key = _NODE.unpack_from(self.data, start + place)
+        low, high, flags, key = map(int, _NODE.unpack_from(self.data, start + place))
         if place + _NODE.size + key > self.page_bytes:
             raise _DamagedError(f"page {page} has a key that goes on behind it")
         return low, high, flags, key

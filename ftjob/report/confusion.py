@@ -89,7 +89,9 @@ def _wrong(cells: Cells, of: NDArray[np.int64]) -> Cells:
     """Return the cells of all that is wrong, the most confused first."""
     wrong = cells[cells[:, 0] != cells[:, 1]]
     label, given, images = wrong.T
-    return wrong[np.lexsort((given, label, -images / of[label], -images))]
+    order = np.lexsort((given, label, -images / of[label], -images))
+    found: Cells = wrong[order]
+    return found
 
 
 def _images(cells: Cells, classes: int) -> NDArray[np.int64]:
@@ -106,6 +108,7 @@ def cells_of(evaluation: Mapping[str, Any]) -> Cells:
     """Return what is not 0 of an evaluation's confusion, whether it is written as a matrix or as cells."""
     confusion = evaluation["confusion"]
     if isinstance(confusion, dict):
-        return np.array(confusion["cells"], dtype=np.int64).reshape(-1, 3)
+        cells: Cells = np.array(confusion["cells"], dtype=np.int64).reshape(-1, 3)
+        return cells
     matrix = np.array(confusion, dtype=np.int64)
     return np.column_stack((*np.nonzero(matrix), matrix[matrix != 0]))
