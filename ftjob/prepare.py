@@ -1,6 +1,9 @@
 """From a spec to a plan: the reading that planning needs, the same when submitting and in the worker."""
 
+import errno
+import os
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +26,7 @@ from ftjob.net.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
 from ftjob.net.suggest import did_you_mean
+from ftjob.net.tolerant import LARGEST, too_large
 from ftjob.nodes import get_node, load_nodes
 from ftjob.paths import expanded
 from ftjob.plan.inputs import Inputs, Weights
@@ -138,11 +142,12 @@ def read_net(location: str) -> ParsedNet:
     """Return a built-in net or the one in a prototxt file. Raises BadNetError."""
     if location in zoo.NAMES:
         return ParsedNet(zoo.build(location), notes=(), foreign=())
-    path = fetch_input(location, "base.net", BadNetError)
+    path = fetch_input(location, "base.net", BadNetError, largest=LARGEST)
     try:
-        with path.open("rb") as file:
+        with os.fdopen(_opened(path), "rb") as file:
             head = file.read(HEAD)
-            content = head if b"\0" in head else head + file.read()
+            content = head if b"\0" in head else head + file.read(LARGEST + 1 - len(head))
+        _refuse_large(path, content)
     except FileNotFoundError as error:
         hint, names = did_you_mean(path.name, zoo.NAMES), ", ".join(zoo.NAMES)
         message = f"base.net: {path} is not there{hint}; give a prototxt's path or a built-in net ({names})"
@@ -158,6 +163,20 @@ def read_net(location: str) -> ParsedNet:
         raise BadNetError(f"base.net: {location}: is {kind.what}; {kind.as_net}") from error
     refuse_foreign(parsed, location)
     return parsed
+
+
+def _opened(path: Path) -> int:
+    """Open a file for reading; raise OSError for a pipe, a device or a folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no file")
+    return handle
+
+
+def _refuse_large(path: Path, content: bytes) -> None:
+    if len(content) > LARGEST:
+        raise BadNetError(f"base.net: {path} {too_large(path.stat().st_size)}")
 
 
 def _text(content: bytes) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from ftjob.data import MOST_PIXELS
 from ftjob.data.datum import Buffer, DatumHead, RecordError
 from ftjob.data.flaws import check_decoded, raw_shape, undecodable
 
@@ -33,7 +34,12 @@ def decode_strictly(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
     if not head.encoded or bytes(data[:3]) != JPEG_MAGIC:
         return decode_data(head, data)
     try:
-        space = simplejpeg.decode_jpeg_header(data)[2]
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if height * width > MOST_PIXELS:
+            raise RecordError(
+                f"is an image of {width}x{height}, and at most {MOST_PIXELS:,} pixels are decoded",
+                "make it smaller",
+            )
         if space not in ("Gray", "YCbCr"):
             return decode_data(head, data)
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if space == "Gray" else "BGR")

@@ -21,6 +21,10 @@ HARMLESS = "extraneous bytes"
 """What libjpeg says of padding between segments: the picture is whole."""
 
 
+MAX_PIXELS = 100_000_000
+"""Of an image file: 300 MB, and 600 MB while a progressive JPEG is decoded."""
+
+
 class UnreadableError(Exception):
     """An image that cannot be used; the text says why."""
 
@@ -57,6 +61,12 @@ def stored_picture(data: bytes, shape: Shape) -> Picture:
     return Picture(fit(scale(pixels, *size), shape.height, shape.width), picture.notes)
 
 
+def check_pixels(height: int, width: int) -> None:
+    """Raise UnreadableError for an image that says that it has more pixels than are decoded."""
+    if height * width > MAX_PIXELS:
+        raise UnreadableError(f"{width}x{height} is more than {MAX_PIXELS} pixels")
+
+
 def read_picture(path: Path, shape: Shape) -> NDArray[np.uint8]:
     """Read an image file as it would be stored: (H, W, C) in BGR. Raises BadDataError, naming the file."""
     try:
@@ -76,6 +86,7 @@ def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:
         return None
     if space == "CMYK":
         return None
+    check_pixels(height, width)
     orientation = _orientation(data)
     wanted = resized_size(*_turned(height, width, orientation), shape.height, shape.width, shape.mode)
     pixels, notes = _decode_jpeg(data, shape.color, _turned(*wanted, orientation))

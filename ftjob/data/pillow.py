@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ftjob.data.picture import Picture, UnreadableError
+from ftjob.data.picture import Picture, UnreadableError, check_pixels
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24
 ORIENTATION = 0x0112
-MAX_PIXELS = 100_000_000
-"""Of an image that has to be decoded at its full size: 300 MB."""
 DECODER_ERRORS = (
     OSError,
     ValueError,
@@ -32,8 +30,7 @@ def any_image(data: bytes, color: bool) -> Picture:
     """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnreadableError(f"{image.width}x{image.height} is more than {MAX_PIXELS} pixels")
+            check_pixels(image.height, image.width)
             notes = _notes(image, data)
             upright = ImageOps.exif_transpose(image)
             return Picture(_pixels(upright, color), notes)
@@ -50,7 +47,7 @@ def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
         "cmyk": image.mode == "CMYK",
         "16-bit": deep_png or image.mode.startswith("I"),
         "alpha": image.has_transparency_data,
-        "animated": getattr(image, "n_frames", 1) > 1,
+        "animated": getattr(image, "is_animated", False),
     }
     return tuple(note for note, so in told.items() if so)
 

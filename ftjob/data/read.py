@@ -32,7 +32,8 @@ def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environmen
     """Open an LMDB for reading: memory-mapped, without a lock file, so that a read-only mount will do.
 
     `in_order` says that whole records are going to be read in key order, for which the system reads ahead.
-    Raises BadDataError where it is missing, no LMDB, cut short or empty.
+    Raises BadDataError where it is missing, no LMDB, cut short or empty, and for damage that LMDB finds while
+    it is read.
     """
     data = location / DATA_FILE
     if not location.exists():
@@ -40,21 +41,23 @@ def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environmen
     if not data.is_file():
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
     try:
-        env = lmdb.open(str(location), readonly=True, lock=False, readahead=in_order)
+        with lmdb.open(str(location), readonly=True, lock=False, readahead=in_order) as env:
+            _check(location, env)
+            yield env
     except lmdb.Error as error:
         raise BadDataError(
             f"{location}: is no LMDB that can be read ({error}): copy or build it again"
         ) from error
-    with env:
-        expected = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-        if data.stat().st_size < expected:
-            raise BadDataError(
-                f"{location}: {DATA_FILE} is cut short, {data.stat().st_size} of {expected} bytes: "
-                "copy it again"
-            )
-        if env.stat()["entries"] == 0:
-            raise BadDataError(f"{location}: holds no records: build it again")
-        yield env
+
+
+def _check(location: Path, env: lmdb.Environment) -> None:
+    """Raise BadDataError for a file without some of the pages that it says it has, and for one of none."""
+    size, stat = (location / DATA_FILE).stat().st_size, env.stat()
+    expected = (env.info()["last_pgno"] + 1) * stat["psize"]
+    if size < expected:
+        raise BadDataError(f"{location}: {DATA_FILE} is cut short, {size} of {expected} bytes: copy it again")
+    if stat["entries"] == 0:
+        raise BadDataError(f"{location}: holds no records: build it again")
 
 
 @contextmanager

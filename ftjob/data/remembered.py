@@ -15,6 +15,7 @@ from ftjob.data.datum import Buffer, DatumHead, RecordError, Shape, read_head
 from ftjob.data.facts import Contents, ImageSize, LongRuns, OtherSizes
 from ftjob.data.flaws import COLOURS, raw_shape
 from ftjob.data.options import Progress
+from ftjob.data.pages import check_pages
 from ftjob.data.read import opened, reading, record_name
 from ftjob.errors import BadDataError, StorageError
 from ftjob.paths import cache_dir
@@ -55,6 +56,7 @@ def _look_at_all(location: Path, progress: Callable[[Progress], None]) -> Conten
     census = Census()
     with opened(location) as env:
         count = RecordCount(int(env.stat()["entries"]), progress)
+    check_pages(location)
     for key, label, shape, encoded in _looks(location):
         census.add(key, label, shape, encoded=encoded)
         if census.shape and shape[2] != census.shape[2]:

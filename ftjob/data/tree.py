@@ -1,6 +1,8 @@
 """Where image files lie, and what is asked of that place."""
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Protocol
 
 from ftjob.data.threads import THREADS
 
+LARGEST = 256 * 2**20
+"""Bytes of an image file."""
 MORE_BYTES = 1 << 16
 """Read at a time from a file that is longer than it said, or comes in pieces."""
 IMAGE_SUFFIXES = frozenset(
@@ -86,6 +90,12 @@ class Folder:
             return sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
 
     def files(self, folder: str) -> Iterator[tuple[str, str]]:
+        yield from self._files(folder, ())
+
+    def _files(self, folder: str, above: tuple[os.stat_result, ...]) -> Iterator[tuple[str, str]]:
+        here = (self.root / folder).stat()
+        if any(os.path.samestat(here, each) for each in above):
+            return  # a link to a folder that it lies in
         with os.scandir(self.root / folder) as found:
             entries = sorted(
                 (entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name
@@ -93,9 +103,9 @@ class Folder:
         for entry in entries:
             path = f"{folder}/{entry.name}"
             if entry.is_dir():
-                yield from self.files(path)
-            elif entry.is_file():
-                yield path, _stamp(entry.stat())
+                yield from self._files(path, (*above, here))
+            elif entry.is_file() or is_image_name(path):  # a pipe of that name is told of, as unreadable
+                yield path, self.stamp(path) or ""
 
     def stamp(self, path: str) -> str | None:
         try:
@@ -104,9 +114,14 @@ class Folder:
             return None
 
     def read(self, path: str) -> bytes:
-        fd = os.open(os.path.join(self.root, path), os.O_RDONLY)  # noqa: PTH118 - often called
+        fd = os.open(os.path.join(self.root, path), os.O_RDONLY | os.O_NONBLOCK)  # noqa: PTH118 - often called
         try:
-            data = os.read(fd, os.fstat(fd).st_size)
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "it is no file")
+            if found.st_size > LARGEST:
+                raise OSError(errno.EFBIG, f"it has {found.st_size:,} bytes, at most {LARGEST:,} are read")
+            data = os.read(fd, found.st_size)
             while more := os.read(fd, MORE_BYTES):
                 data += more
         finally:

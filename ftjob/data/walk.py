@@ -9,6 +9,7 @@ from typing import TypeVar
 import lmdb
 
 from ftjob.data.datum import Buffer
+from ftjob.data.pages import check_pages
 from ftjob.data.read import opened
 from ftjob.data.threads import THREADS, in_order
 
@@ -24,6 +25,8 @@ def walk(location: Path, look: Callable[[bytes, Buffer], Look]) -> Iterator[Look
     Worth its threads where most of a look is done without Python's lock, as decoding is. Raises BadDataError
     for an LMDB that cannot be read, and what `look` raises first.
     """
+    with opened(location):
+        check_pages(location)
     with opened(location) as env, env.begin() as transaction, transaction.cursor() as cursor:
         keys = cursor.iternext(values=False)
         chunks = iter(lambda: [bytes(key) for key in islice(keys, CHUNK)], [])

@@ -14,7 +14,7 @@ from ftjob.net.graph import Graph, graph
 from ftjob.net.heads import Head
 from ftjob.net.layers.rule import refuse
 from ftjob.net.phases import phase_view
-from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, EltwiseParameter, LayerParameter, NetParameter
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, EltwiseParameter, LayerParameter, NetParameter, Phase
 
 NEGLIGIBLE = 0.01
 """A loss that a net need not come below to be sure: e^-0.01 is a probability of 99 %."""
@@ -64,8 +64,9 @@ def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str
     Raises BadNetError for what cannot be trained through, or makes no scores of classes.
     """
     found, done, warnings = list(heads), [], []
+    views = _views(net)
     for place in range(len(found)):
-        bridge = bridge_of(net, found[place])
+        bridge = _bridge(views, found[place])
         _refuse_hopeless(bridge)
         if loss_floor(bridge, classes) <= NEGLIGIBLE:
             continue
@@ -74,7 +75,8 @@ def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str
             blobs = _take_out(net, bounded)
             found = [replace(head, score=blobs.get(head.score, head.score)) for head in found]
             done += [_taken_out(layer, bridge, classes) for layer in bounded]
-            bridge = bridge_of(net, found[place])
+            views = _views(net)
+            bridge = _bridge(views, found[place])
         if loss_floor(bridge, classes) > NEGLIGIBLE:
             warnings.append(_cost(bridge, classes))
     return Cleared(tuple(found), tuple(done), tuple(warnings))
@@ -82,7 +84,15 @@ def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str
 
 def bridge_of(net: NetParameter, head: Head) -> Bridge:
     """Return what stands between a head and the softmax that judges it."""
-    view = graph(phase_view(net, TRAIN if head.loss else TEST))
+    return _bridge(_views(net), head)
+
+
+def _views(net: NetParameter) -> dict[Phase, Graph]:
+    return {phase: graph(phase_view(net, phase)) for phase in (TRAIN, TEST)}
+
+
+def _bridge(views: Mapping[Phase, Graph], head: Head) -> Bridge:
+    view = views[TRAIN if head.loss else TEST]
     start = [index for index, layer in enumerate(view.layers) if layer.name == head.layer]
     end = _loss_of(view, head)
     if end is None:
@@ -94,7 +104,8 @@ def bridge_of(net: NetParameter, head: Head) -> Bridge:
         softmaxes = [index for index in way if view.layers[index].type == "Softmax"]
         if softmaxes:  # the two together are SoftmaxWithLoss
             kind = "SoftmaxWithLoss"
-            way = [index for index in way if index in view.upstream(view.makers[softmaxes[-1]])]
+            before = view.upstream(view.makers[softmaxes[-1]])
+            way = [index for index in way if index in before]
     return Bridge(head, kind, tuple(view.layers[index] for index in way))
 
 
@@ -188,8 +199,16 @@ def _power(layer: LayerParameter, scores: Range) -> Range:
 def _exp(layer: LayerParameter, scores: Range) -> Range:
     param = layer.exp_param
     inner = _affine(scores, param.scale, param.shift)
-    log_base = 1.0 if param.base == -1 else math.log(param.base)
+    log_base = _log_of_base(layer, param.base)
     return Range(*(_exponential(end) for end in _ends(_affine(inner, log_base, 0.0))))
+
+
+def _log_of_base(layer: LayerParameter, base: float) -> float:
+    if base == -1:
+        return 1.0
+    if not 0 < base < math.inf:
+        raise refuse(layer, "base must be positive, or -1 for e")
+    return math.log(base)
 
 
 def _exponential(value: float) -> float:
@@ -205,7 +224,7 @@ def _log(layer: LayerParameter, scores: Range) -> Range:
     inner = _affine(scores, param.scale, param.shift)
     if inner.low < 0:
         raise refuse(layer, "scores may be negative, and the log of a negative number is NaN: take it out")
-    log_base = 1.0 if param.base == -1 else math.log(param.base)
+    log_base = _log_of_base(layer, param.base)
     ends = [math.log(end) if 0 < end < math.inf else -math.inf if end == 0 else end for end in _ends(inner)]
     return _affine(Range(*ends), 1 / log_base if log_base else 0.0, 0.0)
 

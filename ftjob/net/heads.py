@@ -1,5 +1,7 @@
 """A classifier of a net: the layer that has one output per class, and what hangs on it."""
 
+import math
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
@@ -41,6 +43,10 @@ PER_CLASS = frozenset(
 )
 
 
+MOST_HEADS = 30
+"""GoogLeNet has three."""
+MOST_ENDS = 200
+"""Losses and accuracies, or outputs; GoogLeNet has nine."""
 _HIDDEN = frozenset({"AbsVal", "BNLL", "Clip", "ELU", "PReLU", "ReLU", "Swish", "TanH"})
 """Activations of features: an output behind one of these, and no softmax, is no classifier's."""
 
@@ -81,6 +87,7 @@ def find_heads(net: NetParameter) -> list[Head]:
     """
     train = graph(phase_view(net, TRAIN))
     test = graph(phase_view(net, TEST))
+    _refuse_many(train, test)
     softmaxes = frozenset({"Softmax"})
     for found in (
         _by_loss(train),
@@ -89,8 +96,23 @@ def find_heads(net: NetParameter) -> list[Head]:
         _by_output(test, PER_CLASS),
     ):
         if heads := _one_per_layer(found):
+            _refuse_more(len(heads), MOST_HEADS, "classifiers")
             return _mark_main(heads, {blob for layer in test.layers for blob in layer.top})
     return []
+
+
+def _refuse_many(*views: Graph) -> None:
+    """Raise BadNetError for more losses than any classifier has: each is followed back through the net."""
+    for view in views:
+        kinds = Counter(layer.type for layer in view.layers)
+        ends = sum(kinds[kind] for kind in (*CLASSIFICATION_LOSSES, "Accuracy"))
+        loose = [at for at, layer in enumerate(view.layers) if layer.top and not view.readers[at]]
+        _refuse_more(max(ends, len(loose)), MOST_ENDS, "losses, accuracies or outputs")
+
+
+def _refuse_more(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise BadNetError(f"the net has {count:,} {what}, and nets of at most {most} are planned")
 
 
 def trace(net: Graph, end: int, position: int = 0) -> tuple[list[int], list[int]]:
@@ -99,21 +121,20 @@ def trace(net: Graph, end: int, position: int = 0) -> tuple[list[int], list[int]
     No classifiers where the way ends at a layer that mixes or makes classes, such as Concat or data.
     """
     classifiers: list[int] = []
-    passed: list[int] = []
+    passed: dict[int, None] = {}
     waiting = [net.makers[end][position]] if len(net.makers[end]) > position else []
-    while waiting:
-        index = waiting.pop(0)
+    for index in waiting:  # which grows on the way
         kind = net.layers[index].type
         if kind in CLASSIFIERS:
             classifiers.append(index)
         elif kind in PER_CLASS and index not in passed:
-            passed.append(index)
+            passed[index] = None
             waiting.extend(net.makers[index])
         elif kind not in PER_CLASS:
-            return [], passed
+            return [], list(passed)
     classifiers = sorted(set(classifiers))
-    nested = any(set(classifiers) & (net.upstream([index]) - {index}) for index in classifiers)
-    return ([] if nested else classifiers), passed
+    below = net.upstream(maker for index in classifiers for maker in net.makers[index])
+    return (classifiers if below.isdisjoint(classifiers) else []), list(passed)
 
 
 def _by_loss(net: Graph) -> Iterator[Head]:
@@ -153,6 +174,8 @@ def _heads_at(net: Graph, end: int, loss: str) -> Iterator[Head]:
     for index in classifiers:
         head = _head(net, index, score, [end, *passed], f'{layer.type} "{layer.name}" {verb} it{via}')
         weight = float(f"{layer.loss_weight[0]:.6g}") if layer.loss_weight else 1.0
+        if not math.isfinite(weight):
+            raise BadNetError(f'layer "{layer.name}" has a loss_weight of {weight}: give a number')
         label = layer.bottom[1] if labelled else "label"
         yield replace(head, loss=loss, loss_weight=weight, label=label)
 
@@ -239,8 +262,7 @@ def no_head_error(net: NetParameter) -> BadNetError:
 def _stop(net: Graph, end: int) -> LayerParameter | None:
     """The layer at which the way back from a loss ends, where that is no source of data."""
     waiting, seen = list(net.makers[end][:1]), set()
-    while waiting:
-        index = waiting.pop(0)
+    for index in waiting:  # which grows on the way
         layer = net.layers[index]
         if layer.type not in PER_CLASS | CLASSIFIERS:
             return layer if net.makers[index] else None

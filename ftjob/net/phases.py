@@ -1,6 +1,8 @@
 """Which layers of a prototxt belong to a net's state: phase, level and stages."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 
 from ftjob.errors import BadNetError
 from ftjob.net.layertypes import CLASSIFICATION_LOSSES, CLASSIFIERS, OTHER_LOSSES
@@ -201,16 +203,12 @@ def _members(net: NetParameter, phase: Phase) -> set[int]:
     else makes."""
     own, other = _written(net, phase), _written(net, TEST if phase == TRAIN else TRAIN)
     own |= _lost_heads(net, own, other)
-    for _ in net.layer:
-        index = _lender(net, own, other)
-        if index is None:
-            break
-        own.add(index)
-        lent = net.layer[index]
-        if not lent.bottom:  # sources are replaced anyhow; two of them must not make one blob
-            rivals = {at for at in own - {index} if not net.layer[at].bottom}
-            own -= {at for at in rivals if set(net.layer[at].top) & set(lent.top)}
-    return own
+    while True:
+        own |= (lent := _lent(net, own, other))
+        rivals = _rivals(net, own, lent)
+        if not rivals:
+            return own
+        own, other = own - rivals, other - rivals
 
 
 def _lost_heads(net: NetParameter, own: set[int], other: set[int]) -> set[int]:
@@ -225,18 +223,47 @@ def _lost_heads(net: NetParameter, own: set[int], other: set[int]) -> set[int]:
     return losses if lost and not any(net.layer[at].type in CLASSIFICATION_LOSSES for at in own) else set()
 
 
-def _lender(net: NetParameter, own: set[int], other: set[int]) -> int | None:
-    """The layer of the other phase that makes the first blob which is missing in this one."""
-    made: set[str] = set()
-    for index in sorted(own):
-        layer = net.layer[index]
-        for blob in layer.bottom:
-            if blob not in made:
-                makers = [at for at in other - own if at < index and blob in net.layer[at].top]
-                if makers:
-                    return max(makers)
-        made.update(layer.top)
-    return None
+def _lent(net: NetParameter, own: set[int], other: set[int]) -> set[int]:
+    """The layers of the other phase that make what is missing in this one: for the first reader of each
+    missing blob the last one before it that makes it, and for that one in turn."""
+    first = _makers(net, own)
+    makers = _makers(net, other - own)
+    lent: set[int] = set()
+    waiting = sorted(own)
+    blobs = {index: iter(net.layer[index].bottom) for index in waiting}
+    while waiting:
+        index = heappop(waiting)
+        for blob in blobs[index]:
+            if first.get(blob, [index])[0] < index:
+                continue
+            before = makers.get(blob, [])
+            at = bisect_left(before, index) - 1
+            if at >= 0:
+                maker = before[at]
+                lent.add(maker)
+                for top in net.layer[maker].top:
+                    first[top] = [min(maker, *first.get(top, [maker]))]
+                blobs[maker] = iter(net.layer[maker].bottom)
+                heappush(waiting, maker)
+                heappush(waiting, index)
+                break
+    return lent
+
+
+def _makers(net: NetParameter, indices: Iterable[int]) -> dict[str, list[int]]:
+    """The layers that make each blob, first to last."""
+    found: dict[str, list[int]] = {}
+    for index in sorted(indices):
+        for blob in net.layer[index].top:
+            found.setdefault(blob, []).append(index)
+    return found
+
+
+def _rivals(net: NetParameter, own: set[int], lent: set[int]) -> set[int]:
+    """The sources that make what a lent source does: they are replaced anyhow, and two of them must not make
+    one blob."""
+    made = {blob for at in lent if not net.layer[at].bottom for blob in net.layer[at].top}
+    return {at for at in own - lent if not net.layer[at].bottom and made & set(net.layer[at].top)}
 
 
 def set_phases(layer: LayerParameter, phases: list[Phase]) -> None:

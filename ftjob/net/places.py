@@ -20,6 +20,10 @@ _TOKEN = re.compile(
 )
 
 
+DEEPEST = 50
+"""Messages in each other; those of a net are at most five deep."""
+
+
 @dataclass(frozen=True)
 class Place:
     """One field of a prototxt."""
@@ -66,7 +70,8 @@ class _Open:
 def places(text: str) -> list[Place]:
     """Return every field of a prototxt, inner fields before the message that holds them.
 
-    It takes any text: where the text is no prototxt, the places are those of what looks like fields.
+    It takes any text: where the text is no prototxt, the places are those of what looks like fields, up to
+    where it is nested deeper than DEEPEST.
     """
     return list(_Scanner(text).fields())
 
@@ -86,6 +91,8 @@ class _Scanner:
             kind = token.lastgroup
             if kind == "open":
                 self._open(token)
+                if len(self.stack) > DEEPEST:
+                    return
             elif kind == "close" and self.stack:
                 closed = self.stack.pop()
                 yield self._place((*self._path(), closed.name), closed.start, token.end(), "")

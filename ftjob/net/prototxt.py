@@ -1,6 +1,7 @@
 """Prototxts: text in, messages of today's form out, and back."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.rewrite import Settings, rewrite
 from ftjob.net.tolerant import Excused, Source, parse, parse_excusing
 from ftjob.net.upgrade import upgrade_net, upgrade_solver
+
+MOST_LAYERS = 6000
+"""Of a prototxt; ResNet-1202 has 5,400."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
         raise _instead(solver_instead(written.places), source) or error from None
     notes, foreign = _field_notes(excused, written)
     types = [(layer.name, layer.type) for layer in net.layer]
+    _refuse_many(net, source)
     _refuse_incomplete(net, source)
     _apply(excused, net)
     try:
@@ -86,6 +91,7 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
         upgrade_net(net)
     except BadNetError as error:
         raise BadNetError(f"{source}: {error}") from None
+    _refuse_many(net, source)
     if not net.layer:
         raise _instead(solver_instead(written.places), source) or BadNetError(
             f"{source}: the net has no layers: give the prototxt of a net"
@@ -110,6 +116,13 @@ def parse_solver(text: str, source: str) -> SolverParameter:
     except BadNetError as error:
         raise BadNetError(f"{source}: {error}") from None
     return solver
+
+
+def _refuse_many(net: NetParameter, source: str) -> None:
+    """Raise BadNetError for more layers than a plan of them is made in a few seconds."""
+    count = max(len(net.layer), len(net.layers))
+    if count > MOST_LAYERS:
+        raise BadNetError(f"{source}: has {count:,} layers, and nets of at most {MOST_LAYERS:,} are planned")
 
 
 def _refuse_incomplete(net: NetParameter, source: str) -> None:
@@ -212,9 +225,10 @@ def _apply(excused: Iterable[Excused], net: NetParameter) -> None:
 def _settings(source: Source, excused: Iterable[Excused]) -> dict[int, Settings]:
     """Numbers in the fork's own param messages, by layer."""
     found: dict[int, dict[str, float]] = {}
-    messages = [cut.place for cut in excused]
+    messages = sorted((cut.place.start, cut.place.end) for cut in excused)
     for place in source.places if messages else []:
-        if any(outer.start < place.start and place.end <= outer.end for outer in messages):
+        at = bisect_left(messages, (place.start,)) - 1  # what was cut out never lies in each other
+        if at >= 0 and place.end <= messages[at][1]:
             try:
                 number = float(place.value)
             except ValueError:

@@ -19,6 +19,7 @@ from ftjob.net.proto.caffe_pb2 import (
     NetState,
     Phase,
 )
+from ftjob.net.suggest import listed
 
 IMAGES = "data"
 LABELS = "label"
@@ -137,9 +138,9 @@ def _image_blobs(net: Graph, heads: Iterable[Head]) -> list[str]:
         if is_source(net.layers[maker])
     }
     if len(blobs) > 1:
-        listed = ", ".join(f'"{blob}" of layer "{maker}"' for blob, maker in sorted(blobs.items()))
+        inputs = listed([f'"{blob}" of layer "{maker}"' for blob, maker in sorted(blobs.items())])
         raise BadNetError(
-            f"the net is computed from several inputs ({listed}); ftjob's data has one image each"
+            f"the net is computed from several inputs ({inputs}); ftjob's data has one image each"
         )
     return list(blobs)
 

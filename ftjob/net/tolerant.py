@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from google.protobuf import text_format
 from google.protobuf.message import Message
@@ -13,13 +14,27 @@ from ftjob.net.places import Place, blank_comments, places
 from ftjob.net.proto import caffe_pb2
 from ftjob.net.suggest import closest, did_you_mean
 
+LARGEST = 4 * 2**20
+"""Bytes of a prototxt that is read; one of ResNet-1202 has about 1 MB."""
 _PACKAGE = f"{caffe_pb2.DESCRIPTOR.package}."
 _MESSAGES = {message.full_name: message for message in caffe_pb2.DESCRIPTOR.message_types_by_name.values()}
 _UNKNOWN_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
 _UNKNOWN_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\S+?)\.?$')
+_MOST_WORDS = 300
+"""Characters of what protobuf says, which quotes the text."""
 _STRAY = re.compile("[\ud800-\udfff]")
 _MOST_KINDS = 50
 """Of unknown fields in one prototxt; beyond, it is no dialect but another format."""
+_MOST_PARSED = 2 * LARGEST
+"""Bytes, over all rounds: each kind of unknown fields takes one."""
+
+
+def too_large(size: int) -> str:
+    """Return what is wrong with a prototxt of so many bytes."""
+    return (
+        f"has {size:,} bytes, and a prototxt of at most {LARGEST:,} is read: weights belong into a "
+        ".caffemodel (base.weights)"
+    )
 
 
 @dataclass
@@ -32,6 +47,8 @@ class Source:
     _places: list[Place] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if len(self.text) > LARGEST:
+            raise BadNetError(f"{self.name}: {too_large(len(self.text))}")
         self.text = self.text.removeprefix("\ufeff")
         if _STRAY.search(self.text):
             self.text = blank_comments(self.text)
@@ -46,12 +63,27 @@ class Source:
             self._places = places(self.text)
         return self._places
 
+    @cached_property
+    def _own_fields(self) -> dict[tuple[int, str], Place]:
+        """The first field of each name that every layer has."""
+        found: dict[tuple[int, str], Place] = {}
+        for place in self.places:
+            if place.in_layer and len(place.path) == 2:
+                found.setdefault((place.layer, place.path[1]), place)
+        return found
+
+    @cached_property
+    def _lines(self) -> dict[str, int]:
+        """The line in which every layer's name stands first."""
+        lines: dict[str, int] = {}
+        for (_, name), place in self._own_fields.items():
+            if name == "name":
+                lines.setdefault(place.value, place.line)
+        return lines
+
     def layer_field(self, layer: int, name: str) -> Place | None:
         """Where a layer, counted from 0 in the text, has a field of its own."""
-        for place in self.places:
-            if place.layer == layer and place.path in (("layer", name), ("layers", name)):
-                return place
-        return None
+        return self._own_fields.get((layer, name))
 
     def value(self, layer: int, name: str) -> str:
         place = self.layer_field(layer, name)
@@ -59,8 +91,7 @@ class Source:
 
     def line_of(self, layer: str) -> int:
         """The line in which a layer's name stands; 1 for one that the text does not name."""
-        names = (place for place in self.places if place.inside == ("name",) and place.value == layer)
-        return next((place.line for place in names if place.in_layer), 1)
+        return self._lines.get(layer, 1)
 
     def at(self, line: int, column: int) -> Place | None:
         """The innermost field that the character at a line and column is part of."""
@@ -93,7 +124,8 @@ def parse_excusing(source: Source, message: Message) -> list[Excused]:
     """
     excused: list[Excused] = []
     text = source.text
-    for _ in range(_MOST_KINDS):
+    most = max(2, min(_MOST_KINDS, _MOST_PARSED // max(1, len(text))))
+    for _ in range(most):
         try:
             text_format.Parse(text, message)
         except text_format.ParseError as error:
@@ -105,7 +137,7 @@ def parse_excusing(source: Source, message: Message) -> list[Excused]:
             message.Clear()
         else:
             return sorted(excused, key=lambda one: one.place.start)
-    raise BadNetError(f"{source.name}: has more than {_MOST_KINDS} kinds of fields that Caffe does not know")
+    raise BadNetError(f"{source.name}: has {most} or more kinds of fields that Caffe does not know")
 
 
 def _excuses(error: text_format.ParseError, source: Source) -> list[Excused]:
@@ -163,7 +195,8 @@ def _reason(error: text_format.ParseError) -> str:
     if match := _UNKNOWN_VALUE.search(text):
         enum, value = match.groups()
         return f"{_short(enum)} has no value {value}{_meant(enum, value)}"
-    return re.sub(r"^'.*': ", "", text, flags=re.DOTALL).replace(_PACKAGE, "").rstrip(".")
+    words = re.sub(r"^'.*': ", "", text, flags=re.DOTALL).replace(_PACKAGE, "").rstrip(".")
+    return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]} …"
 
 
 def _meant(enum: str, value: str) -> str:

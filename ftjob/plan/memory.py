@@ -106,13 +106,15 @@ def batches_that_fit(memory: Memory, batches: Batches, limit: int) -> tuple[Batc
 
 
 SMALL_TEST_BATCH = 10
+LARGEST_SUGGESTED = 100_000
+"""Images in a batch that is looked for instead of a larger one."""
 
 
 def _candidates(batches: Batches) -> Iterator[Batches]:
     yield batches
     effective = batches.batch_size * batches.iter_size
     small = min(SMALL_TEST_BATCH, batches.test_batch_size)
-    for size in range(batches.batch_size, 0, -1):
+    for size in range(min(batches.batch_size, LARGEST_SUGGESTED), 0, -1):
         if effective % size == 0:
             yield Batches(size, effective // size, small)
     yield Batches(1, effective, min(1, small))

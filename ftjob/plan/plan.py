@@ -36,6 +36,8 @@ from ftjob.plan.shortfall import shortfall, too_poor
 from jobspec.spec import JobSpec
 
 LARGEST_TEST_BATCH = 50
+MOST_CLASSES = 200_000
+"""Every one has a name; ImageNet-21k has 21,841 of them, MS-Celeb 100,000."""
 SNAPSHOT_PREFIX = "snapshots/caffe"
 """For those who run the folder's solver.prototxt with Caffe's own tools; ftjob names its snapshots itself."""
 
@@ -258,6 +260,12 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
     present = max(max(facts.histogram, default=0) for facts in (train, val)) + 1
     wanted = spec.surgery.num_output
     count = max(present, len(train.labels)) if wanted == "auto" else wanted
+    if count > MOST_CLASSES:
+        culprit = train.location if wanted == "auto" else "surgery.num_output"
+        raise BadDataError(
+            f"{culprit}: makes {count:,} classes, and at most {MOST_CLASSES:,} are planned: number the "
+            "labels from 0 without gaps"
+        )
     for facts in (train, val):
         over = [label for label in facts.histogram if label >= count]
         if over:

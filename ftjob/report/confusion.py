@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Counts = NDArray[np.int64]
+Cells = NDArray[np.int64]
+"""(M, 3): label, label given, images."""
 
 READABLE = 30
 """Classes whose whole matrix people can read."""
@@ -51,45 +52,51 @@ class Matrix:
 def most_confused(evaluation: Mapping[str, Any], count: int) -> list[Confused]:
     """Return the pairs (class, label it was given) with the most images; of equals the larger share first,
     then the lower labels."""
-    matrix, names = _array(evaluation), [each["name"] for each in evaluation["classes"]]
-    of = matrix.sum(axis=1)
+    names, cells = [each["name"] for each in evaluation["classes"]], cells_of(evaluation)
+    of = _images(cells, len(names))
     return [
-        Confused(names[label], names[given], int(matrix[label, given]), int(of[label]))
-        for label, given in _pairs(matrix)[:count]
+        Confused(names[label], names[given], images, int(of[label]))
+        for label, given, images in _wrong(cells, of)[:count].tolist()
     ]
 
 
 def readable(evaluation: Mapping[str, Any]) -> Matrix:
     """Return the whole matrix, or of more than READABLE classes those that are most confused."""
-    matrix, classes = _array(evaluation), evaluation["classes"]
-    shown = list(range(len(classes))) if len(classes) <= READABLE else _most_involved(matrix)
-    part = matrix[np.ix_(shown, shown)]
-    of = matrix[shown].sum(axis=1)
-    rest = of - part.sum(axis=1)
+    cells, classes = cells_of(evaluation), evaluation["classes"]
+    of = _images(cells, len(classes))
+    shown = range(len(classes)) if len(classes) <= READABLE else _most_involved(_wrong(cells, of))
+    place = {label: at for at, label in enumerate(shown)}
+    part = [[0] * len(place) for _ in place]
+    for label, given, images in cells[np.isin(cells[:, :2], list(place)).all(axis=1)].tolist():
+        part[place[label]][place[given]] = images
     return Matrix(
-        names=tuple(classes[label]["name"] for label in shown),
-        counts=tuple(tuple(row) for row in part.tolist()),
-        images=tuple(of.tolist()),
-        others=tuple(rest.tolist()) if len(shown) < len(classes) else None,
+        names=tuple(classes[label]["name"] for label in place),
+        counts=tuple(map(tuple, part)),
+        images=tuple(int(of[label]) for label in place),
+        others=tuple(int(of[label]) - sum(part[at]) for label, at in place.items())
+        if len(place) < len(classes)
+        else None,
     )
 
 
-def _most_involved(matrix: Counts) -> list[int]:
+def _most_involved(wrong: Cells) -> list[int]:
     """Return the labels of the pairs most confused, in order."""
-    found: dict[int, None] = {}
-    for pair in _pairs(matrix):
-        found |= dict.fromkeys(pair)
+    found = dict.fromkeys(wrong[:IN_PART, :2].reshape(-1).tolist())  # each pair brings one at least
     return sorted(list(found)[:IN_PART])
 
 
-def _pairs(matrix: Counts) -> list[tuple[int, int]]:
-    """Return (label, label given) of all that is wrong, the most confused first."""
-    of = matrix.sum(axis=1)
-    labels, given = np.nonzero(matrix * (1 - np.eye(len(matrix), dtype=np.int64)))
-    return sorted(
-        zip(labels.tolist(), given.tolist(), strict=True),
-        key=lambda pair: (-matrix[pair], -matrix[pair] / of[pair[0]], pair),
-    )
+def _wrong(cells: Cells, of: NDArray[np.int64]) -> Cells:
+    """Return the cells of all that is wrong, the most confused first."""
+    wrong = cells[cells[:, 0] != cells[:, 1]]
+    label, given, images = wrong.T
+    order = np.lexsort((given, label, -images / of[label], -images))
+    found: Cells = wrong[order]
+    return found
+
+
+def _images(cells: Cells, classes: int) -> NDArray[np.int64]:
+    """Return the images of every class."""
+    return np.bincount(cells[:, 0], cells[:, 2], minlength=classes).astype(np.int64)
 
 
 def weakest_first(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -97,5 +104,11 @@ def weakest_first(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
     return sorted(classes, key=lambda each: (each["recall"] is None, each["recall"], each["label"]))
 
 
-def _array(evaluation: Mapping[str, Any]) -> Counts:
-    return np.array(evaluation["confusion"], dtype=np.int64)
+def cells_of(evaluation: Mapping[str, Any]) -> Cells:
+    """Return what is not 0 of an evaluation's confusion, whether it is written as a matrix or as cells."""
+    confusion = evaluation["confusion"]
+    if isinstance(confusion, dict):
+        cells: Cells = np.array(confusion["cells"], dtype=np.int64).reshape(-1, 3)
+        return cells
+    matrix = np.array(confusion, dtype=np.int64)
+    return np.column_stack((*np.nonzero(matrix), matrix[matrix != 0]))

@@ -11,7 +11,7 @@ from ftjob.errors import ExitCode
 from ftjob.report import trained
 from ftjob.report.chart import Chart, Line, Point, averaged, stepped
 from ftjob.report.comparison import Comparison
-from ftjob.report.confusion import READABLE, most_confused, readable, weakest_first
+from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, weakest_first
 from ftjob.report.facts import Facts
 from ftjob.report.picture import picture_of
 from ftjob.report.words import difference, fine, points, when
@@ -70,7 +70,9 @@ def render_page(facts: Facts, against: Comparison | None = None) -> str:
             weakest=weakest_first(evaluation["classes"])[:WEAKEST] if evaluation else [],
             many=len(evaluation.get("classes", ())) > READABLE,
             matrix=readable(evaluation) if evaluation else None,
-            picture=picture_of(evaluation["confusion"]) if _is_large(evaluation) else "",
+            picture=picture_of(cells_of(evaluation), len(evaluation["classes"]))
+            if _is_large(evaluation)
+            else "",
             pairs=most_confused(evaluation, PAIRS) if evaluation else [],
             what=trained.what_was_trained(facts),
             layers=trained.layers(facts.plan),
@@ -107,6 +109,10 @@ def _shown(value: Any) -> Any:
 
 def _is_large(evaluation: dict[str, Any]) -> bool:
     return len(evaluation.get("classes", ())) > READABLE
+
+
+def _picture(evaluation: dict[str, Any]) -> str:
+    return picture_of(cells_of(evaluation), len(evaluation["classes"]))
 
 
 def _meaning(facts: Facts) -> str:

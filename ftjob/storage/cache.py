@@ -25,10 +25,13 @@ from ftjob.storage.location import is_remote
 from ftjob.storage.store import Entry, MissingError, Progress, Store, Transfer, ignore
 
 
-def fetch_file(location: str, progress: Progress = ignore) -> Path:
+def fetch_file(
+    location: str, progress: Progress = ignore, check_size: Callable[[int], None] = lambda _: None
+) -> Path:
     """Return a file's path on this machine, under its own name; a path is returned as it is.
 
-    Raises MissingError where it is not there, StorageError where it cannot be read or kept.
+    `check_size` may refuse the bytes that it has, before they are fetched. Raises MissingError where it is
+    not there, StorageError where it cannot be read or kept.
     """
     if not is_remote(location):
         return Path(location)
@@ -37,6 +40,7 @@ def fetch_file(location: str, progress: Progress = ignore) -> Path:
     if entry is None:
         store.read(name)  # says whether it is the object or the bucket that is missing
         raise MissingError(f"{location}: is not there: correct the URI, or upload it")
+    check_size(entry.size)
     return fetch_entries(store, [entry], progress) / name
 
 

@@ -53,18 +53,16 @@ class Place:
 
 
 def limit(root: Path) -> int:
-    """Return how many bytes the cache may hold: $FTJOB_CACHE_BYTES, else 50 GB or half of its disk.
+    """Return how many bytes the cache may hold: $FTJOB_CACHE_BYTES, else 50 GB; at most half of its disk.
 
     Raises StorageError where the variable is no number.
     """
-    told = os.environ.get(LIMIT_NAME)
-    if told is None:
-        return min(DEFAULT_LIMIT, shutil.disk_usage(root).total // 2)
+    told = os.environ.get(LIMIT_NAME, str(DEFAULT_LIMIT))
     if not told.isdecimal():
         raise StorageError(
             f"{LIMIT_NAME}: {told!r} is not a number of bytes, such as {DEFAULT_LIMIT}: mend it"
         )
-    return int(told)
+    return min(int(told), shutil.disk_usage(root).total // 2)
 
 
 def make_room(root: Path, needed: int, what: str) -> None:

@@ -21,11 +21,21 @@ def named(field: str, mistake: type[BadNetError | BadDataError]) -> Iterator[Non
 
 
 def fetch_input(
-    location: str, field: str, mistake: type[BadNetError | BadDataError], progress: Progress = ignore
+    location: str,
+    field: str,
+    mistake: type[BadNetError | BadDataError],
+    progress: Progress = ignore,
+    largest: int | None = None,
 ) -> Path:
     """Return the file that a field names as a path on this machine; a path as it is.
 
-    Raises `mistake` where a URI leads nowhere, StorageError where it cannot be read; both name the field.
+    Raises `mistake` where a URI leads nowhere, or to more bytes than `largest`, StorageError where it cannot
+    be read; both name the field.
     """
+
+    def check_size(size: int) -> None:
+        if largest is not None and size > largest:
+            raise mistake(f"{location}: has {size:,} bytes, and at most {largest:,} are read")
+
     with named(field, mistake):
-        return fetch_file(location, progress)
+        return fetch_file(location, progress, check_size)

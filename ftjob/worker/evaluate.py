@@ -1,6 +1,6 @@
 """From class scores and labels to accuracy, loss and confusion: pure."""
 
-import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
+MOST_IN_FULL = 200
+"""Classes whose confusion is written as a matrix; of more, only what is not 0."""
+PART = 1 << 20
+"""Scores that are worked on at once."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,24 @@ class ClassResult:
     """Of its images, the share that was given this label: the class's accuracy."""
     precision: float | None
     """Of the images given this label, the share that is of this class."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many images of each class were given each label, without the pairs that no image is of."""
+
+    classes: int
+    cells: tuple[tuple[int, int, int], ...]
+    """(label, label given, images), in that order."""
+
+    def to_json(self) -> list[list[int]] | dict[str, Any]:
+        """Return confusion[label][predicted], or of more than MOST_IN_FULL classes the cells alone."""
+        if self.classes > MOST_IN_FULL:
+            return {"classes": self.classes, "cells": [list(cell) for cell in self.cells]}
+        matrix = [[0] * self.classes for _ in range(self.classes)]
+        for label, predicted, images in self.cells:
+            matrix[label][predicted] = images
+        return matrix
 
 
 @dataclass(frozen=True)
@@ -38,12 +60,15 @@ class Evaluation:
     heads: dict[str, float]
     """Top-1 of every head, by layer name."""
     classes: tuple[ClassResult, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    """confusion[label][predicted] = number of images."""
+    confusion: Confusion
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of evaluation.json."""
-        return dataclasses.asdict(self)
+        return {
+            **vars(self),
+            "classes": [vars(each) for each in self.classes],
+            "confusion": self.confusion.to_json(),
+        }
 
 
 def evaluate(
@@ -60,8 +85,6 @@ def evaluate(
     truth = labels.reshape(-1).astype(np.int64)
     table = {head: values.reshape(len(truth), -1) for head, values in scores.items()}
     predicted = {head: values.argmax(axis=1) for head, values in table.items()}
-    confusion = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(confusion, (truth, predicted[main]), 1)
     return Evaluation(
         iteration=iteration,
         images=len(truth),
@@ -69,32 +92,63 @@ def evaluate(
         top5=top_k_accuracy(table[main], truth, TOP) if len(names) > TOP else None,
         loss=softmax_loss(table[main], truth),
         heads={head: float((guess == truth).mean()) for head, guess in predicted.items()},
-        classes=tuple(_class_result(confusion, label, name) for label, name in enumerate(names)),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        classes=_class_results(truth, predicted[main], names),
+        confusion=_confusion(truth, predicted[main], len(names)),
     )
 
 
 def top_k_accuracy(scores: NDArray[np.float32], truth: NDArray[np.int64], k: int) -> float:
     """Return the share of images with fewer than k scores above their label's."""
-    own = scores[np.arange(len(truth)), truth]
-    better = (scores > own[:, np.newaxis]).sum(axis=1)
-    return float((better < k).mean())
+    right = 0
+    for part, labels in _in_parts(scores, truth):
+        own = part[np.arange(len(labels)), labels]
+        right += int(((part > own[:, np.newaxis]).sum(axis=1) < k).sum())
+    return right / len(truth)
 
 
 def softmax_loss(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
     """Return the mean cross-entropy; NaN or infinite scores give NaN."""
+    losses = [_losses(part, labels) for part, labels in _in_parts(scores, truth)]
+    return float(np.concatenate(losses).mean())
+
+
+def _losses(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", over="ignore"):
         shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1))
-        return float((log_sum - shifted[np.arange(len(truth)), truth]).mean())
+        own = shifted[np.arange(len(truth)), truth]
+        losses: NDArray[np.float64] = np.log(np.exp(shifted, out=shifted).sum(axis=1)) - own
+        return losses
 
 
-def _class_result(confusion: NDArray[np.int64], label: int, name: str) -> ClassResult:
-    right, images, given = confusion[label, label], confusion[label].sum(), confusion[:, label].sum()
-    return ClassResult(
-        label=label,
-        name=name,
-        images=int(images),
-        recall=float(right / images) if images else None,
-        precision=float(right / given) if given else None,
+def _in_parts(
+    scores: NDArray[np.float32], truth: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Yield the rows of scores with their labels, a few megabytes at a time."""
+    rows = max(1, PART // scores.shape[1])
+    for start in range(0, len(truth), rows):
+        yield scores[start : start + rows], truth[start : start + rows]
+
+
+def _confusion(truth: NDArray[np.int64], given: NDArray[np.int64], classes: int) -> Confusion:
+    pairs, images = np.unique(truth * classes + given, return_counts=True)
+    columns = (pairs // classes, pairs % classes, images)
+    return Confusion(classes, tuple(zip(*(column.tolist() for column in columns), strict=True)))
+
+
+def _class_results(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], names: tuple[str, ...]
+) -> tuple[ClassResult, ...]:
+    right, images, given = (
+        np.bincount(labels, minlength=len(names)).tolist()
+        for labels in (truth[truth == predicted], truth, predicted)
+    )
+    return tuple(
+        ClassResult(
+            label=label,
+            name=name,
+            images=images[label],
+            recall=right[label] / images[label] if images[label] else None,
+            precision=right[label] / given[label] if given[label] else None,
+        )
+        for label, name in enumerate(names)
     )

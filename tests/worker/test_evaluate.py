@@ -1,8 +1,12 @@
 """Laws of judging scores against labels."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from ftjob.report.confusion import cells_of
 from ftjob.worker.evaluate import Evaluation, evaluate, softmax_loss, top_k_accuracy
 
 SCORES = np.array([[3, 1, 0], [0, 2, 1], [2, 1, 0], [0, 0, 5]], dtype=np.float32)
@@ -21,7 +25,7 @@ def test_accuracy_is_the_share_of_right_answers():
 
 def test_confusion_counts_rows_by_label():
     """confusion[label][predicted]: the dog that was called a cat stands in the dog's row."""
-    assert judged().confusion == ((1, 0, 0), (1, 1, 0), (0, 0, 1))
+    assert judged().to_json()["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
 
 
 def test_recall_and_precision_per_class():
@@ -65,3 +69,49 @@ def test_loss_is_the_mean_cross_entropy():
 def test_loss_of_scores_that_are_no_numbers_is_nan():
     """A diverged net's loss is NaN, and no warning is raised on the way."""
     assert np.isnan(softmax_loss(np.array([[np.nan, 1]], np.float32), np.zeros(1, int)))
+
+
+@pytest.mark.parametrize("classes", [3, 200, 201, 1000])
+def test_confusion_counts_every_image_once(classes: int):
+    """As a matrix or as cells, it says of every pair how many images were given that label."""
+    random = np.random.default_rng(classes)
+    scores = random.normal(size=(500, classes)).astype(np.float32)
+    labels = random.integers(0, classes, 500)
+    names = tuple(map(str, range(classes)))
+    written = evaluate(7, {"fc": scores}, labels.astype(np.float32), "fc", names).to_json()
+
+    expected = np.zeros((classes, classes), int)
+    np.add.at(expected, (labels, scores.argmax(axis=1)), 1)
+    found = np.zeros_like(expected)
+    for label, given, images in cells_of(written).tolist():
+        found[label, given] += images
+    assert (found == expected).all()
+    assert isinstance(written["confusion"], list) == (classes <= 200)
+
+
+def test_thousands_of_classes_take_what_their_images_take():
+    """Judging and writing 6,000 classes makes nothing with a place for every pair of them, and scores no
+    second time."""
+    code = """
+import json, resource, sys, time
+import subprocess
+import sys
+
+import numpy as np
+from ftjob.report.confusion import cells_of
+from ftjob.worker.evaluate import evaluate
+
+scores = np.random.default_rng(1).random((10_000, 6_000), dtype=np.float32)
+labels = np.arange(10_000, dtype=np.float32) % 6_000
+names = tuple(map(str, range(6_000)))
+before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+text = json.dumps(evaluate(7, {"fc": scores}, labels, "fc", names).to_json())
+used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(time.process_time() - begin, used / 1024, len(text) / 1e6)
+"""
+    words = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    seconds, megabytes, written = map(float, words.split())
+
+    assert seconds < 10
+    assert megabytes < 200
+    assert written < 2

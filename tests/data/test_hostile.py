@@ -1,0 +1,137 @@
+"""Laws of datasets from anywhere: what they declare is checked before anything of that size is made."""
+
+import io
+import os
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ftjob.data.datum import RecordError, encode_datum, read_head
+from ftjob.data.decode import decode_data, decode_strictly
+from ftjob.data.inspection import inspect
+from ftjob.data.picture import Shape, UnreadableError, stored_picture
+from ftjob.data.tree import LARGEST, Folder
+from ftjob.errors import BadDataError
+from ftjob.plan.plan import MOST_CLASSES, class_names
+from tests.data.images import dataset, raw
+from tests.plan.specs import changed
+
+SHAPE = Shape(64, 64, "squash", True)
+
+
+def png_that_says(width: int, height: int) -> bytes:
+    """A PNG of a few bytes which declares a size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    ends = chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + ends
+
+
+def jpeg_that_says(width: int, height: int) -> bytes:
+    """A progressive JPEG of 8x8 pixels which declares another size."""
+    written = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(written, "JPEG", progressive=True)
+    data = written.getvalue()
+    at = data.index(b"\xff\xc2") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+BOMBS = {"png": png_that_says(30_000, 30_000), "jpeg": jpeg_that_says(65_000, 65_000)}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_an_image_that_says_it_is_huge_is_not_decoded(kind: str):
+    """As a file and as an encoded record; nothing of its size is made on the way."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    head = read_head(encode_datum(BOMBS[kind], 0, channels=3, height=0, width=0, encoded=True))
+
+    with pytest.raises(UnreadableError, match="pixels"):
+        stored_picture(BOMBS[kind], SHAPE)
+    for decode in (decode_data, decode_strictly):
+        with pytest.raises(RecordError):
+            decode(head, BOMBS[kind])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize("sizes", [(-3, 1, 1), (3, 2**31 - 1, 2**31 - 1), (0, 0, 0), (2**31 - 1, 1, 3)])
+def test_a_record_of_an_odd_shape_is_no_image(sizes: tuple[int, int, int]):
+    """Sizes are multiplied exactly: none wraps round to the bytes that are there."""
+    channels, height, width = (size % 2**64 for size in sizes)
+    head = read_head(encode_datum(bytes(3), 0, channels=channels, height=height, width=width))
+
+    with pytest.raises(RecordError):
+        decode_data(head, bytes(3))
+
+
+def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path: Path):
+    """A pipe, a device behind a link and a file of 10 GB are named as images that cannot be read; a link to
+    the folder that it lies in ends there."""
+    folder = tmp_path / "images" / "cats"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "a.jpg")
+    (folder / "b.jpg").symlink_to("/dev/zero")
+    with (folder / "c.jpg").open("wb") as file:
+        file.truncate(10_000_000_000)
+    (folder / "again").symlink_to(folder)
+    tree = Folder(tmp_path / "images")
+
+    assert [path for path, _ in tree.files("cats")] == ["cats/a.jpg", "cats/b.jpg", "cats/c.jpg"]
+    for name, why in (("a", "no file"), ("b", "no file"), ("c", f"at most {LARGEST:,}")):
+        with pytest.raises(OSError, match=why):
+            tree.read(f"cats/{name}.jpg")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An LMDB of 200 records."""
+    folder = dataset(
+        tmp_path_factory.mktemp("whole") / "train",
+        [raw(at % 2, np.full((8, 8, 3), at, np.uint8)) for at in range(200)],
+    )
+    return folder / "data.mdb"
+
+
+@settings(max_examples=40, deadline=None)
+@given(noise=st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=64)), max_size=4))
+def test_damage_is_told_in_a_sentence(
+    whole: Path, tmp_path_factory: pytest.TempPathFactory, noise: list[tuple[int, bytes]]
+):
+    """Noise over an LMDB's pages: it is read, or refused as data."""
+    damaged = bytearray(whole.read_bytes())
+    for at, data in noise:
+        place = 8192 + at % (len(damaged) - 8192 - 64)  # the two pages before these say what there is
+        damaged[place : place + len(data)] = data
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "data.mdb").write_bytes(damaged)
+    code = f"""
+from pathlib import Path
+from ftjob.data.inspection import inspect
+from ftjob.errors import BadDataError
+try:
+    inspect(Path({str(folder)!r}))
+except BadDataError:
+    pass
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_label_is_a_number_not_a_length(tmp_path: Path):
+    """A record labelled 2147483646 makes no list of so many names."""
+    images = [raw(label, np.zeros((8, 8, 3), np.uint8)) for label in (0, 2**31 - 2)]
+    facts = inspect(dataset(tmp_path / "train", images))
+
+    with pytest.raises(BadDataError, match=f"makes 2,147,483,647 classes, and at most {MOST_CLASSES:,}"):
+        class_names(changed({}), facts, facts)
