@@ -82,7 +82,7 @@ def written(folder: RunFolder, iteration: int) -> Written:
 def judged(iteration: int, accuracy: float) -> Evaluation:
     """A test of that iteration."""
     face = ClassResult(0, "face", 9, 1.0, 1.0)
-    return Evaluation(iteration, 9, accuracy, None, 1.0, {}, (face,), ((9,),))
+    return Evaluation(iteration, 9, accuracy, None, 1.0, {}, (face,), Confusion(1, ((0, 0, 9),)))
 
 
 def stored(slow: Slow, folder: RunFolder) -> list[int]:
