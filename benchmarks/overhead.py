@@ -43,7 +43,7 @@ from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.status import Status
 from ftjob.worker.account import open_account
-from ftjob.worker.admission import this_user
+from ftjob.worker.admission import Standing, this_user
 from ftjob.worker.home import Home
 from ftjob.worker.idle import Watch
 from ftjob.worker.recorder import Recorder
@@ -164,7 +164,7 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
         recorder = Recorder(run, status, plan.images_per_iteration, account, plan.inputs.node.name)
         timed, idle_seconds = Timed(engine), 60.0 * (plan.spec.guards.idle_minutes or 0)
         with (
-            closing(Home(run, None, None, [], Saver(run, None, []), this_user(), 1)) as home,
+            closing(Home(run, None, None, [], Saver(run, None, []), Standing(this_user(), None), 1)) as home,
             Watch(idle_seconds, None) as watch,
         ):
             Training(plan, home, timed, recorder, StopRequest(), watch).run()

@@ -14,10 +14,9 @@ from ftjob.layout import RunFolder
 from ftjob.runs import work_folder
 from ftjob.storage import Store, is_remote
 from ftjob.worker import fetch, snapshots
-from ftjob.worker.admission import Arrival, settle
+from ftjob.worker.admission import Arrival, Standing, settle
 from ftjob.worker.lease import claim, take
 from ftjob.worker.lock import only_worker
-from ftjob.worker.owner import Owner
 from ftjob.worker.publish import Publisher
 from ftjob.worker.saver import Remote, Saver
 from ftjob.worker.snapshots import Snapshot
@@ -33,8 +32,8 @@ class Home:
     found: list[Snapshot]
     """The snapshots that were complete when the worker came, oldest first."""
     saver: Saver
-    owner: Owner
-    """Whose the run is."""
+    standing: Standing
+    """How the run stood when the worker had it for itself."""
     attempt: int
     """The number of this attempt in the folder, where those of an earlier owner count too."""
 
@@ -99,23 +98,23 @@ def at_home(location: str, store: Store, arrival: Arrival, log: Callable[[str], 
     folder = work_folder(location)
     with only_worker(folder):
         if not is_remote(location):
-            owner = settle(store, arrival).owner
-            attempt = owner.attempts_before + arrival.attempt
+            standing = settle(store, arrival)
+            attempt = standing.owner.attempts_before + arrival.attempt
             with files.explained(folder.logs):
                 folder.logs.mkdir(exist_ok=True)
             found = snapshots.list_snapshots(folder)
-            yield Home(folder, None, None, found, Saver(folder, None, found), owner, attempt)
+            yield Home(folder, None, None, found, Saver(folder, None, found), standing, attempt)
             return
         with take(store, claim(folder, arrival.attempt)) as lease:
             if left := store.abort_uploads():
                 log(f"{left} uploads that a killed worker left were removed")
-            owner = settle(store, arrival).owner
-            attempt = owner.attempts_before + arrival.attempt
+            standing = settle(store, arrival)
+            attempt = standing.owner.attempts_before + arrival.attempt
             found, remote = fetch.fetch_run(store, folder), Remote(store, lease)
             with own_log(folder, attempt) as echo:
                 publisher = Publisher(folder, remote, attempt, echo)
                 saver = Saver(folder, replace(remote, publish=publisher.send), found)
-                yield Home(folder, remote, publisher, found, saver, owner, attempt)
+                yield Home(folder, remote, publisher, found, saver, standing, attempt)
 
 
 @contextmanager

@@ -79,11 +79,14 @@ def run_attempt(location: str, arrival: Arrival, report: AttemptReport, stop: St
     store = open_store(location)
     # before anything is written there, a lock or a lease
     standing = look(store, arrival.owner, arrival.accounted)
-    report.owner = standing.owner
-    if standing.is_done(names_of(location)[1]):
+    report.owner, run_id = standing.owner, names_of(location)[1]
+    if standing.is_done(run_id):
         return done_before(standing, report)
     with at_home(location, store, arrival, log) as home:
-        report.owner = home.owner
+        report.owner = home.standing.owner
+        if home.standing.is_done(run_id):  # by a worker that was waited for
+            with closing(home):
+                return done_before(home.standing, report)
         spec = read_spec(home.folder.spec)
         recorder = open_recorder(home, spec)
         report.status = lambda: recorder.status
@@ -357,7 +360,7 @@ def open_recorder(home: Home, spec: JobSpec) -> Recorder:
     if folder.status.exists():
         with documents.explained(folder.status):
             before = Status.parse(documents.read_bytes(folder.status))
-    account = open_account(spec, node, before, home.owner)
+    account = open_account(spec, node, before, home.standing.owner)
     last = before or Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
     status = Status(
         name=last.name,

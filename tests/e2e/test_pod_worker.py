@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ftjob.status import Status, render
 from ftjob.storage import Store, open_store
 from tests.e2e.jobs import Job
 from tests.e2e.pods import GIVEN, absolute_spec, new_pod
@@ -91,6 +92,22 @@ def test_a_user_and_a_cluster_do_not_take_each_others_runs(job: Job, tmp_path: P
     assert pod.wait() == 2
     assert "belongs to user " in pod.end().message
     assert contents(folder) == before
+
+
+def test_a_budget_counts_what_the_folder_and_the_object_had_before(job: Job, tmp_path: Path) -> None:
+    """Half of it went to an earlier object, half to this one's earlier pods: nothing is trained any more."""
+    job.write(budget={"hours": 0.2})
+    location, spec = absolute_spec(job.folder / "spec.yaml")
+    folder = open_store(location)
+    folder.write("status.json", render(Status("digits", "0", attempt=4, seconds=360.0)).encode())
+
+    pod = new_pod(tmp_path / "pod", spec).start(location, "--attempt", "2", *GIVEN, seconds_before=360.0)
+
+    assert pod.wait() == 9
+    end = pod.end()
+    assert (end.reason, end.exit_code, end.attempt, end.iteration) == ("BudgetReached", 9, 2, 0)
+    assert (end.earlier_seconds, document(folder, "status.json")["attempt"]) == (360.0, 6)
+    assert document(folder, "status.json")["seconds"] > 720
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 from ftjob.errors import BadSpecError, FtjobError, StorageError
 from ftjob.status import State, Status, render
 from ftjob.storage import open_store
-from ftjob.worker.admission import Arrival, arrival_of, look, own, settle, this_user
+from ftjob.worker import run as worker
+from ftjob.worker.admission import Arrival, Standing, arrival_of, look, own, settle, this_user
 from ftjob.worker.owner import JobOwner, UserOwner
 from jobspec import Accept, Budget, JobSpec, dump_spec, load_spec, parse_spec
 
@@ -102,6 +103,23 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
     assert standing.owner.attempts_before == 2
     assert standing.is_done("a")
     assert not standing.is_done("b")
+
+
+def test_a_run_that_another_worker_ended_meanwhile_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited for it finds it done when he has it alone, and leaves status and report as they are."""
+    folder = tmp_path / "faces" / "0123456789"
+    (tmp_path / "given.yaml").write_text(dump_spec(SPEC))
+    come(folder, owner=this_user())
+    (folder / "status.json").write_text(
+        render(Status("faces", "0123456789", State.SUCCEEDED, message="well"))
+    )
+    before = contents(folder)
+    monkeypatch.setattr(worker, "look", lambda _, owner: Standing(owner, None))
+
+    assert worker.run(str(folder), 2, spec=tmp_path / "given.yaml") == 0
+    assert contents(folder).items() >= before.items()
 
 
 @pytest.mark.parametrize("name", ["owner.json", "status.json", "spec.yaml"])

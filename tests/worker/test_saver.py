@@ -14,7 +14,7 @@ from ftjob.engine import SnapshotFiles
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.storage import Store, open_store
-from ftjob.worker.evaluate import ClassResult, Evaluation
+from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
 from ftjob.worker.fetch import fetch_run, newest_sound, stored_snapshots
 from ftjob.worker.lease import Claim, take
 from ftjob.worker.saver import Remote, Saver

@@ -9,7 +9,7 @@ from ftjob.documents import UnreadableError
 from ftjob.engine import SnapshotFiles
 from ftjob.layout import RunFolder
 from ftjob.worker import snapshots
-from ftjob.worker.evaluate import ClassResult, Evaluation
+from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
 
 CLASS = ClassResult(0, "face", 9, 1.0, 1.0)
 
@@ -27,7 +27,9 @@ def written(folder: RunFolder, iteration: int, accuracy: float | None = None) ->
     pair.caffemodel.write_bytes(b"weights" * iteration)
     pair.solverstate.write_bytes(b"state")
     test = (
-        Evaluation(iteration, 9, accuracy, None, 1.0, {}, (CLASS,), Confusion(1, ((0, 0, 9),))) if accuracy is not None else None
+        Evaluation(iteration, 9, accuracy, None, 1.0, {}, (CLASS,), Confusion(1, ((0, 0, 9),)))
+        if accuracy is not None
+        else None
     )
     snapshots.complete(folder, pair, iteration * 8, test)
     return pair
