@@ -1,5 +1,6 @@
 """What an administrator sets for the controller: images, the workers' surroundings, patience."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -9,20 +10,40 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ftjob.errors import BadSpecError
 from ftjob.plan.cost import UPLOAD_BYTES_PER_SECOND
 
+UNSET = "ftjob.invalid/"
+"""Begins the images that nobody has set: no registry can have that name (RFC 2606), so nothing is pulled."""
+DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Images(_Part):
-    """The worker's image for each kind of node."""
+    """The worker's image for each kind of node; at least one is set, by digest."""
 
-    caffe_cpu: str = "ftjob/worker-caffe-cpu:0.1.0"
+    caffe_cpu: str = f"{UNSET}worker-caffe-cpu:set-images.caffe_cpu"
     """Caffe on processors."""
-    caffe_cuda: str = "ftjob/worker-caffe-cuda:0.1.0"
+    caffe_cuda: str = f"{UNSET}worker-caffe-cuda:set-images.caffe_cuda"
     """Caffe on GPUs from Kepler to Volta."""
-    torch: str = "ftjob/worker-torch:0.1.0"
+    torch: str = f"{UNSET}worker-torch:set-images.torch"
     """The torch engine, on any node."""
+    allow_tags: bool = False
+    """Whether images may be named by tag alone, which may mean another image tomorrow."""
+
+    def problem(self) -> str:
+        """Return which setting is missing or has no digest, and what to do; nothing where all is well."""
+        images = {name: str(getattr(self, name)) for name in ("caffe_cpu", "caffe_cuda", "torch")}
+        wanted = {name: image for name, image in images.items() if not image.startswith(UNSET)}
+        if not wanted:
+            names = ", ".join(f"images.{name}" for name in images)
+            return f"images: none is set; build them (docs/images.md) and name one by its digest in {names}"
+        for name, image in wanted.items():
+            if not self.allow_tags and not DIGEST.fullmatch(image):
+                return (
+                    f"images.{name}: names no digest; write REGISTRY/NAME@sha256:…, or set images.allow_tags"
+                )
+        return ""
 
     def for_engine(self, engine: str, *, gpu: bool) -> str:
         """Return the image in which an engine runs on a node with or without a GPU."""
@@ -59,7 +80,7 @@ class Worker(_Part):
 
 
 class Config(_Part):
-    """The controller's settings; every one has a default that works."""
+    """The controller's settings; every one but the images has a default that works."""
 
     images: Images = Images()
     worker: Worker = Worker()
@@ -85,9 +106,14 @@ class Config(_Part):
 
 
 def load_config(path: Path | None) -> Config:
-    """Read the settings from a YAML file; without one, the defaults. Raises BadSpecError."""
-    if path is None:
-        return Config()
+    """Read the settings from a YAML file; there are no defaults for images. Raises BadSpecError."""
+    config = _read(path) if path else Config()
+    if problem := config.images.problem():
+        raise BadSpecError(f"{path or '--config'}: {problem}")
+    return config
+
+
+def _read(path: Path) -> Config:
     try:
         return Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except (OSError, yaml.YAMLError) as error:

@@ -38,12 +38,14 @@ SHOWN = frozenset("\n\t")
 BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {
-    **dict.fromkeys(
-        ("os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.utime"), 1
-    ),
-    **dict.fromkeys(("os.rename", "os.link"), 2),
+    **dict.fromkeys(("os.remove", "os.rmdir"), ((0, 1),)),
+    **dict.fromkeys(("os.mkdir", "os.chmod"), ((0, 2),)),
+    "os.truncate": ((0, None),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
 }
-"""Audit events of changes, and how many paths they name."""
+"""Audit events of changes: which of their arguments are paths, and which the folders that those are in."""
 FREE = ("/dev/null", "/dev/tty")
 
 
@@ -273,10 +275,12 @@ def _auditor(writable: list[str], notes: int) -> Callable[[str, tuple[Any, ...]]
         os.write(notes, f"{what}\n".encode(errors="backslashreplace"))
         raise PermissionError(1, what)
 
-    def check(path: Any, event: str) -> None:
+    def check(path: Any, event: str, folder: int | None = None) -> None:
         if isinstance(path, int) or path is None:
             return
         named = Path(os.fsdecode(path))
+        if folder is not None and folder >= 0:
+            named = Path(f"/proc/self/fd/{folder}").readlink() / named
         real = named.resolve() if event == "open" else named.parent.resolve() / named.name
         if not any(real.is_relative_to(place) for place in allowed):
             refuse(f"changes {str(real)!r}, which is not its own ({event})")
@@ -287,8 +291,8 @@ def _auditor(writable: list[str], notes: int) -> Callable[[str, tuple[Any, ...]]
             if isinstance(flags, int) and flags & WRITES:
                 check(path, event)
         elif event in CHANGES:
-            for path in arguments[: CHANGES[event]]:
-                check(path, event)
+            for path, folder in CHANGES[event]:
+                check(arguments[path], event, None if folder is None else arguments[folder])
         elif event in ("os.kill", "os.killpg"):
             process, number = arguments
             if number and process != os.getpid() and not _is_own_child(process):
