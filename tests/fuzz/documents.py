@@ -138,10 +138,10 @@ def json_fields(data: bytes, rng: Random) -> bytes:
 def yaml_fields(data: bytes, rng: Random) -> bytes:
     """Change a field of YAML."""
     try:
-        values = yaml.safe_load(data)
-    except (yaml.YAMLError, RecursionError):
+        values = changed(yaml.safe_load(data), rng)
+        return yaml.safe_dump(values, sort_keys=False).encode(errors="surrogatepass")
+    except (yaml.YAMLError, RecursionError):  # the odd values of an earlier edit, too deep for the library
         return data
-    return yaml.safe_dump(changed(values, rng), sort_keys=False).encode(errors="surrogatepass")
 
 
 def changed(values: Any, rng: Random) -> Any:
