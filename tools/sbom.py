@@ -1,7 +1,7 @@
 """Print a software bill of materials, CycloneDX 1.6 in JSON: `python -m tools.sbom [BUNDLE...]`.
 
-It lists what the locks name, each with its hashes, and the Debian packages of bundles of Caffe: of the folders
-given (an image has its own in /opt/engines/caffe), else of the one that is installed here.
+It lists what the locks name, each with its hashes, and the Debian packages of bundles of Caffe: of folders
+that are given (an image has its own in /opt/engines/caffe), else of the one that is installed here.
 """
 
 import json
