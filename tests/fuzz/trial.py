@@ -1,6 +1,7 @@
 """One input tried: in a forked process with limits, watched, and held to the law."""
 
 import contextlib
+import fcntl
 import os
 import re
 import resource
@@ -96,11 +97,8 @@ class Bench:
             file.write_bytes(b"")
         sys.stdout.flush()
         sys.stderr.flush()
-        child = os.fork()
-        if not child:
-            writable = [*world.WRITABLE, *KINDS[case.kind].writes]
-            _become(command, self.folder, writable, output, audit)
-        watched = _watch(child)
+        with self.held(KINDS[case.kind].held):
+            watched = self.forked(case, command, output, audit)
         text = output.read_bytes().decode(errors="replace")
         problems = list(_judged(watched, text, self.folder))
         problems += sorted(set(audit.read_text(errors="replace").splitlines()))
@@ -108,6 +106,23 @@ class Bench:
             problems.append("wrote into a file beside the input")
             (self.root / BYSTANDER).write_text("nobody's business\n")
         return Ending(case, watched.code, text, tuple(problems), watched.cpu_seconds, watched.memory)
+
+    def forked(self, case: Case, command: list[str], output: Path, audit: Path) -> "_Watched":
+        """Call a verb in a process of its own and wait for its end."""
+        child = os.fork()
+        if not child:
+            writable = [*world.WRITABLE, *KINDS[case.kind].writes]
+            _become(command, self.folder, writable, output, audit)
+        return _watch(child)
+
+    @contextlib.contextmanager
+    def held(self, pattern: str) -> Iterator[None]:
+        """Hold the lock of a file of the input, where it is one, as a worker does."""
+        files = [path for path in self.folder.glob(pattern) if path.is_file()] if pattern else []
+        with contextlib.ExitStack() as stack:
+            for path in files:
+                fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_EX)
+            yield
 
     def keep(self, ending: Ending, folder: Path) -> None:
         """Keep an input in a folder: what it is made of, and its very files, pipes and links as they are."""
@@ -282,6 +297,8 @@ def _auditor(writable: list[str], notes: int) -> Callable[[str, tuple[Any, ...]]
         if folder is not None and folder >= 0:
             named = Path(f"/proc/self/fd/{folder}").readlink() / named
         real = named.resolve() if event == "open" else named.parent.resolve() / named.name
+        if event == "os.mkdir" and real.exists():  # which fails, and is asked for nonetheless
+            return
         if not any(real.is_relative_to(place) for place in allowed):
             refuse(f"changes {str(real)!r}, which is not its own ({event})")
 

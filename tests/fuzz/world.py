@@ -97,7 +97,7 @@ def environment(folder: Path) -> dict[str, str]:
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
         "FTJOB_CACHE": str(folder / "cache"),
-        "FTJOB_NODES": str(folder / "nodes.yaml"),
+        "FTJOB_NODES": str(folder / "nodes" / "nodes.yaml"),
         "FTJOB_STORAGE_DEADLINE": "1",
         "KUBECONFIG": "/nonexistent",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -129,7 +129,8 @@ def build(folder: Path, engines: Path) -> None:
     (folder / "list.csv").write_text("path,label\n" + "".join(f"{path},{name}\n" for path, _, name in lines))
     (folder / "net.prototxt").write_text(TRAIN_VAL)
     (folder / "solver.prototxt").write_text(SOLVER)
-    (folder / "nodes.yaml").write_text(NODES)
+    (folder / "nodes").mkdir()
+    (folder / "nodes" / "nodes.yaml").write_text(NODES)
     (folder / "controller-config.yaml").write_text(SETTINGS)
     _call(folder, "data", "build", "images", "dataset", "--size", "16", "--val-split", "0.34")
     shutil.copy(folder / "dataset" / "mean.binaryproto", folder / "mean.binaryproto")
@@ -144,6 +145,7 @@ def build(folder: Path, engines: Path) -> None:
         shutil.copy(found, folder / copy)
     shutil.copytree(run.bundle, folder / "bundle")
     (folder / "first.yaml").unlink()
+    run.lock.write_text("4194304\n")  # no process has this number
     (folder / "cache" / "prices").mkdir()
     (folder / "cache" / "prices" / "us-east-1.json").write_text(json.dumps(_prices()))
     (folder / "spec.yaml").write_text(SPEC)
