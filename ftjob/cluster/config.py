@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from ftjob.documents import UnreadableError, checked_as, read_text
 from ftjob.errors import BadSpecError
 from ftjob.plan.cost import UPLOAD_BYTES_PER_SECOND
 
 UNSET = "ftjob.invalid/"
 """Begins the images that nobody has set: no registry can have that name (RFC 2606), so nothing is pulled."""
+LARGEST = 64 * 2**10
+"""Bytes of settings that are read."""
 DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
@@ -115,10 +118,14 @@ def load_config(path: Path | None) -> Config:
 
 def _read(path: Path) -> Config:
     try:
-        return Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError) as error:
-        raise BadSpecError(f"{path}: cannot be read ({error}); mend the file") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise BadSpecError(f"{path}: {field}: {first['msg']}; see docs/kubernetes.md") from None
+        return checked_as(Config, yaml.safe_load(read_text(path, LARGEST)) or {})
+    except UnreadableError as error:
+        raise BadSpecError(f"{path}: {error}; see docs/kubernetes.md") from None
+    except OSError as error:
+        raise BadSpecError(
+            f"{path}: cannot be read ({error.strerror}); fix the path or its permissions"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise BadSpecError(f"{path}: is no YAML{where}; see docs/kubernetes.md") from None

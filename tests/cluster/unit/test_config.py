@@ -47,3 +47,26 @@ def test_images_that_no_node_needs_are_left_out(tmp_path: Path) -> None:
 
     assert images.for_engine("torch", gpu=True) == f"r.example/torch{DIGEST}"
     assert images.for_engine("caffe", gpu=True) == "ftjob.invalid/worker-caffe-cuda:set-images.caffe_cuda"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\xf2", "is no text in UTF-8"),
+        (b"a: [", r"is no YAML \(line 1\)"),
+        (b"[" * 60_000, "is no YAML"),
+        (b" " * 65_537, "has 65,537 bytes"),
+        (b"poll_seconds: -1", "poll_seconds: "),
+        (b'"\\e[31m": 1', "a field: Extra inputs"),
+        (b"lease_seconds: " + b"9" * 5000, "is no YAML"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_named(tmp_path: Path, content: bytes, problem: str) -> None:
+    """In one sentence, in which nothing of theirs reaches a terminal."""
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(BadSpecError, match=problem) as raised:
+        load_config(path)
+
+    assert str(raised.value).isprintable()
