@@ -5,7 +5,7 @@
 # Mirrors keep only the newest version of a Debian package, so one that is asked for by version is soon not there:
 # hadolint global ignore=DL3008
 
-ARG BASE=debian:bookworm-20251229-slim
+ARG BASE=debian:bookworm-20251229-slim@sha256:d5d3f9c23164ea16f31852f95bd5959aad1c5e854332fe00f7b3a20fcc9f635c
 
 # What every image runs on: Python, a user, no program that gives its caller rights.
 FROM ${BASE} AS runtime
@@ -24,16 +24,17 @@ ENV PATH=/opt/ftjob/bin:/usr/local/bin:/usr/bin:/bin \
 # What builds: uv, and the packages of the lock, by their hashes. Half of the Kubernetes client is a second one,
 # for asyncio, that nothing here imports.
 FROM runtime AS packages
-ARG UV_VERSION=0.13.9
 # What a controller never loads, since it leaves pictures to workers: these, and what they alone need.
 ARG WORKER_ONLY="opencv-contrib-python-headless simplejpeg matplotlib"
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3-venv \
  && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY tools/uv.txt tools/
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
- && python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir "uv==${UV_VERSION}"
-WORKDIR /src
+ && python3 -m venv /opt/uv \
+ && /opt/uv/bin/pip install --quiet --no-cache-dir --require-hashes --only-binary :all: --requirement tools/uv.txt
 COPY pyproject.toml requirements.lock ./
 ENV UV="/opt/uv/bin/uv --quiet" UV_CONSTRAINT=requirements.lock UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN --mount=type=secret,id=ca \
@@ -82,15 +83,19 @@ RUN test -n "${DEBIAN_10}" \
  && echo '{"python": "bin/caffe-python", "binaries": "bin", "version": "1.0.0", "origin": "bundle"}' \
     > /opt/engines/caffe/installed.json
 
-# PyTorch and what it alone needs. Which build it is, for processors or for some CUDA, is the builder's to say:
-# by an index that has it, or by a wheel. Headers are for those who compile.
+# PyTorch and what it alone needs: the usual build, by its hashes, unless the builder names another, for processors or
+# for some CUDA, by an index that has it or by a wheel. Headers are for those who compile.
 FROM packages AS torch
-ARG TORCH="torch>=2.6"
+ARG TORCH=
 ARG TORCH_INDEX=
+COPY tools/torch.txt tools/
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
  && find /opt/ftjob ! -type d -print0 > packages \
- && ${UV} pip install --no-cache --python /opt/ftjob ${TORCH_INDEX:+--index "${TORCH_INDEX}"} "${TORCH}" \
+ && if [ -n "${TORCH}${TORCH_INDEX}" ]; \
+    then set -- ${TORCH_INDEX:+--index "${TORCH_INDEX}"} "${TORCH:-torch>=2.6}"; \
+    else set -- --require-hashes --requirement tools/torch.txt; fi \
+ && ${UV} pip install --no-cache --python /opt/ftjob "$@" \
  && xargs --null --arg-file=packages rm && find /opt/ftjob -type d -empty -delete \
  && rm -r /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/torch/include
 

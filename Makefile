@@ -1,4 +1,4 @@
-# make setup | demo | test [T=path] | accepted [N=2000] | lint | bench B=name | docs | k8s
+# make setup | demo | test [T=path] | test-fuzz [N=12000] | accepted [N=2000] | lint | bench B=name | docs | k8s | sbom
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
 # Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
@@ -7,10 +7,10 @@ UV_VERSION := 0.13.9
 UV         := .cache/uv/bin/uv
 PIP         = .cache/uv/bin/pip --disable-pip-version-check --python $(BIN)/python
 BIN        := .venv/bin
-TORCH      ?= torch==2.13.0   # or TORCH="torch --index-url URL", for a build of another kind
+TORCH_VERSION := 2.13.0
+TORCH      ?= torch==$(TORCH_VERSION)# or TORCH="torch --index-url URL", for a build of another kind: not checked then
 T          ?= tests
 B          ?= overhead
-N          ?= 2000
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1
@@ -18,7 +18,7 @@ export UV_SYSTEM_CERTS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch demo test accepted lint format bench docs k8s lock proto clean
+.PHONY: help setup engine torch demo test test-fuzz accepted lint format bench docs k8s sbom lock proto clean
 
 help:
 	@sed -n '1,4p' Makefile
@@ -26,7 +26,7 @@ help:
 setup: .venv/.stamp
 
 $(UV):
-	./tools/bootstrap-uv .cache/uv $(UV_VERSION)
+	./tools/bootstrap-uv .cache/uv
 
 .venv/.stamp: requirements.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python-preference only-system .venv
@@ -45,6 +45,9 @@ torch: .venv/.torch
 .venv/.torch: .venv/.stamp | $(UV)
 	rm -rf .cache/torch
 	$(PIP) download --quiet --no-deps --dest .cache/torch $(TORCH)
+ifeq ($(origin TORCH),file)
+	./tools/check-wheel .cache/torch/torch-*.whl tools/torch.txt $$($(PIP) config get global.find-links 2>/dev/null) $$PIP_FIND_LINKS
+endif
 	$(PIP) install --quiet .cache/torch/torch-*.whl $(TORCH)
 	touch $@
 
@@ -56,8 +59,14 @@ test: setup lint engine torch
 
 # Odd specs by the thousand: what plan accepts must end well (tests/accepted). N is a number of specs, or the
 # folder of one that did not; SEED draws the same ones again.
+accepted: N ?= 2000
 accepted: setup engine torch
 	$(BIN)/python -m tests.accepted $(N) $(SEED)
+
+# Damaged files by the thousand: whatever a verb reads, it ends well (tests/fuzz). N and SEED as above.
+test-fuzz: N ?= 12000
+test-fuzz: setup engine torch
+	$(BIN)/python -m tests.fuzz $(N) $(SEED)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -65,7 +74,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache   # its cache overlooks modules that are new
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run tools/bootstrap-uv
+	$(BIN)/shellcheck .ci/run tools/bootstrap-uv tools/check-wheel
 
 format: setup
 	$(BIN)/ruff check --fix .
@@ -78,13 +87,24 @@ bench: setup engine torch
 docs: setup
 	$(BIN)/python -m tools.docs
 
+# What is inside, as CycloneDX: the lock's packages, PyTorch's, and the Debian packages of Caffe's bundle.
+sbom: setup engine
+	$(BIN)/python -m tools.sbom > sbom.json
+
 # The generated parts of k8s/: the CustomResourceDefinition, the node profiles.
 k8s: setup
 	$(BIN)/python -m tools.k8s
 
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+          --no-annotate --no-header
+
+# requirements.lock anew; tools/uv.txt and tools/torch.txt at the versions above, with their own first lines.
 lock: $(UV)
-	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --generate-hashes \
-	    --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements.lock
+	echo uv==$(UV_VERSION) | $(COMPILE) - | $(call below,tools/uv.txt)
+	echo torch==$(TORCH_VERSION) | $(COMPILE) --constraint requirements.lock - | $(call below,tools/torch.txt)
+
+below = { head -n 1 $(1); cat; } > $(1).new && mv $(1).new $(1)
 
 proto: setup
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. ftjob/net/proto/caffe.proto

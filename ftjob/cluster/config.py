@@ -1,13 +1,21 @@
 """What an administrator sets for the controller: images, the workers' surroundings, patience."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from ftjob.documents import UnreadableError, checked_as, read_text
 from ftjob.errors import BadSpecError
 from ftjob.plan.cost import UPLOAD_BYTES_PER_SECOND
+
+UNSET = "ftjob.invalid/"
+"""Begins the images that nobody has set: no registry can have that name (RFC 2606), so nothing is pulled."""
+LARGEST = 64 * 2**10
+"""Bytes of settings that are read."""
+DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 
 
 class _Part(BaseModel):
@@ -15,14 +23,30 @@ class _Part(BaseModel):
 
 
 class Images(_Part):
-    """The worker's image for each kind of node."""
+    """The worker's image for each kind of node; at least one is set, by digest."""
 
-    caffe_cpu: str = "ftjob/worker-caffe-cpu:0.1.0"
+    caffe_cpu: str = f"{UNSET}worker-caffe-cpu:set-images.caffe_cpu"
     """Caffe on processors."""
-    caffe_cuda: str = "ftjob/worker-caffe-cuda:0.1.0"
+    caffe_cuda: str = f"{UNSET}worker-caffe-cuda:set-images.caffe_cuda"
     """Caffe on GPUs from Kepler to Volta."""
-    torch: str = "ftjob/worker-torch:0.1.0"
+    torch: str = f"{UNSET}worker-torch:set-images.torch"
     """The torch engine, on any node."""
+    allow_tags: bool = False
+    """Whether images may be named by tag alone, which may mean another image tomorrow."""
+
+    def problem(self) -> str:
+        """Return which setting is missing or has no digest, and what to do; nothing where all is well."""
+        images = {name: str(getattr(self, name)) for name in ("caffe_cpu", "caffe_cuda", "torch")}
+        wanted = {name: image for name, image in images.items() if not image.startswith(UNSET)}
+        if not wanted:
+            names = ", ".join(f"images.{name}" for name in images)
+            return f"images: none is set; build them (docs/images.md) and name one by its digest in {names}"
+        for name, image in wanted.items():
+            if not self.allow_tags and not DIGEST.fullmatch(image):
+                return (
+                    f"images.{name}: names no digest; write REGISTRY/NAME@sha256:…, or set images.allow_tags"
+                )
+        return ""
 
     def for_engine(self, engine: str, *, gpu: bool) -> str:
         """Return the image in which an engine runs on a node with or without a GPU."""
@@ -74,7 +98,7 @@ class Planner(_Part):
 
 
 class Config(_Part):
-    """The controller's settings; every one has a default that works."""
+    """The controller's settings; every one but the images has a default that works."""
 
     cluster: str = ""
     """What this cluster is called in a run's folder, which keeps whom it belongs to."""
@@ -103,14 +127,23 @@ class Config(_Part):
 
 
 def load_config(path: Path | None) -> Config:
-    """Read the settings from a YAML file; without one, the defaults. Raises BadSpecError."""
-    if path is None:
-        return Config()
+    """Read the settings from a YAML file; there are no defaults for images. Raises BadSpecError."""
+    config = _read(path) if path else Config()
+    if problem := config.images.problem():
+        raise BadSpecError(f"{path or '--config'}: {problem}")
+    return config
+
+
+def _read(path: Path) -> Config:
     try:
-        return Config.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError) as error:
-        raise BadSpecError(f"{path}: cannot be read ({error}); mend the file") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise BadSpecError(f"{path}: {field}: {first['msg']}; see docs/kubernetes.md") from None
+        return checked_as(Config, yaml.safe_load(read_text(path, LARGEST)) or {})
+    except UnreadableError as error:
+        raise BadSpecError(f"{path}: {error}; see docs/kubernetes.md") from None
+    except OSError as error:
+        raise BadSpecError(
+            f"{path}: cannot be read ({error.strerror}); fix the path or its permissions"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise BadSpecError(f"{path}: is no YAML{where}; see docs/kubernetes.md") from None

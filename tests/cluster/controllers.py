@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 RUN_ID = "1f3b9c02aa"
 ACCOUNT = "ftjob-controller"
 SETTINGS = {
-    "images": {"caffe_cpu": IMAGE, "caffe_cuda": IMAGE, "torch": IMAGE},
+    "images": {"caffe_cpu": IMAGE, "caffe_cuda": IMAGE, "torch": IMAGE, "allow_tags": True},
     "worker": {"pull_policy": "Never", "cpu": "10m", "memory_bytes": 2**25, "disk_bytes": 2**20},
     "planner": {"cpu": "10m", "memory_bytes": 2**28, "disk_bytes": 2**28},
     "poll_seconds": 1,

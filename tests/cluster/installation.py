@@ -79,7 +79,7 @@ def manifests(namespace: str, server: Server, controller: Image, worker: Image) 
             container["args"] += [f"--namespace={namespace}"]
         if name := next((name for name in settings if name == "controller-config.yaml"), None):
             wanted = yaml.safe_load(settings[name])
-            wanted["images"] = dict.fromkeys(wanted["images"], worker.name)
+            wanted["images"] |= dict.fromkeys(("caffe_cpu", "caffe_cuda", "torch"), worker.name)
             settings[name] = yaml.safe_dump(wanted)
         if name := next((name for name in settings if name == "nodes.yaml"), None):
             nodes = yaml.safe_load(settings[name])

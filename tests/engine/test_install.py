@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.engine.caffe.apt import debian_mirror, explain_apt
+from ftjob.engine.caffe.apt import Apt, debian_mirror, explain_apt
 from ftjob.engine.caffe.builds import BUILDS, Build
 from ftjob.engine.caffe.install import install_caffe
 from ftjob.engine.caffe.installed import CaffeInstallation, find_caffe, record_path, write_record
@@ -293,3 +293,24 @@ def test_a_second_install_waits_for_the_first(fresh: Path):
             install_caffe(mirror="http://127.0.0.1:9/debian", progress=lambda *each: shown.append(each))
 
     assert shown[:2] == [(0, 1, "waiting for another install"), (1, 1, "waiting for another install")]
+
+
+@pytest.mark.parametrize("has_them", [True, False])
+def test_security_updates_are_taken_where_the_mirror_has_them(tmp_path: Path, has_them: bool):
+    """Beside its release; a mirror that has no such folder gives the release alone, signed as before."""
+    mirror = tmp_path / "debian"
+
+    class Recorded(Apt):
+        def command(self, *arguments: str) -> list[str]:
+            return ["sh", "-ec", f"cat {self.folder}/sources/* >> {tmp_path}/asked; {fails}"]
+
+    fails = "true" if has_them else f"! grep -q debian-security {tmp_path}/apt/sources/*"
+    apt = Recorded(tmp_path / "apt", str(mirror), "amd64", 0)
+    apt.prepare()
+    apt.update()
+
+    asked = (tmp_path / "asked").read_text().split("Types: deb\n")[1:]
+    assert f"URIs: {mirror}-security\nSuites: bullseye-security\n" in asked[1]
+    assert [f"URIs: {mirror}\n" in each for each in asked] == (
+        [True, False] if has_them else [True, False, True]
+    )

@@ -61,10 +61,15 @@ class Apt:
         for sub in ("lists/partial", "cache/archives/partial", "sources"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
-        (self.folder / "sources" / "caffe.sources").write_text(
-            f"Types: deb\nURIs: {self.mirror}\nSuites: {self.build.release}\n"
-            f"Components: {self.build.components}\nSigned-By: {KEYRING}\n"
-        )
+        self._write_sources(security=bool(self.build.security))
+
+    def _write_sources(self, *, security: bool) -> None:
+        suites = [(self.mirror, self.build.release)]
+        if security:
+            suites.append((f"{self.mirror}-security", self.build.security))
+        rest = f"Components: {self.build.components}\nSigned-By: {KEYRING}\n"
+        text = "\n".join(f"Types: deb\nURIs: {uri}\nSuites: {suite}\n{rest}" for uri, suite in suites)
+        (self.folder / "sources" / "caffe.sources").write_text(text)
 
     def command(self, *arguments: str) -> list[str]:
         """Return an apt-get command line that reads and writes this folder only."""
@@ -90,8 +95,15 @@ class Apt:
         return ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in settings.items()), *arguments]
 
     def update(self) -> None:
-        """Fetch and verify the release's index."""
-        _run(self.command("-oAcquire::Retries=0", "update"), self.mirror)
+        """Fetch and verify the indexes, those of security updates where the mirror has them."""
+        command = self.command("-oAcquire::Retries=0", "update")
+        try:
+            _run(command, self.mirror)
+        except FtjobError:
+            if not self.build.security:
+                raise
+            self._write_sources(security=False)
+            _run(command, self.mirror)
 
     def wanted(self) -> list[Package]:
         """Return the packages and all they depend on, those already downloaded too."""

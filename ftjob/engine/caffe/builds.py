@@ -14,6 +14,8 @@ class Build:
     loader: str
     blas: str
     """The folder of OpenBLAS' own libblas, which is chosen by being found first."""
+    security: str = ""
+    """The suite of its security updates, on the mirror beside its own: http://HOST/debian-security."""
     last: str = ""
     """A folder of the host's libraries, searched after the bundle's."""
 
@@ -25,6 +27,7 @@ CPU = Build(
     python="python3.9",
     loader="ld-2.31.so",
     blas="openblas-pthread",
+    security="bullseye-security",
 )
 """Debian 11, the last release with Caffe."""
 

@@ -4,6 +4,7 @@ As a program, `python -m ftjob.engine.caffe.bundle FOLDER BUILD [MIRROR]`, it is
 theirs; it imports nothing but its neighbours, so that a layer of an image depends on little.
 """
 
+import hashlib
 import os
 import shutil
 import sys
@@ -14,6 +15,8 @@ from ftjob.engine.caffe.builds import BUILDS, CPU, Build
 from ftjob.engine.caffe.unpack import drop_unused, unpack, write_launchers
 from ftjob.errors import StorageError
 
+PACKAGES = "packages.txt"
+"""What a bundle is made of: a line for each .deb, its name, which has its version, and its SHA-256."""
 NEEDED_MB = 950
 """The downloads and what they unpack to; about 570 stay."""
 
@@ -34,10 +37,11 @@ def make_bundle(
     wanted = apt.wanted()
     progress(1, 1, "package lists read")
     apt.download(wanted, progress)
-    unpack(
-        [apt.archives / each.filename for each in wanted], folder / "root", folder / "apt" / "done", progress
-    )
+    debs = [apt.archives / each.filename for each in wanted]
+    unpack(debs, folder / "root", folder / "apt" / "done", progress)
     drop_unused(folder / "root")
+    lines = sorted(f"{deb.name} {hashlib.sha256(deb.read_bytes()).hexdigest()}\n" for deb in debs)
+    (folder / PACKAGES).write_text("".join(lines))
     write_launchers(folder, TRIPLETS[architecture], build)
 
 

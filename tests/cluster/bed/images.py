@@ -17,7 +17,10 @@ from tests.cluster.bed.places import bed_dir
 from tests.cluster.bed.shelf import Image, drop_older, find, take
 
 ROOT = Path(__file__).parents[3]
-SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "README.md", "LICENSE")
+SOURCES = (
+    *("Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "README.md", "LICENSE"),
+    *("tools/uv.txt", "tools/torch.txt"),
+)
 PACKAGES = ("jobspec", "ftjob")
 CAFFE_CUDA = Path(__file__).parent / "caffe-cuda"
 """Stands in for the stage of this name, whose packages have left the mirrors: a bundle's card, no bundle."""

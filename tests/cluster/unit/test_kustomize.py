@@ -1,5 +1,6 @@
 """k8s/: every overlay builds, today's Kubernetes knows every field, and what runs is restricted."""
 
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,13 @@ from ftjob.progress import PORT
 from tests.cluster.unit.builders import NODES
 
 ROOT = Path(__file__).parents[3]
-OVERLAYS = ["k8s", "k8s/overlays/eks", "k8s/overlays/local-test", "k8s/overlays/namespaced"]
+OVERLAYS = [
+    "k8s",
+    "k8s/overlays/example",
+    "k8s/overlays/eks",
+    "k8s/overlays/local-test",
+    "k8s/overlays/namespaced",
+]
 
 
 @cache
@@ -35,6 +42,11 @@ def one(folder: str, kind: str, name: str = "") -> dict[str, Any]:
     return found
 
 
+def _settings(folder: str) -> dict[str, Any]:
+    text = one(folder, "ConfigMap", "ftjob-settings")["data"]["controller-config.yaml"]
+    return dict(yaml.safe_load(text))
+
+
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_today_kubernetes_knows_every_field(folder: str) -> None:
     """By the API's own schemas; the overlay for the old test server has one kind that is gone since 1.25."""
@@ -46,9 +58,21 @@ def test_today_kubernetes_knows_every_field(folder: str) -> None:
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_the_settings_of_every_overlay_can_be_read(folder: str) -> None:
     """By the controller that will be given them."""
-    settings = one(folder, "ConfigMap", "ftjob-settings")["data"]["controller-config.yaml"]
+    settings = _settings(folder)
+    problem = Config.model_validate(settings).images.problem()
 
-    assert Config.model_validate(yaml.safe_load(settings)).images.torch
+    assert problem.split(";")[0] == ("images: none is set" if folder == "k8s" else "")
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_no_image_is_a_strangers(folder: str) -> None:
+    """The base names none that can be pulled, an overlay its owner's by digest; tests pull none."""
+    container = one(folder, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    workers = [each for each in _settings(folder).get("images", {}).values() if isinstance(each, str)]
+
+    for image in [container["image"], *workers]:
+        registry, digest = image.split("/")[0], re.fullmatch(r".*@sha256:[0-9a-f]{64}", image)
+        assert registry.endswith(".invalid") or digest or container.get("imagePullPolicy") == "Never", image
 
 
 def test_the_controller_is_restricted_and_stays_up() -> None:

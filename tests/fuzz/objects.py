@@ -1,0 +1,65 @@
+"""FineTuneJobs as users and damage can make them, with a Job and a pod, given to decide()."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ftjob.cluster.case import Observed
+from ftjob.cluster.decide import decide
+from ftjob.cluster.objects import read_fine_tune, read_job, read_pod
+from ftjob.cluster.status import Figures
+from ftjob.nodes import parse_nodes
+
+NOW = 1_795_860_600.0
+TIME = "2026-11-28T10:00:00Z"
+VERB = "decide"
+FIGURES = Figures(run_id="1f3b9c02aa", engine="caffe", max_iter=6, snapshot_bytes=1000, memory_bytes=2**30)
+
+
+def decide_file(path: Path) -> None:
+    """Read the objects that a file means, decide, and print the actions."""
+    parts = json.loads(path.read_bytes().replace(rb"\ud800", b"?"))  # which the API server takes for no text
+    if not isinstance(parts, dict):
+        return
+    names = {"namespace": "team", "creationTimestamp": TIME, "uid": "u-1", "generation": 1}
+    job = {
+        "metadata": {
+            **names,
+            "name": "little",
+            "labels": _strings(parts.get("labels")),
+            "annotations": _strings(parts.get("annotations")),
+        },
+        "spec": parts.get("spec"),
+        "status": parts.get("status"),
+    }
+    owned = {
+        "namespace": "team",
+        "creationTimestamp": TIME,
+        "labels": {"ftjob.dev/job": "little", "ftjob.dev/attempt": "1", "job-name": "little-1f3b9c02-1"},
+        "annotations": _strings(parts.get("pod")),
+        "ownerReferences": [{"uid": "u-1"}],
+    }
+    ended = {"exitCode": 7, "finishedAt": TIME, "message": str(parts.get("message"))[:4096]}
+    pod = {
+        "metadata": {**owned, "name": "p"},
+        "spec": {"nodeName": "n"},
+        "status": {
+            "phase": "Failed",
+            "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": TIME}],
+            "containerStatuses": [{"name": "worker", "state": {"terminated": ended}}],
+        },
+    }
+    seen = Observed(
+        job=read_fine_tune(job),
+        jobs=(read_job({"metadata": {**owned, "name": "little-1f3b9c02-1"}, "spec": {}, "status": {}}),),
+        pods=(read_pod(pod),),
+        planned=FIGURES,
+        run_read=True,
+        nodes=parse_nodes("", ""),
+    )
+    decide(seen, NOW)
+
+
+def _strings(values: Any) -> dict[str, str]:
+    """What the API server takes for labels and annotations: strings by name."""
+    return {str(key): str(value) for key, value in values.items()} if isinstance(values, dict) else {}
