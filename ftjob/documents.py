@@ -34,6 +34,8 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+_GIVEN = re.compile(r"/dev/stdin|(/dev|/proc/self)/fd/[0-9]+")
+"""Descriptors that the caller gave, as a shell's <(…) does: a pipe among them has its writer."""
 T = TypeVar("T")
 
 
@@ -55,10 +57,14 @@ def explained(path: Path | str) -> Iterator[None]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Give a regular file to read from. Raises UnreadableError, and OSError where it cannot be opened."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer would wait
+    """Give a regular file to read from, or a pipe that this process was given. Raises UnreadableError, and
+    OSError where it cannot be opened."""
+    is_given = _GIVEN.fullmatch(str(path)) is not None
+    wait = 0 if is_given else os.O_NONBLOCK  # for another pipe's writer, perhaps for ever
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | wait)
     try:
-        check_regular(handle)
+        if not (is_given and stat.S_ISFIFO(os.fstat(handle).st_mode)):
+            check_regular(handle)
         with os.fdopen(handle, "rb", closefd=False) as file:
             yield file
     finally:

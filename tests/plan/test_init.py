@@ -132,7 +132,7 @@ def test_a_prototxts_words_stay_in_a_comment(images: Path, tmp_path: Path) -> No
 
     spec = api.init(str(tmp_path / "net.prototxt"), images, out=tmp_path / "a.yaml")
 
-    assert "or the net's own, own.binaryproto\\u000aoutput: elsewhere" in spec.read_text()
+    assert "or the net's own, own.binaryproto\\noutput: elsewhere" in spec.read_text()
     assert load_spec(spec).output == "runs"
 
 
