@@ -1,6 +1,7 @@
 """One input tried: in a forked process with limits, watched, and held to the law."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import pkgutil
@@ -51,6 +52,7 @@ CHANGES = {
 """Audit events of changes: which of their arguments are paths, and which the folders that those are in."""
 APART = ("ftjob.engine.torch", "ftjob.engine.process", "ftjob.engine.caffe.process")
 """What engines' own processes import."""
+PR_SET_PDEATHSIG = 1
 FREE = ("/dev/null", "/dev/tty")
 
 
@@ -250,6 +252,7 @@ def _become(command: list[str], folder: Path, writable: list[str], output: Path,
     code = 1
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # who hangs does not outlive who watches
         for file, number in ((os.devnull, 0), (output, 1), (output, 2)):
             os.dup2(os.open(file, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND), number)
         notes = os.open(audit, os.O_WRONLY | os.O_APPEND)
