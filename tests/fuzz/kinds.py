@@ -140,8 +140,8 @@ KINDS: dict[str, Kind] = {
         ("images/*/*",),
         changes(IMAGE, TREE),
         (
-            ("data", "build", "images", "out/new", "--size", "16"),
-            ("data", "build", "images", "out/new", "--encoding", "jpg", "-o", "json"),
+            ("data", "build", "images", "out/new", "--size", "16", "--allow-unreadable", "0.5"),
+            ("data", "build", "images", "out/new", "--allow-unreadable", "0.5", "-o", "json"),
             ("plan", "images.yaml"),
             ("init", "--net", "lenet", "--data", "images", "out/new.yaml"),
         ),

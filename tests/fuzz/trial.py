@@ -1,8 +1,10 @@
 """One input tried: in a forked process with limits, watched, and held to the law."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
+import pkgutil
 import re
 import resource
 import select
@@ -16,10 +18,11 @@ import traceback
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-import ftjob.cli  # noqa: F401 - imported once here, and in every forked process there already
+import ftjob
 from ftjob.__main__ import main
 from ftjob.errors import ExitCode
 from tests.fuzz import objects, world
@@ -47,6 +50,9 @@ CHANGES = {
     "os.symlink": ((1, 2),),
 }
 """Audit events of changes: which of their arguments are paths, and which the folders that those are in."""
+APART = ("ftjob.engine.torch", "ftjob.engine.process", "ftjob.engine.caffe.process")
+"""What engines' own processes import."""
+PR_SET_PDEATHSIG = 1
 FREE = ("/dev/null", "/dev/tty")
 
 
@@ -70,7 +76,10 @@ class Bench:
     """A folder in memory with the good files, of which each input is made anew."""
 
     def __init__(self, root: Path, engines: Path) -> None:
-        """Make the good files, which takes some seconds."""
+        """Make the good files, which takes some seconds, and load what each forked process would load."""
+        for name in (each.name for each in pkgutil.walk_packages(ftjob.__path__, "ftjob.")):
+            if not name.startswith(APART) and not name.endswith("__main__"):
+                import_module(name)
         self.root = root
         self.good = root / "good"
         world.build(self.folder, engines)
@@ -243,6 +252,7 @@ def _become(command: list[str], folder: Path, writable: list[str], output: Path,
     code = 1
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # who hangs does not outlive who watches
         for file, number in ((os.devnull, 0), (output, 1), (output, 2)):
             os.dup2(os.open(file, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND), number)
         notes = os.open(audit, os.O_WRONLY | os.O_APPEND)
