@@ -1,12 +1,19 @@
 """FineTuneJobs as users and damage can make them, with a Job and a pod, given to decide()."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from ftjob.cluster.actions import RecordEvent, WriteStatus
 from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
+from ftjob.cluster.figures import annotated
 from ftjob.cluster.objects import read_fine_tune, read_job, read_pod
+from ftjob.cluster.reports import report_of
+from ftjob.cluster.request import identity_of_object
 from ftjob.cluster.status import Figures
 from ftjob.nodes import parse_nodes
 
@@ -29,13 +36,18 @@ def decide_file(path: Path) -> None:
             "labels": _strings(parts.get("labels")),
             "annotations": _strings(parts.get("annotations")),
         },
-        "spec": parts.get("spec"),
+        "spec": parts.get("spec") if isinstance(parts.get("spec"), dict) else {},
         "status": parts.get("status"),
     }
     owned = {
         "namespace": "team",
         "creationTimestamp": TIME,
-        "labels": {"ftjob.dev/job": "little", "ftjob.dev/attempt": "1", "job-name": "little-1f3b9c02-1"},
+        "labels": {
+            "ftjob.dev/job": "little",
+            "ftjob.dev/uid": "u-1",
+            "ftjob.dev/attempt": "1",
+            "job-name": "little-1f3b9c02-1",
+        },
         "annotations": _strings(parts.get("pod")),
         "ownerReferences": [{"uid": "u-1"}],
     }
@@ -49,15 +61,29 @@ def decide_file(path: Path) -> None:
             "containerStatuses": [{"name": "worker", "state": {"terminated": ended}}],
         },
     }
+    try:
+        fine_tune = read_fine_tune(job)
+    except (
+        ValidationError
+    ):  # of a status, which the controller alone writes: such a look is tried again later
+        return
+    pods = (read_pod(pod),)
+    report, refused = report_of(pods, None)
     seen = Observed(
-        job=read_fine_tune(job),
+        job=fine_tune,
         jobs=(read_job({"metadata": {**owned, "name": "little-1f3b9c02-1"}, "spec": {}, "status": {}}),),
-        pods=(read_pod(pod),),
-        planned=FIGURES,
-        run_read=True,
+        pods=pods,
+        planned=annotated(fine_tune.annotations, identity_of_object(fine_tune)) or FIGURES,
+        report=report,
+        report_refused=refused,
         nodes=parse_nodes("", ""),
     )
-    decide(seen, NOW)
+    for action in decide(seen, NOW):
+        if isinstance(action, RecordEvent):
+            sys.stdout.write(f"{action.message}\n")
+        if isinstance(action, WriteStatus):
+            messages = (action.status.message, *(each.message for each in action.status.conditions))
+            sys.stdout.write("\n".join(messages))
 
 
 def _strings(values: Any) -> dict[str, str]:
