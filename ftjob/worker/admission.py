@@ -14,6 +14,7 @@ from typing import TypeVar
 from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_as
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
+from ftjob.references import RUN_REFERENCE
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, State, Status
 from ftjob.storage import MissingError, Store
 from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
@@ -22,7 +23,6 @@ from jobspec.load import MAX_BYTES
 
 _NAMES = RunFolder(Path())
 OWNER, SPEC, STATUS = (_NAMES.key(path) for path in (_NAMES.owner, _NAMES.spec, _NAMES.status))
-RUN_REFERENCE = "run:"
 T = TypeVar("T")
 
 
