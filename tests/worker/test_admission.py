@@ -116,7 +116,7 @@ def test_a_run_that_another_worker_ended_meanwhile_is_not_begun_again(
         render(Status("faces", "0123456789", State.SUCCEEDED, message="well"))
     )
     before = contents(folder)
-    monkeypatch.setattr(worker, "look", lambda _, owner: Standing(owner, None))
+    monkeypatch.setattr(worker, "look", lambda _, owner, __: Standing(owner, None))
 
     assert worker.run(str(folder), 2, spec=tmp_path / "given.yaml") == 0
     assert contents(folder).items() >= before.items()

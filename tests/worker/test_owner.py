@@ -31,11 +31,35 @@ def test_a_folder_without_an_owner_is_adopted_with_what_it_has_behind_it() -> No
 
 
 def test_an_owner_keeps_what_it_began_with() -> None:
-    """Its later attempts see a status that has its own in it."""
-    first = owner_after(None, MINE, STATUS, "folder")
+    """Its later attempts see a status that has its own in it, which the cluster has accounted."""
+    first, later = owner_after(None, MINE, STATUS, "folder"), Status("faces", "a", attempt=9, seconds=1070.5)
 
-    assert owner_after(first, MINE, Status("faces", "a", attempt=9, seconds=1e6), "folder") == first
+    assert owner_after(first, MINE, later, "folder", (1000.0, 0.5)) == first
+    assert owner_after(first, MINE, later, "folder", (2000.0, 1.0)) == first
     assert owner_after(ADA, ADA, STATUS, "folder") == ADA
+
+
+def test_what_nobody_accounted_is_behind_it_too() -> None:
+    """An attempt whose pod and Job were deleted while no controller looked stands in the folder alone."""
+    first = owner_after(None, MINE, STATUS, "folder")
+    later = Status("faces", "a", attempt=5, seconds=1370.5, usd=1.0)
+    found = owner_after(first, MINE, later, "folder", (1000.0, 0.5))
+
+    assert (found.seconds_before, found.usd_before) == (370.5, 0.5)
+    assert owner_after(ADA, ADA, later, "folder", (1000.0, 0.5)) == ADA
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+def test_what_is_behind_an_owner_only_grows(
+    seconds: float, usd: float, more: float, accounted: float
+) -> None:
+    """Whatever the folder says, and whatever the cluster has accounted."""
+    first = owner_after(None, MINE, STATUS, "folder")
+    said = Status("faces", "a", attempt=5, seconds=seconds, usd=usd)
+    found = owner_after(first, MINE, said, "folder", (accounted, more))
+
+    assert found.seconds_before >= first.seconds_before
+    assert found.usd_before >= first.usd_before
 
 
 def test_an_object_applied_anew_adopts_its_predecessors_folder() -> None:
