@@ -78,7 +78,7 @@ def test_an_object_applied_anew_adopts_its_predecessors_folder() -> None:
         (ADA, MINE, "user ada"),
         (MINE, ADA, "FineTuneJob vision/faces"),
         (UserOwner(user="bob"), ADA, "user bob"),
-        (UserOwner(user="bob\x1b[2J\u202e"), ADA, "user bob\\u001b[2J\\u202e"),
+        (UserOwner(user="bob\x1b[2J\u202e"), ADA, "user bob\\x1b[2J\\u202e"),
     ],
 )
 def test_a_folder_of_another_is_refused_with_his_name_and_what_to_do(
