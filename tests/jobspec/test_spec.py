@@ -133,8 +133,8 @@ def test_a_run_that_cannot_be_is_refused(
     [
         ("{num_output: 1000001}", "num_output: must be auto or a number of classes from 2 to 1,000,000, got 1000001"),
         ('{heads: ["a\\u202eb"]}', "heads: holds a character that cannot be seen (a\\u202eb); remove it"),
-        ('{relearn: ["a\\nb"]}', "relearn[0]: holds a character that cannot be seen (a\\u000ab); remove it"),
-        ('{freeze: {up_to: "\\e[31m"}}', "freeze: holds a character that cannot be seen (\\u001b[31m); remove it"),
+        ('{relearn: ["a\\nb"]}', "relearn[0]: holds a character that cannot be seen (a\\nb); remove it"),
+        ('{freeze: {up_to: "\\e[31m"}}', "freeze: holds a character that cannot be seen (\\x1b[31m); remove it"),
         (f"{{relearn: [{'a, ' * 1000} a]}}", "relearn: must have at most 1000 entries"),
         (f"{{relearn: [{'a' * 256}]}}", "relearn[0]: must have at most 255 characters"),
     ],
