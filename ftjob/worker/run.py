@@ -58,9 +58,8 @@ PROGRESS_SECONDS = 5.0
 def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | None = None) -> int:
     """Run one attempt of the run at a path or URI; its status.json tells the end.
 
-    In a pod, `spec` and `owner` are the files with the spec and the FineTuneJob that it works for; elsewhere
-    the submitter wrote spec.yaml. An error the user can mend ends as Failed with its sentence. Raises only
-    what nobody foresaw, after it has been written down.
+    In a pod, `spec` and `owner` are files: the spec, and the FineTuneJob that it works for. An error the user
+    can mend ends as Failed with its sentence. Raises what nobody foresaw, after it has been written down.
     """
     stop = StopRequest().listen()
     with reporting(attempt, log, in_pod=owner is not None) as report:
@@ -72,10 +71,7 @@ def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | 
 
 
 def run_attempt(location: str, arrival: Arrival, report: AttemptReport, stop: StopRequest) -> int:
-    """Be the one worker of a run, unless it is done already or another's, and return the exit code.
-
-    Raises FtjobError.
-    """
+    """Be a run's one worker, unless it is done or another's; return the exit code. Raises FtjobError."""
     store = open_store(location)
     # before anything is written there, a lock or a lease
     standing = look(store, arrival.owner, arrival.accounted)

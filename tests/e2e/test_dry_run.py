@@ -3,6 +3,7 @@
 import yaml
 
 from ftjob.cluster.figures import annotated
+from ftjob.cluster.request import identity_of
 from ftjob.storage import open_store
 from jobspec import parse_spec
 from tests.e2e.jobs import Job
@@ -22,7 +23,8 @@ def test_a_dry_run_prints_what_would_be_sent(job: Job, s3: Bucket):
     assert (sent["kind"], sent["metadata"]["namespace"]) == ("FineTuneJob", "faces")
     again = yaml.safe_dump({"name": sent["metadata"]["name"], **sent["spec"]})
     assert parse_spec(again, "sent") == parse_spec(spec.read_text(encoding="utf-8"), "spec.yaml")
-    figures = annotated(sent["metadata"]["annotations"])
+    identity = identity_of(parse_spec(again, "sent"))
+    figures = annotated(sent["metadata"]["annotations"], identity)
     assert figures is not None
     assert figures.max_iter == 30
     assert not open_store(s3.uri).list("runs")

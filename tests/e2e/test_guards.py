@@ -112,7 +112,8 @@ def test_the_same_run_goes_on_when_the_guard_is_switched_off(job: Job) -> None:
 
 
 def test_a_loss_that_is_no_number_ends_a_run_and_says_what_is_kept(job: Job) -> None:
-    """The snapshot before stays; with the guard off, Caffe is left to go on with what is no number."""
+    """The snapshot before stays; with the guard off, Caffe is left to go on with what is no number, and only
+    then it turns out that no bundle can be made of it."""
     solver = {"base_lr": 1e6, "max_iter": 400, "test_interval": 200, "snapshot": 200}
     job.write(solver=solver)
     job.submit(code=7)
@@ -120,7 +121,10 @@ def test_a_loss_that_is_no_number_ends_a_run_and_says_what_is_kept(job: Job) -> 
     assert "no snapshot was due yet, about" in job.status()["message"]
     assert job.status()["attempts"][0]["saved_seconds"]["Diverged"] > 0
     job.write(solver=solver, guards={"diverged": False, "not_learning": False})
-    job.submit()
+    job.submit(code=7)
+
+    assert job.status()["iteration"] == 400
+    assert "no bundle is made" in job.status()["message"]
 
 
 def test_tests_that_bring_nothing_end_a_run_with_its_best(job: Job) -> None:

@@ -11,7 +11,7 @@ from ftjob.cluster.actions import RecordEvent, WriteStatus
 from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
 from ftjob.cluster.figures import annotated
-from ftjob.cluster.objects import read_fine_tune, read_job, read_pod
+from ftjob.cluster.objects import Object, read_fine_tune, read_job, read_pod
 from ftjob.cluster.reports import report_of
 from ftjob.cluster.request import identity_of_object
 from ftjob.cluster.status import Figures
@@ -62,28 +62,30 @@ def decide_file(path: Path) -> None:
         },
     }
     try:
-        fine_tune = read_fine_tune(job)
-    except (
-        ValidationError
-    ):  # of a status, which the controller alone writes: such a look is tried again later
+        seen = _observed(job, pod, {"metadata": {**owned, "name": "little-1f3b9c02-1"}})
+    except ValidationError:  # of a status, which the controller alone writes: the look is tried again later
         return
-    pods = (read_pod(pod),)
-    report, refused = report_of(pods, None)
-    seen = Observed(
-        job=fine_tune,
-        jobs=(read_job({"metadata": {**owned, "name": "little-1f3b9c02-1"}, "spec": {}, "status": {}}),),
-        pods=pods,
-        planned=annotated(fine_tune.annotations, identity_of_object(fine_tune)) or FIGURES,
-        report=report,
-        report_refused=refused,
-        nodes=parse_nodes("", ""),
-    )
     for action in decide(seen, NOW):
         if isinstance(action, RecordEvent):
             sys.stdout.write(f"{action.message}\n")
         if isinstance(action, WriteStatus):
             messages = (action.status.message, *(each.message for each in action.status.conditions))
             sys.stdout.write("\n".join(messages))
+
+
+def _observed(job: Object, pod: Object, attempt: Object) -> Observed:
+    """What the controller sees of them."""
+    fine_tune, pods = read_fine_tune(job), (read_pod(pod),)
+    report, refused = report_of(pods, None)
+    return Observed(
+        job=fine_tune,
+        jobs=(read_job(attempt),),
+        pods=pods,
+        planned=annotated(fine_tune.annotations, identity_of_object(fine_tune)) or FIGURES,
+        report=report,
+        report_refused=refused,
+        nodes=parse_nodes("", ""),
+    )
 
 
 def _strings(values: Any) -> dict[str, str]:

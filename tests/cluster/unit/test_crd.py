@@ -73,7 +73,7 @@ def test_unions_keep_what_a_structural_schema_can_say() -> None:
     """A number or a share, auto or a number; of the rest what its texts, lists and objects may be."""
     fields = spec_schema()["properties"]
     surgery = fields["surgery"]["properties"]
-    layers = {"type": "string", "minLength": 1, "maxLength": 2048}
+    layers = {"type": "string", "minLength": 1, "maxLength": 255}
 
     assert fields["solver"]["properties"]["stepsize"]["x-kubernetes-int-or-string"] is True
     assert surgery["num_output"]["pattern"] == "^(auto)$"

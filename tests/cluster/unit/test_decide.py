@@ -10,14 +10,12 @@ from ftjob.cluster.actions import (
     DeleteJob,
     KillPod,
     LookAgain,
-    MakePlan,
     RecordEvent,
     WriteStatus,
 )
-from ftjob.cluster.case import Observed, Trouble
+from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
 from ftjob.cluster.names import Condition, State
-from ftjob.cluster.planning import plan_name
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.progress import Progress
 from tests.cluster.unit.builders import (
@@ -28,11 +26,8 @@ from tests.cluster.unit.builders import (
     fine_tune,
     job_object,
     life,
-    plan_job_object,
-    plan_pod_object,
     pod_object,
     report,
-    request_of,
     seen,
 )
 
@@ -63,14 +58,6 @@ def ran(code: int, left: Progress | None = None, **changes: Any) -> Observed:
     """A run whose first attempt just ended with an exit code."""
     job = fine_tune(**changes)
     return seen(fine_tune(status=begun(job), **changes), [job_object()], [ended_pod(code)], report=left)
-
-
-def test_a_new_job_is_planned_first() -> None:
-    """Before anything is known of its run, nothing is begun."""
-    actions = decide(seen(planned=None), NOW)
-
-    assert kinds(actions) == [WriteStatus, MakePlan]
-    assert (written(actions).state, written(actions).reason) == (State.PENDING, "Planning")
 
 
 def test_the_status_is_written_before_the_job_is_made() -> None:
@@ -278,100 +265,6 @@ def test_a_done_run_is_never_rerun() -> None:
     assert CreateJob not in kinds(decide(seen(job), NOW))
 
 
-def test_a_worker_that_finds_its_run_done_before_ends_it() -> None:
-    """The folder is for the worker to read: another object for the same run is done at its first look."""
-    found = report(1, iteration=1000, snapshot=1000, accuracy=0.9, exit_code=0, reason="AlreadyDone")
-    left = found.model_copy(update={"message": "run 1f3b9c02aa was done before", "earlier_usd": 1.5})
-    status = written(decide(ran(0, left), NOW))
-
-    assert (status.state, status.reason, status.accuracy) == (State.SUCCEEDED, "AlreadyDone", 0.9)
-    assert status.usd == pytest.approx(1.5 + 15 / 3600 * 0.9)
-
-
-def test_what_a_folder_had_cost_before_is_learned_from_its_worker_and_never_lowered() -> None:
-    """It counts against the budget from then on, whatever a later report makes of it."""
-    lives = [life(1, 1200, reason="Preempted")]
-    job = fine_tune(status=begun(attempts=lives, earlierSeconds=3000.0, earlierUsd=3.0), budget={"usd": 4.0})
-    made = created(decide(seen(job, report=report(earlier_seconds=0.0, earlier_usd=0.0)), NOW))
-
-    assert (made.terms.attempt, made.terms.seconds_before) == (2, 1200)
-    assert made.terms.usd_before == pytest.approx(0.3)
-    assert made.terms.seconds_left == pytest.approx(0.7 / 0.9 * 3600)
-
-
-def test_a_pod_whose_folder_turns_out_to_have_cost_too_much_is_ended() -> None:
-    """Its own deadline was reckoned without it."""
-    job = fine_tune(status=begun(deadlineSeconds=16000.0), budget={"usd": 4.0})
-    at_work = seen(job, [job_object()], [pod_object()], report=report(earlier_usd=3.999))
-
-    assert DeleteJob(f"emotions-{RUN_ID[:8]}-1") in decide(at_work, NOW)
-
-
-def test_a_report_that_cannot_be_true_is_said_and_stops_nothing() -> None:
-    """A condition names the pod and the field; the figures stay as they were."""
-    status = begun(iteration=300, snapshot=300, accuracy=0.6)
-    lies = seen(fine_tune(status=status), [job_object()], [pod_object()], report_refused="pod pod-1: loss: x")
-    after = written(decide(lies, NOW))
-    refused = after.condition(Condition.REPORT_REFUSED)
-
-    assert refused
-    assert (refused.status, refused.reason, refused.message) == ("True", "BadReport", "pod pod-1: loss: x")
-    assert (after.state, after.iteration, after.accuracy) == (State.RUNNING, 300, 0.6)
-
-
-def test_what_a_worker_leaves_is_shown_harmlessly() -> None:
-    """Escapes, line ends and text that turns round reach neither status nor event."""
-    left = report(
-        exit_code=2, reason="BadSpec", message="\x1b]0;title\x07 \u202egnp.exe\n\nline " + "x" * 900
-    )
-    actions = decide(ran(2, left), NOW)
-    [event] = [action for action in actions if isinstance(action, RecordEvent)]
-
-    assert written(actions).message.isprintable()
-    assert event.message.isprintable()
-    assert all(each.message.isprintable() for each in written(actions).conditions)
-
-
-def test_snapshots_do_not_go_back() -> None:
-    """The newest that was ever reported counts for the retries, whoever reports less later."""
-    status = begun(iteration=800, snapshot=800)
-    after = written(
-        decide(seen(fine_tune(status=status), [job_object()], [pod_object()], report=report()), NOW)
-    )
-
-    assert (after.iteration, after.snapshot) == (500, 800)
-
-
-PLAN = plan_name("emotions", request_of().identity)
-
-
-def test_a_plan_pod_that_waits_says_why() -> None:
-    """Its Job is not made twice, and what holds it is told."""
-    unschedulable = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
-    waiting = plan_pod_object(PLAN, scheduled=None, phase="Pending", unschedulable=unschedulable)
-    jobs = [plan_job_object(PLAN)]
-    status = written(decide(seen(planned=None, plan_jobs=jobs, plan_pods=[waiting]), NOW))
-
-    assert (status.state, status.reason) == (State.PENDING, "Unschedulable")
-    assert status.message.startswith("to be planned: no node has room for the pod that plans")
-    running = decide(
-        seen(planned=None, plan_jobs=[plan_job_object(PLAN)], plan_pods=[plan_pod_object(PLAN)]), NOW
-    )
-    assert MakePlan not in kinds(running)
-
-
-def test_a_plan_that_could_not_reach_something_is_made_again_after_a_while() -> None:
-    """The old Job goes first, a minute after its end."""
-    trouble = Trouble("StorageUnreachable", "s3://models: unreachable", passing=True)
-    ended = plan_pod_object(PLAN, "", 5, at=NOW - 30)
-    observed = seen(
-        planned=trouble, plan_jobs=[plan_job_object(PLAN, end="Failed", finished=NOW - 30)], plan_pods=[ended]
-    )
-
-    assert kinds(decide(observed, NOW)) == [WriteStatus]
-    assert DeleteJob(PLAN) in decide(observed, NOW + 31)
-
-
 def test_a_retry_asked_for_follows_a_final_failure_once() -> None:
     """The annotation names the attempt it follows."""
     lives = [life(1, reason="Diverged", exitCode=7)]
@@ -437,11 +330,6 @@ def test_waiting_too_long_gives_up_and_stays_given_up() -> None:
 def test_jobs_of_an_earlier_object_are_waited_for() -> None:
     """One of the same name was deleted a moment ago; its Job's name is still taken."""
     assert standing(seen(strangers=True)) == ("Pending", "OldJobs")
-
-
-def test_a_net_that_cannot_be_planned_fails_the_run() -> None:
-    """With the plan's own reason."""
-    assert standing(seen(planned=Trouble("BadNet", "layer conv1"))) == ("Failed", "BadNet")
 
 
 def test_an_object_being_deleted_is_left_to_the_garbage_collector() -> None:

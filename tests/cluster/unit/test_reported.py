@@ -1,0 +1,83 @@
+"""decide() on what workers report, whether it is so or not."""
+
+import pytest
+
+from ftjob.cluster.actions import DeleteJob, RecordEvent
+from ftjob.cluster.decide import decide
+from ftjob.cluster.names import Condition, State
+from tests.cluster.unit.builders import (
+    NOW,
+    RUN_ID,
+    begun,
+    fine_tune,
+    job_object,
+    life,
+    pod_object,
+    report,
+    seen,
+)
+from tests.cluster.unit.test_decide import created, ran, written
+
+
+def test_a_worker_that_finds_its_run_done_before_ends_it() -> None:
+    """The folder is for the worker to read: another object for the same run is done at its first look."""
+    found = report(1, iteration=1000, snapshot=1000, accuracy=0.9, exit_code=0, reason="AlreadyDone")
+    left = found.model_copy(update={"message": "run 1f3b9c02aa was done before", "earlier_usd": 1.5})
+    status = written(decide(ran(0, left), NOW))
+
+    assert (status.state, status.reason, status.accuracy) == (State.SUCCEEDED, "AlreadyDone", 0.9)
+    assert status.usd == pytest.approx(1.5 + 15 / 3600 * 0.9)
+
+
+def test_what_a_folder_had_cost_before_is_learned_from_its_worker_and_never_lowered() -> None:
+    """It counts against the budget from then on, whatever a later report makes of it."""
+    lives = [life(1, 1200, reason="Preempted")]
+    job = fine_tune(status=begun(attempts=lives, earlierSeconds=3000.0, earlierUsd=3.0), budget={"usd": 4.0})
+    made = created(decide(seen(job, report=report(earlier_seconds=0.0, earlier_usd=0.0)), NOW))
+
+    assert (made.terms.attempt, made.terms.seconds_before) == (2, 1200)
+    assert made.terms.usd_before == pytest.approx(0.3)
+    assert made.terms.seconds_left == pytest.approx(0.7 / 0.9 * 3600)
+
+
+def test_a_pod_whose_folder_turns_out_to_have_cost_too_much_is_ended() -> None:
+    """Its own deadline was reckoned without it."""
+    job = fine_tune(status=begun(deadlineSeconds=16000.0), budget={"usd": 4.0})
+    at_work = seen(job, [job_object()], [pod_object()], report=report(earlier_usd=3.999))
+
+    assert DeleteJob(f"emotions-{RUN_ID[:8]}-1") in decide(at_work, NOW)
+
+
+def test_a_report_that_cannot_be_true_is_said_and_stops_nothing() -> None:
+    """A condition names the pod and the field; the figures stay as they were."""
+    status = begun(iteration=300, snapshot=300, accuracy=0.6)
+    lies = seen(fine_tune(status=status), [job_object()], [pod_object()], report_refused="pod pod-1: loss: x")
+    after = written(decide(lies, NOW))
+    refused = after.condition(Condition.REPORT_REFUSED)
+
+    assert refused
+    assert (refused.status, refused.reason, refused.message) == ("True", "BadReport", "pod pod-1: loss: x")
+    assert (after.state, after.iteration, after.accuracy) == (State.RUNNING, 300, 0.6)
+
+
+def test_what_a_worker_leaves_is_shown_harmlessly() -> None:
+    """Escapes, line ends and text that turns round reach neither status nor event."""
+    left = report(
+        exit_code=2, reason="BadSpec", message="\x1b]0;title\x07 \u202egnp.exe\n\nline " + "x" * 900
+    )
+    actions = decide(ran(2, left), NOW)
+    [event] = [action for action in actions if isinstance(action, RecordEvent)]
+
+    assert written(actions).message.isprintable()
+    assert event.message.isprintable()
+    assert all(each.message.isprintable() for each in written(actions).conditions)
+
+
+def test_snapshots_do_not_go_back() -> None:
+    """The newest that was ever reported counts for the retries, whoever reports less later."""
+    status = begun(iteration=800, snapshot=800)
+    after = written(
+        decide(seen(fine_tune(status=status), [job_object()], [pod_object()], report=report()), NOW)
+    )
+
+    assert (after.iteration, after.snapshot) == (500, 800)
