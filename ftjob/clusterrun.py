@@ -19,7 +19,7 @@ from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
 from ftjob.cost import Bill, charges
-from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors import BadSpecError, NotEndedError, StorageError
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
@@ -73,14 +73,15 @@ class ClusterRun:
                 return
 
     def wait(self, timeout: float | None = None) -> Status:
-        """Return the last status once the run has ended. Raises TimeoutError after `timeout` seconds."""
+        """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
         begin = time.monotonic()
         job = self.job()
         while True:
             if status_of(job).state.ended and is_current(job):
                 return status_of(job)
             if timeout is not None and time.monotonic() - begin > timeout:
-                raise TimeoutError(f"{self.name} is still {job.status.state} after {timeout:g} s")
+                state = status_of(job).state
+                raise NotEndedError(f"{self.name}: is {state} after {timeout:g} s: wait again")
             time.sleep(POLL_SECONDS)
             job = self.cluster.get(self.name, patience=PATIENCE_SECONDS)
 

@@ -108,6 +108,13 @@ class GpuIdleError(FtjobError):
     reason = "GpuIdle"
 
 
+class NotEndedError(FtjobError):
+    """The run goes on, and whoever waited for its end does not wait longer."""
+
+    exit_code = ExitCode.PREEMPTED
+    reason = "NotEnded"
+
+
 class NotAcceptedError(FtjobError):
     """The run ended well and its result is below what the spec's `accept` asks for."""
 

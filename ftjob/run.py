@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftjob import documents, files, local, mirror, runs
 from ftjob.cost import charges, of_status
-from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors import BadSpecError, NotEndedError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.status import State, Status, render
 from ftjob.storage import MissingError, Store, is_remote, open_store
@@ -196,26 +196,34 @@ class Run:
     def follow(self) -> Iterator[Status]:
         """Yield the status whenever it changed, the last one when the run has ended."""
         seen: Status | None = None
+        for status in self._looks():
+            if status.state is not State.PENDING and status != seen:
+                yield status
+            seen = status
+
+    def _looks(self) -> Iterator[Status]:
+        """Yield the status at each look, the last one when the run has ended."""
         begin = time.monotonic()
         while True:
             status = self.status()
-            if status.state is State.PENDING:
-                if time.monotonic() - begin > START_SECONDS and not self.is_held():
-                    raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
-            elif status != seen:
-                yield status
-            seen = status
+            waited = time.monotonic() - begin
+            if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
+                raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
+            yield status
             if status.state.ended:
                 return
             self._pause()
 
     def wait(self, timeout: float | None = None) -> Status:
-        """Return the last status once the run has ended. Raises TimeoutError after `timeout` seconds."""
+        """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
         begin = time.monotonic()
-        status = self.status()
-        for status in self.follow():
+        for status in self._looks():
+            if status.state.ended:
+                break
             if timeout is not None and time.monotonic() - begin > timeout:
-                raise TimeoutError(f"{self.name}/{self.run_id} is still {status.state} after {timeout:g} s")
+                raise NotEndedError(
+                    f"{self.name}/{self.run_id}: is {status.state} after {timeout:g} s: wait again"
+                )
         return status
 
     def cancel(self, *, now: bool = False) -> bool:

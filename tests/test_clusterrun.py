@@ -11,7 +11,7 @@ from ftjob.cluster.client import Cluster
 from ftjob.cluster.names import State as ClusterState
 from ftjob.cluster.objects import read_fine_tune
 from ftjob.clusterrun import ClusterRun, note_of, out_of_money, refuse_local, status_of
-from ftjob.errors import BadSpecError
+from ftjob.errors import BadSpecError, ExitCode, NotEndedError
 from ftjob.status import State
 from jobspec import JobSpec
 
@@ -110,3 +110,11 @@ def test_what_was_submitted_to_a_cluster_is_found_by_its_name():
 
     assert runs.find_run("emotions") == note
     assert note == f"ftj://{context}/faces/emotions/1f3b9c02aa"
+
+
+def test_who_waits_no_longer_learns_where_the_run_stands(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ClusterRun, "job", lambda _: job(state="Retrying"))
+
+    with pytest.raises(NotEndedError, match="emotions: is Retrying after 0 s: wait again") as ended:
+        ClusterRun(Cluster("faces", None, None), "emotions").wait(0)
+    assert ended.value.exit_code is ExitCode.PREEMPTED

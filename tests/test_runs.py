@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import runs
-from ftjob.errors import BadSpecError
+from ftjob import files, runs
+from ftjob.errors import BadSpecError, NotEndedError
 from ftjob.layout import RunFolder
+from ftjob.run import Run
+from ftjob.status import State, Status
 
 
 def a_run(output: Path, name: str, run_id: str) -> str:
@@ -109,3 +111,12 @@ def test_a_uri_without_name_and_id_is_refused(reference: str):
     """Both become folders of this disk's cache."""
     with pytest.raises(BadSpecError, match="is no run's folder"):
         runs.find_run(reference)
+
+
+def test_who_waits_for_a_run_that_does_not_change_is_let_go_in_time(tmp_path: Path):
+    """A run that nobody has begun shows no change, and is no reason to wait on."""
+    waiting = Run(a_run(tmp_path, "emotions", "aaaa"))
+    files.write_json(waiting.folder.status, Status("emotions", "aaaa", State.PENDING).to_json())
+
+    with pytest.raises(NotEndedError, match=r"emotions/aaaa: is Pending after 0 s: wait again"):
+        waiting.wait(0)

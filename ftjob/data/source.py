@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ftjob import documents
 from ftjob.data import kinds
 from ftjob.data.labels import check_names
 from ftjob.data.listing import Listing, class_order
@@ -12,6 +13,9 @@ from ftjob.data.tree import Folder, Tree, is_image_name
 from ftjob.errors import BadDataError
 from ftjob.storage import MissingError
 from ftjob.storage.cache import parent_store
+
+LARGEST_LIST = 128 * 2**20
+"""Bytes: of some million images."""
 
 
 def list_images(source: Place, classes: tuple[str, ...] = ()) -> Listing:
@@ -33,7 +37,7 @@ def _beside(source: Place) -> tuple[Tree, bytes]:
         if isinstance(source, Path):
             with source.open("rb") as file:
                 _refuse_foreign(source, file.read(kinds.START_BYTES))
-            return Folder(source.parent), source.read_bytes()
+            return Folder(source.parent), documents.read_bytes(source, LARGEST_LIST)
         _refuse_foreign(source, b"")
         store, name = parent_store(source.name)
         return objects_at(store), store.read(name)
@@ -42,6 +46,8 @@ def _beside(source: Place) -> tuple[Tree, bytes]:
             f"{source}: is not there: give a folder with one folder of images per class, "
             "a list of `path label` lines, or a .csv file"
         ) from error
+    except documents.UnreadableError as error:
+        raise BadDataError(f"{source}: {error}: give a UTF-8 file") from None
     except OSError as error:
         raise BadDataError(f"{source}: cannot be read ({error.strerror}): give a UTF-8 file") from error
 

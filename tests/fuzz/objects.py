@@ -1,6 +1,5 @@
 """FineTuneJobs as users and damage can make them, with a Job and a pod, given to decide()."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from ftjob.cluster.actions import RecordEvent, WriteStatus
 from ftjob.cluster.case import Observed
+from ftjob.cluster.controller.shallow import read_shallow
 from ftjob.cluster.decide import decide
 from ftjob.cluster.figures import annotated
 from ftjob.cluster.objects import Object, read_fine_tune, read_job, read_pod
@@ -25,7 +25,9 @@ FIGURES = Figures(run_id="1f3b9c02aa", engine="caffe", max_iter=6, snapshot_byte
 
 def decide_file(path: Path) -> None:
     """Read the objects that a file means, decide, and print the actions."""
-    parts = json.loads(path.read_bytes().replace(rb"\ud800", b"?"))  # which the API server takes for no text
+    parts = read_shallow(
+        path.read_bytes().replace(rb"\ud800", b"?")
+    )  # which the API server takes for no text
     if not isinstance(parts, dict):
         return
     names = {"namespace": "team", "creationTimestamp": TIME, "uid": "u-1", "generation": 1}

@@ -189,11 +189,12 @@ class _Watched:
 def _watch(child: int) -> _Watched:
     """Wait for a process, and end it where it takes too much."""
     handle, begin, most = os.pidfd_open(child), time.monotonic(), 0
+    inherited = _anonymous_bytes(os.getpid())  # which has grown with the inputs that it made
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
     hung = False
     while not waiting.poll(20):
-        most = max(most, _own_bytes(child))
+        most = max(most, _anonymous_bytes(child) - inherited)
         hung = time.monotonic() - begin > PATIENCE_SECONDS
         if hung or most > MOST_MEMORY:
             os.kill(child, signal.SIGKILL)
@@ -205,7 +206,7 @@ def _watch(child: int) -> _Watched:
     return _Watched(os.waitstatus_to_exitcode(status), seconds, most, hung)
 
 
-def _own_bytes(process: int) -> int:
+def _anonymous_bytes(process: int) -> int:
     try:
         text = Path(f"/proc/{process}/status").read_text()
     except OSError:
