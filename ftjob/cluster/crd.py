@@ -17,6 +17,7 @@ from jobspec import JobSpec, json_schema
 NAME_LENGTH = 40
 LONGEST_TEXT, MOST_ITEMS = 2048, 1000
 """Of what jobspec has no limit for: a URI, a list of layers."""
+MOST_INTEGER = 2.0**63
 KEPT = (
     *("description", "type", "enum", "pattern", "minimum", "maximum"),
     *("minLength", "maxLength", "minItems", "maxItems"),
@@ -122,7 +123,7 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
         return {**structural(target, definitions), **described}
     if "anyOf" in schema:
         return _union(schema, definitions)
-    made = {key: schema[key] for key in KEPT if key in schema}
+    made = {key: schema[key] for key in KEPT if key in schema and not _is_beyond_integers(schema[key])}
     made |= _limits(schema) | _sizes(schema)
     if "const" in schema:
         made["enum"] = [schema["const"]]
@@ -135,6 +136,12 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
         if "required" in schema:
             made["required"] = list(schema["required"])
     return made
+
+
+def _is_beyond_integers(value: Any) -> bool:
+    """Whether a limit is more than an API server can compare a whole number with: it takes both for an int64
+    (go-openapi/validate, MaximumNativeType), in which 3.4e38 is negative."""
+    return isinstance(value, float) and abs(value) > MOST_INTEGER
 
 
 def _limits(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,3 +115,11 @@ def test_a_status_is_read_as_it_was_written() -> None:
 
     assert FineTuneStatus.from_json(status.to_json()) == status
     assert status.to_json()["startTime"] == "2026-01-31T12:00:00Z"
+
+
+def test_no_limit_is_beyond_what_a_server_compares_whole_numbers_with() -> None:
+    """It makes int64 of both where a user writes `1`; 3.4e38 then refuses every one of them."""
+    numbers = [each for each in schemas(object_schema()) if {"minimum", "maximum"} & each.keys()]
+
+    assert len(numbers) > 20
+    assert all(abs(each.get(key, 0)) < 2**63 for each in numbers for key in ("minimum", "maximum"))
