@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.crd import definition, spec_schema, structural
+from ftjob.cluster.crd import definition, object_schema, spec_schema, structural
 from ftjob.cluster.status import FineTuneStatus, Life
 from ftjob.cluster.statusschema import STATUS_SCHEMA
 from jobspec import JobSpec
