@@ -227,13 +227,13 @@ def test_logs_are_streamed(sound: tuple[RunFolder, RunFolder]) -> None:
 def test_memory_does_not_follow_a_files_size(
     sound: tuple[RunFolder, RunFolder], cache: Path, words: str, name: str
 ) -> None:
-    """600 MB of a document are not read; a log is printed as it comes, here 100 MB of it."""
+    """600 MB of a document are not read; a log is printed as it comes, here 20 MB of it."""
     folder, _ = sound
     path = documents(folder, cache)[name]
     path.unlink()
     with path.open("wb") as file:
         file.write(b'{"state": "')
-        file.truncate((100 if (words, name) == ("logs RUN", "log") else 600) * 2**20)
+        file.truncate((20 if (words, name) == ("logs RUN", "log") else 600) * 2**20)
     script = (
         "import re, sys\n"
         "from ftjob.__main__ import main\n"
