@@ -3,18 +3,23 @@
 import io
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob import files
+from ftjob import documents, files
 from ftjob.errors import BadDataError
 
 Sums = NDArray[np.float64]
+LARGEST_CHECKPOINT = 128 * 2**20
+"""Bytes: of sums over colour images of 2300x2300."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,9 @@ class Line:
 
 def read_lines(path: Path) -> Iterator[Line]:
     """Yield the lines of a sources.jsonl. Raises BadDataError for one that no build wrote."""
-    with path.open("rb") as file:
-        for number, text in enumerate(file, start=1):
+    with documents.opened(path) as file:
+        texts = iter(partial(file.readline, documents.LONGEST_LINE), b"")
+        for number, text in enumerate(texts, start=1):
             try:
                 yield line_from_json(json.loads(text))
             except (ValueError, TypeError, KeyError, RecursionError):
@@ -50,7 +56,11 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 def line_from_json(values: dict[str, Any]) -> Line:
     """Return what `json_text` wrote. Raises TypeError, KeyError for other values."""
-    return Line(**{**values, "notes": tuple(values["notes"])})
+    line = Line(**{**values, "notes": tuple(values["notes"])})
+    texts = line.split, line.source, line.stamp, line.key, line.sha256, line.error, *line.notes
+    if type(line.label) is not int or not all(isinstance(text, str) for text in texts):
+        raise TypeError("a field is of another type")
+    return line
 
 
 def json_text(line: Line) -> str:
@@ -78,11 +88,21 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
-    """Return the checkpoint; None where there is none."""
+    """Return the checkpoint; None where there is none. Raises BadDataError for one that no build wrote."""
     if not path.exists():
         return None
-    with np.load(path) as values:
-        return Checkpoint(int(values["done"]), int(values["journal_bytes"]), values["sums"])
+    try:
+        with np.load(io.BytesIO(documents.read_bytes(path, LARGEST_CHECKPOINT))) as values:
+            return Checkpoint(int(values["done"]), int(values["journal_bytes"]), _sums(values["sums"]))
+    except (ValueError, TypeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
+        problem = f"is none of a build: remove {path.parent} and build it again"
+        raise BadDataError(f"{path}: {problem}") from None
+
+
+def _sums(values: NDArray[Any]) -> Sums:
+    if values.dtype != np.float64:
+        raise TypeError("the sums are of another type")
+    return values
 
 
 class Journal:

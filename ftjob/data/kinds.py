@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ftjob import documents
 from ftjob.data.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.data.objects import Objects, Place
 from ftjob.data.tree import is_image_name
@@ -39,9 +40,9 @@ def of_place(place: Place) -> str:
             return _of_folder(
                 str(place), names, {each for each in names if (place / each / DATA_FILE).is_file()}
             )
-        with place.open("rb") as file:
+        with documents.opened(place) as file:
             start = file.read(START_BYTES)
-    except OSError:
+    except (OSError, documents.UnreadableError):
         return ""
     return of_file(str(place), start) or _first(_LISTS, _file(str(place), start))
 

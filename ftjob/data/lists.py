@@ -11,12 +11,15 @@ from ftjob.data.labels import LINE_END, check_names
 from ftjob.data.listing import Listing, class_order
 from ftjob.data.tree import Tree, is_image_name
 from ftjob.errors import BadDataError
+from jobspec.problems import one_line
 
 CSV_SUFFIX = ".csv"
 PATH_COLUMN, LABEL_COLUMN = "path", "label"
 SEPARATORS = ",;\t"
 SEVERAL_LABELS = re.compile(r"(?P<path>\S.*?)(?P<labels>(\s+-?[\d.]+){2,})")
 LABEL_AFTER_COMMA = re.compile(r".*[,;]\s*-?\d+")
+INTEGER = re.compile(r"-?\d{1,18}")
+"""Longer than any label of Caffe, an int32, and short enough for int()."""
 LABEL_FIRST = re.compile(r"-?\d+\s")
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -73,16 +76,19 @@ def _list_rows(source: str, text: str) -> Iterator[_Row]:
 
 def _no_label(line: str, words: Sequence[str]) -> str:
     """What is to be said of a line that does not end in a number."""
+    shown = f"'{one_line(line)}'"
     if LABEL_AFTER_COMMA.fullmatch(line):
         return (
-            f"{line!r} has no blank before its label: write `path label`, or a .csv file with a header "
+            f"{shown} has no blank before its label: write `path label`, or a .csv file with a header "
             "`path,label`"
         )
     if LABEL_FIRST.match(line) and is_image_name(line):
-        return f"{line!r} has its label first: write `path label`"
+        return f"{shown} has its label first: write `path label`"
     if len(words) < 2 or is_image_name(line):
-        return f"{line!r} has no label: write `path label`"
-    return f"label {words[1]!r} of {words[0]} is not an integer: number the classes from 0"
+        return f"{shown} has no label: write `path label`"
+    return (
+        f"label '{one_line(words[1])}' of {one_line(words[0])} is not an integer: number the classes from 0"
+    )
 
 
 def _table_rows(source: str, text: str) -> Iterator[_Row]:
@@ -142,7 +148,7 @@ def _numbers(source: str, rows: list[_Row], classes: int) -> list[int]:
             continue
         label, what, remedy = row.label, "is negative", "number the classes from 0"
         if not _is_integer(row.label):
-            label, what = repr(row.label), "is not an integer"
+            label, what = f"'{one_line(row.label)}'", "is not an integer"
         elif int(row.label) >= 0:
             what, remedy = f"is no class of train, whose labels are 0 to {classes - 1}", "mend the label"
         raise BadDataError(f"{source}: line {row.line}: label {label} of {row.path} {what}: {remedy}")
@@ -167,7 +173,7 @@ def _named_labels(source: str, rows: list[_Row], names: tuple[str, ...]) -> list
 
 
 def _is_integer(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
+    return INTEGER.fullmatch(text) is not None
 
 
 def _is_number(text: str) -> bool:

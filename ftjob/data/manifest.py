@@ -1,13 +1,15 @@
 """manifest.json: what a built dataset holds and what it was made from. Written last, it makes OUT whole."""
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob.errors import BadDataError
+from ftjob import documents
+from ftjob.data.options import BuildOptions
+from ftjob.errors import BadDataError, BadSpecError
+from jobspec.problems import one_line
 
 if TYPE_CHECKING:
     from ftjob.data.journal import Line
@@ -65,17 +67,41 @@ class Manifest:
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest.json. Raises BadDataError where it is not one."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["splits"] = {
-            name: SplitCounts(**{**counts, "histogram": tuple(counts["histogram"])})
-            for name, counts in values["splits"].items()
-        }
-        tuples = {name: tuple(values[name]) for name in ("labels", "mean", "unreadable_first")}
-        return Manifest(**{**values, **tuples})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadDataError(
-            f"{path}: is not a manifest of ftjob ({error}): build the dataset again"
-        ) from error
+        return _from_json(documents.read_json(path, documents.LARGE))
+    except OSError as error:
+        raise BadDataError(f"{path}: cannot be read ({error.strerror}): build the dataset again") from error
+    except documents.UnreadableError as error:
+        raise BadDataError(f"{path}: {error}: build the dataset again") from None
+    except (ValueError, KeyError, TypeError, AttributeError, BadSpecError) as error:
+        why = one_line(str(error))
+        raise BadDataError(f"{path}: is not a manifest of ftjob ({why}): build the dataset again") from error
+
+
+def _from_json(values: dict[str, Any]) -> Manifest:
+    """By hand, since names in it may be of bytes that are no UTF-8, which pydantic refuses.
+
+    Raises TypeError, KeyError, AttributeError and BadSpecError for what no build wrote.
+    """
+    splits = {
+        name: SplitCounts(**{**counts, "histogram": tuple(counts["histogram"])})
+        for name, counts in values["splits"].items()
+    }
+    tuples = {name: tuple(values[name]) for name in ("labels", "mean", "unreadable_first")}
+    made = Manifest(**{**values, **tuples, "splits": splits})
+    BuildOptions(**made.options)
+    _check_types(str, "text", made.plan, *made.labels, *made.unreadable_first)
+    _check_types(str, "text", *made.sources.values(), *made.made_with.values())
+    _check_types(int, "a whole number", made.format, made.reused, made.unreadable, *made.notes.values())
+    _check_types((int, float), "a number", made.seconds, *made.mean)
+    for counts in splits.values():
+        _check_types(int, "a whole number", counts.records, counts.bytes, *counts.histogram)
+        _check_types(str, "text", counts.digest)
+    return made
+
+
+def _check_types(kinds: type | tuple[type, ...], what: str, *values: object) -> None:
+    if not all(isinstance(value, kinds) and not isinstance(value, bool) for value in values):
+        raise TypeError(f"something in it is not {what}")
 
 
 class Tally:

@@ -45,11 +45,17 @@ def plan_work(sources: Sources, options: BuildOptions, journal_before: Path | No
     """
     if sources.val is not None and options.val_split is not None:
         raise BadSpecError("val_split: there is a val already: give one of the two")
-    if isinstance(sources.train, Path) and sources.out.resolve().is_relative_to(sources.train.resolve()):
+    if _lies_inside(sources.out, sources.train):
         raise BadDataError(f"{sources.out}: lies inside {sources.train}: give an OUT beside it")
     parts, classes = _parts(sources, options, journal_before)
     seed = hashlib.sha256(repr((_pixels(options), made_with())).encode()).digest()
     return WorkPlan(parts, classes, _digest(parts, options, seed), seed)
+
+
+def _lies_inside(out: Path, train: Place) -> bool:
+    if not isinstance(train, Path) or not train.is_dir():  # such as a link to itself
+        return False
+    return out.resolve().is_relative_to(train.resolve())
 
 
 def like(before: Manifest, options: BuildOptions) -> bool:

@@ -1,8 +1,9 @@
 """From a finished stage to a whole OUT, and what must not be touched on the way."""
 
+import contextlib
 import shutil
 
-from ftjob import files
+from ftjob import documents, files
 from ftjob.data.folder import SPLITS, DatasetFolder
 from ftjob.data.manifest import read_manifest
 from ftjob.errors import BadDataError
@@ -20,8 +21,9 @@ def refuse_foreign(folder: DatasetFolder) -> None:
 
 def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
     """Keep what an interrupted build of the same plan left; throw away anything else."""
-    if stage.plan.is_file() and stage.plan.read_text(encoding="utf-8") == plan_digest:
-        return
+    with contextlib.suppress(documents.UnreadableError, FileNotFoundError):
+        if documents.read_text(stage.plan) == plan_digest:
+            return
     discard(stage)
     files.write_text(stage.plan, plan_digest)
 

@@ -1,14 +1,13 @@
 """All records of an LMDB looked at, once for as long as its bytes stay the same."""
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ftjob import files
+from ftjob import documents, files
 from ftjob.data.census import Census
 from ftjob.data.counting import RecordCount
 from ftjob.data.datum import Buffer, DatumHead, RecordError, Shape, read_head
@@ -31,8 +30,10 @@ def contents_of(location: Path, digest: str, progress: Callable[[Progress], None
     that is no image, or has other channels than the first.
     """
     note = cache_dir() / "contents" / f"{digest}-{FORMAT}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing there, or not whole
-        return _from_json(json.loads(note.read_text(encoding="utf-8")))
+    with contextlib.suppress(
+        OSError, ValueError, KeyError, TypeError, AttributeError
+    ):  # nothing there, or not whole
+        return _from_json(documents.read_json(note))
     contents = _look_at_all(location, progress)
     with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
         files.write_json(note, asdict(contents))

@@ -1,5 +1,6 @@
 """Where images come from: a folder per class, a list as convert_imageset reads, or a CSV."""
 
+import os
 from pathlib import Path
 
 from ftjob import documents
@@ -35,9 +36,7 @@ def _beside(source: Place) -> tuple[Tree, bytes]:
     """What a list's paths count from, and the list."""
     try:
         if isinstance(source, Path):
-            with source.open("rb") as file:
-                _refuse_foreign(source, file.read(kinds.START_BYTES))
-            return Folder(source.parent), documents.read_bytes(source, LARGEST_LIST)
+            return Folder(source.parent), _read(source)
         _refuse_foreign(source, b"")
         store, name = parent_store(source.name)
         return objects_at(store), store.read(name)
@@ -50,6 +49,17 @@ def _beside(source: Place) -> tuple[Tree, bytes]:
         raise BadDataError(f"{source}: {error}: give a UTF-8 file") from None
     except OSError as error:
         raise BadDataError(f"{source}: cannot be read ({error.strerror}): give a UTF-8 file") from error
+
+
+def _read(source: Path) -> bytes:
+    """Read a list once, since a pipe gives its bytes once."""
+    with documents.opened(source) as file:
+        start = file.read(kinds.START_BYTES)
+        _refuse_foreign(source, start)
+        documents.check_size(os.fstat(file.fileno()).st_size, LARGEST_LIST)
+        content = start + file.read(LARGEST_LIST + 1 - len(start))
+    documents.check_size(len(content), LARGEST_LIST)
+    return content
 
 
 def _refuse_foreign(source: Place, start: bytes) -> None:

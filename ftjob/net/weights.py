@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
+from ftjob.documents import UnreadableError, opened
 from ftjob.errors import BadNetError
 from ftjob.net.filekinds import HEAD, file_kind
 from ftjob.net.proto.caffe_pb2 import (
@@ -111,11 +112,13 @@ def read_weights(path: Path) -> tuple[LayerWeights, ...]:
     is cut off, or is something else, saying what.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             _refuse_something_else(path, file.read(HEAD))
             _refuse_hdf5_inside(path, file)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as buffer:
                 layers = tuple(_layers(buffer, path))
+    except UnreadableError as error:
+        raise BadNetError(f"{path}: {error}; give a .caffemodel") from None
     except OSError as error:
         raise BadNetError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not any(layer.blobs for layer in layers):

@@ -1,5 +1,6 @@
 """What a caffemodel holds, without loading it."""
 
+import os
 import resource
 import struct
 import time
@@ -123,7 +124,7 @@ def test_something_else_is_told_as_what_it_is(content: bytes, message: str, tmp_
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     """A path that is not there, or a folder, is a sentence too."""
     for path in (tmp_path / "nothing.caffemodel", tmp_path):
-        with pytest.raises(BadNetError, match=f"^{path}: cannot be read"):
+        with pytest.raises(BadNetError, match=f"^{path}: (cannot be read|is a folder)"):
             read_weights(path)
 
 
@@ -192,3 +193,10 @@ def test_unknown_fields_survive(base_weights: Path, tmp_path: Path) -> None:
     layers: Any = read_weights(path)
 
     assert layers[-1].name == "z"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.caffemodel")
+
+    with pytest.raises(BadNetError, match="is a pipe, not a file"):
+        read_weights(tmp_path / "pipe.caffemodel")
