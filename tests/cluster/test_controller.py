@@ -227,7 +227,7 @@ def test_an_image_that_cannot_be_had_is_told_and_given_up(controllers: Controlle
     name, image = "bare-a0-b0-s0", "localhost/nobody/has-this:1"
     controllers.settings = {
         **controllers.settings,
-        "images": dict.fromkeys(controllers.settings["images"], image),
+        "images": {**dict.fromkeys(controllers.settings["images"], image), "allow_tags": True},
         "worker": {**controllers.settings["worker"], "pull_policy": "IfNotPresent"},
     }
     controllers.start()
