@@ -37,7 +37,7 @@ def test_the_verb_makes_the_same_page_and_prints_the_rest(job: Job):
 
     assert job.ftjob("report", "digits").out == "digits-report.html\n"
     assert (job.folder / "digits-report.html").read_text() == job.run().report.read_text()
-    assert job.ftjob("report", "digits", "--format", "md").out.startswith("### ✅ digits: Succeeded")
+    assert job.ftjob("report", "digits", "--format", "md").out.startswith("### ✅ `digits`: Succeeded")
     figures = job.ftjob("report", "digits", "--against", "digits", "-o", "json").json()
     assert figures["cost"] == job.ftjob("cost", "digits", "--attempts", "-o", "json").json()
     assert (figures["against"]["accuracy"], figures["file"]) == (0.0, None)
@@ -70,7 +70,7 @@ def test_a_run_that_goes_on_has_a_report(job: Job):
     job.ftjob("cancel", "digits")
     job.ftjob("wait", "digits", code=10)
 
-    assert comment.startswith("### ⏳ digits: Running")
+    assert comment.startswith("### ⏳ `digits`: Running")
     assert job.status()["reason"] in Page(job.run().report.read_text()).words
 
 
