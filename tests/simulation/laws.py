@@ -39,6 +39,8 @@ class Laws:
         self.begun_with: tuple[float | None, float | None] = (None, None)
         """Dollars and hours of the budget by which the last attempt was begun."""
         self.unseen: list[Worker] = []
+        self.missed: set[str] = set()
+        """Pods that were gone before a controller saw them end: the next worker finds what they did."""
         self.final: Worker | None = None
         self.attempts: set[str] = set()
 
@@ -68,6 +70,7 @@ class Laws:
         elif world.skew:
             self._not_booked(worker)
         self.unseen.append(worker)
+        self.missed.add(worker.name)
 
     def _not_booked(self, worker: Worker) -> None:
         now = self.world.clock.now
@@ -118,7 +121,8 @@ class Laws:
             assert self.seconds() + least <= most, world.story()
         assert not world.day_is_spent or world.happened["old_news"], f"the day is spent: {world.story()}"
         assert not world.cluster.living(), f"two at a time: {world.story()}"
-        done = [each for each in world.cluster.workers if each.code == 0 and each.uid == f"u-{world.uid}"]
+        ours = [each for each in world.cluster.workers if each.uid == f"u-{world.uid}"]
+        done = [each for each in ours if each.code == 0 and each.name not in self.missed]
         assert not done, f"rerun: {world.story()}"
         self._not_final(terms.attempt)
         self._right_capacity(action)
