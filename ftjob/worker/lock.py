@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -42,6 +43,10 @@ class Holder:
     """Of the host: process ids count from its start."""
     started: Annotated[int, Interval(ge=0, le=2**63)]
     """When the process started, in clock ticks since the boot: a process id comes again, this does not."""
+
+
+PATIENCE_SECONDS = 2.0
+"""How long a lock may be held by a process that it does not name: so it is between two workers."""
 
 
 def boot_id() -> str:
@@ -93,24 +98,24 @@ def worker_pid(folder: RunFolder) -> int | None:
     worker` of this folder. Raises BadSpecError for a worker on another host, StorageError where the lock does
     not tell which process it is.
     """
-    holder = _holder(folder.lock) if is_held(folder) else None
-    if holder is None:
-        return None
-    if isinstance(holder, Holder):
-        if (holder.host, holder.boot) != (socket.gethostname(), boot_id()):
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while is_held(folder):
+        holder = _holder(folder.lock)
+        if holder is None:
+            return None
+        if isinstance(holder, Holder) and (holder.host, holder.boot) != (socket.gethostname(), boot_id()):
             raise BadSpecError(f"{folder.root}: its worker runs on host {holder.host}: cancel it there")
-        is_same = _started(holder.pid) == holder.started
-        pid = holder.pid
-    else:
-        pid, is_same = holder, True
-    if is_same and _works_at(pid, folder):
-        return pid
-    if not is_held(folder):  # it ended while it was looked at
-        return None
-    raise StorageError(
-        f"{folder.lock}: names process {pid}, which is not this run's worker, and another process holds it: "
-        "nothing was signalled; stop the worker by hand"
-    )
+        pid = holder.pid if isinstance(holder, Holder) else holder
+        is_same = not isinstance(holder, Holder) or _started(pid) == holder.started
+        if is_same and _works_at(pid, folder):
+            return pid
+        if time.monotonic() > patience:
+            raise StorageError(
+                f"{folder.lock}: names process {pid}, which is not this run's worker, and another process "
+                "holds it: nothing was signalled; stop the worker by hand"
+            )
+        time.sleep(0.05)  # it is dying, or the next one has not written itself down yet
+    return None
 
 
 def _holder(path: Path) -> Holder | int | None:
