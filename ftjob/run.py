@@ -301,10 +301,10 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
 
     Raises BadSpecError where it is another's, StorageError where nothing can be written there.
     """
-    from ftjob.worker.admission import own, this_user
+    from ftjob.worker.admission import Arrival, own, this_user
     from jobspec import dump_spec
 
-    own(open_store(run.location), this_user())
+    own(open_store(run.location), Arrival(1, this_user()))
     first = before or Status(run.name, run.run_id, submitted=time.time())
     pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
     folder = runs.work_folder(run.location)

@@ -88,12 +88,12 @@ def this_user() -> UserOwner:
         return UserOwner(user=str(os.getuid()))
 
 
-def look(store: Store, mine: Owner, accounted: tuple[float, float] = (0.0, 0.0)) -> Standing:
+def look(store: Store, arrival: Arrival) -> Standing:
     """Return how a run's folder stands for who comes to it; nothing is changed.
 
     Raises BadSpecError where it is another's, StorageError where it cannot be read.
     """
-    return _look(store, mine, accounted)[1]
+    return _look(store, arrival)[1]
 
 
 def owner_there(store: Store) -> Owner | None:
@@ -101,9 +101,9 @@ def owner_there(store: Store) -> Owner | None:
     return _read(store, OWNER, parse_owner)
 
 
-def own(store: Store, mine: Owner, accounted: tuple[float, float] = (0.0, 0.0)) -> Standing:
+def own(store: Store, arrival: Arrival) -> Standing:
     """Have a run's folder keep whose it is, and return how it stands. Raises as `look` does."""
-    found, standing = _look(store, mine, accounted)
+    found, standing = _look(store, arrival)
     if standing.owner != found:
         store.write(OWNER, standing.owner.render())
     return standing
@@ -115,7 +115,7 @@ def settle(store: Store, arrival: Arrival) -> Standing:
     Where a spec is there already, only what may change during a run is taken over: the rest is the run's
     identity. Raises as `look` does, and BadSpecError for a spec that refers to another run.
     """
-    standing = own(store, arrival.owner, arrival.accounted)
+    standing = own(store, arrival)
     if arrival.spec is not None:
         before = _spec_there(store)
         spec = arrival.spec if before is None else brought_up_to_date(before, arrival.spec)
@@ -142,11 +142,13 @@ def refuse_references(spec: JobSpec) -> None:
             )
 
 
-def _look(store: Store, mine: Owner, accounted: tuple[float, float]) -> tuple[Owner | None, Standing]:
-    """Return whose the folder is now, and how it stands for `mine`."""
+def _look(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:
+    """Return whose the folder is now, and how it stands for who comes."""
     found = owner_there(store)
     status = _read(store, STATUS, partial(parse_as, Status))
-    return found, Standing(owner_after(found, mine, status, store.location, accounted), status)
+    return found, Standing(
+        owner_after(found, arrival.owner, status, store.location, arrival.accounted, arrival.attempt), status
+    )
 
 
 def _spec_there(store: Store) -> JobSpec | None:

@@ -124,14 +124,18 @@ def owner_after(
     status: Status | None,
     location: str,
     accounted: tuple[float, float] = (0.0, 0.0),
+    attempt: int = 2**31,
 ) -> Owner:
     """Return whose a folder is once `mine` works there, for whose pods seconds and dollars are accounted.
+
+    `attempt` is the one that comes: what an earlier pod of it did is not accounted yet, and will be.
 
     It stays with its owner, and is adopted where it has none, or by the object that was applied anew under
     its owner's name. Raises BadSpecError where it is another's.
     """
     if found is not None and found.identity == mine.identity:
-        return found.with_unaccounted(status, *accounted)
+        is_second_pod = status is not None and status.attempt >= found.attempts_before + attempt
+        return found if is_second_pod else found.with_unaccounted(status, *accounted)
     if found is None or found.place == mine.place:
         return mine.adopting(status)
     raise BadSpecError(

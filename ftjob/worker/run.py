@@ -74,7 +74,7 @@ def run_attempt(location: str, arrival: Arrival, report: AttemptReport, stop: St
     """Be a run's one worker, unless it is done or another's; return the exit code. Raises FtjobError."""
     store = open_store(location)
     # before anything is written there, a lock or a lease
-    standing = look(store, arrival.owner, arrival.accounted)
+    standing = look(store, arrival)
     report.owner, run_id = standing.owner, names_of(location)[1]
     if standing.is_done(run_id):
         return done_before(standing, report)

@@ -88,7 +88,7 @@ def test_nothing_changes_in_anothers_folder(tmp_path: Path, found: JobOwner | Us
     with pytest.raises(BadSpecError):
         come(tmp_path, changed(budget=Budget(usd=0.0001)))
     with pytest.raises(BadSpecError):
-        own(open_store(str(tmp_path)), this_user())
+        own(open_store(str(tmp_path)), Arrival(1, this_user()))
 
     assert contents(tmp_path) == before
 
@@ -97,7 +97,7 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
     """Who is refused afterwards was not there."""
     (tmp_path / "status.json").write_text(render(Status("faces", "a", State.SUCCEEDED, attempt=2)))
     before = contents(tmp_path)
-    standing = look(open_store(str(tmp_path)), MINE)
+    standing = look(open_store(str(tmp_path)), Arrival(1, MINE))
 
     assert contents(tmp_path) == before
     assert standing.owner.attempts_before == 2
@@ -116,7 +116,7 @@ def test_a_run_that_another_worker_ended_meanwhile_is_not_begun_again(
         render(Status("faces", "0123456789", State.SUCCEEDED, message="well"))
     )
     before = contents(folder)
-    monkeypatch.setattr(worker, "look", lambda _, owner, __: Standing(owner, None))
+    monkeypatch.setattr(worker, "look", lambda _, arrival: Standing(arrival.owner, None))
 
     assert worker.run(str(folder), 2, spec=tmp_path / "given.yaml") == 0
     assert contents(folder).items() >= before.items()

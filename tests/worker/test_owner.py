@@ -131,3 +131,12 @@ def test_any_bytes_are_an_owner_or_unreadable(data: bytes) -> None:
     """Nothing else comes of them."""
     with suppress(UnreadableError):
         parse_owner(data)
+
+
+def test_a_second_pod_of_an_attempt_counts_nothing_twice() -> None:
+    """An old Job controller makes one of an attempt whose pod was drained; what the first did is accounted."""
+    first = owner_after(None, MINE, STATUS, "folder")
+    drained = Status("faces", "a", attempt=4, seconds=500.0, usd=0.75)
+
+    assert owner_after(first, MINE, drained, "folder", (0.0, 0.0), 1) == first
+    assert owner_after(first, MINE, drained, "folder", (0.0, 0.0), 2) != first
