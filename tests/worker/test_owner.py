@@ -134,7 +134,7 @@ def test_any_bytes_are_an_owner_or_unreadable(data: bytes) -> None:
 
 
 def test_a_second_pod_of_an_attempt_counts_nothing_twice() -> None:
-    """An old Job controller makes one of an attempt whose pod was drained; what the first did is accounted."""
+    """An old Job controller makes it of an attempt whose pod was drained; what the first did is accounted."""
     first = owner_after(None, MINE, STATUS, "folder")
     drained = Status("faces", "a", attempt=4, seconds=500.0, usd=0.75)
 
