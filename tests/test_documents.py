@@ -40,13 +40,13 @@ def test_what_json_writes_is_read(values: object) -> None:
 
 @given(st.binary() | st.text().map(str.encode) | VALUES.map(lambda each: json.dumps(each).encode()[:-1]))
 def test_other_bytes_are_values_or_one_clause(data: bytes) -> None:
-    told = ""
+    clause = ""
     try:
         parse_json(data)
     except UnreadableError as error:
-        told = str(error)
-    assert told.isprintable()
-    assert len(told) < 200
+        clause = str(error)
+    assert clause.isprintable()
+    assert len(clause) < 200
 
 
 @pytest.mark.parametrize(
