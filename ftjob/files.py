@@ -66,7 +66,13 @@ def copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def sha256(path: Path) -> str:
-    """Return the hex digest of a file's bytes."""
+def sha256(path: Path, first: int | None = None) -> str:
+    """Return the hex digest of a file's bytes, or of so many at its begin."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if first is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while first > 0 and (part := file.read(min(first, 2**20))):
+            digest.update(part)
+            first -= len(part)
+        return digest.hexdigest()

@@ -10,6 +10,7 @@ from ftjob.data.folder import DATA_FILE, DatasetFolder
 from ftjob.data.labels import read_labels
 from ftjob.data.manifest import Manifest, read_manifest
 from ftjob.data.options import BuildOptions, Progress
+from ftjob.data.pages import used_bytes
 from ftjob.data.read import opened
 from ftjob.data.remembered import contents_of
 from ftjob.digests import remembered_sha256
@@ -81,20 +82,24 @@ def _inspect(path: Path, progress: Callable[[Progress], None]) -> DatasetFacts:
     records = record_count(Lmdb(path, str(path)))
     facts = inspect_manifest(path, _size(path))
     if facts is None or facts.records != records:
-        facts = _of_contents(path, contents_of(path, remembered_sha256(path / DATA_FILE), progress))
+        facts = _of_contents(path, contents_of(path, _digest(path), progress))
     return replace(facts, local=path)
 
 
 def _of_contents(path: Path, contents: Contents) -> DatasetFacts:
-    digest = remembered_sha256(path / DATA_FILE)
     return DatasetFacts(
         **vars(contents),
         location=str(path),
-        digest=digest,
+        digest=_digest(path),
         labels=_labels_of(path),
         mean=(),
         size_bytes=_size(path),
     )
+
+
+def _digest(path: Path) -> str:
+    """The sha256 (hex) of an LMDB's pages, without what was only mapped behind them (on Windows, 1 TB)."""
+    return remembered_sha256(path / DATA_FILE, used_bytes(path))
 
 
 def _size(path: Path) -> int:

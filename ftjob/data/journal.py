@@ -43,15 +43,17 @@ class Line:
 
 def read_lines(path: Path) -> Iterator[Line]:
     """Yield the lines of a sources.jsonl. Raises BadDataError for one that no build wrote."""
-    with documents.opened(path) as file:
-        texts = iter(partial(file.readline, documents.LONGEST_LINE), b"")
-        for number, text in enumerate(texts, start=1):
-            try:
-                yield line_from_json(json.loads(text))
-            except (ValueError, TypeError, KeyError, RecursionError):
-                raise BadDataError(
-                    f"{path}: line {number} is none of a build: remove {path.parent} and build it again"
-                ) from None
+    remedy = f"remove {path.parent} and build it again"
+    try:
+        with documents.opened(path) as file:
+            texts = iter(partial(file.readline, documents.LONGEST_LINE), b"")
+            for number, text in enumerate(texts, start=1):
+                try:
+                    yield line_from_json(json.loads(text))
+                except (ValueError, TypeError, KeyError, RecursionError):
+                    raise BadDataError(f"{path}: line {number} is none of a build: {remedy}") from None
+    except documents.UnreadableError as error:
+        raise BadDataError(f"{path}: {error}: {remedy}") from None
 
 
 def line_from_json(values: dict[str, Any]) -> Line:

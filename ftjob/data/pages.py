@@ -6,6 +6,8 @@ little-endian), not what records hold.
 
 import mmap
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ftjob.data.folder import DATA_FILE
@@ -33,12 +35,27 @@ def check_pages(location: Path) -> None:
 
     Takes some microseconds a record; of records with pages of their own it reads the first 16 bytes.
     """
+    with _tree_of(location) as tree:
+        tree.check()
+
+
+def used_bytes(location: Path) -> int:
+    """Bytes of an LMDB's file up to its last page: what was mapped in advance lies behind them.
+
+    Raises BadDataError for what is no LMDB.
+    """
+    with _tree_of(location) as tree:
+        return int(tree.pages * tree.page_bytes)
+
+
+@contextmanager
+def _tree_of(location: Path) -> "Iterator[_Tree]":
     with (location / DATA_FILE).open("rb") as file:
         if not file.seek(0, 2):
             raise BadDataError(f"{location}: {DATA_FILE} is empty: copy it again")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
-                _Tree(data).check()
+                yield _Tree(data)
             except (_DamagedError, struct.error) as error:
                 raise BadDataError(
                     f"{location}: {DATA_FILE} is damaged ({error}): copy or build it again"
@@ -58,7 +75,7 @@ class _Tree:
         self.last = struct.unpack_from("<Q", data, start + _META_LAST)[0]
         _, self.flags, *_, self.entries, self.root = struct.unpack_from("<IHHQQQQQ", data, start + _META_MAIN)
         self.pages = min(self.last + 1, len(data) // self.page_bytes)
-        self.seen = bytearray(self.pages)
+        self.seen = mmap.mmap(-1, max(1, self.pages))  # zeros, which take memory only where they change
 
     def check(self) -> None:
         if self.flags:

@@ -71,3 +71,10 @@ def test_a_line_that_is_none_is_a_sentence(tmp_path: Path, text: str) -> None:
         BadDataError, match=r"sources.jsonl: line 1 is none of a build: remove .* build it again"
     ):
         list(read_lines(path))
+
+
+def test_a_journal_that_is_no_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "sources.jsonl").symlink_to("/dev/zero")
+
+    with pytest.raises(BadDataError, match="device"):
+        list(read_lines(tmp_path / "sources.jsonl"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Self
 
+from tests.fuzz.binaries import records
 from tests.fuzz.kinds import KINDS, changes_of
 from tests.fuzz.world import run_folder
 
@@ -45,12 +46,15 @@ class Case:
         return [word.format(**named) for word in self.words]
 
     def apply(self, folder: Path) -> None:
-        """Change the good files in a folder. What an earlier edit took away is left alone."""
-        for edit in self.edits:
+        """Change the good files in a folder. What an earlier edit took away is left alone.
+
+        Records first: a damaged LMDB ends the process that opens it to change another record.
+        """
+        made = [(edit, changes_of(KINDS[self.kind], edit.file)[edit.change]) for edit in self.edits]
+        for edit, change in sorted(made, key=lambda each: each[1].__name__ != records.__name__):
             path = folder / edit.file
             if path.is_file() and not path.is_symlink():
-                options = changes_of(KINDS[self.kind], edit.file)
-                options[edit.change](path, Random(edit.seed))
+                change(path, Random(edit.seed))
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1)
