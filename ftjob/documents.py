@@ -87,6 +87,23 @@ def read_bytes(path: Path, largest: int = SMALL) -> bytes:
     return data
 
 
+def read_ends(path: Path, head: int, tail: int) -> tuple[bytes, bytes]:
+    """Return a regular file whole and b"", or so many bytes at its begin and at its end where it has more.
+
+    The end begins at an even byte. Raises UnreadableError, and for a longer pipe too; OSError where it cannot
+    be opened.
+    """
+    with opened(path) as file:
+        data = file.read(head + tail + 1)
+        if len(data) <= head + tail:
+            return data, b""
+        if not file.seekable():
+            check_size(len(data), head + tail)
+        size = file.seek(0, os.SEEK_END)
+        file.seek((size - tail) & ~1)
+        return data[:head], file.read(tail)
+
+
 def read_text(path: Path, largest: int = SMALL) -> str:
     """Return the text of a regular file in UTF-8. Raises UnreadableError, OSError."""
     try:

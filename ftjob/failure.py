@@ -17,8 +17,8 @@ from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
 from ftjob.status import Status
 
-LARGEST_LOG = 256 * 2**20
-"""Bytes: some million iterations."""
+LOG_HEAD, LOG_TAIL = 16 * 2**20, 32 * 2**20
+"""Bytes of a log that are read at most: its net, and the last several 100,000 iterations."""
 QUOTED = 60
 """Characters of an unreadable file that are shown."""
 
@@ -28,7 +28,7 @@ def evidence_of_log(path: Path) -> Evidence:
 
     Raises StorageError where the file cannot be read, BadSpecError where it is no log of Caffe's or ftjob's.
     """
-    text = decode(_bytes(path))
+    text = _log_text(path)
     log = read_log(text) if is_text(text) else Log(())
     if not log.known:
         raise BadSpecError(f"{path}: {_unreadable(text)}; give the log of a `caffe train`, or a run")
@@ -65,7 +65,7 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
         solver=_solver(folder.solver),
     )
     return Evidence(
-        log=replace(read_log(_read(logs[-1])), attempts=1) if logs else Log(()),
+        log=replace(read_log(_log_text(logs[-1])), attempts=1) if logs else Log(()),
         progress=progress,
         state=status.state,
         reason=status.reason,
@@ -79,12 +79,18 @@ def _number(value: float | None) -> float:
 
 
 def _read(path: Path) -> str:
-    return decode(_bytes(path))
-
-
-def _bytes(path: Path) -> bytes:
     with documents.explained(path):
-        return documents.read_bytes(path, LARGEST_LOG)
+        return decode(documents.read_bytes(path))
+
+
+def _log_text(path: Path) -> str:
+    """Return a log; of one that is too large to hold, the whole lines at its begin and at its end."""
+    with documents.explained(path):
+        head, tail = documents.read_ends(path, LOG_HEAD, LOG_TAIL)
+    if not tail:
+        return decode(head)
+    first, last = decode(head), decode(tail)
+    return first[: first.rfind("\n") + 1] + last[last.find("\n") + 1 :]
 
 
 def _lines(path: Path, read: Callable[[Path], Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:

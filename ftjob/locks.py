@@ -42,7 +42,7 @@ def let_go(path: Path) -> None:
 def _opened(path: Path) -> int:
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
 def _taken(handle: int, kind: int, *, wait: bool) -> bool:

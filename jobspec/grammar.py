@@ -15,6 +15,8 @@ SCHEMES = ("s3", "gs", "az")
 """Amazon S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage."""
 LONGEST_LOCATION = 4096
 """Characters; Linux' longest path."""
+LONGEST_NAME = 255
+"""Bytes in UTF-8 of a part of a path; Linux' NAME_MAX."""
 LONGEST_KEY = 1024
 """Bytes in UTF-8, in all three stores."""
 
@@ -120,6 +122,8 @@ def check_location(text: str) -> str:
         raise GrammarError(f"holds a character that cannot be seen ({one_line(text)})", "remove it")
     if "://" in text:
         parse_uri(text)
+    elif len(max(text.split("/"), key=len).encode()) > LONGEST_NAME:
+        raise GrammarError(f"has a name of more than {LONGEST_NAME} bytes", "shorten it")
     return text
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ftjob.documents import (
     parse_json,
     read_as,
     read_bytes,
+    read_ends,
     read_json,
     read_lines,
 )
@@ -131,3 +133,18 @@ def test_a_damaged_line_is_named(tmp_path: Path, text: str, clause: str) -> None
     with pytest.raises(UnreadableError) as caught:
         list(read_lines(Point, path))
     assert str(caught.value).startswith(clause)
+
+
+@given(st.binary(max_size=40), st.integers(0, 8), st.integers(1, 8))
+def test_a_document_is_given_whole_or_by_its_ends(data: bytes, head: int, tail: int) -> None:
+    """The end begins at an even byte, as letters of UTF-16 do."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        first, last = read_ends(Path(file.name), head, tail)
+
+    if len(data) <= head + tail:
+        assert (first, last) == (data, b"")
+    else:
+        begin = (len(data) - tail) // 2 * 2
+        assert (first, last) == (data[:head], data[begin:][:tail])

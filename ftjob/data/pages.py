@@ -21,6 +21,9 @@ _BRANCH, _LEAF, _OVERFLOW = 1, 2, 4
 _BIG_DATA = 1
 _META_FREE, _META_MAIN, _META_LAST = 40, 88, 136
 """Where pages 0 and 1 have what they say of free pages, of the records, of the last page."""
+_MAGIC, _LMDB = 16, b"\xde\xc0\xef\xbe"
+"""Where pages 0 and 1 say that this is an LMDB, and how."""
+_LARGEST_PAGE = 2**16
 _NO_PAGE = 2**64 - 1
 _DEEPEST = 32
 """Levels of pages that LMDB follows."""
@@ -37,6 +40,21 @@ def check_pages(location: Path) -> None:
     """
     with _tree_of(location) as tree:
         tree.check()
+
+
+def check_begin(location: Path) -> None:
+    """Raise BadDataError for an LMDB that cannot even be opened without ending the process.
+
+    LMDB finds its second page by the size that the newer of the two says pages have (mdb_env_read_header).
+    """
+    with (location / DATA_FILE).open("rb") as file:
+        head = file.read(_LARGEST_PAGE + _META_LAST)
+    size = head[_META_FREE:][:4]
+    if head[_MAGIC:][:4] != _LMDB or len(head) < (second := int.from_bytes(size, "little")) + _META_LAST:
+        return  # which LMDB itself says
+    if head[second + _META_FREE :][:4] != size:
+        problem = f"{DATA_FILE} is damaged (its first pages differ): copy or build it again"
+        raise BadDataError(f"{location}: {problem}")
 
 
 def used_bytes(location: Path) -> int:

@@ -146,3 +146,14 @@ def test_what_is_mapped_behind_the_last_page_is_not_read(tmp_path: Path):
     os.truncate(location / "data.mdb", 2**40)
 
     assert inspect(location).digest == alone.digest
+
+
+def test_pages_of_two_sizes_are_damage(tmp_path: Path):
+    """LMDB looks for its second page where the newer one says, behind the end of the file perhaps."""
+    location = dataset(tmp_path / "lmdb", [raw(0, np.zeros((8, 8, 3), np.uint8))])
+    with (location / "data.mdb").open("r+b") as file:
+        file.seek(4096 + 40)
+        file.write((2**15).to_bytes(4, "little"))
+
+    with pytest.raises(BadDataError, match="its first pages differ"):
+        inspect(location)

@@ -301,13 +301,13 @@ def _auditor(writable: list[str], notes: int) -> Callable[[str, tuple[Any, ...]]
         os.write(notes, f"{what}\n".encode(errors="backslashreplace"))
         raise PermissionError(1, what)
 
-    def check(path: Any, event: str, folder: int | None = None) -> None:
+    def check(path: Any, follows: bool, event: str, folder: int | None = None) -> None:
         if isinstance(path, int) or path is None:
             return
         named = Path(os.fsdecode(path))
         if folder is not None and folder >= 0:
             named = Path(f"/proc/self/fd/{folder}").readlink() / named
-        real = named.resolve() if event == "open" else named.parent.resolve() / named.name
+        real = named.resolve() if follows else named.parent.resolve() / named.name
         if event == "os.mkdir" and real.exists():  # which fails, and is asked for nonetheless
             return
         if not any(real.is_relative_to(place) for place in allowed):
@@ -317,10 +317,10 @@ def _auditor(writable: list[str], notes: int) -> Callable[[str, tuple[Any, ...]]
         if event == "open":
             path, _mode, flags = arguments
             if isinstance(flags, int) and flags & WRITES:
-                check(path, event)
+                check(path, not flags & os.O_NOFOLLOW, event)
         elif event in CHANGES:
             for path, folder in CHANGES[event]:
-                check(arguments[path], event, None if folder is None else arguments[folder])
+                check(arguments[path], False, event, None if folder is None else arguments[folder])
         elif event in ("os.kill", "os.killpg"):
             process, number = arguments
             if number and process != os.getpid() and not _is_own_child(process):

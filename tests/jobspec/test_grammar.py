@@ -114,3 +114,10 @@ def test_a_path_is_what_has_no_scheme(text: str) -> None:
 def test_every_scheme_has_its_rule() -> None:
     """And none has one that cannot be named."""
     assert {parse_uri(f"{scheme}://data").scheme for scheme in BUCKETS} == {"s3", "gs", "az"}
+
+
+def test_a_part_of_a_path_is_as_long_as_linux_takes() -> None:
+    """In bytes, of which some letters have several."""
+    assert check_location(f"data/{'x' * 255}/{'y' * 255}")
+    with pytest.raises(GrammarError, match="255 bytes"):
+        check_location(f"data/{'é' * 128}")
