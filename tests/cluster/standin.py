@@ -1,4 +1,6 @@
-"""A worker that trains nothing: it ends when and as its run's name says, obeys SIGTERM, and leaves a report.
+"""A worker that trains nothing: it ends when and as its run's name says, and obeys SIGTERM.
+
+It answers GET /status while it lives, with an iteration for each second, and leaves a report at its end.
 
 Asked to plan, it refuses for the store (NAME begins with later-) or for the data (never-), or makes a plan.
 """
@@ -28,9 +30,15 @@ name=$(echo "$1" | cut -d/ -f4)
 code=${name##*-a}; code=${code%%-*}
 if [ "$3" -gt 1 ]; then code=${name##*-b}; code=${code%%-*}; fi
 left=${name##*-s}
+begun=0
+httpd -f -p 8081 -h /tmp &
 if [ "$code" = 137 ]; then exec tail /dev/zero; fi
 echo "attempt $3 of $name: $left s, then $code"
-while [ "$left" -gt 0 ]; do sleep 1 & wait $!; left=$((left - 1)); echo "$left s left"; done
+while [ "$left" -gt 0 ]; do
+    echo "{\"attempt\": $3, \"iteration\": $begun, \"max_iter\": 7}" >/tmp/new && mv /tmp/new /tmp/status
+    if [ "$begun" -lt 7 ]; then begun=$((begun + 1)); fi
+    sleep 1 & wait $!; left=$((left - 1)); echo "$left s left"
+done
 leave "{\"attempt\": $3, \"iteration\": 7, \"max_iter\": 7, \"accuracy\": 0.5, \"exit_code\": $code}"
 exit "$code"
 """
@@ -43,7 +51,7 @@ def write_archive(busybox: Path, path: Path) -> Path:
         for folder in ("bin", "tmp", "work", "proc", "sys", "dev", "etc"):
             _add(files, folder, kind=tarfile.DIRTYPE)
         _add(files, "bin/busybox", busybox.read_bytes())
-        for applet in ("sh", "sleep", "cut", "echo", "tail", "sed"):
+        for applet in ("sh", "sleep", "cut", "echo", "tail", "sed", "mv", "httpd"):
             _add(files, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox")
         _add(files, "bin/worker", SCRIPT.encode())
     digest = hashlib.sha256(layer.getvalue()).hexdigest()

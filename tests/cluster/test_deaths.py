@@ -19,11 +19,13 @@ LIVES = {
 
 
 class PodWatch(threading.Thread):
-    """Looks all the time how many workers of each job are alive."""
+    """Looks all the time how many workers of each job are alive, and what of them is known."""
 
     def __init__(self, controllers: Controllers) -> None:
         super().__init__(daemon=True)
         self.controllers, self.most, self.over = controllers, 0, threading.Event()
+        self.heard: set[str] = set()
+        """Runs whose worker's report stood in their status while it ran."""
 
     def run(self) -> None:
         while not self.over.is_set():
@@ -34,6 +36,10 @@ class PodWatch(threading.Thread):
                     job = pod["metadata"]["labels"]["ftjob.dev/job"]
                     counts[job] = counts.get(job, 0) + 1
             self.most = max([self.most, *counts.values()])
+            for job in self.controllers.cluster.get("ftj", namespace=self.controllers.namespace)["items"]:
+                status = job.get("status", {})
+                if 0 < status.get("iteration", 0) < 7:  # which no worker says at its end
+                    self.heard.add(job["metadata"]["name"])
             time.sleep(0.2)
 
 
@@ -62,4 +68,5 @@ def test_a_controller_that_is_killed_at_any_moment_is_continued(controllers: Con
 
     assert told == {name: LIVES[name.partition("-")[2]] for name in names}
     assert watch.most == 1
+    assert watch.heard, "no report came between the kills"
     assert len(controllers.names("jobs")) == sum(len(attempts) for _, attempts in told.values())
