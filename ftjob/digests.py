@@ -13,7 +13,7 @@ DIGITS = 64
 
 
 def remembered_sha256(path: Path, first: int | None = None) -> str:
-    """Return the sha256 (hex) of a file's bytes, or of so many at its begin.
+    """Return the sha256 (hex) of a file's bytes, or of so many at its start.
 
     It is read once as long as path, size, inode and time of change (in nanoseconds) stay the same. Raises
     OSError where the file cannot be read.

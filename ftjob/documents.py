@@ -88,7 +88,7 @@ def read_bytes(path: Path, largest: int = SMALL) -> bytes:
 
 
 def read_ends(path: Path, head: int, tail: int) -> tuple[bytes, bytes]:
-    """Return a regular file whole and b"", or so many bytes at its begin and at its end where it has more.
+    """Return a regular file whole and b"", or so many bytes at its start and at its end where it has more.
 
     The end begins at an even byte. Raises UnreadableError, and for a longer pipe too; OSError where it cannot
     be opened.

@@ -18,7 +18,7 @@ from ftjob.plan.explain import Evidence
 from ftjob.status import Status
 
 LOG_HEAD, LOG_TAIL = 16 * 2**20, 32 * 2**20
-"""Bytes of a log that are read at most: its net, and the last several 100,000 iterations."""
+"""Bytes of a log that are read at most: its net, and the last few hundred thousand iterations."""
 QUOTED = 60
 """Characters of an unreadable file that are shown."""
 
@@ -84,7 +84,7 @@ def _read(path: Path) -> str:
 
 
 def _log_text(path: Path) -> str:
-    """Return a log; of one that is too large to hold, the whole lines at its begin and at its end."""
+    """Return a log; of one that is too large to hold, the whole lines at its start and at its end."""
     with documents.explained(path):
         head, tail = documents.read_ends(path, LOG_HEAD, LOG_TAIL)
     if not tail:

@@ -67,7 +67,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def sha256(path: Path, first: int | None = None) -> str:
-    """Return the hex digest of a file's bytes, or of so many at its begin."""
+    """Return the hex digest of a file's bytes, or of so many at its start."""
     with path.open("rb") as file:
         if first is None:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -122,7 +122,7 @@ def check_location(text: str) -> str:
         raise GrammarError(f"holds a character that cannot be seen ({one_line(text)})", "remove it")
     if "://" in text:
         parse_uri(text)
-    elif len(max(text.split("/"), key=len).encode()) > LONGEST_NAME:
+    elif any(len(name.encode()) > LONGEST_NAME for name in text.split("/")):
         raise GrammarError(f"has a name of more than {LONGEST_NAME} bytes", "shorten it")
     return text
 

@@ -42,7 +42,7 @@ def check_pages(location: Path) -> None:
         tree.check()
 
 
-def check_begin(location: Path) -> None:
+def check_meta_pages(location: Path) -> None:
     """Raise BadDataError for an LMDB that cannot even be opened without ending the process.
 
     LMDB finds its second page by the size that the newer of the two says pages have (mdb_env_read_header).

@@ -10,7 +10,7 @@ import lmdb
 
 from ftjob.data.datum import Buffer, RecordError, read_head
 from ftjob.data.folder import DATA_FILE
-from ftjob.data.pages import check_begin
+from ftjob.data.pages import check_meta_pages
 from ftjob.errors import BadDataError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environmen
         raise BadDataError(f"{location}: is not there: mend the path")
     if not data.is_file():
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
-    check_begin(location)
+    check_meta_pages(location)
     try:
         with lmdb.open(str(location), readonly=True, lock=False, readahead=in_order) as env:
             _check(location, env)

@@ -128,7 +128,8 @@ def owner_after(
 ) -> Owner:
     """Return whose a folder is once `mine` works there, for whose pods seconds and dollars are accounted.
 
-    `attempt` is the one that comes: what an earlier pod of it did is not accounted yet, and will be.
+    `attempt` is the one that comes, by default a later one than any there was: what an earlier pod of it did
+    is not accounted yet, and will be.
 
     It stays with its owner, and is adopted where it has none, or by the object that was applied anew under
     its owner's name. Raises BadSpecError where it is another's.
