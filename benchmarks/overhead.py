@@ -41,6 +41,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_solver, to_text
 from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
+from ftjob.runfolder.store import in_folder
 from ftjob.status import Status
 from ftjob.worker.account import open_account
 from ftjob.worker.admission import Standing, this_user
@@ -162,9 +163,10 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
         account = open_account(plan.spec, plan.inputs.node, None, this_user())
         status = Status("overhead", plan.run_id, attempt=1)
         recorder = Recorder(run, status, plan.images_per_iteration, account, plan.inputs.node.name)
+        kept = in_folder(run)
         timed, idle_seconds = Timed(engine), 60.0 * (plan.spec.guards.idle_minutes or 0)
         with (
-            closing(Home(run, None, None, [], Saver(run, None, []), Standing(this_user(), None), 1)) as home,
+            closing(Home(kept, None, [], Saver(kept, []), Standing(this_user(), None), 1)) as home,
             Watch(idle_seconds, None) as watch,
         ):
             Training(plan, home, timed, recorder, StopRequest(), watch).run()

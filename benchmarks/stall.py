@@ -23,9 +23,10 @@ from ftjob.engine.open import open_engine
 from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.zoo.builder import NetBuilder, constant, gaussian
+from ftjob.runfolder.lease import claim, take
+from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import open_store
-from ftjob.worker.lease import claim, take
-from ftjob.worker.saver import Remote, Saver
+from ftjob.worker.saver import Saver
 
 SNAPSHOTS = int(os.environ.get("SNAPSHOTS", "3"))
 EVERY_SECONDS = 30.0
@@ -85,7 +86,7 @@ def watch(folder: Path, net: NetParameter, batch_size: int) -> Watched:
     with (
         take(store, claim(run, 1)) as lease,
         open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine,
-        closing(Saver(run, Remote(store, lease), [])) as saver,
+        closing(Saver(CopiedRunStore(store, run), [], check=lease.check)) as saver,
     ):
         return observed(engine, saver, run)
 

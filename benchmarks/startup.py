@@ -13,8 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from ftjob import files, processors, runs
+from ftjob import files, processors
 from ftjob.layout import RunFolder
+from ftjob.runfolder.address import location_of
+from ftjob.runs import remember
 from ftjob.status import State, Status, render
 
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
@@ -25,11 +27,11 @@ def main() -> None:
     """Time `--help` and `status` against `import typer`; print a table and, last, one JSON object."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FTJOB_CACHE"] = folder
-        location = runs.location_of(folder, "emotions", "1f3b9c02aa")
+        location = location_of(folder, "emotions", "1f3b9c02aa")
         run = RunFolder(Path(location))
         files.write_text(run.spec, "")
         files.write_text(run.status, render(Status("emotions", "1f3b9c02aa", State.SUCCEEDED)))
-        runs.remember(location)
+        remember(location)
         commands = {
             "import typer": [sys.executable, "-c", "import typer"],
             "ftjob --help": [sys.executable, "-m", "ftjob", "--help"],

@@ -7,12 +7,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import files, local, mirror, runs
+from ftjob import files, local, runs
 from ftjob.errors import BadDataError, BadSpecError, ExitCode, StorageError
 from ftjob.layout import RunFolder
 from ftjob.paths import expanded
 from ftjob.run import Run as Run
 from ftjob.run import enlist
+from ftjob.runfolder.address import location_of, work_folder
 from ftjob.status import State, Status
 from ftjob.storage import open_store
 
@@ -132,7 +133,7 @@ def submit(
     from ftjob.consent import unless_short
 
     decided = planned or plan(spec)
-    run = Run(runs.location_of(decided.spec.output, decided.spec.name, decided.run_id))
+    run = Run(location_of(decided.spec.output, decided.spec.name, decided.run_id))
     before = run.last_status()
     if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
         runs.remember(run.location)
@@ -140,7 +141,7 @@ def submit(
     (consent or unless_short)(decided)
     enlist(run, decided, before)
     runs.remember(run.location)
-    local.start_worker(run.location, runs.work_folder(run.location), run.next_attempt())
+    local.start_worker(run.location, work_folder(run.location), run.next_attempt())
     return run, True
 
 
@@ -161,8 +162,7 @@ def explain(reference: str) -> "Explanation":
     except BadSpecError as error:
         raise BadSpecError(f"{error}, or the path of a log") from None
     there = run if isinstance(run, Run) else run.folder()
-    there.bring_all()
-    return explained(evidence_of_run(there.folder, there.status()))
+    return explained(evidence_of_run(there.bring_all(), there.status()))
 
 
 def verify(bundle: Path, engine: str = "auto") -> "Verification":
@@ -317,7 +317,7 @@ def retry(run: "Run | ClusterRun") -> bool:
     except SpecError as error:
         raise BadSpecError(str(error)) from None
     planned = plan(spec)
-    goes_on = Run(runs.location_of(planned.spec.output, planned.spec.name, planned.run_id))
+    goes_on = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
     if goes_on.location != run.location:
         raise BadSpecError(
             f"{run.folder.spec}: makes run {goes_on.location} now, not this one: submit it to begin there"
@@ -377,7 +377,7 @@ def _earlier(name: str, output: str) -> Run:
         return found if isinstance(found, Run) else found.folder()
     except BadSpecError:
         beside = f"{output.rstrip('/')}/{name}"
-        newest = mirror.newest_run(open_store(beside)) if "/" not in name else None
+        newest = runs.newest_run(open_store(beside)) if "/" not in name else None
         if newest is None:
             raise
         return Run(f"{beside}/{newest}")

@@ -26,7 +26,7 @@ from ftjob.report.facts import Facts, read_facts
 from ftjob.run import Run
 from ftjob.runs import CLUSTER
 from ftjob.status import State, Status
-from ftjob.storage import is_remote
+from ftjob.storage import local_path
 from jobspec import JobSpec
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ class ClusterRun:
         rows = charges(status, of_pods(job.status, told, run.attempts_before() if run else 0))
         if run is None or told is None:
             return Facts(status, Bill(tuple(rows)))
-        run.bring_told()
-        return read_facts(run.folder, status, rows)
+        return read_facts(run.bring_results(), status, rows)
 
     def report(self, against: "Run | ClusterRun | None" = None) -> "Report":
         """Return its report as it stands now, held against another run where one is given."""
@@ -209,7 +208,7 @@ def refuse_local(spec: JobSpec) -> None:
         "output": spec.output,
     }
     for field, location in places.items():
-        if location and not is_remote(location):
+        if location and local_path(location):
             remedy = "`ftjob data build` writes to s3://" if field.startswith("data.") else "upload it"
             raise BadSpecError(f"{field}: {location} is on this machine only: {remedy}, or add --local")
 

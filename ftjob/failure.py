@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ftjob import documents, local, records
+from ftjob import documents, records
 from ftjob.caffelog.lines import decode, is_text
 from ftjob.caffelog.log import Log, read_log
 from ftjob.caffelog.progress import Point, Progress, read_progress
@@ -15,6 +15,7 @@ from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
+from ftjob.runfolder.store import in_folder
 from ftjob.status import Status
 
 LOG_HEAD, LOG_TAIL = 16 * 2**20, 32 * 2**20
@@ -51,7 +52,7 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
 
     Raises StorageError where one is there and cannot be read.
     """
-    logs = local.log_paths(folder)
+    logs = in_folder(folder).log_paths()
     progress = Progress(
         train=tuple(
             Point(line["iteration"], {blob: _number(value) for blob, value in line["outputs"].items()})

@@ -25,7 +25,7 @@ from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.transforms import own_transform
 from ftjob.prepare import read_net
-from ftjob.storage import is_remote
+from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
 from jobspec import SpecError, parse_spec
 from jobspec.problems import one_line
@@ -80,13 +80,13 @@ def write_spec(
 
 def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path, name: str) -> str:
     """Return the text of a spec whose file will lie in a folder. Raises BadNetError or BadDataError."""
-    itself = net in zoo.NAMES or is_remote(net)
+    itself = net in zoo.NAMES or local_path(net) is None
     parsed = reduce_rules(read_net(net if itself else str(Path(net).absolute())).net)
     images = _input(net, parsed, tuned=weights is not None)
     train, val = _places(data)
 
     def place(what: Place | str) -> str:
-        uri = isinstance(what, Objects) or is_remote(str(what))
+        uri = isinstance(what, Objects) or local_path(str(what)) is None
         return _yaml(str(what).rstrip("/") if uri else _relative(Path(str(what)), folder))
 
     sections = (

@@ -14,7 +14,7 @@ class RunFolder:
     """On local disk: the run's folder itself, or where a worker keeps its copy of one in a store."""
 
     writers: ClassVar[str] = "writers"
-    """Key of the folder, in a store only, that says which worker may write (ftjob.worker.lease)."""
+    """Key of the folder, in a store only, that says which worker may write (ftjob.runfolder.lease)."""
 
     def key(self, path: Path) -> str:
         """Return the key that a file of this folder has in a store."""

@@ -32,7 +32,7 @@ from ftjob.paths import expanded
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.references import RUN_REFERENCE, AccuracyOf, WeightsOf, resolved
-from ftjob.storage import is_remote
+from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
 from jobspec.problems import one_line
 from jobspec.spec import Data, JobSpec
@@ -74,7 +74,7 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
         return whole
 
     def path(location: str) -> str:
-        if is_remote(location):
+        if local_path(location) is None:
             return location.rstrip("/")
         return checked(str((context.folder / expanded(location)).absolute()))
 

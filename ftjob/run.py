@@ -6,17 +6,18 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import documents, files, local, mirror, runs
+from ftjob import documents, files, local
 from ftjob.cost import charges, of_status
 from ftjob.errors import BadSpecError, NotEndedError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
+from ftjob.runfolder.address import names_of, work_folder
+from ftjob.runfolder.lock import is_held
+from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.status import State, Status, render
-from ftjob.storage import MissingError, Store, is_remote, open_store
-from ftjob.worker import fetch
+from ftjob.storage import MissingError, open_store
 
 if TYPE_CHECKING:
     from ftjob.clusterrun import ClusterRun
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from ftjob.report.facts import Facts
     from ftjob.report.render import Report
 
-POLL_SECONDS = 0.25
-"""Between two looks at a run on this disk."""
-REMOTE_POLL_SECONDS = 2.0
-"""Between two looks into a store, where a worker writes no more often."""
 LOG_PIECE = 1 << 20
 """Bytes of a log that are read at once."""
 START_SECONDS = 30.0
@@ -43,36 +40,26 @@ class Run:
 
     @property
     def name(self) -> str:
-        return runs.names_of(self.location)[0]
+        return names_of(self.location)[0]
 
     @property
     def run_id(self) -> str:
-        return runs.names_of(self.location)[1]
+        return names_of(self.location)[1]
 
     @property
     def folder(self) -> RunFolder:
         """Where its files are read on this disk; those of a run in a store are brought when asked for."""
-        return runs.seen_folder(self.location) if self._is_elsewhere() else runs.work_folder(self.location)
+        return self._reading().folder
 
-    @cached_property
-    def _store(self) -> Store:
-        return open_store(self.location)
-
-    def _is_elsewhere(self) -> bool:
-        """Whether it lives in a store and no worker on this machine knows better."""
-        work = runs.work_folder(self.location)
-        return is_remote(self.location) and not (local.is_held(work) and work.status.exists())
+    def _reading(self) -> RunStore:
+        return reading(self.location)
 
     def status(self) -> Status:
         """Return where it stands. Raises StorageError where the folder cannot be read."""
-        if self._is_elsewhere():
-            return mirror.read_status(self._store, runs.work_folder(self.location))
-        return local.read_status(self.folder)
+        return self._reading().status()
 
     def last_status(self) -> Status | None:
         """Return where it stands, None where it was never submitted. Raises StorageError."""
-        if not is_remote(self.location) and not self.folder.status.exists():
-            return None
         try:
             return self.status()
         except MissingError:
@@ -81,44 +68,37 @@ class Run:
     def is_held(self) -> bool:
         """Return whether a worker is at it, on this machine or on another: that one is waited for, for some
         seconds, to show a sign of life. Raises StorageError."""
-        work = runs.work_folder(self.location)
-        if local.is_held(work):
-            return True
-        return is_remote(self.location) and mirror.is_beating(self._store, work)
+        return is_held(work_folder(self.location)) or stored(self.location).shows_life()
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
         from ftjob.records import read_train
 
-        return self._lines(self.folder.train_metrics, read_train)
+        run = self._reading()
+        return _lines(run, run.folder.train_metrics, read_train)
 
     def tests(self) -> list[dict[str, Any]]:
         """Return one dict per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
         from ftjob.records import read_tests
 
-        return self._lines(self.folder.test_metrics, read_tests)
-
-    def _lines(self, path: Path, read: Callable[[Path], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
-        if self._is_elsewhere():
-            mirror.bring_growing(self._store, self.folder, [path])
-        with documents.explained(path):
-            return list(read(path))
+        run = self._reading()
+        return _lines(run, run.folder.test_metrics, read_tests)
 
     def spec_text(self) -> str:
         """Return its spec.yaml. Raises StorageError."""
-        path = self.folder.spec
-        if self._is_elsewhere():
-            fetch.bring(self._store, self.folder, [path])
+        run = self._reading()
+        path = run.folder.spec
+        run.bring(path)
         with documents.explained(path):
             return documents.read_text(path)
 
     def evaluation(self) -> dict[str, Any]:
         """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
-        path = self.folder.evaluation
-        if self._is_elsewhere():
-            fetch.bring(self._store, self.folder, [path])
         from ftjob.records import read_evaluation
 
+        run = self._reading()
+        path = run.folder.evaluation
+        run.bring(path)
         with documents.explained(path):
             if path.exists():
                 return read_evaluation(path)
@@ -134,31 +114,35 @@ class Run:
         owner = owner_there(open_store(self.location))
         return owner.attempts_before if owner else 0
 
-    def bring_all(self) -> None:
-        """Have every small file of a run that lives in a store on this disk, below `folder`."""
-        self.bring_told()
-        if self._is_elsewhere():
-            folder = self.folder
-            fetch.bring(self._store, folder, (folder.train_val, folder.deploy, folder.solver))
-            mirror.bring_logs(self._store, folder)
+    def bring_all(self) -> RunFolder:
+        """Return a folder on this disk with every small file of the run. Raises StorageError."""
+        run = self._reading()
+        folder = run.folder
+        self._bring_results(run)
+        run.bring(folder.train_val, folder.deploy, folder.solver)
+        run.log_paths()
+        return folder
 
-    def bring_told(self) -> None:
-        """Have what tells of a run on this disk: spec, plan, status, evaluation, metrics.
+    def bring_results(self) -> RunFolder:
+        """Return a folder on this disk with spec, plan, status, evaluation and metrics of the run.
 
         Raises StorageError.
         """
-        if self._is_elsewhere():
-            folder = self.folder
-            fetch.bring(self._store, folder, (folder.spec, folder.plan, folder.status, folder.evaluation))
-            mirror.bring_growing(self._store, folder, (folder.train_metrics, folder.test_metrics))
+        run = self._reading()
+        self._bring_results(run)
+        return run.folder
+
+    def _bring_results(self, run: RunStore) -> None:
+        folder = run.folder
+        run.bring(folder.spec, folder.plan, folder.status, folder.evaluation)
+        run.bring_growing(folder.train_metrics, folder.test_metrics)
 
     def facts(self) -> "Facts":
         """Return all that a report is made from. Raises StorageError."""
         from ftjob.report.facts import read_facts
 
         status = self.status()
-        self.bring_told()
-        return read_facts(self.folder, status, charges(status, of_status(status)))
+        return read_facts(self.bring_results(), status, charges(status, of_status(status)))
 
     def report(self, against: "Run | ClusterRun | None" = None) -> "Report":
         """Return its report as it stands now, held against another run where one is given: `.html()` is a
@@ -177,9 +161,7 @@ class Run:
         decoders: dict[Path, codecs.IncrementalDecoder] = {}
         while True:
             ended = not follow or self.status().state.ended
-            if self._is_elsewhere():
-                mirror.bring_logs(self._store, self.folder)
-            for path in local.log_paths(self.folder):
+            for path in self._reading().log_paths():
                 decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
                 with documents.explained(path), documents.opened(path) as file:
                     file.seek(shown.get(path, 0))
@@ -191,7 +173,7 @@ class Run:
             self._pause()
 
     def _pause(self) -> None:
-        time.sleep(REMOTE_POLL_SECONDS if self._is_elsewhere() else POLL_SECONDS)
+        time.sleep(self._reading().poll_seconds)
 
     def follow(self) -> Iterator[Status]:
         """Yield the status whenever it changed, the last one when the run has ended."""
@@ -232,8 +214,7 @@ class Run:
         Raises BadSpecError where its worker is on another machine, StorageError where the lock does not tell
         which process it is.
         """
-        work = runs.work_folder(self.location)
-        if local.ask_to_stop(work, now=now):
+        if local.ask_to_stop(work_folder(self.location), now=now):
             return True
         if self.is_held():
             raise BadSpecError(f"{self.location}: its worker is on another machine: cancel it there")
@@ -241,24 +222,20 @@ class Run:
 
     def weights(self, iteration: int | None = None) -> str:
         """Return the path or URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
-        folder = runs.seen_folder(self.location)
+        run = stored(self.location)
+        folder = run.folder
         wanted = BundleFolder(folder.bundle).weights if iteration is None else folder.caffemodel(iteration)
-        key = folder.key(wanted)
-        there = self._store.stat(key) if is_remote(self.location) else wanted.is_file()
-        if not there:
+        if not run.has(wanted):
             raise BadSpecError(
                 f"base.weights: run {self.name} has no {wanted.name} (yet): see `ftjob status {self.name}`"
             )
-        return f"{self.location}/{key}" if is_remote(self.location) else str(wanted)
+        return run.place(wanted)
 
     def bundle(self) -> str | None:
         """Return the path or URI of the bundle, None where there is none (yet)."""
-        folder = runs.seen_folder(self.location)
-        manifest = BundleFolder(folder.bundle).manifest
-        if not is_remote(self.location):
-            return str(folder.bundle) if manifest.is_file() else None
-        there = self._store.stat(folder.key(manifest))
-        return f"{self.location}/{folder.key(folder.bundle)}" if there else None
+        run = stored(self.location)
+        bundle = run.folder.bundle
+        return run.place(bundle) if run.has(BundleFolder(bundle).manifest) else None
 
     def get(self, destination: Path) -> Path:
         """Copy the bundle, what its manifest names, to a folder that is not there yet.
@@ -274,10 +251,11 @@ class Run:
             raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
         if destination.exists():
             raise StorageError(f"{destination}: is there already: give a new folder")
-        bundle = BundleFolder(runs.seen_folder(self.location).bundle)
+        run = stored(self.location)
+        bundle = BundleFolder(run.folder.bundle)
         partial = destination.with_name(f".{destination.name}.partial")
-        store = self._store.child(self.folder.key(self.folder.bundle))
-        if is_remote(self.location):
+        store = run.store.child(run.folder.key(bundle.root))
+        if run.is_copy:
             manifest = parse_manifest(store.read(bundle.manifest.name), bundle)
         else:
             manifest = checked_files(bundle)
@@ -291,9 +269,8 @@ class Run:
 
     def next_attempt(self) -> int:
         """Return the number of the attempt that comes next: one more than the logs there are."""
-        work = runs.work_folder(self.location)
-        stored = mirror.attempts(self._store, work) if is_remote(self.location) else []
-        return max([local.next_attempt(work), *(number + 1 for number in stored)])
+        here = in_folder(work_folder(self.location))
+        return 1 + max([*here.attempts(), *stored(self.location).attempts()], default=0)
 
 
 def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
@@ -304,19 +281,20 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
     from ftjob.worker.admission import Arrival, own, this_user
     from jobspec import dump_spec
 
-    own(open_store(run.location), Arrival(1, this_user()))
+    kept = working(run.location)
+    own(kept.store, Arrival(1, this_user()))
     first = before or Status(run.name, run.run_id, submitted=time.time())
     pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
-    folder = runs.work_folder(run.location)
-    texts = {
-        folder.spec: dump_spec(plan.spec),
-        folder.plan: json.dumps(plan.to_json(), indent=1) + "\n",
-        folder.status: render(pending),
-    }
-    if is_remote(run.location):
-        folder.status.unlink(missing_ok=True)  # an earlier worker's, on this disk
-    for path, text in texts.items():
-        if is_remote(run.location):
-            open_store(run.location).write(folder.key(path), text.encode())
-        else:
-            files.write_text(path, text)
+    folder = kept.folder
+    kept.write(folder.spec, dump_spec(plan.spec))
+    kept.write(folder.plan, json.dumps(plan.to_json(), indent=1) + "\n")
+    kept.write(folder.status, render(pending))
+
+
+def _lines(
+    run: RunStore, path: Path, read: Callable[[Path], Iterator[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Return the lines of a run's metrics, as far as they are written."""
+    run.bring_growing(path)
+    with documents.explained(path):
+        return list(read(path))

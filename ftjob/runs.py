@@ -1,6 +1,5 @@
 """Finding runs: what was submitted on this machine, and what a name on the command line means."""
 
-import hashlib
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,34 +10,12 @@ from ftjob import documents, files
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
 from ftjob.paths import cache_dir, expanded
+from ftjob.runfolder.address import names_of
 from ftjob.status import Moment
-from ftjob.storage import is_remote
+from ftjob.storage import Store, local_path
 
 CLUSTER = "ftj://"
 """Begins the note of a run on a cluster: ftj://CONTEXT/NAMESPACE/NAME/RUN-ID, the context perhaps empty."""
-
-
-def location_of(output: str, name: str, run_id: str) -> str:
-    """Return where a run lives: `<output>/<name>/<run id>`, a path or URI."""
-    return f"{output.rstrip('/')}/{name}/{run_id}"
-
-
-def work_folder(location: str) -> RunFolder:
-    """Return where on this disk a run at a path or URI is worked on: there, or in the cache."""
-    if not is_remote(location):
-        return RunFolder(Path(location).absolute())
-    return _copy("work", location)
-
-
-def seen_folder(location: str) -> RunFolder:
-    """Return where what is read of a run at a path or URI lies on this disk: there, or in the cache."""
-    return _copy("seen", location) if is_remote(location) else work_folder(location)
-
-
-def names_of(location: str) -> tuple[str, str]:
-    """Return the name and the id of the run at a path or URI. Raises BadSpecError where it has none."""
-    _, name, run_id = _parts(location)
-    return name, run_id
 
 
 def remember(location: str) -> None:
@@ -75,7 +52,8 @@ def read_notes(name: str = "*") -> tuple[list[str], list[str]]:
                 note = documents.read_as(Note, path)
                 if not note.folder.endswith(f"/{path.parent.name}/{path.stem}") or "\0" in note.folder:
                     raise documents.UnreadableError("folder: is another run's")
-                if is_remote(note.folder) or RunFolder(Path(note.folder)).spec.exists():
+                here = local_path(note.folder)
+                if here is None or RunFolder(here).spec.exists():
                     found.append((note.submitted, note.folder))
         except StorageError as error:
             unreadable.append(str(error))
@@ -88,7 +66,7 @@ def find_run(reference: str) -> str:
 
     Raises BadSpecError where there is none, or more than one.
     """
-    if is_remote(reference):
+    if local_path(reference) is None:
         location = reference.rstrip("/")
         names_of(location)
         return location
@@ -111,17 +89,12 @@ def find_run(reference: str) -> str:
     raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder or URI")
 
 
-def _copy(kind: str, location: str) -> RunFolder:
-    output, name, run_id = _parts(location)
-    digest = hashlib.sha256(output.encode()).hexdigest()[:16]
-    return RunFolder(cache_dir() / kind / digest / name / run_id)
-
-
-def _parts(location: str) -> tuple[str, str, str]:
-    output, name, run_id = (["", "", *location.rsplit("/", 2)])[-3:]
-    if not name or not run_id or {name, run_id} & {".", ".."}:
-        raise BadSpecError(f"{location}: is no run's folder: it is called OUTPUT/NAME/ID")
-    return output, name, run_id
+def newest_run(store: Store) -> str | None:
+    """Return the id of the run below a name whose status changed last. Raises StorageError."""
+    statuses = [
+        entry for entry in store.list() if entry.key.count("/") == 1 and entry.key.endswith("/status.json")
+    ]
+    return max(statuses, key=lambda entry: entry.modified).key.partition("/")[0] if statuses else None
 
 
 def _notes() -> Path:

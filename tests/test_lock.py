@@ -19,12 +19,12 @@ from ftjob import local
 from ftjob.errors import BadSpecError, FtjobError, StorageError
 from ftjob.layout import RunFolder
 from ftjob.run import Run
-from ftjob.worker.lock import boot_id, only_worker
+from ftjob.runfolder.lock import boot_id, only_worker
 
 WORKER = """\
 import sys, time
-from ftjob.runs import work_folder
-from ftjob.worker.lock import only_worker
+from ftjob.runfolder.address import work_folder
+from ftjob.runfolder.lock import only_worker
 with only_worker(work_folder(sys.argv[2])):
     print("held", flush=True)
     time.sleep(60)

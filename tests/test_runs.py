@@ -8,12 +8,13 @@ from ftjob import files, runs
 from ftjob.errors import BadSpecError, NotEndedError
 from ftjob.layout import RunFolder
 from ftjob.run import Run
+from ftjob.runfolder.address import location_of
 from ftjob.status import State, Status
 
 
 def a_run(output: Path, name: str, run_id: str) -> str:
     """Make a run's folder as submit leaves it."""
-    location = runs.location_of(str(output), name, run_id)
+    location = location_of(str(output), name, run_id)
     folder = RunFolder(Path(location))
     folder.root.mkdir(parents=True)
     folder.spec.write_text("")

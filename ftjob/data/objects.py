@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ftjob.errors import StorageError
-from ftjob.storage import Entry, MissingError, Store, is_remote, open_store
+from ftjob.storage import Entry, MissingError, Store, local_path, open_store
 from ftjob.storage.cache import parent_store
 
 READERS = 32
@@ -66,7 +66,7 @@ Place = Path | Objects
 
 def place_of(location: str | Path) -> Place:
     """Return the place that a path or URI names; a URI is listed. Raises StorageError."""
-    if isinstance(location, Path) or not is_remote(location):
+    if isinstance(location, Path) or local_path(location):
         return Path(location)
     return objects_at(open_store(location))
 

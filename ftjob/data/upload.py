@@ -19,7 +19,7 @@ from ftjob.data.remote import UPLOADING
 from ftjob.data.transfers import told_as_progress
 from ftjob.errors import BadDataError
 from ftjob.paths import cache_dir
-from ftjob.storage import Store, Transfer, is_remote, open_store
+from ftjob.storage import Store, Transfer, local_path, open_store
 from ftjob.storage.cache import fetch_entries
 
 Tell = Callable[[Progress], None]
@@ -38,7 +38,7 @@ def build_at(
     the records that stay are fetched. Raises BadDataError and StorageError.
     """
     images, judged = place_of(source), place_of(val) if val else None
-    if not is_remote(out):
+    if local_path(out):
         return build(images, Path(out), options, val=judged, progress=progress)
     store = open_store(out)
     if isinstance(images, Objects) and f"{store.location}/".startswith(f"{images}/"):

@@ -1,5 +1,7 @@
 """One interface over S3, Google Cloud Storage, Azure and a directory (docs/storage.md)."""
 
+from pathlib import Path
+
 from ftjob.paths import expanded
 from ftjob.storage.location import is_remote, parse_place
 from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
@@ -10,10 +12,15 @@ __all__ = [
     "MissingError",
     "Store",
     "Transfer",
-    "is_remote",
+    "local_path",
     "open_store",
     "wrong_digest",
 ]
+
+
+def local_path(location: str) -> Path | None:
+    """Return the path of a location on this machine, None where it is a URI."""
+    return None if is_remote(location) else Path(location).absolute()
 
 
 def open_store(location: str, *, patience: float | None = None) -> Store:

@@ -4,31 +4,31 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ftjob import files
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
-from ftjob.runs import work_folder
-from ftjob.storage import Store, is_remote
-from ftjob.worker import fetch, snapshots
+from ftjob.runfolder import snapshots
+from ftjob.runfolder.lease import claim, take
+from ftjob.runfolder.lock import only_worker
+from ftjob.runfolder.snapshots import Snapshot
+from ftjob.runfolder.store import RunStore, working
+from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
-from ftjob.worker.lease import claim, take
-from ftjob.worker.lock import only_worker
 from ftjob.worker.publish import Publisher
-from ftjob.worker.saver import Remote, Saver
-from ftjob.worker.snapshots import Snapshot
+from ftjob.worker.saver import Saver
 
 
 @dataclass
 class Home:
     """A run's folder and what keeps it: the same to train in, wherever the run lives."""
 
-    folder: RunFolder
-    remote: Remote | None
+    run: RunStore
     publisher: Publisher | None
+    """None where the folder is the run's own: there is nowhere to publish to."""
     found: list[Snapshot]
     """The snapshots that were complete when the worker came, oldest first."""
     saver: Saver
@@ -38,9 +38,9 @@ class Home:
     """The number of this attempt in the folder, where those of an earlier owner count too."""
 
     @property
-    def store(self) -> Store | None:
-        """Where the run lives, unless on this disk."""
-        return self.remote.store if self.remote else None
+    def folder(self) -> RunFolder:
+        """Where the worker works, on this disk."""
+        return self.run.folder
 
     def check(self) -> None:
         """Raise what goes wrong beside the training: nothing can be written, or another took over."""
@@ -56,7 +56,7 @@ class Home:
 
     def newest(self, tell: Callable[[str], None]) -> Snapshot | None:
         """Return the snapshot to go on from, its files on this disk and sound. Raises StorageError."""
-        newest = fetch.newest_sound(self.folder, self.found, self.store, tell)
+        newest = self.run.newest_sound(self.found, tell)
         self.found = [each for each in self.found if newest and each.iteration <= newest.iteration]
         self.saver.complete = list(self.found)
         return newest
@@ -72,7 +72,7 @@ class Home:
         best = snapshots.best(self.saver.complete)
         if best is None or best.accuracy is None:
             raise StorageError(f"{self.folder.snapshots}: no tested snapshot is left: submit again to go on")
-        fetch.fetch_snapshot(self.folder, best, self.store)
+        self.run.bring_snapshot(best)
         return best
 
     def settle(self) -> None:
@@ -95,26 +95,27 @@ def at_home(location: str, store: Store, arrival: Arrival, log: Callable[[str], 
     Raises BadSpecError where it is another's, StorageError where another worker is at it, or it cannot be
     read.
     """
-    folder = work_folder(location)
+    run = working(location, store)
+    folder = run.folder
     with only_worker(folder):
-        if not is_remote(location):
+        if not run.is_copy:
             standing = settle(store, arrival)
             attempt = standing.owner.attempts_before + arrival.attempt
             with files.explained(folder.logs):
                 folder.logs.mkdir(exist_ok=True)
-            found = snapshots.list_snapshots(folder)
-            yield Home(folder, None, None, found, Saver(folder, None, found), standing, attempt)
+            found = run.refresh()
+            yield Home(run, None, found, Saver(run, found), standing, attempt)
             return
         with take(store, claim(folder, arrival.attempt)) as lease:
             if left := store.abort_uploads():
                 log(f"{left} uploads that a killed worker left were removed")
             standing = settle(store, arrival)
             attempt = standing.owner.attempts_before + arrival.attempt
-            found, remote = fetch.fetch_run(store, folder), Remote(store, lease)
+            found = run.refresh()
             with own_log(folder, attempt) as echo:
-                publisher = Publisher(folder, remote, attempt, echo)
-                saver = Saver(folder, replace(remote, publish=publisher.send), found)
-                yield Home(folder, remote, publisher, found, saver, standing, attempt)
+                publisher = Publisher(run, attempt, lease.check, echo)
+                saver = Saver(run, found, check=lease.check, publish=publisher.send)
+                yield Home(run, publisher, found, saver, standing, attempt)
 
 
 @contextmanager

@@ -2,14 +2,16 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from ftjob.errors import FtjobError, StorageError
-from ftjob.layout import BundleFolder, RunFolder
-from ftjob.worker.lease import LeaseLostError
-from ftjob.worker.saver import PATIENCE_SECONDS, RETRY_SECONDS, Remote
-from ftjob.worker.tail import Tail
+from ftjob.layout import BundleFolder
+from ftjob.runfolder.lease import LeaseLostError
+from ftjob.runfolder.store import RunStore
+from ftjob.runfolder.tail import Tail
+from ftjob.worker.saver import PATIENCE_SECONDS, RETRY_SECONDS
 
 TICK_SECONDS = 2.0
 
@@ -19,20 +21,22 @@ class Publisher:
 
     def __init__(
         self,
-        folder: RunFolder,
-        remote: Remote,
+        run: RunStore,
         attempt: int,
+        check: Callable[[], None],
         echo: BinaryIO | None = None,
         *,
         tick_seconds: float = TICK_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """`echo` is given what is added to the log, for whoever reads a container's output."""
-        self._folder, self._remote = folder, remote
+        """`check` raises LeaseLostError where this worker may not write any more; `echo` is given what is
+        added to the log, for whoever reads a container's output."""
+        folder = run.folder
+        self._run, self._folder, self._may_write = run, folder, check
         self._log_path, self._echo, self._echoed = folder.log(attempt), echo, 0
         self._tick, self._patience = tick_seconds, patience_seconds
         grow = (folder.train_metrics, folder.test_metrics, folder.log(attempt))
-        self._tails = [Tail(remote.store, path, folder.key(path)) for path in grow]
+        self._tails = [Tail(run.store, path, folder.key(path)) for path in grow]
         self._sending = threading.Lock()
         self._sent: dict[Path, tuple[int, int]] = {}
         self._failure: FtjobError | None = None
@@ -52,8 +56,8 @@ class Publisher:
         made = sorted(path for path in folder.bundle.rglob("*") if path.is_file() and path != manifest)
         for path in (*made, folder.evaluation, folder.curves, manifest):
             if path.is_file():
-                self._remote.lease.check()
-                self._remote.store.upload(path, folder.key(path))
+                self._may_write()
+                self._run.put(path)
 
     def close(self) -> None:
         """Bring everything up to date a last time. Raises StorageError."""
@@ -101,7 +105,7 @@ class Publisher:
         """Send what changed, the status last: what it tells of is there then. Raises StorageError."""
         folder = self._folder
         with self._sending:
-            self._remote.lease.check()
+            self._may_write()
             for tail in self._tails:
                 tail.send()
             whole = (folder.plan, folder.train_val, folder.deploy, folder.solver, folder.report)
@@ -114,5 +118,5 @@ class Publisher:
         said = path.stat()
         stamp = (said.st_mtime_ns, said.st_ino)
         if self._sent.get(path) != stamp:
-            self._remote.store.write(self._folder.key(path), path.read_bytes())
+            self._run.store.write(self._folder.key(path), path.read_bytes())
             self._sent[path] = stamp

@@ -32,7 +32,9 @@ from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare import Context, prepare, write_prototxts
 from ftjob.report.curves import curves_png
-from ftjob.runs import names_of
+from ftjob.runfolder.address import names_of
+from ftjob.runfolder.lease import LeaseLostError
+from ftjob.runfolder.snapshots import Snapshot
 from ftjob.status import ENV_SECONDS_BEFORE, Resumed, State, Status
 from ftjob.storage import open_store
 from ftjob.worker.account import open_account
@@ -41,12 +43,10 @@ from ftjob.worker.end import End, draw, finish
 from ftjob.worker.gpu import Gpu, find_gpu
 from ftjob.worker.home import Home, at_home
 from ftjob.worker.idle import Watch
-from ftjob.worker.lease import LeaseLostError
 from ftjob.worker.notice import Notices
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.reporting import AttemptReport, reporting
 from ftjob.worker.signals import StopRequest
-from ftjob.worker.snapshots import Snapshot
 from ftjob.worker.train import Outcome, Training
 from jobspec import JobSpec
 from jobspec.text import plain

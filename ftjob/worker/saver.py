@@ -7,30 +7,18 @@ and, where the run lives in a store, uploads: files first, record last.
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ftjob.engine import Writing
 from ftjob.errors import FtjobError, StorageError
-from ftjob.layout import RunFolder
-from ftjob.storage import Store
-from ftjob.worker import snapshots
+from ftjob.runfolder import snapshots
+from ftjob.runfolder.lease import LeaseLostError
+from ftjob.runfolder.snapshots import Snapshot
+from ftjob.runfolder.store import RunStore
 from ftjob.worker.evaluate import Evaluation
-from ftjob.worker.lease import Lease, LeaseLostError
-from ftjob.worker.snapshots import Snapshot
 
 PATIENCE_SECONDS = 600.0
 """How long the store may refuse everything before the run ends: training goes on meanwhile."""
 RETRY_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Remote:
-    """Where a run lives when it is not on this disk, and the right to write there."""
-
-    store: Store
-    lease: Lease
-    publish: Callable[[], None] = lambda: None
-    """Brings the small files up to date, so that a snapshot's metrics are there when it is."""
 
 
 class Saver:
@@ -38,15 +26,22 @@ class Saver:
 
     def __init__(
         self,
-        folder: RunFolder,
-        remote: Remote | None,
+        run: RunStore,
         found: list[Snapshot],
         *,
+        check: Callable[[], None] = lambda: None,
+        publish: Callable[[], None] = lambda: None,
+        saved: Callable[[Snapshot, Snapshot | None], None] = lambda _snapshot, _best: None,
         patience_seconds: float = PATIENCE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        """`found` are those that are complete already."""
-        self._folder, self._remote = folder, remote
+        """`found` are those that are complete already.
+
+        `check` raises LeaseLostError where this worker may not write any more, `publish` brings the small
+        files up to date, so that a snapshot's metrics are there when it is. `saved` gets every snapshot that
+        is complete, and the best one so far.
+        """
+        self._run, self._may_write, self._publish, self.saved = run, check, publish, saved
         self._patience, self._retry = patience_seconds, retry_seconds
         self._changed = threading.Condition()
         self._taken: list[tuple[Writing, int, Evaluation | None]] = []
@@ -54,8 +49,6 @@ class Saver:
         """Complete on disk, not yet in the store."""
         self.complete = list(found)
         """Where the run lives, oldest first; to be read when settled."""
-        self.saved: Callable[[Snapshot, Snapshot | None], None] = lambda _snapshot, _best: None
-        """Told of every snapshot that is complete, and of the best one so far."""
         self._failure: FtjobError | None = None
         self._busy = False
         self._end = False
@@ -102,7 +95,7 @@ class Saver:
         except FtjobError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the training thread must hear of it
-            self._fail(StorageError(f"{self._folder.snapshots}: not kept ({error!r}): please report it"))
+            self._fail(StorageError(f"{self._run.folder.snapshots}: not kept ({error!r}): please report it"))
 
     def _fail(self, error: FtjobError) -> None:
         with self._changed:
@@ -120,23 +113,21 @@ class Saver:
         """Write the records of what was taken."""
         while self._taken:
             writing, images_seen, test = self._taken[0]
-            done = snapshots.complete(self._folder, writing.wait(), images_seen, test)
+            done = snapshots.complete(self._run.folder, writing.wait(), images_seen, test)
             with self._changed:
                 self._taken.pop(0)
-                if self._remote:
+                if self._run.is_copy:
                     self._waiting.append(done)
-            if not self._remote:
+            if not self._run.is_copy:
                 self._completed(done)
 
     def _upload(self) -> None:
         """Upload what waits: the newest, and the best if it is among them; others were superseded."""
-        if not self._remote or not self._waiting:
-            return
         waiting = list(self._waiting)
         best = snapshots.best([*self.complete, *waiting])
         for snapshot in waiting:
             if snapshot in (waiting[-1], best):
-                self._patiently(snapshot, self._remote)
+                self._patiently(snapshot)
                 self._completed(snapshot)
             with self._changed:
                 self._waiting.remove(snapshot)
@@ -147,12 +138,12 @@ class Saver:
         self.complete.append(snapshot)
         self.saved(snapshot, snapshots.best(self.complete))
 
-    def _patiently(self, snapshot: Snapshot, remote: Remote) -> None:
+    def _patiently(self, snapshot: Snapshot) -> None:
         """Upload one snapshot, again and again while the store refuses. Raises StorageError at the end."""
         begin = time.monotonic()
         while True:
             try:
-                return upload(snapshot, self._folder, remote)
+                return self._put(snapshot)
             except LeaseLostError:
                 raise
             except StorageError:
@@ -163,28 +154,19 @@ class Saver:
     def _prune(self) -> None:
         """Keep the newest two and the best, here and in the store; and what is still to be uploaded."""
         for snapshot in snapshots.stale(self.complete):
-            if self._remote:
-                self._remote.lease.check()
-                record, *others = keys(snapshot, self._folder)
-                self._remote.store.delete([record])
-                self._remote.store.delete(others)
+            self._may_write()
+            self._run.forget(snapshot)
             self.complete.remove(snapshot)
-        snapshots.prune(self._folder, {snapshot.iteration for snapshot in (*self.complete, *self._waiting)})
+        snapshots.prune(
+            self._run.folder, {snapshot.iteration for snapshot in (*self.complete, *self._waiting)}
+        )
 
-
-def keys(snapshot: Snapshot, folder: RunFolder) -> list[str]:
-    """Return the keys of a snapshot, its record first."""
-    iteration = snapshot.iteration
-    paths = (folder.snapshot_record(iteration), folder.caffemodel(iteration), folder.solverstate(iteration))
-    return [folder.key(path) for path in paths]
-
-
-def upload(snapshot: Snapshot, folder: RunFolder, remote: Remote) -> None:
-    """Upload a snapshot, its record last and only while the lease holds. Raises StorageError."""
-    record, *others = keys(snapshot, folder)
-    for key in others:
-        remote.lease.check()
-        remote.store.upload(folder.path(key), key)
-    remote.publish()
-    remote.lease.check()
-    remote.store.upload(folder.path(record), record)
+    def _put(self, snapshot: Snapshot) -> None:
+        """Upload a snapshot, its record last and only while the lease holds. Raises StorageError."""
+        record, *others = snapshot.paths(self._run.folder)
+        for path in others:
+            self._may_write()
+            self._run.put(path)
+        self._publish()
+        self._may_write()
+        self._run.put(record)

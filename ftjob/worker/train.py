@@ -266,7 +266,7 @@ class Training:
             return self.snapshot_seconds + self.home.saver.seconds
         memory = self.plan.forecast.memory
         size = memory.weights + memory.history
-        upload = size / UPLOAD_BYTES_PER_SECOND if self.home.remote else 0.0
+        upload = size / UPLOAD_BYTES_PER_SECOND if self.home.run.is_copy else 0.0
         return size / SNAPSHOT_BYTES_PER_SECOND + upload
 
     def eta_seconds(self) -> float:

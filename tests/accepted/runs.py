@@ -19,10 +19,10 @@ from ftjob.errors import ExitCode, FtjobError
 from ftjob.layout import RunFolder
 from ftjob.plan.plan import Plan
 from ftjob.run import Run, enlist
-from ftjob.runs import location_of
+from ftjob.runfolder.address import location_of
+from ftjob.runfolder.store import in_folder
 from ftjob.status import State, Status, render
 from ftjob.worker import run as worker
-from ftjob.worker.snapshots import list_snapshots
 from tests.accepted.case import Case, write
 from tests.accepted.forked import quick_torch
 
@@ -123,7 +123,7 @@ def cut_off(folder: RunFolder) -> None:
     shutil.rmtree(folder.bundle)
     status = Status.from_json(json.loads(folder.status.read_text(encoding="utf-8")))
     folder.status.write_text(render(replace(status, state=State.RUNNING)), encoding="utf-8")
-    _, *later = list_snapshots(folder)
+    _, *later = in_folder(folder).snapshots()
     for name in (name for snapshot in later for name in snapshot.files):
         (folder.snapshots / name).unlink()
 

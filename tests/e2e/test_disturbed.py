@@ -16,7 +16,7 @@ from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode
 from ftjob.run import Run, enlist
-from ftjob.runs import location_of
+from ftjob.runfolder.address import location_of
 from ftjob.worker import run as worker
 from ftjob.worker.gpu import Gpu
 from ftjob.worker.idle import Watch

@@ -20,7 +20,7 @@ from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode, GpuMemoryError
 from ftjob.nodes import ENV_NODES
 from ftjob.run import Run, enlist
-from ftjob.runs import location_of
+from ftjob.runfolder.address import location_of
 from ftjob.worker import run as worker
 from ftjob.worker.notice import ENV_ENDPOINT
 from tests.e2e.jobs import Job

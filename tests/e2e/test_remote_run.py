@@ -16,6 +16,7 @@ import pytest
 
 from ftjob import local, runs
 from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.runfolder.address import work_folder
 from ftjob.storage import Store, open_store
 from tests.e2e.jobs import Job
 from tests.storage.servers import Bucket
@@ -61,7 +62,7 @@ def records(store: Store) -> list[str]:
 def worker(name: str = "digits") -> int | None:
     """Return the process that works on the newest run of a name here, None where there is none yet."""
     known = runs.known_runs(name)
-    return local.worker_pid(runs.work_folder(known[-1])) if known else None
+    return local.worker_pid(work_folder(known[-1])) if known else None
 
 
 def weights(uri: str) -> list[list[bytes]]:
@@ -195,7 +196,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
 
     killed.ftjob("submit", "spec.yaml", "--local")
     where = location(killed)
-    work = runs.work_folder(where)
+    work = work_folder(where)
     kills = 0
     for attempt in range(2, 52):
         pid = wait_until(lambda: local.worker_pid(work), "a worker")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import mirror
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.runfolder.lease import Claim, LeaseLostError, claim, key_of, newest_lease, place_of, take
+from ftjob.runfolder.store import RunStore
 from ftjob.storage import Store, open_store
-from ftjob.worker.lease import Claim, LeaseLostError, claim, key_of, newest_lease, place_of, take
 from tests.storage.servers import Bucket
 
 HERE, THERE = Claim(1, "here", "here"), Claim(2, "there", "there")
@@ -159,7 +159,7 @@ def test_a_number_is_written_in_plain_digits(store: Store):
     store.write("logs/attempt-12.log", b"")
 
     assert newest_lease(store) is None
-    assert mirror.attempts(store, RunFolder(Path())) == [12]
+    assert RunStore(store, RunFolder(Path())).attempts() == [12]
 
 
 def test_every_attempt_has_a_number_of_its_own(store: Store):

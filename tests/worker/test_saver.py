@@ -13,11 +13,11 @@ import pytest
 from ftjob.engine import SnapshotFiles
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.runfolder.lease import Claim, Lease, take
+from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
 from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
-from ftjob.worker.fetch import fetch_run, newest_sound, stored_snapshots
-from ftjob.worker.lease import Claim, take
-from ftjob.worker.saver import Remote, Saver
+from ftjob.worker.saver import Saver
 
 
 class Slow:
@@ -54,11 +54,17 @@ def slow(tmp_path: Path) -> Slow:
 
 
 @pytest.fixture
-def remote(slow: Slow) -> Iterator[Remote]:
+def lease(slow: Slow) -> Iterator[Lease]:
     """The right to write there."""
     store: Any = slow
     with take(store, Claim(1, "host", "place")) as lease:
-        yield Remote(store, lease)
+        yield lease
+
+
+def saver_of(folder: RunFolder, slow: Slow, lease: Lease, **options: float) -> Saver:
+    """The saver of a worker that has the right to write."""
+    store: Any = slow
+    return Saver(CopiedRunStore(store, folder), [], check=lease.check, **options)
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,12 @@ def judged(iteration: int, accuracy: float) -> Evaluation:
 def stored(slow: Slow, folder: RunFolder) -> list[int]:
     """The snapshots that somebody else would find."""
     store: Any = slow
-    return [snapshot.iteration for snapshot in stored_snapshots(store, folder)]
+    return [snapshot.iteration for snapshot in CopiedRunStore(store, folder).snapshots()]
 
 
-def test_training_does_not_wait_for_an_upload(folder: RunFolder, remote: Remote, slow: Slow):
+def test_training_does_not_wait_for_an_upload(folder: RunFolder, lease: Lease, slow: Slow):
     """Taking a snapshot over returns at once; it counts when the store has it."""
-    saver = Saver(folder, remote, [])
+    saver = saver_of(folder, slow, lease)
     saver.take(written(folder, 10), 80, judged(10, 0.5))
     assert stored(slow, folder) == []
 
@@ -104,10 +110,10 @@ def test_training_does_not_wait_for_an_upload(folder: RunFolder, remote: Remote,
     saver.close()
 
 
-def test_the_newest_two_and_the_best_are_kept_in_the_store(folder: RunFolder, remote: Remote, slow: Slow):
+def test_the_newest_two_and_the_best_are_kept_in_the_store(folder: RunFolder, lease: Lease, slow: Slow):
     """The same as on disk; nothing of the others is left."""
     slow.may_go.set()
-    saver = Saver(folder, remote, [])
+    saver = saver_of(folder, slow, lease)
     for iteration, accuracy in ((10, 0.9), (20, 0.1), (30, 0.2), (40, 0.3)):
         saver.take(written(folder, iteration), 8 * iteration, judged(iteration, accuracy))
         saver.settle()
@@ -118,10 +124,10 @@ def test_the_newest_two_and_the_best_are_kept_in_the_store(folder: RunFolder, re
 
 
 def test_a_store_that_is_slower_than_training_gets_the_newest_and_the_best(
-    folder: RunFolder, remote: Remote, slow: Slow
+    folder: RunFolder, lease: Lease, slow: Slow
 ):
     """What was superseded while it waited is not uploaded, and the disk does not fill with it."""
-    saver = Saver(folder, remote, [])
+    saver = saver_of(folder, slow, lease)
     for iteration, accuracy in ((10, 0.1), (20, 0.9), (30, 0.2), (40, 0.3), (50, 0.4)):
         saver.take(written(folder, iteration), 8 * iteration, judged(iteration, accuracy))
         time.sleep(0.2)
@@ -133,9 +139,9 @@ def test_a_store_that_is_slower_than_training_gets_the_newest_and_the_best(
     saver.close()
 
 
-def test_a_store_that_refuses_is_asked_again(folder: RunFolder, remote: Remote, slow: Slow):
+def test_a_store_that_refuses_is_asked_again(folder: RunFolder, lease: Lease, slow: Slow):
     """A snapshot is not given up for one error."""
-    slow.fails, saver = 1, Saver(folder, remote, [], retry_seconds=0.1)
+    slow.fails, saver = 1, saver_of(folder, slow, lease, retry_seconds=0.1)
     slow.may_go.set()
     saver.take(written(folder, 10), 80, None)
 
@@ -145,9 +151,9 @@ def test_a_store_that_refuses_is_asked_again(folder: RunFolder, remote: Remote, 
     saver.close()
 
 
-def test_a_store_that_goes_on_refusing_ends_the_run(folder: RunFolder, remote: Remote, slow: Slow):
+def test_a_store_that_goes_on_refusing_ends_the_run(folder: RunFolder, lease: Lease, slow: Slow):
     """The training thread is told, with the store's own sentence."""
-    slow.fails, saver = 1000, Saver(folder, remote, [], patience_seconds=0.3, retry_seconds=0.1)
+    slow.fails, saver = 1000, saver_of(folder, slow, lease, patience_seconds=0.3, retry_seconds=0.1)
     slow.may_go.set()
     saver.take(written(folder, 10), 80, None)
 
@@ -157,12 +163,10 @@ def test_a_store_that_goes_on_refusing_ends_the_run(folder: RunFolder, remote: R
 
 
 @pytest.mark.parametrize("kind", ["caffemodel", "solverstate", "record"])
-def test_a_snapshot_without_one_of_its_files_is_none(
-    folder: RunFolder, remote: Remote, slow: Slow, kind: str
-):
+def test_a_snapshot_without_one_of_its_files_is_none(folder: RunFolder, lease: Lease, slow: Slow, kind: str):
     """Whatever a killed worker did not get to write."""
     slow.may_go.set()
-    saver = Saver(folder, remote, [])
+    saver = saver_of(folder, slow, lease)
     for iteration in (10, 20):
         saver.take(written(folder, iteration), 8 * iteration, None)
         saver.settle()
@@ -178,11 +182,11 @@ def test_a_snapshot_without_one_of_its_files_is_none(
 
 
 def test_a_flipped_byte_is_named_and_the_snapshot_before_is_taken(
-    folder: RunFolder, remote: Remote, slow: Slow, tmp_path: Path
+    folder: RunFolder, lease: Lease, slow: Slow, tmp_path: Path
 ):
     """A digest stands for every file of a snapshot."""
     slow.may_go.set()
-    saver = Saver(folder, remote, [])
+    saver = saver_of(folder, slow, lease)
     for iteration in (10, 20):
         saver.take(written(folder, iteration), 8 * iteration, None)
         saver.settle()
@@ -191,8 +195,9 @@ def test_a_flipped_byte_is_named_and_the_snapshot_before_is_taken(
     key = folder.key(folder.caffemodel(20))
     slow.store.write(key, slow.store.read(key).replace(b"iter_20", b"iter_21", 1))
     other, told = RunFolder(tmp_path / "other" / "name" / "id"), list[str]()
+    run = CopiedRunStore(slow.store, other)
 
-    newest = newest_sound(other, fetch_run(slow.store, other), slow.store, told.append)
+    newest = run.newest_sound(run.refresh(), told.append)
 
     assert newest is not None
     assert newest.iteration == 10

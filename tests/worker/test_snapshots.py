@@ -8,7 +8,8 @@ import pytest
 from ftjob.documents import UnreadableError
 from ftjob.engine import SnapshotFiles
 from ftjob.layout import RunFolder
-from ftjob.worker import snapshots
+from ftjob.runfolder import snapshots
+from ftjob.runfolder.store import in_folder
 from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
 
 CLASS = ClassResult(0, "face", 9, 1.0, 1.0)
@@ -36,7 +37,7 @@ def written(folder: RunFolder, iteration: int, accuracy: float | None = None) ->
 
 
 def iterations(folder: RunFolder) -> list[int]:
-    return [snapshot.iteration for snapshot in snapshots.list_snapshots(folder)]
+    return [snapshot.iteration for snapshot in in_folder(folder).snapshots()]
 
 
 def test_snapshots_are_in_order_of_iteration(folder: RunFolder):
@@ -76,7 +77,7 @@ def test_the_best_is_the_earliest_of_the_most_accurate(folder: RunFolder):
     for iteration, accuracy in ((10, 0.5), (20, 0.8), (30, 0.8), (40, None)):
         written(folder, iteration, accuracy)
 
-    best = snapshots.best(snapshots.list_snapshots(folder))
+    best = snapshots.best(in_folder(folder).snapshots())
     assert best is not None
     assert best.iteration == 20
 
@@ -86,7 +87,7 @@ def test_the_newest_two_and_the_best_are_kept(folder: RunFolder):
     for iteration, accuracy in ((10, 0.9), (20, 0.1), (30, 0.2), (40, 0.3)):
         written(folder, iteration, accuracy)
 
-    found = snapshots.list_snapshots(folder)
+    found = in_folder(folder).snapshots()
     stale = snapshots.stale(found)
     snapshots.prune(folder, {each.iteration for each in found if each not in stale})
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.runfolder.tail import Tail, bring_parts, parts
 from ftjob.storage import Store, open_store
-from ftjob.worker.tail import Tail, bring_parts, parts
 
 
 def read_parts(store: Store, key: str, path: Path) -> bytes:

@@ -22,7 +22,7 @@ from ftjob import files
 from ftjob.documents import check_regular, explained, opened, parse_as, read_bytes
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
-from ftjob.runs import work_folder
+from ftjob.runfolder.address import work_folder
 
 LARGEST = 1024
 """Bytes of a lock file."""

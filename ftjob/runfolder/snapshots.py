@@ -3,10 +3,12 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftjob import documents, files
 from ftjob.layout import RunFolder
+from ftjob.storage import MissingError, Store, open_store
 
 if TYPE_CHECKING:  # whoever only reads runs need not wait for numpy
     from ftjob.engine import SnapshotFiles
@@ -30,6 +32,11 @@ class Snapshot:
     def files(self) -> dict[str, dict[str, Any]]:
         """Name → sha256 and bytes, of the caffemodel and the solverstate."""
         return dict(self.record["files"])
+
+    def paths(self, folder: RunFolder) -> tuple[Path, Path, Path]:
+        """Return its record, caffemodel and solverstate in a folder."""
+        iteration = self.iteration
+        return folder.snapshot_record(iteration), folder.caffemodel(iteration), folder.solverstate(iteration)
 
 
 def complete(
@@ -58,19 +65,22 @@ def parse(data: bytes) -> Snapshot:
     return _snapshot(records.parse_snapshot(data))
 
 
-def list_snapshots(folder: RunFolder) -> list[Snapshot]:
-    """Return the complete snapshots, oldest first.
+def list_snapshots(store: Store, folder: RunFolder) -> list[Snapshot]:
+    """Return the snapshots that a store has completely, oldest first. Raises StorageError.
 
     One whose record is damaged, or whose files are gone or of another size, is not complete.
     """
+    sizes = {entry.key: entry.size for entry in store.list(folder.key(folder.snapshots))}
     found = []
-    for path in folder.snapshots.glob("iter_*.json"):
-        try:
-            snapshot = parse(documents.read_bytes(path, LARGEST_RECORD))
-            sizes = {name: (folder.snapshots / name).stat().st_size for name in snapshot.files}
-        except (OSError, documents.UnreadableError):
+    for key, size in sizes.items():
+        if not key.endswith(".json") or size > LARGEST_RECORD:
             continue
-        if all(sizes[name] == told["bytes"] for name, told in snapshot.files.items()):
+        try:
+            snapshot = parse(store.read(key, largest=LARGEST_RECORD))
+        except (documents.UnreadableError, MissingError):
+            continue
+        there = {name: sizes.get(f"{key.rpartition('/')[0]}/{name}") for name in snapshot.files}
+        if all(there[name] == file["bytes"] for name, file in snapshot.files.items()):
             found.append(snapshot)
     return sorted(found, key=lambda snapshot: snapshot.iteration)
 
@@ -91,12 +101,11 @@ def stale(snapshots: list[Snapshot]) -> list[Snapshot]:
 
 
 def prune(folder: RunFolder, keep: Collection[int]) -> None:
-    """Delete the complete snapshots of other iterations, each one's record first."""
-    for snapshot in list_snapshots(folder):
+    """Delete the complete snapshots of other iterations from this disk, each one's record first."""
+    for snapshot in list_snapshots(open_store(str(folder.root)), folder):
         if snapshot.iteration not in keep:
-            folder.snapshot_record(snapshot.iteration).unlink(missing_ok=True)
-            folder.solverstate(snapshot.iteration).unlink(missing_ok=True)
-            folder.caffemodel(snapshot.iteration).unlink(missing_ok=True)
+            for path in snapshot.paths(folder):
+                path.unlink(missing_ok=True)
 
 
 def _without_nan(evaluation: dict[str, Any]) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from annotated_types import Interval
 from ftjob.documents import UnreadableError, parse_as
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.runfolder.lock import boot_id
 from ftjob.status import Count
 from ftjob.storage import Store
-from ftjob.worker.lock import boot_id
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
