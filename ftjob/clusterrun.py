@@ -242,11 +242,10 @@ def status_of(job: FineTune) -> Status:
     """Return a FineTuneJob's status in the words of status.json."""
     told = job.status
     last = told.attempts[-1] if told.attempts else None
-    state = State(told.state)
     return Status(
         name=job.name,
         run_id=run_id_of(job),
-        state=state,
+        state=told.state,
         reason=told.reason,
         message=told.message,
         attempt=told.attempt,
@@ -254,7 +253,7 @@ def status_of(job: FineTune) -> Status:
         max_iter=told.max_iter or (told.plan.max_iter if told.plan else 0),
         loss=told.loss,
         accuracy=told.accuracy,
-        best_accuracy=told.accuracy if state.ended else None,
+        best_accuracy=told.accuracy if told.state.ended else None,
         snapshot=told.snapshot,
         images_per_second=told.images_per_second,
         eta_seconds=told.eta_seconds,
@@ -265,7 +264,7 @@ def status_of(job: FineTune) -> Status:
         submitted=job.created,
         updated=told.updated,
         ended=told.completion_time,
-        exit_code=last.exit_code if last and state.ended else None,
+        exit_code=last.exit_code if last and told.state.ended else None,
     )
 
 

@@ -11,6 +11,7 @@ from ftjob import files
 from ftjob.documents import explained, read_bytes
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.outcomes import Reason
 from ftjob.status import State, Status
 from ftjob.worker.lock import is_held as is_held
 from ftjob.worker.lock import worker_pid as worker_pid
@@ -63,7 +64,9 @@ def read_status(folder: RunFolder) -> Status:
         status = Status.parse(read_bytes(folder.status))
     if status.state is State.RUNNING and not alive:
         message = "its worker was killed: submit the same spec to go on from the last snapshot"
-        return dataclasses.replace(status, state=State.INTERRUPTED, reason="WorkerGone", message=message)
+        return dataclasses.replace(
+            status, state=State.INTERRUPTED, reason=Reason.WORKER_GONE, message=message
+        )
     return status
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftjob.documents import SMALL, explained
 from ftjob.layout import RunFolder
+from ftjob.outcomes import Reason
 from ftjob.status import State, Status
 from ftjob.storage import Store
 from ftjob.worker.lease import BEAT_SECONDS, key_of, newest_lease, place_of
@@ -44,7 +45,7 @@ def read_status(store: Store, folder: RunFolder) -> Status:
         status = Status.parse(store.read(key, largest=SMALL))
     if status.state is State.RUNNING and not is_held(store, folder):
         told = "its worker is gone: submit the same spec to go on from the last snapshot"
-        return dataclasses.replace(status, state=State.INTERRUPTED, reason="WorkerGone", message=told)
+        return dataclasses.replace(status, state=State.INTERRUPTED, reason=Reason.WORKER_GONE, message=told)
     return status
 
 

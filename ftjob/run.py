@@ -14,6 +14,7 @@ from ftjob import documents, files, local, mirror, runs
 from ftjob.cost import charges, of_status
 from ftjob.errors import BadSpecError, NotEndedError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
+from ftjob.outcomes import Reason
 from ftjob.status import State, Status, render
 from ftjob.storage import MissingError, Store, is_remote, open_store
 from ftjob.worker import fetch
@@ -306,7 +307,9 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
 
     own(open_store(run.location), Arrival(1, this_user()))
     first = before or Status(run.name, run.run_id, submitted=time.time())
-    pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
+    pending = replace(
+        first, state=State.PENDING, reason=Reason.SUBMITTED, message="", exit_code=None, ended=None
+    )
     folder = runs.work_folder(run.location)
     texts = {
         folder.spec: dump_spec(plan.spec),
