@@ -20,6 +20,7 @@ from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
 from ftjob.cost import Bill, charges
 from ftjob.errors import BadSpecError, NotEndedError, StorageError
+from ftjob.net import zoo
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
@@ -28,6 +29,7 @@ from ftjob.runs import CLUSTER
 from ftjob.status import State, Status
 from ftjob.storage import is_remote
 from jobspec import JobSpec
+from jobspec.locations import locations
 
 if TYPE_CHECKING:
     from ftjob.report.render import Report
@@ -199,17 +201,8 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
 
 def refuse_local(spec: JobSpec) -> None:
     """Raise BadSpecError for the first location of an absolute spec that a cluster cannot reach."""
-    data, mean = spec.data, spec.data.mean
-    places = {
-        "base.net": spec.base.net if "/" in spec.base.net else None,
-        "base.weights": spec.base.weights,
-        "data.train": data.train,
-        "data.val": data.val,
-        "data.mean": mean if isinstance(mean, str) and mean not in ("auto", "none") else None,
-        "output": spec.output,
-    }
-    for field, location in places.items():
-        if location and not is_remote(location):
+    for field, location in locations(spec, zoo.NAMES).items():
+        if not is_remote(location):
             remedy = "`ftjob data build` writes to s3://" if field.startswith("data.") else "upload it"
             raise BadSpecError(f"{field}: {location} is on this machine only: {remedy}, or add --local")
 
