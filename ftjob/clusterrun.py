@@ -20,6 +20,7 @@ from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
 from ftjob.cost import Bill, charges
 from ftjob.errors import BadSpecError, NotEndedError, StorageError
+from ftjob.net import zoo
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
@@ -28,6 +29,7 @@ from ftjob.runs import CLUSTER
 from ftjob.status import State, Status
 from ftjob.storage import local_path
 from jobspec import JobSpec
+from jobspec.locations import locations
 
 if TYPE_CHECKING:
     from ftjob.report.render import Report
@@ -198,17 +200,8 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
 
 def refuse_local(spec: JobSpec) -> None:
     """Raise BadSpecError for the first location of an absolute spec that a cluster cannot reach."""
-    data, mean = spec.data, spec.data.mean
-    places = {
-        "base.net": spec.base.net if "/" in spec.base.net else None,
-        "base.weights": spec.base.weights,
-        "data.train": data.train,
-        "data.val": data.val,
-        "data.mean": mean if isinstance(mean, str) and mean not in ("auto", "none") else None,
-        "output": spec.output,
-    }
-    for field, location in places.items():
-        if location and local_path(location):
+    for field, location in locations(spec, zoo.NAMES).items():
+        if local_path(location):
             remedy = "`ftjob data build` writes to s3://" if field.startswith("data.") else "upload it"
             raise BadSpecError(f"{field}: {location} is on this machine only: {remedy}, or add --local")
 
@@ -241,11 +234,10 @@ def status_of(job: FineTune) -> Status:
     """Return a FineTuneJob's status in the words of status.json."""
     told = job.status
     last = told.attempts[-1] if told.attempts else None
-    state = State(told.state)
     return Status(
         name=job.name,
         run_id=run_id_of(job),
-        state=state,
+        state=told.state,
         reason=told.reason,
         message=told.message,
         attempt=told.attempt,
@@ -253,7 +245,7 @@ def status_of(job: FineTune) -> Status:
         max_iter=told.max_iter or (told.plan.max_iter if told.plan else 0),
         loss=told.loss,
         accuracy=told.accuracy,
-        best_accuracy=told.accuracy if state.ended else None,
+        best_accuracy=told.accuracy if told.state.ended else None,
         snapshot=told.snapshot,
         images_per_second=told.images_per_second,
         eta_seconds=told.eta_seconds,
@@ -264,7 +256,7 @@ def status_of(job: FineTune) -> Status:
         submitted=job.created,
         updated=told.updated,
         ended=told.completion_time,
-        exit_code=last.exit_code if last and state.ended else None,
+        exit_code=last.exit_code if last and told.state.ended else None,
     )
 
 

@@ -31,9 +31,10 @@ from ftjob.nodes import get_node, load_nodes
 from ftjob.paths import expanded
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
-from ftjob.references import RUN_REFERENCE, AccuracyOf, WeightsOf, resolved
+from ftjob.references import AccuracyOf, WeightsOf, resolved
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
+from jobspec.locations import with_locations
 from jobspec.problems import one_line
 from jobspec.spec import Data, JobSpec
 
@@ -78,25 +79,9 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
             return location.rstrip("/")
         return checked(str((context.folder / expanded(location)).absolute()))
 
-    referring = (spec.base.weights or "").startswith(RUN_REFERENCE) and context.weights_of
-    spec = resolved(spec, context.weights_of, context.accuracy_of)
-    base: dict[str, str] = {}
-    if spec.base.net not in zoo.NAMES:
-        base["net"] = path(spec.base.net)
-    if spec.base.weights:
-        base["weights"] = checked(spec.base.weights) if referring else path(spec.base.weights)
-    data = {"train": path(spec.data.train)}
-    if spec.data.val:
-        data["val"] = path(spec.data.val)
-    if isinstance(spec.data.mean, str) and spec.data.mean not in ("auto", "none"):
-        data["mean"] = path(spec.data.mean)
-    return spec.model_copy(
-        update={
-            "base": spec.base.model_copy(update=base),
-            "data": spec.data.model_copy(update=data),
-            "output": path(spec.output),
-        }
-    )
+    find = context.weights_of
+    weights_of: WeightsOf | None = (lambda reference: checked(str(find(reference)))) if find else None
+    return resolved(with_locations(spec, path, zoo.NAMES), weights_of, context.accuracy_of)
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:

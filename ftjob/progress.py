@@ -18,7 +18,8 @@ LONGEST = 1000
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Reason = Annotated[str, StringConstraints(pattern=r"^([A-Z][A-Za-z0-9]*)?$", max_length=64)]
+ReportedReason = Annotated[str, StringConstraints(pattern=r"^([A-Z][A-Za-z0-9]*)?$", max_length=64)]
+"""A word like ftjob.outcomes.Reason's; a worker of another version may have words of its own."""
 Message = Annotated[str, StringConstraints(max_length=LONGEST)]
 
 
@@ -41,7 +42,7 @@ class Progress(BaseModel):
     earlier_seconds: Amount = 0.0
     """What the run's folder had been accounted with before this FineTuneJob came to it."""
     earlier_usd: Amount = 0.0
-    reason: Reason = ""
+    reason: ReportedReason = ""
     message: Message = ""
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     """The worker's; None while it goes on."""

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from jobspec.grammar import RUN_REFERENCE
+from jobspec.locations import run_references, with_values
 from jobspec.spec import Accept, JobSpec
 
-RUN_REFERENCE = "run:"
 WeightsOf = Callable[[str], Path | str]
 """Gives the caffemodel that `run:NAME[@ITERATION]` means, from what follows `run:`."""
 AccuracyOf = Callable[[str], float]
@@ -14,15 +15,10 @@ AccuracyOf = Callable[[str], float]
 
 def resolved(spec: JobSpec, weights_of: WeightsOf | None, accuracy_of: AccuracyOf | None) -> JobSpec:
     """Return a spec without references: each is replaced by what it stands for now."""
-    weights = spec.base.weights
-    if weights and weights.startswith(RUN_REFERENCE) and weights_of:
-        weights = str(weights_of(weights.removeprefix(RUN_REFERENCE)))
-    return spec.model_copy(
-        update={
-            "base": spec.base.model_copy(update={"weights": weights} if weights != spec.base.weights else {}),
-            "accept": accepted(spec.accept, accuracy_of),
-        }
-    )
+    weights = run_references(spec).get("base.weights")
+    if weights and weights_of:
+        spec = with_values(spec, {"base.weights": str(weights_of(weights.removeprefix(RUN_REFERENCE)))})
+    return spec.model_copy(update={"accept": accepted(spec.accept, accuracy_of)})
 
 
 def accepted(accept: Accept, accuracy_of: AccuracyOf | None) -> Accept:

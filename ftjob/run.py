@@ -13,6 +13,7 @@ from ftjob import documents, files, local
 from ftjob.cost import charges, of_status
 from ftjob.errors import BadSpecError, NotEndedError, StorageError
 from ftjob.layout import BundleFolder, RunFolder
+from ftjob.outcomes import Reason
 from ftjob.runfolder.address import names_of, work_folder
 from ftjob.runfolder.lock import is_held
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
@@ -284,7 +285,9 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
     kept = working(run.location)
     own(kept.store, Arrival(1, this_user()))
     first = before or Status(run.name, run.run_id, submitted=time.time())
-    pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
+    pending = replace(
+        first, state=State.PENDING, reason=Reason.SUBMITTED, message="", exit_code=None, ended=None
+    )
     folder = kept.folder
     kept.write(folder.spec, dump_spec(plan.spec))
     kept.write(folder.plan, json.dumps(plan.to_json(), indent=1) + "\n")

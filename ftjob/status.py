@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from annotated_types import Interval
 
 from ftjob.documents import UnreadableError, checked_as, parse_json
+from ftjob.outcomes import Reason
 
 Count = Annotated[int, Interval(ge=0, le=2**31 - 1)]
 Seconds = Annotated[float, Interval(ge=0, le=1e12)]
@@ -102,7 +103,7 @@ class Status:
     name: str
     run_id: str
     state: State = State.PENDING
-    reason: str = "Submitted"
+    reason: str = Reason.SUBMITTED
     """CamelCase, as a Kubernetes condition has it."""
     message: str = ""
     stage: str = ""

@@ -21,6 +21,7 @@ from jobspec.grammar import (
     LOCATION_PATTERN,
     LONGEST_LOCATION,
     RUN_NAME,
+    RUN_REFERENCE,
     GrammarError,
     check_location,
     location_pattern,
@@ -41,7 +42,7 @@ LONGEST_SIDE = 16_384
 MOST_IMAGES = 1_000_000
 """Of a batch, and passes of an iteration."""
 MEAN_SUFFIX = ".binaryproto"
-_RUN_SNAPSHOT = re.compile(f"run:{RUN_NAME}(?:@{ITERATION})?")
+_RUN_SNAPSHOT = re.compile(f"{RUN_REFERENCE}{RUN_NAME}(?:@{ITERATION})?")
 
 
 def said(sentence: str, field: str | None = None) -> PydanticCustomError:
@@ -74,7 +75,7 @@ def _without_sign(value: float) -> float:
 
 
 def _location(text: str) -> str:
-    if text.startswith("run:"):
+    if text.startswith(RUN_REFERENCE):
         raise ValueError(
             "must be a path or URI; a run can be named in base.weights and accept.not_below only"
         )
@@ -82,7 +83,7 @@ def _location(text: str) -> str:
 
 
 def _weights(text: str) -> str:
-    if not text.startswith("run:"):
+    if not text.startswith(RUN_REFERENCE):
         return _path_or_uri(text)
     if not _RUN_SNAPSHOT.fullmatch(text):
         raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION")
@@ -143,7 +144,7 @@ NodeName = Annotated[
 ]
 Run = Annotated[
     str,
-    StringConstraints(pattern=f"^run:{RUN_NAME}$", max_length=44),
+    StringConstraints(pattern=f"^{RUN_REFERENCE}{RUN_NAME}$", max_length=44),
     must_be("a run, as run:NAME"),
 ]
 

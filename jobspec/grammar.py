@@ -23,6 +23,8 @@ LONGEST_KEY = 1024
 RUN_NAME = "[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?"
 """A DNS label (RFC 1123), as Kubernetes wants it; 40 leaves room for "-<run id>-<attempt>" in its 63."""
 ITERATION = "[1-9][0-9]{0,9}"
+RUN_REFERENCE = "run:"
+"""Begins the name of a run, where a spec may name one."""
 
 _CREDENTIALS = re.compile(r"^[^/]*:[^/]*@|[?&](X-Amz-Signature|Signature|sig)=")
 # What a URL's parser takes for an IPv4 address: 192.168.5.4, and 1234 or 0x7f.1 as well (https://url.spec.whatwg.org).

@@ -8,8 +8,8 @@ import pytest
 
 from ftjob import runs
 from ftjob.cluster.client import Cluster
-from ftjob.cluster.names import State as ClusterState
 from ftjob.cluster.objects import read_fine_tune
+from ftjob.cluster.status import STATES
 from ftjob.clusterrun import ClusterRun, note_of, out_of_money, refuse_local, status_of
 from ftjob.errors import BadSpecError, ExitCode, NotEndedError
 from ftjob.status import State
@@ -29,8 +29,8 @@ def job(**status: Any) -> Any:
     return read_fine_tune({"metadata": metadata, "spec": REMOTE, "status": status})
 
 
-@pytest.mark.parametrize("state", list(ClusterState))
-def test_every_state_of_a_cluster_is_one_of_a_run(state: ClusterState):
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_of_a_cluster_is_one_of_a_run(state: State):
     """The verbs that wait end when, and only when, the controller says that nothing will change."""
     told = status_of(job(state=state.value))
 

@@ -5,16 +5,25 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from ftjob.cluster.config import Config
-from ftjob.cluster.ends import ALL, BY_EXIT_CODE
 from ftjob.cluster.names import Condition
+from ftjob.outcomes import BY_REASON, ENDINGS, Ending, Reason
 
 
 def retries() -> str:
     """Return the table of how attempts end and what follows."""
-    codes = {end.reason: str(int(code)) for code, end in BY_EXIT_CODE.items()}
-    rows = [f"| {end.reason} | {codes.get(end.reason, '')} | {end.told} | {end.then.value} |" for end in ALL]
     head = ["| Reason | Exit code | What happened | What follows |", "| --- | ---: | --- | --- |"]
-    return "\n".join([*head, *rows, ""])
+    return "\n".join([*head, *map(_retry, ENDINGS), ""])
+
+
+def _retry(ending: Ending) -> str:
+    code = "" if ending.exit_code is None else str(ending.exit_code.value)
+    return f"| {ending.reason} | {code} | {ending.reason.message} | {ending.then.value} |"
+
+
+def waiting() -> str:
+    """Return the list of why no worker runs: reasons with a message that neither end nor begin anything."""
+    found = [each for each in Reason if each.message and each not in BY_REASON and each is not Reason.RUNNING]
+    return "\n".join([*(f"- `{reason}`: {reason.message}" for reason in found), ""])
 
 
 def settings() -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from ftjob.cli import app
-from ftjob.errors import ExitCode, FtjobError
+from ftjob.outcomes import BY_EXIT_CODE, Ending
 from tools import clustertables
 from tools.specfields import spec_fields
 
@@ -39,13 +39,16 @@ def command_help(*verb: str) -> str:
 
 
 def exit_codes() -> str:
-    """Return the table of exit codes; the reason is the one a status shows, where it has but one."""
-    reasons = {error.exit_code: error.reason for error in FtjobError.__subclasses__()}
-    rows = [
-        f"| {code.value} | {code.name.lower().replace('_', ' ')} | {reasons.get(code, '')} | {code.meaning} |"
-        for code in ExitCode
-    ]
-    return "\n".join(["| Code | Name | Reason | What happened |", "| ---: | --- | --- | --- |", *rows, ""])
+    """Return the table of exit codes, each with the reasons that a status shows with it."""
+    head = ["| Code | Name | Reason | What happened |", "| ---: | --- | --- | --- |"]
+    return "\n".join([*head, *map(_exit_code, BY_EXIT_CODE.values()), ""])
+
+
+def _exit_code(ending: Ending) -> str:
+    assert ending.exit_code is not None
+    name = ending.exit_code.name.lower().replace("_", " ")
+    reasons = ", ".join((ending.reason, *ending.narrower))
+    return f"| {ending.exit_code.value} | {name} | {reasons} | {ending.meaning} |"
 
 
 def quoted_file(path: str) -> str:
@@ -62,6 +65,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "file": quoted_file,
     "spec-fields": spec_fields,
     "retries": clustertables.retries,
+    "waiting": clustertables.waiting,
     "controller-settings": clustertables.settings,
     "conditions": clustertables.conditions,
 }

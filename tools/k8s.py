@@ -38,7 +38,7 @@ def generated() -> dict[str, str]:
         "data": {BUILT_IN: profiles},
     }
     return {
-        "k8s/base/crd.yaml": _render(definition(), "jobspec/spec.py and ftjob/cluster/statusschema.py"),
+        "k8s/base/crd.yaml": _render(definition(), "jobspec/spec.py and ftjob/cluster/status.py"),
         "k8s/base/nodes.yaml": _render(nodes, "ftjob/nodes.yaml, or patch it in an overlay"),
     }
 

@@ -7,13 +7,15 @@ still runs, and for what is gone without anybody having seen it end: it may be w
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ftjob.cluster.ends import ASKED, GONE, LOST, how_it_ended
-from ftjob.cluster.names import SPOT, State
+from ftjob.cluster.ends import ASKED, LOST, how_it_ended
+from ftjob.cluster.names import SPOT
 from ftjob.cluster.objects import AttemptJob, Pod
 from ftjob.cluster.status import FineTuneStatus, Life
 from ftjob.figures import dollars
+from ftjob.outcomes import Reason
 from ftjob.plan.cost import Budget
 from ftjob.progress import Progress
+from ftjob.status import State
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def _unseen(job: AttemptJob, guess: Life | None, since: float, usd_per_hour: flo
     A guess is what was written of it before anybody knew that a pod of it had been scheduled.
     """
     if not job.had_pods:
-        never = Life(attempt=job.attempt, pod=job.name, ended=job.created, reason=GONE.reason, spot=on_spot)
+        never = Life(
+            attempt=job.attempt, pod=job.name, ended=job.created, reason=Reason.POD_GONE, spot=on_spot
+        )
         return guess or never
     return Life(
         attempt=job.attempt,
@@ -94,7 +98,7 @@ def _unseen(job: AttemptJob, guess: Life | None, since: float, usd_per_hour: flo
         scheduled=min(since, job.finished_at or since),
         usd_per_hour=usd_per_hour,
         spot=on_spot,
-        reason=guess.reason if guess and guess.reason != GONE.reason else None,
+        reason=guess.reason if guess and guess.reason != Reason.POD_GONE else None,
     )
 
 
@@ -104,7 +108,7 @@ def _settled(life: Life, sight: _Sight, snapshot: int | None) -> Life:
     ended = _end(life, sight)
     if ended is not None:
         end = how_it_ended(pod, sight.job, report)
-        reason = sight.asked if sight.asked and end in LOST else end.reason
+        reason = sight.asked if sight.asked and end.reason in LOST else end.reason
         changes |= {"ended": ended, "reason": life.reason or reason}
         code = pod.exit_code if pod and pod.exit_code is not None else report and report.exit_code
         changes |= {"exit_code": code, "iteration": snapshot}

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from ftjob.cluster.names import BUDGET_CONFIG_MAP, BUDGET_KEY, NAMESPACE_BUDGET, State
+from ftjob.cluster.names import BUDGET_CONFIG_MAP, BUDGET_KEY
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.status import Life
 from ftjob.cluster.terms import Terms
 from ftjob.figures import dollars
+from ftjob.outcomes import Reason
+from ftjob.status import State
 
 DAY = 86400.0
 UNDER_WAY = (State.PENDING, State.RUNNING, State.STOPPING)
@@ -77,7 +79,7 @@ def entry_of(job: FineTune) -> Entry:
     """Return what a FineTuneJob's status says of its cost."""
     status = job.status
     over = any(life.attempt == status.attempt and life.ended is not None for life in status.attempts)
-    waits = status.state is State.PENDING and status.reason == NAMESPACE_BUDGET
+    waits = status.state is State.PENDING and status.reason == Reason.NAMESPACE_BUDGET
     under_way = status.state in UNDER_WAY and not over and not waits
     if not under_way or not status.attempt:
         return Entry(status.attempts, status.attempt, 0.0)

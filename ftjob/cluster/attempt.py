@@ -6,31 +6,34 @@ from ftjob.cluster import accounts
 from ftjob.cluster.actions import Action, DeleteJob, KillPod, LookAgain
 from ftjob.cluster.case import Case
 from ftjob.cluster.config import Config
-from ftjob.cluster.ends import BUDGET_REACHED, PENDING_TOO_LONG, TAKEN_AWAY
-from ftjob.cluster.names import SPOT, State
+from ftjob.cluster.names import SPOT
 from ftjob.cluster.objects import Pod
 from ftjob.cluster.pending import QUEUED, why_pending
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Life
 from ftjob.cluster.verdict import Verdict
+from ftjob.outcomes import Reason
+from ftjob.status import State
 
 
 def attempt_goes_on(case: Case) -> Verdict:
     """Watch an attempt; end it where it waits too long, costs too much or is taken away."""
     if not isinstance(case.request, Request):
-        return Verdict(State.RUNNING, "Running", "the attempt goes on", edit_refused=case.request.message)
+        return Verdict(
+            State.RUNNING, Reason.RUNNING, "the attempt goes on", edit_refused=case.request.message
+        )
     pods = case.live_pods
     ending = (*release(case), *delete_jobs(case), LookAgain(case.seen.config.poll_seconds))
     if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
         told = "the pod is being taken away; its worker makes a snapshot"
-        return Verdict(State.STOPPING, TAKEN_AWAY.reason, told, ending)
+        return Verdict(State.STOPPING, Reason.TAKEN_AWAY, told, ending)
     pod = pods[0] if pods else None
     left = _shortened_to(case, case.request, pod)
     if left <= 0:
-        return Verdict(State.STOPPING, BUDGET_REACHED.reason, BUDGET_REACHED.told, ending)
+        return Verdict(State.STOPPING, Reason.BUDGET_REACHED, Reason.BUDGET_REACHED.message, ending)
     if pod is not None and (pod.running or pod.ended is not None):
         again = LookAgain(min(_until_next_word(case.seen.config), max(1.0, left)))
-        return Verdict(State.RUNNING, "Running", "the worker runs", (again,), running=True)
+        return Verdict(State.RUNNING, Reason.RUNNING, Reason.RUNNING.message, (again,), running=True)
     return _attempt_waits(case, case.request, pod)
 
 
@@ -73,9 +76,9 @@ def _attempt_waits(case: Case, request: Request, pod: Pod | None) -> Verdict:
     attempt = pod.attempt if pod else job.attempt if job else 0
     life = case.life_of(pod) if pod else None
     closed = life or Life(attempt=attempt, pod=name, ended=case.now)
-    closed = closed.model_copy(update={"reason": PENDING_TOO_LONG.reason})
+    closed = closed.model_copy(update={"reason": Reason.PENDING_TOO_LONG})
     doing = (*delete_jobs(case), again)
-    return Verdict(State.FAILED, PENDING_TOO_LONG.reason, message, doing, life=closed)
+    return Verdict(State.FAILED, Reason.PENDING_TOO_LONG, message, doing, life=closed)
 
 
 def delete_jobs(case: Case) -> list[Action]:

@@ -8,7 +8,6 @@ from ftjob.cluster.ends import LOST
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures, Life
 
-LOST_REASONS = frozenset(end.reason for end in LOST)
 WITHIN_SECONDS = 3600.0
 """Two spot attempts that were lost within that time are reason enough to go on demand."""
 
@@ -32,7 +31,7 @@ def begins_on_spot(case: Case, request: Request, figures: Figures) -> bool:
 def twice_lost(lives: Iterable[Life]) -> bool:
     """Return whether two spot attempts were taken away within an hour; by the pods' own clocks."""
     last = {life.attempt: life for life in lives}.values()
-    taken = (life.ended for life in last if life.spot and life.reason in LOST_REASONS)
+    taken = (life.ended for life in last if life.spot and life.reason in LOST)
     ends = sorted(ended for ended in taken if ended is not None)
     return any(after - before <= WITHIN_SECONDS for before, after in pairwise(ends))
 

@@ -7,12 +7,13 @@ from functools import cached_property
 from ftjob.cluster import accounts
 from ftjob.cluster.allowance import Allowance
 from ftjob.cluster.config import Config
-from ftjob.cluster.ends import BY_REASON, GONE, End
+from ftjob.cluster.ends import GONE
 from ftjob.cluster.names import ANNOTATION_RETRY
 from ftjob.cluster.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures, Life
 from ftjob.nodes import Node
+from ftjob.outcomes import BY_REASON, Ending
 from ftjob.progress import Progress
 
 
@@ -116,7 +117,7 @@ class Case:
         return next((life for life in self.lives if life.pod == pod.name), None)
 
     @property
-    def last_end(self) -> End | None:
+    def last_end(self) -> Ending | None:
         """How the last attempt ended; None before the first one did."""
         ended = [life for life in self.lives if life.ended is not None]
         return BY_REASON.get(ended[-1].reason or "", GONE) if ended else None
@@ -126,11 +127,11 @@ class Case:
         """Whether the user wants an attempt after the last one, whatever ended it."""
         return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
 
-    def told(self, end: End) -> str:
+    def message_of(self, end: Ending) -> str:
         """Return the worker's own sentence on its end where there is one, else the table's."""
         report, last = self.report, self.lives[-1] if self.lives else None
         if report and last and report.attempt == last.attempt and report.exit_code is not None:
-            return report.message or end.told
+            return report.message or end.reason.message
         pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]
         hint = " ".join((pods[0].message or pods[0].last_words).split())[:300] if pods else ""
-        return f"{end.told}: {hint}" if hint else end.told
+        return f"{end.reason.message}: {hint}" if hint else end.reason.message

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of FineTuneJob, made from the job spec's own JSON Schema.
+"""The CustomResourceDefinition of FineTuneJob, made from the JSON Schemas of the job spec and of its status.
 
 Every object that an API server takes by it is of bounded size and depth: each text and each list has a
 largest length, and nothing may be of any kind. A structural schema has no unions, but each of its keywords
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftjob.cluster.names import GROUP, KIND, PLURAL, SHORT, SINGULAR, VERSION
-from ftjob.cluster.statusschema import STATUS_SCHEMA
+from ftjob.cluster.status import FineTuneStatus
 from jobspec import JobSpec, json_schema
 
 NAME_LENGTH = 40
@@ -19,8 +19,9 @@ LONGEST_TEXT, MOST_ITEMS = 2048, 1000
 """Of what jobspec has no limit for: a URI, a list of layers."""
 MOST_INTEGER = 2.0**63
 KEPT = (
-    *("description", "type", "enum", "pattern", "minimum", "maximum"),
+    *("description", "type", "format", "enum", "pattern", "minimum", "maximum"),
     *("minLength", "maxLength", "minItems", "maxItems"),
+    *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
 )
 """What a structural schema says as JSON Schema does. Defaults are not among them: the spec fills its own in,
 and some of them depend on other fields."""
@@ -94,7 +95,7 @@ def object_schema() -> dict[str, Any]:
                 },
             },
             "spec": spec_schema(),
-            "status": STATUS_SCHEMA,
+            "status": status_schema(),
         },
     }
 
@@ -110,6 +111,12 @@ def spec_schema() -> dict[str, Any]:
         "description": "Whether the run is held: a running attempt makes a snapshot and ends, none is begun.",
     }
     return schema
+
+
+def status_schema() -> dict[str, Any]:
+    """Return the schema of `status`, which the controller alone writes."""
+    whole = FineTuneStatus.model_json_schema()
+    return structural(whole, whole["$defs"])
 
 
 def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:

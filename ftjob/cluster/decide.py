@@ -10,16 +10,14 @@ from ftjob.cluster import accounts
 from ftjob.cluster.actions import Action, KillPod, LookAgain, RecordEvent
 from ftjob.cluster.attempt import attempt_goes_on, delete_jobs, release
 from ftjob.cluster.case import Case, Observed, Trouble
-from ftjob.cluster.ends import PENDING_TOO_LONG, Then
 from ftjob.cluster.following import next_attempt
-from ftjob.cluster.names import ANNOTATION_CANCEL, SPOT, State
+from ftjob.cluster.names import ANNOTATION_CANCEL, SPOT
 from ftjob.cluster.request import Request, read_request
 from ftjob.cluster.status import Life
 from ftjob.cluster.verdict import Verdict, write_down
 from ftjob.errors import BadSpecError
-
-ALREADY_DONE = "AlreadyDone"
-"""The reason of a worker that found its run's folder done before."""
+from ftjob.outcomes import Reason, Then
+from ftjob.status import State
 
 
 def decide(seen: Observed, now: float) -> list[Action]:
@@ -72,31 +70,35 @@ def _standing(case: Case) -> Verdict:
     before = case.seen.job.status
     if before.state is State.SUCCEEDED:
         return Verdict(before.state, before.reason, before.message)
-    if case.lives and case.lives[-1].reason == PENDING_TOO_LONG.reason and not case.retry_asked:
+    if case.lives and case.lives[-1].reason == Reason.PENDING_TOO_LONG and not case.retry_asked:
         doing = (*release(case), *delete_jobs(case))
-        return Verdict(State.FAILED, PENDING_TOO_LONG.reason, before.message, doing)
+        return Verdict(State.FAILED, Reason.PENDING_TOO_LONG, before.message, doing)
     stopping = _asked_to_stop(case)
     if case.live_pods or case.open_jobs:
         return _end_attempt(case, *stopping) if stopping else attempt_goes_on(case)
     ended = case.last_end
     if ended is not None and ended.then is Then.SUCCEEDED:
-        again = case.report is not None and case.report.reason == ALREADY_DONE
-        return Verdict(State.SUCCEEDED, ALREADY_DONE if again else ended.reason, case.told(ended))
+        again = case.report is not None and case.report.reason == Reason.ALREADY_DONE
+        reason = Reason.ALREADY_DONE if again else ended.reason
+        return Verdict(State.SUCCEEDED, reason, case.message_of(ended))
     if stopping:
-        state = State.SUSPENDED if stopping[0] == "Suspended" else State.STOPPED
+        state = State.SUSPENDED if stopping[0] is Reason.SUSPENDED else State.STOPPED
         return Verdict(state, *stopping)
     if isinstance(case.request, Trouble):
         return Verdict(State.FAILED, case.request.reason, case.request.message, accepted=False)
     return next_attempt(case, case.request, ended)
 
 
-def _asked_to_stop(case: Case) -> tuple[str, str] | None:
+def _asked_to_stop(case: Case) -> tuple[Reason, str] | None:
     """Return why the user wants no attempt to run: reason and message."""
     job = case.seen.job
     if ANNOTATION_CANCEL in job.annotations:
-        return "Cancelled", f"cancelled; remove the annotation {ANNOTATION_CANCEL}, or submit again, to go on"
+        return (
+            Reason.CANCELLED,
+            f"cancelled; remove the annotation {ANNOTATION_CANCEL}, or submit again, to go on",
+        )
     if job.suspend:
-        return "Suspended", "held by suspend; set it to false to go on"
+        return Reason.SUSPENDED, "held by suspend; set it to false to go on"
     return None
 
 
@@ -111,7 +113,7 @@ def _edit_refused(case: Case) -> str:
     )
 
 
-def _end_attempt(case: Case, reason: str, message: str) -> Verdict:
+def _end_attempt(case: Case, reason: Reason, message: str) -> Verdict:
     """Stop what runs: gracefully, or at once where that is asked for."""
     doing: list[Action] = [*delete_jobs(case), *release(case), LookAgain(case.seen.config.poll_seconds)]
     if case.seen.job.annotations.get(ANNOTATION_CANCEL) == "now":

@@ -7,33 +7,32 @@ from ftjob.cluster.actions import Action, CreateJob, DeleteJob, LookAgain, MakeP
 from ftjob.cluster.attempt import release
 from ftjob.cluster.capacity import begins_on_spot
 from ftjob.cluster.case import Case, Trouble
-from ftjob.cluster.ends import BUDGET_REACHED, BY_REASON, End, Then
-from ftjob.cluster.names import NAMESPACE_BUDGET, State
 from ftjob.cluster.pending import why_pending
 from ftjob.cluster.planning import plan_name
 from ftjob.cluster.request import Request
 from ftjob.cluster.status import Figures
 from ftjob.cluster.terms import Terms
 from ftjob.cluster.verdict import Verdict
+from ftjob.outcomes import ENDINGS, Ending, Reason, Then
+from ftjob.status import State
 
-COUNTED = tuple(end.reason for end in BY_REASON.values() if end.then is Then.COUNTED)
-PAUSED = tuple(end.reason for end in BY_REASON.values() if end.then in (Then.COUNTED, Then.LATER))
+COUNTED = tuple(ending.reason for ending in ENDINGS if ending.then is Then.COUNTED)
+PAUSED = tuple(ending.reason for ending in ENDINGS if ending.then in (Then.COUNTED, Then.LATER))
 ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
 LOOK_SECONDS = 600.0
 """A run that waits for its namespace's budget hears of every end; and looks for itself that often."""
-PLANNING = "Planning"
 PLAN_AGAIN_SECONDS = 60.0
 """Between the end of a plan pod that could not reach something and the next one."""
 
 
-def next_attempt(case: Case, request: Request, ended: End | None) -> Verdict:
+def next_attempt(case: Case, request: Request, ended: Ending | None) -> Verdict:
     """Begin, go on, or say why not."""
     stays = _stays_ended(case, request, ended)
     if stays:
         return stays
     if case.seen.strangers:
-        message = "Jobs of an earlier object of this name are being removed"
-        return _wait("OldJobs", message, case.seen.config.poll_seconds, *release(case))
+        old = Reason.OLD_JOBS
+        return _wait(old, old.message, case.seen.config.poll_seconds, *release(case))
     figures = case.seen.job.status.plan if case.begun else case.seen.planned
     if figures is None:
         return _being_planned(case, request)
@@ -50,13 +49,13 @@ def _being_planned(case: Case, request: Request) -> Verdict:
     again = LookAgain(case.seen.config.poll_seconds)
     name = plan_name(request.spec.name, request.identity)
     if not any(job.name == name for job in case.seen.plan_jobs):
-        failed = case.seen.failed or Trouble(PLANNING, "a pod looks at net, weights and data")
+        failed = case.seen.failed or Trouble(Reason.PLANNING, Reason.PLANNING.message)
         return Verdict(State.PENDING, failed.reason, failed.message, (MakePlan(request), again))
     pod = next((pod for pod in case.seen.plan_pods if pod.job == name), None)
     if pod is not None and pod.running:
-        return Verdict(State.PENDING, PLANNING, "a pod looks at net, weights and data", (again,))
+        return Verdict(State.PENDING, Reason.PLANNING, Reason.PLANNING.message, (again,))
     waiting = why_pending(pod, case.seen.hints.get(pod.name if pod else name, ""), request, plans=True)
-    reason = PLANNING if waiting.expected else waiting.reason
+    reason = Reason.PLANNING if waiting.expected else waiting.reason
     return Verdict(State.PENDING, reason, f"to be planned: {waiting.message}", (again,))
 
 
@@ -73,17 +72,17 @@ def _plan_again(case: Case, request: Request, trouble: Trouble) -> Verdict:
     return _wait(trouble.reason, trouble.message, 1.0, DeleteJob(name))
 
 
-def _when_ready(case: Case, request: Request, figures: Figures, ended: End | None) -> Verdict:
+def _when_ready(case: Case, request: Request, figures: Figures, ended: Ending | None) -> Verdict:
     """Begin the next attempt when money and patience allow."""
     terms = _terms(case, request, figures)
     if case.seen.failed:
         return _begin(case, request, figures, terms, case.seen.failed)
     if terms.seconds_left < case.seen.config.min_attempt_seconds:
         told = accounts.no_money(request.budget, *case.spent, case.seen.config.min_attempt_seconds)
-        return Verdict(State.STOPPED, BUDGET_REACHED.reason, told)
+        return Verdict(State.STOPPED, Reason.BUDGET_REACHED, told)
     wait = _backoff(case)
     if ended and wait > 0:
-        message = f"attempt {_next_number(case)} follows: {case.told(ended)}"
+        message = f"attempt {_next_number(case)} follows: {case.message_of(ended)}"
         return Verdict(State.RETRYING, ended.reason, message, (LookAgain(wait),))
     return _held_back(case, terms) or _begin(case, request, figures, terms)
 
@@ -96,10 +95,10 @@ def _held_back(case: Case, terms: Terms) -> Verdict | None:
     told = allowance.refuses(terms) if allowance else ""
     if allowance is None or not told:
         return None
-    return _wait(NAMESPACE_BUDGET, told, min(LOOK_SECONDS, allowance.seconds_to_midnight + 1.0))
+    return _wait(Reason.NAMESPACE_BUDGET, told, min(LOOK_SECONDS, allowance.seconds_to_midnight + 1.0))
 
 
-def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | None:
+def _stays_ended(case: Case, request: Request, ended: Ending | None) -> Verdict | None:
     """Return the verdict on a run that has ended and that nobody asks to go on."""
     before = case.seen.job.status
     if case.retry_asked:
@@ -109,17 +108,17 @@ def _stays_ended(case: Case, request: Request, ended: End | None) -> Verdict | N
         kept = before.state is State.FAILED and unchanged and not case.begun
         return Verdict(before.state, before.reason, before.message, accepted=False) if kept else None
     if ended.then is Then.FAILED:
-        return Verdict(State.FAILED, ended.reason, case.told(ended))
+        return Verdict(State.FAILED, ended.reason, case.message_of(ended))
     if ended.then is Then.STOPPED and not _budget_was_raised(case, request):
-        return Verdict(State.STOPPED, ended.reason, case.told(ended))
+        return Verdict(State.STOPPED, ended.reason, case.message_of(ended))
     total, counted = accounts.retries(case.lives, COUNTED)
     limit = request.spec.resources.max_retries
     if ended.then is Then.COUNTED and counted > limit:
         times = f"{counted} attempts brought no new snapshot (resources.max_retries: {limit}); the last"
-        return Verdict(State.FAILED, ended.reason, f"{times}: {case.told(ended)}")
+        return Verdict(State.FAILED, ended.reason, f"{times}: {case.message_of(ended)}")
     if total > case.seen.config.max_disruptions + limit:
         times = f"{total} attempts in a row brought no new snapshot; the last"
-        return Verdict(State.FAILED, "NoProgress", f"{times}: {case.told(ended)}")
+        return Verdict(State.FAILED, Reason.NO_PROGRESS, f"{times}: {case.message_of(ended)}")
     return None
 
 
@@ -145,7 +144,7 @@ def _begin(
     how = ON_DEMAND_NOW if moved and request.spec.resources.spot == "prefer" else ""
     return Verdict(
         State.PENDING,
-        failed.reason if failed else "Creating",
+        failed.reason if failed else Reason.CREATING,
         failed.message if failed else f"attempt {terms.attempt} begins{how}",
         doing,
         identity=case.seen.job.status.identity or request.identity,

@@ -1,4 +1,4 @@
-"""Every name that the cluster and its users see: the resource, labels, annotations, conditions, reasons."""
+"""Every name that the cluster and its users see: the resource, labels, annotations, conditions."""
 
 from enum import StrEnum
 
@@ -42,8 +42,6 @@ SPOT, ON_DEMAND = "spot", "on-demand"
 
 BUDGET_CONFIG_MAP, BUDGET_KEY = "ftjob-budget", "usd-per-day"
 """Where a namespace says what its runs may spend on a day, in UTC."""
-NAMESPACE_BUDGET = "NamespaceBudget"
-"""The reason of a run that waits for it."""
 
 KUEUE_PREFIX = "kueue.x-k8s.io/"
 """Labels that are carried from a FineTuneJob to its Jobs."""
@@ -54,24 +52,6 @@ PLAN_COMPONENT = "plan"
 """The component of the pods that plan."""
 FIELD_MANAGER = "ftjob-controller"
 ENV_CACHE = "FTJOB_CACHE"
-
-
-class State(StrEnum):
-    """Where a FineTuneJob stands, in one word. The last three are ends."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    STOPPING = "Stopping"
-    RETRYING = "Retrying"
-    SUSPENDED = "Suspended"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    STOPPED = "Stopped"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing will change by itself."""
-        return self in (State.SUCCEEDED, State.FAILED, State.STOPPED)
 
 
 class Condition(StrEnum):

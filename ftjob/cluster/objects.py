@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from ftjob.cluster.names import (
@@ -17,6 +18,20 @@ from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.times import parse_time
 
 Object = Mapping[str, Any]
+
+
+class KubernetesReason(StrEnum):
+    """Reasons that Kubernetes gives of its own pods and Jobs, and that mean something here."""
+
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    NODE_SHUTDOWN = "NodeShutdown"
+    OOM_KILLED = "OOMKilled"
+    PREEMPTING = "Preempting"
+    SHUTDOWN = "Shutdown"
+    TERMINATED = "Terminated"
+    UNSCHEDULABLE = "Unschedulable"
 
 
 @dataclass(frozen=True)
@@ -178,6 +193,8 @@ def read_pod(item: Object) -> Pod:
     phase = status.get("phase", "Pending")
     started = parse_time(status.get("startTime"))
     is_scheduled = scheduled.get("status") == "True"
+    homeless = scheduled.get("reason") == KubernetesReason.UNSCHEDULABLE
+    lost = status.get("reason") == KubernetesReason.NODE_LOST
     waiting = state.get("waiting") or {}
     return Pod(
         name=metadata["name"],
@@ -197,10 +214,10 @@ def read_pod(item: Object) -> Pod:
         message=status.get("message") or "",
         last_words=ended.get("message") or "",
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
-        unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+        unschedulable=scheduled.get("message", "") if homeless else None,
         disruption=_condition(item, "DisruptionTarget").get("reason"),
         deleted=parse_time(metadata.get("deletionTimestamp")),
-        not_ready=status.get("reason") == "NodeLost" or _condition(item, "Ready").get("status") == "Unknown",
+        not_ready=lost or _condition(item, "Ready").get("status") == "Unknown",
         of=owner_of(item),
     )
 

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 
 from ftjob.cluster.objects import Pod
 from ftjob.cluster.request import Request
+from ftjob.outcomes import Reason
 
 
 @dataclass(frozen=True)
 class Waiting:
     """Why no worker runs yet."""
 
-    reason: str
+    reason: Reason
     message: str
     expected: bool = False
     """Whether this is how every pod begins."""
 
 
-STARTING = Waiting("Starting", "the pod is being started", expected=True)
-QUEUED = Waiting("Queued", "the Job is held until its queue has room")
-CREATING = Waiting("Creating", "the Job is about to make its pod", expected=True)
+STARTING = Waiting(Reason.STARTING, Reason.STARTING.message, expected=True)
+QUEUED = Waiting(Reason.QUEUED, Reason.QUEUED.message)
+CREATING = Waiting(Reason.CREATING, Reason.CREATING.message, expected=True)
 
 IMAGE_REASONS = {
     "ErrImagePull",
@@ -43,14 +44,13 @@ def why_pending(
     if pod.unschedulable is not None:
         return _unschedulable(pod.unschedulable, request, spot=spot, plans=plans)
     if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
-        detail = _short(pod.waiting[1] or hint)
-        return Waiting("ImageUnavailable", f"the pod's image cannot be pulled: {detail}")
+        return _because(Reason.IMAGE_UNAVAILABLE, pod.waiting[1] or hint)
     if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
-        return Waiting("ContainerUnusable", f"{pod.waiting[0]}: {_short(pod.waiting[1] or hint)}")
+        return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {_short(pod.waiting[1] or hint)}")
     if re.search(r"mount|volume|attach", hint, re.IGNORECASE):
-        return Waiting("VolumeUnavailable", f"a volume cannot be mounted: {_short(hint)}")
+        return _because(Reason.VOLUME_UNAVAILABLE, hint)
     if re.search(r"sandbox|network", hint, re.IGNORECASE):
-        return Waiting("NodeTrouble", f"the node cannot start the pod: {_short(hint)}")
+        return _because(Reason.NODE_TROUBLE, hint)
     return STARTING
 
 
@@ -58,27 +58,30 @@ def _without_pod(hint: str) -> Waiting:
     if not hint:
         return CREATING
     if "exceeded quota" in hint:
-        return Waiting("QuotaExceeded", f"the namespace's quota leaves no room: {_short(hint)}")
+        return _because(Reason.QUOTA_EXCEEDED, hint)
     if re.search(r"service ?account", hint, re.IGNORECASE) and "not found" in hint:
-        return Waiting("NoServiceAccount", f"the workers' service account is missing: {_short(hint)}")
+        return _because(Reason.NO_SERVICE_ACCOUNT, hint)
     if "forbidden" in hint or "violates PodSecurity" in hint:
-        return Waiting("NotPermitted", f"the cluster does not permit the pod: {_short(hint)}")
-    return Waiting("PodRefused", f"the Job cannot make its pod: {_short(hint)}")
+        return _because(Reason.NOT_PERMITTED, hint)
+    return _because(Reason.POD_REFUSED, hint)
 
 
 def _unschedulable(said: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
     if plans:
-        return Waiting("Unschedulable", f"no node has room for the pod that plans: {_short(said)}")
+        return _because(Reason.UNSCHEDULABLE, said, " that plans")
     node = request.spec.resources.node
     wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
     if "nvidia.com/gpu" in said:
-        return Waiting("NoGpu", f"no node has a free GPU of the kind asked for ({wanted}): {_short(said)}")
+        return _because(Reason.NO_GPU, said, f" ({wanted})")
     if re.search(r"affinity|node selector|taint", said):
-        kind = "spot node" if spot else "node"
-        return Waiting(
-            "NoSuchNode", f"the cluster has no {kind} of the kind asked for ({wanted}): {_short(said)}"
-        )
-    return Waiting("Unschedulable", f"no node has room for the pod ({wanted}): {_short(said)}")
+        on_spot = "spot node, " if spot else ""
+        return _because(Reason.NO_SUCH_NODE, said, f" ({on_spot}{wanted})")
+    return _because(Reason.UNSCHEDULABLE, said, f" ({wanted})")
+
+
+def _because(reason: Reason, detail: str, more: str = "") -> Waiting:
+    """Return a reason with its message, what is `more` to it, and what the cluster says."""
+    return Waiting(reason, f"{reason.message}{more}: {_short(detail)}")
 
 
 def _short(text: str) -> str:

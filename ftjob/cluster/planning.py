@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ftjob.cluster.case import Trouble
-from ftjob.cluster.objects import AttemptJob, Pod
+from ftjob.cluster.objects import AttemptJob, KubernetesReason, Pod
 from ftjob.cluster.status import Figures
-from ftjob.progress import LARGEST, Message, Reason
+from ftjob.outcomes import Reason
+from ftjob.progress import LARGEST, Message, ReportedReason
 
-NOT_PLANNED = "NotPlanned"
 SUBMIT = "`ftjob submit` plans on your machine instead"
 
 
@@ -22,7 +22,7 @@ class Refusal(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    reason: Reason
+    reason: ReportedReason
     message: Message
     passing: bool = False
 
@@ -46,11 +46,11 @@ def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -
     if pod is None:
         if job is None or job.finished is None:
             return None
-        late = job.reason == "DeadlineExceeded"
+        late = job.reason == KubernetesReason.DEADLINE_EXCEEDED
         why = "planning took longer than it may" if late else "the pod that plans is gone"
-        return Trouble(NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
-    if pod.reason == "OOMKilled":
-        return Trouble(NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
+        return Trouble(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
+    if pod.reason == KubernetesReason.OOM_KILLED:
+        return Trouble(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
     return read_report(pod)
 
 
@@ -67,4 +67,4 @@ def read_report(pod: Pod) -> Figures | Trouble:
         return Trouble(report.trouble.reason, report.trouble.message, report.trouble.passing)
     taken = pod.exit_code is None or pod.deleted is not None
     how = f"ended with exit code {pod.exit_code}" if pod.exit_code is not None else "was taken away"
-    return Trouble(NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken)
+    return Trouble(Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken)

@@ -11,11 +11,12 @@ from typing import Any
 
 from ftjob.cluster.figures import figures_of
 from ftjob.errors import ExitCode, FtjobError, StorageError
+from ftjob.outcomes import Reason
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.progress import LARGEST
 from ftjob.storage import DamagedError, MissingError
 from ftjob.worker.admission import read_spec, refuse_references
-from ftjob.worker.reporting import UNFORESEEN, leave, legible
+from ftjob.worker.reporting import leave, legible
 
 NO_PICTURES = (
     "data.train: a folder of images is made into a dataset first, for which this image lacks {package}: make "
@@ -29,7 +30,7 @@ def plan_in_pod(spec: Path) -> int:
         report, code = planned(spec)
     except BaseException as error:
         why = f"planning failed unforeseen ({type(error).__name__}: {error}): please report it"
-        leave(rendered(trouble(UNFORESEEN, why)), log)
+        leave(rendered(trouble(Reason.INTERNAL_ERROR, why)), log)
         raise
     leave(rendered(report), log)
     return code
@@ -45,16 +46,16 @@ def planned(spec: Path) -> tuple[dict[str, Any], int]:
         passing = isinstance(error, StorageError) and not isinstance(error, MissingError | DamagedError)
         return trouble(error.reason, str(error), passing=passing), error.exit_code
     except ModuleNotFoundError as error:
-        return trouble("NotPlanned", NO_PICTURES.format(package=error.name)), ExitCode.BAD_DATA
+        return trouble(Reason.NOT_PLANNED, NO_PICTURES.format(package=error.name)), ExitCode.BAD_DATA
     if plan.problems:
         poor = plan.problems == (plan.too_poor,)
-        reason = "BudgetTooSmall" if poor else "DoesNotFit"
+        reason = Reason.BUDGET_TOO_SMALL if poor else Reason.DOES_NOT_FIT
         return trouble(reason, " ".join(plan.problems)), ExitCode.BAD_SPEC
     figures = figures_of(plan.to_json()).model_dump(mode="json", by_alias=True, exclude_none=True)
     return {"plan": figures}, ExitCode.DONE
 
 
-def trouble(reason: str, message: str, *, passing: bool = False) -> dict[str, Any]:
+def trouble(reason: Reason, message: str, *, passing: bool = False) -> dict[str, Any]:
     """Return the document of a run that cannot be planned."""
     return {"trouble": {"reason": reason, "message": legible(message), "passing": passing}}
 

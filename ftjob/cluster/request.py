@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from ftjob.net.suggest import did_you_mean
 from ftjob.nodes import Node
 from ftjob.plan.cost import Budget
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
+from jobspec.locations import locations
 
 LARGEST_SPEC = 100_000
 """Characters: a pod's annotations have 256 KiB together (validation.TotalAnnotationSizeLimitB)."""
@@ -95,22 +95,9 @@ def identity_of(spec: JobSpec) -> str:
 
 def _refuse_paths(spec: JobSpec) -> None:
     """Raise BadSpecError for a location that a pod could not read: anything but a URI."""
-    for field, location in _locations(spec).items():
-        if location and "://" not in location:
+    for field, location in locations(spec, zoo.NAMES).items():
+        if "://" not in location:
             raise BadSpecError(
                 f"{field}: {location} is a path, and a pod sees nothing of your machine: "
                 "copy it to a bucket and give its URI"
             )
-
-
-def _locations(spec: JobSpec) -> dict[str, Any]:
-    mean = spec.data.mean if isinstance(spec.data.mean, str) else ""
-    weights = spec.base.weights or ""
-    return {
-        "base.net": None if spec.base.net in zoo.NAMES else spec.base.net,
-        "base.weights": None if weights.startswith("run:") else weights,
-        "data.train": spec.data.train,
-        "data.val": spec.data.val,
-        "data.mean": None if mean in ("auto", "none", "") else mean,
-        "output": spec.output,
-    }

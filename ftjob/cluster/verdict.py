@@ -8,10 +8,12 @@ from typing import Any
 from ftjob.cluster.actions import Action, RecordEvent, WriteStatus
 from ftjob.cluster.case import Case
 from ftjob.cluster.config import Config
-from ftjob.cluster.names import Condition, State
+from ftjob.cluster.names import Condition
 from ftjob.cluster.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
 from ftjob.cluster.terms import Terms
+from ftjob.outcomes import Reason
 from ftjob.progress import Progress
+from ftjob.status import State
 from jobspec.text import plain
 
 FLEETING = (
@@ -135,8 +137,7 @@ def _status(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> FineTuneSt
     changes["start_time"] = before.start_time or started
     ended = before.completion_time if before.state.ended else float(int(now))
     changes["completion_time"] = ended if verdict.state.ended else None
-    said = _conditions(before, verdict, case.seen.report_refused)
-    conditions = with_conditions(before, said, job.generation, now)
+    conditions = with_conditions(before, _conditions(case, verdict))
     return before.model_copy(update={**changes, "conditions": conditions})
 
 
@@ -168,32 +169,43 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
     }
 
 
-def _conditions(before: FineTuneStatus, verdict: Verdict, unread: str) -> Iterable[ConditionStatus]:
-    """Yield every condition that applies, in the order of names.Condition."""
+def _conditions(case: Case, verdict: Verdict) -> Iterable[ConditionStatus]:
+    """Yield every condition that applies, in the order of names.Condition, as one that changed just now."""
+    before, unread = case.seen.job.status, case.seen.report_refused
+    for kind, holds, reason, message in _holding(before, verdict, unread):
+        yield ConditionStatus(
+            type=kind,
+            status="True" if holds else "False",
+            reason=reason,
+            message=plain(message),
+            last_transition_time=float(int(case.now)),
+            observed_generation=case.seen.job.generation,
+        )
+
+
+def _holding(
+    before: FineTuneStatus, verdict: Verdict, unread: str
+) -> Iterable[tuple[Condition, bool, str, str]]:
+    """Yield every condition that applies, whether it holds, its reason and its message."""
     state, reason, message = verdict.state, verdict.reason, verdict.message
-    accepted = "Valid" if verdict.accepted else reason
-    yield _said(Condition.ACCEPTED, verdict.accepted, accepted, "" if verdict.accepted else message)
-    yield _said(
-        Condition.RUNNING, verdict.running, reason, message if not verdict.running else "the worker runs"
-    )
+    accepted = Reason.VALID if verdict.accepted else reason
+    yield Condition.ACCEPTED, verdict.accepted, accepted, "" if verdict.accepted else message
+    yield Condition.RUNNING, verdict.running, reason, Reason.RUNNING.message if verdict.running else message
     if state is State.SUSPENDED or before.condition(Condition.SUSPENDED):
         held = state is State.SUSPENDED
-        yield _said(Condition.SUSPENDED, held, "Suspended" if held else "Released", message if held else "")
+        why = Reason.SUSPENDED if held else Reason.RELEASED
+        yield Condition.SUSPENDED, held, why, message if held else ""
     if verdict.edit_refused or before.condition(Condition.EDITED):
         refused = bool(verdict.edit_refused)
-        yield _said(
-            Condition.EDITED, refused, "ImmutableField" if refused else "Restored", verdict.edit_refused
-        )
+        why = Reason.IMMUTABLE_FIELD if refused else Reason.RESTORED
+        yield Condition.EDITED, refused, why, verdict.edit_refused
     if unread or before.condition(Condition.REPORT_REFUSED):
-        yield _said(Condition.REPORT_REFUSED, bool(unread), "BadReport" if unread else "GoodReport", unread)
+        why = Reason.BAD_REPORT if unread else Reason.GOOD_REPORT
+        yield Condition.REPORT_REFUSED, bool(unread), why, unread
     if state.ended or before.condition(Condition.ENDED):
-        yield _said(Condition.COMPLETE, state is State.SUCCEEDED, reason, message)
-        yield _said(Condition.FAILED, state is State.FAILED, reason, message)
-        yield _said(Condition.ENDED, state.ended, reason, message)
-
-
-def _said(kind: Condition, is_so: bool, reason: str, message: str) -> ConditionStatus:
-    return ConditionStatus(type=kind, status=str(is_so), reason=reason, message=plain(message))
+        yield Condition.COMPLETE, state is State.SUCCEEDED, reason, message
+        yield Condition.FAILED, state is State.FAILED, reason, message
+        yield Condition.ENDED, state.ended, reason, message
 
 
 def _is_true(status: FineTuneStatus, kind: Condition) -> bool:

@@ -11,6 +11,7 @@ from ftjob.caffelog.progress import Progress
 from ftjob.caffelog.rule import Diagnosis
 from ftjob.plan.curves import Curves
 from ftjob.plan.symptoms import curve_symptoms
+from ftjob.status import State
 
 _FULL = "No space left on device"
 
@@ -97,7 +98,7 @@ def _curves(evidence: Evidence) -> Iterator[Explanation]:
 
 def _told_by_status(evidence: Evidence) -> Iterator[Explanation]:
     """What the worker said itself; its sentences have cause and remedy in one."""
-    if evidence.state in ("Failed", "Stopped"):
+    if evidence.state in (State.FAILED, State.STOPPED):
         yield Explanation(evidence.message, seen=", ".join(filter(None, (evidence.state, evidence.reason))))
 
 
@@ -148,7 +149,8 @@ def _explained(found: Diagnosis | None) -> Iterator[Explanation]:
 
 def _is_over(evidence: Evidence) -> bool:
     """Whether it went to its end, or is still on its way there."""
-    return bool(evidence.progress.closing) or evidence.state in ("Succeeded", "Running", "Pending")
+    well = (State.SUCCEEDED, State.RUNNING, State.PENDING)
+    return bool(evidence.progress.closing) or evidence.state in well
 
 
 def _last_line(log: Log) -> str:

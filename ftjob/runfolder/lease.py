@@ -21,6 +21,7 @@ from annotated_types import Interval
 from ftjob.documents import UnreadableError, parse_as
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.outcomes import Reason
 from ftjob.runfolder.lock import boot_id
 from ftjob.status import Count
 from ftjob.storage import Store
@@ -35,7 +36,7 @@ LARGEST = 4096
 class LeaseLostError(StorageError):
     """Another worker holds the run."""
 
-    reason = "LeaseLost"
+    reason = Reason.LEASE_LOST
 
 
 @dataclass(frozen=True)

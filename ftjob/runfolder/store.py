@@ -10,6 +10,7 @@ from typing import ClassVar
 from ftjob import files
 from ftjob.documents import LARGE, SMALL, explained
 from ftjob.layout import RunFolder
+from ftjob.outcomes import Reason
 from ftjob.runfolder import lock, snapshots
 from ftjob.runfolder.address import seen_folder, work_folder
 from ftjob.runfolder.lease import BEAT_SECONDS, key_of, newest_lease, place_of
@@ -82,7 +83,9 @@ class RunStore:
         if status.state is State.RUNNING and not self.is_held():
             status = self._status()  # it may have ended in between
             if status.state is State.RUNNING:
-                return replace(status, state=State.INTERRUPTED, reason="WorkerGone", message=WORKER_GONE)
+                return replace(
+                    status, state=State.INTERRUPTED, reason=Reason.WORKER_GONE, message=WORKER_GONE
+                )
         return status
 
     def _status(self) -> Status:

@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Protocol
 
 from ftjob.errors import StorageError
+from ftjob.outcomes import Reason
 
 
 class MissingError(StorageError):
     """Nothing is there under that key."""
 
-    reason = "ObjectMissing"
+    reason = Reason.OBJECT_MISSING
 
 
 class DamagedError(StorageError):
     """What is there is not what was meant: its digest is another."""
 
-    reason = "ObjectDamaged"
+    reason = Reason.OBJECT_DAMAGED
 
 
 @dataclass(frozen=True)

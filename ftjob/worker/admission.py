@@ -14,12 +14,12 @@ from typing import TypeVar
 from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_as
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
-from ftjob.references import RUN_REFERENCE
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, State, Status
 from ftjob.storage import MissingError, Store
 from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, load_spec, parse_spec
 from jobspec.load import MAX_BYTES
+from jobspec.locations import run_references
 
 _NAMES = RunFolder(Path())
 OWNER, SPEC, STATUS = (_NAMES.key(path) for path in (_NAMES.owner, _NAMES.spec, _NAMES.status))
@@ -135,11 +135,8 @@ def brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
 
 def refuse_references(spec: JobSpec) -> None:
     """Raise BadSpecError for a spec that names another run: a pod sees no runs but its own."""
-    for field, value in (("base.weights", spec.base.weights), ("accept.not_below", spec.accept.not_below)):
-        if value and value.startswith(RUN_REFERENCE):
-            raise BadSpecError(
-                f"{field}: {value} is known only where it was submitted: `ftjob submit` the spec"
-            )
+    for field, value in run_references(spec).items():
+        raise BadSpecError(f"{field}: {value} is known only where it was submitted: `ftjob submit` the spec")
 
 
 def _look(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:

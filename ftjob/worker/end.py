@@ -9,6 +9,7 @@ from ftjob import files
 from ftjob.cost import charges, of_status
 from ftjob.errors import ExitCode, StorageError
 from ftjob.layout import RunFolder
+from ftjob.outcomes import Reason
 from ftjob.report.facts import read_facts
 from ftjob.report.page import render_page
 from ftjob.status import State, Status
@@ -25,7 +26,7 @@ class End:
     """What is said of an attempt's end."""
 
     state: State
-    reason: str
+    reason: Reason
     message: str
     code: int
 

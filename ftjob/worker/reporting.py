@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftjob.errors import FtjobError
+from ftjob.outcomes import Reason
 from ftjob.progress import LONGEST, PORT, Progress
 from ftjob.status import Status
 from ftjob.worker.owner import Owner, UserOwner
@@ -19,7 +20,6 @@ ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
 ENV_TERMINATION_LOG = "FTJOB_TERMINATION_LOG"
 TERMINATION_LOG = "/dev/termination-log"
 """Where a kubelet looks for last words, unless the pod says otherwise."""
-UNFORESEEN = "InternalError"
 _COUNT, _AMOUNT = 2**31 - 1, 1e9
 Log = Callable[[str], None]
 
@@ -43,7 +43,7 @@ class AttemptReport:
         """Return where the attempt stands, for who asks while it lives."""
         return self.progress().model_copy(update={"exit_code": None}).render()
 
-    def end(self, reason: str, message: str, code: int) -> int:
+    def end(self, reason: Reason, message: str, code: int) -> int:
         """Take note of an end that no status tells, and return its exit code."""
         last = replace(self.status(), reason=reason, message=message, exit_code=int(code))
         self.status = lambda: last
@@ -63,7 +63,8 @@ def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[AttemptReport
     try:
         yield report
     except BaseException as error:
-        report.end(UNFORESEEN, f"an unforeseen error ({type(error).__name__}: {error}): please report it", 1)
+        why = f"an unforeseen error ({type(error).__name__}: {error}): please report it"
+        report.end(Reason.INTERNAL_ERROR, why, 1)
         raise
     finally:
         if in_pod:

@@ -27,6 +27,7 @@ from ftjob.errors import (
 from ftjob.figures import duration, percent
 from ftjob.layout import RunFolder
 from ftjob.nodes import Node, get_node
+from ftjob.outcomes import Reason
 from ftjob.plan.changes import refuse_changed
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
@@ -98,7 +99,7 @@ def done_before(standing: Standing, report: AttemptReport) -> int:
     report.status = lambda: status
     message = f"run {status.run_id} was done before: {status.message}"
     log(message)
-    return report.end("AlreadyDone", message, ExitCode.DONE)
+    return report.end(Reason.ALREADY_DONE, message, ExitCode.DONE)
 
 
 def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> int:
@@ -114,7 +115,7 @@ def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest)
         for line in traceback.format_exc().splitlines():
             log(line)
         told = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
-        finish(recorder, End(State.FAILED, "InternalError", told, 1), log)
+        finish(recorder, End(State.FAILED, Reason.INTERNAL_ERROR, told, 1), log)
         raise
     return finish(recorder, end, log)
 
@@ -122,7 +123,7 @@ def record_end(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest)
 def work(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> End:
     """Train, and make the bundle unless the run was stopped from outside; return how to call the end."""
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
-    recorder.update(state=State.RUNNING, reason="Started", stage="fetch")
+    recorder.update(state=State.RUNNING, reason=Reason.STARTED, stage="fetch")
     plan = planned(home.folder, spec, recorder)
     recorder.update(max_iter=plan.solver.max_iter)
     outcome = train(plan, home, recorder, stop)
@@ -134,7 +135,7 @@ def work(home: Home, recorder: Recorder, spec: JobSpec, stop: StopRequest) -> En
     accuracy = bundle(plan, home, recorder)
     if outcome is Outcome.BUDGET_REACHED:
         told = f"the budget ended the run at iteration {iteration} of {plan.solver.max_iter}; bundle made"
-        return End(State.STOPPED, "BudgetReached", told, ExitCode.BUDGET_REACHED)
+        return End(State.STOPPED, Reason.BUDGET_REACHED, told, ExitCode.BUDGET_REACHED)
     wanted = spec.accept.accuracy
     if wanted is not None and accuracy < wanted:
         raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is asked for, {accuracy:.4f} was reached")
@@ -332,7 +333,7 @@ def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
     return recorder.update(
         iteration=iteration,
         snapshot=iteration,
-        reason="Resumed",
+        reason=Reason.RESUMED,
         resumed=Resumed(iteration, replayed, seconds, round(lost, 3)),
     )
 

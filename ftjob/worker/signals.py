@@ -4,6 +4,8 @@ import signal
 from types import FrameType
 from typing import Self
 
+from ftjob.outcomes import Reason
+
 
 class StopRequest:
     """Remembers who asked for an end: a signal, whose handler does nothing else, or a spot notice."""
@@ -23,9 +25,9 @@ class StopRequest:
         return self.signal is not None or bool(self.notice)
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Reason:
         """Why the run stops: the user's Ctrl-C or cancel, or the machine being taken away."""
-        return "Cancelled" if self.signal is signal.SIGINT else "Preempted"
+        return Reason.CANCELLED if self.signal is signal.SIGINT else Reason.PREEMPTED
 
     def notify(self, notice: str) -> None:
         """Take notice of the machine's end; from any thread."""

@@ -11,6 +11,7 @@ from ftjob.engine import Engine, Iteration, Writing
 from ftjob.engine.writing import ForkedWriting
 from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
 from ftjob.figures import dollars, duration, percent
+from ftjob.outcomes import Reason
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
 from ftjob.worker.evaluate import Evaluation, evaluate
@@ -30,10 +31,10 @@ FEWEST_ITERATIONS = 100
 class Outcome(Enum):
     """How the loop ended, when it was not by an error."""
 
-    FINISHED = "Completed"
-    STOPPED = "Stopped"
-    BUDGET_REACHED = "BudgetReached"
-    PLATEAU = "Plateau"
+    FINISHED = Reason.COMPLETED
+    STOPPED = Reason.PREEMPTED
+    BUDGET_REACHED = Reason.BUDGET_REACHED
+    PLATEAU = Reason.PLATEAU
 
 
 @dataclass
@@ -133,7 +134,7 @@ class Training:
         if learns(self.scores, by_chance):
             return
         best = max(score.accuracy for score in self.scores)
-        saved = self.keep_and_save("NotLearning")
+        saved = self.keep_and_save(NotLearningError.reason)
         raise NotLearningError(
             f"guards.not_learning: at iteration {iteration} of {self.plan.solver.max_iter} the best accuracy "
             f"is {percent(best)}, and chance reaches {percent(by_chance.accuracy)}: check the labels, "
@@ -158,13 +159,13 @@ class Training:
             return False
         return stale_tests(self.scores) >= patience
 
-    def keep_and_save(self, reason: str) -> str:
+    def keep_and_save(self, reason: Reason) -> str:
         """Make a snapshot of what a guard ends, note what that saves, and return both in words."""
         if self.last_snapshot != self.engine.iteration:
             self.snapshot()
         return self.saved(reason)
 
-    def saved(self, reason: str) -> str:
+    def saved(self, reason: Reason) -> str:
         """Note what an end now saves, and return in words what is kept and what is saved."""
         kept = (
             f"iteration {self.last_snapshot} is kept" if self.last_snapshot > 0 else "no snapshot was due yet"
@@ -197,7 +198,7 @@ class Training:
             minutes = self.plan.spec.guards.idle_minutes
             raise GpuIdleError(
                 f"guards.idle_minutes: the GPU did nothing for {minutes:g} minutes: see that the node's "
-                f"driver works, and that reading images keeps up; {self.keep_and_save('GpuIdle')}"
+                f"driver works, and that reading images keeps up; {self.keep_and_save(GpuIdleError.reason)}"
             )
         if outcome is Outcome.PLATEAU:
             self.keep_and_save(outcome.value)

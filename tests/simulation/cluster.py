@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ftjob.cluster.ends import BY_EXIT_CODE
 from ftjob.cluster.objects import AttemptJob, Pod
 from ftjob.cluster.reports import newest_pod, report_of
 from ftjob.cluster.terms import Terms
+from ftjob.outcomes import BY_EXIT_CODE
 from ftjob.progress import Progress
 from tests.simulation.clockwork import Clockwork
 

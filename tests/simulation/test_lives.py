@@ -16,7 +16,7 @@ import pytest
 
 from ftjob.cluster import accounts, attempt, capacity, following
 from ftjob.cluster.case import Case
-from ftjob.cluster.ends import BY_EXIT_CODE, End, Then
+from ftjob.outcomes import BY_EXIT_CODE, Ending, Then
 from tests.simulation.chance import EVENTS, Chance
 from tests.simulation.world import World
 
@@ -52,7 +52,7 @@ def test_the_world_does_happen() -> None:
     assert {life.spot for world in worlds for life in world.status.attempts} == {False, True}
 
 
-def without_end(case: Case, request: Any, ended: End | None) -> None:
+def without_end(case: Case, request: Any, ended: Ending | None) -> None:
     """Try again, whatever happened."""
 
 
@@ -77,7 +77,7 @@ def test_the_laws_notice_a_controller_that_breaks_them(law: str, monkeypatch: py
     """Within so many lives: a simulation in which nothing can go wrong would prove nothing."""
     module, name, broken = BROKEN[law]
     real = getattr(module, name)
-    if isinstance(module, End):
+    if isinstance(module, Ending):
         monkeypatch.setitem(module.__dict__, name, broken(real))
     else:
         monkeypatch.setattr(module, name, broken(real))

@@ -11,8 +11,8 @@ from typing import Any, Self
 from pydantic_core import from_json, to_json
 
 from ftjob.cluster.controller.shallow import cut
-from ftjob.cluster.names import NAMESPACE_BUDGET
 from ftjob.cluster.objects import Object, key_of
+from ftjob.outcomes import Reason
 
 UNREAD = ("managedFields", "selfLink")
 """Of the metadata."""
@@ -54,7 +54,7 @@ class Kept:
             usd=_number(status.get("usd")),
             ended="completionTime" in status,
             begun=_number(status.get("attempt")) > 0,
-            waits=status.get("reason") == NAMESPACE_BUDGET,
+            waits=status.get("reason") == Reason.NAMESPACE_BUDGET,
             text=cut(to_json(_read(item))),
         )
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from ftjob.cluster.allowance import DAY, Allowance, Entry, allowance_of, entry_of, usd_per_day
 from ftjob.cluster.case import Trouble
 from ftjob.cluster.controller.view import View
-from ftjob.cluster.names import NAMESPACE_BUDGET
 from ftjob.cluster.objects import FineTune, read_fine_tune
+from ftjob.outcomes import Reason
 
 
 class Ledger:
@@ -39,7 +39,7 @@ class Ledger:
         try:
             limit = usd_per_day(budget)
         except ValueError as error:
-            return Trouble(NAMESPACE_BUDGET, str(error), passing=True)
+            return Trouble(Reason.NAMESPACE_BUDGET, str(error), passing=True)
         entries = self._brought_up_to_date(job.namespace, now)
         own = entries.pop(job.uid, None)
         return allowance_of(limit, own, entries.values(), now)

@@ -35,6 +35,7 @@ from ftjob.cluster.reports import newest_pod, report_of
 from ftjob.cluster.request import Request, identity_of_object
 from ftjob.cluster.verdict import due
 from ftjob.errors import BadSpecError
+from ftjob.outcomes import Reason
 
 
 @dataclass
@@ -198,7 +199,7 @@ class Reconciler:
             self.view.begun(self.api.create_job(job.namespace, manifest))
         except ConflictError:  # ours, of which we have not heard yet; or somebody else's
             message = f"a Job {name} is there that is not of this FineTuneJob: delete it"
-            self._failed[key] = Trouble("NameTaken", message, passing=True)
+            self._failed[key] = Trouble(Reason.NAME_TAKEN, message, passing=True)
             self.queue.add_after(key, 2.0)
             return False
         log("job created", job=key, name=name)

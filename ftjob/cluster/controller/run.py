@@ -34,7 +34,7 @@ from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.sources import Sources
 from ftjob.cluster.controller.view import View
 from ftjob.cluster.controller.web import serve
-from ftjob.cluster.names import State
+from ftjob.cluster.status import STATES
 from ftjob.errors import BadSpecError, ExitCode
 
 LOOKERS, WATCHES = 32, 4
@@ -137,7 +137,7 @@ class Controller:
         """Bring the gauges up to date."""
         self.health.measure()
         counts = self.view.states()
-        for state in State:
+        for state in STATES:
             JOBS.labels(state.value).set(counts[state.value])
         DOLLARS.set(self.view.usd())
 

@@ -15,9 +15,10 @@ from ftjob.cluster.actions import (
 )
 from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
-from ftjob.cluster.names import Condition, State
+from ftjob.cluster.names import Condition
 from ftjob.cluster.status import FineTuneStatus
 from ftjob.progress import Progress
+from ftjob.status import State
 from tests.cluster.unit.builders import (
     NOW,
     RUN_ID,

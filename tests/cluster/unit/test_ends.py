@@ -7,8 +7,8 @@ import pytest
 from ftjob.cluster.actions import CreateJob, LookAgain, WriteStatus
 from ftjob.cluster.case import Observed
 from ftjob.cluster.decide import decide
-from ftjob.cluster.ends import ALL, BY_EXIT_CODE, LOST, Then
-from ftjob.errors import ExitCode
+from ftjob.cluster.ends import LOST
+from ftjob.outcomes import BY_EXIT_CODE, BY_REASON, ENDINGS, ExitCode, Then
 from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
 
 
@@ -25,7 +25,7 @@ def goes_on(observed: Observed) -> bool:
     return any(isinstance(action, CreateJob) for action in decide(observed, NOW))
 
 
-@pytest.mark.parametrize("end", ALL, ids=lambda end: end.reason)
+@pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.reason)
 def test_what_follows_is_what_the_table_says(end: Any) -> None:
     """Four in a row: those that are counted are over at max_retries, the others go on or never do."""
     assert goes_on(after(end.reason, 4)) is (end.then in (Then.FREE, Then.LATER, Then.HELD))
@@ -35,7 +35,7 @@ def test_what_follows_is_what_the_table_says(end: Any) -> None:
 def test_the_table_has_every_exit_code() -> None:
     """And what the cluster takes away is never held against the run."""
     assert set(BY_EXIT_CODE) == set(ExitCode)
-    assert {end.then for end in LOST} == {Then.FREE}
+    assert {BY_REASON[reason].then for reason in LOST} == {Then.FREE}
 
 
 @pytest.mark.parametrize(

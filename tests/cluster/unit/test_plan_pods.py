@@ -3,8 +3,8 @@
 from ftjob.cluster.actions import DeleteJob, MakePlan, WriteStatus
 from ftjob.cluster.case import Trouble
 from ftjob.cluster.decide import decide
-from ftjob.cluster.names import State
 from ftjob.cluster.planning import plan_name
+from ftjob.status import State
 from tests.cluster.unit.builders import NOW, plan_job_object, plan_pod_object, request_of, seen
 from tests.cluster.unit.test_decide import kinds, standing, written
 

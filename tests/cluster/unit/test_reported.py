@@ -4,7 +4,8 @@ import pytest
 
 from ftjob.cluster.actions import DeleteJob, RecordEvent
 from ftjob.cluster.decide import decide
-from ftjob.cluster.names import Condition, State
+from ftjob.cluster.names import Condition
+from ftjob.status import State
 from tests.cluster.unit.builders import (
     NOW,
     RUN_ID,

@@ -1,0 +1,235 @@
+"""Exit codes, reasons and what follows from them: the table that worker, controller, manifests and docs read.
+
+A new reason is a member of Reason. One that ends an attempt also gets a row in ENDINGS, or a place in the row
+of its exit code.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """How a worker ended. None is 1 (an unforeseen error), 137 or 143 (killed from outside)."""
+
+    DONE = 0
+    BAD_SPEC = 2
+    BAD_NET = 3
+    BAD_DATA = 4
+    STORAGE = 5
+    ENGINE_CRASHED = 6
+    DIVERGED = 7
+    NOT_LEARNING = 8
+    BUDGET_REACHED = 9
+    PREEMPTED = 10
+    NOT_ACCEPTED = 11
+    GPU_IDLE = 12
+
+    @property
+    def meaning(self) -> str:
+        """A sentence for people: what happened, and what may be done."""
+        return BY_EXIT_CODE[self].meaning
+
+
+class Reason(StrEnum):
+    """Every reason that a status or a condition may give: CamelCase, as a Kubernetes condition has it."""
+
+    message: str
+    """What happened, as a clause; empty where it depends on the run."""
+
+    # A worker's, while the run is under way.
+    SUBMITTED = "Submitted"
+    STARTED = "Started"
+    RESUMED = "Resumed"
+    WORKER_GONE = "WorkerGone"
+
+    # How a run or an attempt ends.
+    COMPLETED = "Completed", "the run reached its end and its bundle is written"
+    ALREADY_DONE = "AlreadyDone"
+    PLATEAU = "Plateau"
+    BAD_SPEC = "BadSpec", "the spec, the command line or something they name is wrong"
+    BAD_NET = "BadNet", "the net or its weights cannot be used"
+    BAD_DATA = "BadData", "the images, labels or mean cannot be used"
+    STORAGE_UNREACHABLE = "StorageUnreachable", "something could not be read or written"
+    OBJECT_MISSING = "ObjectMissing"
+    OBJECT_DAMAGED = "ObjectDamaged"
+    LEASE_LOST = "LeaseLost"
+    ENGINE_CRASHED = "EngineCrashed", "the engine died"
+    GPU_MEMORY = "GpuMemory"
+    DIVERGED = "Diverged", "the loss is NaN, infinite or 87.3365"
+    NOT_LEARNING = "NotLearning", "accuracy stayed at chance"
+    BUDGET_REACHED = "BudgetReached", "the budget is spent"
+    PREEMPTED = "Preempted", "the worker was asked to stop and made a snapshot"
+    NOT_ENDED = "NotEnded"
+    NOT_ACCEPTED = "NotAccepted", "the run ended and its result is below what accept asks for"
+    GPU_IDLE = "GpuIdle", "the GPU did nothing while training was due"
+    INTERNAL_ERROR = "InternalError", "the worker died of an unforeseen error; its log says more"
+    OUT_OF_MEMORY = (
+        "OutOfMemory",
+        "the worker took more memory than its pod may have; lower data.batch_size",
+    )
+    OUT_OF_DISK = "OutOfDisk", "the worker took more disk than its pod may have; see worker.disk_bytes"
+    TAKEN_AWAY = "TakenAway", "the pod was taken away before the worker could end by itself"
+    DEADLINE_EXCEEDED = "DeadlineExceeded", "the pod reached the time its budget paid for"
+    POD_GONE = "PodGone", "the pod is gone, and nothing says how its worker ended"
+    SUSPENDED = "Suspended", "held by suspend, after a snapshot"
+    CANCELLED = "Cancelled", "cancelled by its user"
+    PENDING_TOO_LONG = "PendingTooLong", "the pod waited longer than resources.max_pending"
+    NO_PROGRESS = "NoProgress"
+
+    # Why no attempt has begun.
+    PLANNING = "Planning", "a pod looks at net, weights and data"
+    NOT_PLANNED = "NotPlanned"
+    BUDGET_TOO_SMALL = "BudgetTooSmall"
+    DOES_NOT_FIT = "DoesNotFit"
+    OLD_JOBS = "OldJobs", "Jobs of an earlier object of this name are being removed"
+    NAME_TAKEN = "NameTaken", "a Job of this name is there that is not of this FineTuneJob"
+    NAMESPACE_BUDGET = "NamespaceBudget", "the namespace has spent what it may spend today"
+
+    # Why a pod does not run, or that it does.
+    RUNNING = "Running", "the worker runs"
+    CREATING = "Creating", "the Job is about to make its pod"
+    STARTING = "Starting", "the pod is being started"
+    QUEUED = "Queued", "the Job is held until its queue has room"
+    NO_GPU = "NoGpu", "no node has a free GPU of the kind asked for"
+    NO_SUCH_NODE = "NoSuchNode", "the cluster has no node of the kind asked for"
+    UNSCHEDULABLE = "Unschedulable", "no node has room for the pod"
+    IMAGE_UNAVAILABLE = "ImageUnavailable", "the pod's image cannot be pulled"
+    CONTAINER_UNUSABLE = "ContainerUnusable", "the pod's container cannot be started"
+    VOLUME_UNAVAILABLE = "VolumeUnavailable", "a volume cannot be mounted"
+    NODE_TROUBLE = "NodeTrouble", "the node cannot start the pod"
+    QUOTA_EXCEEDED = "QuotaExceeded", "the namespace's quota leaves no room"
+    NO_SERVICE_ACCOUNT = "NoServiceAccount", "the workers' service account is missing"
+    NOT_PERMITTED = "NotPermitted", "the cluster does not permit the pod"
+    POD_REFUSED = "PodRefused", "the Job cannot make its pod"
+
+    # A condition's alone.
+    VALID = "Valid"
+    RELEASED = "Released"
+    IMMUTABLE_FIELD = "ImmutableField"
+    RESTORED = "Restored"
+    BAD_REPORT = "BadReport"
+    GOOD_REPORT = "GoodReport"
+
+    def __new__(cls, value: str, message: str = "") -> Self:
+        """Make a member that is its word and knows its message."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.message = message
+        return member
+
+
+class Then(Enum):
+    """What follows the end of an attempt."""
+
+    SUCCEEDED = "the run is done"
+    FAILED = "never tried again"
+    STOPPED = "stopped; goes on when the budget is raised"
+    COUNTED = "tried again after a pause, up to resources.max_retries times without a new snapshot"
+    LATER = "tried again after a pause, not counted against resources.max_retries"
+    HELD = "goes on when its user lets it"
+    FREE = "tried again at once, not counted against resources.max_retries"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One way for an attempt to end: a row of the table."""
+
+    reason: Reason
+    then: Then
+    exit_code: ExitCode | None = None
+    """The worker's; None where the worker cannot say how it ended."""
+    remedy: str = ""
+    """What the user may do, as a clause."""
+    narrower: tuple[Reason, ...] = ()
+    """More precise reasons that a status gives with the same exit code."""
+
+    @property
+    def meaning(self) -> str:
+        """A sentence for people: what happened, and what may be done."""
+        happened = f"{self.reason.message[0].upper()}{self.reason.message[1:]}"
+        return f"{happened}: {self.remedy}." if self.remedy else f"{happened}."
+
+
+ENDINGS = (
+    Ending(
+        Reason.COMPLETED,
+        Then.SUCCEEDED,
+        ExitCode.DONE,
+        narrower=(Reason.ALREADY_DONE, Reason.PLATEAU),
+    ),
+    Ending(Reason.BAD_SPEC, Then.FAILED, ExitCode.BAD_SPEC, "fix what the message names"),
+    Ending(Reason.BAD_NET, Then.FAILED, ExitCode.BAD_NET, "fix the layer or file that is named"),
+    Ending(Reason.BAD_DATA, Then.FAILED, ExitCode.BAD_DATA, "fix the file or record that is named"),
+    Ending(
+        Reason.STORAGE_UNREACHABLE,
+        Then.LATER,
+        ExitCode.STORAGE,
+        "make room on a full disk, see to permissions and network, submit again",
+        narrower=(Reason.OBJECT_MISSING, Reason.OBJECT_DAMAGED, Reason.LEASE_LOST),
+    ),
+    Ending(
+        Reason.ENGINE_CRASHED,
+        Then.COUNTED,
+        ExitCode.ENGINE_CRASHED,
+        "read its last log lines, submit again to resume from the last snapshot",
+        narrower=(Reason.GPU_MEMORY,),
+    ),
+    Ending(
+        Reason.DIVERGED,
+        Then.FAILED,
+        ExitCode.DIVERGED,
+        "lower solver.base_lr, or check the labels",
+    ),
+    Ending(
+        Reason.NOT_LEARNING,
+        Then.FAILED,
+        ExitCode.NOT_LEARNING,
+        "check labels, mean and learning rate",
+    ),
+    Ending(
+        Reason.BUDGET_REACHED,
+        Then.STOPPED,
+        ExitCode.BUDGET_REACHED,
+        "raise it and submit again to resume; snapshot and bundle are written",
+    ),
+    Ending(
+        Reason.PREEMPTED,
+        Then.FREE,
+        ExitCode.PREEMPTED,
+        "after Ctrl-C, cancel or a spot notice; submit again to resume",
+        narrower=(Reason.CANCELLED, Reason.NOT_ENDED),
+    ),
+    Ending(Reason.NOT_ACCEPTED, Then.FAILED, ExitCode.NOT_ACCEPTED),
+    Ending(
+        Reason.GPU_IDLE,
+        Then.FAILED,
+        ExitCode.GPU_IDLE,
+        "see that the node's driver and GPU work",
+    ),
+    Ending(Reason.INTERNAL_ERROR, Then.COUNTED),
+    Ending(Reason.OUT_OF_MEMORY, Then.COUNTED),
+    Ending(Reason.OUT_OF_DISK, Then.COUNTED),
+    Ending(Reason.TAKEN_AWAY, Then.FREE),
+    Ending(Reason.DEADLINE_EXCEEDED, Then.FREE),
+    Ending(Reason.POD_GONE, Then.FREE),
+    Ending(Reason.SUSPENDED, Then.HELD),
+    Ending(Reason.CANCELLED, Then.HELD),
+    Ending(Reason.PENDING_TOO_LONG, Then.FAILED),
+)
+BY_REASON: dict[str, Ending] = {ending.reason: ending for ending in ENDINGS}
+BY_EXIT_CODE: dict[int, Ending] = {
+    ending.exit_code: ending for ending in ENDINGS if ending.exit_code is not None
+}
+
+
+def exit_code_of(reason: Reason) -> ExitCode:
+    """Return the exit code of a worker that ends for a reason. Raises KeyError where there is none."""
+    found = {
+        each: ending.exit_code
+        for ending in BY_EXIT_CODE.values()
+        for each in (ending.reason, *ending.narrower)
+    }
+    code = found[reason]
+    assert code is not None
+    return code
