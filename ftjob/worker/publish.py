@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from ftjob.errors import FtjobError, StorageError
+from ftjob.errors import StorageError
 from ftjob.layout import BundleFolder, RunFolder
+from ftjob.periodic import Periodic
 from ftjob.worker.lease import LeaseLostError
 from ftjob.worker.saver import PATIENCE_SECONDS, RETRY_SECONDS, Remote
 from ftjob.worker.tail import Tail
@@ -30,20 +31,17 @@ class Publisher:
         """`echo` is given what is added to the log, for whoever reads a container's output."""
         self._folder, self._remote = folder, remote
         self._log_path, self._echo, self._echoed = folder.log(attempt), echo, 0
-        self._tick, self._patience = tick_seconds, patience_seconds
+        self._patience = patience_seconds
         grow = (folder.train_metrics, folder.test_metrics, folder.log(attempt))
         self._tails = [Tail(remote.store, path, folder.key(path)) for path in grow]
         self._sending = threading.Lock()
         self._sent: dict[Path, tuple[int, int]] = {}
-        self._failure: FtjobError | None = None
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
-        self._thread.start()
+        self._well = time.monotonic()
+        self._updates = Periodic(self._update, tick_seconds, "publisher").start()
 
     def check(self) -> None:
         """Raise what the thread could not do."""
-        if self._failure:
-            raise self._failure
+        self._updates.check()
 
     def bundle(self) -> None:
         """Upload what the end of a run made, the bundle's manifest last. Raises StorageError."""
@@ -57,23 +55,20 @@ class Publisher:
 
     def close(self) -> None:
         """Bring everything up to date a last time. Raises StorageError."""
-        self._end.set()
-        self._thread.join()
+        self._updates.close()
         self._tell()
         self.check()
         self._patiently()
 
-    def _work(self) -> None:
-        well = time.monotonic()
-        while not self._end.wait(self._tick):
-            self._tell()
-            try:
-                self.send()
-                well = time.monotonic()
-            except StorageError as error:
-                if isinstance(error, LeaseLostError) or time.monotonic() - well > self._patience:
-                    self._failure = error
-                    return
+    def _update(self) -> None:
+        """Raises StorageError where the store refused for too long."""
+        self._tell()
+        try:
+            self.send()
+            self._well = time.monotonic()
+        except StorageError as error:
+            if isinstance(error, LeaseLostError) or time.monotonic() - self._well > self._patience:
+                raise
 
     def _patiently(self) -> None:
         begin = time.monotonic()

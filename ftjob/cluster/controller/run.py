@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from ftjob.cluster.controller.view import View
 from ftjob.cluster.controller.web import serve
 from ftjob.cluster.names import State
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.periodic import Periodic
 
 LOOKERS, WATCHES = 32, 4
 REMIND_SECONDS = 600.0
@@ -120,12 +120,7 @@ class Controller:
         self.health.listens()
         log("listening", jobs=self.view.states().total())
         self.lookers.start()
-        threading.Thread(target=self._remind, name="remind", daemon=True).start()
-
-    def _remind(self) -> None:
-        while True:
-            time.sleep(REMIND_SECONDS)
-            self.view.remind()
+        Periodic(self.view.remind, REMIND_SECONDS, "remind").start()
 
     def stop(self) -> None:
         """Finish the looks that are under way."""
