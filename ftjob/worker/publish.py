@@ -8,8 +8,9 @@ from typing import BinaryIO
 from ftjob.errors import StorageError
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.periodic import Periodic
+from ftjob.retry import patiently
 from ftjob.worker.lease import LeaseLostError
-from ftjob.worker.saver import PATIENCE_SECONDS, RETRY_SECONDS, Remote
+from ftjob.worker.saver import PATIENCE_SECONDS, Remote
 from ftjob.worker.tail import Tail
 
 TICK_SECONDS = 2.0
@@ -58,7 +59,7 @@ class Publisher:
         self._updates.close()
         self._tell()
         self.check()
-        self._patiently()
+        patiently(self.send, self._patience, final=(LeaseLostError,))
 
     def _update(self) -> None:
         """Raises StorageError where the store refused for too long."""
@@ -69,18 +70,6 @@ class Publisher:
         except StorageError as error:
             if isinstance(error, LeaseLostError) or time.monotonic() - self._well > self._patience:
                 raise
-
-    def _patiently(self) -> None:
-        begin = time.monotonic()
-        while True:
-            try:
-                return self.send()
-            except LeaseLostError:
-                raise
-            except StorageError:
-                if time.monotonic() - begin > self._patience:
-                    raise
-                time.sleep(RETRY_SECONDS)
 
     def _tell(self) -> None:
         """Give what is new in the log to the echo, whether or not the store answers."""
