@@ -24,7 +24,7 @@ from ftjob.cluster.controller.events import TELLERS, Events
 from ftjob.cluster.controller.health import Health
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.ledger import Ledger
-from ftjob.cluster.controller.logs import log
+from ftjob.cluster.controller.logs import log, write_log
 from ftjob.cluster.controller.lookers import Lookers
 from ftjob.cluster.controller.metrics import DOLLARS, JOBS, LEADER
 from ftjob.cluster.controller.profiles import Profiles
@@ -63,6 +63,7 @@ class ControllerOptions:
 def run_controller(options: ControllerOptions) -> int:
     """Be a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
     config, clock = load_config(options.config), Clock()
+    write_log()
     sys.setswitchinterval(SWITCH_SECONDS)
     load_cluster()
     gc.freeze()
