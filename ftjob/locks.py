@@ -20,7 +20,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
     """
     handle = _opened(path)
     try:
-        yield _taken(handle, fcntl.LOCK_EX, wait=wait)
+        yield acquire(handle, wait=wait)
     finally:
         os.close(handle)
 
@@ -29,7 +29,7 @@ def hold(path: Path) -> None:
     """Hold a lock file, with others who do so, until this process ends or lets it go."""
     if path not in _HELD:
         handle = _opened(path)
-        _taken(handle, fcntl.LOCK_SH, wait=True)
+        acquire(handle, shared=True, wait=True)
         if _HELD.setdefault(path, handle) != handle:
             os.close(handle)
 
@@ -39,15 +39,20 @@ def let_go(path: Path) -> None:
     os.close(_HELD.pop(path))
 
 
-def _opened(path: Path) -> int:
-    with files.explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+def acquire(handle: int, *, shared: bool = False, wait: bool) -> bool:
+    """Hold an open file, alone or with others who share it, until it is closed or this process ends.
 
-
-def _taken(handle: int, kind: int, *, wait: bool) -> bool:
+    Without `wait`, return False where somebody else holds it.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _opened(path: Path) -> int:
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)

@@ -1,4 +1,4 @@
-"""Mean images: Caffe's .binaryproto, a BlobProto of shape (1, C, H, W)."""
+"""Mean images: Caffe's .binaryproto, a BlobProto of shape (1, C, H, W), read and written."""
 
 from math import prod
 from pathlib import Path
@@ -7,9 +7,11 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from ftjob import files
 from ftjob.documents import UnreadableError, read_bytes
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import BlobProto
+from ftjob.protowire import bytes_field, number_field
 
 LARGEST = 32 * 2**20
 """Bytes: a mean of colour images of 1600x1600."""
@@ -50,3 +52,26 @@ def mean_image(data: bytes) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise UnreadableError("holds numbers that are not finite")
     return values.reshape(shape[1:])
+
+
+def write_mean_image(path: Path, mean: NDArray[np.float64]) -> None:
+    """Write a mean image (H, W) or (H, W, C), BGR, as Caffe's compute_image_mean does.
+
+    The wire format is written here: that is a hundred times faster than filling the message float by float.
+    """
+    planes = mean[np.newaxis] if mean.ndim == 2 else mean.transpose(2, 0, 1)
+    fields = (
+        BlobProto.NUM_FIELD_NUMBER,
+        BlobProto.CHANNELS_FIELD_NUMBER,
+        BlobProto.HEIGHT_FIELD_NUMBER,
+        BlobProto.WIDTH_FIELD_NUMBER,
+    )
+    sizes = [number_field(field, size) for field, size in zip(fields, (1, *planes.shape), strict=True)]
+    values = bytes_field(BlobProto.DATA_FIELD_NUMBER, [planes.astype("<f4").tobytes()])
+    with files.whole(path) as temporary:
+        temporary.write_bytes(b"".join([*sizes, *values]))
+
+
+def mean_pixel(mean: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the mean of each channel of a mean image (H, W) or (H, W, C)."""
+    return tuple(float(value) for value in np.atleast_1d(mean.mean(axis=(0, 1))))

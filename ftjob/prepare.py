@@ -14,10 +14,10 @@ from ftjob.baseweights import find_weights
 from ftjob.data.dataset import BuiltDataset, dataset_for, is_image_folder, refuse_other_kinds
 from ftjob.data.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.data.folder import TRAIN
+from ftjob.data.mean import mean_image_findings, measured_mean
 from ftjob.data.objects import filled_place
 from ftjob.data.options import BuildOptions, Progress
-from ftjob.data.read import channel_means
-from ftjob.data.sizes import channel_findings, crop_findings, mean_image_findings, size_findings
+from ftjob.data.sizes import channel_findings, crop_findings, size_findings
 from ftjob.data.transfers import told_as_progress
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.layout import RunFolder
@@ -246,7 +246,7 @@ def find_mean(
         case "none":
             return (), None
         case "auto":
-            return train.mean or (channel_means(train.path) if context.to_train else None), None
+            return train.mean or (measured_mean(train.path) if context.to_train else None), None
         case list(values):
             return tuple(values), None
         case location:

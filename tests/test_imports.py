@@ -16,6 +16,7 @@ from ftjob.cli import app
 
 ROOT = Path(__file__).parents[1]
 CAFFE_PACKAGES = ("ftjob.engine.process", "ftjob.engine.caffe.process")
+CAFFE_MODULES = ("ftjob.protowire",)
 """What runs under Caffe's own Python."""
 HEAVY = (
     "torch",
@@ -87,7 +88,8 @@ def test_the_spec_needs_pydantic_and_yaml_only() -> None:
 def caffes_files() -> list[Path]:
     """Every file that runs under Caffe's own Python."""
     files = [path for package in CAFFE_PACKAGES for path in (ROOT / package.replace(".", "/")).rglob("*.py")]
-    assert {"wire.py", "server.py"} <= {path.name for path in files}
+    files += [ROOT / f"{module.replace('.', '/')}.py" for module in CAFFE_MODULES]
+    assert {"wire.py", "server.py", "protowire.py"} <= {path.name for path in files}
     return files
 
 
@@ -105,6 +107,8 @@ def is_caffes(name: str) -> bool:
     """Whether Caffe's own Python can import something of that name."""
     newer = {"tomllib", "zoneinfo", "graphlib"}
     if name.startswith(tuple(f"{package}." for package in CAFFE_PACKAGES)):
+        return True
+    if name in CAFFE_MODULES:
         return True
     return name.split(".")[0] in (sys.stdlib_module_names - newer) | {"numpy", "caffe"}
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
 from ftjob.bundle.schema import Channels, MeanFile, Number, Side
+from ftjob.net import data_transformer
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,15 @@ def transform(
 ) -> NDArray[np.float32]:
     """Turn a stored image (H, W, C) in BGR into a net's input (C, crop, crop).
 
-    (pixel - mean) * scale on the image's own middle, as data_transformer.cpp does; a mean image (C, H, W) is
-    cut at the same place.
+    Its own middle is taken, and a mean image (C, H, W) is cut at the same place.
     """
-    rows, columns = (_middle(length, how.crop) for length in image.shape[:2])
-    values = image[rows, columns].astype(np.float32).transpose(2, 0, 1)
+    window = data_transformer.middle((image.shape[0], image.shape[1]), how.crop)
+    planes = data_transformer.cut(image.transpose(2, 0, 1), window)
+    mean = None
     if mean_image is not None:
-        values = values - mean_image[:, rows, columns]
+        mean = data_transformer.cut(mean_image, window)
     elif how.mean:
-        values = values - np.asarray(how.mean, dtype=np.float32)[:, np.newaxis, np.newaxis]
-    return np.ascontiguousarray(values * np.float32(how.scale))
-
-
-def _middle(length: int, crop: int | None) -> slice:
-    """The pixels of one axis that a crop takes."""
-    if crop is None:
-        return slice(None)
-    start = (length - crop) // 2
-    return slice(start, start + crop)
+        mean = data_transformer.per_channel(how.mean)
+    values = np.empty(planes.shape, np.float32)
+    data_transformer.transform(planes, mean, how.scale, values)
+    return values

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from ftjob.cluster.names import (
 )
 from ftjob.cluster.objects import FineTune, read_fine_tune
 from ftjob.errors import BadSpecError, FtjobError, StorageError
+from ftjob.retry import patiently
 
 TIMEOUT = (5, 60)
 WATCH_SECONDS = 300
@@ -44,7 +45,7 @@ class Cluster:
         Raises BadSpecError where there is none, StorageError where the cluster does not answer.
         """
         ask = partial(self._ask, "get_namespaced_custom_object", name)
-        return read_fine_tune(_patiently(ask, patience) if patience else ask())
+        return read_fine_tune(patiently(ask, patience) if patience else ask())
 
     def list(self) -> "list[FineTune]":
         """Return all of the namespace, the oldest first."""
@@ -131,18 +132,6 @@ class Cluster:
             raise refusal(error, name, self.namespace) from None
         except HTTPError as error:
             raise no_answer(error) from None
-
-
-def _patiently(ask: Callable[[], Any], seconds: float) -> Any:
-    """Ask until the cluster answers, for so long."""
-    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
-    return Retrying(
-        stop=stop_after_delay(seconds),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        retry=retry_if_exception_type(StorageError),
-        reraise=True,
-    )(ask)
 
 
 def refusal(error: Any, name: str, namespace: str) -> FtjobError:

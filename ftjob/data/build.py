@@ -70,8 +70,8 @@ def _fill_stage(
 ) -> Manifest:
     """Make everything but manifest.json, and return what shall stand in that."""
     from ftjob.data.earlier import earlier_records  # here, because OpenCV is slow to import
-    from ftjob.data.mean import mean_pixel, write_mean_image
     from ftjob.data.stage import Stage, Work
+    from ftjob.mean import mean_pixel, write_mean_image
 
     began = time.monotonic()
     stage = folder.stage

@@ -12,7 +12,7 @@ from ftjob.data.counting import RecordCount
 from ftjob.data.facts import DatasetFacts, Lmdb
 from ftjob.data.findings import Finding, label_findings, order_findings
 from ftjob.data.inspection import facts_of, record_count, speaking_of
-from ftjob.data.meaning import mean_findings
+from ftjob.data.mean import mean_findings
 from ftjob.data.options import Progress
 from ftjob.data.scan import Wanted, look_at_all
 from ftjob.data.sheet import write_sheet
@@ -116,7 +116,7 @@ def _findings(surveys: list[Survey], facts: list[DatasetFacts], options: CheckOp
         findings += size_findings(train, val, options.crop)
         findings += crop_findings(facts, options.crop) if options.crop else ()
     findings += order_findings(train)
-    findings += mean_findings(surveys[0], train, options.mean)
+    findings += mean_findings(surveys[0].mean(), train, options.mean)
     return findings + (copy_findings(surveys) if options.duplicates else [])
 
 

@@ -97,19 +97,6 @@ def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
     return [found[index] for index in wanted]
 
 
-def channel_means(location: Path) -> tuple[float, ...]:
-    """Return the mean of each channel (BGR) over all pixels of all records. Raises BadDataError."""
-    import cv2  # here, because they are slow to import
-    import numpy as np
-
-    total, pixels, channels = np.zeros(4), 0, 0
-    for record in records(location):
-        height, width, channels = record.image.shape
-        total += cv2.sumElems(record.image)
-        pixels += height * width
-    return tuple(float(value) for value in total[:channels] / pixels)
-
-
 def _skip(cursor: lmdb.Cursor, steps: int) -> bool:
     return all(cursor.next() for _ in range(steps))
 

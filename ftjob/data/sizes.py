@@ -56,24 +56,6 @@ def channel_findings(
         )
 
 
-def mean_image_findings(
-    datasets: Iterable[DatasetFacts], shape: tuple[int, ...], location: str
-) -> Iterator[Finding]:
-    """Yield an error for every dataset with images of another shape than a mean image's, (C, H, W)."""
-    for facts in datasets:
-        others = facts.others.first if facts.others else facts.size
-        for image in (facts.size, others):
-            own = (facts.channels, image.height, image.width)
-            if own != shape:
-                which = f"the image of record {image.key} is" if image.key else "images are"
-                yield error(
-                    facts,
-                    f"{which} of shape {own}, and {location} is a mean of {shape}: make the mean of these "
-                    "images, all in one size",
-                )
-                break
-
-
 def _of_several_sizes(facts: DatasetFacts, crop: int | None) -> Finding:
     others = facts.others
     assert others, "a dataset of several sizes"

@@ -3,15 +3,13 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ftjob.data.census import Census
 from ftjob.data.datum import RecordError
 from ftjob.data.duplicates import Fingerprint
 from ftjob.data.facts import Lmdb
 from ftjob.data.findings import Finding
 from ftjob.data.flaws import COLOURS
+from ftjob.data.mean import ChannelSums
 from ftjob.data.read import key_text
 from ftjob.data.scan import Look, Picture
 from ftjob.data.sheet import Tiles
@@ -34,8 +32,7 @@ class Survey:
     """Keys of those with other channels than the first."""
     blank: list[str] = field(default_factory=list)
     brightest: int = 0
-    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
-    pixels: int = 0
+    sums: ChannelSums = field(default_factory=ChannelSums)
     tiles: dict[int, Tiles] = field(default_factory=lambda: defaultdict(Tiles))
     census: Census = field(default_factory=Census)
 
@@ -51,15 +48,12 @@ class Survey:
 
     def mean(self) -> tuple[float, ...]:
         """Return the mean of each channel; nothing where no record is an image."""
-        if not self.census.shape:
-            return ()
-        return tuple(float(value) for value in self.sums[: self.census.shape[2]] / self.pixels)
+        return self.sums.mean()
 
     def _add_picture(self, key: str, label: int, picture: Picture) -> None:
         self.keys.append(key)
         self.labels.append(label)
-        self.sums[: len(picture.sums)] += picture.sums
-        self.pixels += picture.shape[0] * picture.shape[1]
+        self.sums.add(picture.sums, picture.shape[0] * picture.shape[1])
         self.brightest = max(self.brightest, picture.brightest)
         if self.census.shape and picture.shape[2] != self.census.shape[2]:
             self.odd.append(key)

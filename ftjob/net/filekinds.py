@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ftjob.net.proto.caffe_pb2 import BlobProto, NetParameter, SolverState
-from ftjob.net.wire import BYTES, VARINT, Field, MalformedError, first_fields
+from ftjob.protowire import BYTES, VARINT, Field, MalformedError, first_fields
 
 HEAD = 4096
 """Bytes that `file_kind` is to be given, where a file has as many."""

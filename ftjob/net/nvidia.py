@@ -15,7 +15,7 @@ from math import prod
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
 from ftjob.net.rewrite import scale_of
 from ftjob.net.weights import RAW_CODES, BlobWeights, LayerWeights
-from ftjob.net.wire import BYTES
+from ftjob.protowire import bytes_field
 
 _STATISTICS = 3
 _WITH_SCALE = 5
@@ -101,19 +101,11 @@ def _as_float32(content: _Bytes, size: int) -> bytes:
 def _written(name: str, kind: str, blobs: Sequence[_Blob]) -> Iterator[_Bytes]:
     """A field of a net that is a layer."""
     head = LayerParameter(name=name, type=kind).SerializeToString()
-    yield from _field(_LAYER, [head, *chain.from_iterable(_field(_BLOBS, _proto(blob)) for blob in blobs)])
+    yield from bytes_field(
+        _LAYER, [head, *chain.from_iterable(bytes_field(_BLOBS, _proto(blob)) for blob in blobs)]
+    )
 
 
 def _proto(blob: _Blob) -> list[_Bytes]:
     shape = BlobProto(shape=BlobShape(dim=blob.shape)).SerializeToString()
-    return [shape, *_field(BlobProto.DATA_FIELD_NUMBER, [blob.numbers])]
-
-
-def _field(number: int, pieces: Sequence[_Bytes]) -> list[_Bytes]:
-    """A length-delimited field made of pieces."""
-    return [_varint(number << 3 | BYTES) + _varint(sum(map(len, pieces))), *pieces]
-
-
-def _varint(value: int) -> bytes:
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
+    return [shape, *bytes_field(BlobProto.DATA_FIELD_NUMBER, [blob.numbers])]

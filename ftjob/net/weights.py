@@ -20,7 +20,7 @@ from ftjob.net.proto.caffe_pb2 import (
     V1LayerParameter,
 )
 from ftjob.net.upgrade import V1_TYPES
-from ftjob.net.wire import (
+from ftjob.protowire import (
     BYTES,
     FIXED32,
     FIXED64,
@@ -29,7 +29,7 @@ from ftjob.net.wire import (
     Field,
     MalformedError,
     fields,
-    varints,
+    int64s,
 )
 
 MOST_FIELDS = 1_000_000
@@ -146,7 +146,7 @@ def _refuse_hdf5_inside(path: Path, file: BinaryIO) -> None:
 
 
 def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:
-    allowance = Allowance(MOST_FIELDS)
+    allowance = Allowance(MOST_FIELDS, "it has more fields than any net's weights")
     try:
         whole = fields(buffer, 0, len(buffer), allowance)
         found = [field for field in whole if field.number in (_LAYER, _LAYERS)]
@@ -204,7 +204,7 @@ def blob_in(buffer: memoryview, blob: Field, layer: str, allowance: Allowance | 
             if field.end - field.start + len(dims) > _LONGEST_SHAPE:
                 raise MalformedError(f'a blob of layer "{layer[:60]}" has more axes than a blob can have')
             dims += [
-                d for f in fields(buffer, field.start, field.end) if f.number == 1 for d in varints(buffer, f)
+                d for f in fields(buffer, field.start, field.end) if f.number == 1 for d in int64s(buffer, f)
             ]
         elif field.number in _LEGACY:
             legacy[field.number] = field.value

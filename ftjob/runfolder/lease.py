@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Self
 
@@ -22,6 +23,7 @@ from ftjob.documents import UnreadableError, parse_as
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
 from ftjob.outcomes import Reason
+from ftjob.periodic import Periodic
 from ftjob.runfolder.lock import boot_id
 from ftjob.status import Count
 from ftjob.storage import Store
@@ -85,17 +87,16 @@ class Lease:
         self._lock = threading.Lock()
         self._confirmed = time.monotonic()
         self._lost: str | None = None
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._beats: Periodic | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beats = Periodic(self._keep, self._beat_seconds, "lease").start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Give the lease back, so that nobody has to wait for it."""
-        self._end.set()
-        self._thread.join()
+        if self._beats:
+            self._beats.close()
         if not self._lost:
             self._beat(released=True)
 
@@ -119,11 +120,9 @@ class Lease:
             raise LeaseLostError(self._lost)
 
     def _keep(self) -> None:
-        while not self._end.wait(self._beat_seconds) and not self._lost:
-            try:
+        with suppress(StorageError):  # `check` asks again before anything is written
+            if not self._lost:
                 self._beat()
-            except StorageError:
-                continue  # `check` asks again before anything is written
 
     def _beat(self, *, released: bool = False) -> None:
         """Look who is there, and say that this worker is."""

@@ -5,7 +5,6 @@ is a claim that anybody may have written, on this machine or, on a shared file s
 the worker, and is never enough to signal a process.
 """
 
-import fcntl
 import json
 import os
 import socket
@@ -18,7 +17,7 @@ from typing import Annotated
 
 from annotated_types import Interval
 
-from ftjob import files
+from ftjob import files, locks
 from ftjob.documents import check_regular, explained, opened, parse_as, read_bytes
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
@@ -64,12 +63,8 @@ def only_worker(folder: RunFolder) -> Iterator[None]:
     with os.fdopen(handle, "r+b", buffering=0) as lock:
         with explained(folder.lock):
             check_regular(handle)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageError(
-                f"{folder.root}: another worker is at this run: wait for it or cancel it"
-            ) from error
+        if not locks.acquire(handle, wait=False):
+            raise StorageError(f"{folder.root}: another worker is at this run: wait for it or cancel it")
         holder = Holder(os.getpid(), socket.gethostname(), boot_id(), _started(os.getpid()) or 0)
         lock.truncate(0)
         lock.write(json.dumps(asdict(holder)).encode() + b"\n")
@@ -83,12 +78,9 @@ def is_held(folder: RunFolder) -> bool:
     with explained(folder.lock):
         try:
             with opened(folder.lock) as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+                return not locks.acquire(lock.fileno(), shared=True, wait=False)
         except (FileNotFoundError, NotADirectoryError):
-            pass
-    return False
+            return False
 
 
 def worker_pid(folder: RunFolder) -> int | None:

@@ -1,10 +1,11 @@
 """A GPU that is paid for and does nothing."""
 
-import threading
 import time
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from ftjob.periodic import Periodic
 from ftjob.worker.gpu import Gpu
 
 LOOK_SECONDS = 5.0
@@ -17,32 +18,27 @@ class Watch:
         self, limit_seconds: float | None, gpu: Gpu | None, look_seconds: float = LOOK_SECONDS
     ) -> None:
         """None as the limit, or as the GPU, looks at nothing."""
-        self._look = look_seconds
         self.idle = False
         """Whether the GPU did nothing for longer than the limit."""
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._busy_at = 0.0
+        self._looks: Periodic | None = None
         if limit_seconds is not None and gpu is not None:
-            self._thread = threading.Thread(
-                target=self._watch, args=(limit_seconds, gpu), name="idle", daemon=True
-            )
+            self._looks = Periodic(partial(self._look, limit_seconds, gpu), look_seconds, "idle")
 
     def __enter__(self) -> Self:
-        if self._thread:
-            self._thread.start()
+        self._busy_at = time.monotonic()
+        if self._looks:
+            self._looks.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end.set()
-        if self._thread:
-            self._thread.join()
+        if self._looks:
+            self._looks.close()
 
-    def _watch(self, limit_seconds: float, gpu: Gpu) -> None:
-        busy = time.monotonic()
-        while not self._end.wait(self._look):
-            now = time.monotonic()
-            if gpu.busy():
-                busy = now
-            self.idle = now - busy > limit_seconds
+    def _look(self, limit_seconds: float, gpu: Gpu) -> None:
+        now = time.monotonic()
+        if gpu.busy():
+            self._busy_at = now
+        self.idle = now - self._busy_at > limit_seconds

@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-no
 
 import json
 import os
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
+
+from ftjob.periodic import Periodic
 
 ENV_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 ENV_DISABLED = "AWS_EC2_METADATA_DISABLED"
@@ -34,39 +35,35 @@ class Notices:
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         """`told` hears of the notice, in words, once."""
-        self._told, self._poll = told, poll_seconds
+        self._told = told
         self._endpoint = env.get(ENV_ENDPOINT, ENDPOINT).rstrip("/")
         self._disabled = env.get(ENV_DISABLED, "").lower() == "true"
         self._token = ""
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="notices", daemon=True)
+        self._failures = 0
+        self._questions = Periodic(self._ask, poll_seconds, "notices", at_once=True)
 
     def __enter__(self) -> Self:
         if not self._disabled:
-            self._thread.start()
+            self._questions.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._questions.close()
 
     def _ask(self) -> None:
-        failures = 0
-        while failures < FAILURES:
-            try:
-                notice = self._notice()
-            except OSError:
-                failures += 1
-            else:
-                failures = 0
-                if notice:
-                    return self._told(notice)
-            if self._end.wait(self._poll):
-                return None
-        return None
+        try:
+            notice = self._notice()
+        except OSError:
+            notice = ""
+            self._failures += 1
+        else:
+            self._failures = 0
+        if notice:
+            self._told(notice)
+        if notice or self._failures == FAILURES:
+            self._questions.end()
 
     def _notice(self) -> str:
         """Return the notice in words; empty where there is none. Raises OSError where nobody answers."""

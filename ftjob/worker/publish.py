@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ftjob.errors import FtjobError, StorageError
+from ftjob.errors import StorageError
 from ftjob.layout import BundleFolder
+from ftjob.periodic import Periodic
+from ftjob.retry import patiently
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.store import RunStore
 from ftjob.runfolder.tail import Tail
-from ftjob.worker.saver import PATIENCE_SECONDS, RETRY_SECONDS
+from ftjob.worker.saver import PATIENCE_SECONDS
 
 TICK_SECONDS = 2.0
 
@@ -34,20 +36,17 @@ class Publisher:
         folder = run.folder
         self._run, self._folder, self._may_write = run, folder, check
         self._log_path, self._echo, self._echoed = folder.log(attempt), echo, 0
-        self._tick, self._patience = tick_seconds, patience_seconds
+        self._patience = patience_seconds
         grow = (folder.train_metrics, folder.test_metrics, folder.log(attempt))
         self._tails = [Tail(run.store, path, folder.key(path)) for path in grow]
         self._sending = threading.Lock()
         self._sent: dict[Path, tuple[int, int]] = {}
-        self._failure: FtjobError | None = None
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
-        self._thread.start()
+        self._well = time.monotonic()
+        self._updates = Periodic(self._update, tick_seconds, "publisher").start()
 
     def check(self) -> None:
         """Raise what the thread could not do."""
-        if self._failure:
-            raise self._failure
+        self._updates.check()
 
     def bundle(self) -> None:
         """Upload what the end of a run made, the bundle's manifest last. Raises StorageError."""
@@ -61,35 +60,20 @@ class Publisher:
 
     def close(self) -> None:
         """Bring everything up to date a last time. Raises StorageError."""
-        self._end.set()
-        self._thread.join()
+        self._updates.close()
         self._tell()
         self.check()
-        self._patiently()
+        patiently(self.send, self._patience, final=(LeaseLostError,))
 
-    def _work(self) -> None:
-        well = time.monotonic()
-        while not self._end.wait(self._tick):
-            self._tell()
-            try:
-                self.send()
-                well = time.monotonic()
-            except StorageError as error:
-                if isinstance(error, LeaseLostError) or time.monotonic() - well > self._patience:
-                    self._failure = error
-                    return
-
-    def _patiently(self) -> None:
-        begin = time.monotonic()
-        while True:
-            try:
-                return self.send()
-            except LeaseLostError:
+    def _update(self) -> None:
+        """Raises StorageError where the store refused for too long."""
+        self._tell()
+        try:
+            self.send()
+            self._well = time.monotonic()
+        except StorageError as error:
+            if isinstance(error, LeaseLostError) or time.monotonic() - self._well > self._patience:
                 raise
-            except StorageError:
-                if time.monotonic() - begin > self._patience:
-                    raise
-                time.sleep(RETRY_SECONDS)
 
     def _tell(self) -> None:
         """Give what is new in the log to the echo, whether or not the store answers."""

@@ -10,8 +10,8 @@ from PIL import Image
 from ftjob.data.build import BuildOptions, build
 from ftjob.data.check import CheckOptions, CheckReport, check
 from ftjob.data.datum import encode_datum
-from ftjob.data.mean import write_mean_image
 from ftjob.data.options import Progress
+from ftjob.mean import write_mean_image
 from tests.data.images import dataset, jpeg, photo, raw
 from tests.data.test_duplicates import again
 

@@ -10,7 +10,8 @@ import pytest
 
 from ftjob.data.datum import encode_datum
 from ftjob.data.inspection import inspect
-from ftjob.data.read import channel_means, read_records, records
+from ftjob.data.mean import measured_mean
+from ftjob.data.read import read_records, records
 from ftjob.errors import BadDataError
 from tests.data.images import photo, raw, write_lmdb
 
@@ -41,7 +42,7 @@ def test_means_per_channel(lmdb_folder: Path) -> None:
     """Every pixel of every record counts once."""
     images = np.stack([photo(at, 4, 6) for at in range(10)])
 
-    np.testing.assert_allclose(channel_means(lmdb_folder), images.mean(axis=(0, 1, 2)))
+    np.testing.assert_allclose(measured_mean(lmdb_folder), images.mean(axis=(0, 1, 2)))
 
 
 @pytest.fixture

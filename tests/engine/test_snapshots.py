@@ -103,7 +103,7 @@ def test_a_cut_file_is_known_by_its_fields(tmp_path: Path):
     whole = SolverState(iter=300, learned_net="x" * 200).SerializeToString()
     for length in set(range(1, len(whole))) - {3}:  # 3 bytes: the whole field `iter`
         (tmp_path / "cut").write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="the file ends inside"):
+        with pytest.raises(ValueError, match="it ends inside"):
             field_numbers(tmp_path / "cut")
 
 

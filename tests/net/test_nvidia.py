@@ -14,7 +14,7 @@ from ftjob.net.nvidia import caffe_form, is_nvidias
 from ftjob.net.proto.caffe_pb2 import BlobProto, LayerParameter, NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.weights import read_weights
-from ftjob.net.wire import BYTES
+from ftjob.protowire import BYTES
 
 CHANNELS = 3
 EPS = 1e-5

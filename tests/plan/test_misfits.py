@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ftjob import api
 from ftjob.data.dataset import BuiltDataset
 from ftjob.data.inspection import inspect
-from ftjob.data.mean import write_mean_image
 from ftjob.errors import BadDataError, BadSpecError, FtjobError
+from ftjob.mean import write_mean_image
 from ftjob.plan.plan import Plan
 from ftjob.prepare import data_findings
 from jobspec import JobSpec

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from ftjob.cluster.controller.events import TELLERS, Events
 from ftjob.cluster.controller.health import Health
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.ledger import Ledger
-from ftjob.cluster.controller.logs import log
+from ftjob.cluster.controller.logs import log, write_log
 from ftjob.cluster.controller.lookers import Lookers
 from ftjob.cluster.controller.metrics import DOLLARS, JOBS, LEADER
 from ftjob.cluster.controller.profiles import Profiles
@@ -36,6 +35,7 @@ from ftjob.cluster.controller.view import View
 from ftjob.cluster.controller.web import serve
 from ftjob.cluster.status import STATES
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.periodic import Periodic
 
 LOOKERS, WATCHES = 32, 4
 REMIND_SECONDS = 600.0
@@ -63,6 +63,7 @@ class ControllerOptions:
 def run_controller(options: ControllerOptions) -> int:
     """Be a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
     config, clock = load_config(options.config), Clock()
+    write_log()
     sys.setswitchinterval(SWITCH_SECONDS)
     load_cluster()
     gc.freeze()
@@ -120,12 +121,7 @@ class Controller:
         self.health.listens()
         log("listening", jobs=self.view.states().total())
         self.lookers.start()
-        threading.Thread(target=self._remind, name="remind", daemon=True).start()
-
-    def _remind(self) -> None:
-        while True:
-            time.sleep(REMIND_SECONDS)
-            self.view.remind()
+        Periodic(self.view.remind, REMIND_SECONDS, "remind").start()
 
     def stop(self) -> None:
         """Finish the looks that are under way."""

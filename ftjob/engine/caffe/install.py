@@ -1,13 +1,13 @@
 """`ftjob engine install caffe`: real Caffe in the user's cache, without root, container or compiler."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from ftjob import locks
 from ftjob.engine.caffe.apt import Progress
 from ftjob.engine.caffe.bundle import make_bundle
 from ftjob.engine.caffe.client import probe
@@ -89,10 +89,8 @@ def _alone(progress: Progress) -> Iterator[int]:
             f"ftjob's cache cannot be written ({error}): set $FTJOB_CACHE to a folder that can"
         ) from error
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.acquire(stream.fileno(), wait=False):
             progress(0, 1, "waiting for another install")
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            locks.acquire(stream.fileno(), wait=True)
             progress(1, 1, "waiting for another install")
         yield stream.fileno()

@@ -6,9 +6,13 @@ counts: so a path is changed by appending one.
 
 from __future__ import annotations
 
+import mmap
 import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Iterator, List, Tuple
+from typing import Iterator, List
+
+from ftjob import protowire
 
 LEARNED_NET = 2
 """SolverState.learned_net in caffe.proto: the path that Solver::Restore loads the weights from."""
@@ -19,8 +23,6 @@ LAYER = 100
 
 PARTIAL = ".partial"
 """What a snapshot's files are called until they are whole: ".partial_iter_<N>.caffemodel"."""
-
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 def partial_name(iteration: int, kind: str) -> str:
@@ -35,75 +37,35 @@ def answer_name(iteration: int) -> str:
 
 def learned_net(solverstate: Path) -> str:
     """Return the caffemodel's path as the solverstate has it, or "" where it has none."""
-    path = ""
-    with solverstate.open("rb") as stream:
-        for field, length in top_fields(stream):
-            if field == LEARNED_NET:
-                path = stream.read(length).decode()
-    return path
+    path = b""
+    with _mapped(solverstate) as buffer:
+        for field in protowire.fields(buffer, 0, len(buffer)):
+            if field.number == LEARNED_NET:
+                path = bytes(buffer[field.start : field.end])
+    return path.decode()
 
 
 def set_learned_net(solverstate: Path, caffemodel: Path) -> None:
     """Make the solverstate name this caffemodel."""
-    text = str(caffemodel).encode()
     with solverstate.open("ab") as stream:
-        stream.write(bytes([LEARNED_NET << 3 | BYTES]) + varint(len(text)) + text)
+        stream.writelines(protowire.bytes_field(LEARNED_NET, [str(caffemodel).encode()]))
 
 
 def field_numbers(path: Path) -> List[int]:
-    """Return the numbers of the fields in a file, in order. Raises ValueError where it was cut off."""
-    with path.open("rb") as stream:
-        return [field for field, _ in top_fields(stream)]
-
-
-def top_fields(stream: BinaryIO) -> Iterator[Tuple[int, int]]:
-    """Yield (field number, length) with the stream at each field's value, reading keys and lengths only.
+    """Return the numbers of the fields in a file, in order, reading little else.
 
     Raises ValueError where the file ends inside a field or is no protobuf.
     """
-    size = os.fstat(stream.fileno()).st_size
-    at = 0
-    while at < size:
-        stream.seek(at)
-        key = _read_varint(stream)
-        length = _length(stream, key & 7)
-        at = stream.tell() + length
-        if at > size:
-            raise ValueError("the file ends inside a field")
-        yield key >> 3, length
+    with _mapped(path) as buffer:
+        return [field.number for field in protowire.fields(buffer, 0, len(buffer))]
 
 
-def _length(stream: BinaryIO, kind: int) -> int:
-    if kind == BYTES:
-        return _read_varint(stream)
-    if kind == VARINT:
-        start = stream.tell()
-        _read_varint(stream)
-        end = stream.tell()
-        stream.seek(start)
-        return end - start
-    if kind in (FIXED64, FIXED32):
-        return 8 if kind == FIXED64 else 4
-    raise ValueError("not a protobuf file")
-
-
-def _read_varint(stream: BinaryIO) -> int:
-    value = shift = 0
-    while True:
-        byte = stream.read(1)
-        if not byte or shift > 63:
-            raise ValueError("the file ends inside a number")
-        value |= (byte[0] & 127) << shift
-        shift += 7
-        if byte[0] < 128:
-            return value
-
-
-def varint(value: int) -> bytes:
-    """Return a number of 0 or more as protobuf writes it."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+@contextmanager
+def _mapped(path: Path) -> Iterator[memoryview]:
+    """The bytes of a file, of which those are read that are looked at; an empty file cannot be mapped."""
+    with path.open("rb") as stream:
+        if not os.fstat(stream.fileno()).st_size:
+            yield memoryview(b"")
+            return
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as buffer:
+            yield buffer

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.cluster.controller.logs import JsonLines
 from ftjob.cluster.controller.profiles import Profiles
 
 
@@ -30,11 +31,12 @@ def test_a_price_that_changes_is_known_at_once(nodes_file: Path) -> None:
     assert profiles.current()["p2.xlarge"].price.on_demand == 0.5
 
 
-def test_a_file_that_went_wrong_leaves_what_was(nodes_file: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_went_wrong_leaves_what_was(nodes_file: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Running jobs do not suffer for a typo; it is logged once."""
     profiles = Profiles()
     replace(nodes_file, "p2.xlarge: {price: {on_demand: free}}")
     told = [profiles.current()["p2.xlarge"].price.on_demand for _ in range(3)]
 
     assert told == [0.8, 0.8, 0.8]
-    assert capfd.readouterr().err.count("p2.xlarge.price.on_demand") == 1
+    (record,) = caplog.records
+    assert "p2.xlarge.price.on_demand" in JsonLines().format(record)

@@ -173,7 +173,7 @@ def test_an_object_however_deep_is_read(levels: int) -> None:
     assert server.versions[-1] == "1"
 
 
-def test_one_that_cannot_be_read_any_more_is_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_that_cannot_be_read_any_more_is_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever spoils a pod's annotation must not make the controller believe that nothing runs."""
 
     def read(item: Object) -> int:
@@ -191,7 +191,7 @@ def test_one_that_cannot_be_read_any_more_is_as_it_was(capsys: pytest.CaptureFix
     changed, gone, source = listen(server, read)
 
     assert (changed, gone) == ([3, 8], [3])
-    assert capsys.readouterr().err.count("an object cannot be read") == 1
+    assert caplog.text.count("an object cannot be read") == 1
     assert source.unreadable == 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Optional
 
-from ftjob.engine.caffe.process.nets import BadNetError, Collected, Net
+from ftjob.engine.caffe.process.nets import BadNetError, Net
 from ftjob.engine.process import stepping, wire
+from ftjob.engine.process.rows import Rows
 
 
 class BadDataError(Exception):
@@ -29,17 +30,18 @@ class Deploy:
             raise BadDataError(
                 "images of shape %s do not fit the net's %s" % (images.shape[1:], tuple(self.shape[1:]))
             )
-        collected, pulse = Collected(len(images), self.net.named(blobs)), stepping.Pulse()
+        self.net.check_names(blobs)
+        rows, pulse = Rows(len(images), blobs), stepping.Pulse()
         size = at_once or self.shape[0]
         for first in range(0, len(images), size):
             batch = images[first : first + size]
             self._resize(len(batch))
             self.input.data[...] = batch
             self.net.forward()
-            collected.take(first, len(batch))
+            rows.take(first, len(batch), self.net.arrays(blobs))
             if pulse.due():
                 yield stepping.alive(first, len(images))
-        yield {}, collected.arrays()
+        yield {}, rows.arrays()
 
     def _resize(self, batch: int) -> None:
         if self.input.shape[0] != batch:

@@ -1,10 +1,8 @@
-"""A pycaffe Net with its blobs by name, and blobs over many batches."""
+"""A pycaffe Net with its blobs by name."""
 
 from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
-
-import numpy as np
 
 
 class BadNetError(Exception):
@@ -39,12 +37,15 @@ class Net:
         top = self.net._blobs[self.net._top_ids(self.sources[0])[0]]
         return int(top.shape[0])
 
-    def named(self, names: List[str]) -> Dict[str, Any]:
-        """Return blobs by name, or raise BadNetError with the names there are."""
+    def check_names(self, names: List[str]) -> None:
+        """Raise BadNetError, with the names there are, for a blob that is not there."""
         for name in names:
             if name not in self.blobs:
                 raise BadNetError("the net has no blob %r; it has %s" % (name, ", ".join(self.blobs)))
-        return {name: self.blobs[name] for name in names}
+
+    def arrays(self, names: List[str]) -> Dict[str, Any]:
+        """Return the numbers of blobs by name, as the last pass left them and until the next."""
+        return {name: self.blobs[name].data for name in names}
 
     def parameters(self) -> int:
         """Count the weights and biases."""
@@ -55,23 +56,3 @@ class Net:
         for i, layer in enumerate(self.net.layers):
             if i in self.sources or layer.type == "Dropout":
                 self.net._forward(i, i)
-
-
-class Collected:
-    """Blobs over several batches: the rows of the first `records` records, or one value for each batch."""
-
-    def __init__(self, records: int, blobs: Dict[str, Any]) -> None:
-        self.records = records
-        self.blobs = blobs
-        self.parts: Dict[str, List[Any]] = {name: [] for name in blobs}
-
-    def take(self, first: int, batch: int) -> None:
-        """Copy what the batch that begins at record `first` left in the blobs."""
-        for name, blob in self.blobs.items():
-            data = np.array(blob.data)
-            by_record = data.ndim > 0 and len(data) == batch
-            self.parts[name].append(data[: self.records - first] if by_record else data[np.newaxis])
-
-    def arrays(self) -> Dict[str, Any]:
-        """Return one array for each blob."""
-        return {name: np.concatenate(parts) for name, parts in self.parts.items()}

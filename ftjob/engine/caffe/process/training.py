@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional
 
-from ftjob.engine.caffe.process.nets import Collected, Net
+from ftjob.engine.caffe.process.nets import Net
 from ftjob.engine.process import snapshotfile, stepping, wire
+from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.writer import Writer
 
 
@@ -52,17 +53,18 @@ class Training:
     def test(self, images: int, blobs: List[str], halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Run the TEST net over that many records, with the weights as they are now (Solver::Test)."""
         net, pulse = self.tests[0], stepping.Pulse()
-        collected = Collected(images, net.named(blobs))
+        net.check_names(blobs)
+        rows = Rows(images, blobs)
         net.net.share_with(self.solver.net)
         batch = net.batch_size()
         for first in range(0, images, batch):
             net.forward()
-            collected.take(first, batch)
+            rows.take(first, batch, net.arrays(blobs))
             if halted():
                 break
             if pulse.due():
                 yield stepping.alive(first + batch, images)
-        yield {}, collected.arrays()
+        yield {}, rows.arrays()
 
     def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
         """Write both files under temporary names into the directory that prefix_fd is made to stand for.

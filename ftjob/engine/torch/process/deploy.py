@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from ftjob.engine.process import stepping, wire
+from ftjob.engine.process.rows import Rows
 from ftjob.engine.torch.process.layers.making import Moment
 from ftjob.engine.torch.process.net import Net, input_shape
-from ftjob.engine.torch.process.rows import Rows
 from ftjob.engine.torch.process.weights import load, make_weights
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter
@@ -42,7 +42,7 @@ class Deploy:
             net = self._of_size(len(batch))
             net.given = {self.input: torch.from_numpy(batch).to(self.moment.device)}
             with torch.inference_mode():
-                rows.take(first, len(batch), net.forward(blobs).blobs)
+                rows.take(first, len(batch), net.forward(blobs).arrays(blobs))
             if pulse.due():
                 yield stepping.alive(first, len(images))
         yield {}, rows.arrays()

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.torch.process import streams
@@ -56,6 +58,10 @@ class Passed:
     """The weighted sum of all losses; None where there is none."""
     blobs: dict[str, Tensor] = field(default_factory=dict)
     """The outputs, and the blobs that were asked for."""
+
+    def arrays(self, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the numbers of blobs by name."""
+        return {name: self.blobs[name].float().cpu().numpy() for name in names}
 
 
 class Net:

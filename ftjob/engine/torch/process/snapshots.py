@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftjob.engine.process.snapshotfile import HISTORY, LAYER, varint
+from ftjob.engine.process.snapshotfile import HISTORY, LAYER
 from ftjob.engine.torch.process.weights import ByLayer, read_blob
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter, SolverState
 from ftjob.net.shapes import LayerShapes
 from ftjob.net.weights import BlobWeights, blob_in
-from ftjob.net.wire import BYTES, CutOffError, MalformedError, fields
+from ftjob.protowire import BYTES, CutOffError, MalformedError, bytes_field, fields
 
 Chunks = list[bytes | memoryview]
 
@@ -32,9 +32,9 @@ def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Ch
         blobs = [
             part
             for tensor in weights.get(one.name, ())
-            for part in _embedded(LayerParameter.BLOBS_FIELD_NUMBER, _blob_chunks(tensor))
+            for part in bytes_field(LayerParameter.BLOBS_FIELD_NUMBER, _blob_chunks(tensor))
         ]
-        chunks += _embedded(LAYER, [one.layer.SerializeToString(), *blobs])
+        chunks += bytes_field(LAYER, [one.layer.SerializeToString(), *blobs])
     return chunks
 
 
@@ -45,7 +45,7 @@ def state_chunks(iteration: int, current_step: int, history: Iterable[Tensor | S
     """
     state = SolverState(iter=iteration, current_step=current_step)
     parts = (_blob_chunks(each) for each in history)
-    return [state.SerializeToString(), *(chunk for part in parts for chunk in _embedded(HISTORY, part))]
+    return [state.SerializeToString(), *(chunk for part in parts for chunk in bytes_field(HISTORY, part))]
 
 
 def write(path: Path, chunks: Chunks) -> None:
@@ -59,12 +59,7 @@ def _blob_chunks(values: Tensor | Shape) -> Chunks:
     array = np.zeros(values, np.float32) if isinstance(values, tuple) else values.detach().cpu().numpy()
     shape = BlobProto(shape=BlobShape(dim=array.shape)).SerializeToString()
     data = np.ascontiguousarray(array, "<f4").reshape(-1).view(np.uint8).data
-    return [shape, *_embedded(BlobProto.DATA_FIELD_NUMBER, [data])]
-
-
-def _embedded(number: int, chunks: Chunks) -> Chunks:
-    """The field of that number whose bytes are these."""
-    return [varint(number << 3 | BYTES) + varint(sum(map(len, chunks))), *chunks]
+    return [shape, *bytes_field(BlobProto.DATA_FIELD_NUMBER, [data])]
 
 
 @dataclass(frozen=True)

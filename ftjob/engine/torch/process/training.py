@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 
 from ftjob.engine.process import stepping, wire
+from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.snapshotfile import partial_name
 from ftjob.engine.process.writer import Writer
 from ftjob.engine.torch.process import snapshots, streams
 from ftjob.engine.torch.process.layers.making import Moment
 from ftjob.engine.torch.process.net import Net, Passed, shapes_of
-from ftjob.engine.torch.process.rows import Rows
 from ftjob.engine.torch.process.solvers import Solver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
@@ -82,7 +82,7 @@ class Training:
         rows = Rows(images, blobs)
         for first in range(0, images, net.batch_size):
             with torch.inference_mode():
-                rows.take(first, net.batch_size, net.forward(blobs).blobs)
+                rows.take(first, net.batch_size, net.forward(blobs).arrays(blobs))
             if halted():
                 break
             if pulse.due():

@@ -1,26 +1,26 @@
 """Blobs over several batches."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 
 class Rows:
     """The rows of the first `records` records, or one value for each batch of a blob without a batch axis."""
 
-    def __init__(self, records: int, blobs: Sequence[str]) -> None:
+    def __init__(self, records: int, blobs: List[str]) -> None:
         self.records = records
-        self.parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in blobs}
+        self.parts: Dict[str, List[Any]] = {name: [] for name in blobs}
 
-    def take(self, first: int, batch: int, blobs: Mapping[str, Tensor]) -> None:
+    def take(self, first: int, batch: int, arrays: Mapping[str, Any]) -> None:
         """Copy what the batch that begins at record `first` left in the blobs."""
         for name, parts in self.parts.items():
-            data = blobs[name].float().cpu().numpy()
+            data = arrays[name]
             by_record = data.ndim > 0 and len(data) == batch
             parts.append(np.array(data[: self.records - first] if by_record else data[np.newaxis]))
 
-    def arrays(self) -> dict[str, NDArray[np.float32]]:
+    def arrays(self) -> Dict[str, Any]:
         """Return one array for each blob."""
         return {name: np.concatenate(parts) for name, parts in self.parts.items()}

@@ -1,0 +1,39 @@
+"""A request that is made again while the other side refuses it."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ftjob.errors import StorageError
+
+T = TypeVar("T")
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+def patiently(
+    request: Callable[[], T],
+    seconds: float,
+    *,
+    final: tuple[type[StorageError], ...] = (),
+    ended: Callable[[], bool] = lambda: False,
+    longest_pause: float = LONGEST_PAUSE_SECONDS,
+) -> T:
+    """Return what a request returns; it is made again while it raises StorageError, for `seconds`.
+
+    Raises the last error, or the first one that is `final` or comes when the patience has `ended`.
+    """
+    from tenacity import (  # here, because it is slow to import
+        Retrying,
+        retry_if_exception,
+        stop_after_delay,
+        wait_random_exponential,
+    )
+
+    retrying = Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_random_exponential(multiplier=0.2, max=longest_pause),
+        retry=retry_if_exception(
+            lambda error: isinstance(error, StorageError) and not isinstance(error, final) and not ended()
+        ),
+        reraise=True,
+    )
+    return retrying(request)
