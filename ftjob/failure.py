@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from ftjob import documents, local, records
+from ftjob import documents, local
 from ftjob.caffelog.lines import decode, is_text
 from ftjob.caffelog.log import Log, read_log
 from ftjob.caffelog.progress import Point, Progress, read_progress
@@ -15,12 +15,14 @@ from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
+from ftjob.records.metrics import read_tests, read_train, thinned
 from ftjob.status import Status
 
 LOG_HEAD, LOG_TAIL = 16 * 2**20, 32 * 2**20
 """Bytes of a log that are read at most: its net, and the last few hundred thousand iterations."""
 QUOTED = 60
 """Characters of an unreadable file that are shown."""
+T = TypeVar("T")
 
 
 def evidence_of_log(path: Path) -> Evidence:
@@ -54,12 +56,12 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
     logs = local.log_paths(folder)
     progress = Progress(
         train=tuple(
-            Point(line["iteration"], {blob: _number(value) for blob, value in line["outputs"].items()})
-            for line in _lines(folder.train_metrics, records.read_train)
+            Point(line.iteration, {blob: _number(value) for blob, value in line.outputs.items()})
+            for line in _lines(folder.train_metrics, read_train)
         ),
         test=tuple(
-            Point(line["iteration"], {"accuracy": line["accuracy"]})
-            for line in _lines(folder.test_metrics, records.read_tests)
+            Point(line.iteration, {"accuracy": line.accuracy})
+            for line in _lines(folder.test_metrics, read_tests)
         ),
         net=_net(folder.train_val),
         solver=_solver(folder.solver),
@@ -93,9 +95,9 @@ def _log_text(path: Path) -> str:
     return first[: first.rfind("\n") + 1] + last[last.find("\n") + 1 :]
 
 
-def _lines(path: Path, read: Callable[[Path], Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _lines(path: Path, read: Callable[[Path], Iterable[T]]) -> list[T]:
     with documents.explained(path):
-        return records.thinned(read(path))
+        return thinned(read(path))
 
 
 def _net(path: Path) -> NetParameter:

@@ -1,14 +1,13 @@
 """One run, wherever it lives: what notebooks, pipelines and the command line hold of it."""
 
 import codecs
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from ftjob import documents, files, local, mirror, runs
 from ftjob.cost import charges, of_status
@@ -20,10 +19,14 @@ from ftjob.worker import fetch
 
 if TYPE_CHECKING:
     from ftjob.clusterrun import ClusterRun
-    from ftjob.plan.plan import Plan
+    from ftjob.records.evaluation import Evaluation
+    from ftjob.records.metrics import TestLine, TrainLine
+    from ftjob.records.plan import PlanDocument
     from ftjob.report.facts import Facts
     from ftjob.report.render import Report
+    from jobspec import JobSpec
 
+T = TypeVar("T")
 POLL_SECONDS = 0.25
 """Between two looks at a run on this disk."""
 REMOTE_POLL_SECONDS = 2.0
@@ -86,19 +89,19 @@ class Run:
             return True
         return is_remote(self.location) and mirror.is_beating(self._store, work)
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
-        from ftjob.records import read_train
+    def metrics(self) -> "list[TrainLine]":
+        """Return one line per iteration (iteration, loss, learning_rate, seconds, outputs)."""
+        from ftjob.records.metrics import read_train
 
         return self._lines(self.folder.train_metrics, read_train)
 
-    def tests(self) -> list[dict[str, Any]]:
-        """Return one dict per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
-        from ftjob.records import read_tests
+    def tests(self) -> "list[TestLine]":
+        """Return one line per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
+        from ftjob.records.metrics import read_tests
 
         return self._lines(self.folder.test_metrics, read_tests)
 
-    def _lines(self, path: Path, read: Callable[[Path], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
+    def _lines(self, path: Path, read: Callable[[Path], Iterator[T]]) -> list[T]:
         if self._is_elsewhere():
             mirror.bring_growing(self._store, self.folder, [path])
         with documents.explained(path):
@@ -112,12 +115,12 @@ class Run:
         with documents.explained(path):
             return documents.read_text(path)
 
-    def evaluation(self) -> dict[str, Any]:
+    def evaluation(self) -> "Evaluation":
         """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
         path = self.folder.evaluation
         if self._is_elsewhere():
             fetch.bring(self._store, self.folder, [path])
-        from ftjob.records import read_evaluation
+        from ftjob.records.evaluation import read_evaluation
 
         with documents.explained(path):
             if path.exists():
@@ -296,11 +299,12 @@ class Run:
         return max([local.next_attempt(work), *(number + 1 for number in stored)])
 
 
-def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
+def enlist(run: Run, spec: "JobSpec", plan: "PlanDocument", before: Status | None) -> None:
     """Write owner, spec, plan and a Pending status into a run's folder, which a worker can take up then.
 
     Raises BadSpecError where it is another's, StorageError where nothing can be written there.
     """
+    from ftjob.records.plan import plan_text
     from ftjob.worker.admission import Arrival, own, this_user
     from jobspec import dump_spec
 
@@ -309,8 +313,8 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
     pending = replace(first, state=State.PENDING, reason="Submitted", message="", exit_code=None, ended=None)
     folder = runs.work_folder(run.location)
     texts = {
-        folder.spec: dump_spec(plan.spec),
-        folder.plan: json.dumps(plan.to_json(), indent=1) + "\n",
+        folder.spec: dump_spec(spec),
+        folder.plan: plan_text(plan),
         folder.status: render(pending),
     }
     if is_remote(run.location):

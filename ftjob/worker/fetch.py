@@ -7,6 +7,7 @@ from pathlib import Path
 from ftjob import files
 from ftjob.documents import LARGE, UnreadableError
 from ftjob.layout import RunFolder
+from ftjob.records.snapshot import write_snapshot
 from ftjob.storage import DamagedError, MissingError, Store, wrong_digest
 from ftjob.worker import snapshots
 from ftjob.worker.snapshots import Snapshot
@@ -63,7 +64,7 @@ def stored_snapshots(store: Store, folder: RunFolder) -> list[Snapshot]:
         except UnreadableError:
             continue
         sizes = {name: entries.get(f"{key.rpartition('/')[0]}/{name}") for name in snapshot.files}
-        if all(sizes[name] == told["bytes"] for name, told in snapshot.files.items()):
+        if all(sizes[name] == file.bytes for name, file in snapshot.files.items()):
             found.append(snapshot)
     return sorted(found, key=lambda snapshot: snapshot.iteration)
 
@@ -73,16 +74,16 @@ def fetch_snapshot(folder: RunFolder, snapshot: Snapshot, store: Store | None) -
 
     Raises DamagedError, which names the file, where one is not what was written.
     """
-    for name, told in snapshot.files.items():
+    for name, file in snapshot.files.items():
         path = folder.snapshots / name
         digest = files.sha256(path) if path.is_file() else ""
-        if digest == told["sha256"]:
+        if digest == file.sha256:
             continue
         if store is None:
-            raise wrong_digest(str(path), digest, told["sha256"])
-        store.download(folder.key(path), path, sha256=told["sha256"])
+            raise wrong_digest(str(path), digest, file.sha256)
+        store.download(folder.key(path), path, sha256=file.sha256)
     if store is not None:
-        files.write_json(folder.snapshot_record(snapshot.iteration), snapshot.record)
+        write_snapshot(folder.snapshot_record(snapshot.iteration), snapshot.record)
 
 
 def newest_sound(

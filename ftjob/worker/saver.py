@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from ftjob.engine import Writing
 from ftjob.errors import FtjobError, StorageError
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import Evaluation
 from ftjob.storage import Store
 from ftjob.worker import snapshots
-from ftjob.worker.evaluate import Evaluation
 from ftjob.worker.lease import Lease, LeaseLostError
 from ftjob.worker.snapshots import Snapshot
 

@@ -13,8 +13,8 @@ import pytest
 from ftjob.engine import SnapshotFiles
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import ClassResult, Evaluation
 from ftjob.storage import Store, open_store
-from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
 from ftjob.worker.fetch import fetch_run, newest_sound, stored_snapshots
 from ftjob.worker.lease import Claim, take
 from ftjob.worker.saver import Remote, Saver
@@ -82,7 +82,7 @@ def written(folder: RunFolder, iteration: int) -> Written:
 def judged(iteration: int, accuracy: float) -> Evaluation:
     """A test of that iteration."""
     face = ClassResult(0, "face", 9, 1.0, 1.0)
-    return Evaluation(iteration, 9, accuracy, None, 1.0, {}, (face,), Confusion(1, ((0, 0, 9),)))
+    return Evaluation(iteration, 9, accuracy, None, 1.0, {}, (face,), [[9]])
 
 
 def stored(slow: Slow, folder: RunFolder) -> list[int]:
