@@ -110,5 +110,5 @@ def test_the_files_of_a_record_are_in_its_folder(folder: RunFolder, name: str):
     record = json.loads(folder.snapshot_record(10).read_text())
     record["files"] = {name: {"sha256": "0" * 64, "bytes": 1}}
 
-    with pytest.raises(UnreadableError, match="not in the record.s own folder"):
+    with pytest.raises(UnreadableError, match="not in the record's own folder"):
         snapshots.parse(json.dumps(record).encode())
