@@ -106,7 +106,7 @@ def observed(engine: Engine, saver: Saver, run: RunFolder) -> Watched:
         seen.other.append(speed(engine, EVERY_SECONDS - AFTER_SECONDS))
     seen.seconds = time.perf_counter() - begin
     saver.settle()
-    seen.bytes = sum(told["bytes"] for told in saver.complete[-1].files.values())
+    seen.bytes = sum(file.bytes for file in saver.complete[-1].files.values())
     return seen
 
 

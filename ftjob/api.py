@@ -122,15 +122,19 @@ def submit(
     *,
     planned: "Plan | None" = None,
     consent: "Consent | None" = None,
+    shortfall: str | None = None,
 ) -> tuple[Run, bool]:
     """Start a run on this machine, or go on with it; return it, and whether a worker was started.
 
     The same net, weights, data and settings are the same run: one that is done stays as it is and costs
     nothing, one that runs is joined, any other goes on from its last complete snapshot. `consent` is told of
     the plan where something is about to begin: without another, it refuses what its budget does not pay for
-    (ftjob.consent). Raises FtjobError before anything is written.
+    (ftjob.consent). `shortfall` is plan.shortfall.shortfall_of(planned), where that is known. Raises
+    FtjobError before anything is written.
     """
     from ftjob.consent import unless_short
+    from ftjob.plan.document import document_of
+    from ftjob.plan.shortfall import shortfall_of
 
     decided = planned or plan(spec)
     run = Run(location_of(decided.spec.output, decided.spec.name, decided.run_id))
@@ -139,7 +143,8 @@ def submit(
         runs.remember(run.location)
         return run, False
     (consent or unless_short)(decided)
-    enlist(run, decided, before)
+    short = shortfall_of(decided) if shortfall is None else shortfall
+    enlist(run, decided.spec, document_of(decided, short), before)
     runs.remember(run.location)
     local.start_worker(run.location, work_folder(run.location), run.next_attempt())
     return run, True
@@ -240,7 +245,7 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
 
     clusterrun.refuse_local(planned.spec)
     loaded, _ = _load(spec)
-    return fine_tune_job(loaded, namespace or "default", figures_of(planned.to_json()))
+    return fine_tune_job(loaded, namespace or "default", figures_of(planned))
 
 
 def find(reference: str, context: str | None = None, namespace: str | None = None) -> "Run | ClusterRun":
@@ -365,7 +370,7 @@ def _context(
         return _earlier(name, spec.output).weights(int(iteration) if iteration else None)
 
     def accuracy(reference: str) -> float:
-        return float(_earlier(reference, spec.output).evaluation()["accuracy"])
+        return _earlier(reference, spec.output).evaluation().accuracy
 
     return Context(folder, weights, accuracy, progress or (lambda _: None), to_train)
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +25,6 @@ from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
     from ftjob.clusterrun import ClusterRun
-    from ftjob.plan.plan import Plan
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
@@ -86,16 +85,20 @@ def submit(
 ) -> None:
     """Start a run, or go on with it where it stopped; one that is done costs nothing."""
     from ftjob.consent import asking
+    from ftjob.plan.shortfall import shortfall_of
 
     planned = cli_plan.planned(spec)
+    short = shortfall_of(planned)
     if output is Format.TEXT:
-        console(stderr=dry_run and not is_local).print(plans.summary(planned))
+        console(stderr=dry_run and not is_local).print(plans.summary(planned, short))
     if dry_run:
-        return _would_submit(spec, planned, namespace, output, is_local=is_local)
+        if not is_local:
+            return _show_manifest(api.manifest(spec, planned, namespace), output)
+        return cli_plan.print_plan(planned, short) if output is Format.JSON else None
     run: api.Run | ClusterRun
-    consent = asking(ask if is_attended() else None, yes=yes)
+    consent = asking(ask if is_attended() else None, short, yes=yes)
     if is_local:
-        run, started = api.submit(spec, planned=planned, consent=consent)
+        run, started = api.submit(spec, planned=planned, consent=consent, shortfall=short)
     else:
         run, started = api.submit_to_cluster(
             spec, planned=planned, context=context, namespace=namespace, consent=consent
@@ -283,13 +286,8 @@ def worker(
     raise typer.Exit(work(run, attempt, spec=spec, owner=owner))
 
 
-def _would_submit(
-    spec: Path, planned: "Plan", namespace: str | None, output: Format, *, is_local: bool
-) -> None:
-    """Print what submit would send: the plan of a local run, the FineTuneJob for a cluster."""
-    if is_local:
-        return print_json(planned.to_json()) if output is Format.JSON else None
-    wanted = api.manifest(spec, planned, namespace)
+def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
+    """Print the FineTuneJob that submit would send."""
     if output is Format.JSON:
         return print_json(wanted)
     import yaml

@@ -49,15 +49,18 @@ def plan(
         return explained(explain, output)
     if spec is None:
         raise BadSpecError("plan: names no spec: give the path of one, or --explain LOG")
+    from ftjob.plan.shortfall import shortfall_of
+
     made = planned(spec, to_train=prototxt is not None)
     if svg:
         api.draw(made, svg)
     if prototxt:
         api.write_prototxts(made, prototxt)
+    short = shortfall_of(made)
     if output is Format.JSON:
-        print_json(made.to_json())
+        print_plan(made, short)
     else:
-        console().print(view.plan_view(made, every_layer=layers))
+        console().print(view.plan_view(made, short, every_layer=layers))
     if made.problems:
         raise typer.Exit(ExitCode.BAD_SPEC)
     return None
@@ -96,6 +99,13 @@ def planned(spec: Path, *, to_train: bool = False) -> "Plan":
     """Plan, with the building of the dataset shown on stderr."""
     with live.progress_bar(console(stderr=True)) as show:
         return api.plan(spec, images_on(show), to_train=to_train)
+
+
+def print_plan(made: "Plan", shortfall: str) -> None:
+    """Print a plan as JSON; `shortfall` is shortfall_of(made)."""
+    from ftjob.plan.document import document_of
+
+    print_json(document_of(made, shortfall).to_json())
 
 
 def explained(reference: str, output: Format) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftjob.cluster.accounts import no_money, seconds_left
 from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
@@ -23,6 +23,8 @@ from ftjob.errors import BadSpecError, NotEndedError, StorageError
 from ftjob.net import zoo
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
+from ftjob.records.evaluation import Evaluation
+from ftjob.records.metrics import TestLine, TrainLine
 from ftjob.report.facts import Facts, read_facts
 from ftjob.run import Run
 from ftjob.runs import CLUSTER
@@ -115,15 +117,15 @@ class ClusterRun:
         if not shown and job.status.folder:
             yield from self.folder().log_lines()
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return one dict per iteration, from the run's folder."""
+    def metrics(self) -> list[TrainLine]:
+        """Return one line per iteration, from the run's folder."""
         return self.folder().metrics()
 
-    def tests(self) -> list[dict[str, Any]]:
-        """Return one dict per test, from the run's folder."""
+    def tests(self) -> list[TestLine]:
+        """Return one line per test, from the run's folder."""
         return self.folder().tests()
 
-    def evaluation(self) -> dict[str, Any]:
+    def evaluation(self) -> Evaluation:
         """Return how the bundled snapshot was judged."""
         return self.folder().evaluation()
 
@@ -185,7 +187,7 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
     there = next((job for job in cluster.list() if job.name == spec.name), None)
     if there is None:
         consent(plan)
-        cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan.to_json())))
+        cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan)))
         return run, True
     if run_id_of(there) != plan.run_id:
         raise BadSpecError(

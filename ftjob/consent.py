@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ftjob.errors import BadSpecError
 from ftjob.figures import dollars
 from ftjob.plan.plan import Plan
+from ftjob.plan.shortfall import shortfall_of
 
 ASK_ABOVE = "FTJOB_ASK_ABOVE_USD"
 ASK_ABOVE_USD = 10.0
@@ -23,19 +24,18 @@ def given(plan: Plan) -> None:
 
 def unless_short(plan: Plan) -> None:
     """Agree to a run that its budget pays for."""
-    given(plan)
-    if plan.shortfall:
-        raise BadSpecError(f"{plan.shortfall} (--yes submits it so)")
+    _refuse_short(plan, shortfall_of(plan))
 
 
-def asking(ask: Callable[[str], bool] | None, *, yes: bool) -> Consent:
+def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> Consent:
     """Return the command line's consent: `yes` is --yes, `ask` puts a question to whoever is at the terminal,
-    None where nobody is. Asked is above $FTJOB_ASK_ABOVE_USD of the worst case."""
+    None where nobody is, `shortfall` is shortfall_of the plan. Asked is above $FTJOB_ASK_ABOVE_USD of the
+    worst case."""
 
     def consent(plan: Plan) -> None:
         if yes:
             return given(plan)
-        unless_short(plan)
+        _refuse_short(plan, shortfall)
         cost, limit = plan.forecast.cost, ask_above()
         if cost.worst_usd <= limit:
             return None
@@ -47,6 +47,12 @@ def asking(ask: Callable[[str], bool] | None, *, yes: bool) -> Consent:
         return None
 
     return consent
+
+
+def _refuse_short(plan: Plan, shortfall: str) -> None:
+    given(plan)
+    if shortfall:
+        raise BadSpecError(f"{shortfall} (--yes submits it so)")
 
 
 def ask_above() -> float:

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -122,8 +122,13 @@ def read_as(model: type[T], path: Path, largest: int = SMALL) -> T:
     return parse_as(model, read_bytes(path, largest))
 
 
-def read_lines(model: type[T], path: Path) -> Iterator[Any]:
-    """Yield the values of a JSON-lines file, each checked as a model; nothing where there is no file.
+def read_strictly(model: type[T], path: Path, largest: int = SMALL) -> T:
+    """Return a JSON file as a dataclass, with nothing converted. Raises UnreadableError, OSError."""
+    return parse_strictly(model, read_bytes(path, largest))
+
+
+def read_lines(model: type[T], path: Path) -> Iterator[T]:
+    """Yield the lines of a JSON-lines file as dataclasses, with nothing converted; none without a file.
 
     A last line without an end is left out: it is being written, or its writer was killed. Raises
     UnreadableError, which names the line, and OSError.
@@ -133,11 +138,10 @@ def read_lines(model: type[T], path: Path) -> Iterator[Any]:
     with opened(path) as file:
         for number, line in enumerate(whole_lines(file), 1):
             try:
-                values = parse_json(line)
-                checked_as(model, values)
+                made = parse_strictly(model, line)
             except UnreadableError as error:
                 raise UnreadableError(f"line {number}: {error}") from None
-            yield values
+            yield made
 
 
 def whole_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -171,13 +175,23 @@ def parse_as(model: type[T], data: bytes, deepest: int = DEEPEST) -> T:
     return checked_as(model, parse_json(data, deepest))
 
 
+def parse_strictly(model: type[T], data: bytes) -> T:
+    """Return JSON as a dataclass, with nothing converted but integers to floats. Raises UnreadableError."""
+    parse_json(data)  # first, for it refuses what pydantic's parser takes: NaN, and any depth
+    return _validated(model, lambda adapter: adapter.validate_json(data, strict=True))
+
+
 def checked_as(model: type[T], values: Any) -> T:
     """Return plain values as a dataclass or model. Raises UnreadableError, which names the first field."""
+    return _validated(model, lambda adapter: adapter.validate_python(values))
+
+
+def _validated(model: type[T], validate: Callable[[Any], Any]) -> T:
     from pydantic import ValidationError  # here, because pydantic is slow to import
 
     try:
         adapter: Any = _adapter  # mypy takes a type for no Hashable
-        made: T = adapter(model).validate_python(values)
+        made: T = validate(adapter(model))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"]))

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from ftjob import documents, records
+from ftjob import documents
 from ftjob.caffelog.lines import decode, is_text
 from ftjob.caffelog.log import Log, read_log
 from ftjob.caffelog.progress import Point, Progress, read_progress
@@ -15,6 +15,7 @@ from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.plan.explain import Evidence
+from ftjob.records.metrics import read_tests, read_train, thinned
 from ftjob.runfolder.store import in_folder
 from ftjob.status import Status
 
@@ -22,6 +23,7 @@ LOG_HEAD, LOG_TAIL = 16 * 2**20, 32 * 2**20
 """Bytes of a log that are read at most: its net, and the last few hundred thousand iterations."""
 QUOTED = 60
 """Characters of an unreadable file that are shown."""
+T = TypeVar("T")
 
 
 def evidence_of_log(path: Path) -> Evidence:
@@ -55,12 +57,12 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
     logs = in_folder(folder).log_paths()
     progress = Progress(
         train=tuple(
-            Point(line["iteration"], {blob: _number(value) for blob, value in line["outputs"].items()})
-            for line in _lines(folder.train_metrics, records.read_train)
+            Point(line.iteration, {blob: _number(value) for blob, value in line.outputs.items()})
+            for line in _lines(folder.train_metrics, read_train)
         ),
         test=tuple(
-            Point(line["iteration"], {"accuracy": line["accuracy"]})
-            for line in _lines(folder.test_metrics, records.read_tests)
+            Point(line.iteration, {"accuracy": line.accuracy})
+            for line in _lines(folder.test_metrics, read_tests)
         ),
         net=_net(folder.train_val),
         solver=_solver(folder.solver),
@@ -94,9 +96,9 @@ def _log_text(path: Path) -> str:
     return first[: first.rfind("\n") + 1] + last[last.find("\n") + 1 :]
 
 
-def _lines(path: Path, read: Callable[[Path], Iterable[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _lines(path: Path, read: Callable[[Path], Iterable[T]]) -> list[T]:
     with documents.explained(path):
-        return records.thinned(read(path))
+        return thinned(read(path))
 
 
 def _net(path: Path) -> NetParameter:

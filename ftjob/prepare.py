@@ -123,6 +123,15 @@ def write_prototxts(plan: Plan, folder: RunFolder) -> None:
     files.write_text(folder.solver, to_text(plan.solver))
 
 
+def write_plan(plan: Plan, folder: RunFolder) -> None:
+    """Write a run's plan.json. Raises StorageError."""
+    from ftjob.plan.document import document_of  # here, because a plan is most often only shown
+    from ftjob.plan.shortfall import shortfall_of
+    from ftjob.records.plan import plan_text
+
+    files.write_text(folder.plan, plan_text(document_of(plan, shortfall_of(plan))))
+
+
 def read_net(location: str) -> ParsedNet:
     """Return a built-in net or the one in a prototxt file. Raises BadNetError."""
     if location in zoo.NAMES:

@@ -1,13 +1,12 @@
 """One run, wherever it lives: what notebooks, pipelines and the command line hold of it."""
 
 import codecs
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from ftjob import documents, files, local
 from ftjob.cost import charges, of_status
@@ -22,10 +21,18 @@ from ftjob.storage import MissingError, open_store
 
 if TYPE_CHECKING:
     from ftjob.clusterrun import ClusterRun
-    from ftjob.plan.plan import Plan
+    from ftjob.records.evaluation import Evaluation
+    from ftjob.records.metrics import TestLine, TrainLine
+    from ftjob.records.plan import PlanDocument
     from ftjob.report.facts import Facts
     from ftjob.report.render import Report
+    from jobspec import JobSpec
 
+T = TypeVar("T")
+POLL_SECONDS = 0.25
+"""Between two looks at a run on this disk."""
+REMOTE_POLL_SECONDS = 2.0
+"""Between two looks into a store, where a worker writes no more often."""
 LOG_PIECE = 1 << 20
 """Bytes of a log that are read at once."""
 START_SECONDS = 30.0
@@ -71,16 +78,16 @@ class Run:
         seconds, to show a sign of life. Raises StorageError."""
         return is_held(work_folder(self.location)) or stored(self.location).shows_life()
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return one dict per iteration (iteration, loss, learning_rate, seconds, outputs)."""
-        from ftjob.records import read_train
+    def metrics(self) -> "list[TrainLine]":
+        """Return one line per iteration (iteration, loss, learning_rate, seconds, outputs)."""
+        from ftjob.records.metrics import read_train
 
         run = self._reading()
         return _lines(run, run.folder.train_metrics, read_train)
 
-    def tests(self) -> list[dict[str, Any]]:
-        """Return one dict per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
-        from ftjob.records import read_tests
+    def tests(self) -> "list[TestLine]":
+        """Return one line per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
+        from ftjob.records.metrics import read_tests
 
         run = self._reading()
         return _lines(run, run.folder.test_metrics, read_tests)
@@ -93,9 +100,9 @@ class Run:
         with documents.explained(path):
             return documents.read_text(path)
 
-    def evaluation(self) -> dict[str, Any]:
+    def evaluation(self) -> "Evaluation":
         """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
-        from ftjob.records import read_evaluation
+        from ftjob.records.evaluation import read_evaluation
 
         run = self._reading()
         path = run.folder.evaluation
@@ -274,11 +281,12 @@ class Run:
         return 1 + max([*here.attempts(), *stored(self.location).attempts()], default=0)
 
 
-def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
+def enlist(run: Run, spec: "JobSpec", plan: "PlanDocument", before: Status | None) -> None:
     """Write owner, spec, plan and a Pending status into a run's folder, which a worker can take up then.
 
     Raises BadSpecError where it is another's, StorageError where nothing can be written there.
     """
+    from ftjob.records.plan import plan_text
     from ftjob.worker.admission import Arrival, own, this_user
     from jobspec import dump_spec
 
@@ -289,14 +297,12 @@ def enlist(run: Run, plan: "Plan", before: Status | None) -> None:
         first, state=State.PENDING, reason=Reason.SUBMITTED, message="", exit_code=None, ended=None
     )
     folder = kept.folder
-    kept.write(folder.spec, dump_spec(plan.spec))
-    kept.write(folder.plan, json.dumps(plan.to_json(), indent=1) + "\n")
+    kept.write(folder.spec, dump_spec(spec))
+    kept.write(folder.plan, plan_text(plan))
     kept.write(folder.status, render(pending))
 
 
-def _lines(
-    run: RunStore, path: Path, read: Callable[[Path], Iterator[dict[str, Any]]]
-) -> list[dict[str, Any]]:
+def _lines(run: RunStore, path: Path, read: Callable[[Path], Iterator[T]]) -> list[T]:
     """Return the lines of a run's metrics, as far as they are written."""
     run.bring_growing(path)
     with documents.explained(path):

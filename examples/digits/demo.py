@@ -23,6 +23,7 @@ from ftjob.engine.caffe.install import install_caffe
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.errors import FtjobError
 from ftjob.net.prototxt import to_text
+from ftjob.report.confusion import weakest_first
 from ftjob.report.curves import draw_comparison
 from ftjob.view import live, results
 
@@ -140,11 +141,11 @@ def table(entries: list[Entry]) -> Table:
         rows.add_column(heading, justify="right")
     for entry in entries:
         judged, status = entry.run.evaluation(), entry.run.status()
-        worst = min(judged["classes"], key=lambda result: result["recall"])
+        worst = weakest_first(judged.classes)[0]
         rows.add_row(
             entry.title,
-            figures.percent(judged["accuracy"]),
-            f"{worst['name']}: {figures.percent(worst['recall'])}",
+            figures.percent(judged.accuracy),
+            f"{worst.name}: {figures.percent(worst.recall)}",
             str(status.iteration),
             figures.duration(status.seconds),
         )

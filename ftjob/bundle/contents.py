@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ftjob import files
-from ftjob.bundle.schema import Golden, Manifest
+from ftjob.bundle.schema import BundleManifest, GoldenScores
 from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_bytes, read_text
 from ftjob.errors import BadNetError
 from ftjob.layout import BundleFolder
@@ -17,7 +17,7 @@ _AGAIN = "copy it again from the run"
 T = TypeVar("T")
 
 
-def checked_files(bundle: BundleFolder) -> Manifest:
+def checked_files(bundle: BundleFolder) -> BundleManifest:
     """Return what a bundle's manifest names, after a look at every file. Other files are passed over.
 
     Raises BadNetError for a file that is missing, that leads out of the folder, is none or too large, or is
@@ -39,10 +39,10 @@ def checked_files(bundle: BundleFolder) -> Manifest:
     return manifest
 
 
-def parse_manifest(data: bytes, bundle: BundleFolder) -> Manifest:
+def parse_manifest(data: bytes, bundle: BundleFolder) -> BundleManifest:
     """Return the manifest of a bundle. Raises BadNetError."""
     try:
-        manifest = parse_as(Manifest, data)
+        manifest = parse_as(BundleManifest, data)
     except UnreadableError as error:
         raise BadNetError(f"{bundle.manifest}: {error}: {_AGAIN}") from None
     needed = (
@@ -57,7 +57,7 @@ def parse_manifest(data: bytes, bundle: BundleFolder) -> Manifest:
     return manifest
 
 
-def require(manifest: Manifest, bundle: BundleFolder, paths: Collection[Path]) -> None:
+def require(manifest: BundleManifest, bundle: BundleFolder, paths: Collection[Path]) -> None:
     """Raise BadNetError for a file that the manifest does not name: nobody knows whether it is the one."""
     for path in paths:
         key = path.relative_to(bundle.root).as_posix()
@@ -75,7 +75,7 @@ def read_document(model: type[T], path: Path, largest: int = SMALL) -> T:
         raise BadNetError(f"{path}: cannot be read ({error.strerror}): {_AGAIN}") from None
 
 
-def check_labels(bundle: BundleFolder, golden: Golden) -> None:
+def check_labels(bundle: BundleFolder, golden: GoldenScores) -> None:
     """Raise BadNetError unless labels.txt has a line for every score."""
     try:
         lines = read_text(bundle.labels).count("\n")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ftjob.bundle.preprocess import Preprocess, transform
-from ftjob.bundle.schema import Golden
+from ftjob.bundle.schema import GoldenScores
 from ftjob.data.pillow import DECODER_ERRORS
 from ftjob.documents import UnreadableError, read_bytes
 from ftjob.errors import BadNetError
@@ -26,7 +26,7 @@ _MODES = {1: "L", 3: "RGB"}
 
 
 def golden_inputs(
-    bundle: BundleFolder, how: Preprocess, golden: Golden, shape: tuple[int, int, int]
+    bundle: BundleFolder, how: Preprocess, golden: GoldenScores, shape: tuple[int, int, int]
 ) -> NDArray[np.float32]:
     """Return the preprocessed golden images, (N, C, H, W), each of a shape (C, H, W).
 

@@ -5,7 +5,7 @@ from math import prod
 
 from ftjob.bundle.alike import AT_ONCE
 from ftjob.bundle.preprocess import Preprocess
-from ftjob.bundle.schema import Golden
+from ftjob.bundle.schema import GoldenScores
 from ftjob.documents import UnreadableError, read_text
 from ftjob.errors import BadNetError
 from ftjob.figures import gib
@@ -33,7 +33,9 @@ ImageShape = tuple[int, int, int]
 """(C, H, W)."""
 
 
-def read_model(bundle: BundleFolder, how: Preprocess, golden: Golden) -> tuple[NetParameter, ImageShape]:
+def read_model(
+    bundle: BundleFolder, how: Preprocess, golden: GoldenScores
+) -> tuple[NetParameter, ImageShape]:
     """Return a bundle's net, held against its preprocessing, its golden scores and its weights, and the image
     that it takes.
 
@@ -87,7 +89,7 @@ def _image(net: NetParameter, how: Preprocess) -> ImageShape:
     return channels, height, width
 
 
-def _check_scores(net: NetParameter, shapes: NetShapes, golden: Golden) -> None:
+def _check_scores(net: NetParameter, shapes: NetShapes, golden: GoldenScores) -> None:
     if golden.blob not in shapes.blobs:
         raise BadNetError("the net has no blob of the name that golden/scores.json gives")
     refuse_mixing(net, golden.blob)

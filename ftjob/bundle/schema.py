@@ -25,10 +25,14 @@ MeanFile = Annotated[str, StringConstraints(strict=True, pattern=r"^mean\.binary
 Sha256 = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What a bundle holds."""
+@dataclass(frozen=True, kw_only=True)
+class BundleManifest:
+    """manifest.json: the run that a bundle came from, and what it holds."""
 
+    name: Annotated[str, StringConstraints(strict=True)] = ""
+    run_id: Annotated[str, StringConstraints(strict=True)] = ""
+    iteration: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] | None = None
+    accuracy: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     files: Annotated[dict[Key, Sha256], Field(min_length=1, max_length=MOST_GOLDEN + 16)]
     """The digest of every file but the manifest."""
 
@@ -44,7 +48,7 @@ class GoldenImage:
 
 
 @dataclass(frozen=True)
-class Golden:
+class GoldenScores:
     """golden/scores.json: every image has as many scores."""
 
     blob: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000)]

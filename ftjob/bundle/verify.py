@@ -15,7 +15,7 @@ from ftjob.bundle.contents import check_labels, checked_files, read_document, re
 from ftjob.bundle.golden import golden_inputs
 from ftjob.bundle.model import read_model
 from ftjob.bundle.preprocess import Preprocess
-from ftjob.bundle.schema import LARGEST_SCORES, Golden
+from ftjob.bundle.schema import LARGEST_SCORES, GoldenScores
 from ftjob.engine.open import open_deploy, resolve
 from ftjob.layout import BundleFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter
@@ -60,7 +60,7 @@ class Question:
     weights: Path
     images: NDArray[np.float32]
     """(N, C, H, W)."""
-    golden: Golden
+    golden: GoldenScores
 
 
 def verify(root: Path, engine: str, log: Path) -> Verification:
@@ -93,7 +93,7 @@ def read_bundle(root: Path) -> Question:
     bundle = BundleFolder(root)
     manifest = checked_files(bundle)
     how = read_document(Preprocess, bundle.preprocess)
-    golden = read_document(Golden, bundle.golden_scores, LARGEST_SCORES)
+    golden = read_document(GoldenScores, bundle.golden_scores, LARGEST_SCORES)
     require(manifest, bundle, [bundle.golden / each.image for each in golden.images])
     require(manifest, bundle, [bundle.mean] if how.mean_file else [])
     check_labels(bundle, golden)

@@ -1,10 +1,8 @@
 """Make a run's bundle: net, weights, labels, preprocessing, golden images with their scores."""
 
-import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from ftjob import files
 from ftjob.bundle.alike import ask, depends_on_company
 from ftjob.bundle.golden import most_images
 from ftjob.bundle.preprocess import Preprocess, transform
-from ftjob.bundle.schema import LARGEST_SCORES
+from ftjob.bundle.schema import LARGEST_SCORES, BundleManifest, GoldenImage, GoldenScores
 from ftjob.data.labels import write_labels
 from ftjob.data.read import records
 from ftjob.engine.open import open_deploy
@@ -23,6 +21,7 @@ from ftjob.layout import BundleFolder, RunFolder
 from ftjob.mean import read_mean_image
 from ftjob.net.deploy import score_blob
 from ftjob.plan.plan import Plan
+from ftjob.records.evaluation import read_evaluation
 
 GOLDEN_IMAGES = 16
 BYTES_A_SCORE = 32
@@ -62,7 +61,7 @@ def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golde
     write_labels(fresh.labels, plan.labels)
     files.write_json(fresh.preprocess, how.to_json())
     golden = write_golden(plan, how, fresh, log)
-    files.write_json(fresh.manifest, manifest(plan, fresh, iteration))
+    files.write_json(fresh.manifest, asdict(manifest(plan, fresh, iteration)))
     with files.explained(run.bundle):
         shutil.rmtree(run.bundle, ignore_errors=True)
         fresh.root.replace(run.bundle)
@@ -115,8 +114,8 @@ def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -
         pixels = image[:, :, 0] if how.channels == 1 else image[:, :, ::-1]
         with files.whole(bundle.golden / name) as temporary:
             Image.fromarray(np.ascontiguousarray(pixels)).save(temporary, format="PNG")
-        stored.append({"image": name, "label": label, "scores": [float(value) for value in row]})
-    files.write_json(bundle.golden_scores, {"blob": score, "images": stored})
+        stored.append(GoldenImage(name, label, tuple(row.tolist())))
+    files.write_json(bundle.golden_scores, asdict(GoldenScores(score, tuple(stored))))
     labels = np.array([label for label, _ in chosen])
     return Golden(len(chosen), int((answers.alone.argmax(axis=1) == labels).sum()))
 
@@ -135,14 +134,13 @@ def golden_images(plan: Plan) -> list[tuple[int, NDArray[np.uint8]]]:
     return sorted(chosen.items())
 
 
-def manifest(plan: Plan, bundle: BundleFolder, iteration: int) -> dict[str, Any]:
+def manifest(plan: Plan, bundle: BundleFolder, iteration: int) -> BundleManifest:
     """Return what the bundle was made from, and the digest of every file in it."""
     paths = sorted(path for path in bundle.root.rglob("*") if path.is_file())
-    evaluation = json.loads(bundle.evaluation.read_text(encoding="utf-8"))
-    return {
-        "name": plan.spec.name,
-        "run_id": plan.run_id,
-        "iteration": iteration,
-        "accuracy": evaluation["accuracy"],
-        "files": {str(path.relative_to(bundle.root)): files.sha256(path) for path in paths},
-    }
+    return BundleManifest(
+        name=plan.spec.name,
+        run_id=plan.run_id,
+        iteration=iteration,
+        accuracy=read_evaluation(bundle.evaluation).accuracy,
+        files={str(path.relative_to(bundle.root)): files.sha256(path) for path in paths},
+    )

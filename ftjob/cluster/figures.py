@@ -1,12 +1,15 @@
 """From a plan to the figures that the cluster needs of it: pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, ValidationError
 
 from ftjob.cluster.names import ANNOTATION_PLAN
 from ftjob.cluster.status import Figures
+
+if TYPE_CHECKING:  # the controller, which reads annotations, has no need of what plans
+    from ftjob.plan.plan import Plan
 
 LONGEST = 4096
 """Characters of the annotation that are looked at."""
@@ -21,18 +24,18 @@ class Hint(Figures):
     """Of the spec (request.identity_of)."""
 
 
-def figures_of(document: Mapping[str, Any]) -> Figures:
-    """Return the figures of a plan, given as `Plan.to_json` has it (docs/plan.md)."""
-    memory, cost = document["memory"], document["cost"]
+def figures_of(plan: "Plan") -> Figures:
+    """Return the figures of a plan."""
+    memory, cost = plan.forecast.memory, plan.forecast.cost
     return Figures(
-        run_id=document["run_id"],
-        engine=document["engine"]["name"],
-        max_iter=document["max_iter"],
-        snapshot_bytes=memory["weights"] + memory["history"],
-        memory_bytes=memory["total"],
-        data_bytes=document.get("data_bytes"),
-        seconds=round(cost["total_seconds"], 1),
-        usd=round(cost["usd"], 6),
+        run_id=plan.run_id,
+        engine=plan.engine.name,
+        max_iter=plan.solver.max_iter,
+        snapshot_bytes=memory.weights + memory.history,
+        memory_bytes=memory.total,
+        data_bytes=plan.data_bytes,
+        seconds=round(cost.total_seconds, 1),
+        usd=round(cost.usd, 6),
     )
 
 

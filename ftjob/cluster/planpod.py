@@ -51,7 +51,7 @@ def planned(spec: Path) -> tuple[dict[str, Any], int]:
         poor = plan.problems == (plan.too_poor,)
         reason = Reason.BUDGET_TOO_SMALL if poor else Reason.DOES_NOT_FIT
         return trouble(reason, " ".join(plan.problems)), ExitCode.BAD_SPEC
-    figures = figures_of(plan.to_json()).model_dump(mode="json", by_alias=True, exclude_none=True)
+    figures = figures_of(plan).model_dump(mode="json", by_alias=True, exclude_none=True)
     return {"plan": figures}, ExitCode.DONE
 
 

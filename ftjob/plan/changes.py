@@ -1,11 +1,11 @@
 """What is not any more what it was when a run was submitted."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ftjob.errors import BadDataError, BadNetError
+from ftjob.plan.document import base_of
 from ftjob.plan.plan import Plan
+from ftjob.records.plan import PlanDocument
 
 SHOWN = 12
 """Digits of a digest that are enough to tell two apart."""
@@ -21,10 +21,10 @@ class _Input:
     mistake: type[BadNetError | BadDataError]
 
 
-def refuse_changed(before: Mapping[str, Any], plan: Plan) -> None:
+def refuse_changed(before: PlanDocument, plan: Plan) -> None:
     """Raise BadNetError or BadDataError for the first input whose digest is not the one of plan.json.
 
-    `before` holds the values of the plan.json that was written when the run was submitted.
+    `before` is the plan.json that was written when the run was submitted.
     """
     for each in _inputs(before, plan):
         if each.now != each.was:
@@ -34,27 +34,22 @@ def refuse_changed(before: Mapping[str, Any], plan: Plan) -> None:
             )
 
 
-def _inputs(before: Mapping[str, Any], plan: Plan) -> list[_Input]:
-    now, spec = plan.to_json(), plan.spec
+def _inputs(before: PlanDocument, plan: Plan) -> list[_Input]:
+    spec, inputs = plan.spec, plan.inputs
+    now, was = base_of(plan), before.base
+    train, val = spec.data.train, spec.data.val or spec.data.train
     mean = spec.data.mean if isinstance(spec.data.mean, str) else ""
+    found = (
+        ("base.net", spec.base.net, now.net_digest, was.net_digest, BadNetError),
+        ("base.weights", spec.base.weights, now.weights_digest, was.weights_digest, BadNetError),
+        ("data.train", train, inputs.train.digest, before.train.digest, BadDataError),
+        ("data.val", val, inputs.val.digest, before.val.digest, BadDataError),
+        ("data.mean", mean, now.mean_digest, was.mean_digest, BadDataError),
+    )
     return [
-        _Input("base.net", spec.base.net, *_both(now, before, "base", "net_digest"), BadNetError),
-        _Input(
-            "base.weights",
-            spec.base.weights or "",
-            *_both(now, before, "base", "weights_digest"),
-            BadNetError,
-        ),
-        _Input("data.train", spec.data.train, *_both(now, before, "train", "digest"), BadDataError),
-        _Input(
-            "data.val", spec.data.val or spec.data.train, *_both(now, before, "val", "digest"), BadDataError
-        ),
-        _Input("data.mean", mean, *_both(now, before, "base", "mean_digest"), BadDataError),
+        _Input(field, location or "", digest or "", earlier or "", mistake)
+        for field, location, digest, earlier, mistake in found
     ]
-
-
-def _both(now: Mapping[str, Any], before: Mapping[str, Any], part: str, name: str) -> tuple[str, str]:
-    return now[part][name] or "", before[part][name] or ""
 
 
 def _shown(digest: str) -> str:

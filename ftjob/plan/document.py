@@ -1,129 +1,145 @@
-"""A plan as plain values: plan.json and `ftjob plan -o json`. docs/plan.md has every field."""
+"""From a plan to its document: the one writer of plan.json and `ftjob plan -o json`."""
 
 from dataclasses import asdict
 from math import prod
-from typing import TYPE_CHECKING, Any
 
 from ftjob.data.facts import DatasetFacts
 from ftjob.net.transfer import LayerTransfer
+from ftjob.nodes import Node
 from ftjob.plan.cost import Cost
 from ftjob.plan.identity import net_digest
-from ftjob.plan.memory import Memory
+from ftjob.plan.memory import NetMemory
+from ftjob.plan.plan import Plan
+from ftjob.records.plan import (
+    MeasuredSpeed,
+    PlanDocument,
+    PlannedBase,
+    PlannedBatches,
+    PlannedCost,
+    PlannedData,
+    PlannedEngine,
+    PlannedFlops,
+    PlannedHead,
+    PlannedLayer,
+    PlannedMemory,
+    PlannedNetBytes,
+    PlannedNode,
+    PlannedParameters,
+    PlannedPrice,
+    PlannedSpeed,
+    PlannedToleration,
+    PredictedSpeed,
+)
 
-if TYPE_CHECKING:
-    from ftjob.plan.plan import Plan
 
-
-def plan_document(plan: "Plan") -> dict[str, Any]:
-    """Return everything that was decided and foretold."""
+def document_of(plan: Plan, shortfall: str) -> PlanDocument:
+    """Return everything that was decided and foretold; `shortfall` is shortfall.shortfall_of(plan)."""
     inputs, coming, solver = plan.inputs, plan.forecast, plan.solver
-    return {
-        "name": plan.spec.name,
-        "run_id": plan.run_id,
-        "problems": list(plan.problems),
-        "warnings": list(plan.warnings),
-        "base": _base(plan),
-        "labels": list(plan.labels),
-        "train": _facts(inputs.train),
-        "val": _facts(inputs.val),
-        "data_bytes": _data_bytes(plan),
-        "mean": list(inputs.mean) if inputs.mean_measured else None,
-        "mean_file": inputs.spec.data.mean if inputs.mean_file else None,
-        "heads": [asdict(head) for head in plan.heads],
-        "renamed": dict(plan.renamed),
-        "frozen": list(plan.frozen),
-        "transfer": [_layer(layer) for layer in plan.transfer],
-        "max_iter": solver.max_iter,
-        "test_interval": solver.test_interval,
-        "snapshot": solver.snapshot,
-        "batch_size": coming.batches.batch_size,
-        "iter_size": coming.batches.iter_size,
-        "test_batch_size": coming.batches.test_batch_size,
-        "images_per_iteration": plan.images_per_iteration,
-        "epochs": plan.epochs,
-        "node": inputs.node.model_dump(mode="json"),
-        "engine": {"name": plan.engine.name, "why": plan.engine.why},
-        "parameters": asdict(coming.parameters),
-        "flops_per_image": asdict(coming.flops),
-        "memory": _memory(plan),
-        "speed": _speed(plan),
-        "cost": _cost(coming.cost),
-    }
+    return PlanDocument(
+        name=plan.spec.name,
+        run_id=plan.run_id,
+        problems=plan.problems,
+        warnings=(*((shortfall,) if shortfall else ()), *plan.warnings),
+        base=base_of(plan),
+        labels=plan.labels,
+        train=_data(inputs.train),
+        val=_data(inputs.val),
+        data_bytes=plan.data_bytes,
+        mean=inputs.mean if inputs.mean_measured else None,
+        mean_file=str(inputs.spec.data.mean) if inputs.mean_file else None,
+        heads=tuple(PlannedHead(**asdict(head)) for head in plan.heads),
+        renamed=dict(plan.renamed),
+        frozen=plan.frozen,
+        transfer=tuple(map(_layer, plan.transfer)),
+        max_iter=solver.max_iter,
+        test_interval=solver.test_interval,
+        snapshot=solver.snapshot,
+        batch_size=coming.batches.batch_size,
+        iter_size=coming.batches.iter_size,
+        test_batch_size=coming.batches.test_batch_size,
+        images_per_iteration=plan.images_per_iteration,
+        epochs=plan.epochs,
+        node=_node(inputs.node),
+        engine=PlannedEngine(plan.engine.name, plan.engine.why),
+        parameters=PlannedParameters(**asdict(coming.parameters)),
+        flops_per_image=PlannedFlops(**asdict(coming.flops)),
+        memory=_memory(plan),
+        speed=_speed(plan),
+        cost=_cost(coming.cost),
+    )
 
 
-def _base(plan: "Plan") -> dict[str, Any]:
+def base_of(plan: Plan) -> PlannedBase:
+    """Return what the run begins with, and its digests."""
     inputs = plan.inputs
     weights_note = [f"base.weights: {inputs.weights.note}"] if inputs.weights and inputs.weights.note else []
-    return {
-        "net": inputs.spec.base.net,
-        "net_digest": net_digest(inputs),
-        "notes": [*plan.notes, *weights_note],
-        "weights": inputs.weights.location if inputs.weights else None,
-        "weights_digest": inputs.weights.digest if inputs.weights else None,
-        "mean_digest": inputs.mean_file_digest or None,
+    return PlannedBase(
+        net=inputs.spec.base.net,
+        net_digest=net_digest(inputs),
+        notes=(*plan.notes, *weights_note),
+        weights=inputs.weights.location if inputs.weights else None,
+        weights_digest=inputs.weights.digest if inputs.weights else None,
+        mean_digest=inputs.mean_file_digest or None,
+    )
+
+
+def _data(facts: DatasetFacts) -> PlannedData:
+    return PlannedData(
+        path=facts.location,
+        records=facts.records,
+        shape=(facts.channels, facts.height, facts.width),
+        encoded=facts.encoded,
+        histogram={str(label): count for label, count in facts.histogram.items()},
+        digest=facts.digest,
+    )
+
+
+def _layer(layer: LayerTransfer) -> PlannedLayer:
+    return PlannedLayer(**vars(layer), parameters=sum(map(prod, layer.shapes)))
+
+
+def _node(node: Node) -> PlannedNode:
+    values = {
+        **node.model_dump(mode="json"),
+        "price": PlannedPrice(**node.price.model_dump()),
+        "tolerations": tuple(PlannedToleration(**each.model_dump()) for each in node.tolerations),
     }
+    return PlannedNode(**values)
 
 
-def _facts(facts: DatasetFacts) -> dict[str, Any]:
-    return {
-        "path": facts.location,
-        "records": facts.records,
-        "shape": [facts.channels, facts.height, facts.width],
-        "encoded": facts.encoded,
-        "histogram": {str(label): count for label, count in facts.histogram.items()},
-        "digest": facts.digest,
-    }
-
-
-def _data_bytes(plan: "Plan") -> int:
-    """Return what weights and datasets take on the disk of who trains; one LMDB for both counts once."""
-    lmdbs = {facts.location: facts.size_bytes for facts in (plan.inputs.train, plan.inputs.val)}
-    weights = plan.inputs.weights
-    return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
-
-
-def _layer(layer: LayerTransfer) -> dict[str, Any]:
-    return {**asdict(layer), "parameters": sum(map(prod, layer.shapes))}
-
-
-def _memory(plan: "Plan") -> dict[str, Any]:
-    coming = plan.forecast
+def _memory(plan: Plan) -> PlannedMemory:
+    coming, memory = plan.forecast, plan.forecast.memory
     suggested = None
     if not coming.fits and coming.suggestion:
         batches, needed = coming.suggestion
-        suggested = {**asdict(batches), "total": needed.total}
-    return {
-        "fits": coming.fits,
-        "limit": coming.limit,
-        **_bytes(coming.memory),
-        "suggestion": suggested,
-    }
+        suggested = PlannedBatches(**asdict(batches), total=needed.total)
+    return PlannedMemory(
+        fits=coming.fits,
+        limit=coming.limit,
+        total=memory.total,
+        train=_net_bytes(memory.train),
+        test=_net_bytes(memory.test),
+        weights=memory.weights,
+        weight_gradients=memory.weight_gradients,
+        history=memory.history,
+        context=memory.context,
+        suggestion=suggested,
+    )
 
 
-def _bytes(memory: Memory) -> dict[str, Any]:
-    nets = {"train": memory.train, "test": memory.test}
-    return {
-        "total": memory.total,
-        **{phase: {**asdict(net), "total": net.total} for phase, net in nets.items()},
-        "weights": memory.weights,
-        "weight_gradients": memory.weight_gradients,
-        "history": memory.history,
-        "context": memory.context,
-    }
+def _net_bytes(net: NetMemory) -> PlannedNetBytes:
+    return PlannedNetBytes(**asdict(net), total=net.total)
 
 
-def _speed(plan: "Plan") -> dict[str, Any]:
-    """Seconds per image; what the profile said is told beside what was measured."""
+def _speed(plan: Plan) -> PlannedSpeed:
     coming = plan.forecast
     measured = coming.measured
-    return {
-        "predicted": asdict(coming.predicted),
-        "measured": measured.model_dump(mode="json") if measured else None,
-        "predicted_to_measured": coming.predicted.train / measured.train_seconds_per_image
-        if measured
-        else None,
-    }
+    return PlannedSpeed(
+        predicted=PredictedSpeed(**asdict(coming.predicted)),
+        measured=MeasuredSpeed(**measured.model_dump(mode="json")) if measured else None,
+        predicted_to_measured=coming.predicted.train / measured.train_seconds_per_image if measured else None,
+    )
 
 
-def _cost(cost: Cost) -> dict[str, Any]:
-    return {**asdict(cost), "total_seconds": cost.total_seconds, "usd": cost.usd}
+def _cost(cost: Cost) -> PlannedCost:
+    return PlannedCost(**asdict(cost), total_seconds=cost.total_seconds, usd=cost.usd)

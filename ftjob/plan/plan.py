@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from ftjob.data.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
@@ -24,7 +23,7 @@ from ftjob.net.suggest import listed
 from ftjob.net.surgery import Operation, operate
 from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.net.transforms import own_transform
-from ftjob.plan.document import plan_document
+from ftjob.plan.budget import too_poor
 from ftjob.plan.engines import EngineChoice, choose_engine
 from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
@@ -32,7 +31,6 @@ from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import problems, warnings
-from ftjob.plan.shortfall import shortfall, too_poor
 from jobspec.spec import JobSpec
 
 LARGEST_TEST_BATCH = 50
@@ -83,20 +81,20 @@ class Plan:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What is allowed and probably not meant, in sentences."""
-        short = (self.shortfall,) if self.shortfall else ()
-        return (*short, *self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        """What is allowed and probably not meant, in sentences; shortfall.shortfall_of has one more."""
+        return (*self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
 
     @cached_property
     def too_poor(self) -> str:
         """A sentence where the budget ends before there is a snapshot; one of the problems."""
-        return too_poor(self)
+        return too_poor(self.spec, self.inputs.node, self.forecast)
 
-    @cached_property
-    def shortfall(self) -> str:
-        """A sentence where the budget does not pay for the whole run, with what would fit; one of the
-        warnings."""
-        return shortfall(self, make_plan)
+    @property
+    def data_bytes(self) -> int:
+        """What weights and datasets take on the disk of who trains; one LMDB for both counts once."""
+        lmdbs = {facts.location: facts.size_bytes for facts in (self.inputs.train, self.inputs.val)}
+        weights = self.inputs.weights
+        return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
 
     @property
     def images_per_iteration(self) -> int:
@@ -106,10 +104,6 @@ class Plan:
     def epochs(self) -> float:
         """How often every training image is seen."""
         return float(self.solver.max_iter * self.images_per_iteration / self.inputs.train.records)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the values of plan.json and `ftjob plan -o json` (docs/plan.md has every field)."""
-        return plan_document(self)
 
 
 def make_plan(inputs: Inputs) -> Plan:

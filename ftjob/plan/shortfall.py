@@ -1,25 +1,17 @@
 """A budget that does not pay for the whole run: what it pays for, and what it would pay for instead."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import floor
-from typing import TYPE_CHECKING
 
 from ftjob.errors import FtjobError
-from ftjob.figures import hours
 from ftjob.net.graph import graph
 from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.nodes import LOCAL, Node
+from ftjob.plan.budget import amount, binding, limit
 from ftjob.plan.forecast import corrected
+from ftjob.plan.plan import Plan, make_plan
 from jobspec.spec import FreezeUpTo, JobSpec
-
-if TYPE_CHECKING:
-    from ftjob.plan.cost import Cost
-    from ftjob.plan.inputs import Inputs
-    from ftjob.plan.plan import Plan
-
-    Make = Callable[[Inputs], Plan]
 
 NEAR = 0.95
 """A length that turns out too long, since its tests and steps fall otherwise, is shortened by this."""
@@ -32,47 +24,38 @@ class Change:
 
     field: str
     value: str
-    plan: "Plan"
+    plan: Plan
 
 
-def too_poor(plan: "Plan") -> str:
-    """Return a sentence where the budget ends before the first snapshot is due; else nothing."""
-    cost, work = plan.forecast.cost, plan.forecast.work
-    if cost.affordable_seconds is None or cost.least_seconds <= cost.affordable_seconds:
-        return ""
-    field = _binding(plan)
-    return (
-        f"{field}: {_limit(plan, field)} does not pay for the start and the first {work.first_snapshot} "
-        f"iterations, until a snapshot, on {plan.inputs.node.name}, of about "
-        f"{_amount(field, cost.least_seconds, cost)}: raise it, lower solver.snapshot or take another node"
-    )
-
-
-def shortfall(plan: "Plan", make: "Make") -> str:
+def shortfall_of(plan: Plan) -> str:
     """Return a sentence where the budget does not pay for the whole run, with what it would pay for; else
-    nothing. `make` plans anew: nothing is said to fit that was not planned."""
+    nothing.
+
+    Then it plans up to TRIES + 16 times, since nothing is suggested that was not planned: call it once, and
+    hand the sentence on.
+    """
     cost, work = plan.forecast.cost, plan.forecast.work
-    if plan.forecast.is_paid or too_poor(plan):
+    if plan.forecast.is_paid or plan.too_poor:
         return ""
-    field = _binding(plan)
+    field = binding(plan.spec, cost)
     paid = cost.affordable_iterations or 0
-    told = [_told(change, field) for change in changes_that_fit(plan, make)]
-    instead = f"what would fit: {', or '.join(told)}" if told else "nothing that was tried would fit"
+    changes = [_in_words(change, field) for change in changes_that_fit(plan)]
+    instead = f"what would fit: {', or '.join(changes)}" if changes else "nothing that was tried would fit"
     return (
-        f"{field}: {_limit(plan, field)} does not pay for the estimate of "
-        f"{_amount(field, cost.total_seconds, cost)} on {plan.inputs.node.name}; {instead}; as it is, "
+        f"{field}: {limit(plan.spec, field)} does not pay for the estimate of "
+        f"{amount(field, cost.total_seconds, cost)} on {plan.inputs.node.name}; {instead}; as it is, "
         f"training ends with what it has after about {paid} of {work.max_iter} iterations "
         f"({paid / work.max_iter:.0%})"
     )
 
 
-def changes_that_fit(plan: "Plan", make: "Make") -> list[Change]:
+def changes_that_fit(plan: Plan) -> list[Change]:
     """Return what was planned and fits: fewer iterations, more layers frozen, the cheapest other node."""
-    found = (_shorter(plan, make), _more_frozen(plan, make), _other_node(plan, make))
+    found = (_shorter(plan), _more_frozen(plan), _other_node(plan))
     return [change for change in found if change]
 
 
-def _shorter(plan: "Plan", make: "Make") -> Change | None:
+def _shorter(plan: Plan) -> Change | None:
     work = plan.forecast.work
     by_iterations = plan.spec.solver.max_iter is not None
     field, name = ("solver.max_iter", "max_iter") if by_iterations else ("solver.epochs", "epochs")
@@ -84,21 +67,21 @@ def _shorter(plan: "Plan", make: "Make") -> Change | None:
         if not value:
             return None
         solver = plan.spec.solver.model_copy(update={name: value if by_iterations else float(value)})
-        changed = _again(plan, make, plan.spec.model_copy(update={"solver": solver}))
+        changed = _again(plan, plan.spec.model_copy(update={"solver": solver}))
         if changed:
             return Change(field, f"{value:g}" if not by_iterations else str(value), changed)
         exact = value * NEAR
     return None
 
 
-def _more_frozen(plan: "Plan", make: "Make") -> Change | None:
+def _more_frozen(plan: Plan) -> Change | None:
     """Find the first layer on the way to the main head up to which it is enough to freeze."""
     if plan.inputs.weights is None:
         return None
 
-    def frozen(name: str) -> "Plan | None":
+    def frozen(name: str) -> Plan | None:
         surgery = plan.spec.surgery.model_copy(update={"freeze": FreezeUpTo(up_to=name)})
-        made = _again(plan, make, plan.spec.model_copy(update={"surgery": surgery}))
+        made = _again(plan, plan.spec.model_copy(update={"surgery": surgery}))
         return made if made and set(plan.frozen) <= set(made.frozen) else None
 
     names = trunk(plan)
@@ -113,7 +96,7 @@ def _more_frozen(plan: "Plan", make: "Make") -> Change | None:
     return best
 
 
-def trunk(plan: "Plan") -> list[str]:
+def trunk(plan: Plan) -> list[str]:
     """Return what can be frozen on the way to the main head, in the net's order: the layers that are copied,
     those of one block (`inception_4a/...`) by its name."""
     layers = graph(phase_view(plan.train_val, TRAIN))
@@ -123,7 +106,7 @@ def trunk(plan: "Plan") -> list[str]:
     return list(dict.fromkeys(name.partition("/")[0] for name in kept))
 
 
-def _other_node(plan: "Plan", make: "Make") -> Change | None:
+def _other_node(plan: Plan) -> Change | None:
     """Find the cheapest node on which it fits and the same engine trains; `local` is nowhere to submit to."""
     found = []
     for node in plan.inputs.nodes:
@@ -131,7 +114,7 @@ def _other_node(plan: "Plan", make: "Make") -> Change | None:
             continue
         resources = plan.spec.resources.model_copy(update={"node": node.name})
         spec = plan.spec.model_copy(update={"resources": resources})
-        made = _again(plan, make, spec, node)
+        made = _again(plan, spec, node)
         if made and made.engine.name == plan.engine.name:
             found.append(made)
     best = min(
@@ -140,10 +123,10 @@ def _other_node(plan: "Plan", make: "Make") -> Change | None:
     return Change("resources.node", best.inputs.node.name, best) if best else None
 
 
-def _again(plan: "Plan", make: "Make", spec: JobSpec, node: Node | None = None) -> "Plan | None":
+def _again(plan: Plan, spec: JobSpec, node: Node | None = None) -> Plan | None:
     """Plan a changed spec; return the plan where the budget pays for all of it and nothing else is wrong."""
     try:
-        made = make(replace(plan.inputs, spec=spec, node=node or plan.inputs.node))
+        made = make_plan(replace(plan.inputs, spec=spec, node=node or plan.inputs.node))
     except FtjobError:
         return None  # a node without a spot price, a layer that cannot be frozen: it is no way out
     if node is None:
@@ -151,7 +134,7 @@ def _again(plan: "Plan", make: "Make", spec: JobSpec, node: Node | None = None) 
     return made if made.forecast.is_paid and not made.problems else None
 
 
-def _as_far_off(made: "Plan", plan: "Plan") -> "Plan":
+def _as_far_off(made: Plan, plan: Plan) -> Plan:
     """Return a plan for the same node, as far from its profile as the first one was measured to be."""
     measured, predicted = plan.forecast.measured, plan.forecast.predicted
     if measured is None:
@@ -167,27 +150,6 @@ def _as_far_off(made: "Plan", plan: "Plan") -> "Plan":
     return replace(made, forecast=corrected(made.forecast, made.inputs, scaled))
 
 
-def _told(change: Change, field: str) -> str:
+def _in_words(change: Change, field: str) -> str:
     cost = change.plan.forecast.cost
-    return f"{change.field} {change.value} ({_amount(field, cost.total_seconds, cost)})"
-
-
-def _binding(plan: "Plan") -> str:
-    """Return which budget is used up first."""
-    budget, price = plan.spec.budget, plan.forecast.cost.usd_per_hour
-    if budget.usd is None or not price:
-        return "budget.hours"
-    return "budget.usd" if budget.hours is None or budget.usd / price <= budget.hours else "budget.hours"
-
-
-def _limit(plan: "Plan", field: str) -> str:
-    budget = plan.spec.budget
-    return f"${budget.usd:g}" if field == "budget.usd" else f"{budget.hours:g} hours"
-
-
-def _amount(field: str, seconds: float, cost: "Cost") -> str:
-    """Return what so much time takes of a budget."""
-    if field == "budget.hours":
-        return hours(seconds)
-    usd = seconds / 3600 * cost.usd_per_hour
-    return f"${usd:.2f}" if usd >= 0.995 else f"${usd:.3g}"
+    return f"{change.field} {change.value} ({amount(field, cost.total_seconds, cost)})"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from ftjob.figures import brief, dollars, percent
+from ftjob.records.evaluation import Evaluation
 from ftjob.report.comparison import Comparison
 from ftjob.report.confusion import most_confused
 from ftjob.report.facts import Facts
@@ -27,7 +28,7 @@ def render_comment(facts: Facts, against: Comparison | None = None) -> str:
         lines += [f"{code(status.reason)}: {code(status.message)}", ""]
     lines += [*_table(facts, against), ""]
     if facts.evaluation:
-        lines += [*_confused(facts), ""]
+        lines += [*_confused(facts.evaluation), ""]
     if against and against.classes:
         lines += [*_changed(against), ""]
     return "\n".join([*lines, f"<sub>run {code(facts.run)}</sub>", ""])
@@ -62,8 +63,8 @@ def _table(facts: Facts, against: Comparison | None) -> Iterator[str]:
         yield "The two were not judged on the same validation images."
 
 
-def _confused(facts: Facts) -> Iterator[str]:
-    pairs = most_confused(facts.evaluation, PAIRS)
+def _confused(evaluation: Evaluation) -> Iterator[str]:
+    pairs = most_confused(evaluation, PAIRS)
     yield "**Most confused**" if pairs else "No image was given a wrong label."
     if pairs:
         yield ""

@@ -58,12 +58,12 @@ def compare(facts: Facts, other: Facts) -> Comparison:
 
 
 def _judges(facts: Facts) -> str | None:
-    return (facts.plan.get("val") or {}).get("digest")
+    return facts.plan.val.digest if facts.plan else None
 
 
 def _recalls(facts: Facts) -> dict[str, float]:
-    classes = facts.evaluation.get("classes", ())
-    return {each["name"]: each["recall"] for each in classes if each["recall"] is not None}
+    classes = facts.evaluation.classes if facts.evaluation else ()
+    return {each.name: each.recall for each in classes if each.recall is not None}
 
 
 def _changes(before: dict[str, float], now: dict[str, float]) -> tuple[ClassChange, ...]:

@@ -1,11 +1,13 @@
 """Which classes a net takes for which: what of a confusion matrix is worth a look. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ftjob.records.evaluation import ClassResult, ConfusionCells, Evaluation
 
 Cells = NDArray[np.int64]
 """(M, 3): label, label given, images."""
@@ -49,10 +51,10 @@ class Matrix:
     """Of each row, images that were given a label not shown; None where all are shown."""
 
 
-def most_confused(evaluation: Mapping[str, Any], count: int) -> list[Confused]:
+def most_confused(evaluation: Evaluation, count: int) -> list[Confused]:
     """Return the pairs (class, label it was given) with the most images; of equals the larger share first,
     then the lower labels."""
-    names, cells = [each["name"] for each in evaluation["classes"]], cells_of(evaluation)
+    names, cells = [each.name for each in evaluation.classes], cells_of(evaluation)
     of = _images(cells, len(names))
     return [
         Confused(names[label], names[given], images, int(of[label]))
@@ -60,9 +62,9 @@ def most_confused(evaluation: Mapping[str, Any], count: int) -> list[Confused]:
     ]
 
 
-def readable(evaluation: Mapping[str, Any]) -> Matrix:
+def readable(evaluation: Evaluation) -> Matrix:
     """Return the whole matrix, or of more than READABLE classes those that are most confused."""
-    cells, classes = cells_of(evaluation), evaluation["classes"]
+    cells, classes = cells_of(evaluation), evaluation.classes
     of = _images(cells, len(classes))
     shown = range(len(classes)) if len(classes) <= READABLE else _most_involved(_wrong(cells, of))
     place = {label: at for at, label in enumerate(shown)}
@@ -70,7 +72,7 @@ def readable(evaluation: Mapping[str, Any]) -> Matrix:
     for label, given, images in cells[np.isin(cells[:, :2], list(place)).all(axis=1)].tolist():
         part[place[label]][place[given]] = images
     return Matrix(
-        names=tuple(classes[label]["name"] for label in place),
+        names=tuple(classes[label].name for label in place),
         counts=tuple(map(tuple, part)),
         images=tuple(int(of[label]) for label in place),
         others=tuple(int(of[label]) - sum(part[at]) for label, at in place.items())
@@ -99,16 +101,16 @@ def _images(cells: Cells, classes: int) -> NDArray[np.int64]:
     return np.bincount(cells[:, 0], cells[:, 2], minlength=classes).astype(np.int64)
 
 
-def weakest_first(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def weakest_first(classes: Sequence[ClassResult]) -> list[ClassResult]:
     """Return classes by their recall, the lowest first; those without images last."""
-    return sorted(classes, key=lambda each: (each["recall"] is None, each["recall"], each["label"]))
+    return sorted(classes, key=lambda each: (each.recall is None, each.recall, each.label))
 
 
-def cells_of(evaluation: Mapping[str, Any]) -> Cells:
+def cells_of(evaluation: Evaluation) -> Cells:
     """Return what is not 0 of an evaluation's confusion, whether it is written as a matrix or as cells."""
-    confusion = evaluation["confusion"]
-    if isinstance(confusion, dict):
-        cells: Cells = np.array(confusion["cells"], dtype=np.int64).reshape(-1, 3)
+    confusion = evaluation.confusion
+    if isinstance(confusion, ConfusionCells):
+        cells: Cells = np.array(confusion.cells, dtype=np.int64).reshape(-1, 3)
         return cells
     matrix = np.array(confusion, dtype=np.int64)
     return np.column_stack((*np.nonzero(matrix), matrix[matrix != 0]))

@@ -1,12 +1,13 @@
 """The picture of a run's curves, and of several runs beside one another."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import documents, files, records
+from ftjob import documents, files
 from ftjob.layout import RunFolder
+from ftjob.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
 from jobspec.text import visible
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ def curves_png(folder: RunFolder) -> bytes:
     figure, (left, right) = _figure()
     train, tests = _metrics(folder)
     _draw_loss(left, train, COLOURS[0], "training loss")
-    left.plot(*_points(tests, "loss"), color=COLOURS[1], marker="o", markersize=3, label="validation loss")
-    for number, head in enumerate(tests[-1]["heads"] if tests else []):
-        known = [test for test in tests if head in test["heads"]]
-        accuracy = [100 * test["heads"][head] for test in known]
-        right.plot([test["iteration"] for test in known], accuracy, **_style(number), label=head)
+    left.plot(*_losses(tests), color=COLOURS[1], marker="o", markersize=3, label="validation loss")
+    for number, head in enumerate(tests[-1].heads if tests else []):
+        known = [test for test in tests if head in test.heads]
+        accuracy = [100 * test.heads[head] for test in known]
+        right.plot([test.iteration for test in known], accuracy, **_style(number), label=head)
     return _finished(figure, left, right, f"{folder.root.parent.name}/{folder.root.name}")
 
 
@@ -38,16 +39,16 @@ def draw_comparison(runs: Mapping[str, RunFolder], path: Path) -> None:
     for number, (name, folder) in enumerate(runs.items()):
         train, tests = _metrics(folder)
         _draw_loss(left, train, COLOURS[number % len(COLOURS)], name)
-        iterations, accuracy = _points(tests, "accuracy")
-        right.plot(iterations, [100 * value for value in accuracy], **_style(number), label=name)
+        iterations, accuracy = [test.iteration for test in tests], [100 * test.accuracy for test in tests]
+        right.plot(iterations, accuracy, **_style(number), label=name)
     with files.whole(path) as temporary:
         temporary.write_bytes(_finished(figure, left, right))
 
 
-def _metrics(folder: RunFolder) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _metrics(folder: RunFolder) -> tuple[list[TrainLine], list[TestLine]]:
     with documents.explained(folder.metrics):
-        train = records.thinned(records.read_train(folder.train_metrics))
-        return train, records.thinned(records.read_tests(folder.test_metrics))
+        train = thinned(read_train(folder.train_metrics))
+        return train, thinned(read_tests(folder.test_metrics))
 
 
 def _figure() -> "tuple[Figure, tuple[Axes, Axes]]":
@@ -58,8 +59,8 @@ def _figure() -> "tuple[Figure, tuple[Axes, Axes]]":
     return figure, (left, right)
 
 
-def _draw_loss(axes: "Axes", lines: list[dict[str, Any]], colour: str, label: str) -> None:
-    iterations, losses = _points(lines, "loss")
+def _draw_loss(axes: "Axes", lines: list[TrainLine], colour: str, label: str) -> None:
+    iterations, losses = _losses(lines)
     size = max(1, len(losses) // SMOOTHED)
     groups = range(0, len(losses), size)
     means = [sum(losses[i : i + size]) / len(losses[i : i + size]) for i in groups]
@@ -68,9 +69,10 @@ def _draw_loss(axes: "Axes", lines: list[dict[str, Any]], colour: str, label: st
     )
 
 
-def _points(lines: list[dict[str, Any]], field: str) -> tuple[list[int], list[float]]:
-    known = [line for line in lines if line[field] is not None]
-    return [line["iteration"] for line in known], [line[field] for line in known]
+def _losses(lines: Iterable[TrainLine] | Iterable[TestLine]) -> tuple[list[int], list[float]]:
+    """Return the iterations and losses of the lines whose loss is a number."""
+    known = [(line.iteration, line.loss) for line in lines if line.loss is not None]
+    return [iteration for iteration, _ in known], [loss for _, loss in known]
 
 
 def _style(number: int) -> dict[str, Any]:

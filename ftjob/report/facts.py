@@ -1,15 +1,20 @@
 """What a report is made from: all that a run's folder tells at one moment."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from ftjob import documents, records
+from ftjob import documents
 from ftjob.cost import Bill, Charge
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import Evaluation, read_evaluation
+from ftjob.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
+from ftjob.records.plan import PlanDocument, read_plan
 from ftjob.status import Status
 from jobspec import JobSpec, SpecError, parse_spec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,11 @@ class Facts:
     spec_text: str = ""
     spec: JobSpec | None = None
     """None also where it cannot be read by this version of ftjob."""
-    plan: dict[str, Any] = field(default_factory=dict)
-    """plan.json."""
-    evaluation: dict[str, Any] = field(default_factory=dict)
-    """evaluation.json."""
-    train: tuple[dict[str, Any], ...] = ()
+    plan: PlanDocument | None = None
+    evaluation: Evaluation | None = None
+    train: tuple[TrainLine, ...] = ()
     """The lines of metrics/train.jsonl; of very many, every second, fourth … one."""
-    tests: tuple[dict[str, Any], ...] = ()
+    tests: tuple[TestLine, ...] = ()
     """The lines of metrics/test.jsonl."""
 
     @property
@@ -40,8 +43,8 @@ class Facts:
     def accuracy(self) -> float | None:
         """Of the bundled snapshot; while there is none, of the best test."""
         if self.evaluation:
-            return float(self.evaluation["accuracy"])
-        known = [float(test["accuracy"]) for test in self.tests]
+            return self.evaluation.accuracy
+        known = [test.accuracy for test in self.tests]
         return max(known, default=self.status.best_accuracy or self.status.accuracy)
 
 
@@ -56,10 +59,10 @@ def read_facts(folder: RunFolder, status: Status, rows: Iterable[Charge]) -> Fac
         bill=Bill(tuple(rows)),
         spec_text=text,
         spec=_spec(text),
-        plan=_values(folder.plan, records.read_plan),
-        evaluation=_values(folder.evaluation, records.read_evaluation),
-        train=_lines(folder.train_metrics, records.read_train),
-        tests=_lines(folder.test_metrics, records.read_tests),
+        plan=_document(folder.plan, read_plan),
+        evaluation=_document(folder.evaluation, read_evaluation),
+        train=_lines(folder.train_metrics, read_train),
+        tests=_lines(folder.test_metrics, read_tests),
     )
 
 
@@ -75,11 +78,11 @@ def _text(path: Path) -> str:
         return documents.read_text(path) if path.exists() else ""
 
 
-def _values(path: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+def _document(path: Path, read: Callable[[Path], T]) -> T | None:
     with documents.explained(path):
-        return read(path) if path.exists() else {}
+        return read(path) if path.exists() else None
 
 
-def _lines(path: Path, read: Callable[[Path], Iterable[dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
+def _lines(path: Path, read: Callable[[Path], Iterable[T]]) -> tuple[T, ...]:
     with documents.explained(path):
-        return tuple(records.thinned(read(path)))
+        return tuple(thinned(read(path)))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ftjob import figures
 from ftjob.cost import EARLIER, STAGES, Amount
 from ftjob.errors import ExitCode
+from ftjob.records.evaluation import ClassResult, Evaluation
+from ftjob.records.metrics import TestLine, TrainLine
 from ftjob.report import trained
 from ftjob.report.chart import Chart, Line, Point, averaged, stepped
 from ftjob.report.comparison import Comparison
@@ -67,16 +69,14 @@ def render_page(facts: Facts, against: Comparison | None = None) -> str:
             spent=_spent(facts),
             charts=[chart for chart in _charts(facts) if not chart.is_empty],
             classes=_classes(facts),
-            weakest=weakest_first(evaluation["classes"])[:WEAKEST] if evaluation else [],
-            many=len(evaluation.get("classes", ())) > READABLE,
+            weakest=weakest_first(evaluation.classes)[:WEAKEST] if evaluation else [],
+            many=evaluation is not None and _is_large(evaluation),
             matrix=readable(evaluation) if evaluation else None,
-            picture=picture_of(cells_of(evaluation), len(evaluation["classes"]))
-            if _is_large(evaluation)
-            else "",
+            picture=_picture(evaluation) if evaluation and _is_large(evaluation) else "",
             pairs=most_confused(evaluation, PAIRS) if evaluation else [],
             what=trained.what_was_trained(facts),
-            layers=trained.layers(facts.plan),
-            kinds=trained.kinds(facts.plan),
+            layers=trained.layers(facts.plan) if facts.plan else [],
+            kinds=trained.kinds(facts.plan) if facts.plan else [],
             against=against,
             wide=WIDE,
         )
@@ -107,12 +107,12 @@ def _shown(value: Any) -> Any:
     return visible_lines(value) if type(value) is str else value
 
 
-def _is_large(evaluation: dict[str, Any]) -> bool:
-    return len(evaluation.get("classes", ())) > READABLE
+def _is_large(evaluation: Evaluation) -> bool:
+    return len(evaluation.classes) > READABLE
 
 
-def _picture(evaluation: dict[str, Any]) -> str:
-    return picture_of(cells_of(evaluation), len(evaluation["classes"]))
+def _picture(evaluation: Evaluation) -> str:
+    return picture_of(cells_of(evaluation), len(evaluation.classes))
 
 
 def _meaning(facts: Facts) -> str:
@@ -133,23 +133,29 @@ def _spent(facts: Facts) -> list[Spent]:
 
 
 def _charts(facts: Facts) -> list[Chart]:
-    validation = Line("validation", tuple(_known(facts.tests, "loss")))
+    rates = [(line.iteration, line.learning_rate) for line in facts.train if line.learning_rate is not None]
     return [
-        Chart("Loss", (averaged("training", _known(facts.train, "loss"), SMOOTHED), validation)),
+        Chart(
+            "Loss",
+            (
+                averaged("training", _losses(facts.train), SMOOTHED),
+                Line("validation", tuple(_losses(facts.tests))),
+            ),
+        ),
         Chart("Accuracy on the validation images", tuple(_heads(facts)), top=100.0, unit=" %"),
-        Chart("Learning rate", (stepped("learning rate", _known(facts.train, "learning_rate"), SMOOTHED),)),
+        Chart("Learning rate", (stepped("learning rate", rates, SMOOTHED),)),
     ]
 
 
-def _known(lines: Iterable[dict[str, Any]], field: str) -> list[Point]:
-    """Return (iteration, value) of the lines that have one: a loss that is no number is null."""
-    return [(line["iteration"], line[field]) for line in lines if line.get(field) is not None]
+def _losses(lines: Iterable[TrainLine] | Iterable[TestLine]) -> list[Point]:
+    """Return (iteration, loss) of the lines whose loss is a number."""
+    return [(line.iteration, line.loss) for line in lines if line.loss is not None]
 
 
 def _heads(facts: Facts) -> list[Line]:
     """Return a curve for each head, the one that accuracy is told of first."""
-    heads = list(facts.tests[-1]["heads"]) if facts.tests else []
-    main = {head["layer"] for head in facts.plan.get("heads", ()) if head["main"]}
+    heads = list(facts.tests[-1].heads) if facts.tests else []
+    main = {head.layer for head in (facts.plan.heads if facts.plan else ()) if head.main}
     return [
         Line(head, tuple(_head(facts, head))) for head in sorted(heads, key=lambda head: head not in main)
     ]
@@ -157,13 +163,12 @@ def _heads(facts: Facts) -> list[Line]:
 
 def _head(facts: Facts, head: str) -> Iterator[Point]:
     for test in facts.tests:
-        if head in test["heads"]:
-            yield test["iteration"], 100 * test["heads"][head]
+        if head in test.heads:
+            yield test.iteration, 100 * test.heads[head]
 
 
-def _classes(facts: Facts) -> list[dict[str, Any]]:
-    """Return each class's results, with how many images it was trained on; None where nobody knows."""
-    histogram = (facts.plan.get("train") or {}).get("histogram", {})
-    return [
-        {**each, "trained": histogram.get(str(each["label"]))} for each in facts.evaluation.get("classes", ())
-    ]
+def _classes(facts: Facts) -> list[tuple[ClassResult, int | None]]:
+    """Return each class's results, and how many images it was trained on; None where nobody knows."""
+    histogram = facts.plan.train.histogram if facts.plan else {}
+    results = facts.evaluation.classes if facts.evaluation else ()
+    return [(each, histogram.get(str(each.label))) for each in results]

@@ -1,6 +1,6 @@
 """A run's report, and the forms it can be had in."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -37,7 +37,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values; docs/report.md has every field."""
         facts, status = self.facts, self.facts.status
-        budget, cost = facts.spec.budget if facts.spec else None, facts.plan.get("cost")
+        budget, cost = facts.spec.budget if facts.spec else None, facts.plan.cost if facts.plan else None
+        results = facts.evaluation.classes if facts.evaluation else ()
         pairs = most_confused(facts.evaluation, PAIRS) if facts.evaluation else []
         return {
             "run": facts.run,
@@ -48,9 +49,9 @@ class Report:
             "max_iter": status.max_iter,
             "accuracy": facts.accuracy,
             "budget": {"usd": budget.usd, "hours": budget.hours} if budget else None,
-            "estimate": {"seconds": cost["total_seconds"], "usd": cost["usd"]} if cost else None,
+            "estimate": {"seconds": cost.total_seconds, "usd": cost.usd} if cost else None,
             "cost": facts.bill.to_json(),
-            "classes": facts.evaluation.get("classes", []),
+            "classes": [asdict(each) for each in results],
             "confused": [pair.to_json() for pair in pairs],
             "against": self.comparison.to_json() if self.comparison else None,
         }

@@ -1,18 +1,18 @@
 """The snapshots of a run: what is complete, what is kept, where to go on."""
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftjob import documents, files
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import Evaluation
+from ftjob.records.snapshot import SnapshotFile, SnapshotRecord, parse_snapshot, write_snapshot
 from ftjob.storage import MissingError, Store, open_store
 
 if TYPE_CHECKING:  # whoever only reads runs need not wait for numpy
     from ftjob.engine import SnapshotFiles
-    from ftjob.worker.evaluate import Evaluation
 
 KEEP_NEWEST = 2
 LARGEST_RECORD = 512 * 2**20
@@ -26,12 +26,18 @@ class Snapshot:
     iteration: int
     accuracy: float | None
     """Of the test at this very iteration; None where there was none."""
-    record: dict[str, Any]
+    record: SnapshotRecord
 
     @property
-    def files(self) -> dict[str, dict[str, Any]]:
-        """Name → sha256 and bytes, of the caffemodel and the solverstate."""
-        return dict(self.record["files"])
+    def files(self) -> dict[str, SnapshotFile]:
+        """The caffemodel and the solverstate, by name."""
+        return self.record.files
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The test at this very iteration, where there was one."""
+        assert self.record.evaluation is not None, f"iteration {self.iteration} was not tested"
+        return self.record.evaluation
 
     def paths(self, folder: RunFolder) -> tuple[Path, Path, Path]:
         """Return its record, caffemodel and solverstate in a folder."""
@@ -40,29 +46,27 @@ class Snapshot:
 
 
 def complete(
-    folder: RunFolder, snapshot: "SnapshotFiles", images_seen: int, test: "Evaluation | None"
+    folder: RunFolder, snapshot: "SnapshotFiles", images_seen: int, test: Evaluation | None
 ) -> Snapshot:
     """Write the record that makes two files on disk a snapshot. Raises StorageError."""
     if test is not None and test.iteration != snapshot.iteration:
         test = None
-    record = {
-        "iteration": snapshot.iteration,
-        "images_seen": images_seen,
-        "files": {
-            path.name: {"sha256": files.sha256(path), "bytes": path.stat().st_size}
+    record = SnapshotRecord(
+        iteration=snapshot.iteration,
+        images_seen=images_seen,
+        files={
+            path.name: SnapshotFile(files.sha256(path), path.stat().st_size)
             for path in (snapshot.caffemodel, snapshot.solverstate)
         },
-        "evaluation": _without_nan(test.to_json()) if test else None,
-    }
-    files.write_json(folder.snapshot_record(snapshot.iteration), record)
+        evaluation=test,
+    )
+    write_snapshot(folder.snapshot_record(snapshot.iteration), record)
     return _snapshot(record)
 
 
 def parse(data: bytes) -> Snapshot:
     """Read a record. Raises UnreadableError where it is damaged."""
-    from ftjob import records  # here, because pydantic is slow to import
-
-    return _snapshot(records.parse_snapshot(data))
+    return _snapshot(parse_snapshot(data))
 
 
 def list_snapshots(store: Store, folder: RunFolder) -> list[Snapshot]:
@@ -80,7 +84,7 @@ def list_snapshots(store: Store, folder: RunFolder) -> list[Snapshot]:
         except (documents.UnreadableError, MissingError):
             continue
         there = {name: sizes.get(f"{key.rpartition('/')[0]}/{name}") for name in snapshot.files}
-        if all(there[name] == file["bytes"] for name, file in snapshot.files.items()):
+        if all(there[name] == file.bytes for name, file in snapshot.files.items()):
             found.append(snapshot)
     return sorted(found, key=lambda snapshot: snapshot.iteration)
 
@@ -108,11 +112,6 @@ def prune(folder: RunFolder, keep: Collection[int]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _without_nan(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """Return an evaluation whose loss is null where it was no number: JSON has none for it."""
-    return {**evaluation, "loss": evaluation["loss"] if math.isfinite(evaluation["loss"]) else None}
-
-
-def _snapshot(record: dict[str, Any]) -> Snapshot:
-    evaluation = record["evaluation"]
-    return Snapshot(record["iteration"], evaluation["accuracy"] if evaluation else None, record)
+def _snapshot(record: SnapshotRecord) -> Snapshot:
+    evaluation = record.evaluation
+    return Snapshot(record.iteration, evaluation.accuracy if evaluation else None, record)

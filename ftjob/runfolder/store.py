@@ -11,6 +11,7 @@ from ftjob import files
 from ftjob.documents import LARGE, SMALL, explained
 from ftjob.layout import RunFolder
 from ftjob.outcomes import Reason
+from ftjob.records.snapshot import write_snapshot
 from ftjob.runfolder import lock, snapshots
 from ftjob.runfolder.address import seen_folder, work_folder
 from ftjob.runfolder.lease import BEAT_SECONDS, key_of, newest_lease, place_of
@@ -133,8 +134,8 @@ class RunStore:
         for name, file in snapshot.files.items():
             path = self.folder.snapshots / name
             digest = files.sha256(path) if path.is_file() else ""
-            if digest != file["sha256"]:
-                self._bring_whole(path, digest, file["sha256"])
+            if digest != file.sha256:
+                self._bring_whole(path, digest, file.sha256)
 
     def newest_sound(self, found: Iterable[Snapshot], warn: Callable[[str], None]) -> Snapshot | None:
         """Return the newest snapshot that is not damaged, its files on this disk; `warn` gets a sentence for
@@ -220,7 +221,7 @@ class CopiedRunStore(RunStore):
     def bring_snapshot(self, snapshot: Snapshot) -> None:
         """Have a snapshot's files on this disk, and its record, which makes them one here."""
         super().bring_snapshot(snapshot)
-        files.write_json(self.folder.snapshot_record(snapshot.iteration), snapshot.record)
+        write_snapshot(self.folder.snapshot_record(snapshot.iteration), snapshot.record)
 
     def _bring_whole(self, path: Path, digest: str, expected: str) -> None:
         self.store.download(self.folder.key(path), path, sha256=expected)

@@ -22,9 +22,9 @@ HEAD = "head"
 REPLACED = "replaced by "
 
 
-def plan_view(plan: "Plan", *, every_layer: bool) -> RenderableType:
+def plan_view(plan: "Plan", shortfall: str, *, every_layer: bool) -> RenderableType:
     """Return all that `ftjob plan` prints; `every_layer` does not put layers alike into one line."""
-    return Group(summary(plan), Text(), layers_table(plan, every_layer=every_layer))
+    return Group(summary(plan, shortfall), Text(), layers_table(plan, every_layer=every_layer))
 
 
 def explanation(found: "Explanation") -> RenderableType:
@@ -45,8 +45,9 @@ def explanation(found: "Explanation") -> RenderableType:
     return lines
 
 
-def summary(plan: "Plan") -> RenderableType:
-    """Return the few lines that matter before a run starts, what would fail first."""
+def summary(plan: "Plan", shortfall: str) -> RenderableType:
+    """Return the few lines that matter before a run starts, what would fail first; `shortfall` is
+    shortfall_of(plan)."""
     base = plan.inputs.weights
     title = Text.assemble(
         (f"{plan.spec.name}/{plan.run_id}", "bold"),
@@ -59,7 +60,7 @@ def summary(plan: "Plan") -> RenderableType:
     for name, said in _lines(plan):
         lines.add_row(name, Text(said) if isinstance(said, str) else said)
     problems = [Text(f"✗ {sentence}", "bold red") for sentence in plan.problems]
-    warnings = [Text(f"! {sentence}", "yellow") for sentence in plan.warnings]
+    warnings = [Text(f"! {sentence}", "yellow") for sentence in (shortfall, *plan.warnings) if sentence]
     assumed = Text("assumed: " + "; ".join(plan.forecast.cost.assumptions), "dim")
     return Group(title, *problems, lines, *warnings, assumed)
 

@@ -1,74 +1,18 @@
 """From class scores and labels to accuracy, loss and confusion: pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ftjob.records.evaluation import ClassResult, ConfusionCells, Evaluation
 
 TOP = 5
 MOST_IN_FULL = 200
 """Classes whose confusion is written as a matrix; of more, only what is not 0."""
 PART = 1 << 20
 """Scores that are worked on at once."""
-
-
-@dataclass(frozen=True)
-class ClassResult:
-    """One class of the validation data. A share with nothing to divide by is None."""
-
-    label: int
-    name: str
-    images: int
-    recall: float | None
-    """Of its images, the share that was given this label: the class's accuracy."""
-    precision: float | None
-    """Of the images given this label, the share that is of this class."""
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How many images of each class were given each label, without the pairs that no image is of."""
-
-    classes: int
-    cells: tuple[tuple[int, int, int], ...]
-    """(label, label given, images), in that order."""
-
-    def to_json(self) -> list[list[int]] | dict[str, Any]:
-        """Return confusion[label][predicted], or of more than MOST_IN_FULL classes the cells alone."""
-        if self.classes > MOST_IN_FULL:
-            return {"classes": self.classes, "cells": [list(cell) for cell in self.cells]}
-        matrix = [[0] * self.classes for _ in range(self.classes)]
-        for label, predicted, images in self.cells:
-            matrix[label][predicted] = images
-        return matrix
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How well a net does on the validation data."""
-
-    iteration: int
-    images: int
-    accuracy: float
-    """Top-1: the share of images whose highest score is at their label."""
-    top5: float | None
-    """None where there are five classes or fewer."""
-    loss: float
-    """Mean softmax cross-entropy of the main head, natural logarithm."""
-    heads: dict[str, float]
-    """Top-1 of every head, by layer name."""
-    classes: tuple[ClassResult, ...]
-    confusion: Confusion
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the values of evaluation.json."""
-        return {
-            **vars(self),
-            "classes": [vars(each) for each in self.classes],
-            "confusion": self.confusion.to_json(),
-        }
 
 
 def evaluate(
@@ -85,12 +29,13 @@ def evaluate(
     truth = labels.reshape(-1).astype(np.int64)
     table = {head: values.reshape(len(truth), -1) for head, values in scores.items()}
     predicted = {head: values.argmax(axis=1) for head, values in table.items()}
+    loss = softmax_loss(table[main], truth)
     return Evaluation(
         iteration=iteration,
         images=len(truth),
         accuracy=float((predicted[main] == truth).mean()),
         top5=top_k_accuracy(table[main], truth, TOP) if len(names) > TOP else None,
-        loss=softmax_loss(table[main], truth),
+        loss=loss if isfinite(loss) else None,
         heads={head: float((guess == truth).mean()) for head, guess in predicted.items()},
         classes=_class_results(truth, predicted[main], names),
         confusion=_confusion(truth, predicted[main], len(names)),
@@ -129,10 +74,18 @@ def _in_parts(
         yield scores[start : start + rows], truth[start : start + rows]
 
 
-def _confusion(truth: NDArray[np.int64], given: NDArray[np.int64], classes: int) -> Confusion:
+def _confusion(
+    truth: NDArray[np.int64], given: NDArray[np.int64], classes: int
+) -> list[list[int]] | ConfusionCells:
+    """Return confusion[label][label given], or of more than MOST_IN_FULL classes the cells alone."""
     pairs, images = np.unique(truth * classes + given, return_counts=True)
-    columns = (pairs // classes, pairs % classes, images)
-    return Confusion(classes, tuple(zip(*(column.tolist() for column in columns), strict=True)))
+    if classes > MOST_IN_FULL:
+        columns = (pairs // classes, pairs % classes, images)
+        return ConfusionCells(classes, tuple(zip(*(column.tolist() for column in columns), strict=True)))
+    matrix = np.zeros(classes * classes, dtype=np.int64)
+    matrix[pairs] = images
+    rows: list[list[int]] = matrix.reshape(classes, classes).tolist()
+    return rows
 
 
 def _class_results(

@@ -1,9 +1,11 @@
 """When a run is not worth its money any more, judged from its tests alone: pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite, log, sqrt
-from typing import Any, Self
+from typing import Self
+
+from ftjob.records.metrics import TestLine
 
 HALVED = 0.5
 """A learning rate that fell to this share since the last better accuracy may bring one yet."""
@@ -24,10 +26,10 @@ class Score:
     """What the test took."""
 
     @classmethod
-    def of(cls, line: Mapping[str, Any]) -> Self:
-        """Read a line of the metrics."""
-        loss = inf if line["loss"] is None else line["loss"]
-        return cls(line["iteration"], line["accuracy"], loss, line.get("learning_rate"), line["seconds"])
+    def of(cls, line: TestLine) -> Self:
+        """Return what a line of the metrics shows."""
+        loss = inf if line.loss is None else line.loss
+        return cls(line.iteration, line.accuracy, loss, line.learning_rate, line.seconds)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """What a run tells while it goes on: status.json at most once a second, one line of metrics per event."""
 
 import dataclasses
-import json
 import math
 import threading
 import time
@@ -9,13 +8,14 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
-from ftjob import documents, files, records
+from ftjob import documents, files
 from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import Evaluation
+from ftjob.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.status import Attempt, Status, render
 from ftjob.worker.account import Account
-from ftjob.worker.evaluate import Evaluation
 from ftjob.worker.guards import Score
 
 STATUS_SECONDS = 1.0
@@ -77,7 +77,7 @@ class Recorder:
         """Return what the tests of this run showed so far, earlier attempts' included."""
         path = self.folder.test_metrics
         with documents.explained(path):
-            return [Score.of(line) for line in records.read_tests(path)]
+            return [Score.of(line) for line in read_tests(path)]
 
     def lost(self, seconds: float) -> None:
         """Tell of training of the attempt before that is done again."""
@@ -153,7 +153,7 @@ class Recorder:
         """Record some iterations in a row. Raises StorageError where the disk is full."""
         with files.explained(self.folder.train_metrics):
             for step in steps:
-                self._train.write(json.dumps(_iteration_json(step)) + "\n")
+                self._train.write(line_text(_train_line(step)))
         self._speeds.append((len(steps) * self._images, sum(step.seconds for step in steps)))
         last = steps[-1]
         self.update(
@@ -175,19 +175,19 @@ class Recorder:
 
     def tested(self, evaluation: Evaluation, seconds: float) -> Score:
         """Record a test, and return what it showed. Raises StorageError where the disk is full."""
-        line = {
-            "iteration": evaluation.iteration,
-            "accuracy": evaluation.accuracy,
-            "top5": evaluation.top5,
-            "loss": _finite(evaluation.loss),
-            "heads": evaluation.heads,
-            "learning_rate": self.status.learning_rate,
-            "images": evaluation.images,
-            "seconds": round(seconds, 4),
-            "time": round(time.time(), 3),
-        }
+        line = TestLine(
+            iteration=evaluation.iteration,
+            accuracy=evaluation.accuracy,
+            top5=evaluation.top5,
+            loss=evaluation.loss,
+            heads=evaluation.heads,
+            learning_rate=self.status.learning_rate,
+            images=evaluation.images,
+            seconds=round(seconds, 4),
+            time=round(time.time(), 3),
+        )
         with files.explained(self.folder.test_metrics):
-            self._test.write(json.dumps(line) + "\n")
+            self._test.write(line_text(line))
             self._test.flush()
         self.update(accuracy=evaluation.accuracy)
         return Score.of(line)
@@ -205,7 +205,7 @@ def drop_later_than(path: Path, iteration: int) -> float:
         with documents.opened(path) as before, files.whole(path) as temporary, temporary.open("wb") as kept:
             for text in documents.whole_lines(before):
                 try:
-                    line = documents.parse_as(records.Line, text)
+                    line = documents.parse_as(MetricLine, text)
                 except documents.UnreadableError:
                     break
                 if line.iteration > iteration:
@@ -215,14 +215,14 @@ def drop_later_than(path: Path, iteration: int) -> float:
     return seconds
 
 
-def _iteration_json(step: Iteration) -> dict[str, Any]:
-    return {
-        "iteration": step.iteration,
-        "loss": _finite(step.loss),
-        "learning_rate": step.learning_rate,
-        "seconds": round(step.seconds, 6),
-        "outputs": {name: _finite(value) for name, value in step.outputs.items()},
-    }
+def _train_line(step: Iteration) -> TrainLine:
+    return TrainLine(
+        iteration=step.iteration,
+        loss=_finite(step.loss),
+        learning_rate=step.learning_rate,
+        seconds=round(step.seconds, 6),
+        outputs={name: _finite(value) for name, value in step.outputs.items()},
+    )
 
 
 def _finite(value: float | None) -> float | None:

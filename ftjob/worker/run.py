@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ftjob import documents, files, records
+from ftjob import documents
 from ftjob.bundle.write import write_bundle
 from ftjob.calibration import remember
 from ftjob.data.options import Progress
@@ -31,7 +31,9 @@ from ftjob.outcomes import Reason
 from ftjob.plan.changes import refuse_changed
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
-from ftjob.prepare import Context, prepare, write_prototxts
+from ftjob.prepare import Context, prepare, write_plan, write_prototxts
+from ftjob.records.evaluation import write_evaluation
+from ftjob.records.plan import read_plan
 from ftjob.report.curves import curves_png
 from ftjob.runfolder.address import names_of
 from ftjob.runfolder.lease import LeaseLostError
@@ -157,15 +159,14 @@ def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
     if plan.run_id != folder.root.name:
         if folder.plan.exists():
             with documents.explained(folder.plan):
-                before = records.read_plan(folder.plan)
-            refuse_changed(before, plan)
+                refuse_changed(read_plan(folder.plan), plan)
         raise BadSpecError(
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"
         )
     plan = with_engine_here(plan)
     write_prototxts(plan, folder)
-    files.write_json(folder.plan, plan.to_json())
+    write_plan(plan, folder)
     return plan
 
 
@@ -343,12 +344,12 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
     folder = home.folder
     recorder.update(stage="bundle")
     winner = home.best()
-    accuracy = float(winner.record["evaluation"]["accuracy"])
-    log(f"bundling iteration {winner.iteration}, accuracy {accuracy:.4f}")
-    files.write_json(folder.evaluation, winner.record["evaluation"])
+    evaluation = winner.evaluation
+    log(f"bundling iteration {winner.iteration}, accuracy {evaluation.accuracy:.4f}")
+    write_evaluation(folder.evaluation, evaluation)
     log(str(write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))))
     draw(folder.curves, lambda: curves_png(folder), log)
-    return accuracy
+    return evaluation.accuracy
 
 
 def open_recorder(home: Home, spec: JobSpec) -> Recorder:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from ftjob.engine import Writing
 from ftjob.errors import FtjobError, StorageError
+from ftjob.records.evaluation import Evaluation
 from ftjob.runfolder import snapshots
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.store import RunStore
-from ftjob.worker.evaluate import Evaluation
 
 PATIENCE_SECONDS = 600.0
 """How long the store may refuse everything before the run ends: training goes on meanwhile."""

@@ -14,7 +14,8 @@ from ftjob.figures import dollars, duration, percent
 from ftjob.outcomes import Reason
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
-from ftjob.worker.evaluate import Evaluation, evaluate
+from ftjob.records.evaluation import Evaluation
+from ftjob.worker.evaluate import evaluate
 from ftjob.worker.guards import Score, chance, learns, stale_tests
 from ftjob.worker.home import Home
 from ftjob.worker.idle import Watch

@@ -7,7 +7,10 @@ from typing import Any
 import yaml
 
 from ftjob import api
+from ftjob.plan.document import document_of
 from ftjob.plan.plan import Plan
+from ftjob.plan.shortfall import shortfall_of
+from ftjob.records.plan import PlanDocument
 from jobspec import JobSpec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plan.md").read_text(encoding="utf-8")
@@ -28,6 +31,11 @@ def changed(changes: dict[str, Any]) -> JobSpec:
 def plan(**changes: Any) -> Plan:
     """Plan the page's spec with some sections changed, in the working folder."""
     return api.plan(changed(changes), to_train=False)
+
+
+def document(made: Plan) -> PlanDocument:
+    """A plan as plan.json has it."""
+    return document_of(made, shortfall_of(made))
 
 
 def relearned() -> Plan:

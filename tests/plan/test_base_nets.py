@@ -9,6 +9,7 @@ from benchmarks.plan import write_lmdb
 from ftjob import api
 from ftjob.errors import BadNetError, BadSpecError
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
+from ftjob.plan.document import base_of
 from ftjob.plan.identity import run_id
 from ftjob.plan.plan import Plan
 from jobspec import JobSpec
@@ -67,7 +68,7 @@ def test_what_is_changed_is_in_the_plan_and_its_json(folder: Path):
     """A line for each thing."""
     made = plan(NET.replace('"BatchNorm"', '"BatchNorm" batch_norm_param { use_global_stats: false }'))
 
-    [softmax, norm] = made.to_json()["base"]["notes"]
+    [softmax, norm] = base_of(made).notes
     assert softmax.startswith("layer prob (Softmax), between fc2 and its loss, is left out")
     assert norm.startswith("BatchNorm bn1: use_global_stats: false is left out")
     assert made.warnings == ()

@@ -9,7 +9,7 @@ from ftjob import api, calibration
 from ftjob.plan.measured import speed_key
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.status import ENV_SECONDS_BEFORE
-from tests.plan.specs import changed
+from tests.plan.specs import changed, document
 from tests.plan.specs import plan as plan_of
 from tests.storage.processes import free_ports
 from tests.storage.servers import Bucket
@@ -54,10 +54,10 @@ def test_the_plan_says_where_and_how_far_the_guess_was_off(output: str) -> None:
 
     told = f"measured in run emotions/{before.run_id} on 2026-09-21; the profile's guess was 1.8 times that"
     assert told in after.forecast.cost.assumptions
-    speed = after.to_json()["speed"]
+    speed = document(after).to_json()["speed"]
     assert speed["predicted_to_measured"] == pytest.approx(1.8)
     assert speed["measured"]["run"] == f"emotions/{before.run_id}"
-    assert before.to_json()["speed"]["measured"] is None
+    assert document(before).to_json()["speed"]["measured"] is None
 
 
 def test_tests_that_nobody_timed_are_as_far_off_as_training(output: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.plan.changes import refuse_changed
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.plan import make_plan
-from tests.plan.specs import plan
+from tests.plan.specs import document, plan
 
 SENTENCE = "is not what it was when the run was submitted: sha256 {now}…, was {was}…: put it back, or submit"
 
@@ -47,7 +46,7 @@ def test_an_input_that_changed_is_named(
 
     shown = rf"^{field} {SENTENCE.format(now='[0-9a-f]{12}', was='[0-9a-f]{12}')}"
     with pytest.raises(error, match=shown):
-        refuse_changed(before.to_json(), now)
+        refuse_changed(document(before), now)
 
 
 def test_a_mean_that_came_is_named(in_faces: Path) -> None:
@@ -56,12 +55,12 @@ def test_a_mean_that_came_is_named(in_faces: Path) -> None:
     now = make_plan(replace(before.inputs, mean_file=Path("mean"), mean_file_digest="e" * 64))
 
     with pytest.raises(BadDataError, match=r"data\.mean: .*: sha256 eeeeeeeeeeee…, was of nothing"):
-        refuse_changed(before.to_json(), now)
+        refuse_changed(document(before), now)
 
 
 def test_nothing_changed(in_faces: Path) -> None:
     """The same inputs, wherever they lie by now, pass."""
-    before: dict[str, Any] = plan().to_json()
-    before["train"]["path"] = "s3://elsewhere"
+    before = document(plan())
+    moved = replace(before, train=replace(before.train, path="s3://elsewhere"))
 
-    refuse_changed(before, plan())
+    refuse_changed(moved, plan())

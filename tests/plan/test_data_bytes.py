@@ -25,4 +25,4 @@ def test_a_plan_counts_both_lmdbs_and_the_weights(tmp_path: Path, weighty: bool)
 
     plan = prepare(absolute(parse_spec(text, "spec.yaml"), context), context)
 
-    assert plan.to_json()["data_bytes"] == sum(part.stat().st_size for part in parts)
+    assert plan.data_bytes == sum(part.stat().st_size for part in parts)

@@ -1,5 +1,6 @@
 """docs/plan.md says what the program does: every mistake, every field, every line shown."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from rich.console import Console
 
 from ftjob import api, calibration
 from ftjob.errors import FtjobError
+from ftjob.records.plan import plan_text
 from ftjob.view.plan import explanation, plan_view
 from jobspec import JobSpec
-from tests.plan.specs import PAGE, changed, plan
+from tests.plan.specs import PAGE, changed, document, plan
 
 MISTAKES = re.findall(r"```yaml\n([^`]+)```\n\n```text\n([^`]+)\n```", PAGE)
 CONSOLES = dict(re.findall(r"```console\n\$ ftjob ([^\n]+)\n(.+?)\n```", PAGE, re.DOTALL))
@@ -34,7 +36,7 @@ def said_of(spec: JobSpec) -> list[str]:
         made = api.plan(spec, to_train=False)
     except FtjobError as error:
         return relative(str(error)).splitlines()
-    words = [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in made.warnings)]
+    words = [*(f"✗ {each}" for each in made.problems), *(f"! {each}" for each in document(made).warnings)]
     return list(map(relative, words))
 
 
@@ -58,7 +60,7 @@ def shown(view: Any) -> list[str]:
 def test_the_plan_shown_is_what_is_printed(in_faces: Path) -> None:
     """Line by line up to the dots, whatever the run's id."""
     lines = CONSOLES["plan emotions.yaml"].splitlines()
-    printed = shown(plan_view(plan(), every_layer=False))
+    printed = shown(plan_view(plan(), "", every_layer=False))
 
     assert len(lines) > 6
     assert lines[-1] == "..."
@@ -111,7 +113,7 @@ def test_every_field_is_on_the_page_and_no_other(in_faces: Path, in_a_pod: None,
         name for row in re.findall(r"^\| (`[^|]+) \|", table, re.M) for name in re.findall(r"`(\S+)`", row)
     ]
 
-    assert set(told) == set(fields(plan(**tight).to_json()))
+    assert set(told) == set(fields(json.loads(plan_text(document(plan(**tight))))))
     assert len(told) == len(set(told))
 
 

@@ -8,8 +8,8 @@ import yaml
 
 from ftjob import calibration
 from ftjob.nodes import get_node
-from ftjob.plan.plan import Plan, make_plan
-from ftjob.plan.shortfall import Change, changes_that_fit, trunk
+from ftjob.plan.plan import Plan
+from ftjob.plan.shortfall import Change, changes_that_fit, shortfall_of, trunk
 from tests.plan.specs import plan
 
 LONG = {"epochs": 40000, "snapshot": 5000, "test_interval": 5000}
@@ -31,30 +31,30 @@ def taken(change: Change) -> Plan:
 
 def test_what_is_said_to_fit_does(short: Plan) -> None:
     """Fewer epochs, a frozen trunk, another node: each of them, taken, is paid for."""
-    changes = changes_that_fit(short, make_plan)
+    changes = changes_that_fit(short)
 
     assert [change.field for change in changes] == ["solver.epochs", "surgery.freeze", "resources.node"]
     for change in changes:
         made = taken(change)
-        assert (made.warnings, made.problems) == ((), ())
+        assert (shortfall_of(made), made.warnings, made.problems) == ("", (), ())
         assert made.forecast.cost == change.plan.forecast.cost
 
 
 def test_no_less_is_suggested_than_is_needed(short: Plan) -> None:
     """One epoch more, or one block less frozen, would not be paid for."""
-    epochs, freeze, _ = changes_that_fit(short, make_plan)
+    epochs, freeze, _ = changes_that_fit(short)
     name = yaml.safe_load(freeze.value)["up_to"]
     before = trunk(short)[trunk(short).index(name) - 1]
 
-    assert plan(solver={**LONG, "epochs": int(epochs.value) + 1}).shortfall
-    assert plan(solver=LONG, surgery={"freeze": {"up_to": before}}).shortfall
+    assert shortfall_of(plan(solver={**LONG, "epochs": int(epochs.value) + 1}))
+    assert shortfall_of(plan(solver=LONG, surgery={"freeze": {"up_to": before}}))
 
 
 def test_the_node_is_the_cheapest_that_pays(short: Plan) -> None:
     """With the same engine, and without what is wrong on it; `local` is not a node of a cluster."""
-    *_, node = changes_that_fit(short, make_plan)
+    *_, node = changes_that_fit(short)
     others = [plan(solver=LONG, resources={"node": name}) for name in ("g4dn.xlarge", "p3.2xlarge")]
-    paid = [other for other in others if not other.shortfall]
+    paid = [other for other in others if not shortfall_of(other)]
 
     cheapest = min(paid, key=lambda other: other.forecast.cost.usd)
     assert node.value == cheapest.inputs.node.name
@@ -63,18 +63,18 @@ def test_the_node_is_the_cheapest_that_pays(short: Plan) -> None:
 def test_max_iter_is_shortened_where_the_spec_says_that(in_faces: Path) -> None:
     """The length is suggested in the words of the spec, to the iteration."""
     length = {"epochs": None, "max_iter": 80_000, "snapshot": 5000, "test_interval": 5000}
-    change = changes_that_fit(plan(solver=length), make_plan)[0]
+    change = changes_that_fit(plan(solver=length))[0]
 
     assert change.field == "solver.max_iter"
-    assert not plan(solver={**length, "max_iter": int(change.value)}).shortfall
-    assert plan(solver={**length, "max_iter": int(change.value) + 1}).shortfall
+    assert not shortfall_of(plan(solver={**length, "max_iter": int(change.value)}))
+    assert shortfall_of(plan(solver={**length, "max_iter": int(change.value) + 1}))
 
 
 def test_a_trunk_without_weights_is_not_frozen(in_faces: Path) -> None:
     """Noise stays noise: where there are no weights, freezing is no way out."""
     bare = plan(solver=LONG, base={"weights": None}, surgery={"freeze": "none"})
 
-    assert "surgery.freeze" not in [change.field for change in changes_that_fit(bare, make_plan)]
+    assert "surgery.freeze" not in [change.field for change in changes_that_fit(bare)]
 
 
 def test_suggestions_are_as_far_off_as_was_measured(in_faces: Path, in_a_pod: None, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_suggestions_are_as_far_off_as_was_measured(in_faces: Path, in_a_pod: No
     before = plan(solver=LONG, output=str(tmp_path))
     speed = before.forecast.predicted
     calibration.remember(before, 1.05 * speed.train, 1.02 * speed.test, before.run_id, 0.0)
-    *same, node = changes_that_fit(plan(solver=LONG, output=str(tmp_path)), make_plan)
+    *same, node = changes_that_fit(plan(solver=LONG, output=str(tmp_path)))
 
     assert [change.field for change in same] == ["solver.epochs", "surgery.freeze"]
     for change in same:
@@ -101,14 +101,14 @@ def test_a_node_that_would_fail_is_not_suggested(
     own = tmp_path / "nodes.yaml"
     own.write_text(yaml.safe_dump({"tiny": cheap}))
     monkeypatch.setenv("FTJOB_NODES", str(own))
-    *_, node = changes_that_fit(plan(solver=LONG), make_plan)
+    *_, node = changes_that_fit(plan(solver=LONG))
 
     assert node.value == "g4dn.xlarge"
 
 
 def test_hours_are_told_in_hours(in_faces: Path) -> None:
     """The budget that is used up first is the one that is named."""
-    told = plan(budget={"usd": 4, "hours": 1}, solver=LONG).shortfall
+    told = shortfall_of(plan(budget={"usd": 4, "hours": 1}, solver=LONG))
 
     assert told.startswith("budget.hours: 1 hours does not pay for the estimate of 6.77 hours on p2.xlarge; ")
     assert "$" not in told
@@ -121,7 +121,7 @@ def test_a_budget_without_a_first_snapshot_is_a_problem(in_faces: Path, budget: 
 
     assert planned.problems == (planned.too_poor,)
     assert "does not pay for the start and the first 3 iterations, until a snapshot" in planned.too_poor
-    assert planned.warnings == ()
+    assert (planned.warnings, shortfall_of(planned)) == ((), "")
 
 
 def test_what_pays_for_a_first_snapshot_is_none(in_faces: Path) -> None:
@@ -129,8 +129,8 @@ def test_what_pays_for_a_first_snapshot_is_none(in_faces: Path) -> None:
     least = plan(solver=LONG).forecast.cost.least_seconds / 3600
     enough, little = (plan(solver=LONG, budget={"hours": least * share}) for share in (1.001, 0.999))
 
-    assert (enough.problems, bool(enough.shortfall)) == ((), True)
-    assert (bool(little.problems), little.shortfall) == (True, "")
+    assert (enough.problems, bool(shortfall_of(enough))) == ((), True)
+    assert (bool(little.problems), shortfall_of(little)) == (True, "")
 
 
 def test_dollars_without_a_price_are_told_to_do_nothing(in_faces: Path) -> None:

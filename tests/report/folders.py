@@ -10,6 +10,7 @@ import numpy as np
 
 from ftjob import files
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import Evaluation, write_evaluation
 from ftjob.run import Run
 from ftjob.status import Attempt, State, Status, render
 from ftjob.worker.evaluate import evaluate
@@ -65,7 +66,7 @@ def write_run(root: Path, names: Sequence[str] = SEVEN, *, right: float = 0.75, 
     folder = RunFolder(root / "emotions" / "1f3b9c02aa")
     files.write_text(folder.spec, dump_spec(parse_spec(SPEC, "spec.yaml")))
     files.write_json(folder.plan, plan_json(names))
-    files.write_json(folder.evaluation, evaluation_json(names, right))
+    write_evaluation(folder.evaluation, evaluation_of(names, right))
     write_metrics(folder)
     told: dict[str, Any] = {
         "state": State.SUCCEEDED,
@@ -85,7 +86,7 @@ def write_run(root: Path, names: Sequence[str] = SEVEN, *, right: float = 0.75, 
     return Run(str(folder.root))
 
 
-def evaluation_json(names: Sequence[str], right: float = 0.75, images: int = 40) -> dict[str, Any]:
+def evaluation_of(names: Sequence[str], right: float = 0.75, images: int = 40) -> Evaluation:
     """Judge made-up scores of about `images` images per class; neighbours are confused most."""
     random = np.random.default_rng(1)
     count = len(names)
@@ -96,7 +97,7 @@ def evaluation_json(names: Sequence[str], right: float = 0.75, images: int = 40)
     answers = np.where(random.random(len(labels)) < skill, labels, wrong)
     scores = np.zeros((len(labels), count), dtype=np.float32)
     scores[np.arange(len(labels)), answers] = 5
-    return evaluate(4000, {HEADS[2]: scores}, labels.astype(np.float32), HEADS[2], tuple(names)).to_json()
+    return evaluate(4000, {HEADS[2]: scores}, labels.astype(np.float32), HEADS[2], tuple(names))
 
 
 def write_metrics(folder: RunFolder, iterations: int = 4000) -> None:

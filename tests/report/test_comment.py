@@ -61,7 +61,7 @@ def test_the_pairs_most_confused_come_first(tmp_path: Path):
     """Five of them, with the most images first."""
     run = write_run(tmp_path)
     found = re.findall(r"^- `(\w+)` taken for `(\w+)`: (\d+) of (\d+)", run.report().markdown(), re.MULTILINE)
-    matrix = run.evaluation()["confusion"]
+    matrix = run.evaluation().confusion
 
     assert len(found) == 5
     for label, predicted, images, of in found:

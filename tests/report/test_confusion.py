@@ -1,19 +1,18 @@
 """Laws of what is shown of a confusion matrix."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftjob.records.evaluation import ClassResult, Evaluation
 from ftjob.report.confusion import IN_PART, READABLE, most_confused, readable
-from tests.report.folders import evaluation_json
+from tests.report.folders import evaluation_of
 
 
-def evaluation(confusion: list[list[int]]) -> dict[str, Any]:
-    classes = [{"label": label, "name": f"c{label}"} for label in range(len(confusion))]
-    return {"confusion": confusion, "classes": classes}
+def evaluation(confusion: list[list[int]]) -> Evaluation:
+    results = tuple(ClassResult(label, f"c{label}", 1, None, None) for label in range(len(confusion)))
+    return Evaluation(1, 1, 0.5, None, None, {}, results, confusion)
 
 
 @given(
@@ -42,19 +41,19 @@ def test_of_equals_the_larger_share_comes_first():
 @pytest.mark.parametrize("count", [1, 2, READABLE, READABLE + 1, 100])
 def test_a_row_has_all_images_of_its_class(count: int):
     """What is not shown of a large matrix is in its last column."""
-    judged = evaluation_json([f"c{number}" for number in range(count)])
+    judged = evaluation_of([f"c{number}" for number in range(count)])
     shown = readable(judged)
 
     assert len(shown.names) == (count if count <= READABLE else IN_PART)
     assert (shown.others is None) == (count <= READABLE)
-    images = {each["name"]: each["images"] for each in judged["classes"]}
+    images = {each.name: each.images for each in judged.classes}
     for index, (name, row) in enumerate(zip(shown.names, shown.counts, strict=True)):
         assert sum(row) + (shown.others or [0] * count)[index] == images[name] == shown.images[index]
 
 
 def test_the_part_shown_has_the_pairs_most_confused():
     """As many of the first pairs as have room."""
-    judged = evaluation_json([f"c{number}" for number in range(100)])
+    judged = evaluation_of([f"c{number}" for number in range(100)])
     shown = set(readable(judged).names)
 
     for pair in most_confused(judged, IN_PART // 2):

@@ -1,6 +1,7 @@
 """Laws of a report's figures for programs."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.report.folders import write_run
@@ -29,7 +30,7 @@ def test_figures_are_of_the_files(tmp_path: Path):
     run = write_run(tmp_path)
     figures = run.report().to_json()
 
-    assert figures["classes"] == run.evaluation()["classes"]
+    assert figures["classes"] == [asdict(each) for each in run.evaluation().classes]
     assert figures["estimate"] == {"seconds": 4000.0, "usd": 0.3}
     assert figures["budget"] == {"usd": 4.0, "hours": None}
     assert figures["against"] is None

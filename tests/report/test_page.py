@@ -54,11 +54,11 @@ def test_accuracy_and_classes_are_those_of_the_evaluation(tmp_path: Path):
     judged = run.evaluation()
     page = page_of(run)
 
-    assert page.ids["accuracy"]["value"] == str(judged["accuracy"])
+    assert page.ids["accuracy"]["value"] == str(judged.accuracy)
     assert [(row[0], float(row[1]), float(row[2]), row[3]) for row in page.tables["each"][1:]] == [
-        (each["name"], each["recall"], each["precision"], str(each["images"])) for each in judged["classes"]
+        (each.name, each.recall, each.precision, str(each.images)) for each in judged.classes
     ]
-    assert [[int(cell) for cell in row[1:]] for row in page.tables["matrix"][1:]] == judged["confusion"]
+    assert [[int(cell) for cell in row[1:]] for row in page.tables["matrix"][1:]] == judged.confusion
 
 
 @pytest.mark.parametrize("count", [2, 10, 100, 1000])
@@ -183,7 +183,7 @@ def test_a_run_is_held_against_another(tmp_path: Path):
     against = run.report(worse).to_json()["against"]
     page = Page(run.report(worse).html())
 
-    change = run.evaluation()["accuracy"] - worse.evaluation()["accuracy"]
+    change = run.evaluation().accuracy - worse.evaluation().accuracy
     assert against["accuracy"] == pytest.approx(change)
     assert against["usd"] == 0.35
     assert f"{100 * change:+.1f} points against emotions/1f3b9c02aa" in page.words

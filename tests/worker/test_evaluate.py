@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
+from ftjob.records.evaluation import Evaluation
 from ftjob.report.confusion import cells_of
-from ftjob.worker.evaluate import Evaluation, evaluate, softmax_loss, top_k_accuracy
+from ftjob.worker.evaluate import evaluate, softmax_loss, top_k_accuracy
 
 SCORES = np.array([[3, 1, 0], [0, 2, 1], [2, 1, 0], [0, 0, 5]], dtype=np.float32)
 LABELS = np.array([0, 1, 1, 2], dtype=np.float32)
@@ -25,7 +26,7 @@ def test_accuracy_is_the_share_of_right_answers():
 
 def test_confusion_counts_rows_by_label():
     """confusion[label][predicted]: the dog that was called a cat stands in the dog's row."""
-    assert judged().to_json()["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+    assert judged().confusion == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
 
 
 def test_recall_and_precision_per_class():
@@ -68,7 +69,10 @@ def test_loss_is_the_mean_cross_entropy():
 
 def test_loss_of_scores_that_are_no_numbers_is_nan():
     """A diverged net's loss is NaN, and no warning is raised on the way."""
-    assert np.isnan(softmax_loss(np.array([[np.nan, 1]], np.float32), np.zeros(1, int)))
+    scores = np.array([[np.nan, 1]], np.float32)
+
+    assert np.isnan(softmax_loss(scores, np.zeros(1, int)))
+    assert evaluate(7, {"fc": scores}, np.zeros(1, np.float32), "fc", ("cat", "dog")).loss is None
 
 
 @pytest.mark.parametrize("classes", [3, 200, 201, 1000])
@@ -78,15 +82,15 @@ def test_confusion_counts_every_image_once(classes: int):
     scores = random.normal(size=(500, classes)).astype(np.float32)
     labels = random.integers(0, classes, 500)
     names = tuple(map(str, range(classes)))
-    written = evaluate(7, {"fc": scores}, labels.astype(np.float32), "fc", names).to_json()
+    judged = evaluate(7, {"fc": scores}, labels.astype(np.float32), "fc", names)
 
     expected = np.zeros((classes, classes), int)
     np.add.at(expected, (labels, scores.argmax(axis=1)), 1)
     found = np.zeros_like(expected)
-    for label, given, images in cells_of(written).tolist():
+    for label, given, images in cells_of(judged).tolist():
         found[label, given] += images
     assert (found == expected).all()
-    assert isinstance(written["confusion"], list) == (classes <= 200)
+    assert isinstance(judged.confusion, list) == (classes <= 200)
 
 
 def test_thousands_of_classes_take_what_their_images_take():

@@ -13,10 +13,10 @@ import pytest
 from ftjob.engine import SnapshotFiles
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.lease import Claim, Lease, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
-from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
 from ftjob.worker.saver import Saver
 
 
@@ -88,7 +88,7 @@ def written(folder: RunFolder, iteration: int) -> Written:
 def judged(iteration: int, accuracy: float) -> Evaluation:
     """A test of that iteration."""
     face = ClassResult(0, "face", 9, 1.0, 1.0)
-    return Evaluation(iteration, 9, accuracy, None, 1.0, {}, (face,), Confusion(1, ((0, 0, 9),)))
+    return Evaluation(iteration, 9, accuracy, None, 1.0, {}, (face,), [[9]])
 
 
 def stored(slow: Slow, folder: RunFolder) -> list[int]:

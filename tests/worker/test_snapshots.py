@@ -8,9 +8,9 @@ import pytest
 from ftjob.documents import UnreadableError
 from ftjob.engine import SnapshotFiles
 from ftjob.layout import RunFolder
+from ftjob.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder import snapshots
 from ftjob.runfolder.store import in_folder
-from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
 
 CLASS = ClassResult(0, "face", 9, 1.0, 1.0)
 
@@ -28,9 +28,7 @@ def written(folder: RunFolder, iteration: int, accuracy: float | None = None) ->
     pair.caffemodel.write_bytes(b"weights" * iteration)
     pair.solverstate.write_bytes(b"state")
     test = (
-        Evaluation(iteration, 9, accuracy, None, 1.0, {}, (CLASS,), Confusion(1, ((0, 0, 9),)))
-        if accuracy is not None
-        else None
+        Evaluation(iteration, 9, accuracy, None, 1.0, {}, (CLASS,), [[9]]) if accuracy is not None else None
     )
     snapshots.complete(folder, pair, iteration * 8, test)
     return pair
@@ -113,5 +111,5 @@ def test_the_files_of_a_record_are_in_its_folder(folder: RunFolder, name: str):
     record = json.loads(folder.snapshot_record(10).read_text())
     record["files"] = {name: {"sha256": "0" * 64, "bytes": 1}}
 
-    with pytest.raises(UnreadableError, match="should match pattern"):
+    with pytest.raises(UnreadableError, match="not in the record's own folder"):
         snapshots.parse(json.dumps(record).encode())

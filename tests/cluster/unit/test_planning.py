@@ -56,7 +56,7 @@ def test_a_pod_is_given_a_spec_without_references(spec: JobSpec) -> None:
 
 
 def test_figures_are_taken_from_a_plan_and_survive_an_annotation(tmp_path: Path) -> None:
-    """What `ftjob plan -o json` says has all that the cluster needs."""
+    """A plan has all that the cluster needs."""
     write_lmdb(tmp_path / "train", 40, channels=1, side=28)
     write_lmdb(tmp_path / "val", 20, channels=1, side=28)
     text = (
@@ -64,7 +64,7 @@ def test_figures_are_taken_from_a_plan_and_survive_an_annotation(tmp_path: Path)
     )
     context = Context(tmp_path, to_train=False)
     plan = prepare(absolute(parse_spec(text, "spec.yaml"), context), context)
-    figures = figures_of(json.loads(json.dumps(plan.to_json())))
+    figures = figures_of(plan)
 
     assert (figures.run_id, figures.engine, figures.max_iter) == (plan.run_id, "caffe", 50)
     assert figures.memory_bytes > figures.snapshot_bytes > 2 * 4 * 400_000

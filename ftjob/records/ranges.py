@@ -1,0 +1,8 @@
+"""Ranges that several documents share."""
+
+from typing import Annotated
+
+from annotated_types import Interval
+
+Images = Annotated[int, Interval(ge=0, le=2**40)]
+Amount = Annotated[float, Interval(ge=0, le=1e15)]
