@@ -21,10 +21,10 @@ SLEEPS = {
     "ftjob/cluster/controller/watch.py": "a watch never ends: the pause between two of them has no deadline",
     "ftjob/clusterrun.py": "looks at a run until it has ended",
     "ftjob/engine/caffe/apt.py": "looks at a program that shows how far it is",
-    "ftjob/mirror.py": "looks whether a lease changes",
+    "ftjob/runfolder/store.py": "looks whether a lease changes",
     "ftjob/run.py": "looks at a run until it has ended",
-    "ftjob/worker/lease.py": "looks whether a lease changes",
-    "ftjob/worker/lock.py": "looks whether a lock's text changes",
+    "ftjob/runfolder/lease.py": "looks whether a lease changes",
+    "ftjob/runfolder/lock.py": "looks whether a lock's text changes",
     "ftjob/worker/saver.py": "uploads again, until it can use ftjob.retry.patiently",
 }
 """Where something waits by sleeping, and why that is no request made again while it is refused."""
