@@ -43,14 +43,14 @@ from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.runfolder.store import in_folder
 from ftjob.status import Status
-from ftjob.worker.account import open_account
 from ftjob.worker.admission import Standing, this_user
-from ftjob.worker.home import Home
-from ftjob.worker.idle import Watch
+from ftjob.worker.meter import open_account
 from ftjob.worker.recorder import Recorder
-from ftjob.worker.saver import Saver
-from ftjob.worker.signals import StopRequest
+from ftjob.worker.snapshot_upload import Saver
+from ftjob.worker.storage import Home
 from ftjob.worker.train import Training
+from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.signals import StopRequest
 from jobspec import JobSpec
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))

@@ -15,7 +15,7 @@ from ftjob.prepare import Context, absolute, prepare
 from ftjob.progress import LARGEST
 from ftjob.storage import DamagedError, MissingError
 from ftjob.worker.admission import read_spec, refuse_references
-from ftjob.worker.reporting import UNFORESEEN, leave, legible
+from ftjob.worker.pod.reporting import UNFORESEEN, leave, legible
 
 NO_PICTURES = (
     "data.train: a folder of images is made into a dataset first, for which this image lacks {package}: make "

@@ -11,7 +11,7 @@ from ftjob.layout import BundleFolder
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.store import RunStore
 from ftjob.runfolder.tail import Tail
-from ftjob.worker.saver import PATIENCE_SECONDS, RETRY_SECONDS
+from ftjob.worker.snapshot_upload import PATIENCE_SECONDS, RETRY_SECONDS
 
 TICK_SECONDS = 2.0
 

@@ -14,9 +14,9 @@ from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.status import Attempt, Status, render
-from ftjob.worker.account import Account
 from ftjob.worker.evaluate import Evaluation
-from ftjob.worker.guards import Score
+from ftjob.worker.learning import Score
+from ftjob.worker.meter import Account
 
 STATUS_SECONDS = 1.0
 SPEED_WINDOW = 50

@@ -14,11 +14,11 @@ from ftjob.figures import dollars, duration, percent
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
 from ftjob.worker.evaluate import Evaluation, evaluate
-from ftjob.worker.guards import Score, chance, learns, stale_tests
-from ftjob.worker.home import Home
-from ftjob.worker.idle import Watch
+from ftjob.worker.learning import Score, chance, learns, stale_tests
 from ftjob.worker.recorder import Recorder
-from ftjob.worker.signals import StopRequest
+from ftjob.worker.storage import Home
+from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.signals import StopRequest
 from jobspec.fields import iterations
 
 END_SECONDS = 10.0

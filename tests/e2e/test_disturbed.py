@@ -17,10 +17,10 @@ from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode
 from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
-from ftjob.worker import run as worker
-from ftjob.worker.gpu import Gpu
-from ftjob.worker.idle import Watch
+from ftjob.worker import attempt as worker
 from ftjob.worker.train import Training
+from ftjob.worker.watch.gpu import Gpu
+from ftjob.worker.watch.gpu_watch import Watch
 from tests.e2e.jobs import Job
 
 

@@ -21,10 +21,10 @@ from ftjob.errors import ExitCode, GpuMemoryError
 from ftjob.nodes import ENV_NODES
 from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
-from ftjob.worker import run as worker
-from ftjob.worker.notice import ENV_ENDPOINT
+from ftjob.worker import attempt as worker
+from ftjob.worker.watch.spot_notice import ENV_ENDPOINT
 from tests.e2e.jobs import Job
-from tests.worker.test_notice import NOTICE, Answers, Metadata
+from tests.worker.test_spot_notice import NOTICE, Answers, Metadata
 
 NODE = """
 p2.xlarge:

@@ -7,7 +7,7 @@ import pytest
 from ftjob.errors import BadSpecError, FtjobError, StorageError
 from ftjob.status import State, Status, render
 from ftjob.storage import open_store
-from ftjob.worker import run as worker
+from ftjob.worker import attempt as worker
 from ftjob.worker.admission import Arrival, Standing, arrival_of, look, own, settle, this_user
 from ftjob.worker.owner import JobOwner, UserOwner
 from jobspec import Accept, Budget, JobSpec, dump_spec, load_spec, parse_spec

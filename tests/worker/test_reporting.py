@@ -11,8 +11,8 @@ from ftjob.errors import BadNetError
 from ftjob.progress import LARGEST, LONGEST, Progress
 from ftjob.status import Status
 from ftjob.worker.owner import JobOwner
-from ftjob.worker.reporting import ENV_STATUS_PORT, ENV_TERMINATION_LOG, legible, progress_of, reporting
-from ftjob.worker.statusport import StatusServer
+from ftjob.worker.pod.reporting import ENV_STATUS_PORT, ENV_TERMINATION_LOG, legible, progress_of, reporting
+from ftjob.worker.pod.statusport import StatusServer
 
 OWNER = JobOwner(cluster="", namespace="vision", name="faces", uid="1", seconds_before=60.0, usd_before=0.5)
 COUNTS = st.integers() | st.integers(-5, 200)

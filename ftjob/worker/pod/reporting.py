@@ -12,7 +12,7 @@ from ftjob.errors import FtjobError
 from ftjob.progress import LONGEST, PORT, Progress
 from ftjob.status import Status
 from ftjob.worker.owner import Owner, UserOwner
-from ftjob.worker.statusport import StatusServer
+from ftjob.worker.pod.statusport import StatusServer
 
 ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
 """Overrides the port; 0 takes any that is free."""

@@ -17,7 +17,7 @@ from ftjob.runfolder.lease import Claim, Lease, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
 from ftjob.worker.evaluate import ClassResult, Confusion, Evaluation
-from ftjob.worker.saver import Saver
+from ftjob.worker.snapshot_upload import Saver
 
 
 class Slow:

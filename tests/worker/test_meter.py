@@ -10,7 +10,7 @@ import pytest
 from ftjob.nodes import ENV_NODES, get_node
 from ftjob.plan.cost import Budget
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
-from ftjob.worker.account import Account, open_account
+from ftjob.worker.meter import Account, open_account
 from ftjob.worker.owner import JobOwner, UserOwner
 from jobspec import JobSpec
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftjob.worker.notice import ENV_DISABLED, ENV_ENDPOINT, FAILURES, Notices
+from ftjob.worker.watch.spot_notice import ENV_DISABLED, ENV_ENDPOINT, FAILURES, Notices
 
 NOTICE = '{"action": "terminate", "time": "2026-11-22T08:22:00Z"}'
 

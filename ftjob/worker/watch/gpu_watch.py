@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from ftjob.worker.gpu import Gpu
+from ftjob.worker.watch.gpu import Gpu
 
 LOOK_SECONDS = 5.0
 

@@ -9,10 +9,10 @@ import pytest
 from ftjob.errors import EngineError
 from ftjob.nodes import get_node
 from ftjob.status import ENV_SECONDS_BEFORE
-from ftjob.worker import gpu
-from ftjob.worker.gpu import Gpu, find_gpu
-from ftjob.worker.idle import Watch
-from ftjob.worker.run import gpu_for
+from ftjob.worker.attempt import gpu_for
+from ftjob.worker.watch import gpu
+from ftjob.worker.watch.gpu import Gpu, find_gpu
+from ftjob.worker.watch.gpu_watch import Watch
 
 LIMIT = 0.2
 

@@ -19,7 +19,7 @@ from ftjob.runfolder.store import RunStore, working
 from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
 from ftjob.worker.publish import Publisher
-from ftjob.worker.saver import Saver
+from ftjob.worker.snapshot_upload import Saver
 
 
 @dataclass

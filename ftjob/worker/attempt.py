@@ -37,17 +37,17 @@ from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.status import ENV_SECONDS_BEFORE, Resumed, State, Status
 from ftjob.storage import open_store
-from ftjob.worker.account import open_account
 from ftjob.worker.admission import Arrival, Standing, arrival_of, look, read_spec
-from ftjob.worker.end import End, draw, finish
-from ftjob.worker.gpu import Gpu, find_gpu
-from ftjob.worker.home import Home, at_home
-from ftjob.worker.idle import Watch
-from ftjob.worker.notice import Notices
+from ftjob.worker.finish import End, draw, finish
+from ftjob.worker.meter import open_account
+from ftjob.worker.pod.reporting import AttemptReport, reporting
 from ftjob.worker.recorder import Recorder
-from ftjob.worker.reporting import AttemptReport, reporting
-from ftjob.worker.signals import StopRequest
+from ftjob.worker.storage import Home, at_home
 from ftjob.worker.train import Outcome, Training
+from ftjob.worker.watch.gpu import Gpu, find_gpu
+from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.signals import StopRequest
+from ftjob.worker.watch.spot_notice import Notices
 from jobspec import JobSpec
 from jobspec.text import plain
 
