@@ -15,6 +15,7 @@ from ftjob.prepare import Context, absolute, prepare
 from ftjob.progress import LARGEST
 from ftjob.storage import DamagedError, MissingError
 from ftjob.worker.admission import read_spec, refuse_references
+from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import UNFORESEEN, leave, legible
 
 NO_PICTURES = (
@@ -25,13 +26,14 @@ NO_PICTURES = (
 
 def plan_in_pod(spec: Path) -> int:
     """Plan the spec in a file and leave what came of it; return the exit code. Raises what nobody foresaw."""
+    termination_log = PodContext.from_env().termination_log
     try:
         report, code = planned(spec)
     except BaseException as error:
         why = f"planning failed unforeseen ({type(error).__name__}: {error}): please report it"
-        leave(rendered(trouble(UNFORESEEN, why)), log)
+        leave(termination_log, rendered(trouble(UNFORESEEN, why)), log)
         raise
-    leave(rendered(report), log)
+    leave(termination_log, rendered(report), log)
     return code
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -52,7 +52,7 @@ class Training:
     last_snapshot: int = -1
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
-    is_replayed: bool = True
+    is_replayed: bool = field(default=True, init=False)
     """Whether the data layer is where the snapshot gone on from wants it; training is not gone on with
     elsewhere."""
     scores: list[Score] = field(init=False)
@@ -62,6 +62,21 @@ class Training:
         """Take up what earlier attempts measured."""
         self.scores = self.recorder.scores()
         self.test_seconds = self.scores[-1].seconds if self.scores else 0.0
+
+    def replay(self, iteration: int, on_progress: Callable[[float], None]) -> bool:
+        """Restore the snapshot of an iteration; return whether the data layer is where it wants it.
+
+        What must end the run ends the replay too: nothing is lost with it.
+        """
+
+        def go_on(share: float) -> bool:
+            on_progress(share)
+            return not self.must_end()
+
+        folder = self.home.folder
+        files_of = folder.solverstate(iteration), folder.caffemodel(iteration)
+        self.is_replayed = self.engine.restore(*files_of, go_on=go_on)
+        return self.is_replayed
 
     def run(self) -> Outcome:
         """Train to the end, or until a stop, the budget or a guard; a snapshot of the last iteration is there
