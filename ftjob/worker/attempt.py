@@ -10,7 +10,7 @@ from ftjob.status import State
 from ftjob.storage import open_store
 from ftjob.worker.admission import Arrival, arrival_of, look, read_spec
 from ftjob.worker.finish import End, bundle, done_before, finish
-from ftjob.worker.log import log
+from ftjob.worker.log import log, log_traceback
 from ftjob.worker.planning import planned
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import AttemptReport, reporting
@@ -70,6 +70,7 @@ def work_and_finish(spec: JobSpec, home: Home, recorder: Recorder, stop: StopReq
     except FtjobError as error:
         end = End.failed(error)
     except Exception as error:
+        log_traceback()
         finish(recorder, End.unforeseen(error), log)
         raise
     return finish(recorder, end, log)

@@ -1,7 +1,6 @@
 """How an attempt ends: with a bundle where there is one to make, pictures, a report and its last status."""
 
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ class End:
 
     @classmethod
     def after(cls, outcome: Outcome, accuracy: float, iteration: int, plan: Plan) -> Self:
-        """Return the end of a run that has its bundle. Raises NotAcceptedError where its accuracy is too low."""
+        """Return the end of a run that has its bundle. Raises NotAcceptedError for too low an accuracy."""
         spec, max_iter = plan.spec, plan.solver.max_iter
         if outcome is Outcome.BUDGET_REACHED:
             message = f"the budget ended the run at iteration {iteration} of {max_iter}; bundle made"
@@ -69,9 +68,7 @@ class End:
 
     @classmethod
     def unforeseen(cls, error: Exception) -> Self:
-        """Return the end of what nobody foresaw, whose traceback is in the log then."""
-        for line in traceback.format_exc().splitlines():
-            log(line)
+        """Return the end of what nobody foresaw."""
         message = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
         return cls(State.FAILED, "InternalError", message, 1)
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+import traceback
 
 from jobspec.text import plain
 
@@ -13,3 +14,9 @@ def log(line: str) -> None:
     """Write one line to the attempt's log, which the launcher connected to stderr."""
     sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {plain(line)}\n")
     sys.stderr.flush()
+
+
+def log_traceback() -> None:
+    """Write where the error that is being handled came from."""
+    for line in traceback.format_exc().splitlines():
+        log(line)

@@ -85,19 +85,25 @@ class Training:
         Raises DivergedError, NotLearningError, GpuIdleError, and what the engine and the run folder raise.
         """
         solver = self.plan.solver
+        # As Solver::Step: a test comes before the update of its iteration, 0 included, so that every run
+        # knows what it began from. A resumed run was tested there, unless its end came in between.
         if self.engine.iteration == 0:
             self.test()
         else:
             self.last_snapshot = self.engine.iteration
             self.make_up_for_test()
         while self.engine.iteration < solver.max_iter:
+            # before the first update too: a resumed run may come with its budget spent
             if self.must_end():
                 return self.end_early()
             due = next_event(self.engine.iteration, (solver.test_interval, solver.snapshot), solver.max_iter)
             self.train_until(due)
             self.test_and_snapshot_when_due()
+            # after the snapshot that was due: a plateau then needs no other
             if self.plateaued():
                 return self.end_early(Outcome.PLATEAU)
+        # Who asks for an end during the last iterations waits for no test: the next attempt makes it. A
+        # budget that is reached here ends nothing early: what is left is the graceful end it was kept for.
         if self.stop:
             return self.end_early()
         if not self.final_is_judged():
@@ -123,6 +129,7 @@ class Training:
         iteration, solver = self.engine.iteration, self.plan.solver
         if iteration == solver.max_iter or self.must_stop():
             return
+        # A guard raises last: what it ends is kept then, and its sentence can name the iteration.
         tested = iteration % solver.test_interval == 0
         if tested and not self.test():
             return
