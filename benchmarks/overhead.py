@@ -43,14 +43,14 @@ from ftjob.plan.plan import Plan
 from ftjob.prepare import Context, absolute, prepare
 from ftjob.runfolder.store import in_folder
 from ftjob.status import Status
-from ftjob.worker.account import open_account
 from ftjob.worker.admission import Standing, this_user
-from ftjob.worker.home import Home
-from ftjob.worker.idle import Watch
+from ftjob.worker.meter import open_account
+from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder
-from ftjob.worker.saver import Saver
-from ftjob.worker.signals import StopRequest
+from ftjob.worker.storage import ClaimedRun, Home
 from ftjob.worker.train import Training
+from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.signals import StopRequest
 from jobspec import JobSpec
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -160,13 +160,13 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
     for old in (run.train_metrics, run.test_metrics):
         old.unlink(missing_ok=True)
     with open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine:
-        account = open_account(plan.spec, plan.inputs.node, None, this_user())
+        account = open_account(plan.spec, plan.inputs.node, None, this_user(), PodContext())
         status = Status("overhead", plan.run_id, attempt=1)
         recorder = Recorder(run, status, plan.images_per_iteration, account, plan.inputs.node.name)
-        kept = in_folder(run)
+        claimed = ClaimedRun(in_folder(run), [], Standing(this_user(), None), 1)
         timed, idle_seconds = Timed(engine), 60.0 * (plan.spec.guards.idle_minutes or 0)
         with (
-            closing(Home(kept, None, [], Saver(kept, []), Standing(this_user(), None), 1)) as home,
+            closing(Home(claimed, recorder.saved)) as home,
             Watch(idle_seconds, None) as watch,
         ):
             Training(plan, home, timed, recorder, StopRequest(), watch).run()

@@ -26,7 +26,7 @@ from ftjob.net.zoo.builder import NetBuilder, constant, gaussian
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import open_store
-from ftjob.worker.saver import Saver
+from ftjob.worker.snapshot_upload import Saver
 
 SNAPSHOTS = int(os.environ.get("SNAPSHOTS", "3"))
 EVERY_SECONDS = 30.0

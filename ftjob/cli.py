@@ -281,7 +281,7 @@ def worker(
         raise typer.Exit(plan_in_pod(spec))
     if is_plan or run is None:
         raise BadSpecError("worker: give a run's folder or URI, or --plan with --spec FILE")
-    from ftjob.worker.run import run as work
+    from ftjob.worker.attempt import run as work
 
     raise typer.Exit(work(run, attempt, spec=spec, owner=owner))
 

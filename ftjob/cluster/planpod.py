@@ -16,7 +16,8 @@ from ftjob.prepare import Context, absolute, prepare
 from ftjob.progress import LARGEST
 from ftjob.storage import DamagedError, MissingError
 from ftjob.worker.admission import read_spec, refuse_references
-from ftjob.worker.reporting import leave, legible
+from ftjob.worker.pod.context import PodContext
+from ftjob.worker.pod.reporting import leave, legible
 
 NO_PICTURES = (
     "data.train: a folder of images is made into a dataset first, for which this image lacks {package}: make "
@@ -26,13 +27,14 @@ NO_PICTURES = (
 
 def plan_in_pod(spec: Path) -> int:
     """Plan the spec in a file and leave what came of it; return the exit code. Raises what nobody foresaw."""
+    termination_log = PodContext.from_env().termination_log
     try:
         report, code = planned(spec)
     except BaseException as error:
         why = f"planning failed unforeseen ({type(error).__name__}: {error}): please report it"
-        leave(rendered(trouble(Reason.INTERNAL_ERROR, why)), log)
+        leave(termination_log, rendered(trouble(Reason.INTERNAL_ERROR, why)), log)
         raise
-    leave(rendered(report), log)
+    leave(termination_log, rendered(report), log)
     return code
 
 

@@ -16,7 +16,13 @@ PATIENCE_SECONDS = 1800.0
 
 
 class ForkedWriting:
-    """A Writing: see there. May be waited for by several threads, and any number of times."""
+    """A Writing: see there. May be waited for by several threads, and any number of times.
+
+    A fork may write a snapshot because its memory is the solver's at that moment, and stays so: the training
+    that continues changes pages of its own process only. What a fork lacks are the other threads, and with
+    them whoever would release a lock; engine/process/writer.py has the answer to that. A GPU's memory is not
+    copied: Caffe writes the files itself there, and PyTorch brings its numbers to the host before the fork.
+    """
 
     def __init__(self, directory: Path, iteration: int, pid: int | None) -> None:
         """`pid` is the writer's; None where the files are whole already."""

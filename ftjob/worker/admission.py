@@ -14,9 +14,10 @@ from typing import TypeVar
 from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_as
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
-from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, State, Status
+from ftjob.status import State, Status
 from ftjob.storage import MissingError, Store
 from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
+from ftjob.worker.pod.context import PodContext
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, load_spec, parse_spec
 from jobspec.load import MAX_BYTES
 from jobspec.locations import run_references
@@ -48,17 +49,16 @@ class Standing:
     status: Status | None
     """The last one; None where nobody began the run."""
 
-    def is_done(self, run_id: str) -> bool:
-        """Return whether this very run was done before."""
+    def done(self, run_id: str) -> Status | None:
+        """Return what this very run came to, where it was done before."""
         status = self.status
-        return status is not None and status.state is State.SUCCEEDED and status.run_id == run_id
+        return status if status and status.state is State.SUCCEEDED and status.run_id == run_id else None
 
 
-def arrival_of(attempt: int, spec: Path | None, owner: Path | None) -> Arrival:
+def arrival_of(attempt: int, spec: Path | None, owner: Path | None, pod: PodContext) -> Arrival:
     """Return what a worker comes with; without its owner's file it is this user's. Raises BadSpecError."""
     mine = read_job_owner(owner) if owner else this_user()
-    accounted = [float(os.environ.get(name, 0.0)) for name in (ENV_SECONDS_BEFORE, ENV_USD_BEFORE)]
-    return Arrival(attempt, mine, read_spec(spec) if spec else None, (accounted[0], accounted[1]))
+    return Arrival(attempt, mine, read_spec(spec) if spec else None, pod.spent)
 
 
 def read_spec(path: Path) -> JobSpec:

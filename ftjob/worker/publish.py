@@ -13,12 +13,28 @@ from ftjob.retry import patiently
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.store import RunStore
 from ftjob.runfolder.tail import Tail
-from ftjob.worker.saver import PATIENCE_SECONDS
+from ftjob.worker.snapshot_upload import PATIENCE_SECONDS
 
 TICK_SECONDS = 2.0
 
 
 class Publisher:
+    """Brings what a worker writes to where its run lives. In the run's own directory it is there already."""
+
+    def check(self) -> None:
+        """Raise what goes wrong beside the training."""
+
+    def send(self) -> None:
+        """Send what changed. Raises StorageError."""
+
+    def bundle(self) -> None:
+        """Upload what the end of a run made, the bundle's manifest last. Raises StorageError."""
+
+    def close(self) -> None:
+        """Bring everything up to date a last time. Raises StorageError."""
+
+
+class StorePublisher(Publisher):
     """Keeps a store's copy of a run's small files like the work folder's, in a thread of its own."""
 
     def __init__(

@@ -11,12 +11,16 @@ from typing import IO, Any
 from ftjob import documents, files
 from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
+from ftjob.nodes import get_node
 from ftjob.records.evaluation import Evaluation
 from ftjob.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.status import Attempt, Status, render
-from ftjob.worker.account import Account
-from ftjob.worker.guards import Score
+from ftjob.worker.learning import Score
+from ftjob.worker.meter import Account, open_account
+from ftjob.worker.pod.context import PodContext
+from ftjob.worker.storage import ClaimedRun
+from jobspec import JobSpec
 
 STATUS_SECONDS = 1.0
 SPEED_WINDOW = 50
@@ -191,6 +195,30 @@ class Recorder:
             self._test.flush()
         self.update(accuracy=evaluation.accuracy)
         return Score.of(line)
+
+
+def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Recorder:
+    """Return what writes this attempt's status, beginning from what earlier attempts came to."""
+    folder, node, before = claimed.folder, get_node(spec.resources.node), None
+    if folder.status.exists():
+        with documents.explained(folder.status):
+            before = Status.parse(documents.read_bytes(folder.status))
+    account = open_account(spec, node, before, claimed.standing.owner, pod)
+    last = before or Status(name=spec.name, run_id=folder.root.name, submitted=time.time())
+    status = Status(
+        name=last.name,
+        run_id=last.run_id,
+        attempt=claimed.attempt,
+        seconds=account.seconds_before,
+        usd=account.usd_before,
+        submitted=last.submitted,
+        best_accuracy=last.best_accuracy,
+        best_iteration=last.best_iteration,
+        snapshot=last.snapshot,
+        attempts=last.attempts,
+    )
+    images = spec.data.batch_size * spec.solver.iter_size
+    return Recorder(folder, status, images, account, node.name)
 
 
 def drop_later_than(path: Path, iteration: int) -> float:

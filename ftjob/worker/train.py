@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -16,11 +16,11 @@ from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, 
 from ftjob.plan.plan import Plan
 from ftjob.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate
-from ftjob.worker.guards import Score, chance, learns, stale_tests
-from ftjob.worker.home import Home
-from ftjob.worker.idle import Watch
+from ftjob.worker.learning import Score, chance, learns, stale_tests
 from ftjob.worker.recorder import Recorder
-from ftjob.worker.signals import StopRequest
+from ftjob.worker.storage import Home
+from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.signals import StopRequest
 from jobspec.fields import iterations
 
 END_SECONDS = 10.0
@@ -54,7 +54,7 @@ class Training:
     last_snapshot: int = -1
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
-    is_replayed: bool = True
+    is_replayed: bool = field(default=True, init=False)
     """Whether the data layer is where the snapshot gone on from wants it; training is not gone on with
     elsewhere."""
     scores: list[Score] = field(init=False)
@@ -65,6 +65,21 @@ class Training:
         self.scores = self.recorder.scores()
         self.test_seconds = self.scores[-1].seconds if self.scores else 0.0
 
+    def replay(self, iteration: int, on_progress: Callable[[float], None]) -> bool:
+        """Restore the snapshot of an iteration; return whether the data layer is where it wants it.
+
+        What must end the run ends the replay too: nothing is lost with it.
+        """
+
+        def go_on(share: float) -> bool:
+            on_progress(share)
+            return not self.must_end()
+
+        folder = self.home.folder
+        files_of = folder.solverstate(iteration), folder.caffemodel(iteration)
+        self.is_replayed = self.engine.restore(*files_of, go_on=go_on)
+        return self.is_replayed
+
     def run(self) -> Outcome:
         """Train to the end, or until a stop, the budget or a guard; a snapshot of the last iteration is there
         then.
@@ -72,19 +87,25 @@ class Training:
         Raises DivergedError, NotLearningError, GpuIdleError, and what the engine and the run folder raise.
         """
         solver = self.plan.solver
+        # As Solver::Step: a test comes before the update of its iteration, 0 included, so that every run
+        # knows what it began from. A resumed run was tested there, unless its end came in between.
         if self.engine.iteration == 0:
             self.test()
         else:
             self.last_snapshot = self.engine.iteration
             self.make_up_for_test()
         while self.engine.iteration < solver.max_iter:
+            # before the first update too: a resumed run may come with its budget spent
             if self.must_end():
                 return self.end_early()
             due = next_event(self.engine.iteration, (solver.test_interval, solver.snapshot), solver.max_iter)
             self.train_until(due)
             self.test_and_snapshot_when_due()
+            # after the snapshot that was due: a plateau then needs no other
             if self.plateaued():
                 return self.end_early(Outcome.PLATEAU)
+        # Who asks for an end during the last iterations waits for no test: the next attempt makes it. A
+        # budget that is reached here ends nothing early: what is left is the graceful end it was kept for.
         if self.stop:
             return self.end_early()
         if not self.final_is_judged():
@@ -110,6 +131,7 @@ class Training:
         iteration, solver = self.engine.iteration, self.plan.solver
         if iteration == solver.max_iter or self.must_stop():
             return
+        # A guard raises last: what it ends is kept then, and its sentence can name the iteration.
         tested = iteration % solver.test_interval == 0
         if tested and not self.test():
             return

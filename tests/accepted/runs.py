@@ -22,7 +22,7 @@ from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
 from ftjob.runfolder.store import in_folder
 from ftjob.status import State, Status, render
-from ftjob.worker import run as worker
+from ftjob.worker import attempt as worker
 from tests.accepted.case import Case, write
 from tests.accepted.forked import quick_torch
 

@@ -15,7 +15,7 @@ from ftjob.api import plan
 from ftjob.progress import Progress
 from ftjob.runfolder.address import location_of
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
-from ftjob.worker.reporting import ENV_STATUS_PORT, ENV_TERMINATION_LOG
+from ftjob.worker.pod.context import ENV_STATUS_PORT, ENV_TERMINATION_LOG
 from jobspec import dump_spec
 
 OWNER = {"cluster": "east", "namespace": "vision", "name": "digits", "uid": "1"}

@@ -17,10 +17,11 @@ from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode
 from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
-from ftjob.worker import run as worker
-from ftjob.worker.gpu import Gpu
-from ftjob.worker.idle import Watch
+from ftjob.worker import attempt as worker
+from ftjob.worker import resume
 from ftjob.worker.train import Training
+from ftjob.worker.watch.gpu import Gpu
+from ftjob.worker.watch.gpu_watch import Watch
 from tests.e2e.jobs import Job
 
 
@@ -54,7 +55,7 @@ def run_disturbed(
         return Disturbed(open_engine(*words, **{**arguments, "gpu": None}), place, happens)
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "open_engine", disturbed)
+        patch.setattr(resume, "open_engine", disturbed)
         return run, worker.run(run.location, 1)
 
 
@@ -137,8 +138,8 @@ class GpuStandIn(Gpu):
 def device(monkeypatch: pytest.MonkeyPatch) -> GpuStandIn:
     """A stand-in for the GPU of the worker in this process, looked at often."""
     device = GpuStandIn()
-    monkeypatch.setattr(worker, "gpu_for", lambda _node: device)
-    monkeypatch.setattr(worker, "Watch", partial(Watch, look_seconds=0.05))
+    monkeypatch.setattr(resume, "gpu_for", lambda _node, in_cluster: device)
+    monkeypatch.setattr(resume, "Watch", partial(Watch, look_seconds=0.05))
     return device
 
 
@@ -173,7 +174,7 @@ def test_a_long_replay_is_no_idle_gpu(job: Job, monkeypatch: pytest.MonkeyPatch,
     def slow(*words: Any, **arguments: Any) -> SlowReplay:
         return SlowReplay(open_engine(*words, **{**arguments, "gpu": None}), ("steps", 20), compute)
 
-    monkeypatch.setattr(worker, "open_engine", slow)
+    monkeypatch.setattr(resume, "open_engine", slow)
 
     assert worker.run(run.location, 2) == ExitCode.DONE
     assert run.status().resumed is not None
@@ -197,7 +198,7 @@ def test_a_replay_ends_early_where_the_run_must_end(
         def cut(*words: Any, **arguments: Any) -> CutReplay:
             return CutReplay(open_engine(*words, **arguments), ("", 0), happens)
 
-        patch.setattr(worker, "open_engine", cut)
+        patch.setattr(resume, "open_engine", cut)
         code = worker.run(run.location, 2)
 
     status = run.status()
@@ -223,7 +224,7 @@ def test_a_budget_that_ends_a_replay_has_the_one_snapshot_tested(
         return CutReplay(open_engine(*words, **arguments), ("", 0), lambda _: None)
 
     monkeypatch.setattr(Training, "budget_is_near", lambda _: True)
-    monkeypatch.setattr(worker, "open_engine", cut)
+    monkeypatch.setattr(resume, "open_engine", cut)
 
     assert worker.run(run.location, 2) == ExitCode.BUDGET_REACHED
     assert json.loads((run.folder.bundle / "manifest.json").read_text())["iteration"] == 10

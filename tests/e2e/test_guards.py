@@ -21,10 +21,11 @@ from ftjob.errors import ExitCode, GpuMemoryError
 from ftjob.nodes import ENV_NODES
 from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
-from ftjob.worker import run as worker
-from ftjob.worker.notice import ENV_ENDPOINT
+from ftjob.worker import attempt as worker
+from ftjob.worker import resume
+from ftjob.worker.pod.context import ENV_METADATA
 from tests.e2e.jobs import Job
-from tests.worker.test_notice import NOTICE, Answers, Metadata
+from tests.worker.test_spot_notice import NOTICE, Answers, Metadata
 
 NODE = """
 p2.xlarge:
@@ -51,7 +52,7 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
     with Metadata(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=ThreadingHTTPServer.serve_forever, args=(server, 0.01))
         thread.start()
-        monkeypatch.setenv(ENV_ENDPOINT, f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv(ENV_METADATA, f"http://127.0.0.1:{server.server_port}")
         yield server
         server.shutdown()
         thread.join()
@@ -197,7 +198,7 @@ def test_a_gpu_whose_memory_is_full_gets_smaller_batches(job: Job, monkeypatch: 
             raise GpuMemoryError("the GPU's memory is full")
         return open_engine(name, solver=solver, **arguments)
 
-    monkeypatch.setattr(worker, "open_engine", with_memory_for_two)
+    monkeypatch.setattr(resume, "open_engine", with_memory_for_two)
 
     assert worker.run(there.location, 1) == ExitCode.DONE
     assert len(opened) == 3
@@ -215,7 +216,7 @@ def test_smaller_batches_can_be_forbidden(job: Job, monkeypatch: pytest.MonkeyPa
     def full(*_: Any, **__: Any) -> Engine:
         raise GpuMemoryError("the GPU's memory is full: lower data.batch_size")
 
-    monkeypatch.setattr(worker, "open_engine", full)
+    monkeypatch.setattr(resume, "open_engine", full)
 
     assert worker.run(there.location, 1) == ExitCode.ENGINE_CRASHED
     assert there.status().reason == "GpuMemory"

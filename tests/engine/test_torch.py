@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ftjob.engine.open import open_engine, resolve
 from ftjob.engine.torch import install
 from ftjob.errors import BadDataError, EngineError
-from ftjob.worker.gpu import find_gpu
+from ftjob.worker.watch.gpu import find_gpu
 from tests.engine import nets
 from tests.engine.conftest import Job
 

@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 THREADS = {
     "ftjob/periodic.py": "calls a function every so many seconds",
-    "ftjob/worker/saver.py": "waits for snapshots, not for time",
-    "ftjob/worker/statusport.py": "waits for clients",
+    "ftjob/worker/snapshot_upload.py": "waits for snapshots, not for time",
+    "ftjob/worker/pod/statusport.py": "waits for clients",
     "ftjob/cluster/controller/asking.py": "runs an event loop",
     "ftjob/cluster/controller/lookers.py": "wait for the queue",
     "ftjob/cluster/controller/run.py": "listens while the main thread keeps the Lease",
@@ -25,7 +25,6 @@ SLEEPS = {
     "ftjob/run.py": "looks at a run until it has ended",
     "ftjob/runfolder/lease.py": "looks whether a lease changes",
     "ftjob/runfolder/lock.py": "looks whether a lock's text changes",
-    "ftjob/worker/saver.py": "uploads again, until it can use ftjob.retry.patiently",
 }
 """Where something waits by sleeping, and why that is no request made again while it is refused."""
 

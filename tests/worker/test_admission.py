@@ -7,9 +7,10 @@ import pytest
 from ftjob.errors import BadSpecError, FtjobError, StorageError
 from ftjob.status import State, Status, render
 from ftjob.storage import open_store
-from ftjob.worker import run as worker
+from ftjob.worker import attempt as worker
 from ftjob.worker.admission import Arrival, Standing, arrival_of, look, own, settle, this_user
 from ftjob.worker.owner import JobOwner, UserOwner
+from ftjob.worker.pod.context import PodContext
 from jobspec import Accept, Budget, JobSpec, dump_spec, load_spec, parse_spec
 
 SPEC = parse_spec(
@@ -101,8 +102,8 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
 
     assert contents(tmp_path) == before
     assert standing.owner.attempts_before == 2
-    assert standing.is_done("a")
-    assert not standing.is_done("b")
+    assert standing.done("a")
+    assert not standing.done("b")
 
 
 def test_a_run_that_another_worker_ended_meanwhile_is_not_begun_again(
@@ -143,11 +144,11 @@ def test_an_owner_file_that_names_nobody_is_refused(tmp_path: Path, data: bytes)
     (tmp_path / "owner.json").write_bytes(data)
     for path in (tmp_path / "owner.json", tmp_path / "missing.json", tmp_path):
         with pytest.raises(BadSpecError, match="names no FineTuneJob"):
-            arrival_of(1, None, path)
+            arrival_of(1, None, path, PodContext())
 
 
 def test_a_spec_file_that_is_none_is_refused(tmp_path: Path) -> None:
     """With its name, before the run's folder is looked at."""
     (tmp_path / "spec.yaml").write_text("name: [")
     with pytest.raises(FtjobError, match=r"spec\.yaml"):
-        arrival_of(1, tmp_path / "spec.yaml", None)
+        arrival_of(1, tmp_path / "spec.yaml", None, PodContext())

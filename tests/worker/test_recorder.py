@@ -12,7 +12,7 @@ import pytest
 from ftjob.engine import Iteration
 from ftjob.layout import RunFolder
 from ftjob.status import Attempt, Status
-from ftjob.worker.account import Account
+from ftjob.worker.meter import Account
 from ftjob.worker.recorder import Recorder, drop_later_than
 
 

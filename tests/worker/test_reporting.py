@@ -11,8 +11,9 @@ from ftjob.errors import BadNetError
 from ftjob.progress import LARGEST, LONGEST, Progress
 from ftjob.status import Status
 from ftjob.worker.owner import JobOwner
-from ftjob.worker.reporting import ENV_STATUS_PORT, ENV_TERMINATION_LOG, legible, progress_of, reporting
-from ftjob.worker.statusport import StatusServer
+from ftjob.worker.pod.context import PodContext
+from ftjob.worker.pod.reporting import legible, progress_of, reporting
+from ftjob.worker.pod.statusport import StatusServer
 
 OWNER = JobOwner(cluster="", namespace="vision", name="faces", uid="1", seconds_before=60.0, usd_before=0.5)
 COUNTS = st.integers() | st.integers(-5, 200)
@@ -79,20 +80,18 @@ def test_a_legible_text_is_one_short_line(text: str) -> None:
 
 
 @pytest.fixture
-def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Be in a pod, and return the file of its termination message."""
-    monkeypatch.setenv(ENV_STATUS_PORT, "0")
-    monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "termination-log"))
-    return tmp_path / "termination-log"
+def pod(tmp_path: Path) -> PodContext:
+    """A pod with a file for its termination message."""
+    return PodContext(status_port="0", termination_log=tmp_path / "termination-log")
 
 
-def ended(pod: Path) -> dict[str, Any]:
-    return Progress.parse(pod.read_bytes()).model_dump(exclude_defaults=True)
+def ended(pod: PodContext) -> dict[str, Any]:
+    return Progress.parse(pod.termination_log.read_bytes()).model_dump(exclude_defaults=True)
 
 
-def test_an_error_is_the_last_word(pod: Path) -> None:
+def test_an_error_is_the_last_word(pod: PodContext) -> None:
     """With its reason and its exit code, which is returned."""
-    with reporting(3, print, in_pod=True) as report:
+    with reporting(3, pod, print, in_pod=True) as report:
         assert report.failed(BadNetError("base.net: no such net")) == 3
 
     expected = {"attempt": 3, "reason": "BadNet", "message": "base.net: no such net", "exit_code": 3}
@@ -100,44 +99,41 @@ def test_an_error_is_the_last_word(pod: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("heads"), BaseException("panicked"), RecursionError("x" * 5000)])
-def test_what_nobody_foresaw_is_reported_and_goes_on(pod: Path, error: BaseException) -> None:
+def test_what_nobody_foresaw_is_reported_and_goes_on(pod: PodContext, error: BaseException) -> None:
     """Also what is no Exception, as a panic of a library in Rust."""
-    with pytest.raises(type(error)), reporting(1, print, in_pod=True):
+    with pytest.raises(type(error)), reporting(1, pod, print, in_pod=True):
         raise error
 
     assert (ended(pod)["reason"], ended(pod)["exit_code"]) == ("InternalError", 1)
     assert type(error).__name__ in ended(pod)["message"]
 
 
-def test_who_asks_while_a_worker_lives_is_told_of_no_end(pod: Path) -> None:
+def test_who_asks_while_a_worker_lives_is_told_of_no_end(pod: PodContext) -> None:
     """The store may still be waiting for what was made."""
-    with reporting(1, print, in_pod=True) as report:
-        report.status = lambda: Status("faces", "a", reason="Completed", exit_code=0)
+    with reporting(1, pod, print, in_pod=True) as report:
+        report.follow(lambda: Status("faces", "a", reason="Completed", exit_code=0))
         assert Progress.parse(report.going_on()).exit_code is None
 
     assert ended(pod)["exit_code"] == 0
 
 
-def test_no_pod_has_no_port_and_no_last_words(pod: Path) -> None:
+def test_no_pod_has_no_port_and_no_last_words(pod: PodContext) -> None:
     """A worker on a machine of one's own writes into its folder only."""
     lines: list[str] = []
-    with reporting(1, lines.append, in_pod=False):
+    with reporting(1, pod, lines.append, in_pod=False):
         pass
 
-    assert not pod.exists()
+    assert not pod.termination_log.exists()
     assert lines == []
 
 
-def test_a_port_or_file_that_cannot_be_had_is_a_line_in_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_or_file_that_cannot_be_had_is_a_line_in_the_log(tmp_path: Path) -> None:
     """And ends nothing."""
     taken = StatusServer(lambda: b"{}", 0)
     lines: list[str] = []
     for port in (str(taken.port), "99999", "-1", "http"):
-        monkeypatch.setenv(ENV_STATUS_PORT, port)
-        monkeypatch.setenv(ENV_TERMINATION_LOG, str(tmp_path / "missing" / "log"))
-        with reporting(1, lines.append, in_pod=True):
+        pod = PodContext(status_port=port, termination_log=tmp_path / "missing" / "log")
+        with reporting(1, pod, lines.append, in_pod=True):
             pass
     taken.close()
 

@@ -9,8 +9,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from ftjob.worker import statusport
-from ftjob.worker.statusport import THREADS, StatusServer
+from ftjob.worker.pod import statusport
+from ftjob.worker.pod.statusport import THREADS, StatusServer
 
 DOCUMENT = b'{"attempt": 1}'
 

@@ -10,8 +10,9 @@ import pytest
 from ftjob.nodes import ENV_NODES, get_node
 from ftjob.plan.cost import Budget
 from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
-from ftjob.worker.account import Account, open_account
+from ftjob.worker.meter import Account, open_account
 from ftjob.worker.owner import JobOwner, UserOwner
+from ftjob.worker.pod.context import PodContext
 from jobspec import JobSpec
 
 SPEC = JobSpec.model_validate(
@@ -34,7 +35,9 @@ def an_hour_ago(usd_per_hour: float, seconds: float = 0.0, usd: float = 0.0) -> 
 
 def test_on_a_machine_of_ones_own_the_last_status_says_what_was_spent() -> None:
     """At the profile's price, from now on."""
-    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=50.0, usd=0.2), USER, {})
+    account = open_account(
+        SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=50.0, usd=0.2), USER, PodContext()
+    )
 
     assert (account.seconds_before, account.usd_before) == (50.0, 0.2)
     assert account.usd_per_hour == get_node("p2.xlarge").price.spot
@@ -46,9 +49,9 @@ def test_in_a_pod_the_controller_says_what_was_spent_and_what_an_hour_costs(tmp_
     mounted = tmp_path / "nodes.yaml"
     mounted.touch()
     os.utime(mounted, (time.time() - 90, time.time() - 90))
-    env = {**IN_A_POD, ENV_NODES: str(mounted)}
+    pod = PodContext.from_env({**IN_A_POD, ENV_NODES: str(mounted)})
 
-    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=1e9), USER, env)
+    account = open_account(SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=1e9), USER, pod)
 
     assert account.seconds == pytest.approx(690, abs=1)
     assert account.usd == pytest.approx(0.15 + 0.9 * 90 / 3600, abs=0.001)
@@ -58,7 +61,7 @@ def test_in_a_pod_the_controller_says_what_was_spent_and_what_an_hour_costs(tmp_
 def test_what_a_folder_had_cost_before_its_object_comes_on_top() -> None:
     """The controller knows its own object's pods only."""
     owner = JobOwner(cluster="a", namespace="b", name="faces", uid="c", seconds_before=1000.0, usd_before=2.0)
-    account = open_account(SPEC, get_node("p2.xlarge"), None, owner, IN_A_POD)
+    account = open_account(SPEC, get_node("p2.xlarge"), None, owner, PodContext.from_env(IN_A_POD))
 
     assert (account.seconds_before, account.usd_before) == (1600.0, 2.15)
 
@@ -71,7 +74,8 @@ def test_a_clock_that_was_put_back_does_not_lengthen_a_budget(tmp_path: Path, ah
         mounted.touch()
         os.utime(mounted, (time.time() + ahead, time.time() + ahead))
 
-    account = open_account(SPEC, get_node("p2.xlarge"), None, USER, {**IN_A_POD, ENV_NODES: str(mounted)})
+    pod = PodContext.from_env({**IN_A_POD, ENV_NODES: str(mounted)})
+    account = open_account(SPEC, get_node("p2.xlarge"), None, USER, pod)
 
     assert account.seconds == pytest.approx(600, abs=1)
 
@@ -100,11 +104,10 @@ def test_a_pod_is_on_spot_where_the_price_is_spot() -> None:
     """With `prefer` only the price tells; a spec that allows no spot is never on it."""
     node = get_node("p2.xlarge")
     for price, spot in ((node.price.spot, True), (node.price.on_demand, False)):
-        env = {**IN_A_POD, ENV_USD_PER_HOUR: str(price)}
-        assert open_account(SPEC, node, None, USER, env).spot is spot
+        pod = PodContext.from_env({**IN_A_POD, ENV_USD_PER_HOUR: str(price)})
+        assert open_account(SPEC, node, None, USER, pod).spot is spot
     on_demand = SPEC.model_copy(update={"resources": SPEC.resources.model_copy(update={"spot": False})})
 
-    assert open_account(SPEC, node, None, USER, {}).spot
-    assert not open_account(
-        on_demand, node, None, USER, {**IN_A_POD, ENV_USD_PER_HOUR: str(node.price.spot)}
-    ).spot
+    assert open_account(SPEC, node, None, USER, PodContext()).spot
+    pod = PodContext.from_env({**IN_A_POD, ENV_USD_PER_HOUR: str(node.price.spot)})
+    assert not open_account(on_demand, node, None, USER, pod).spot

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ftjob.worker.guards import Score, chance, learns, stale_tests
+from ftjob.worker.learning import Score, chance, learns, stale_tests
 
 EVEN = chance([50, 50, 50, 50])
 

@@ -8,11 +8,9 @@ import pytest
 
 from ftjob.errors import EngineError
 from ftjob.nodes import get_node
-from ftjob.status import ENV_SECONDS_BEFORE
-from ftjob.worker import gpu
-from ftjob.worker.gpu import Gpu, find_gpu
-from ftjob.worker.idle import Watch
-from ftjob.worker.run import gpu_for
+from ftjob.worker.watch import gpu
+from ftjob.worker.watch.gpu import Gpu, find_gpu, gpu_for
+from ftjob.worker.watch.gpu_watch import Watch
 
 LIMIT = 0.2
 
@@ -50,14 +48,12 @@ def test_a_guard_that_is_off_watches_nothing() -> None:
 def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A profile with a GPU stands for its price and speed on one's own machine; a pod's must be there."""
     monkeypatch.setattr(gpu.pynvml, "nvmlInit", _no_driver)
-    monkeypatch.delenv(ENV_SECONDS_BEFORE, raising=False)
 
     assert find_gpu() is None
-    assert gpu_for(get_node("p2.xlarge")) is None
-    monkeypatch.setenv(ENV_SECONDS_BEFORE, "0")
-    assert gpu_for(get_node("local")) is None
+    assert gpu_for(get_node("p2.xlarge"), in_cluster=False) is None
+    assert gpu_for(get_node("local"), in_cluster=True) is None
     with pytest.raises(EngineError, match=r"p2\.xlarge has a GPU .* none shows in this pod"):
-        gpu_for(get_node("p2.xlarge"))
+        gpu_for(get_node("p2.xlarge"), in_cluster=True)
 
 
 def test_a_driver_that_cannot_say_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,8 @@ import pytest
 from ftjob.errors import ExitCode, StorageError
 from ftjob.layout import RunFolder
 from ftjob.status import State, Status
-from ftjob.worker import end
-from ftjob.worker.account import Account
-from ftjob.worker.end import End, draw, finish
+from ftjob.worker.finish import End, draw, finish
+from ftjob.worker.meter import Account
 from ftjob.worker.recorder import Recorder
 
 WELL = End(State.SUCCEEDED, "Completed", "accuracy 0.7500; bundle made", ExitCode.DONE)
@@ -56,7 +55,7 @@ def test_a_page_that_cannot_be_drawn_ends_no_run(
     recorder: Recorder, ended: End, monkeypatch: pytest.MonkeyPatch
 ):
     """The log has a sentence, the status what the run came to."""
-    monkeypatch.setattr(end, "render_page", broken)
+    monkeypatch.setattr("ftjob.worker.finish.render_page", broken)
     said: list[str] = []
 
     assert finish(recorder, ended, said.append) == ended.code

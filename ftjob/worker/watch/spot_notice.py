@@ -4,25 +4,40 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-no
 """
 
 import json
-import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 from ftjob.periodic import Periodic
+from ftjob.worker.watch.signals import StopRequest
+from jobspec import JobSpec
 
-ENV_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
-ENV_DISABLED = "AWS_EC2_METADATA_DISABLED"
-"""As AWS's own tools have them."""
-ENDPOINT = "http://169.254.169.254"
 POLL_SECONDS = 5.0
 TIMEOUT_SECONDS = 1.0
 FAILURES = 6
 """So many questions in a row without any answer: there is no metadata service here."""
 TOKEN_SECONDS = 21600
+
+
+@contextmanager
+def notices(
+    spec: JobSpec, endpoint: str | None, stop: StopRequest, log: Callable[[str], None]
+) -> Iterator[None]:
+    """Listen for a spot instance's notice, where the run may be on one."""
+    if not spec.resources.begins_on_spot:
+        yield
+        return
+
+    def notify(notice: str) -> None:
+        log(notice)
+        stop.notify(notice)
+
+    with Notices(notify, endpoint):
+        yield
 
 
 class Notices:
@@ -31,13 +46,13 @@ class Notices:
     def __init__(
         self,
         told: Callable[[str], None],
-        env: Mapping[str, str] = os.environ,
+        endpoint: str | None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`told` hears of the notice, in words, once."""
+        """`told` hears of the notice, in words, once; None as the endpoint asks nobody."""
         self._told = told
-        self._endpoint = env.get(ENV_ENDPOINT, ENDPOINT).rstrip("/")
-        self._disabled = env.get(ENV_DISABLED, "").lower() == "true"
+        self._endpoint = (endpoint or "").rstrip("/")
+        self._disabled = endpoint is None
         self._token = ""
         self._failures = 0
         self._questions = Periodic(self._ask, poll_seconds, "notices", at_once=True)

@@ -1,20 +1,17 @@
 """What a run's time costs: earlier attempts as they are accounted, and this one from its begin.
 
 On a cluster an attempt begins when its pod comes to its node: pulling the image and fetching the data are
-paid for too. The kubelet makes the pod's volumes right then, before it pulls, so the time of the nodes file,
-which is in one of them, is that moment by the node's own clock.
+paid for too.
 """
 
-import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from ftjob.nodes import ENV_NODES, Node
+from ftjob.nodes import Node
 from ftjob.plan.cost import Budget
-from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
+from ftjob.status import Status
 from ftjob.worker.owner import Owner
+from ftjob.worker.pod.context import PodContext
 from jobspec import JobSpec
 
 
@@ -56,38 +53,26 @@ class Account:
         return budget.seconds(self.usd_per_hour, self.seconds, self.usd)
 
 
-def open_account(
-    spec: JobSpec,
-    node: Node,
-    before: Status | None,
-    owner: Owner,
-    env: Mapping[str, str] = os.environ,
-) -> Account:
+def open_account(spec: JobSpec, node: Node, before: Status | None, owner: Owner, pod: PodContext) -> Account:
     """Return the account of an attempt that begins now, or began when its pod came to its node.
 
     Where pods are accounted for, the controller's figures are the truth of its object's own pods, to which
     comes what the folder had before that object; elsewhere the last status's figures are.
     """
     now, clock = time.time(), time.monotonic()
-    if ENV_SECONDS_BEFORE not in env:
+    accounts = pod.accounts
+    if accounts is None:
         price = node.usd_per_hour(spot=spec.resources.begins_on_spot)
         spent = (before.seconds, before.usd) if before else (0.0, 0.0)
         return Account(*spent, price, now, clock, spec.resources.begins_on_spot)
-    waited = max(0.0, now - _mounted(env, now))
-    price = float(env[ENV_USD_PER_HOUR])
+    # a node's clock that was put back must not lengthen a budget
+    waited = 0.0 if accounts.begun is None else max(0.0, now - accounts.begun)
+    price = accounts.usd_per_hour
     return Account(
-        seconds_before=owner.seconds_before + float(env[ENV_SECONDS_BEFORE]),
-        usd_before=owner.usd_before + float(env[ENV_USD_BEFORE]),
+        seconds_before=owner.seconds_before + accounts.seconds_before,
+        usd_before=owner.usd_before + accounts.usd_before,
         usd_per_hour=price,
         begun=now - waited,
         clock=clock - waited,
         spot=spec.resources.begins_on_spot and price == node.price.spot,
     )
-
-
-def _mounted(env: Mapping[str, str], now: float) -> float:
-    """Return when the pod's volumes were made; now where nothing tells."""
-    try:
-        return Path(env[ENV_NODES]).stat().st_mtime
-    except (KeyError, OSError):
-        return now

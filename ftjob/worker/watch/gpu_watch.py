@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from ftjob.periodic import Periodic
-from ftjob.worker.gpu import Gpu
+from ftjob.worker.watch.gpu import Gpu
 
 LOOK_SECONDS = 5.0
 

@@ -2,6 +2,9 @@
 
 import pynvml
 
+from ftjob.errors import EngineError
+from ftjob.nodes import Node
+
 
 class Gpu:
     """The first GPU that this process may use."""
@@ -24,3 +27,17 @@ def find_gpu() -> Gpu | None:
         return Gpu() if pynvml.nvmlDeviceGetCount() else None
     except pynvml.NVMLError:
         return None
+
+
+def gpu_for(node: Node, *, in_cluster: bool) -> Gpu | None:
+    """Return the GPU to compute on, where the node has one. Raises EngineError where a pod's does not show.
+
+    On a machine of one's own a profile with a GPU stands for its price and speed only.
+    """
+    gpu = find_gpu() if node.gpus else None
+    if node.gpus and gpu is None and in_cluster:
+        raise EngineError(
+            f"resources.node: {node.name} has a GPU ({node.gpu}), and none shows in this pod: see that the "
+            "node's driver and device plugin work (`nvidia-smi` on the node)"
+        )
+    return gpu

@@ -1,7 +1,6 @@
 """What a pod's worker reports: where it stands while it lives, and how it ended (ftjob.progress)."""
 
 import math
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,16 +9,12 @@ from pathlib import Path
 
 from ftjob.errors import FtjobError
 from ftjob.outcomes import Reason
-from ftjob.progress import LONGEST, PORT, Progress
+from ftjob.progress import LONGEST, Progress
 from ftjob.status import Status
 from ftjob.worker.owner import Owner, UserOwner
-from ftjob.worker.statusport import StatusServer
+from ftjob.worker.pod.context import PodContext
+from ftjob.worker.pod.statusport import StatusServer
 
-ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
-"""Overrides the port; 0 takes any that is free."""
-ENV_TERMINATION_LOG = "FTJOB_TERMINATION_LOG"
-TERMINATION_LOG = "/dev/termination-log"
-"""Where a kubelet looks for last words, unless the pod says otherwise."""
 _COUNT, _AMOUNT = 2**31 - 1, 1e9
 Log = Callable[[str], None]
 
@@ -30,14 +25,20 @@ class AttemptReport:
     def __init__(self, attempt: int) -> None:
         """`attempt` is the number that the cluster gave it."""
         self._attempt = attempt
-        self.owner: Owner = UserOwner(user="")
-        """The folder's, once it is known."""
-        self.status: Callable[[], Status] = lambda: Status("", "", reason="")
-        """Gives the attempt's own status, as it is now."""
+        self._owner: Owner = UserOwner(user="")
+        self._status: Callable[[], Status] = lambda: Status("", "", reason="")
+
+    def owned_by(self, owner: Owner) -> None:
+        """Take note of whose the run's folder is."""
+        self._owner = owner
+
+    def follow(self, status: Callable[[], Status]) -> None:
+        """From now on report what that function returns: the attempt's own status, as it is then."""
+        self._status = status
 
     def progress(self) -> Progress:
         """Return where the attempt stands; from any thread."""
-        return progress_of(self.status(), self.owner, self._attempt)
+        return progress_of(self._status(), self._owner, self._attempt)
 
     def going_on(self) -> bytes:
         """Return where the attempt stands, for who asks while it lives."""
@@ -45,8 +46,8 @@ class AttemptReport:
 
     def end(self, reason: Reason, message: str, code: int) -> int:
         """Take note of an end that no status tells, and return its exit code."""
-        last = replace(self.status(), reason=reason, message=message, exit_code=int(code))
-        self.status = lambda: last
+        last = replace(self._status(), reason=reason, message=message, exit_code=int(code))
+        self._status = lambda: last
         return int(code)
 
     def failed(self, error: FtjobError) -> int:
@@ -55,11 +56,11 @@ class AttemptReport:
 
 
 @contextmanager
-def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
+def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
     """Give an attempt's report. In a pod it is served during the block, and left as the pod's termination
     message at the block's end."""
     report = AttemptReport(attempt)
-    server = serve(report.going_on, log) if in_pod else None
+    server = serve(report.going_on, pod.status_port, log) if in_pod else None
     try:
         yield report
     except BaseException as error:
@@ -68,15 +69,15 @@ def reporting(attempt: int, log: Log, *, in_pod: bool) -> Iterator[AttemptReport
         raise
     finally:
         if in_pod:
-            leave(report.progress().render(), log)
+            leave(pod.termination_log, report.progress().render(), log)
         if server:
             server.close()
 
 
-def serve(answer: Callable[[], bytes], log: Log) -> StatusServer | None:
-    """Serve the answer on the status port; a port that cannot be had is no reason to end a run."""
+def serve(answer: Callable[[], bytes], asked: str, log: Log) -> StatusServer | None:
+    """Serve the answer on the port that is asked for; a port that cannot be had is no reason to end a run."""
     try:
-        port = int(os.environ.get(ENV_STATUS_PORT, PORT))
+        port = int(asked)
         if port not in range(65536):
             raise ValueError(f"{port} is no port")
         server = StatusServer(answer, port)
@@ -87,9 +88,8 @@ def serve(answer: Callable[[], bytes], log: Log) -> StatusServer | None:
     return server
 
 
-def leave(message: bytes, log: Log) -> None:
+def leave(path: Path, message: bytes, log: Log) -> None:
     """Leave a termination message; a file that cannot be written changes no end."""
-    path = Path(os.environ.get(ENV_TERMINATION_LOG, TERMINATION_LOG))
     try:
         path.write_bytes(message)  # in place: a kubelet mounts this one file
     except OSError as error:

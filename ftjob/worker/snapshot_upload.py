@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ftjob.engine import Writing
 from ftjob.errors import FtjobError, StorageError
 from ftjob.records.evaluation import Evaluation
+from ftjob.retry import patiently
 from ftjob.runfolder import snapshots
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.snapshots import Snapshot
@@ -41,7 +42,7 @@ class Saver:
         files up to date, so that a snapshot's metrics are there when it is. `saved` gets every snapshot that
         is complete, and the best one so far.
         """
-        self._run, self._may_write, self._publish, self.saved = run, check, publish, saved
+        self._run, self._may_write, self._publish, self._saved = run, check, publish, saved
         self._patience, self._retry = patience_seconds, retry_seconds
         self._changed = threading.Condition()
         self._taken: list[tuple[Writing, int, Evaluation | None]] = []
@@ -56,6 +57,10 @@ class Saver:
         """What the last snapshot took, from its record to the store."""
         self._thread = threading.Thread(target=self._work, name="saver", daemon=True)
         self._thread.start()
+
+    def keep_only(self, found: list[Snapshot]) -> None:
+        """Count these as the complete ones, before any snapshot is taken."""
+        self.complete = list(found)
 
     def take(self, writing: Writing, images_seen: int, test: Evaluation | None) -> None:
         """Take over two files that are being written."""
@@ -122,7 +127,12 @@ class Saver:
                 self._completed(done)
 
     def _upload(self) -> None:
-        """Upload what waits: the newest, and the best if it is among them; others were superseded."""
+        """Upload what waits: the newest, and the best if it is among them; others were superseded.
+
+        A store that is slower than the snapshots come would fall ever further behind, with a gigabyte for
+        each. Of those that wait, a resumed run wants the newest and a bundle the best: any other would be
+        pruned as soon as it were there.
+        """
         waiting = list(self._waiting)
         best = snapshots.best([*self.complete, *waiting])
         for snapshot in waiting:
@@ -136,20 +146,17 @@ class Saver:
         """Count a snapshot, which takes the place of an earlier one of its iteration, and tell of it."""
         self.complete = [each for each in self.complete if each.iteration != snapshot.iteration]
         self.complete.append(snapshot)
-        self.saved(snapshot, snapshots.best(self.complete))
+        self._saved(snapshot, snapshots.best(self.complete))
 
     def _patiently(self, snapshot: Snapshot) -> None:
         """Upload one snapshot, again and again while the store refuses. Raises StorageError at the end."""
-        begin = time.monotonic()
-        while True:
-            try:
-                return self._put(snapshot)
-            except LeaseLostError:
-                raise
-            except StorageError:
-                if self._end or time.monotonic() - begin > self._patience:
-                    raise
-                time.sleep(self._retry)
+        patiently(
+            lambda: self._put(snapshot),
+            self._patience,
+            final=(LeaseLostError,),
+            ended=lambda: self._end,
+            longest_pause=self._retry,
+        )
 
     def _prune(self) -> None:
         """Keep the newest two and the best, here and in the store; and what is still to be uploaded."""

@@ -17,7 +17,7 @@ from ftjob.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.lease import Claim, Lease, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
-from ftjob.worker.saver import Saver
+from ftjob.worker.snapshot_upload import Saver
 
 
 class Slow:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftjob.worker.notice import ENV_DISABLED, ENV_ENDPOINT, FAILURES, Notices
+from ftjob.worker.pod.context import ENV_METADATA, ENV_METADATA_DISABLED, PodContext
+from ftjob.worker.watch.spot_notice import FAILURES, Notices
 
 NOTICE = '{"action": "terminate", "time": "2026-11-22T08:22:00Z"}'
 
@@ -56,8 +57,8 @@ def metadata() -> Iterator[Metadata]:
         thread.join()
 
 
-def endpoint(server: Metadata) -> dict[str, str]:
-    return {ENV_ENDPOINT: f"http://127.0.0.1:{server.server_port}/"}
+def endpoint(server: Metadata) -> str:
+    return f"http://127.0.0.1:{server.server_port}/"
 
 
 def until(condition: object, seconds: float = 5.0) -> None:
@@ -99,7 +100,9 @@ def test_where_nobody_answers_it_is_given_up(metadata: Metadata) -> None:
 
 def test_nobody_is_asked_who_is_not_to_be(metadata: Metadata) -> None:
     """AWS's own switch."""
-    with Notices(pytest.fail, {**endpoint(metadata), ENV_DISABLED: "TRUE"}, poll_seconds=0.01):
+    env = {ENV_METADATA: endpoint(metadata), ENV_METADATA_DISABLED: "TRUE"}
+
+    with Notices(pytest.fail, PodContext.from_env(env).metadata, poll_seconds=0.01):
         time.sleep(0.1)
 
     assert metadata.asked == 0

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,24 +18,44 @@ from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.store import RunStore, working
 from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
-from ftjob.worker.publish import Publisher
-from ftjob.worker.saver import Saver
+from ftjob.worker.publish import Publisher, StorePublisher
+from ftjob.worker.snapshot_upload import Saver
 
 
-@dataclass
-class Home:
-    """A run's folder and what keeps it: the same to train in, wherever the run lives."""
+def nothing_to_check() -> None:
+    """Hold a directory: its lock alone says who writes it."""
+
+
+@dataclass(frozen=True)
+class ClaimedRun:
+    """A run whose one worker this process is."""
 
     run: RunStore
-    publisher: Publisher | None
-    """None where the folder is the run's own: there is nowhere to publish to."""
     found: list[Snapshot]
     """The snapshots that were complete when the worker came, oldest first."""
-    saver: Saver
     standing: Standing
     """How the run stood when the worker had it for itself."""
     attempt: int
     """The number of this attempt in the folder, where those of an earlier owner count too."""
+    check: Callable[[], None] = nothing_to_check
+    """Raises LeaseLostError where this worker may not write any more."""
+    publisher: Publisher = field(default_factory=Publisher)
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the worker works, on this disk."""
+        return self.run.folder
+
+
+class Home:
+    """A run's folder and what keeps it: the same to train in, wherever the run lives."""
+
+    def __init__(self, claimed: ClaimedRun, saved: Callable[[Snapshot, Snapshot | None], None]) -> None:
+        """`saved` gets every snapshot that is complete, and the best one so far, from another thread."""
+        self.run, self.found, self._publisher = claimed.run, claimed.found, claimed.publisher
+        self.saver = Saver(
+            claimed.run, claimed.found, check=claimed.check, publish=self._publisher.send, saved=saved
+        )
 
     @property
     def folder(self) -> RunFolder:
@@ -45,8 +65,7 @@ class Home:
     def check(self) -> None:
         """Raise what goes wrong beside the training: nothing can be written, or another took over."""
         self.saver.check()
-        if self.publisher:
-            self.publisher.check()
+        self._publisher.check()
 
     def snapshots_folder(self) -> Path:
         """Return where the engine writes snapshots; it is there then. Raises StorageError."""
@@ -58,7 +77,7 @@ class Home:
         """Return the snapshot to go on from, its files on this disk and sound. Raises StorageError."""
         newest = self.run.newest_sound(self.found, tell)
         self.found = [each for each in self.found if newest and each.iteration <= newest.iteration]
-        self.saver.complete = list(self.found)
+        self.saver.keep_only(self.found)
         return newest
 
     def look_again(self) -> None:
@@ -78,18 +97,18 @@ class Home:
     def settle(self) -> None:
         """Return when all but the last status is where the run lives. Raises StorageError."""
         self.saver.settle()
-        if self.publisher:
-            self.publisher.bundle()
+        self._publisher.bundle()
 
     def close(self) -> None:
         """Bring the last status to where the run lives, and end the threads. Raises StorageError."""
         self.saver.close()
-        if self.publisher:
-            self.publisher.close()
+        self._publisher.close()
 
 
 @contextmanager
-def at_home(location: str, store: Store, arrival: Arrival, log: Callable[[str], None]) -> Iterator[Home]:
+def claim_run(
+    location: str, store: Store, arrival: Arrival, log: Callable[[str], None]
+) -> Iterator[ClaimedRun]:
     """Be the one worker of the run at a path or URI, whose store that is.
 
     Raises BadSpecError where it is another's, StorageError where another worker is at it, or it cannot be
@@ -99,23 +118,25 @@ def at_home(location: str, store: Store, arrival: Arrival, log: Callable[[str], 
     folder = run.folder
     with only_worker(folder):
         if not run.is_copy:
-            standing = settle(store, arrival)
-            attempt = standing.owner.attempts_before + arrival.attempt
+            claimed = _arrived(run, arrival)
             with files.explained(folder.logs):
                 folder.logs.mkdir(exist_ok=True)
-            found = run.refresh()
-            yield Home(run, None, found, Saver(run, found), standing, attempt)
+            yield claimed
             return
         with take(store, claim(folder, arrival.attempt)) as lease:
             if left := store.abort_uploads():
                 log(f"{left} uploads that a killed worker left were removed")
-            standing = settle(store, arrival)
-            attempt = standing.owner.attempts_before + arrival.attempt
-            found = run.refresh()
-            with own_log(folder, attempt) as echo:
-                publisher = Publisher(run, attempt, lease.check, echo)
-                saver = Saver(run, found, check=lease.check, publish=publisher.send)
-                yield Home(run, publisher, found, saver, standing, attempt)
+            claimed = _arrived(run, arrival)
+            with own_log(folder, claimed.attempt) as echo:
+                publisher = StorePublisher(run, claimed.attempt, lease.check, echo)
+                yield replace(claimed, check=lease.check, publisher=publisher)
+
+
+def _arrived(run: RunStore, arrival: Arrival) -> ClaimedRun:
+    """Have the run's folder keep its owner and spec, and return it as it stands then."""
+    standing = settle(run.store, arrival)
+    attempt = standing.owner.attempts_before + arrival.attempt
+    return ClaimedRun(run, run.refresh(), standing, attempt)
 
 
 @contextmanager

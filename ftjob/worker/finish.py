@@ -1,0 +1,145 @@
+"""How an attempt ends: with a bundle where there is one to make, pictures, a report and its last status."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ftjob import files
+from ftjob.bundle.write import write_bundle
+from ftjob.cost import charges, of_status
+from ftjob.errors import ExitCode, FtjobError, NotAcceptedError, StorageError
+from ftjob.layout import RunFolder
+from ftjob.outcomes import Reason
+from ftjob.plan.plan import Plan
+from ftjob.records.evaluation import write_evaluation
+from ftjob.report.curves import curves_png
+from ftjob.report.facts import read_facts
+from ftjob.report.page import render_page
+from ftjob.status import State, Status
+from ftjob.worker.log import log
+from ftjob.worker.pod.reporting import AttemptReport
+from ftjob.worker.recorder import Recorder
+from ftjob.worker.storage import Home
+from ftjob.worker.train import Outcome
+from ftjob.worker.watch.signals import StopRequest
+from jobspec.text import plain_lines
+
+Tell = Callable[[str], None]
+WELL = (ExitCode.DONE, ExitCode.BUDGET_REACHED)
+"""Ends with a bundle: what is missing beside it is worth a failure."""
+
+
+@dataclass(frozen=True)
+class End:
+    """What is said of an attempt's end."""
+
+    state: State
+    reason: Reason
+    message: str
+    code: int
+
+    @classmethod
+    def after(cls, outcome: Outcome, accuracy: float, iteration: int, plan: Plan) -> Self:
+        """Return the end of a run that has its bundle. Raises NotAcceptedError for too low an accuracy."""
+        spec, max_iter = plan.spec, plan.solver.max_iter
+        if outcome is Outcome.BUDGET_REACHED:
+            message = f"the budget ended the run at iteration {iteration} of {max_iter}; bundle made"
+            return cls(State.STOPPED, Reason.BUDGET_REACHED, message, ExitCode.BUDGET_REACHED)
+        wanted = spec.accept.accuracy
+        if wanted is not None and accuracy < wanted:
+            raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is asked for, {accuracy:.4f} was reached")
+        message = f"accuracy {accuracy:.4f}; bundle made"
+        if outcome is Outcome.PLATEAU:
+            message += f"; ended at iteration {iteration} of {max_iter}, since {spec.guards.patience} tests "
+            message += "in a row were no better (guards.patience)"
+        return cls(State.SUCCEEDED, outcome.value, message, ExitCode.DONE)
+
+    @classmethod
+    def stopped(cls, stop: StopRequest, iteration: int) -> Self:
+        """Return the end of a run that was stopped from outside."""
+        why = f"{stop.notice}; " if stop.notice else ""
+        message = f"{why}stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
+        return cls(State.STOPPED, stop.reason, message, ExitCode.PREEMPTED)
+
+    @classmethod
+    def failed(cls, error: FtjobError) -> Self:
+        """Return the end that an error makes of a run; its sentence is the message."""
+        return cls(State.FAILED, error.reason, str(error), error.exit_code)
+
+    @classmethod
+    def unforeseen(cls, error: Exception) -> Self:
+        """Return the end of what nobody foresaw."""
+        message = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
+        return cls(State.FAILED, Reason.INTERNAL_ERROR, message, 1)
+
+
+def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
+    """Make evaluation.json, bundle and curves from the best snapshot; return its accuracy."""
+    folder = home.folder
+    recorder.update(stage="bundle")
+    winner = home.best()
+    evaluation = winner.evaluation
+    log(f"bundling iteration {winner.iteration}, accuracy {evaluation.accuracy:.4f}")
+    write_evaluation(folder.evaluation, evaluation)
+    log(str(write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))))
+    draw(folder.curves, lambda: curves_png(folder), log)
+    return evaluation.accuracy
+
+
+def done_before(status: Status, report: AttemptReport) -> int:
+    """End at once, with what the run came to; its folder stays as it is."""
+    report.follow(lambda: status)
+    message = f"run {status.run_id} was done before: {status.message}"
+    log(message)
+    return report.end(Reason.ALREADY_DONE, message, ExitCode.DONE)
+
+
+def finish(recorder: Recorder, end: End, tell: Tell) -> int:
+    """Write report.html, then the last status, which has the same figures; return the exit code.
+
+    Raises StorageError where the status cannot be written.
+    """
+    tell(f"{end.state}: {end.message}")
+    status = _settled(recorder, end)
+    try:
+        draw(recorder.folder.report, lambda: _page(recorder.folder, status), tell)
+    except StorageError as error:
+        tell(str(error))
+        if end.code in WELL:
+            end = End.failed(error)
+            _settled(recorder, end)
+    recorder.write()
+    return end.code
+
+
+def draw(path: Path, make: Callable[[], bytes], tell: Tell) -> None:
+    """Make a picture or page and write it.
+
+    What goes wrong in making it is told and ends no run; a disk that does not take it is a StorageError.
+    """
+    try:
+        made = make()
+    except Exception as error:  # noqa: BLE001 - no picture is worth a run
+        why = f"{type(error).__name__}: {error}"
+        tell(f"{path.name} could not be drawn ({why}): the run is whole without it; please report it")
+        return
+    with files.whole(path) as temporary:
+        temporary.write_bytes(made)
+
+
+def _settled(recorder: Recorder, end: End) -> Status:
+    return recorder.settle(
+        state=end.state,
+        reason=end.reason,
+        message=plain_lines(end.message),
+        exit_code=int(end.code),
+        stage="",
+        eta_seconds=None,
+        ended=time.time(),
+    )
+
+
+def _page(folder: RunFolder, status: Status) -> bytes:
+    return render_page(read_facts(folder, status, charges(status, of_status(status)))).encode()

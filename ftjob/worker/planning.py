@@ -1,0 +1,83 @@
+"""The plan that an attempt trains: submit's, for the machine that it runs on."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from ftjob import documents
+from ftjob.data.options import Progress
+from ftjob.engine.open import resolve
+from ftjob.errors import BadSpecError
+from ftjob.layout import RunFolder
+from ftjob.plan.changes import refuse_changed
+from ftjob.plan.engines import EngineChoice
+from ftjob.plan.plan import Plan, make_plan
+from ftjob.prepare import Context, prepare, write_plan, write_prototxts
+from ftjob.records.plan import read_plan
+from ftjob.worker.log import PROGRESS_SECONDS, log
+from ftjob.worker.recorder import Recorder
+from jobspec import JobSpec
+
+
+def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
+    """Plan as submit did, make sure it is the same run, and write the files that Caffe is given.
+
+    Raises BadNetError or BadDataError, naming it, where an input changed since.
+    """
+    plan = prepare(spec, Context(progress=log_progress(recorder)))
+    if plan.run_id != folder.root.name:
+        if folder.plan.exists():
+            with documents.explained(folder.plan):
+                refuse_changed(read_plan(folder.plan), plan)
+        raise BadSpecError(
+            f"{folder.root}: the net, weights or data changed since this run was submitted "
+            f"(they make run {plan.run_id} now): submit the spec again"
+        )
+    plan = with_engine_here(plan)
+    write_prototxts(plan, folder)
+    write_plan(plan, folder)
+    return plan
+
+
+def with_engine_here(plan: Plan) -> Plan:
+    """Return the plan with PyTorch, where the spec leaves the engine open and Caffe is not installed."""
+    name = resolve(plan.engine.opens)
+    if name == plan.engine.name:
+        return plan
+    log("Caffe is not installed on this machine, PyTorch is: training with engine torch")
+    return replace(plan, engine=EngineChoice("torch", "Caffe is not installed where it runs"))
+
+
+def with_smaller_batch(plan: Plan) -> Plan | None:
+    """Return the same run with at most half the images at a time; None where it is one already.
+
+    An iteration is still made from as many images, so iterations, snapshots and metrics mean what they did.
+    """
+    data, solver = plan.spec.data, plan.spec.solver
+    images = data.batch_size * solver.iter_size
+    sizes = [size for size in range(1, data.batch_size // 2 + 1) if images % size == 0]
+    if not sizes:
+        return None
+    spec = plan.spec.model_copy(
+        update={
+            "data": data.model_copy(update={"batch_size": sizes[-1]}),
+            "solver": solver.model_copy(update={"iter_size": images // sizes[-1]}),
+        }
+    )
+    return replace(make_plan(replace(plan.inputs, spec=spec)), run_id=plan.run_id)
+
+
+def log_progress(recorder: Recorder) -> Callable[[Progress], None]:
+    """Return a function that logs how a dataset or a transfer goes on, every few seconds, and notes what the
+    cache spared."""
+    last = 0.0
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal last
+        if progress.spared_seconds:
+            recorder.saved_by("cache", progress.spared_seconds)
+        if progress.done >= progress.total or time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            log(str(progress))
+
+    return on_progress

@@ -1,0 +1,83 @@
+"""What a worker's environment says of where it runs and of what came before it; read once, at its start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ftjob.nodes import ENV_NODES
+from ftjob.progress import PORT
+from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
+
+ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
+"""Overrides the port; 0 takes any that is free."""
+ENV_TERMINATION_LOG = "FTJOB_TERMINATION_LOG"
+TERMINATION_LOG = "/dev/termination-log"
+"""Where a kubelet looks for last words, unless the pod says otherwise."""
+ENV_METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+ENV_METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
+"""As AWS's own tools have them."""
+METADATA = "http://169.254.169.254"
+
+
+@dataclass(frozen=True)
+class PodAccounts:
+    """What the controller has accounted for its object's earlier pods, and what this one costs."""
+
+    seconds_before: float
+    usd_before: float
+    usd_per_hour: float
+    begun: float | None
+    """When the pod came to its node, in seconds since 1970; None where nothing shows it."""
+
+
+@dataclass(frozen=True)
+class PodContext:
+    """Where a worker runs. The default is a machine of the user's own."""
+
+    accounts: PodAccounts | None = None
+    """None outside a cluster: the run's folder has the only accounts."""
+    status_port: str = str(PORT)
+    """As it was given: one that is no number is no reason to end a run."""
+    termination_log: Path = Path(TERMINATION_LOG)
+    metadata: str | None = METADATA
+    """The URL of the instance's metadata service; None where it must not be asked."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Read an environment, by default this process's."""
+        env = os.environ if env is None else env
+        disabled = env.get(ENV_METADATA_DISABLED, "").lower() == "true"
+        return cls(
+            accounts=_accounts(env) if ENV_SECONDS_BEFORE in env else None,
+            status_port=env.get(ENV_STATUS_PORT, str(PORT)),
+            termination_log=Path(env.get(ENV_TERMINATION_LOG, TERMINATION_LOG)),
+            metadata=None if disabled else env.get(ENV_METADATA, METADATA),
+        )
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        """Seconds and dollars of the earlier pods; 0 outside a cluster."""
+        return (self.accounts.seconds_before, self.accounts.usd_before) if self.accounts else (0.0, 0.0)
+
+
+def _accounts(env: Mapping[str, str]) -> PodAccounts:
+    return PodAccounts(
+        float(env[ENV_SECONDS_BEFORE]),
+        float(env[ENV_USD_BEFORE]),
+        float(env[ENV_USD_PER_HOUR]),
+        _mounted(env),
+    )
+
+
+def _mounted(env: Mapping[str, str]) -> float | None:
+    """Return when the pod's volumes were made.
+
+    The kubelet makes them when the pod comes to its node, before it pulls the image, so the time of the nodes
+    file, which is in one of them, is that moment by the node's own clock.
+    """
+    try:
+        return Path(env[ENV_NODES]).stat().st_mtime
+    except (KeyError, OSError):
+        return None

@@ -1,0 +1,129 @@
+"""Training from the newest sound snapshot, with smaller batches where the GPU's memory asks for it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ftjob.calibration import remember
+from ftjob.engine.open import open_engine
+from ftjob.errors import EngineSilentError, GpuMemoryError, StorageError
+from ftjob.figures import duration, percent
+from ftjob.outcomes import Reason
+from ftjob.plan.plan import Plan
+from ftjob.prepare import write_prototxts
+from ftjob.runfolder.snapshots import Snapshot
+from ftjob.status import Resumed
+from ftjob.worker.log import PROGRESS_SECONDS, log
+from ftjob.worker.planning import with_smaller_batch
+from ftjob.worker.pod.context import PodContext
+from ftjob.worker.recorder import Recorder
+from ftjob.worker.storage import Home
+from ftjob.worker.train import Outcome, Training
+from ftjob.worker.watch.gpu import gpu_for
+from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.signals import StopRequest
+
+
+def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:
+    """Train, with smaller batches where the GPU's memory wants that and the spec allows it."""
+    while True:
+        try:
+            return train_once(plan, home, recorder, stop, pod)
+        except GpuMemoryError as error:
+            smaller = with_smaller_batch(plan) if plan.spec.resources.smaller_batch else None
+            if smaller is None:
+                raise
+            data, solver = smaller.spec.data, smaller.spec.solver
+            log(f"{error}; going on with batch_size {data.batch_size} and iter_size {solver.iter_size}")
+            plan = smaller
+            write_prototxts(plan, home.folder)
+            home.look_again()
+
+
+def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:
+    """Open the engine, go on from the newest sound snapshot if there is one, and train."""
+    folder, source = home.folder, plan.inputs.weights
+    recorder.update(stage="open")
+    begin = time.monotonic()
+    newest, gpu = home.newest(log), gpu_for(plan.inputs.node, in_cluster=pod.accounts is not None)
+    log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
+    log("computing on the GPU" if gpu else "computing on processors")
+    minutes = plan.spec.guards.idle_minutes
+    limit_seconds = minutes * 60 if minutes else None
+    with (
+        naming_guard(),
+        open_engine(
+            plan.engine.name,
+            solver=folder.solver,
+            weights=source.path if source and newest is None else None,
+            log=folder.log(recorder.status.attempt),
+            cwd=folder.root,
+            gpu=gpu.index if gpu else None,
+            patience_seconds=limit_seconds,
+        ) as engine,
+    ):
+        open_seconds = time.monotonic() - begin
+        lost = recorder.forget_after(newest.iteration if newest else -1)
+        recorder.lost(lost)
+        watch = Watch(limit_seconds, gpu)
+        training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
+        if newest:
+            restore(training, newest, lost)
+        with watch:  # from here on: a replay has nothing for the GPU to do
+            outcome = training.run()
+    remember_speed(training)
+    return outcome
+
+
+@contextmanager
+def naming_guard() -> Iterator[None]:
+    """Say of an engine that hung which field is its limit, and that nothing saved is lost."""
+    try:
+        yield
+    except EngineSilentError as error:
+        raise EngineSilentError(
+            f"guards.idle_minutes: {error}: submit again to go on from the last snapshot"
+        ) from error
+
+
+def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
+    """Restore a snapshot, and record it with the seconds of training that were lost."""
+    plan, recorder, iteration = training.plan, training.recorder, snapshot.iteration
+    begin = logged = time.monotonic()
+
+    def on_progress(share: float) -> None:
+        nonlocal logged
+        now = time.monotonic()
+        if now - logged >= PROGRESS_SECONDS:
+            logged = now
+            left = (now - begin) * (1 - share) / share
+            log(f"replaying the data of {iteration} iterations: {percent(share)}, {duration(left)} left")
+
+    recorder.update(stage="replay")
+    is_replayed = training.replay(iteration, on_progress)
+    seconds = round(time.monotonic() - begin, 3)
+    if not is_replayed:
+        log(f"the replay of {iteration} iterations ends early, after {seconds} s")
+        return recorder.update(iteration=iteration, snapshot=iteration)
+    replayed = iteration * plan.images_per_iteration if plan.engine.name == "caffe" else 0
+    log(f"resumed at {iteration}: {replayed} images replayed in {seconds} s; {lost:.1f} s of training lost")
+    return recorder.update(
+        iteration=iteration,
+        snapshot=iteration,
+        reason=Reason.RESUMED,
+        resumed=Resumed(iteration, replayed, seconds, round(lost, 3)),
+    )
+
+
+def remember_speed(training: Training) -> None:
+    """Keep what was measured for later plans; a store that takes it not is no reason to end a run."""
+    plan, recorder = training.plan, training.recorder
+    speed, tests = recorder.images_per_second, training.test_seconds
+    if not speed:
+        return
+    per_test = tests / plan.inputs.val.records if tests else None
+    startup = sum(recorder.stages.get(stage, 0.0) for stage in ("start", "fetch", "open"))
+    try:
+        remember(plan, 1 / speed, per_test, plan.run_id, time.time(), startup_seconds=startup)
+    except StorageError as error:
+        log(f"the measured speed is not kept: {error}")

@@ -1,0 +1,1 @@
+"""What is watched beside the training: signals, a spot instance's notice, a GPU that does nothing."""
