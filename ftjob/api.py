@@ -13,7 +13,7 @@ from ftjob.layout import RunFolder
 from ftjob.paths import expanded
 from ftjob.run import Run as Run
 from ftjob.run import enlist
-from ftjob.runfolder.address import location_of, work_folder
+from ftjob.runfolder.address import RunAddress, RunReference, location_of, snapshot_of, work_folder
 from ftjob.status import State, Status
 from ftjob.storage import open_store
 
@@ -228,7 +228,7 @@ def submit_to_cluster(
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
     run, started = clusterrun.submit(loaded, decided, connect(context, namespace), consent or unless_short)
-    runs.remember(clusterrun.note_of(run, context, decided.run_id))
+    runs.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
     return run, started
 
 
@@ -253,16 +253,17 @@ def find(reference: str, context: str | None = None, namespace: str | None = Non
         from ftjob.cluster.client import connect
         from ftjob.clusterrun import ClusterRun
 
-        return ClusterRun(connect(context, namespace), reference.partition("/")[0])
+        return ClusterRun(connect(context, namespace), RunReference.parse(reference).name)
     return _of(runs.find_run(reference))
 
 
 def _of(location: str) -> "Run | ClusterRun":
-    if not location.startswith(runs.CLUSTER):
+    address = RunAddress.parse(location)
+    if address.cluster is None:
         return Run(location)
     from ftjob.clusterrun import noted
 
-    return noted(location)
+    return noted(address)
 
 
 def list_runs(
@@ -361,8 +362,8 @@ def _context(
     from ftjob.prepare import Context
 
     def weights(reference: str) -> Path | str:
-        name, _, iteration = reference.partition("@")
-        return _earlier(name, spec.output).weights(int(iteration) if iteration else None)
+        name, iteration = snapshot_of(reference)
+        return _earlier(name, spec.output).weights(iteration)
 
     def accuracy(reference: str) -> float:
         return float(_earlier(reference, spec.output).evaluation()["accuracy"])

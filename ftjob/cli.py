@@ -8,6 +8,7 @@ import typer
 
 from ftjob import api, cli_cluster, cli_cost, cli_data, cli_plan, cli_report
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.runfolder.address import RunReference
 from ftjob.status import State
 from ftjob.terminal import (
     Format,
@@ -320,4 +321,4 @@ def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: b
 
 
 def _reference(run: "api.Run | ClusterRun") -> str:
-    return f"{run.name}/{run.run_id}"
+    return str(RunReference(run.name, run.run_id))

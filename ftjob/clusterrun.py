@@ -24,7 +24,7 @@ from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
 from ftjob.run import Run
-from ftjob.runs import CLUSTER
+from ftjob.runfolder.address import RunAddress
 from ftjob.status import State, Status
 from ftjob.storage import local_path
 from jobspec import JobSpec
@@ -275,12 +275,7 @@ def _estimate(told: FineTuneStatus) -> float | None:
     return told.usd + told.eta_seconds / 3600 * told.attempts[-1].usd_per_hour
 
 
-def note_of(run: ClusterRun, context: str | None, run_id: str) -> str:
-    """Return what is remembered of a run on a cluster."""
-    return f"{CLUSTER}{context or ''}/{run.cluster.namespace}/{run.name}/{run_id}"
-
-
-def noted(note: str) -> ClusterRun:
-    """Return the run that a note is of. Raises BadSpecError where its cluster is not known here any more."""
-    context, namespace, name, _ = note.removeprefix(CLUSTER).rsplit("/", 3)
-    return ClusterRun(connect(context or None, namespace), name)
+def noted(address: RunAddress) -> ClusterRun:
+    """Return the run at an address on a cluster. Raises BadSpecError where that cluster is not known."""
+    assert address.cluster
+    return ClusterRun(connect(*address.cluster), address.name)

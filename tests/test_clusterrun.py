@@ -10,8 +10,9 @@ from ftjob import runs
 from ftjob.cluster.client import Cluster
 from ftjob.cluster.names import State as ClusterState
 from ftjob.cluster.objects import read_fine_tune
-from ftjob.clusterrun import ClusterRun, note_of, out_of_money, refuse_local, status_of
+from ftjob.clusterrun import ClusterRun, out_of_money, refuse_local, status_of
 from ftjob.errors import BadSpecError, ExitCode, NotEndedError
+from ftjob.runfolder.address import RunAddress
 from ftjob.status import State
 from jobspec import JobSpec
 
@@ -103,8 +104,7 @@ def test_what_a_cluster_cannot_reach_is_named(section: str, change: dict[str, st
 def test_what_was_submitted_to_a_cluster_is_found_by_its_name():
     """Also where the context has slashes, as those of EKS do; and not as a folder on this disk."""
     context = "arn:aws:eks:us-east-1:1234:cluster/training"
-    run = ClusterRun(Cluster("faces", None, None), "emotions")
-    note = note_of(run, context, "1f3b9c02aa")
+    note = str(RunAddress.on_cluster(context, "faces", "emotions", "1f3b9c02aa"))
 
     runs.remember(note)
 

@@ -8,6 +8,7 @@ from typing import Any
 from ftjob import documents, records
 from ftjob.cost import Bill, Charge
 from ftjob.layout import RunFolder
+from ftjob.runfolder.address import RunReference
 from ftjob.status import Status
 from jobspec import JobSpec, SpecError, parse_spec
 
@@ -34,7 +35,7 @@ class Facts:
     @property
     def run(self) -> str:
         """NAME/ID, and only the name while nobody has planned it."""
-        return f"{self.status.name}/{self.status.run_id}".rstrip("/")
+        return str(RunReference(self.status.name, self.status.run_id))
 
     @property
     def accuracy(self) -> float | None:
