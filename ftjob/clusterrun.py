@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ftjob.cluster.accounts import no_money, seconds_left
 from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
-from ftjob.cluster.config import Config
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.podlog import PodLog
@@ -227,12 +226,13 @@ def is_current(job: FineTune) -> bool:
 
 
 def out_of_money(job: FineTune) -> str:
-    """Say that a run's budget does not pay for another attempt; empty where it does."""
+    """Return why a run's budget does not pay for another attempt; empty where it does, or where only the
+    controller knows: one from before `minAttemptSeconds` was a part of the status."""
     limits, status = job.spec.get("budget") or {}, job.status
     budget = Budget(limits.get("usd"), limits.get("hours"))
     price = status.attempts[-1].usd_per_hour if status.attempts else 0.0
-    least = Config().min_attempt_seconds
-    if seconds_left(budget, status.seconds, status.usd, price) >= least:
+    least = status.min_attempt_seconds
+    if least is None or seconds_left(budget, status.seconds, status.usd, price) >= least:
         return ""
     return no_money(budget, status.seconds, status.usd, least)
 

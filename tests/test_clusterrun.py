@@ -24,6 +24,14 @@ REMOTE: dict[str, Any] = {
 }
 
 
+SPENT = {
+    "state": "Failed",
+    "seconds": 3600.0,
+    "usd": 0.9,
+    "attempts": [{"attempt": 1, "pod": "a", "usdPerHour": 0.9}],
+}
+
+
 def job(**status: Any) -> Any:
     """A FineTuneJob as the server has it."""
     metadata = {"name": "emotions", "namespace": "faces", "generation": 2}
@@ -76,11 +84,22 @@ def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
 )
 def test_a_retry_that_nothing_pays_for_is_refused(budget: dict[str, float], told: str):
     """In a sentence, before the cluster is asked; $0.90 and an hour are spent."""
-    spent = {"seconds": 3600.0, "usd": 0.9, "attempts": [{"attempt": 1, "pod": "a", "usdPerHour": 0.9}]}
-    found = out_of_money(replace(job(state="Failed", **spent), spec={**REMOTE, "budget": budget}))
+    found = out_of_money(replace(job(**SPENT, minAttemptSeconds=30.0), spec={**REMOTE, "budget": budget}))
 
     assert found.endswith(told)
     assert bool(found) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("least", "usd", "refused"),
+    [(120.0, 0.91, True), (5.0, 0.905, False), (30.0, 0.905, True), (None, 0.9, False)],
+)
+def test_a_retry_is_refused_by_the_clusters_own_setting(least: float | None, usd: float, refused: bool):
+    """40 s, or 20 s, are left. A controller that does not write its setting down decides for itself."""
+    setting = {} if least is None else {"minAttemptSeconds": least}
+    found = out_of_money(replace(job(**SPENT, **setting), spec={**REMOTE, "budget": {"usd": usd}}))
+
+    assert bool(found) is refused
 
 
 @pytest.mark.parametrize(

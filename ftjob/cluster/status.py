@@ -99,6 +99,8 @@ class FineTuneStatus(_Part):
     granted_usd: float | None = None
     deadline_seconds: float | None = None
     """How long the last attempt's pod may run; None without a budget."""
+    min_attempt_seconds: float | None = None
+    """What a budget must still pay for, for another attempt to begin: the controller's setting."""
     capacity: str | None = None
     """Of the last attempt: spot or on-demand."""
     usd_per_hour: float | None = None

@@ -100,6 +100,10 @@ STATUS_SCHEMA = _object(
             _NUMBER, "What the last attempt may come to: what its budget pays for; none without a budget."
         ),
         "deadlineSeconds": _told(_NUMBER, "How long the last attempt's pod may run."),
+        "minAttemptSeconds": _told(
+            _NUMBER,
+            "What a budget must still pay for, for another attempt to begin: the controller's setting.",
+        ),
         "capacity": _told(_TEXT, "Of the last attempt: spot or on-demand."),
         "usdPerHour": _told(_NUMBER, "Of the last attempt: the node profile's price when its Job was made."),
         "iteration": _WHOLE,
