@@ -25,7 +25,7 @@ from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
-    from ftjob.clusterrun import ClusterRun
+    from ftjob.handle import RunHandle
     from ftjob.plan.plan import Plan
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def submit(
         console(stderr=dry_run and not is_local).print(plans.summary(planned))
     if dry_run:
         return _would_submit(spec, planned, namespace, output, is_local=is_local)
-    run: api.Run | ClusterRun
+    run: RunHandle
     consent = asking(ask if is_attended() else None, yes=yes)
     if is_local:
         run, started = api.submit(spec, planned=planned, consent=consent)
@@ -119,7 +119,7 @@ def list_runs(
     output: Output = Format.TEXT,
 ) -> None:
     """List the runs submitted on this machine, or with -n or --context all of a namespace."""
-    statuses = [api.status_told(run) for run in api.list_runs(name, context, namespace)]
+    statuses = [run.status_or_unreachable() for run in api.list_runs(name, context, namespace)]
     for sentence in api.unreadable_notes(name) if not (context or namespace) else []:
         console(stderr=True).print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
     if output is Format.JSON:
@@ -202,7 +202,7 @@ def cancel(
 def retry(run: RunName, context: KubeContext = None, namespace: KubeNamespace = None) -> None:
     """Have a run that was stopped, or failed, go on from its newest snapshot."""
     found = api.find(run, context, namespace)
-    begun = api.retry(found)
+    begun = found.retry()
     console().print(f"{_reference(found)}: {'goes on' if begun else f'is {found.status().state}'}")
 
 
@@ -298,7 +298,7 @@ def _would_submit(
     return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", soft_wrap=True)
 
 
-def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: bool) -> None:
+def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
     screen = console()
     asked = False
@@ -320,5 +320,5 @@ def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: b
     raise typer.Exit(api.exit_code(last))
 
 
-def _reference(run: "api.Run | ClusterRun") -> str:
+def _reference(run: "RunHandle") -> str:
     return str(RunReference(run.name, run.run_id))
