@@ -7,14 +7,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import files, local, runs
-from ftjob.errors import BadDataError, BadSpecError, ExitCode, StorageError
+from ftjob import files, runs
+from ftjob.errors import BadDataError, BadSpecError, ExitCode
 from ftjob.layout import RunFolder
 from ftjob.paths import expanded
 from ftjob.run import Run as Run
-from ftjob.run import enlist
-from ftjob.runfolder.address import location_of, work_folder
-from ftjob.status import State, Status
+from ftjob.run import submit as begin
+from ftjob.runfolder.address import RunAddress, RunReference, location_of, snapshot_of
+from ftjob.status import Status
 from ftjob.storage import open_store
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ftjob.cost import Bill
     from ftjob.data.build import Progress
     from ftjob.data.check import CheckOptions, CheckReport
+    from ftjob.handle import RunHandle
     from ftjob.nodes import Node, Price
     from ftjob.plan.explain import Explanation
     from ftjob.plan.plan import Plan
@@ -133,21 +134,9 @@ def submit(
     FtjobError before anything is written.
     """
     from ftjob.consent import unless_short
-    from ftjob.plan.document import document_of
-    from ftjob.plan.shortfall import shortfall_of
 
     decided = planned or plan(spec)
-    run = Run(location_of(decided.spec.output, decided.spec.name, decided.run_id))
-    before = run.last_status()
-    if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
-        runs.remember(run.location)
-        return run, False
-    (consent or unless_short)(decided)
-    short = shortfall_of(decided) if shortfall is None else shortfall
-    enlist(run, decided.spec, document_of(decided, short), before)
-    runs.remember(run.location)
-    local.start_worker(run.location, work_folder(run.location), run.next_attempt())
-    return run, True
+    return begin(decided, consent or unless_short, shortfall)
 
 
 def explain(reference: str) -> "Explanation":
@@ -166,7 +155,7 @@ def explain(reference: str) -> "Explanation":
         run = find(reference)
     except BadSpecError as error:
         raise BadSpecError(f"{error}, or the path of a log") from None
-    there = run if isinstance(run, Run) else run.folder()
+    there = run.of_folder()
     return explained(evidence_of_run(there.bring_all(), there.status()))
 
 
@@ -233,7 +222,7 @@ def submit_to_cluster(
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
     run, started = clusterrun.submit(loaded, decided, connect(context, namespace), consent or unless_short)
-    runs.remember(clusterrun.note_of(run, context, decided.run_id))
+    runs.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
     return run, started
 
 
@@ -248,31 +237,32 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
     return fine_tune_job(loaded, namespace or "default", figures_of(planned))
 
 
-def find(reference: str, context: str | None = None, namespace: str | None = None) -> "Run | ClusterRun":
+def find(reference: str, context: str | None = None, namespace: str | None = None) -> "RunHandle":
     """Return the run that NAME, NAME/ID, an ID, a folder or its URI means.
 
-    It is one on a cluster where a context or namespace is given, or where it was submitted to one from here.
-    Raises BadSpecError.
+    It is one on a cluster where a context or namespace is given, or where it was submitted to one from here;
+    there, NAME means whichever run has that name now. Raises BadSpecError.
     """
     if context or namespace:
         from ftjob.cluster.client import connect
         from ftjob.clusterrun import ClusterRun
 
-        return ClusterRun(connect(context, namespace), reference.partition("/")[0])
-    return _of(runs.find_run(reference))
+        meant = RunReference.parse(reference)
+        return ClusterRun(connect(context, namespace), meant.name, meant.run_id)
+    return _at(runs.find_run(reference), reference)
 
 
-def _of(location: str) -> "Run | ClusterRun":
-    if not location.startswith(runs.CLUSTER):
+def _at(location: str, reference: str = "") -> "RunHandle":
+    """Return the run at an address, which a reference was found to mean."""
+    address = RunAddress.parse(location)
+    if address.cluster is None:
         return Run(location)
-    from ftjob.clusterrun import noted
+    from ftjob import clusterrun
 
-    return noted(location)
+    return clusterrun.at(replace(address, run_id="") if reference == address.name else address)
 
 
-def list_runs(
-    name: str = "*", context: str | None = None, namespace: str | None = None
-) -> "list[Run | ClusterRun]":
+def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
     """Return the runs submitted on this machine, oldest first; with a context or namespace, those there."""
     if context or namespace:
         from ftjob.cluster.client import connect
@@ -280,7 +270,7 @@ def list_runs(
 
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
-    return [_of(location) for location in runs.known_runs(name)]
+    return [_at(location) for location in runs.known_runs(name)]
 
 
 def unreadable_notes(name: str = "*") -> list[str]:
@@ -310,33 +300,14 @@ def cost(
     return replace(made, unknown=(*missing, *made.unknown))
 
 
-def retry(run: "Run | ClusterRun") -> bool:
+def retry(run: "RunHandle") -> bool:
     """Have a run that ended otherwise than well go on; return whether anything began. Raises FtjobError."""
-    if not isinstance(run, Run):
-        return run.retry()
-    from ftjob.consent import given
-    from jobspec import SpecError, parse_spec
-
-    try:
-        spec = parse_spec(run.spec_text(), str(run.folder.spec))
-    except SpecError as error:
-        raise BadSpecError(str(error)) from None
-    planned = plan(spec)
-    goes_on = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
-    if goes_on.location != run.location:
-        raise BadSpecError(
-            f"{run.folder.spec}: makes run {goes_on.location} now, not this one: submit it to begin there"
-        )
-    return submit(spec, planned=planned, consent=given)[1]
+    return run.retry()
 
 
-def status_told(run: "Run | ClusterRun") -> Status:
+def status_told(run: "RunHandle") -> Status:
     """Return a run's status, Unreachable where it cannot be read, so that it hides no others."""
-    try:
-        return run.status()
-    except (StorageError, BadSpecError) as error:
-        run_id = run.run_id if isinstance(run, Run) else ""
-        return Status(run.name, run_id, State.UNREACHABLE, error.reason, str(error))
+    return run.status_or_unreachable()
 
 
 def exit_code(status: Status) -> int:
@@ -366,8 +337,8 @@ def _context(
     from ftjob.prepare import Context
 
     def weights(reference: str) -> Path | str:
-        name, _, iteration = reference.partition("@")
-        return _earlier(name, spec.output).weights(int(iteration) if iteration else None)
+        name, iteration = snapshot_of(reference)
+        return _earlier(name, spec.output).weights(iteration)
 
     def accuracy(reference: str) -> float:
         return _earlier(reference, spec.output).evaluation().accuracy
@@ -375,14 +346,13 @@ def _context(
     return Context(folder, weights, accuracy, progress or (lambda _: None), to_train)
 
 
-def _earlier(name: str, output: str) -> Run:
+def _earlier(name: str, output: str) -> "RunHandle":
     """Return the run that a spec means by `run:NAME`: one submitted here, else the newest in its output."""
     try:
-        found = find(name)
-        return found if isinstance(found, Run) else found.folder()
+        return find(name)
     except BadSpecError:
         beside = f"{output.rstrip('/')}/{name}"
         newest = runs.newest_run(open_store(beside)) if "/" not in name else None
         if newest is None:
             raise
-        return Run(f"{beside}/{newest}")
+        return Run(location_of(output, name, newest))

@@ -8,6 +8,7 @@ import typer
 
 from ftjob import api, cli_cluster, cli_cost, cli_data, cli_plan, cli_report
 from ftjob.errors import BadSpecError, ExitCode
+from ftjob.runfolder.address import RunReference
 from ftjob.status import State
 from ftjob.terminal import (
     Format,
@@ -24,7 +25,7 @@ from ftjob.view import live, results, runs
 from ftjob.view import plan as plans
 
 if TYPE_CHECKING:
-    from ftjob.clusterrun import ClusterRun
+    from ftjob.handle import RunHandle
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
@@ -95,7 +96,7 @@ def submit(
         if not is_local:
             return _show_manifest(api.manifest(spec, planned, namespace), output)
         return cli_plan.print_plan(planned, short) if output is Format.JSON else None
-    run: api.Run | ClusterRun
+    run: RunHandle
     consent = asking(ask if is_attended() else None, short, yes=yes)
     if is_local:
         run, started = api.submit(spec, planned=planned, consent=consent, shortfall=short)
@@ -121,7 +122,7 @@ def list_runs(
     output: Output = Format.TEXT,
 ) -> None:
     """List the runs submitted on this machine, or with -n or --context all of a namespace."""
-    statuses = [api.status_told(run) for run in api.list_runs(name, context, namespace)]
+    statuses = [run.status_or_unreachable() for run in api.list_runs(name, context, namespace)]
     for sentence in api.unreadable_notes(name) if not (context or namespace) else []:
         console(stderr=True).print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
     if output is Format.JSON:
@@ -204,7 +205,7 @@ def cancel(
 def retry(run: RunName, context: KubeContext = None, namespace: KubeNamespace = None) -> None:
     """Have a run that was stopped, or failed, go on from its newest snapshot."""
     found = api.find(run, context, namespace)
-    begun = api.retry(found)
+    begun = found.retry()
     console().print(f"{_reference(found)}: {'goes on' if begun else f'is {found.status().state}'}")
 
 
@@ -295,7 +296,7 @@ def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
     return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", soft_wrap=True)
 
 
-def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: bool) -> None:
+def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
     screen = console()
     asked = False
@@ -317,5 +318,5 @@ def _follow(run: "api.Run | ClusterRun", output: Format, *, stop_on_interrupt: b
     raise typer.Exit(api.exit_code(last))
 
 
-def _reference(run: "api.Run | ClusterRun") -> str:
-    return f"{run.name}/{run.run_id}"
+def _reference(run: "RunHandle") -> str:
+    return str(RunReference(run.name, run.run_id))

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ftjob.cluster.accounts import no_money, seconds_left
 from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
-from ftjob.cluster.config import Config
 from ftjob.cluster.figures import figures_of
 from ftjob.cluster.objects import FineTune
 from ftjob.cluster.podlog import PodLog
@@ -19,7 +17,9 @@ from ftjob.cluster.status import FineTuneStatus
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.consent import Consent
 from ftjob.cost import Bill, charges
-from ftjob.errors import BadSpecError, NotEndedError, StorageError
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.handle import Look, SharedVerbs
+from ftjob.layout import RunFolder
 from ftjob.net import zoo
 from ftjob.plan.cost import Budget
 from ftjob.plan.plan import Plan
@@ -27,34 +27,47 @@ from ftjob.records.evaluation import Evaluation
 from ftjob.records.metrics import TestLine, TrainLine
 from ftjob.report.facts import Facts, read_facts
 from ftjob.run import Run
-from ftjob.runs import CLUSTER
+from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.status import State, Status
 from ftjob.storage import local_path
 from jobspec import JobSpec
 from jobspec.locations import locations
 
-if TYPE_CHECKING:
-    from ftjob.report.render import Report
-
 POLL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class ClusterRun:
+class ClusterRun(SharedVerbs):
     """A FineTuneJob. Reading it needs the cluster; metrics and bundle come from its folder in the store."""
 
     cluster: Cluster
     name: str
+    wanted: str = ""
+    """The id, or its beginning, of the run that the FineTuneJob must be; empty for whichever has the name."""
 
     def job(self) -> FineTune:
-        """Return the object as it is now. Raises BadSpecError where there is none."""
-        return self.cluster.get(self.name)
+        """Return the object as it is now. Raises BadSpecError where there is none, or it is another run."""
+        return self._checked(self.cluster.get(self.name))
+
+    def _checked(self, job: FineTune) -> FineTune:
+        run_id = run_id_of(job)
+        if not self.wanted or (run_id and run_id.startswith(self.wanted)):
+            return job
+        raise BadSpecError(
+            f"{self.reference}: the FineTuneJob {self.name} in namespace {self.cluster.namespace} is run "
+            f"{run_id or '(not planned yet)'} now: give {self.name} for that one, or the URI of "
+            f"the folder of yours, OUTPUT/{self.reference}"
+        )
 
     @cached_property
     def run_id(self) -> str:
         """The run's id, empty while nobody has planned it."""
-        job = self.job()
-        return run_id_of(job)
+        return run_id_of(self.job())
+
+    @property
+    def reference(self) -> RunReference:
+        """Its name, and what was asked for of its id."""
+        return RunReference(self.name, self.wanted)
 
     @property
     def location(self) -> str:
@@ -65,35 +78,28 @@ class ClusterRun:
         """Return where it stands. Raises BadSpecError or StorageError."""
         return status_of(self.job())
 
-    def follow(self) -> Iterator[Status]:
-        """Yield the status whenever it changed, the last one when the run has ended."""
-        seen: Status | None = None
-        for job in self.cluster.watch(self.name):
-            status = status_of(job)
-            if status != seen:
-                yield status
-            seen = status
-            if status.state.ended and is_current(job):
+    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+        """Yield the status as it is and at every change, until the run has ended, somebody deletes it or
+        `deadline` (time.monotonic) is reached. Raises BadSpecError or StorageError."""
+        for job in self.cluster.watch(self.name, deadline):
+            look = look_at(self._checked(job))
+            yield look
+            if look.ended:
                 return
 
-    def wait(self, timeout: float | None = None) -> Status:
-        """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
-        begin = time.monotonic()
-        job = self.job()
-        while True:
-            if status_of(job).state.ended and is_current(job):
-                return status_of(job)
-            if timeout is not None and time.monotonic() - begin > timeout:
-                state = status_of(job).state
-                raise NotEndedError(f"{self.name}: is {state} after {timeout:g} s: wait again")
-            time.sleep(POLL_SECONDS)
-            job = self.cluster.get(self.name, patience=PATIENCE_SECONDS)
-
-    def folder(self) -> Run:
-        """Return its folder in the store. Raises StorageError where it has none yet."""
+    def of_folder(self) -> Run:
+        """Return the run as its folder in the store has it. Raises StorageError where it has none yet."""
         if folder := self.job().status.folder:
             return Run(folder)
         raise StorageError(f"{self.name}: has no folder yet: see `ftjob status {self.name}`")
+
+    def bring_all(self) -> RunFolder:
+        """Return a folder on this disk with every small file of the run. Raises StorageError."""
+        return self.of_folder().bring_all()
+
+    def weights(self, iteration: int | None = None) -> str:
+        """Return the URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
+        return self.of_folder().weights(iteration)
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
         """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone.
@@ -102,7 +108,7 @@ class ClusterRun:
         """
         log, shown, job = PodLog(self.cluster, self.name), False, self.job()
         while True:
-            last = not follow or (status_of(job).state.ended and is_current(job))
+            last = not follow or look_at(job).ended
             try:
                 for line in log.lines(follow=not last):
                     shown = True
@@ -113,21 +119,33 @@ class ClusterRun:
             if last:
                 break
             time.sleep(POLL_SECONDS)
-            job = self.cluster.get(self.name, patience=PATIENCE_SECONDS)
+            job = self._checked(self.cluster.get(self.name, patience=PATIENCE_SECONDS))
         if not shown and job.status.folder:
-            yield from self.folder().log_lines()
+            yield from self.of_folder().log_lines()
 
     def metrics(self) -> list[TrainLine]:
         """Return one line per iteration, from the run's folder."""
-        return self.folder().metrics()
+        return self.of_folder().metrics()
 
     def tests(self) -> list[TestLine]:
         """Return one line per test, from the run's folder."""
-        return self.folder().tests()
+        return self.of_folder().tests()
 
     def evaluation(self) -> Evaluation:
         """Return how the bundled snapshot was judged."""
-        return self.folder().evaluation()
+        return self.of_folder().evaluation()
+
+    def bill(self) -> Bill:
+        """Return what each attempt has cost, and why its stages are not known, where they are not."""
+        job, unknown = self.job(), []
+        written: tuple[Status | None, int] = None, 0
+        if job.status.folder:
+            run = Run(job.status.folder)
+            try:
+                written = run.last_status(), run.attempts_before()
+            except StorageError as error:
+                unknown.append(f"{self.name}: what its time went into is not known: {error}")
+        return Bill(tuple(charges(status_of(job), of_pods(job.status, *written))), tuple(unknown))
 
     def facts(self) -> Facts:
         """Return all that a report is made from: time and money are the cluster's, the rest is from the run's
@@ -140,12 +158,6 @@ class ClusterRun:
         if run is None or told is None:
             return Facts(status, Bill(tuple(rows)))
         return read_facts(run.bring_results(), status, rows)
-
-    def report(self, against: "Run | ClusterRun | None" = None) -> "Report":
-        """Return its report as it stands now, held against another run where one is given."""
-        from ftjob.report.render import Report
-
-        return Report(self.facts(), against.facts() if against else None)
 
     def cancel(self, *, now: bool = False) -> bool:
         """Ask for a snapshot and an end (`now`: without one); return whether it was running."""
@@ -169,11 +181,11 @@ class ClusterRun:
 
     def bundle(self) -> str | None:
         """Return the URI of the bundle, None where there is none (yet)."""
-        return self.folder().bundle() if self.job().status.folder else None
+        return self.of_folder().bundle() if self.job().status.folder else None
 
     def get(self, destination: Path) -> Path:
         """Copy the bundle to a folder that is not there yet. Raises StorageError."""
-        return self.folder().get(destination)
+        return self.of_folder().get(destination)
 
 
 def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tuple[ClusterRun, bool]:
@@ -222,14 +234,21 @@ def is_current(job: FineTune) -> bool:
 
 
 def out_of_money(job: FineTune) -> str:
-    """Say that a run's budget does not pay for another attempt; empty where it does."""
+    """Return why a run's budget does not pay for another attempt; empty where it does, or where only the
+    controller knows: one from before `minAttemptSeconds` was a part of the status."""
     limits, status = job.spec.get("budget") or {}, job.status
     budget = Budget(limits.get("usd"), limits.get("hours"))
     price = status.attempts[-1].usd_per_hour if status.attempts else 0.0
-    least = Config().min_attempt_seconds
-    if seconds_left(budget, status.seconds, status.usd, price) >= least:
+    least = status.min_attempt_seconds
+    if least is None or seconds_left(budget, status.seconds, status.usd, price) >= least:
         return ""
     return no_money(budget, status.seconds, status.usd, least)
+
+
+def look_at(job: FineTune) -> Look:
+    """Return a FineTuneJob's status, and whether it is the last."""
+    status = status_of(job)
+    return Look(status, status.state.ended and is_current(job))
 
 
 def status_of(job: FineTune) -> Status:
@@ -269,12 +288,7 @@ def _estimate(told: FineTuneStatus) -> float | None:
     return told.usd + told.eta_seconds / 3600 * told.attempts[-1].usd_per_hour
 
 
-def note_of(run: ClusterRun, context: str | None, run_id: str) -> str:
-    """Return what is remembered of a run on a cluster."""
-    return f"{CLUSTER}{context or ''}/{run.cluster.namespace}/{run.name}/{run_id}"
-
-
-def noted(note: str) -> ClusterRun:
-    """Return the run that a note is of. Raises BadSpecError where its cluster is not known here any more."""
-    context, namespace, name, _ = note.removeprefix(CLUSTER).rsplit("/", 3)
-    return ClusterRun(connect(context or None, namespace), name)
+def at(address: RunAddress) -> ClusterRun:
+    """Return the run at an address on a cluster. Raises BadSpecError where that cluster is not known."""
+    assert address.cluster
+    return ClusterRun(connect(*address.cluster), address.name, address.run_id)

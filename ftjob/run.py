@@ -1,6 +1,7 @@
-"""One run, wherever it lives: what notebooks, pipelines and the command line hold of it."""
+"""A run of this machine, or of any folder: what notebooks, pipelines and the command line hold of it."""
 
 import codecs
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -8,31 +9,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ftjob import documents, files, local
-from ftjob.cost import charges, of_status
-from ftjob.errors import BadSpecError, NotEndedError, StorageError
+from ftjob import documents, files, local, runs
+from ftjob.cost import Bill, charges, of_status
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.handle import Look, SharedVerbs, is_over
 from ftjob.layout import BundleFolder, RunFolder
 from ftjob.outcomes import Reason
-from ftjob.runfolder.address import names_of, work_folder
+from ftjob.runfolder.address import RunAddress, RunReference, location_of, work_folder
 from ftjob.runfolder.lock import is_held
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.status import State, Status, render
 from ftjob.storage import MissingError, open_store
 
 if TYPE_CHECKING:
-    from ftjob.clusterrun import ClusterRun
+    from ftjob.consent import Consent
+    from ftjob.plan.plan import Plan
     from ftjob.records.evaluation import Evaluation
     from ftjob.records.metrics import TestLine, TrainLine
     from ftjob.records.plan import PlanDocument
     from ftjob.report.facts import Facts
-    from ftjob.report.render import Report
     from jobspec import JobSpec
 
 T = TypeVar("T")
-POLL_SECONDS = 0.25
-"""Between two looks at a run on this disk."""
-REMOTE_POLL_SECONDS = 2.0
-"""Between two looks into a store, where a worker writes no more often."""
 LOG_PIECE = 1 << 20
 """Bytes of a log that are read at once."""
 START_SECONDS = 30.0
@@ -40,7 +38,7 @@ START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(SharedVerbs):
     """A submitted run. Reading it costs nothing and never disturbs its worker."""
 
     location: str
@@ -48,11 +46,16 @@ class Run:
 
     @property
     def name(self) -> str:
-        return names_of(self.location)[0]
+        return self.reference.name
 
     @property
     def run_id(self) -> str:
-        return names_of(self.location)[1]
+        return self.reference.run_id
+
+    @property
+    def reference(self) -> RunReference:
+        """Its name and its id."""
+        return RunAddress.parse(self.location).reference
 
     @property
     def folder(self) -> RunFolder:
@@ -152,16 +155,14 @@ class Run:
         status = self.status()
         return read_facts(self.bring_results(), status, charges(status, of_status(status)))
 
-    def report(self, against: "Run | ClusterRun | None" = None) -> "Report":
-        """Return its report as it stands now, held against another run where one is given: `.html()` is a
-        page, `.markdown()` a comment for a pull request. Raises StorageError."""
-        from ftjob.report.render import Report
+    def bill(self) -> Bill:
+        """Return what each attempt has cost. Raises StorageError."""
+        status = self.status()
+        return Bill(tuple(charges(status, of_status(status))))
 
-        return Report(self.facts(), against.facts() if against else None)
-
-    def logs(self) -> str:
-        """Return the logs of all attempts."""
-        return "".join(self.log_lines())
+    def of_folder(self) -> "Run":
+        """Return the run as its folder has it: this one."""
+        return self
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
         """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
@@ -180,41 +181,29 @@ class Run:
                 return
             self._pause()
 
-    def _pause(self) -> None:
-        time.sleep(self._reading().poll_seconds)
+    def _pause(self, deadline: float = math.inf) -> None:
+        time.sleep(max(0.0, min(self._reading().poll_seconds, deadline - time.monotonic())))
 
     def follow(self) -> Iterator[Status]:
-        """Yield the status whenever it changed, the last one when the run has ended."""
-        seen: Status | None = None
-        for status in self._looks():
-            if status.state is not State.PENDING and status != seen:
-                yield status
-            seen = status
+        """Yield the status whenever it changed, the last one when the run has ended; not the one that its
+        submitter has just written."""
+        return (status for status in super().follow() if status.state is not State.PENDING)
 
-    def _looks(self) -> Iterator[Status]:
-        """Yield the status at each look, the last one when the run has ended."""
+    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+        """Yield the status at each look, until the run has ended or `deadline` (time.monotonic) is reached.
+
+        Raises StorageError where no worker takes it up.
+        """
         begin = time.monotonic()
         while True:
             status = self.status()
             waited = time.monotonic() - begin
             if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
                 raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
-            yield status
-            if status.state.ended:
+            yield Look(status, status.state.ended)
+            if status.state.ended or is_over(deadline):
                 return
-            self._pause()
-
-    def wait(self, timeout: float | None = None) -> Status:
-        """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
-        begin = time.monotonic()
-        for status in self._looks():
-            if status.state.ended:
-                break
-            if timeout is not None and time.monotonic() - begin > timeout:
-                raise NotEndedError(
-                    f"{self.name}/{self.run_id}: is {status.state} after {timeout:g} s: wait again"
-                )
-        return status
+            self._pause(math.inf if deadline is None else deadline)
 
     def cancel(self, *, now: bool = False) -> bool:
         """Ask for a snapshot and an end (`now`: kill); return whether a worker was here to be asked.
@@ -227,6 +216,26 @@ class Run:
         if self.is_held():
             raise BadSpecError(f"{self.location}: its worker is on another machine: cancel it there")
         return False
+
+    def retry(self) -> bool:
+        """Start a worker where the run ended otherwise than well; return whether one was started.
+
+        Raises FtjobError, BadSpecError where its spec makes another run now.
+        """
+        from ftjob.consent import given
+        from ftjob.prepare import Context, absolute, prepare
+        from jobspec import SpecError, parse_spec
+
+        try:
+            spec = parse_spec(self.spec_text(), str(self.folder.spec))
+        except SpecError as error:
+            raise BadSpecError(str(error)) from None
+        planned = prepare(absolute(spec, Context()), Context())
+        if (location := planned_at(planned)) != self.location:
+            raise BadSpecError(
+                f"{self.folder.spec}: makes run {location} now, not this one: submit it to begin there"
+            )
+        return submit(planned, given)[1]
 
     def weights(self, iteration: int | None = None) -> str:
         """Return the path or URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
@@ -279,6 +288,33 @@ class Run:
         """Return the number of the attempt that comes next: one more than the logs there are."""
         here = in_folder(work_folder(self.location))
         return 1 + max([*here.attempts(), *stored(self.location).attempts()], default=0)
+
+
+def planned_at(plan: "Plan") -> str:
+    """Return the path or URI of the run that a plan is of."""
+    return location_of(plan.spec.output, plan.spec.name, plan.run_id)
+
+
+def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tuple[Run, bool]:
+    """Start a worker on a planned run that has none and is not done; return it, and whether one started.
+
+    `shortfall` is plan.shortfall.shortfall_of(plan), where that is known. Raises FtjobError, BadSpecError
+    where there is no consent to begin.
+    """
+    from ftjob.plan.document import document_of
+    from ftjob.plan.shortfall import shortfall_of
+
+    run = Run(planned_at(plan))
+    before = run.last_status()
+    if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
+        runs.remember(run.location)
+        return run, False
+    consent(plan)
+    short = shortfall_of(plan) if shortfall is None else shortfall
+    enlist(run, plan.spec, document_of(plan, short), before)
+    runs.remember(run.location)
+    local.start_worker(run.location, work_folder(run.location), run.next_attempt())
+    return run, True
 
 
 def enlist(run: Run, spec: "JobSpec", plan: "PlanDocument", before: Status | None) -> None:

@@ -10,18 +10,17 @@ from ftjob import documents, files
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.layout import RunFolder
 from ftjob.paths import cache_dir, expanded
-from ftjob.runfolder.address import names_of
+from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.status import Moment
 from ftjob.storage import Store, local_path
-
-CLUSTER = "ftj://"
-"""Begins the note of a run on a cluster: ftj://CONTEXT/NAMESPACE/NAME/RUN-ID, the context perhaps empty."""
 
 
 def remember(location: str) -> None:
     """Note a submitted run, so that its name is enough from now on. Raises StorageError."""
-    name, run_id = names_of(location)
-    files.write_json(_notes() / name / f"{run_id}.json", {"folder": location, "submitted": time.time()})
+    address = RunAddress.parse(location)
+    files.write_json(
+        _notes() / address.name / f"{address.run_id}.json", {"folder": location, "submitted": time.time()}
+    )
 
 
 @dataclass(frozen=True)
@@ -68,22 +67,19 @@ def find_run(reference: str) -> str:
     """
     if local_path(reference) is None:
         location = reference.rstrip("/")
-        names_of(location)
+        RunAddress.parse(location)
         return location
     with suppress(OSError, ValueError):  # no path: too long, a NUL
         path = expanded(reference)
         if (path / "spec.yaml").is_file():
             return str(path.resolve())
-    name, _, prefix = reference.partition("/")
-    runs = {location: names_of(location) for location in known_runs()}
-    named = [run for run, (its, run_id) in runs.items() if its == name and run_id.startswith(prefix)]
-    matches = named[-1:] if named and not prefix else named
-    matches = matches or [run for run, (_, run_id) in runs.items() if run_id.startswith(reference)]
+    locations = {RunAddress.parse(location): location for location in known_runs()}
+    matches = RunReference.parse(reference).among(locations)
     if len(matches) == 1:
-        return matches[0]
-    names = sorted({name for name, _ in runs.values()})
+        return locations[matches[0]]
+    names = sorted({address.name for address in locations})
     if matches:
-        ids = ", ".join("/".join(runs[run]) for run in matches)
+        ids = ", ".join(str(address.reference) for address in matches)
         raise BadSpecError(f"{reference}: means several runs ({ids}): give more of the id")
     known = f"known here: {', '.join(names)}" if names else "none was submitted on this machine yet"
     raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder or URI")

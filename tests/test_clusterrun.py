@@ -1,17 +1,23 @@
 """Laws of runs on a cluster as the command line sees them, without one: what is sent, what is told."""
 
+import json
 import re
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
-from ftjob import runs
+from ftjob import api, clusterrun, runs
+from ftjob.cluster import client
 from ftjob.cluster.client import Cluster
-from ftjob.cluster.objects import read_fine_tune
+from ftjob.cluster.objects import FineTune, read_fine_tune
 from ftjob.cluster.status import STATES
-from ftjob.clusterrun import ClusterRun, note_of, out_of_money, refuse_local, status_of
+from ftjob.clusterrun import ClusterRun, out_of_money, refuse_local, status_of
 from ftjob.errors import BadSpecError, ExitCode, NotEndedError
+from ftjob.runfolder.address import RunAddress
 from ftjob.status import State
 from jobspec import JobSpec
 
@@ -23,10 +29,23 @@ REMOTE: dict[str, Any] = {
 }
 
 
-def job(**status: Any) -> Any:
+SPENT = {
+    "state": "Failed",
+    "seconds": 3600.0,
+    "usd": 0.9,
+    "attempts": [{"attempt": 1, "pod": "a", "usdPerHour": 0.9}],
+}
+
+
+def item(**status: Any) -> dict[str, Any]:
     """A FineTuneJob as the server has it."""
     metadata = {"name": "emotions", "namespace": "faces", "generation": 2}
-    return read_fine_tune({"metadata": metadata, "spec": REMOTE, "status": status})
+    return {"metadata": metadata, "spec": REMOTE, "status": status}
+
+
+def job(**status: Any) -> FineTune:
+    """A FineTuneJob."""
+    return read_fine_tune(item(**status))
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -75,11 +94,22 @@ def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
 )
 def test_a_retry_that_nothing_pays_for_is_refused(budget: dict[str, float], told: str):
     """In a sentence, before the cluster is asked; $0.90 and an hour are spent."""
-    spent = {"seconds": 3600.0, "usd": 0.9, "attempts": [{"attempt": 1, "pod": "a", "usdPerHour": 0.9}]}
-    found = out_of_money(replace(job(state="Failed", **spent), spec={**REMOTE, "budget": budget}))
+    found = out_of_money(replace(job(**SPENT, minAttemptSeconds=30.0), spec={**REMOTE, "budget": budget}))
 
     assert found.endswith(told)
     assert bool(found) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("least", "usd", "refused"),
+    [(120.0, 0.91, True), (5.0, 0.905, False), (30.0, 0.905, True), (None, 0.9, False)],
+)
+def test_a_retry_is_refused_by_the_clusters_own_setting(least: float | None, usd: float, refused: bool):
+    """40 s, or 20 s, are left. A controller that does not write its setting down decides for itself."""
+    setting = {} if least is None else {"minAttemptSeconds": least}
+    found = out_of_money(replace(job(**SPENT, **setting), spec={**REMOTE, "budget": {"usd": usd}}))
+
+    assert bool(found) is refused
 
 
 @pytest.mark.parametrize(
@@ -103,8 +133,7 @@ def test_what_a_cluster_cannot_reach_is_named(section: str, change: dict[str, st
 def test_what_was_submitted_to_a_cluster_is_found_by_its_name():
     """Also where the context has slashes, as those of EKS do; and not as a folder on this disk."""
     context = "arn:aws:eks:us-east-1:1234:cluster/training"
-    run = ClusterRun(Cluster("faces", None, None), "emotions")
-    note = note_of(run, context, "1f3b9c02aa")
+    note = str(RunAddress.on_cluster(context, "faces", "emotions", "1f3b9c02aa"))
 
     runs.remember(note)
 
@@ -112,9 +141,129 @@ def test_what_was_submitted_to_a_cluster_is_found_by_its_name():
     assert note == f"ftj://{context}/faces/emotions/1f3b9c02aa"
 
 
-def test_who_waits_no_longer_learns_where_the_run_stands(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ClusterRun, "job", lambda _: job(state="Retrying"))
+class Changes:
+    """The server's answer to a watch: objects one after another, and then silence or a broken connection."""
 
-    with pytest.raises(NotEndedError, match="emotions: is Retrying after 0 s: wait again") as ended:
-        ClusterRun(Cluster("faces", None, None), "emotions").wait(0)
-    assert ended.value.exit_code is ExitCode.PREEMPTED
+    def __init__(self, objects: list[dict[str, Any]], seconds: float) -> None:
+        self._objects, self._seconds = objects, seconds
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        for each in self._objects:
+            yield json.dumps({"type": "MODIFIED", "object": each}).encode() + b"\n"
+        time.sleep(self._seconds)
+        raise ReadTimeoutError(None, "", "silence")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    release_conn = close
+
+
+class Server:
+    """An API server with one FineTuneJob: what it answers when asked, and what changes while one watches."""
+
+    def __init__(self, *answers: Any, changes: tuple[dict[str, Any], ...] = ()) -> None:
+        self._answers, self._changes = list(answers), list(changes)
+        self.asked = 0
+
+    def get_namespaced_custom_object(self, *_: Any, **__: Any) -> Any:
+        self.asked += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def list_namespaced_custom_object(self, *_: Any, **options: Any) -> Changes:
+        """Give all changes to the first who watches."""
+        seconds = min(options["_request_timeout"][1], options["timeout_seconds"])
+        objects, self._changes = self._changes, []
+        return Changes(objects, 0.0 if objects else seconds)
+
+
+def run_on(*answers: Any, wanted: str = "", changes: tuple[dict[str, Any], ...] = ()) -> ClusterRun:
+    """A handle of the FineTuneJob that a server has."""
+    return ClusterRun(Cluster("faces", None, Server(*answers, changes=changes)), "emotions", wanted)
+
+
+RUNNING = {"state": "Running", "runId": "2f00", "observedGeneration": 2}
+DONE = {"state": "Succeeded", "runId": "2f00", "observedGeneration": 2}
+AWAY = MaxRetryError(None, "", None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("timeout", [0.0, 0.3])
+def test_who_waits_no_longer_learns_where_the_run_stands(timeout: float):
+    """Also where the server is silent, or away by then."""
+    for run in (run_on(item(**RUNNING)), run_on(item(**RUNNING), AWAY)):
+        begin = time.monotonic()
+        with pytest.raises(NotEndedError, match=r"emotions: is Running after 0(\.3)? s: wait again") as ended:
+            run.wait(timeout)
+        assert ended.value.exit_code is ExitCode.PREEMPTED
+        assert timeout <= time.monotonic() - begin < timeout + 20
+
+
+def test_who_waits_is_woken_by_the_change():
+    """And asks the server for the object only once, with or without a limit."""
+    for timeout in (None, 600.0):
+        run = run_on(item(**RUNNING), changes=(item(**RUNNING), item(**DONE)))
+        assert run.wait(timeout).state is State.SUCCEEDED
+        assert run.cluster.custom.asked == 1
+
+
+def test_who_waits_outlasts_a_server_that_is_away():
+    run = run_on(item(**RUNNING), AWAY, AWAY, item(**DONE), changes=(item(**RUNNING),))
+
+    assert [status.state for status in run.follow()] == [State.RUNNING, State.SUCCEEDED]
+
+
+def test_an_end_from_before_an_edit_is_not_the_last():
+    """The controller has not seen the object as it is now."""
+    stale = {**DONE, "state": "Stopped", "observedGeneration": 1}
+
+    assert run_on(item(**stale), changes=(item(**RUNNING), item(**DONE))).wait().state is State.SUCCEEDED
+
+
+ANOTHER = (
+    "emotions/1f3b: the FineTuneJob emotions in namespace faces is run 2f00 now: give emotions for that one, "
+    "or the URI of the folder of yours, OUTPUT/emotions/1f3b"
+)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        ClusterRun.status,
+        ClusterRun.wait,
+        ClusterRun.metrics,
+        ClusterRun.cancel,
+        ClusterRun.retry,
+        ClusterRun.bill,
+        lambda run: list(run.follow()),
+        lambda run: list(run.log_lines()),
+        lambda run: run.run_id,
+        lambda run: run.location,
+    ],
+)
+def test_an_older_run_is_not_taken_for_the_one_that_has_its_name_now(ask: Callable[[ClusterRun], Any]):
+    """Whatever is asked of it."""
+    with pytest.raises(BadSpecError, match=re.escape(ANOTHER)):
+        ask(run_on(item(**DONE), wanted="1f3b"))
+
+
+@pytest.mark.parametrize("context", [None, "minikube"])
+def test_an_id_is_looked_for_on_the_cluster_too(context: str | None, monkeypatch: pytest.MonkeyPatch):
+    """With a context, and by the note of a run that was submitted from here; NAME is the run of now."""
+    monkeypatch.setattr(client, "connect", lambda *_: Cluster("faces", None, Server(item(**RUNNING))))
+    monkeypatch.setattr(clusterrun, "connect", client.connect)
+    for run_id in ("1f3b", "2f00"):
+        runs.remember(str(RunAddress.on_cluster("minikube", "faces", "emotions", run_id)))
+
+    assert api.find("emotions", context).status().run_id == "2f00"
+    assert api.find("emotions/2f", context).run_id == "2f00"
+    with pytest.raises(BadSpecError, match=re.escape(ANOTHER)):
+        api.find("emotions/1f3b", context).status()
+    if not context:
+        listed = [run.status_or_unreachable() for run in api.list_runs()]
+        assert [(each.run_id, each.state) for each in listed] == [
+            ("1f3b", State.UNREACHABLE),
+            ("2f00", State.RUNNING),
+        ]

@@ -2,9 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from math import ceil, inf
 from typing import Any
 
 from ftjob.cluster.names import (
@@ -52,8 +54,9 @@ class Cluster:
         items = self._ask("list_namespaced_custom_object")["items"]
         return sorted(map(read_fine_tune, items), key=lambda job: job.created)
 
-    def watch(self, name: str) -> Iterator[FineTune]:
-        """Yield one as it is and at every change, until it is deleted; a connection that ends is renewed.
+    def watch(self, name: str, deadline: float | None = None) -> Iterator[FineTune]:
+        """Yield one as it is and at every change, until it is deleted or `deadline` (time.monotonic) is
+        reached; a connection that ends is renewed.
 
         Raises BadSpecError where there is none, StorageError where the cluster does not answer: at first, or
         later for PATIENCE_SECONDS.
@@ -62,16 +65,17 @@ class Cluster:
         from kubernetes.watch import Watch
         from urllib3.exceptions import HTTPError
 
-        patience = 0.0
+        left = _left(deadline)
+        job = self.get(name)
         while True:
-            job = self.get(name, patience=patience)
-            patience = PATIENCE_SECONDS
             yield job
+            if (seconds := left()) <= 0:
+                return
             chosen = {
                 "field_selector": f"metadata.name={name}",
                 "resource_version": job.resource_version,  # nothing that happened since is missed
-                "timeout_seconds": WATCH_SECONDS,
-                "_request_timeout": (TIMEOUT[0], WATCH_SECONDS + TIMEOUT[1]),
+                "timeout_seconds": ceil(min(WATCH_SECONDS, seconds)),
+                "_request_timeout": (TIMEOUT[0], min(WATCH_SECONDS + TIMEOUT[1], seconds)),
             }
             try:
                 for event in Watch().stream(self._call("list_namespaced_custom_object"), **chosen):
@@ -79,10 +83,18 @@ class Cluster:
                         return
                     yield read_fine_tune(event["object"])
             except HTTPError:
-                continue  # a connection that broke: `get` says whether the cluster is there
+                pass  # a connection that broke: `get` says whether the cluster is there
             except ApiException as error:
                 if error.status != 410:
                     raise refusal(error, name, self.namespace) from None
+            if (seconds := left()) <= 0:
+                return
+            try:
+                job = self.get(name, patience=min(PATIENCE_SECONDS, seconds))
+            except StorageError:
+                if left() <= 0:
+                    return
+                raise
 
     def suspend(self, name: str, *, held: bool) -> None:
         """Hold a run after a snapshot, or let it go on."""
@@ -132,6 +144,11 @@ class Cluster:
             raise refusal(error, name, self.namespace) from None
         except HTTPError as error:
             raise no_answer(error) from None
+
+
+def _left(deadline: float | None) -> Callable[[], float]:
+    """Return how to ask for the seconds until a time of time.monotonic."""
+    return lambda: inf if deadline is None else deadline - time.monotonic()
 
 
 def refusal(error: Any, name: str, namespace: str) -> FtjobError:

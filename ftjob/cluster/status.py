@@ -159,6 +159,8 @@ class FineTuneStatus(_Part):
     """What the last attempt may come to: what its budget pays for; none without a budget."""
     deadline_seconds: float | None = None
     """How long the last attempt's pod may run."""
+    min_attempt_seconds: float | None = None
+    """What a budget must still pay for, for another attempt to begin: the controller's setting."""
     capacity: Text | None = None
     """Of the last attempt: spot or on-demand."""
     usd_per_hour: float | None = None

@@ -124,6 +124,7 @@ def _status(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> FineTuneSt
         "updated": float(int(now)),
         "earlier_seconds": case.earlier[0],
         "earlier_usd": case.earlier[1],
+        "min_attempt_seconds": case.seen.config.min_attempt_seconds,
         **_of_report(before, case.report, running=verdict.running),
     }
     if verdict.figures:

@@ -11,6 +11,7 @@ from ftjob.layout import RunFolder
 from ftjob.records.evaluation import Evaluation, read_evaluation
 from ftjob.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
 from ftjob.records.plan import PlanDocument, read_plan
+from ftjob.runfolder.address import RunReference
 from ftjob.status import Status
 from jobspec import JobSpec, SpecError, parse_spec
 
@@ -37,7 +38,7 @@ class Facts:
     @property
     def run(self) -> str:
         """NAME/ID, and only the name while nobody has planned it."""
-        return f"{self.status.name}/{self.status.run_id}".rstrip("/")
+        return str(RunReference(self.status.name, self.status.run_id))
 
     @property
     def accuracy(self) -> float | None:

@@ -84,6 +84,7 @@ def begun(job: FineTune | None = None, **more: Any) -> dict[str, Any]:
         "plan": FIGURES.model_dump(by_alias=True),
         "attempt": 1,
         "usdPerHour": 0.9,
+        "minAttemptSeconds": Config().min_attempt_seconds,
         **more,
     }
 

@@ -1,8 +1,11 @@
 """decide() on what workers report, whether it is so or not."""
 
+from dataclasses import replace
+
 import pytest
 
 from ftjob.cluster.actions import DeleteJob, RecordEvent
+from ftjob.cluster.config import Config
 from ftjob.cluster.decide import decide
 from ftjob.cluster.names import Condition
 from ftjob.status import State
@@ -82,3 +85,12 @@ def test_snapshots_do_not_go_back() -> None:
     )
 
     assert (after.iteration, after.snapshot) == (500, 800)
+
+
+def test_the_status_has_what_a_budget_must_still_pay_for() -> None:
+    """As this controller is set up: a user may read the status, and perhaps not the settings."""
+    ours = seen(config=Config(min_attempt_seconds=120.0))
+    before = seen(fine_tune(status=begun(state="Failed", attempts=[life(1, reason="Diverged", exitCode=7)])))
+
+    assert written(decide(ours, NOW)).min_attempt_seconds == 120.0
+    assert written(decide(replace(before, config=ours.config), NOW)).min_attempt_seconds == 120.0
