@@ -22,6 +22,7 @@ from ftjob.documents import (
     read_json,
     read_lines,
 )
+from ftjob.records.evaluation import ClassResult
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -98,6 +99,13 @@ def test_nothing_is_converted(data: str) -> None:
     assert parse_strictly(Point, b'{"x": 3, "y": 2, "z": [4]}') == Point(3, 2.0)
     with pytest.raises(UnreadableError):
         parse_strictly(Point, data.encode())
+
+
+def test_names_that_are_no_text_are_read() -> None:
+    """A class is called as its folder is, whatever bytes that has."""
+    values = {"label": 0, "name": os.fsdecode(b"caf\xe9"), "images": 1, "recall": None, "precision": None}
+
+    assert vars(parse_strictly(ClassResult, json.dumps(values).encode())) == values
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ftjob.worker.gpu import Gpu
 from ftjob.worker.idle import Watch
 from ftjob.worker.train import Training
 from tests.e2e.jobs import Job
+from tests.plan.specs import document
 
 
 class Disturbed:
@@ -48,7 +49,7 @@ def run_disturbed(
     """Run the first attempt of a job in this process; return it and its exit code."""
     planned = plan(job.folder / "spec.yaml")
     run = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
-    enlist(run, planned, None)
+    enlist(run, planned.spec, document(planned), None)
 
     def disturbed(*words: Any, **arguments: Any) -> Disturbed:
         return Disturbed(open_engine(*words, **{**arguments, "gpu": None}), place, happens)
