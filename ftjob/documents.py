@@ -9,7 +9,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -177,27 +177,28 @@ def parse_as(model: type[T], data: bytes, deepest: int = DEEPEST) -> T:
 
 def parse_strictly(model: type[T], data: bytes) -> T:
     """Return JSON as a dataclass, with nothing converted but integers to floats. Raises UnreadableError."""
-    parse_json(data)  # first, for it refuses what pydantic's parser takes: NaN, and any depth
-    return _validated(model, lambda adapter: adapter.validate_json(data, strict=True))
+    adapter: Any = _strict_adapter  # mypy takes a type for no Hashable
+    made: T = _validated(adapter(model), parse_json(data))
+    return made
 
 
 def checked_as(model: type[T], values: Any) -> T:
     """Return plain values as a dataclass or model. Raises UnreadableError, which names the first field."""
-    return _validated(model, lambda adapter: adapter.validate_python(values))
+    adapter: Any = _adapter
+    made: T = _validated(adapter(model), values)
+    return made
 
 
-def _validated(model: type[T], validate: Callable[[Any], Any]) -> T:
+def _validated(adapter: Any, values: Any) -> Any:
     from pydantic import ValidationError  # here, because pydantic is slow to import
 
     try:
-        adapter: Any = _adapter  # mypy takes a type for no Hashable
-        made: T = validate(adapter(model))
+        return adapter.validate_python(values)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         shown = field if field.isprintable() and len(field) <= 100 else "a field"
         raise UnreadableError(f"{shown or 'the whole'}: {first['msg'][:200]}") from None
-    return made
 
 
 def check_size(size: int, largest: int) -> None:
@@ -221,6 +222,25 @@ def _adapter(model: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(model)
+
+
+@lru_cache(maxsize=64)
+def _strict_adapter(model: Any) -> Any:
+    """Return an adapter that converts no number or flag.
+
+    Strict dataclasses would take no dict, and pydantic's own JSON no name with bytes that are no UTF-8, which
+    Python writes as half a surrogate pair: so only what is within them is strict.
+    """
+    from pydantic_core import SchemaValidator
+
+    return SchemaValidator(_without_conversion(_adapter(model).core_schema))
+
+
+def _without_conversion(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        made = {key: _without_conversion(value) for key, value in schema.items()}
+        return {**made, "strict": True} if schema.get("type") in ("int", "float", "bool") else made
+    return type(schema)(map(_without_conversion, schema)) if isinstance(schema, list | tuple) else schema
 
 
 def _refuse_constant(name: str) -> NoReturn:

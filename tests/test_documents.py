@@ -15,12 +15,14 @@ from ftjob.documents import (
     UnreadableError,
     parse_as,
     parse_json,
+    parse_strictly,
     read_as,
     read_bytes,
     read_ends,
     read_json,
     read_lines,
 )
+from ftjob.records.evaluation import ClassResult
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -87,6 +89,23 @@ def test_a_schema_names_the_field(tmp_path: Path) -> None:
     for data in (b"[]", b"null", b'{"x": "a"}', b"{}", b'{"x": 1, "y": {}}'):
         with pytest.raises(UnreadableError, match=r"x|y|the whole"):
             parse_as(Point, data)
+
+
+@pytest.mark.parametrize(
+    "data", ['{"x": "3"}', '{"x": 3.0}', '{"x": true}', '{"x": 3, "z": NaN}', '{"x": null}']
+)
+def test_nothing_is_converted(data: str) -> None:
+    """But integers to floats; fields without a name in the schema are passed over, if they are JSON."""
+    assert parse_strictly(Point, b'{"x": 3, "y": 2, "z": [4]}') == Point(3, 2.0)
+    with pytest.raises(UnreadableError):
+        parse_strictly(Point, data.encode())
+
+
+def test_names_that_are_no_text_are_read() -> None:
+    """A class is called as its folder is, whatever bytes that has."""
+    values = {"label": 0, "name": os.fsdecode(b"caf\xe9"), "images": 1, "recall": None, "precision": None}
+
+    assert vars(parse_strictly(ClassResult, json.dumps(values).encode())) == values
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

@@ -22,9 +22,12 @@ from rich.console import RenderableType
 
 from ftjob import cli
 from ftjob.cost import Bill, charges, of_status
+from ftjob.documents import parse_strictly
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.nodes import get_node
 from ftjob.paths import cache_dir, config_dir, expanded
+from ftjob.records import metrics
+from ftjob.records.plan import PlanDocument
 from ftjob.report.comment import render_comment
 from ftjob.report.comparison import compare
 from ftjob.report.facts import Facts
@@ -35,7 +38,7 @@ from ftjob.view import cost as costs
 from ftjob.view import nodes as profiles
 from ftjob.view import runs
 from jobspec.text import LONGEST, plain, plain_lines, visible
-from tests.report.folders import FIRST, SECOND, evaluation_json, plan_json
+from tests.report.folders import FIRST, SECOND, evaluation_of, plan_json
 from tests.report.pages import Page
 
 UNKNOWN = "caf\u00e9\x1b[31m".encode()
@@ -92,15 +95,22 @@ def facts_of(text: str) -> Facts:
     """Return a run's facts in which every name and message is that text."""
     status = status_of(text)
     names = [f"{text}{label}" for label in range(7)]
-    plan = json.loads(json.dumps(plan_json(names)))
-    plan["base"] |= {"net": text, "weights": text, "notes": [text]}
-    plan["node"] = {"name": text, "gpu": text}
-    plan["engine"] = {"name": text, "why": text}
-    for layer in plan["transfer"]:
-        layer |= {"layer": text, "type": text, "remark": text}
-    tests = ({"iteration": 10, "accuracy": 0.5, "top5": None, "loss": 1.0, "heads": {text: 0.5}},)
+    read = parse_strictly(PlanDocument, json.dumps(plan_json([""] * 7)).encode())
+    plan = replace(
+        read,
+        base=replace(read.base, net=text, weights=text, notes=(text,)),
+        node=replace(read.node, name=text, gpu=text),
+        engine=replace(read.engine, name=text, why=text),
+        labels=tuple(names),
+        transfer=tuple(replace(row, layer=text, type=text, remark=text) for row in read.transfer),
+    )
+    tests = (
+        metrics.TestLine(
+            iteration=10, accuracy=0.5, top5=None, loss=1.0, heads={text: 0.5}, images=7, seconds=1.0
+        ),
+    )
     bill = Bill(tuple(charges(status, of_status(status))))
-    return Facts(status, bill, text, None, plan, evaluation_json(names), (), tests)
+    return Facts(status, bill, text, None, plan, evaluation_of(names), (), tests)
 
 
 def screen(view: RenderableType, width: int = 80) -> str:

@@ -25,6 +25,7 @@ from ftjob.status import State, Status, render
 from ftjob.worker import attempt as worker
 from tests.accepted.case import Case, write
 from tests.accepted.forked import quick_torch
+from tests.plan.specs import document
 
 ENGINES = ("caffe", "torch")
 MOST_MEMORY = 4 << 30
@@ -107,7 +108,7 @@ def run(ending: Ending, plan: Plan | None, judge: str, resumes: bool) -> Ending:
     if plan is None:
         return ending
     run = Run(location_of(plan.spec.output, plan.spec.name, plan.run_id))
-    enlist(run, plan, None)
+    enlist(run, plan.spec, document(plan), None)
     ending = finished(run, ending)
     if resumes and not ending.violates and run.bundle():
         cut_off(run.folder)

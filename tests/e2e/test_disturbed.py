@@ -23,6 +23,7 @@ from ftjob.worker.train import Training
 from ftjob.worker.watch.gpu import Gpu
 from ftjob.worker.watch.gpu_watch import Watch
 from tests.e2e.jobs import Job
+from tests.plan.specs import document
 
 
 class Disturbed:
@@ -49,7 +50,7 @@ def run_disturbed(
     """Run the first attempt of a job in this process; return it and its exit code."""
     planned = plan(job.folder / "spec.yaml")
     run = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
-    enlist(run, planned, None)
+    enlist(run, planned.spec, document(planned), None)
 
     def disturbed(*words: Any, **arguments: Any) -> Disturbed:
         return Disturbed(open_engine(*words, **{**arguments, "gpu": None}), place, happens)

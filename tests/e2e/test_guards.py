@@ -25,6 +25,7 @@ from ftjob.worker import attempt as worker
 from ftjob.worker import resume
 from ftjob.worker.pod.context import ENV_METADATA
 from tests.e2e.jobs import Job
+from tests.plan.specs import document
 from tests.worker.test_spot_notice import NOTICE, Answers, Metadata
 
 NODE = """
@@ -188,7 +189,7 @@ def test_a_gpu_whose_memory_is_full_gets_smaller_batches(job: Job, monkeypatch: 
     job.write()
     planned = plan(job.folder / "spec.yaml")
     there = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
-    enlist(there, planned, None)
+    enlist(there, planned.spec, document(planned), None)
     opened: list[str] = []
 
     def with_memory_for_two(name: str, *, solver: Path, **arguments: Any) -> Engine:
@@ -211,7 +212,7 @@ def test_smaller_batches_can_be_forbidden(job: Job, monkeypatch: pytest.MonkeyPa
     job.write(resources={"smaller_batch": False})
     planned = plan(job.folder / "spec.yaml")
     there = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
-    enlist(there, planned, None)
+    enlist(there, planned.spec, document(planned), None)
 
     def full(*_: Any, **__: Any) -> Engine:
         raise GpuMemoryError("the GPU's memory is full: lower data.batch_size")

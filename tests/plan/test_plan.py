@@ -1,5 +1,6 @@
 """What a plan decides, and what it leaves alone."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from ftjob.errors import BadSpecError
 from ftjob.net.proto.caffe_pb2 import TEST
+from ftjob.nodes import load_nodes
 from ftjob.plan.plan import make_plan
 from tests.plan.specs import document, plan
 
@@ -103,6 +105,14 @@ def test_a_suggestion_warns_of_batch_norm(in_faces: Path) -> None:
     ).problems
 
     assert "but for BatchNorm, which then sees" in problem
+
+
+def test_a_node_is_written_with_all_its_fields(in_faces: Path) -> None:
+    """As its profile has them, in their order."""
+    made = plan()
+    for node in load_nodes().values():
+        written = document(replace(made, inputs=replace(made.inputs, node=node))).to_json()["node"]
+        assert json.dumps(written) == json.dumps(node.model_dump(mode="json"))
 
 
 def test_params_add_up(in_faces: Path) -> None:
