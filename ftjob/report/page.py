@@ -111,10 +111,6 @@ def _is_large(evaluation: dict[str, Any]) -> bool:
     return len(evaluation.get("classes", ())) > READABLE
 
 
-def _picture(evaluation: dict[str, Any]) -> str:
-    return picture_of(cells_of(evaluation), len(evaluation["classes"]))
-
-
 def _meaning(facts: Facts) -> str:
     """Return what the exit code says may be done; nothing of a run that goes on or ended well."""
     meanings = {code.value: code.meaning for code in ExitCode if code is not ExitCode.DONE}
