@@ -1,10 +1,8 @@
 """The programs `ftjob` and `kubectl-ftjob`: run the command line, and say in one sentence what went wrong."""
 
 import sys
-import tempfile
-import traceback
-from typing import IO
 
+from ftjob.bugreport import bug_report
 from ftjob.cli import app
 from ftjob.errors import FtjobError
 from ftjob.terminal import end_closed, open_streams, print_error
@@ -27,23 +25,15 @@ def main() -> None:
         _end("", INTERRUPTED)
     except BrokenPipeError:
         end_closed()
-    except Exception:  # noqa: BLE001 the last resort: a traceback is for the report, not for the user
-        with _report() as file:
-            file.write(traceback.format_exc())
-        _end(f"an unforeseen error: please report it with {file.name}", UNFORESEEN)
+    except Exception as error:  # noqa: BLE001 the last resort: the user gets a report, not a traceback
+        sys.stderr.write(bug_report(error))
+        sys.exit(UNFORESEEN)
 
 
 def _end(message: str, code: int) -> None:
     if message:
         print_error(message)
     sys.exit(code)
-
-
-def _report() -> IO[str]:
-    """Open a file for a traceback, whatever is in it."""
-    return tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", errors="backslashreplace", prefix="ftjob-", suffix=".log", delete=False
-    )
 
 
 if __name__ == "__main__":

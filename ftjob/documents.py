@@ -117,9 +117,9 @@ def read_json(path: Path, largest: int = SMALL) -> Any:
     return parse_json(read_bytes(path, largest))
 
 
-def read_as(model: type[T], path: Path, largest: int = SMALL) -> T:
+def read_as(model: type[T], path: Path) -> T:
     """Return a JSON file as a dataclass or model. Raises UnreadableError, OSError."""
-    return parse_as(model, read_bytes(path, largest))
+    return parse_as(model, read_bytes(path))
 
 
 def read_strictly(model: type[T], path: Path, largest: int = SMALL) -> T:

@@ -25,23 +25,6 @@ def test_a_wrong_command_line_is_exit_code_2(tmp_path: Path, words: str):
     assert "Traceback" not in done.stderr
 
 
-def test_a_bug_is_told_in_one_sentence_with_a_file_to_report(tmp_path: Path):
-    """What nobody foresaw: exit code 1, no traceback on the screen, all of it in the file that is named."""
-    script = (
-        "import sys, ftjob.cli, ftjob.__main__ as program\n"
-        "def broken(*_, **__): raise ZeroDivisionError('seven')\n"
-        "program.app = broken\n"
-        "program.main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 1
-    [line] = done.stderr.strip().splitlines()
-    report = Path(line.split()[-1])
-    assert "ZeroDivisionError: seven" in report.read_text()
-    report.unlink()
-
-
 def test_nothing_submitted_is_an_empty_list(tmp_path: Path):
     """`ls` on a new machine."""
     assert json.loads(ftjob("ls", "-o", "json", folder=tmp_path).stdout) == []

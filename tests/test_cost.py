@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ftjob.cluster.spending import of_pods
 from ftjob.cluster.status import FineTuneStatus, Life
-from ftjob.cost import AGAIN, STAGES, Bill, charges, moment, of_status, shares, together
+from ftjob.cost import AGAIN, STAGES, Amount, Bill, charges, moment, of_status, shares, together
 from ftjob.errors import BadSpecError
 from ftjob.status import Attempt, State, Status
 from ftjob.view.cost import cost_csv, cost_table
@@ -227,3 +227,27 @@ def test_since_is_a_while_ago_or_a_date(monkeypatch: pytest.MonkeyPatch):
     for text in ("yesterday", "7", "d", "-3d", ""):
         with pytest.raises(BadSpecError, match=r"--since: .* is no time: give hours, days or weeks"):
             moment(text)
+
+
+def test_rows_below_a_cent_add_up_to_the_sum_shown():
+    """Three attempts of $0.00015 are $0.00045: no row is rounded otherwise than the sum."""
+    rows = charges(STATUS, [replace(FIRST, attempt=number, usd=0.00015) for number in (1, 2, 3)])
+    costs = [
+        re.findall(r"\$[\d.]+", line)[0] for line in printed(cost_table(Bill(tuple(rows)))) if "$" in line
+    ]
+
+    assert costs[:4] == ["$0.00015"] * 3 + ["$0.00045"]
+
+
+def test_a_sum_below_zero_is_shown():
+    """Of an object whose status was written by hand: its columns stay, and the sign comes first."""
+    seconds, usd = -1000, -250_000
+    [row] = charges(STATUS, [FIRST])
+    whole = Amount(seconds * 1000, usd)
+    stages = dict.fromkeys(STAGES, Amount()) | {"train": whole}
+    lines = printed(cost_table(Bill((replace(row, whole=whole, stages=stages),))))
+
+    assert "TRAIN" in lines[0]
+    assert "–" not in lines[2]
+    assert lines[2].count("\N{MINUS SIGN}16:40") == 2
+    assert [line.count("\N{MINUS SIGN}$0.25") for line in lines[2:]] == [1, 1]

@@ -96,10 +96,6 @@ class Cluster:
                     return
                 raise
 
-    def suspend(self, name: str, *, held: bool) -> None:
-        """Hold a run after a snapshot, or let it go on."""
-        self._patch(name, {"spec": {"suspend": held}})
-
     def cancel(self, name: str, *, now: bool = False) -> None:
         """Ask for a snapshot and an end; `now` asks for the end alone."""
         self._annotate(name, ANNOTATION_CANCEL, "now" if now else "snapshot")
@@ -109,10 +105,6 @@ class Cluster:
         job = self.get(name)
         self._annotate(name, ANNOTATION_CANCEL, None)
         self._annotate(name, ANNOTATION_RETRY, str(job.status.attempt))
-
-    def delete(self, name: str) -> None:
-        """Delete a FineTuneJob and what runs for it; the run's folder stays."""
-        self._ask("delete_namespaced_custom_object", name)
 
     def _annotate(self, name: str, annotation: str, value: str | None) -> None:
         self._patch(name, {"metadata": {"annotations": {annotation: value}}})

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ftjob.data import kinds
 from ftjob.data.facts import DatasetFacts, Lmdb
-from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.data.inspection import inspect
 from ftjob.data.lock import locked
@@ -126,11 +125,6 @@ def refuse_other_kinds(place: Place, split: str) -> None:
         kind = f"is a folder of images: `ftjob data build {place} OUT` makes a dataset of it"
     if kind:
         raise BadDataError(f"{place}: {kind}")
-
-
-def check_labels(train: DatasetFacts, val: DatasetFacts, num_output: int | None) -> None:
-    """Raise BadDataError where labels and num_output do not go together; None means as many as there are."""
-    refuse_errors(label_findings(train, val, num_output))
 
 
 def _is_dataset(path: Path) -> bool:

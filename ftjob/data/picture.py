@@ -1,7 +1,6 @@
 """From an image file's bytes to the pixels that are stored: every kind of image comes through here."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from ftjob.data.decode import JPEG_MAGIC
 from ftjob.data.modes import Mode
 from ftjob.data.resize import fit, resized_size, scale
-from ftjob.errors import BadDataError
 
 EXIF_SEGMENT = 0xE1
 EXIF_MAGIC = b"Exif\0\0"
@@ -65,17 +63,6 @@ def check_pixels(height: int, width: int) -> None:
     """Raise UnreadableError for an image that says that it has more pixels than are decoded."""
     if height * width > MAX_PIXELS:
         raise UnreadableError(f"{width}x{height} is more than {MAX_PIXELS} pixels")
-
-
-def read_picture(path: Path, shape: Shape) -> NDArray[np.uint8]:
-    """Read an image file as it would be stored: (H, W, C) in BGR. Raises BadDataError, naming the file."""
-    try:
-        pixels = stored_picture(path.read_bytes(), shape).pixels
-    except UnreadableError as error:
-        raise BadDataError(f"{path}: {error}: give another image") from error
-    except OSError as error:
-        raise BadDataError(f"{path}: cannot be read ({error.strerror}): mend the path") from error
-    return pixels if shape.color else pixels[:, :, np.newaxis]
 
 
 def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:

@@ -1,6 +1,6 @@
 """Reading datasets: their records from any position."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,21 +80,6 @@ def records(location: Path, start: int = 0) -> Iterator[Record]:
             return
         for key, value in cursor.iternext():
             yield _record(location, key, value)
-
-
-def read_records(location: Path, indices: Iterable[int]) -> list[Record]:
-    """Return the records at some positions, in the order asked for. Raises BadDataError, also for a position
-    past the end."""
-    wanted = list(indices)
-    found: dict[int, Record] = {}
-    with reading(location, in_order=False) as cursor:
-        at, there = 0, cursor.first()
-        for index in sorted(set(wanted)):
-            there = there and _skip(cursor, index - at)
-            if not there:
-                raise BadDataError(f"{location}: has no record {index}: it holds fewer")
-            found[index], at = _record(location, cursor.key(), cursor.value()), index
-    return [found[index] for index in wanted]
 
 
 def _skip(cursor: lmdb.Cursor, steps: int) -> bool:

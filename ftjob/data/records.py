@@ -20,10 +20,6 @@ def record_key(place: int, path: str) -> bytes:
     return f"{place:08d}_{path}".encode(errors="surrogateescape")[:KEY_BYTES]
 
 
-def place_of(key: bytes) -> int:
-    return int(key[:8])
-
-
 class RecordWriter:
     """Appends records to an LMDB in a folder of its own; the map grows as it has to."""
 

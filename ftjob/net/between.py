@@ -64,9 +64,9 @@ def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str
     Raises BadNetError for what cannot be trained through, or makes no scores of classes.
     """
     found, done, warnings = list(heads), [], []
-    views = _views(net)
+    views = views_of(net)
     for place in range(len(found)):
-        bridge = _bridge(views, found[place])
+        bridge = bridge_of(views, found[place])
         _refuse_hopeless(bridge)
         if loss_floor(bridge, classes) <= NEGLIGIBLE:
             continue
@@ -75,23 +75,20 @@ def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str
             blobs = _take_out(net, bounded)
             found = [replace(head, score=blobs.get(head.score, head.score)) for head in found]
             done += [_taken_out(layer, bridge, classes) for layer in bounded]
-            views = _views(net)
-            bridge = _bridge(views, found[place])
+            views = views_of(net)
+            bridge = bridge_of(views, found[place])
         if loss_floor(bridge, classes) > NEGLIGIBLE:
             warnings.append(_cost(bridge, classes))
     return Cleared(tuple(found), tuple(done), tuple(warnings))
 
 
-def bridge_of(net: NetParameter, head: Head) -> Bridge:
-    """Return what stands between a head and the softmax that judges it."""
-    return _bridge(_views(net), head)
-
-
-def _views(net: NetParameter) -> dict[Phase, Graph]:
+def views_of(net: NetParameter) -> dict[Phase, Graph]:
+    """Return who reads from whom in each phase of a net."""
     return {phase: graph(phase_view(net, phase)) for phase in (TRAIN, TEST)}
 
 
-def _bridge(views: Mapping[Phase, Graph], head: Head) -> Bridge:
+def bridge_of(views: Mapping[Phase, Graph], head: Head) -> Bridge:
+    """Return what stands between a head and the softmax that judges it."""
     view = views[TRAIN if head.loss else TEST]
     start = [index for index, layer in enumerate(view.layers) if layer.name == head.layer]
     end = _loss_of(view, head)

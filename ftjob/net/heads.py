@@ -115,14 +115,14 @@ def _refuse_more(count: int, most: int, what: str) -> None:
         raise BadNetError(f"the net has {count:,} {what}, and nets of at most {most} are planned")
 
 
-def trace(net: Graph, end: int, position: int = 0) -> tuple[list[int], list[int]]:
-    """Follow one bottom of a layer backwards: (classifiers, the layers passed on the way, nearest first).
+def trace(net: Graph, end: int) -> tuple[list[int], list[int]]:
+    """Follow a layer's first bottom backwards: (classifiers, the layers passed on the way, nearest first).
 
     No classifiers where the way ends at a layer that mixes or makes classes, such as Concat or data.
     """
     classifiers: list[int] = []
     passed: dict[int, None] = {}
-    waiting = [net.makers[end][position]] if len(net.makers[end]) > position else []
+    waiting = list(net.makers[end][:1])
     for index in waiting:  # which grows on the way
         kind = net.layers[index].type
         if kind in CLASSIFIERS:

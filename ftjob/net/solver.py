@@ -31,7 +31,6 @@ def solver_param(
     batch_size: int,
     test_batch_size: int,
     snapshot_prefix: str,
-    gpu: bool,
 ) -> SolverParameter:
     """Return the solver prototxt of a run; `net` is the path of its train_val prototxt.
 
@@ -54,7 +53,7 @@ def solver_param(
         regularization_type=solver.regularization_type,
         snapshot=iterations(solver.snapshot or epoch, max_iter),
         snapshot_prefix=snapshot_prefix,
-        solver_mode=SolverParameter.GPU if gpu else SolverParameter.CPU,
+        solver_mode=SolverParameter.CPU,
         random_seed=solver.random_seed,
         type=solver.type,
     )

@@ -235,7 +235,6 @@ def solver_of(inputs: Inputs, test_batch_size: int) -> SolverParameter:
         batch_size=inputs.spec.data.batch_size,
         test_batch_size=test_batch_size,
         snapshot_prefix=SNAPSHOT_PREFIX,
-        gpu=False,
     )
 
 

@@ -72,7 +72,9 @@ def render_page(facts: Facts, against: Comparison | None = None) -> str:
             weakest=weakest_first(evaluation.classes)[:WEAKEST] if evaluation else [],
             many=evaluation is not None and _is_large(evaluation),
             matrix=readable(evaluation) if evaluation else None,
-            picture=_picture(evaluation) if evaluation and _is_large(evaluation) else "",
+            picture=picture_of(cells_of(evaluation), len(evaluation.classes))
+            if evaluation and _is_large(evaluation)
+            else "",
             pairs=most_confused(evaluation, PAIRS) if evaluation else [],
             what=trained.what_was_trained(facts),
             layers=trained.layers(facts.plan) if facts.plan else [],
@@ -109,10 +111,6 @@ def _shown(value: Any) -> Any:
 
 def _is_large(evaluation: Evaluation) -> bool:
     return len(evaluation.classes) > READABLE
-
-
-def _picture(evaluation: Evaluation) -> str:
-    return picture_of(cells_of(evaluation), len(evaluation.classes))
 
 
 def _meaning(facts: Facts) -> str:

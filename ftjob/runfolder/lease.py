@@ -7,7 +7,6 @@ changed for LEASE_SECONDS belongs to a worker that is gone.
 """
 
 import json
-import math
 import os
 import socket
 import threading
@@ -99,15 +98,6 @@ class Lease:
             self._beats.close()
         if not self._lost:
             self._beat(released=True)
-
-    def beating(self, seconds: float) -> Self:
-        """Have it beat that often."""
-        self._beat_seconds = seconds
-        return self
-
-    def expire(self) -> None:
-        """Have the next `check` ask the store, however short ago the last beat was."""
-        self._confirmed = -math.inf
 
     def check(self) -> None:
         """Make sure that this worker is still the writer: at once where a beat was due and did not come.

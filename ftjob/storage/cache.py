@@ -44,25 +44,6 @@ def fetch_file(
     return fetch_entries(store, [entry], progress) / name
 
 
-def fetch_tree(
-    location: str, progress: Progress = ignore, only: Callable[[str], bool] = lambda _: True
-) -> Path:
-    """Return a folder on this machine with the files below a URI whose keys `only` takes; a path is returned
-    as it is.
-
-    Raises MissingError where there are none, StorageError where they cannot be read or kept.
-    """
-    from ftjob.storage import open_store
-
-    if not is_remote(location):
-        return Path(location)
-    store = open_store(location)
-    entries = [entry for entry in store.list() if only(entry.key)]
-    if not entries:
-        raise MissingError(f"{location}: nothing is there: correct the URI, or upload it")
-    return fetch_entries(store, entries, progress)
-
-
 def parent_store(location: str) -> tuple[Store, str]:
     """Return the store that a URI's last part lies in, and that part. Raises StorageError for a bucket."""
     from ftjob.storage import open_store

@@ -2,12 +2,14 @@
 
 import csv
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from ftjob.cost import EARLIER, total
 from ftjob.figures import brief, dollars
+from ftjob.report.words import MINUS
 from ftjob.view.text import Text
 from jobspec.text import visible
 
@@ -34,7 +36,7 @@ def cost_table(bill: "Bill") -> Table:
     """Return `ftjob cost`'s table: a row for each run, or for each of its attempts below it; the sum; and
     what of its dollars went where. Columns in which there is next to nothing are left out."""
     whole = bill.total
-    shown = [name for name, amount in _parts(whole).items() if amount.milliseconds >= LEAST_SHOWN]
+    shown = [name for name, amount in _parts(whole).items() if abs(amount.milliseconds) >= LEAST_SHOWN]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("RUN", overflow="fold", min_width=LEAST_WIDTH)
     for heading in ("#", "TIME", "COST", *shown):
@@ -80,13 +82,29 @@ def _attempt(row: "Charge") -> str:
 
 def _figures(row: "Charge", shown: list[str]) -> list[str]:
     parts = _parts(row)
-    times = [brief(parts[name].seconds) if parts[name].milliseconds else "–" for name in shown]
-    return [str(row.attempts), brief(row.whole.seconds), dollars(row.whole.usd), *times]
+    times = [_time(parts[name]) if parts[name].milliseconds else "–" for name in shown]
+    return [str(row.attempts), _time(row.whole), _money(row.whole, _exact), *times]
 
 
 def _dollars(row: "Charge", shown: list[str]) -> list[str]:
     parts = _parts(row)
-    return [dollars(parts[name].usd) if parts[name].microdollars else "–" for name in shown]
+    return [_money(parts[name]) if parts[name].microdollars else "–" for name in shown]
+
+
+def _time(amount: "Amount") -> str:
+    return f"{MINUS if amount.milliseconds < 0 else ''}{brief(abs(amount.seconds))}"
+
+
+def _money(amount: "Amount", form: Callable[[float], str] = dollars) -> str:
+    return f"{MINUS if amount.microdollars < 0 else ''}{form(abs(amount.usd))}"
+
+
+def _exact(usd: float) -> str:
+    """Return dollars to the cent; below one exactly, so that such rows add up to their sum."""
+    if usd == 0 or usd >= 0.01:
+        return dollars(usd)
+    digits = f"{usd:.6f}"
+    return f"${digits[:-2]}{digits[-2:].rstrip('0')}"
 
 
 def _parts(row: "Charge") -> dict[str, "Amount"]:

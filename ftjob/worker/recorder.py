@@ -162,7 +162,6 @@ class Recorder:
         last = steps[-1]
         self.update(
             now=False,
-            stage="train",
             iteration=last.iteration,
             loss=_finite(last.loss),
             learning_rate=last.learning_rate,

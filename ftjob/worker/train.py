@@ -116,6 +116,7 @@ class Training:
 
     def train_until(self, due: int) -> None:
         """Do the iterations up to that one, fewer where the run must end before."""
+        self.recorder.update(stage="train")  # now: the engine reports iterations after they were done
         try:
             for steps in self.engine.steps(due - self.engine.iteration):
                 self.recorder.trained(steps, self.eta_seconds())

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.cluster.client import Cluster, connect
-from ftjob.cluster.names import ANNOTATION_CANCEL, ANNOTATION_RETRY
+from ftjob.cluster.client import MERGE, Cluster, connect
+from ftjob.cluster.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, GROUP, PLURAL, VERSION
 from ftjob.cluster.status import Figures
 from ftjob.cluster.submission import fine_tune_job
 from ftjob.errors import BadSpecError
@@ -68,10 +68,12 @@ def test_a_watch_tells_every_change_until_the_end(user: Cluster, namespace: str)
     user.create(fine_tune_job(parse_spec(SPEC, "spec.yaml"), namespace))
     changes = user.watch("emotions")
     first = next(changes)
-    user.suspend("emotions", held=True)
+    where = (GROUP, VERSION, namespace, PLURAL, "emotions")
+    held = {"spec": {"suspend": True}}
+    user.custom.patch_namespaced_custom_object(*where, held, _content_type=MERGE)
     user.cancel("emotions")
     user.go_on("emotions")
-    user.delete("emotions")
+    user.custom.delete_namespaced_custom_object(*where)
     heard = list(itertools.islice(changes, 20))
 
     assert not first.suspend

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjob.data.check import CheckOptions, check
-from ftjob.data.dataset import check_labels
+from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.data.inspection import inspect
 from ftjob.data.read import records
 from ftjob.errors import BadDataError
@@ -78,7 +78,7 @@ def test_check_ends_with_findings(
     assert alone.train.records == both.train.records == len(values)
     assert alone.to_json()["ok"] == alone.ok
     if alone.ok:
-        check_labels(inspect(train), inspect(train), num_output)
+        refuse_errors(label_findings(inspect(train), inspect(train), num_output))
 
 
 @settings(max_examples=60, deadline=None)

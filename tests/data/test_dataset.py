@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ftjob.data.build import BuildOptions, build
-from ftjob.data.dataset import check_labels, dataset_for, is_image_folder, is_lmdb
+from ftjob.data.dataset import dataset_for, is_image_folder, is_lmdb
 from ftjob.data.facts import DatasetFacts
+from ftjob.data.findings import label_findings, refuse_errors
 from ftjob.errors import BadDataError
 from tests.data.child import FORKS
 from tests.data.images import write_photos
@@ -117,7 +118,7 @@ def facts(*counts: int, first: int = 0, names: tuple[str, ...] = ()) -> DatasetF
 
 def test_good_labels_pass() -> None:
     """Labels from 0 without gaps, all below num_output, all judged."""
-    check_labels(facts(3, 3, 2), facts(1, 1, 1), 3)
+    assert label_findings(facts(3, 3, 2), facts(1, 1, 1), 3) == []
 
 
 @pytest.mark.parametrize(
@@ -137,4 +138,4 @@ def test_labels_that_cannot_be_trained(
 ) -> None:
     """Each would end a training, or spoil it in silence."""
     with pytest.raises(BadDataError, match=f"some/train: {message}"):
-        check_labels(train, val, num_output)
+        refuse_errors(label_findings(train, val, num_output))

@@ -11,7 +11,7 @@ import pytest
 from ftjob.data.datum import encode_datum
 from ftjob.data.inspection import inspect
 from ftjob.data.mean import measured_mean
-from ftjob.data.read import read_records, records
+from ftjob.data.read import records
 from ftjob.errors import BadDataError
 from tests.data.images import photo, raw, write_lmdb
 
@@ -26,16 +26,6 @@ def test_records_from_a_position(lmdb_folder: Path) -> None:
     """Reading goes on in key order from where it is told, for a training that is resumed."""
     assert [record.key for record in records(lmdb_folder, start=7)] == [b"0007", b"0008", b"0009"]
     assert list(records(lmdb_folder, start=10)) == []
-
-
-def test_records_by_place(lmdb_folder: Path) -> None:
-    """Single records come in the order they are asked for, with their pixels."""
-    found = read_records(lmdb_folder, [5, 0, 5])
-
-    assert [record.key for record in found] == [b"0005", b"0000", b"0005"]
-    assert np.array_equal(found[0].image, photo(5, 4, 6))
-    with pytest.raises(BadDataError, match="has no record 10: it holds fewer"):
-        read_records(lmdb_folder, [10])
 
 
 def test_means_per_channel(lmdb_folder: Path) -> None:

@@ -19,6 +19,7 @@ from ftjob.data.options import Progress
 from ftjob.data.upload import build_at
 from ftjob.errors import BadDataError, StorageError
 from ftjob.storage import Store, open_store
+from ftjob.storage.cache import fetch_entries
 from tests.data.child import FORKS, build_at_in
 from tests.data.images import read_lmdb, write_lmdb, write_photos
 from tests.storage.servers import Bucket
@@ -184,9 +185,8 @@ def test_a_rebuild_adds_only_what_is_new(pets: str, photos: Path, tmp_path: Path
 
 def fetched(uri: str) -> Path:
     """A built dataset on this machine."""
-    from ftjob.storage.cache import fetch_tree
-
-    return fetch_tree(uri)
+    store = open_store(uri)
+    return fetch_entries(store, store.list())
 
 
 def test_nothing_new_costs_nothing(pets: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

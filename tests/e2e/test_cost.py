@@ -79,3 +79,16 @@ def test_the_next_plan_knows_how_fast_the_last_run_was(job: Job):
     images = planned["max_iter"] * planned["images_per_iteration"]
     assert planned["cost"]["train_seconds"] == pytest.approx(images * measured["train_seconds_per_image"])
     assert "measured in run digits/" in job.ftjob("plan", "spec.yaml").out
+
+
+def test_training_is_accounted_for_the_time_it_took(job: Job):
+    """Images trained ÷ images/s, within 10 %; more only where this machine kept the worker from hearing of
+    them, which is why the other side is held in tests/worker/test_stages.py, by a clock that tests turn."""
+    job.write(solver={"test_interval": 15, "snapshot": 30})
+    job.submit()
+
+    status = job.status()
+    [attempt] = status["attempts"]
+    trained = status["iteration"] * 8 / status["images_per_second"]
+    assert attempt["stages"]["train"] >= 0.9 * trained > 0
+    assert sum(attempt["stages"].values()) == pytest.approx(attempt["seconds"], abs=0.01)

@@ -239,7 +239,7 @@ def unprintable(char: str) -> bool:
 
 def _reason(text: str, folder: Path) -> str:
     """The last line of a traceback, which an unforeseen error leaves in a log, and where ftjob raised it."""
-    logs = [path.read_text(errors="replace") for path in (folder / "tmp").glob("ftjob-*.log")]
+    logs = [path.read_text(errors="replace") for path in (folder / "cache" / "errors").glob("*.log")]
     lines = "\n".join([*logs, text]).strip().splitlines() or ["no word"]
     where = [re.sub(r'.*/(\w+\.py)", line (\d+).*', r"\1:\2", line) for line in lines if "/ftjob/" in line]
     last = next(

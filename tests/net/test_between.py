@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ftjob.errors import BadNetError
-from ftjob.net.between import Bridge, bridge_of, clear_ways, loss_floor
+from ftjob.net.between import Bridge, bridge_of, clear_ways, loss_floor, views_of
 from ftjob.net.heads import PER_CLASS, find_heads
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net
@@ -262,6 +262,6 @@ def test_no_scores_come_below_the_floor(kinds: list[str], scores: list[float], r
 
     loss = np.log(np.exp(values - values[right]).sum())
 
-    bridge = bridge_of(net, head)
+    bridge = bridge_of(views_of(net), head)
     assert bridge == Bridge(head, "SoftmaxWithLoss", way)
     assert loss >= loss_floor(bridge, 3) - 1e-9

@@ -23,7 +23,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 
 
 def _param(**solver: Any) -> SolverParameter:
-    return solver_param(Solver(**solver), net="net.prototxt", snapshot_prefix="s/c", gpu=False, **SIZES)
+    return solver_param(Solver(**solver), net="net.prototxt", snapshot_prefix="s/c", **SIZES)
 
 
 def _tiny(folder: Path, param: SolverParameter) -> Path:

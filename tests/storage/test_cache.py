@@ -14,7 +14,7 @@ from ftjob import files, locks
 from ftjob.digests import remembered_sha256
 from ftjob.errors import StorageError
 from ftjob.storage import Store
-from ftjob.storage.cache import fetch_entries, fetch_file, fetch_tree
+from ftjob.storage.cache import fetch_entries, fetch_file
 from ftjob.storage.directory import DirectoryStore
 from ftjob.storage.eviction import used_bytes
 from tests.storage.fetching import FORKS, Counted, fetch, fetch_and_stay
@@ -244,7 +244,6 @@ def test_every_store_can_be_fetched_from(store: Store, tmp_path: Path):
 
     assert (tree / "set" / "large").read_bytes() == content
     assert (tree / "set" / "small").read_bytes() == b"small"
-    assert fetch_tree(f"{store.location}/set") == fetch_tree(f"{store.location}/set")
     assert fetch_file(f"{store.location}/set/small").read_bytes() == b"small"
 
 
@@ -270,7 +269,6 @@ def test_a_file_system_without_links(folder: Folder, cache: Path, log: Path, mon
 def test_a_path_is_returned_as_it_is(tmp_path: Path):
     """Also one that is not there: who reads it says so."""
     assert fetch_file(str(tmp_path / "weights")) == tmp_path / "weights"
-    assert fetch_tree("somewhere") == Path("somewhere")
 
 
 def test_a_bound_that_is_no_number(folder: Folder, monkeypatch: pytest.MonkeyPatch):

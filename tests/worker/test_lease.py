@@ -1,5 +1,6 @@
 """Laws of one writer: of two workers at a run in a store, at most one goes on."""
 
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,18 @@ import pytest
 
 from ftjob.errors import StorageError
 from ftjob.layout import RunFolder
-from ftjob.runfolder.lease import Claim, LeaseLostError, claim, key_of, newest_lease, place_of, take
+from ftjob.runfolder.lease import Claim, Lease, LeaseLostError, claim, key_of, newest_lease, place_of, take
 from ftjob.runfolder.store import RunStore
 from ftjob.storage import Store, open_store
 from tests.storage.servers import Bucket
 
 HERE, THERE = Claim(1, "here", "here"), Claim(2, "there", "there")
+
+
+def beating(lease: Lease, seconds: float) -> Lease:
+    """Return a lease that is not held yet, to beat that often."""
+    lease._beat_seconds = seconds
+    return lease
 
 
 class Race:
@@ -29,7 +36,7 @@ class Race:
     def run(self, attempt: int) -> bool:
         self.begin.wait()
         try:
-            with take(self.store, Claim(attempt, "host", f"place {attempt}")).beating(0.2):
+            with beating(take(self.store, Claim(attempt, "host", f"place {attempt}")), 0.2):
                 self.over.wait(60)
                 return True
         except LeaseLostError:
@@ -49,7 +56,7 @@ def store(tmp_path: Path) -> Store:
 def test_a_live_worker_keeps_others_out(store: Store):
     """The second one sees the beat and stops with a sentence that says who is there."""
     with (
-        take(store, HERE).beating(0.05),
+        beating(take(store, HERE), 0.05),
         pytest.raises(LeaseLostError, match=r"another worker \(attempt 1 on here\) is at this run"),
     ):
         take(store, THERE, lease_seconds=5, poll=0.1)
@@ -104,7 +111,7 @@ def test_the_same_path_in_another_pod_is_another_place(tmp_path: Path):
 def test_a_worker_about_to_end_is_waited_for(store: Store):
     """A pod that makes its last snapshot: the next one goes on as soon as it has said goodbye."""
     begin = time.monotonic()
-    with take(store, HERE).beating(60) as held, ThreadPoolExecutor(1) as pool:
+    with beating(take(store, HERE), 60) as held, ThreadPoolExecutor(1) as pool:
         next_one = pool.submit(take, store, THERE, lease_seconds=60, poll=0.1)
         time.sleep(0.5)
         held.check()
@@ -118,7 +125,7 @@ def test_a_pod_thought_dead_that_is_not_stops_before_it_writes(store: Store):
     """A worker that slept through its lease finds the newer one when it asks, and is told who took over."""
     asleep = take(store, HERE)
     with take(store, THERE, lease_seconds=0.1, poll=0.05):
-        asleep.expire()
+        asleep._confirmed = -math.inf  # as if the last beat was long ago
         with pytest.raises(LeaseLostError, match=r"attempt 2 on there\) took over"):
             asleep.check()
 

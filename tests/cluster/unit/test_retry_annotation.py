@@ -1,0 +1,48 @@
+"""docs/kubernetes.md on `ftjob.dev/retry` is what the controller does with it."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftjob.cluster.actions import CreateJob
+from ftjob.cluster.decide import decide
+from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
+
+PAGE = (Path(__file__).parents[3] / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def example() -> tuple[int, dict[str, str], int]:
+    """The documented example: the last attempt, the annotations, and the attempt that then begins."""
+    found = re.search(r"after attempt (\d+)\s+```yaml\n([^`]+)```\s+begins attempt (\d+)", PAGE)
+    assert found, "docs/kubernetes.md shows no annotation that retries a run"
+    return int(found[1]), yaml.safe_load(found[2])["metadata"]["annotations"], int(found[3])
+
+
+@pytest.fixture
+def attempts_begun(example: tuple[int, dict[str, str], int]):
+    """Which attempts the controller begins for a run that failed for good after `last` attempts."""
+
+    def after(last: int) -> list[int]:
+        lives = [life(number, 60, reason="Diverged", exitCode=7) for number in range(1, last + 1)]
+        status = begun(state="Failed", reason="Diverged", attempt=last, attempts=lives)
+        job = fine_tune(status=status, annotations=example[1], budget={"usd": 100.0})
+        return [action.terms.attempt for action in decide(seen(job), NOW) if isinstance(action, CreateJob)]
+
+    return after
+
+
+def test_the_documented_annotation_begins_the_documented_attempt(example, attempts_begun) -> None:
+    """After the attempt that the page names."""
+    last, _, following = example
+
+    assert attempts_begun(last) == [following]
+
+
+def test_the_documented_annotation_begins_no_other_attempt(example, attempts_begun) -> None:
+    """Neither one attempt earlier, where another number would be due, nor once the attempt has failed."""
+    last, _, following = example
+
+    assert [attempts_begun(last - 1), attempts_begun(following)] == [[], []]
