@@ -179,6 +179,21 @@ def test_what_came_before_the_object_is_one_row():
     assert earlier.stages["train"].milliseconds == 700_000
 
 
+@pytest.mark.parametrize(
+    "account",
+    [
+        {"attempts": [{"attempt": 1, "pod": "p", "seconds": -1.0}]},
+        {"attempts": [{"attempt": 1, "pod": "p", "seconds": 1.0, "usd": -0.5}]},
+        {"earlierSeconds": -1.0},
+        {"earlierSeconds": 1.0, "earlierUsd": -0.5},
+    ],
+)
+def test_an_account_below_zero_is_refused(account: dict[str, Any]):
+    """The controller writes none; stages that add up to less than nothing are not to be found."""
+    with pytest.raises(BadSpecError, match=r"^status\..*: correct the FineTuneJob's status$"):
+        of_pods(FineTuneStatus.from_json(account), None)
+
+
 def test_csv_has_plain_numbers_that_add_up():
     """One row for each charge, each stage in two columns."""
     bill = Bill(tuple(charges(STATUS, of_status(STATUS))))

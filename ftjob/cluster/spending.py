@@ -5,13 +5,18 @@ from dataclasses import replace
 
 from ftjob.cluster.status import FineTuneStatus, Life
 from ftjob.cost import EARLIER
+from ftjob.errors import BadSpecError
 from ftjob.status import Attempt, Status
 
 
 def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
     """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
     tell what they did in it. `status` is the one in the run's folder, None where there is none; a folder that
-    had `attempts_before` this FineTuneJob counts on from there."""
+    had `attempts_before` this FineTuneJob counts on from there.
+
+    Raises BadSpecError for an account below zero.
+    """
+    _refuse_negative(told)
     did = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
     last = {life.attempt: life.pod for life in told.attempts}
     found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in told.attempts]
@@ -33,6 +38,18 @@ def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 
         lost_seconds=sum(each.lost_seconds for each in before),
     )
     return [earlier, *found]
+
+
+def _refuse_negative(told: FineTuneStatus) -> None:
+    """Raise BadSpecError for time or money that cannot have been spent: somebody else wrote the status."""
+    accounts = [("status.earlierSeconds and earlierUsd", told.earlier_seconds, told.earlier_usd)]
+    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in told.attempts]
+    for place, seconds, usd in accounts:
+        if seconds < 0 or usd < 0:
+            raise BadSpecError(
+                f"{place}: {seconds:g} seconds and {usd:g} dollars cannot have been spent: correct the "
+                "FineTuneJob's status"
+            )
 
 
 def _of_pod(life: Life, did: Mapping[int, Attempt]) -> Attempt:
