@@ -300,16 +300,6 @@ def cost(
     return replace(made, unknown=(*missing, *made.unknown))
 
 
-def retry(run: "RunHandle") -> bool:
-    """Have a run that ended otherwise than well go on; return whether anything began. Raises FtjobError."""
-    return run.retry()
-
-
-def status_told(run: "RunHandle") -> Status:
-    """Return a run's status, Unreachable where it cannot be read, so that it hides no others."""
-    return run.status_or_unreachable()
-
-
 def exit_code(status: Status) -> int:
     """Return the exit code that tells how a run stands: its worker's, or preempted where that was killed."""
     return status.exit_code if status.exit_code is not None else ExitCode.PREEMPTED
