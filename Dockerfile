@@ -64,12 +64,12 @@ RUN mkdir /ftjob \
 # Real Caffe, as `ftjob engine install caffe` makes it. Of ftjob's sources it depends on these files alone.
 FROM runtime AS bundles
 WORKDIR /src
-COPY ftjob/errors.py ftjob/
-COPY ftjob/engine/caffe/apt.py ftjob/engine/caffe/builds.py ftjob/engine/caffe/bundle.py \
+COPY ftjob/errors/__init__.py ftjob/errors/outcomes.py ftjob/errors/
+COPY ftjob/engine/caffe/apt.py ftjob/engine/caffe/builds.py ftjob/engine/caffe/debian.py \
      ftjob/engine/caffe/unpack.py ftjob/engine/caffe/
 
 FROM bundles AS caffe-cpu
-RUN python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cpu \
+RUN python3 -m ftjob.engine.caffe.debian /opt/engines/caffe cpu \
  && version=$(/opt/engines/caffe/bin/caffe-python -c 'import caffe; print(caffe.__version__)') \
  && echo "{\"python\": \"bin/caffe-python\", \"binaries\": \"bin\", \"version\": \"${version}\", \
 \"origin\": \"bundle\"}" > /opt/engines/caffe/installed.json
@@ -79,7 +79,7 @@ FROM bundles AS caffe-cuda
 # An archive or mirror that still has Debian 10 with contrib and non-free.
 ARG DEBIAN_10
 RUN test -n "${DEBIAN_10}" \
- && python3 -m ftjob.engine.caffe.bundle /opt/engines/caffe cuda "${DEBIAN_10}" \
+ && python3 -m ftjob.engine.caffe.debian /opt/engines/caffe cuda "${DEBIAN_10}" \
  && echo '{"python": "bin/caffe-python", "binaries": "bin", "version": "1.0.0", "origin": "bundle"}' \
     > /opt/engines/caffe/installed.json
 

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob import processors
+from ftjob.concurrency import processors
 from ftjob.engine.caffe.installed import find_caffe
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -37,14 +37,14 @@ FOLDER = Path(".cache/bench/data_build").absolute()
 BUILD = """
 import sys
 from pathlib import Path
-from ftjob.data.build import BuildOptions, build
+from ftjob.dataset.build.build import BuildOptions, build
 build(Path(sys.argv[1]), Path(sys.argv[2]), BuildOptions(encoding=sys.argv[3]))
 print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 CHECK = """
 import sys
 from pathlib import Path
-from ftjob.data.check import check
+from ftjob.dataset.check.check import check
 check(Path(sys.argv[1]))
 """
 

@@ -26,12 +26,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.overhead import Case, write_run
-from ftjob import processors
+from ftjob.concurrency import processors
 from ftjob.engine import Engine
 from ftjob.engine.open import AVAILABLE, open_engine
-from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import to_text
+from ftjob.runfolder.layout import RunFolder
 
 ROUNDS = int(os.environ.get("ROUNDS", "6"))
 STEPS = int(os.environ.get("STEPS", "3"))

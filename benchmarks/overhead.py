@@ -32,17 +32,17 @@ import lmdb
 import numpy as np
 
 from examples.digits import net as digits
-from ftjob.data.datum import encode_datum
+from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.engine import Engine, Iteration
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.engine.open import open_engine
-from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_solver, to_text
 from ftjob.plan.plan import Plan
-from ftjob.prepare import Context, absolute, prepare
+from ftjob.prepare.prepare import Context, absolute, prepare
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import Status
 from ftjob.runfolder.store import in_folder
-from ftjob.status import Status
 from ftjob.worker.admission import Standing, this_user
 from ftjob.worker.meter import open_account
 from ftjob.worker.pod.context import PodContext

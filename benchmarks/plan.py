@@ -21,11 +21,11 @@ from pathlib import Path
 
 import lmdb
 
-from ftjob.data.datum import encode_datum
+from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.net import zoo
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN, BlobProto, BlobShape, LayerParameter, NetParameter
-from ftjob.net.shapes import data_inputs, infer_shapes
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import data_inputs, infer_shapes
 
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
 SIDE = 256

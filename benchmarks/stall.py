@@ -20,9 +20,9 @@ from benchmarks.overhead import Case, write_run
 from examples.digits import net as digits
 from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
-from ftjob.layout import RunFolder
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.zoo.builder import NetBuilder, constant, gaussian
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import open_store

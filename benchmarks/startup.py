@@ -13,11 +13,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from ftjob import files, processors
-from ftjob.layout import RunFolder
+from ftjob.client.registry import remember
+from ftjob.concurrency import processors
+from ftjob.fs import files
 from ftjob.runfolder.address import location_of
-from ftjob.runs import remember
-from ftjob.status import State, Status, render
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State, Status, render
 
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 ALLOWED = 3

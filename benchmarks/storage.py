@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftjob import processors
-from ftjob.paths import cache_dir
+from ftjob.concurrency import processors
+from ftjob.fs.paths import cache_dir
 from ftjob.storage import Store, open_store
 from tests.storage.ceph_cluster import ACCESS_KEY, SECRET_KEY, Cluster
 from tests.storage.ceph_packages import unpacked

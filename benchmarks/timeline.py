@@ -19,9 +19,9 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from benchmarks.controller.server import FINE_TUNES, Object, Server
-from ftjob import processors
-from ftjob.cluster.names import LABEL_JOB
-from ftjob.cluster.objects import read_pod
+from ftjob.cluster.resource.names import LABEL_JOB
+from ftjob.cluster.resource.objects import read_pod
+from ftjob.concurrency import processors
 from tests.cluster.bed.images import build_image, open_store
 from tests.cluster.bed.session import attach
 from tests.cluster.installation import NODES, User, fill, install, manifests

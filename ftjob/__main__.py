@@ -2,10 +2,10 @@
 
 import sys
 
-from ftjob.bugreport import bug_report
-from ftjob.cli import app
+from ftjob.cli.app import app
+from ftjob.cli.bugreport import bug_report
+from ftjob.cli.options import end_closed, open_streams, print_error
 from ftjob.errors import FtjobError
-from ftjob.terminal import end_closed, open_streams, print_error
 
 INTERRUPTED = 130
 UNFORESEEN = 1

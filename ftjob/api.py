@@ -7,29 +7,30 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import files, runs
+from ftjob.client import registry as runs
+from ftjob.client.local_run import Run as Run
+from ftjob.client.local_run import submit as begin
 from ftjob.errors import BadDataError, BadSpecError, ExitCode
-from ftjob.layout import RunFolder
-from ftjob.paths import expanded
-from ftjob.run import Run as Run
-from ftjob.run import submit as begin
+from ftjob.fs import files
+from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress, RunReference, location_of, snapshot_of
-from ftjob.status import Status
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import Status
 from ftjob.storage import open_store
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
-    from ftjob.clusterrun import ClusterRun
-    from ftjob.consent import Consent
-    from ftjob.cost import Bill
-    from ftjob.data.build import Progress
-    from ftjob.data.check import CheckOptions, CheckReport
-    from ftjob.handle import RunHandle
-    from ftjob.nodes import Node, Price
-    from ftjob.plan.explain import Explanation
+    from ftjob.client.cluster_run import ClusterRun
+    from ftjob.client.consent import Consent
+    from ftjob.client.handle import RunHandle
+    from ftjob.dataset.build.build import Progress
+    from ftjob.dataset.check.check import CheckOptions, CheckReport
+    from ftjob.nodes.prices import LivePrices
+    from ftjob.nodes.profiles import Node, Price
+    from ftjob.plan.diagnosis.explain import Explanation
     from ftjob.plan.plan import Plan
-    from ftjob.prepare import Context
-    from ftjob.prices import LivePrices
+    from ftjob.prepare.prepare import Context
+    from ftjob.runfolder.charges import Bill
     from jobspec.spec import JobSpec
 
 SPEC_SUFFIXES = (".yaml", ".yml", ".json")
@@ -47,7 +48,7 @@ def plan(
     `data.mean: auto`, which saves looking at every pixel: it is the same run, but its prototxts cannot be
     trained from. Raises FtjobError.
     """
-    from ftjob.prepare import absolute, prepare
+    from ftjob.prepare.prepare import absolute, prepare
 
     loaded, folder = _load(spec)
     context = _context(loaded, folder, progress, to_train)
@@ -67,14 +68,14 @@ def init(
     Raises BadSpecError where the file is there already, BadNetError, BadDataError or StorageError where net,
     weights or data will not do.
     """
-    from ftjob.init import write_spec
+    from ftjob.client.first_spec import write_spec
 
     return write_spec(net, data, weights, out, force=force)
 
 
 def nodes() -> "list[Node]":
     """Return the node profiles, the user's own among them. Raises BadSpecError for a wrong one."""
-    from ftjob.nodes import load_nodes
+    from ftjob.nodes.profiles import load_nodes
 
     return list(load_nodes().values())
 
@@ -84,7 +85,7 @@ def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
 
     Nothing else reads these prices until `write_prices`. Raises BadSpecError.
     """
-    from ftjob import prices
+    from ftjob.nodes import prices
 
     return prices.live_prices(nodes(), region)
 
@@ -92,8 +93,8 @@ def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
 def write_prices(live: "LivePrices") -> "dict[str, Price]":
     """Write live prices into the user's nodes file, which plans and runs read; return those that are others
     than before. A price that EC2 does not tell stays. Raises BadSpecError, StorageError."""
-    from ftjob.nodes import user_file
-    from ftjob.nodesfile import write_prices as write
+    from ftjob.nodes.profiles import user_file
+    from ftjob.nodes.userfile import write_prices as write
 
     changed = {node.name: live.price_of(node) for node in nodes() if live.price_of(node) != node.price}
     write(user_file(), changed)
@@ -102,7 +103,7 @@ def write_prices(live: "LivePrices") -> "dict[str, Price]":
 
 def draw(planned: "Plan", path: Path) -> None:
     """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
-    from ftjob.report.drawing import draw as drawn
+    from ftjob.drawing.drawing import draw as drawn
 
     files.write_text(path, drawn(planned))
 
@@ -110,7 +111,7 @@ def draw(planned: "Plan", path: Path) -> None:
 def write_prototxts(planned: "Plan", folder: Path) -> None:
     """Write train_val, deploy and solver under `net/` of a folder, laid out as a run's: there,
     `caffe train -solver net/solver.prototxt` trains what the worker would. Raises StorageError."""
-    from ftjob.prepare import write_prototxts as write
+    from ftjob.prepare.prepare import write_prototxts as write
 
     root = RunFolder(folder)
     write(planned, root)
@@ -130,10 +131,10 @@ def submit(
     The same net, weights, data and settings are the same run: one that is done stays as it is and costs
     nothing, one that runs is joined, any other goes on from its last complete snapshot. `consent` is told of
     the plan where something is about to begin: without another, it refuses what its budget does not pay for
-    (ftjob.consent). `shortfall` is plan.shortfall.shortfall_of(planned), where that is known. Raises
+    (ftjob.client.consent). `shortfall` is plan.shortfall.shortfall_of(planned), where that is known. Raises
     FtjobError before anything is written.
     """
-    from ftjob.consent import unless_short
+    from ftjob.client.consent import unless_short
 
     decided = planned or plan(spec)
     return begin(decided, consent or unless_short, shortfall)
@@ -145,8 +146,8 @@ def explain(reference: str) -> "Explanation":
     Raises BadSpecError for what is neither a run nor a log of Caffe's or ftjob's, StorageError for what
     cannot be read.
     """
-    from ftjob.failure import evidence_of_log, evidence_of_run
-    from ftjob.plan.explain import explain as explained
+    from ftjob.client.evidence import evidence_of_log, evidence_of_run
+    from ftjob.plan.diagnosis.explain import explain as explained
 
     path = expanded(reference)
     if path.exists() and not path.is_dir():
@@ -182,11 +183,11 @@ def check_data(
     BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest stands in
     the report.
     """
-    from ftjob.data import kinds
-    from ftjob.data.check import CheckOptions, check
-    from ftjob.data.dataset import both_lmdbs
-    from ftjob.data.objects import Objects, filled_place
-    from ftjob.prepare import absolute, dataset_of, use_of
+    from ftjob.dataset.check.check import CheckOptions, check
+    from ftjob.dataset.source import kinds
+    from ftjob.dataset.source.objects import Objects, filled_place
+    from ftjob.prepare.dataset import both_lmdbs
+    from ftjob.prepare.prepare import absolute, dataset_of, use_of
 
     asked, told = options or CheckOptions(), progress or (lambda _: None)
     place = filled_place(location)
@@ -215,9 +216,9 @@ def submit_to_cluster(
     `context` and `namespace` are kubectl's, `consent` is as for `submit`. Raises FtjobError before anything
     is created.
     """
-    from ftjob import clusterrun
+    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
-    from ftjob.consent import unless_short
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
@@ -228,9 +229,9 @@ def submit_to_cluster(
 
 def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | None = None) -> dict[str, Any]:
     """Return the FineTuneJob that `submit_to_cluster` would create. Raises FtjobError."""
-    from ftjob import clusterrun
-    from ftjob.cluster.figures import figures_of
-    from ftjob.cluster.submission import fine_tune_job
+    from ftjob.client import cluster_run as clusterrun
+    from ftjob.cluster.resource.figures import figures_of
+    from ftjob.cluster.resource.submission import fine_tune_job
 
     clusterrun.refuse_local(planned.spec)
     loaded, _ = _load(spec)
@@ -244,8 +245,8 @@ def find(reference: str, context: str | None = None, namespace: str | None = Non
     there, NAME means whichever run has that name now. Raises BadSpecError.
     """
     if context or namespace:
+        from ftjob.client.cluster_run import ClusterRun
         from ftjob.cluster.client import connect
-        from ftjob.clusterrun import ClusterRun
 
         meant = RunReference.parse(reference)
         return ClusterRun(connect(context, namespace), meant.name, meant.run_id)
@@ -257,7 +258,7 @@ def _at(location: str, reference: str = "") -> "RunHandle":
     address = RunAddress.parse(location)
     if address.cluster is None:
         return Run(location)
-    from ftjob import clusterrun
+    from ftjob.client import cluster_run as clusterrun
 
     return clusterrun.at(replace(address, run_id="") if reference == address.name else address)
 
@@ -265,8 +266,8 @@ def _at(location: str, reference: str = "") -> "RunHandle":
 def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
     """Return the runs submitted on this machine, oldest first; with a context or namespace, those there."""
     if context or namespace:
+        from ftjob.client.cluster_run import ClusterRun
         from ftjob.cluster.client import connect
-        from ftjob.clusterrun import ClusterRun
 
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
@@ -290,8 +291,8 @@ def cost(
 
     `since` (12h, 7d, 2w or a date) leaves out attempts that began before. Raises BadSpecError.
     """
-    from ftjob.billing import bill
-    from ftjob.cost import moment
+    from ftjob.client.bill import bill
+    from ftjob.runfolder.charges import moment
 
     asked = dict.fromkeys(references)
     found = [find(each, context, namespace) for each in asked] or list_runs("*", context, namespace)
@@ -324,7 +325,7 @@ def _context(
     to_train: bool = True,
 ) -> "Context":
     """Return what a spec's words are read against."""
-    from ftjob.prepare import Context
+    from ftjob.prepare.prepare import Context
 
     def weights(reference: str) -> Path | str:
         name, iteration = snapshot_of(reference)

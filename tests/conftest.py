@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
 
 MACHINE_CACHE = cache_dir()
 pytest_plugins = ["tests.storage.servers"]

@@ -14,10 +14,11 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from ftjob import files, runs
-from ftjob.cli import app
+from ftjob.cli.app import app
+from ftjob.client import registry as runs
 from ftjob.errors import FtjobError
-from ftjob.layout import BundleFolder, RunFolder
+from ftjob.fs import files
+from ftjob.runfolder.layout import BundleFolder, RunFolder
 from tests.report.folders import SEVEN, write_metrics, write_run
 
 SECONDS = 10

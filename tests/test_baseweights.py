@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import files
-from ftjob.baseweights import find_weights
 from ftjob.errors import BadNetError
+from ftjob.fs import files
 from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.prepare.weights import find_weights
 
 
 def caffemodel(*layers: str) -> bytes:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from ftjob.billing import bill
+from ftjob.client.bill import bill
+from ftjob.client.cluster_run import ClusterRun
 from ftjob.cluster.client import Cluster
-from ftjob.clusterrun import ClusterRun
-from ftjob.layout import RunFolder
-from ftjob.status import Attempt, State, Status, render
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import Attempt, State, Status, render
 
 ATTEMPT = Attempt(1, "p2.xlarge", 0.9, 1000.0, 100.0, 0.025, "Completed", {"train": 90.0, "bundle": 10.0})
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.bugreport import without_credentials
+from ftjob.cli.bugreport import without_credentials
 
 BROKEN_LS = """
-import ftjob.cli, ftjob.__main__ as program
+import ftjob.cli.app, ftjob.__main__ as program
 def broken(*_, **__): raise {error}
-ftjob.cli.api.list_runs = broken
+ftjob.cli.app.api.list_runs = broken
 program.main()
 """
 URI = "s3://alice:pa:ss@runs/emotions"

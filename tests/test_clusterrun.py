@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
-from ftjob import api, clusterrun, runs
+from ftjob import api
+from ftjob.client import cluster_run as clusterrun
+from ftjob.client import registry as runs
+from ftjob.client.cluster_run import ClusterRun, out_of_money, refuse_local, status_of
 from ftjob.cluster import client
 from ftjob.cluster.client import Cluster
-from ftjob.cluster.objects import FineTune, read_fine_tune
-from ftjob.cluster.status import STATES
-from ftjob.clusterrun import ClusterRun, out_of_money, refuse_local, status_of
+from ftjob.cluster.resource.objects import FineTune, read_fine_tune
+from ftjob.cluster.resource.status import STATES
 from ftjob.errors import BadSpecError, ExitCode, NotEndedError
 from ftjob.runfolder.address import RunAddress
-from ftjob.status import State
+from ftjob.runfolder.status import State
 from jobspec import JobSpec
 
 REMOTE: dict[str, Any] = {

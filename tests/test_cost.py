@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from ftjob.cluster.spending import of_pods
-from ftjob.cluster.status import FineTuneStatus, Life
-from ftjob.cost import AGAIN, STAGES, Amount, Bill, charges, moment, of_status, shares, together
+from ftjob.cli.view.cost import cost_csv, cost_table
+from ftjob.cluster.policy.spending import of_pods
+from ftjob.cluster.resource.status import FineTuneStatus, Life
 from ftjob.errors import BadSpecError
-from ftjob.status import Attempt, State, Status
-from ftjob.view.cost import cost_csv, cost_table
+from ftjob.runfolder.charges import AGAIN, STAGES, Amount, Bill, charges, moment, of_status, shares, together
+from ftjob.runfolder.status import Attempt, State, Status
 
 FIRST = Attempt(
     attempt=1,

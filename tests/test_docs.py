@@ -9,7 +9,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from ftjob.cli import app
+from ftjob.cli.app import app
 from jobspec import SpecError, parse_spec
 from tools import docs
 

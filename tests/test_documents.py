@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.documents import (
+from ftjob.fs.documents import (
     LONGEST_LINE,
     UnreadableError,
     parse_as,
@@ -22,7 +22,7 @@ from ftjob.documents import (
     read_json,
     read_lines,
 )
-from ftjob.records.evaluation import ClassResult
+from ftjob.runfolder.records.evaluation import ClassResult
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

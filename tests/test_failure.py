@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import failure
+from ftjob.client import evidence as failure
 
 LINE = "I1128 10:00:{:02}.000000  77 solver.cpp:218] Iteration {} (5 iter/s, 2s/10 iters), loss = {}\n"
 

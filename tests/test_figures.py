@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ftjob.figures import float32_text
+from ftjob.formatting import float32_text
 
 
 def float32(value: float) -> float:

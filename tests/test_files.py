@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import files
 from ftjob.errors import StorageError
+from ftjob.fs import files
 
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path):

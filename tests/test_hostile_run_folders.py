@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ftjob import run
+from ftjob.client import local_run as run
 from ftjob.errors import ExitCode
-from ftjob.layout import RunFolder
+from ftjob.runfolder.layout import RunFolder
 from tests.hostile_runs import KINDS, VERBS, changed, documents, ended, finished, places, put, tree
 
 CODES = {int(code) for code in ExitCode}

@@ -12,7 +12,7 @@ import typer
 
 import ftjob
 from ftjob import api
-from ftjob.cli import app
+from ftjob.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 CAFFE_PACKAGES = ("ftjob.engine.process", "ftjob.engine.caffe.process")
@@ -49,7 +49,7 @@ def imported(code: str) -> set[str]:
     return set(json.loads(result.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("module", ["jobspec", "ftjob", "ftjob.cli", "ftjob.api", "ftjob.plan.plan"])
+@pytest.mark.parametrize("module", ["jobspec", "ftjob", "ftjob.cli.app", "ftjob.api", "ftjob.plan.plan"])
 def test_importing_a_module_leaves_heavy_ones_alone(module: str) -> None:
     """Neither the API nor the command line costs the seconds of libraries that most calls do not use."""
     assert imported(f"import {module}") & set(HEAVY) == set()
@@ -63,7 +63,7 @@ def test_the_package_alone_is_light_and_has_the_api() -> None:
 
 def test_counting_processors_loads_next_to_nothing() -> None:
     """Plans and datasets count them before they begin."""
-    loaded = imported("from ftjob import processors; processors.share()")
+    loaded = imported("from ftjob.concurrency import processors; processors.share()")
 
     assert loaded & {"jobspec", "pydantic", "numpy", "psutil", "subprocess", "tempfile"} == set()
     assert {name: getattr(ftjob, name) for name in ftjob.__all__} == {
@@ -74,10 +74,10 @@ def test_counting_processors_loads_next_to_nothing() -> None:
 def test_no_verb_pays_for_another() -> None:
     """--help of every verb, and of all together, imports nothing heavy."""
     calls = [[], *verbs()]
-    each = "ftjob.cli.app([*call, '--help'], standalone_mode=False)"
+    each = "ftjob.cli.app.app([*call, '--help'], standalone_mode=False)"
 
     assert len(calls) > 10
-    assert imported(f"import ftjob.cli\n    for call in {calls!r}: {each}") & set(HEAVY) == set()
+    assert imported(f"import ftjob.cli.app\n    for call in {calls!r}: {each}") & set(HEAVY) == set()
 
 
 def test_the_spec_needs_pydantic_and_yaml_only() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.layout import BundleFolder, RunFolder, is_of_run
+from ftjob.runfolder.layout import BundleFolder, RunFolder, is_of_run
 
 
 @pytest.mark.parametrize("root", ["/runs/a/f5ad3514fa", "s3://bucket/runs/a/f5ad3514fa"])

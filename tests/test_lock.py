@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from ftjob import local
+from ftjob.client import processes as local
+from ftjob.client.local_run import Run
 from ftjob.errors import BadSpecError, FtjobError, StorageError
-from ftjob.layout import RunFolder
-from ftjob.run import Run
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lock import boot_id, only_worker
 
 WORKER = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.errors import BadSpecError
-from ftjob.nodes import get_node, load_nodes
+from ftjob.nodes.profiles import get_node, load_nodes
 
 OWN = """
 p2.xlarge:
@@ -67,7 +67,7 @@ def test_users_profiles_are_laid_over(own: Path) -> None:
 def test_configuration_folder_is_read_without_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without $FTJOB_NODES the file is ftjob/nodes.yaml in the user's configuration."""
+    """Without $FTJOB_NODES the file is ftjob/nodes/nodes.yaml in the user's configuration."""
     monkeypatch.delenv("FTJOB_NODES")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "ftjob").mkdir()

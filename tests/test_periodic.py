@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from ftjob.concurrency.periodic import Periodic
 from ftjob.errors import StorageError
-from ftjob.periodic import Periodic
 
 PATIENCE_SECONDS = 60.0
 

@@ -8,7 +8,7 @@ from ftjob.errors import BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
 from ftjob.net.prototxt import to_text
-from ftjob.prepare import Context, absolute, read_net
+from ftjob.prepare.prepare import Context, absolute, read_net
 from jobspec.spec import JobSpec
 
 CAFFEMODEL = NetParameter(name="x", layer=[LayerParameter(name="fc")]).SerializeToString()

@@ -9,11 +9,12 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from ftjob import api, prices
+from ftjob import api
 from ftjob.errors import BadSpecError
-from ftjob.nodes import Price, get_node, load_nodes
-from ftjob.nodesfile import with_price
-from ftjob.prices import LivePrice, LivePrices, cheapest, live_prices
+from ftjob.nodes import prices
+from ftjob.nodes.prices import LivePrice, LivePrices, cheapest, live_prices
+from ftjob.nodes.profiles import Price, get_node, load_nodes
+from ftjob.nodes.userfile import with_price
 from tests.ec2 import Ec2, product, serving
 from tests.storage.processes import free_ports
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob import processors
+from ftjob.concurrency import processors
 
 QUOTAS = st.none() | st.integers(1, 64)
 """In tenths of a processor; None is no limit."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ftjob.concurrency.retry import patiently
 from ftjob.errors import BadDataError, FtjobError, StorageError
-from ftjob.retry import patiently
 
 LONG = 60.0
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import files, runs
+from ftjob.client import registry as runs
+from ftjob.client.local_run import Run
 from ftjob.errors import BadSpecError, NotEndedError
-from ftjob.layout import RunFolder
-from ftjob.run import Run
+from ftjob.fs import files
 from ftjob.runfolder.address import location_of
-from ftjob.status import State, Status
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State, Status
 
 
 def a_run(output: Path, name: str, run_id: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 
-from ftjob.status import Resumed, State, Status, render
+from ftjob.runfolder.status import Resumed, State, Status, render
 
 STATUS = Status("emotions", "1f3b9c02aa", State.RUNNING, iteration=4, resumed=Resumed(3, 96, 0.5))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.engine.caffe.bundle import PACKAGES
+from ftjob.engine.caffe.debian import PACKAGES
 
 ROOT = Path(__file__).parents[1]
 LOCKED = re.compile(r"^([\w.-]+)(?:\[.*?\])?==([^ ;]+)(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)

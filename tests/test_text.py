@@ -20,23 +20,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import RenderableType
 
-from ftjob import cli
-from ftjob.cost import Bill, charges, of_status
-from ftjob.documents import parse_strictly
+from ftjob.cli import app as cli
+from ftjob.cli.options import Screen, print_error, print_json, write
+from ftjob.cli.view import cost as costs
+from ftjob.cli.view import nodes as profiles
+from ftjob.cli.view import runs
 from ftjob.errors import BadSpecError, StorageError
-from ftjob.nodes import get_node
-from ftjob.paths import cache_dir, config_dir, expanded
-from ftjob.records import metrics
-from ftjob.records.plan import PlanDocument
+from ftjob.fs.documents import parse_strictly
+from ftjob.fs.paths import cache_dir, config_dir, expanded
+from ftjob.nodes.profiles import get_node
 from ftjob.report.comment import render_comment
 from ftjob.report.comparison import compare
 from ftjob.report.facts import Facts
 from ftjob.report.page import render_page
-from ftjob.status import State, Status
-from ftjob.terminal import Screen, print_error, print_json, write
-from ftjob.view import cost as costs
-from ftjob.view import nodes as profiles
-from ftjob.view import runs
+from ftjob.runfolder.charges import Bill, charges, of_status
+from ftjob.runfolder.records import metrics
+from ftjob.runfolder.records.plan import PlanDocument
+from ftjob.runfolder.status import State, Status
 from jobspec.text import LONGEST, plain, plain_lines, visible
 from tests.report.folders import FIRST, SECOND, evaluation_of, plan_json
 from tests.report.pages import Page
@@ -227,11 +227,11 @@ def test_errors_and_logs_hide_nothing(text: str):
 
 
 def test_rich_is_asked_by_nobody_for_markup_or_its_own_text():
-    """Views take ftjob.view.text, and consoles are terminal.console's: both show what comes from outside."""
+    """Views take cli.view.text, and consoles are cli.options.console's: both show what comes from outside."""
     folder = Path(cli.__file__).parent
     for path in folder.rglob("*.py"):
         code = path.read_text(encoding="utf-8")
-        if path.name not in ("text.py", "terminal.py"):
+        if path.name not in ("text.py", "options.py"):
             assert not re.search(
                 r"from rich\.text|import rich|from_markup|from_ansi|markup=True|Console\(", code
             ), path
@@ -308,7 +308,7 @@ def test_a_reader_who_goes_ends_it_in_silence(tmp_path: Path, words: list[str]):
 
 def test_a_drawing_is_xml_whatever_the_names_are():
     """What XML has no characters for is escaped before it is drawn."""
-    from ftjob.report.drawing import _text
+    from ftjob.drawing.drawing import _text
 
     for text in HOSTILE:
         [found] = ElementTree.fromstring(f"<svg>{_text(0, 0, text, 10)}</svg>").itertext()

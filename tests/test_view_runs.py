@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ftjob.status import State, Status
-from ftjob.view.runs import line, runs_table, spent, status_view
+from ftjob.cli.view.runs import line, runs_table, spent, status_view
+from ftjob.runfolder.status import State, Status
 
 RUN = Status(
     "emotions", "1f3b9c02aa", State.RUNNING, iteration=40, max_iter=100, usd=0.05, usd_estimate=0.934

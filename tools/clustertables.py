@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from ftjob.cluster.config import Config
-from ftjob.cluster.names import Condition
-from ftjob.outcomes import BY_REASON, ENDINGS, Ending, Reason
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.names import Condition
+from ftjob.errors.outcomes import BY_REASON, ENDINGS, Ending, Reason
 
 
 def retries() -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from ftjob.cli import app
-from ftjob.outcomes import BY_EXIT_CODE, Ending
+from ftjob.cli.app import app
+from ftjob.errors.outcomes import BY_EXIT_CODE, Ending
 from tools import clustertables
 from tools.specfields import spec_fields
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from ftjob.cluster.crd import definition
-from ftjob.nodes import BUILT_IN
+from ftjob.cluster.resource.crd import definition
+from ftjob.nodes.profiles import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 HEADING = "# Made by `make k8s`; change {source} instead.\n"
@@ -30,7 +30,7 @@ _Dumper.add_representer(str, _text)
 
 def generated() -> dict[str, str]:
     """Return the text of every generated manifest, by its path."""
-    profiles = files("ftjob").joinpath(BUILT_IN).read_text(encoding="utf-8")
+    profiles = files("ftjob.nodes").joinpath(BUILT_IN).read_text(encoding="utf-8")
     nodes = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -38,8 +38,8 @@ def generated() -> dict[str, str]:
         "data": {BUILT_IN: profiles},
     }
     return {
-        "k8s/base/crd.yaml": _render(definition(), "jobspec/spec.py and ftjob/cluster/status.py"),
-        "k8s/base/nodes.yaml": _render(nodes, "ftjob/nodes.yaml, or patch it in an overlay"),
+        "k8s/base/crd.yaml": _render(definition(), "jobspec/spec.py and ftjob/cluster/resource/status.py"),
+        "k8s/base/nodes.yaml": _render(nodes, "ftjob/nodes/nodes.yaml, or patch it in an overlay"),
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ftjob.engine.caffe.bundle import PACKAGES
+from ftjob.engine.caffe.debian import PACKAGES
 from ftjob.engine.caffe.installed import record_path
 
 ROOT = Path(__file__).parents[1]

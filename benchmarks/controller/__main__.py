@@ -28,7 +28,7 @@ from benchmarks.controller import crowd
 from benchmarks.controller.contenders import ROOT, Contender, running
 from benchmarks.controller.kubelet import LABEL, TAINT
 from benchmarks.controller.server import FINE_TUNES, Server
-from ftjob import processors
+from ftjob.concurrency import processors
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.session import attach
 from tests.cluster.controllers import a_namespace, as_controller, environment_of, install

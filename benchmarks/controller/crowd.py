@@ -10,9 +10,9 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from benchmarks.controller.server import FINE_TUNES, Object, Server
-from ftjob.cluster.names import JOB_NAME, LABEL_JOB
-from ftjob.cluster.objects import read_fine_tune
-from ftjob.cluster.request import identity_of_object
+from ftjob.cluster.resource.names import JOB_NAME, LABEL_JOB
+from ftjob.cluster.resource.objects import read_fine_tune
+from ftjob.cluster.resource.request import identity_of_object
 from tests.cluster.controllers import fine_tune
 
 SUBMITTERS = 16

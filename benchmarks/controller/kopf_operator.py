@@ -13,19 +13,19 @@ from typing import Any
 
 import kopf
 
-from ftjob.cluster.config import load_config
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.asking import Reports
+from ftjob.cluster.controller.cache.ledger import Ledger
+from ftjob.cluster.controller.cache.profiles import Profiles
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
-from ftjob.cluster.controller.ledger import Ledger
-from ftjob.cluster.controller.profiles import Profiles
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.run import load_cluster
-from ftjob.cluster.controller.web import serve
-from ftjob.cluster.names import GROUP, LABEL_JOB, PLURAL, VERSION
-from ftjob.cluster.objects import AttemptJob, Object, Pod, read_job, read_pod
+from ftjob.cluster.controller.serving.web import serve
+from ftjob.cluster.resource.config import load_config
+from ftjob.cluster.resource.names import GROUP, LABEL_JOB, PLURAL, VERSION
+from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job, read_pod
 
 
 class Indexed:

@@ -17,9 +17,9 @@ from typing import Any
 
 from benchmarks.controller.server import MERGE, STRATEGIC, Object, Server
 from benchmarks.controller.store import MemoryStore
-from ftjob.cluster.names import CONTAINER, LABEL_ATTEMPT
-from ftjob.cluster.times import render_time
-from ftjob.status import State, Status, render
+from ftjob.cluster.resource.names import CONTAINER, LABEL_ATTEMPT
+from ftjob.cluster.resource.times import render_time
+from ftjob.runfolder.status import State, Status, render
 
 NODE = "bench"
 LABEL = {"ftjob.dev/bench": "true"}

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ftjob.cluster.names import PLURAL
+from ftjob.cluster.resource.names import PLURAL
 from tests.cluster.unit.builders import begun, life, spec
 
 SENT = "bench/sent"

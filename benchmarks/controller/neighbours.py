@@ -18,8 +18,8 @@ import threading
 import time
 
 from benchmarks.controller.loopback import FEW, MANY, SENT, serve
-from ftjob import processors
-from ftjob.cluster.objects import read_fine_tune
+from ftjob.cluster.resource.objects import read_fine_tune
+from ftjob.concurrency import processors
 
 OBJECTS = int(os.environ.get("OBJECTS", "10000"))
 CHANGES = float(os.environ.get("CHANGES", "1000"))
@@ -33,11 +33,11 @@ class Looks:
     """Looks at objects, and notes how late it was."""
 
     def __init__(self) -> None:
+        from ftjob.cluster.controller.cache.view import View
         from ftjob.cluster.controller.clock import Clock
-        from ftjob.cluster.controller.lookers import Lookers
-        from ftjob.cluster.controller.queue import WorkQueue
         from ftjob.cluster.controller.run import LOOKERS
-        from ftjob.cluster.controller.view import View
+        from ftjob.cluster.controller.workqueue.lookers import Lookers
+        from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
         self.queue = WorkQueue(lambda key: self.view.patience(key), LOOKERS)
         self.view = View(self.queue.add, Clock())
@@ -64,8 +64,8 @@ def main() -> None:
     from kubernetes.client import Configuration
 
     from ftjob.cluster.controller.api import Api
+    from ftjob.cluster.controller.cache.sources import Sources
     from ftjob.cluster.controller.run import GARBAGE, LOOKERS, SWITCH_SECONDS, WATCHES
-    from ftjob.cluster.controller.sources import Sources
 
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(theirs, OBJECTS, CHANGES, RUNS, PAUSE), daemon=True)

@@ -18,14 +18,14 @@ from rich.table import Table
 import ftjob
 from examples.digits.images import write_digits
 from examples.digits.net import build
-from ftjob import figures
+from ftjob import formatting as figures
+from ftjob.cli.view import live, results
 from ftjob.engine.caffe.install import install_caffe
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.errors import FtjobError
 from ftjob.net.prototxt import to_text
 from ftjob.report.confusion import weakest_first
 from ftjob.report.curves import draw_comparison
-from ftjob.view import live, results
 
 FIRST, LATER = range(6), range(6, 10)
 FEW = 10

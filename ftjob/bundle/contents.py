@@ -5,11 +5,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
-from ftjob import files
 from ftjob.bundle.schema import BundleManifest, GoldenScores
-from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_bytes, read_text
 from ftjob.errors import BadNetError
-from ftjob.layout import BundleFolder
+from ftjob.fs import files
+from ftjob.fs.documents import SMALL, UnreadableError, check_size, parse_as, read_bytes, read_text
+from ftjob.runfolder.layout import BundleFolder
 
 LARGEST = 2**31 - 1
 """Bytes: of a caffemodel, as protobuf has it, and so of every other file."""

@@ -10,12 +10,12 @@ from PIL import Image
 
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.bundle.schema import GoldenScores
-from ftjob.data.pillow import DECODER_ERRORS
-from ftjob.documents import UnreadableError, read_bytes
+from ftjob.dataset.image.pillow import DECODER_ERRORS
+from ftjob.dataset.mean_image import LARGEST as LARGEST_MEAN
+from ftjob.dataset.mean_image import mean_image
 from ftjob.errors import BadNetError
-from ftjob.layout import BundleFolder
-from ftjob.mean import LARGEST as LARGEST_MEAN
-from ftjob.mean import mean_image
+from ftjob.fs.documents import UnreadableError, read_bytes
+from ftjob.runfolder.layout import BundleFolder
 
 LARGEST_FILE = 64 * 2**20
 MOST_PIXELS = 2**24

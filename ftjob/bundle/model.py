@@ -6,22 +6,22 @@ from math import prod
 from ftjob.bundle.alike import AT_ONCE
 from ftjob.bundle.preprocess import Preprocess
 from ftjob.bundle.schema import GoldenScores
-from ftjob.documents import UnreadableError, read_text
 from ftjob.errors import BadNetError
-from ftjob.figures import gib
-from ftjob.layout import BundleFolder
+from ftjob.formatting import gib
+from ftjob.fs.documents import UnreadableError, read_text
+from ftjob.net.caffemodel.transfer import same_shape
+from ftjob.net.caffemodel.weights import read_weights
 from ftjob.net.computing import INPUT, refuse_others
 from ftjob.net.flops import count_flops
 from ftjob.net.layers.rule import text
-from ftjob.net.mixing import refuse_mixing
-from ftjob.net.phases import filter_net
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import FLOAT_BYTES, LayerShapes, NetShapes, Shape, infer_shapes
-from ftjob.net.sources import IMAGES
-from ftjob.net.transfer import same_shape
-from ftjob.net.weights import read_weights
+from ftjob.net.surgery.mixing import refuse_mixing
+from ftjob.net.surgery.sources import IMAGES
+from ftjob.net.topology.phases import filter_net
+from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes, Shape, infer_shapes
 from ftjob.plan.memory import net_memory
+from ftjob.runfolder.layout import BundleFolder
 
 LARGEST_PROTOTXT = 2**20
 """Bytes; a net of 1,000 layers has 300,000."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob import files
 from ftjob.bundle.alike import ALIKE, Answers, Scores, ask, difference
 from ftjob.bundle.contents import check_labels, checked_files, read_document, require
 from ftjob.bundle.golden import golden_inputs
@@ -17,9 +16,10 @@ from ftjob.bundle.model import read_model
 from ftjob.bundle.preprocess import Preprocess
 from ftjob.bundle.schema import LARGEST_SCORES, GoldenScores
 from ftjob.engine.open import open_deploy, resolve
-from ftjob.layout import BundleFolder
+from ftjob.fs import files
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import to_text
+from ftjob.runfolder.layout import BundleFolder
 
 TOLERANCE = 1e-3
 """Of the largest score: what float32 sums in another order may differ by, and no wrong mean or crop does."""

@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ftjob import files
 from ftjob.bundle.alike import ask, depends_on_company
 from ftjob.bundle.golden import most_images
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.bundle.schema import LARGEST_SCORES, BundleManifest, GoldenImage, GoldenScores
-from ftjob.data.labels import write_labels
-from ftjob.data.read import records
+from ftjob.dataset.labels import write_labels
+from ftjob.dataset.lmdb.read import records
+from ftjob.dataset.mean_image import read_mean_image
 from ftjob.engine.open import open_deploy
 from ftjob.errors import BadNetError, DivergedError
-from ftjob.layout import BundleFolder, RunFolder
-from ftjob.mean import read_mean_image
-from ftjob.net.deploy import score_blob
+from ftjob.fs import files
+from ftjob.net.surgery.deploy import score_blob
 from ftjob.plan.plan import Plan
-from ftjob.records.evaluation import read_evaluation
+from ftjob.runfolder.layout import BundleFolder, RunFolder
+from ftjob.runfolder.records.evaluation import read_evaluation
 
 GOLDEN_IMAGES = 16
 BYTES_A_SCORE = 32

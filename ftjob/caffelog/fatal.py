@@ -15,7 +15,7 @@ from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis
 from ftjob.caffelog.rules import RULES
 from ftjob.errors import BadNetError, EngineError, FtjobError
-from ftjob.net.dialects import TYPES
+from ftjob.net.forks.dialects import TYPES
 
 _CREATING = re.compile(r"Creating [Ll]ayer (.+)")
 _COPYING = re.compile(r"Copying source layer (.+)")

@@ -11,8 +11,8 @@ from google.protobuf import text_format
 from ftjob.caffelog.lines import Line
 from ftjob.caffelog.log import is_making_a_net
 from ftjob.errors import BadNetError
+from ftjob.net.legacy.upgrade import upgrade_net
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
-from ftjob.net.upgrade import upgrade_net
 
 SATURATED_LOSS = 87.3365
 """-ln(FLT_MIN): what SoftmaxWithLoss shows, and cannot exceed, when the right class has probability zero for

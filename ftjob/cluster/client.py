@@ -9,16 +9,16 @@ from functools import partial
 from math import ceil, inf
 from typing import Any
 
-from ftjob.cluster.names import (
+from ftjob.cluster.resource.names import (
     ANNOTATION_CANCEL,
     ANNOTATION_RETRY,
     GROUP,
     PLURAL,
     VERSION,
 )
-from ftjob.cluster.objects import FineTune, read_fine_tune
+from ftjob.cluster.resource.objects import FineTune, read_fine_tune
+from ftjob.concurrency.retry import patiently
 from ftjob.errors import BadSpecError, FtjobError, StorageError
-from ftjob.retry import patiently
 
 TIMEOUT = (5, 60)
 WATCH_SECONDS = 300

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ftjob.cluster.client import TIMEOUT, WATCH_SECONDS, Cluster, no_answer, refusal
-from ftjob.cluster.names import CONTAINER, LABEL_ATTEMPT, LABEL_JOB
+from ftjob.cluster.resource.names import CONTAINER, LABEL_ATTEMPT, LABEL_JOB
 
 NOT_YET, GONE = 400, 404
 """How the API server refuses the log of a container that waits to start, and of a pod that is no more."""

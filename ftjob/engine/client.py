@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ftjob.engine import Blobs, GoOn, Iteration, SnapshotFiles, Writing, always
 from ftjob.engine.child import Child
 from ftjob.engine.process.snapshotfile import field_numbers
-from ftjob.engine.writing import ForkedWriting, sweep
+from ftjob.engine.snapshot_write import ForkedWriting, sweep
 from ftjob.errors import BadDataError, BadNetError, FtjobError, StorageError
 
 

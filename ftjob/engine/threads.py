@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ftjob import processors
+from ftjob.concurrency import processors
 
 COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 GENERAL = "OMP_NUM_THREADS"

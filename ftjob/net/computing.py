@@ -1,8 +1,8 @@
 """The nets that are opened as they come from outside: one source of images, and layers that only compute."""
 
 from ftjob.net.layers.rule import refuse
-from ftjob.net.layertypes import COMPUTING, DATA
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
+from ftjob.net.topology.layertypes import COMPUTING, DATA
 
 INPUT = "Input"
 _WHY = {

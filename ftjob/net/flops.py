@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from math import prod
 
-from ftjob.net.backward import LayerBackward, backward
-from ftjob.net.shapes import FLOAT_BYTES, LayerShapes, NetShapes
+from ftjob.net.topology.backward import LayerBackward, backward
+from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes
 
 _CONVOLUTIONS = frozenset({"Convolution", "Deconvolution"})
 _RECURRENT = frozenset({"LSTM", "RNN"})

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
-from ftjob.net.dialects import TYPES
-from ftjob.net.layertypes import KNOWN
+from ftjob.net.forks.dialects import TYPES
+from ftjob.net.forks.tolerant import Source
+from ftjob.net.legacy.upgrade import OLD_NAMES
 from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
-from ftjob.net.suggest import did_you_mean
-from ftjob.net.tolerant import Source
-from ftjob.net.upgrade import OLD_NAMES
+from ftjob.net.topology.layertypes import KNOWN
+from ftjob.suggest import did_you_mean
 
 FILLERS = ("bilinear", "constant", "gaussian", "msra", "positive_unitball", "uniform", "xavier")
 """filler.hpp, GetFiller."""

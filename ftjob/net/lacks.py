@@ -2,7 +2,7 @@
 
 from ftjob.net.layers.windows import window_of
 from ftjob.net.proto.caffe_pb2 import PoolingParameter
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 TORCH_LACKS = frozenset(
     {

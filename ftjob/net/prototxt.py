@@ -10,16 +10,16 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
-from ftjob.net.dialects import TYPES, ForkField
-from ftjob.net.forms import net_instead, solver_instead
+from ftjob.net.forks.dialects import TYPES, ForkField
+from ftjob.net.forks.places import Place
+from ftjob.net.forks.rewrite import Settings, rewrite
+from ftjob.net.forks.tolerant import Excused, Source, parse, parse_excusing
 from ftjob.net.known import check_names, replace_static_fillers
-from ftjob.net.layertypes import KNOWN
-from ftjob.net.phases import rule_remarks
-from ftjob.net.places import Place
+from ftjob.net.legacy.forms import net_instead, solver_instead
+from ftjob.net.legacy.upgrade import upgrade_net, upgrade_solver
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
-from ftjob.net.rewrite import Settings, rewrite
-from ftjob.net.tolerant import Excused, Source, parse, parse_excusing
-from ftjob.net.upgrade import upgrade_net, upgrade_solver
+from ftjob.net.topology.layertypes import KNOWN
+from ftjob.net.topology.phases import rule_remarks
 
 MOST_LAYERS = 6000
 """Of a prototxt; ResNet-1202 has 5,400."""

@@ -4,8 +4,8 @@ import math
 from itertools import pairwise
 
 from ftjob.errors import BadSpecError
+from ftjob.net.lr_policy import POLICY_FIELDS
 from ftjob.net.proto.caffe_pb2 import SolverParameter
-from ftjob.net.rates import POLICY_FIELDS
 from jobspec.fields import iterations
 from jobspec.spec import Solver
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ftjob.net.layertypes import DATA
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
+from ftjob.net.topology.layertypes import DATA
 
 _IMAGE_AXES = 4
 

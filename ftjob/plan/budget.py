@@ -1,7 +1,7 @@
 """What a budget's limit is, and whether it pays for a first snapshot."""
 
-from ftjob.figures import hours
-from ftjob.nodes import Node
+from ftjob.formatting import hours
+from ftjob.nodes.profiles import Node
 from ftjob.plan.cost import Cost
 from ftjob.plan.forecast import Forecast
 from jobspec.spec import JobSpec

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ftjob.errors import BadDataError, BadNetError
 from ftjob.plan.document import base_of
 from ftjob.plan.plan import Plan
-from ftjob.records.plan import PlanDocument
+from ftjob.runfolder.records.plan import PlanDocument
 
 SHOWN = 12
 """Digits of a digest that are enough to tell two apart."""

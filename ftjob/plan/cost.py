@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, inf
 
-from ftjob.figures import dollars
+from ftjob.formatting import dollars
 from ftjob.net.flops import NetFlops
-from ftjob.nodes import Node
+from ftjob.nodes.profiles import Node
 from ftjob.plan.measured import Measurement
 
 SNAPSHOT_BYTES_PER_SECOND = 100e6

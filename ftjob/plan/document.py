@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from math import prod
 
-from ftjob.data.facts import DatasetFacts
-from ftjob.net.transfer import LayerTransfer
-from ftjob.nodes import Node
+from ftjob.dataset.facts import DatasetFacts
+from ftjob.net.caffemodel.transfer import LayerTransfer
+from ftjob.nodes.profiles import Node
 from ftjob.plan.cost import Cost
 from ftjob.plan.identity import net_digest
 from ftjob.plan.memory import NetMemory
 from ftjob.plan.plan import Plan
-from ftjob.records.plan import (
+from ftjob.runfolder.records.plan import (
     MeasuredSpeed,
     PlanDocument,
     PlannedBase,

@@ -6,8 +6,8 @@ from typing import Literal
 
 from ftjob.net.lacks import lacking_caffe, lacking_torch
 from ftjob.net.layers.rule import refuse
-from ftjob.net.shapes import LayerShapes
-from ftjob.nodes import NEWEST_FOR_CAFFE, Node
+from ftjob.net.topology.shapes import LayerShapes
+from ftjob.nodes.profiles import NEWEST_FOR_CAFFE, Node
 
 NEWEST = ".".join(map(str, NEWEST_FOR_CAFFE))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ftjob.net.flops import count_flops
 from ftjob.net.proto.caffe_pb2 import SolverParameter
-from ftjob.net.shapes import LayerShapes, NetShapes, Param
+from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Budget, Cost, Speed, Workload, estimate_cost, predicted_speed
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.data.facts import DatasetFacts
+from ftjob.dataset.facts import DatasetFacts
+from ftjob.net.caffemodel.weights import LayerWeights
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import Note
-from ftjob.net.weights import LayerWeights
-from ftjob.nodes import Node
+from ftjob.nodes.profiles import Node
 from jobspec.spec import JobSpec
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
-from ftjob.net.backward import backward
 from ftjob.net.layers.elementwise import lrn_within_channel
 from ftjob.net.layers.windows import window_of
 from ftjob.net.proto.caffe_pb2 import EltwiseParameter, PoolingParameter
-from ftjob.net.shapes import FLOAT_BYTES, LayerShapes, NetShapes
+from ftjob.net.topology.backward import backward
+from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes
 
 CONTEXT_BYTES = 300 * 2**20
 """Assumed for the CUDA context, cuBLAS and the kernels' code: 100 to 400 MiB, by driver and GPU."""

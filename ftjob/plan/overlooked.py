@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from ftjob.figures import float32_text
+from ftjob.formatting import float32_text
 from ftjob.net.proto.caffe_pb2 import LossParameter
-from ftjob.net.shapes import NetShapes
+from ftjob.net.topology.shapes import NetShapes
 from ftjob.net.transforms import Transform, own_transform
 from ftjob.plan.inputs import Inputs
 

@@ -4,24 +4,23 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ftjob.data.facts import DatasetFacts
+from ftjob.dataset.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
-from ftjob.net.backward import refuse_dead_ends
-from ftjob.net.heads import Head
-from ftjob.net.mismatch import Images
-from ftjob.net.mixing import refuse_reindexing
-from ftjob.net.phases import phase_view
+from ftjob.net.caffemodel.mismatch import Images
+from ftjob.net.caffemodel.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
-from ftjob.net.renew import unfilled
-from ftjob.net.scores import refuse_few_scores, refuse_maps
-from ftjob.net.shapes import NetShapes, infer_shapes
-from ftjob.net.sharing import refuse_unshared
 from ftjob.net.solver import solver_param
-from ftjob.net.sources import IMAGES, LABELS, DataLayers
-from ftjob.net.statistics import collected_statistics
-from ftjob.net.suggest import listed
-from ftjob.net.surgery import Operation, operate
-from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer
+from ftjob.net.surgery.heads import Head
+from ftjob.net.surgery.mixing import refuse_reindexing
+from ftjob.net.surgery.operation import Operation, operate
+from ftjob.net.surgery.renew import unfilled
+from ftjob.net.surgery.scores import refuse_few_scores, refuse_maps
+from ftjob.net.surgery.sources import IMAGES, LABELS, DataLayers
+from ftjob.net.surgery.statistics import collected_statistics
+from ftjob.net.topology.backward import refuse_dead_ends
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import NetShapes, infer_shapes
+from ftjob.net.topology.sharing import refuse_unshared
 from ftjob.net.transforms import own_transform
 from ftjob.plan.budget import too_poor
 from ftjob.plan.engines import EngineChoice, choose_engine
@@ -31,6 +30,7 @@ from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import problems, warnings
+from ftjob.suggest import listed
 from jobspec.spec import JobSpec
 
 LARGEST_TEST_BATCH = 50
@@ -248,7 +248,7 @@ def test_shapes(operation: Operation, data: DataLayers) -> NetShapes:
 def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[str, ...]:
     """Return a name for every output of the new heads; labels nobody named are called by their number.
 
-    That every label has an output was checked with the data (ftjob.data.findings). Raises BadDataError for
+    That every label has an output was checked with the data (ftjob.dataset.findings). Raises BadDataError for
     more classes than are planned, or one.
     """
     present = max(max(facts.histogram, default=0) for facts in (train, val)) + 1

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from math import prod
 
-from ftjob.figures import gib
-from ftjob.net.shapes import LayerShapes, NetShapes, Param
-from ftjob.net.suggest import listed
+from ftjob.formatting import gib
+from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.forecast import Forecast
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.overlooked import overlooked
+from ftjob.suggest import listed
 
 
 def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: NetShapes) -> Iterator[str]:

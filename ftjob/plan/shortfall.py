@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from math import floor
 
 from ftjob.errors import FtjobError
-from ftjob.net.graph import graph
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN
-from ftjob.nodes import LOCAL, Node
+from ftjob.net.topology.graph import graph
+from ftjob.net.topology.phases import phase_view
+from ftjob.nodes.profiles import LOCAL, Node
 from ftjob.plan.budget import amount, binding, limit
 from ftjob.plan.forecast import corrected
 from ftjob.plan.plan import Plan, make_plan

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from ftjob.figures import brief, dollars, percent
-from ftjob.records.evaluation import Evaluation
+from ftjob.formatting import brief, dollars, percent
 from ftjob.report.comparison import Comparison
 from ftjob.report.confusion import most_confused
 from ftjob.report.facts import Facts
 from ftjob.report.words import difference, points
-from ftjob.status import State
+from ftjob.runfolder.records.evaluation import Evaluation
+from ftjob.runfolder.status import State
 from jobspec.text import plain
 
 PAIRS = 5

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.records.evaluation import ClassResult, ConfusionCells, Evaluation
+from ftjob.runfolder.records.evaluation import ClassResult, ConfusionCells, Evaluation
 
 Cells = NDArray[np.int64]
 """(M, 3): label, label given, images."""

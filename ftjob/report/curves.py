@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob import documents, files
-from ftjob.layout import RunFolder
-from ftjob.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
+from ftjob.fs import documents, files
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
 from jobspec.text import visible
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ftjob import documents
-from ftjob.cost import Bill, Charge
-from ftjob.layout import RunFolder
-from ftjob.records.evaluation import Evaluation, read_evaluation
-from ftjob.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
-from ftjob.records.plan import PlanDocument, read_plan
+from ftjob.fs import documents
 from ftjob.runfolder.address import RunReference
-from ftjob.status import Status
+from ftjob.runfolder.charges import Bill, Charge
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import Evaluation, read_evaluation
+from ftjob.runfolder.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
+from ftjob.runfolder.records.plan import PlanDocument, read_plan
+from ftjob.runfolder.status import Status
 from jobspec import JobSpec, SpecError, parse_spec
 
 T = TypeVar("T")

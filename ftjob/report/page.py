@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftjob import figures
-from ftjob.cost import EARLIER, STAGES, Amount
+from ftjob import formatting as figures
 from ftjob.errors import ExitCode
-from ftjob.records.evaluation import ClassResult, Evaluation
-from ftjob.records.metrics import TestLine, TrainLine
 from ftjob.report import trained
 from ftjob.report.chart import Chart, Line, Point, averaged, stepped
 from ftjob.report.comparison import Comparison
@@ -17,7 +14,10 @@ from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, 
 from ftjob.report.facts import Facts
 from ftjob.report.picture import picture_of
 from ftjob.report.words import difference, fine, points, when
-from ftjob.status import State
+from ftjob.runfolder.charges import EARLIER, STAGES, Amount
+from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
+from ftjob.runfolder.records.metrics import TestLine, TrainLine
+from ftjob.runfolder.status import State
 from jobspec.text import visible_lines
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SPENT_ON = {
     "bundle": "what is served, and these pictures",
     "other": "what no worker told of",
 }
-"""The stages of ftjob.cost, in words."""
+"""The stages of ftjob.runfolder.charges, in words."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ftjob.figures import count, number
-from ftjob.records.plan import PlanDocument
+from ftjob.formatting import count, number
 from ftjob.report.facts import Facts
+from ftjob.runfolder.records.plan import PlanDocument
 from jobspec import JobSpec
 
 KINDS = ("copied", "frozen", "new", "unmatched", "unused")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from ftjob.figures import dollars
+from ftjob.formatting import dollars
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Self
 
 from ftjob.errors import BadSpecError
-from ftjob.layout import RunFolder
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
+from ftjob.runfolder.layout import RunFolder
 from ftjob.storage import local_path
 
 CLUSTER = "ftj://"

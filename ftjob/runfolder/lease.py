@@ -18,13 +18,13 @@ from typing import Annotated, Self
 
 from annotated_types import Interval
 
-from ftjob.documents import UnreadableError, parse_as
+from ftjob.concurrency.periodic import Periodic
 from ftjob.errors import StorageError
-from ftjob.layout import RunFolder
-from ftjob.outcomes import Reason
-from ftjob.periodic import Periodic
+from ftjob.errors.outcomes import Reason
+from ftjob.fs.documents import UnreadableError, parse_as
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lock import boot_id
-from ftjob.status import Count
+from ftjob.runfolder.status import Count
 from ftjob.storage import Store
 
 BEAT_SECONDS = 5.0

@@ -17,11 +17,11 @@ from typing import Annotated
 
 from annotated_types import Interval
 
-from ftjob import files, locks
-from ftjob.documents import check_regular, explained, opened, parse_as, read_bytes
 from ftjob.errors import BadSpecError, StorageError
-from ftjob.layout import RunFolder
+from ftjob.fs import files, locks
+from ftjob.fs.documents import check_regular, explained, opened, parse_as, read_bytes
 from ftjob.runfolder.address import work_folder
+from ftjob.runfolder.layout import RunFolder
 
 LARGEST = 1024
 """Bytes of a lock file."""

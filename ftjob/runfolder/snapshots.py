@@ -3,16 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ftjob import documents, files
-from ftjob.layout import RunFolder
-from ftjob.records.evaluation import Evaluation
-from ftjob.records.snapshot import SnapshotFile, SnapshotRecord, parse_snapshot, write_snapshot
+from ftjob.fs import documents, files
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import Evaluation
+from ftjob.runfolder.records.snapshot import SnapshotFile, SnapshotRecord, parse_snapshot, write_snapshot
 from ftjob.storage import MissingError, Store, open_store
-
-if TYPE_CHECKING:  # whoever only reads runs need not wait for numpy
-    from ftjob.engine import SnapshotFiles
 
 KEEP_NEWEST = 2
 LARGEST_RECORD = 512 * 2**20
@@ -45,22 +41,20 @@ class Snapshot:
         return folder.snapshot_record(iteration), folder.caffemodel(iteration), folder.solverstate(iteration)
 
 
-def complete(
-    folder: RunFolder, snapshot: "SnapshotFiles", images_seen: int, test: Evaluation | None
-) -> Snapshot:
-    """Write the record that makes two files on disk a snapshot. Raises StorageError."""
-    if test is not None and test.iteration != snapshot.iteration:
+def complete(folder: RunFolder, iteration: int, images_seen: int, test: Evaluation | None) -> Snapshot:
+    """Write the record that makes a caffemodel and a solverstate on disk a snapshot. Raises StorageError."""
+    if test is not None and test.iteration != iteration:
         test = None
     record = SnapshotRecord(
-        iteration=snapshot.iteration,
+        iteration=iteration,
         images_seen=images_seen,
         files={
             path.name: SnapshotFile(files.sha256(path), path.stat().st_size)
-            for path in (snapshot.caffemodel, snapshot.solverstate)
+            for path in (folder.caffemodel(iteration), folder.solverstate(iteration))
         },
         evaluation=test,
     )
-    write_snapshot(folder.snapshot_record(snapshot.iteration), record)
+    write_snapshot(folder.snapshot_record(iteration), record)
     return _snapshot(record)
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from ftjob import files
-from ftjob.documents import LARGE, SMALL, explained
-from ftjob.layout import RunFolder
-from ftjob.outcomes import Reason
-from ftjob.records.snapshot import write_snapshot
+from ftjob.errors.outcomes import Reason
+from ftjob.fs import files
+from ftjob.fs.documents import LARGE, SMALL, explained
 from ftjob.runfolder import lock, snapshots
 from ftjob.runfolder.address import seen_folder, work_folder
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import BEAT_SECONDS, key_of, newest_lease, place_of
+from ftjob.runfolder.records.snapshot import write_snapshot
 from ftjob.runfolder.snapshots import Snapshot
+from ftjob.runfolder.status import State, Status
 from ftjob.runfolder.tail import bring_parts
-from ftjob.status import State, Status
 from ftjob.storage import DamagedError, MissingError, Store, local_path, open_store, wrong_digest
 
 SILENT_SECONDS = 90.0

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ftjob import files
-from ftjob.layout import RunFolder
+from ftjob.fs import files
+from ftjob.runfolder.layout import RunFolder
 from ftjob.storage import Store
 
 PART_BYTES = 1 << 20

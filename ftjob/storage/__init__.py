@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ftjob.paths import expanded
+from ftjob.fs.paths import expanded
 from ftjob.storage.location import is_remote, parse_place
 from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob import files, locks
-from ftjob.digests import remember_sha256
 from ftjob.errors import StorageError
-from ftjob.paths import cache_dir
+from ftjob.fs import files, locks
+from ftjob.fs.digests import remember_sha256
+from ftjob.fs.paths import cache_dir
 from ftjob.storage import eviction
 from ftjob.storage.location import is_remote
 from ftjob.storage.store import Entry, MissingError, Progress, Store, Transfer, ignore

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ftjob.documents import UnreadableError, check_size
 from ftjob.errors import StorageError
+from ftjob.fs.documents import UnreadableError, check_size
 from ftjob.storage.bucket import Bucket
 from ftjob.storage.download import download
 from ftjob.storage.location import Place, check_key

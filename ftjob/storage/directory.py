@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob import files
-from ftjob.documents import UnreadableError, check_size, opened
 from ftjob.errors import StorageError
+from ftjob.fs import files
+from ftjob.fs.documents import UnreadableError, check_size, opened
 from ftjob.storage.location import check_key
 from ftjob.storage.store import Entry, MissingError, Progress, Transfer, ignore, wrong_digest
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftjob import files
 from ftjob.errors import StorageError
+from ftjob.fs import files
 from ftjob.storage.store import Progress, Transfer, wrong_digest
 
 if TYPE_CHECKING:

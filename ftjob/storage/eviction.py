@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob import locks
 from ftjob.errors import StorageError
+from ftjob.fs import locks
 
 LIMIT_NAME = "FTJOB_CACHE_BYTES"
 DEFAULT_LIMIT = 50 * 10**9

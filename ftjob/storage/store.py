@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ftjob.errors import StorageError
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
 
 
 class MissingError(StorageError):

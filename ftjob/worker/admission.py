@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ftjob.documents import SMALL, UnreadableError, check_size, parse_as, read_as
 from ftjob.errors import BadSpecError, StorageError
-from ftjob.layout import RunFolder
-from ftjob.status import State, Status
+from ftjob.fs.documents import SMALL, UnreadableError, check_size, parse_as, read_as
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State, Status
 from ftjob.storage import MissingError, Store
 from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
 from ftjob.worker.pod.context import PodContext

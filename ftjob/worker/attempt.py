@@ -4,10 +4,10 @@ from contextlib import closing
 from pathlib import Path
 
 from ftjob.errors import FtjobError
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.address import names_of
 from ftjob.runfolder.lease import LeaseLostError
-from ftjob.status import State
+from ftjob.runfolder.status import State
 from ftjob.storage import open_store
 from ftjob.worker.admission import Arrival, arrival_of, look, read_spec
 from ftjob.worker.finish import End, bundle, done_before, finish

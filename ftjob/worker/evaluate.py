@@ -6,7 +6,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.records.evaluation import ClassResult, ConfusionCells, Evaluation
+from ftjob.runfolder.records.evaluation import ClassResult, ConfusionCells, Evaluation
 
 TOP = 5
 MOST_IN_FULL = 200

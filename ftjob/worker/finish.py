@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ftjob import files
 from ftjob.bundle.write import write_bundle
-from ftjob.cost import charges, of_status
 from ftjob.errors import ExitCode, FtjobError, NotAcceptedError, StorageError
-from ftjob.layout import RunFolder
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
+from ftjob.fs import files
 from ftjob.plan.plan import Plan
-from ftjob.records.evaluation import write_evaluation
 from ftjob.report.curves import curves_png
 from ftjob.report.facts import read_facts
 from ftjob.report.page import render_page
-from ftjob.status import State, Status
+from ftjob.runfolder.charges import charges, of_status
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import write_evaluation
+from ftjob.runfolder.status import State, Status
 from ftjob.worker.log import log
 from ftjob.worker.pod.reporting import AttemptReport
 from ftjob.worker.recorder import Recorder

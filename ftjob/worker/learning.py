@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf, isfinite, log, sqrt
 from typing import Self
 
-from ftjob.records.metrics import TestLine
+from ftjob.runfolder.records.metrics import TestLine
 
 HALVED = 0.5
 """A learning rate that fell to this share since the last better accuracy may bring one yet."""

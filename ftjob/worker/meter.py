@@ -7,9 +7,9 @@ paid for too.
 import time
 from dataclasses import dataclass
 
-from ftjob.nodes import Node
+from ftjob.nodes.profiles import Node
 from ftjob.plan.cost import Budget
-from ftjob.status import Status
+from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner
 from ftjob.worker.pod.context import PodContext
 from jobspec import JobSpec

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from ftjob.documents import UnreadableError, checked_as, parse_json
 from ftjob.errors import BadSpecError
-from ftjob.progress import Amount, Count
-from ftjob.status import Status
+from ftjob.fs.documents import UnreadableError, checked_as, parse_json
+from ftjob.runfolder.progress import Amount, Count
+from ftjob.runfolder.status import Status
 from jobspec.problems import one_line
 
 Name = Annotated[str, StringConstraints(max_length=253)]

@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ftjob import documents
-from ftjob.data.options import Progress
+from ftjob.dataset.options import Progress
 from ftjob.engine.open import resolve
 from ftjob.errors import BadSpecError
-from ftjob.layout import RunFolder
+from ftjob.fs import documents
 from ftjob.plan.changes import refuse_changed
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
-from ftjob.prepare import Context, prepare, write_plan, write_prototxts
-from ftjob.records.plan import read_plan
+from ftjob.prepare.prepare import Context, prepare, write_plan, write_prototxts
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.plan import read_plan
 from ftjob.worker.log import PROGRESS_SECONDS, log
 from ftjob.worker.recorder import Recorder
 from jobspec import JobSpec

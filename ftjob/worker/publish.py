@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from ftjob.concurrency.periodic import Periodic
+from ftjob.concurrency.retry import patiently
 from ftjob.errors import StorageError
-from ftjob.layout import BundleFolder
-from ftjob.periodic import Periodic
-from ftjob.retry import patiently
+from ftjob.runfolder.layout import BundleFolder
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.store import RunStore
 from ftjob.runfolder.tail import Tail

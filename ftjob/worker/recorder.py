@@ -8,14 +8,14 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
-from ftjob import documents, files
 from ftjob.engine import Iteration
-from ftjob.layout import RunFolder
-from ftjob.nodes import get_node
-from ftjob.records.evaluation import Evaluation
-from ftjob.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
+from ftjob.fs import documents, files
+from ftjob.nodes.profiles import get_node
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import Evaluation
+from ftjob.runfolder.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
 from ftjob.runfolder.snapshots import Snapshot
-from ftjob.status import Attempt, Status, render
+from ftjob.runfolder.status import Attempt, Status, render
 from ftjob.worker.learning import Score
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.pod.context import PodContext

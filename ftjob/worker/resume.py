@@ -4,15 +4,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ftjob.calibration import remember
 from ftjob.engine.open import open_engine
 from ftjob.errors import EngineSilentError, GpuMemoryError, StorageError
-from ftjob.figures import duration, percent
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
+from ftjob.formatting import duration, percent
 from ftjob.plan.plan import Plan
-from ftjob.prepare import write_prototxts
+from ftjob.prepare.calibration import remember
+from ftjob.prepare.prepare import write_prototxts
 from ftjob.runfolder.snapshots import Snapshot
-from ftjob.status import Resumed
+from ftjob.runfolder.status import Resumed
 from ftjob.worker.log import PROGRESS_SECONDS, log
 from ftjob.worker.planning import with_smaller_batch
 from ftjob.worker.pod.context import PodContext

@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from ftjob.concurrency.retry import patiently
 from ftjob.engine import Writing
 from ftjob.errors import FtjobError, StorageError
-from ftjob.records.evaluation import Evaluation
-from ftjob.retry import patiently
 from ftjob.runfolder import snapshots
 from ftjob.runfolder.lease import LeaseLostError
+from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.store import RunStore
 
@@ -118,7 +118,7 @@ class Saver:
         """Write the records of what was taken."""
         while self._taken:
             writing, images_seen, test = self._taken[0]
-            done = snapshots.complete(self._run.folder, writing.wait(), images_seen, test)
+            done = snapshots.complete(self._run.folder, writing.wait().iteration, images_seen, test)
             with self._changed:
                 self._taken.pop(0)
                 if self._run.is_copy:

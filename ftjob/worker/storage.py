@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from ftjob import files
 from ftjob.errors import StorageError
-from ftjob.layout import RunFolder
+from ftjob.fs import files
 from ftjob.runfolder import snapshots
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.lock import only_worker
 from ftjob.runfolder.snapshots import Snapshot

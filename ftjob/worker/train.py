@@ -8,13 +8,13 @@ from enum import Enum
 
 from ftjob.caffelog.progress import SATURATED_LOSS
 from ftjob.engine import Engine, Iteration, Writing
-from ftjob.engine.writing import ForkedWriting
+from ftjob.engine.snapshot_write import ForkedWriting
 from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
-from ftjob.figures import dollars, duration, percent
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
+from ftjob.formatting import dollars, duration, percent
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
 from ftjob.plan.plan import Plan
-from ftjob.records.evaluation import Evaluation
+from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate
 from ftjob.worker.learning import Score, chance, learns, stale_tests
 from ftjob.worker.recorder import Recorder

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
 from tests.accepted.blocks import SIZE, Tried, smallest, try_block
 
 SMALLER_SECONDS = 120.0

@@ -8,8 +8,8 @@ from google.protobuf import text_format
 from hypothesis import strategies as st
 
 from ftjob.net.layers import rule_of
+from ftjob.net.legacy.upgrade import V1_TYPES
 from ftjob.net.proto.caffe_pb2 import LayerParameter, V1LayerParameter
-from ftjob.net.upgrade import V1_TYPES
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Rate = dict[str, Any]

@@ -15,13 +15,13 @@ from unittest import mock
 
 from ftjob import api
 from ftjob.bundle.verify import verify
+from ftjob.client.local_run import Run, enlist
 from ftjob.errors import ExitCode, FtjobError
-from ftjob.layout import RunFolder
 from ftjob.plan.plan import Plan
-from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import in_folder
-from ftjob.status import State, Status, render
 from ftjob.worker import attempt as worker
 from tests.accepted.case import Case, write
 from tests.accepted.forked import quick_torch

@@ -4,10 +4,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import data_inputs, infer_shapes
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import data_inputs, infer_shapes
 from tests.accepted.builder import Builder, Draw
 from tests.accepted.case import Case
 from tests.accepted.datasets import draw_data

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from ftjob.net.legacy.upgrade import V1_TYPES
 from ftjob.net.proto.caffe_pb2 import BlobProto, LayerParameter, NetParameter, V1LayerParameter
-from ftjob.net.upgrade import V1_TYPES
 
 Shape = tuple[int, ...]
 LayerBlobs = tuple[str, str, tuple[Shape, ...]]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from examples.digits.images import write_digits
-from ftjob import files
-from ftjob.layout import BundleFolder
+from ftjob.fs import files
 from ftjob.net.proto.caffe_pb2 import BlobProto
+from ftjob.runfolder.layout import BundleFolder
 from tests.conftest import MACHINE_CACHE
 from tests.e2e.jobs import Job
 

@@ -11,7 +11,7 @@ from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers, operate
+from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import Surgery
 from tests.engine.test_parity import write_random_weights
 from tests.net.conftest import NETS

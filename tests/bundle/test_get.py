@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.client.local_run import Run
 from ftjob.errors import BadNetError
-from ftjob.run import Run
 from tests.bundle.conftest import Changed
 
 

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ftjob.bundle.preprocess import Preprocess, transform
-from ftjob.documents import checked_as
 from ftjob.engine.caffe.client import open_engine
+from ftjob.fs.documents import checked_as
 from ftjob.net.proto.caffe_pb2 import BlobProto, Datum
 
 RANDOM = np.random.default_rng(1)

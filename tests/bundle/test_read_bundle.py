@@ -21,8 +21,8 @@ from PIL import Image
 
 from ftjob.bundle.verify import read_bundle
 from ftjob.errors import BadNetError
-from ftjob.net.layertypes import COMPUTING, KNOWN
 from ftjob.net.proto.caffe_pb2 import BlobProto
+from ftjob.net.topology.layertypes import COMPUTING, KNOWN
 from tests.bundle.conftest import Changed
 
 ROUNDS = int(os.environ.get("FTJOB_FUZZ", "300")) // 3

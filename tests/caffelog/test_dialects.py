@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ftjob import api
 from ftjob.errors import BadSpecError, FtjobError
-from ftjob.plan.explain import Explanation
+from ftjob.plan.diagnosis.explain import Explanation
 from tests.caffelog import dialects
 from tests.caffelog.trainings import LOSSES, train, write_data
 

@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from ftjob.cluster.figures import annotation_of
-from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
-from ftjob.cluster.request import identity_of
-from ftjob.cluster.status import Figures
+from ftjob.cluster.resource.figures import annotation_of
+from ftjob.cluster.resource.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.resource.request import identity_of
+from ftjob.cluster.resource.status import Figures
 from jobspec import SpecError, parse_spec
 from tests.cluster.bed.cluster import AnyCluster, Cluster, Manifest
 from tests.cluster.standin import IMAGE

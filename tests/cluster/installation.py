@@ -25,7 +25,7 @@ from tests.storage.servers import Server
 
 USD_PER_HOUR = 0.72
 """The made-up price of the one node there is."""
-_BUILT_IN = yaml.safe_load((ROOT / "ftjob" / "nodes.yaml").read_text(encoding="utf-8"))
+_BUILT_IN = yaml.safe_load((ROOT / "ftjob" / "nodes" / "nodes.yaml").read_text(encoding="utf-8"))
 NODES = yaml.safe_dump({"local": {**_BUILT_IN["local"], "price": {"on_demand": USD_PER_HOUR}}})
 """What its user's nodes file says of it."""
 SPEC: dict[str, Any] = {

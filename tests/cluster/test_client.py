@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ftjob.cluster.client import MERGE, Cluster, connect
-from ftjob.cluster.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, GROUP, PLURAL, VERSION
-from ftjob.cluster.status import Figures
-from ftjob.cluster.submission import fine_tune_job
+from ftjob.cluster.resource.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, GROUP, PLURAL, VERSION
+from ftjob.cluster.resource.status import Figures
+from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError
 from jobspec import parse_spec
 from tests.cluster.bed.cluster import AnyCluster

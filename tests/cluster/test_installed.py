@@ -2,7 +2,7 @@
 
 import pytest
 
-from ftjob.cluster.names import API_VERSION, KIND
+from ftjob.cluster.resource.names import API_VERSION, KIND
 from tests.cluster.installation import SPEC, User
 from tests.storage.processes import wait_until
 

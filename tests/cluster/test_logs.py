@@ -2,8 +2,8 @@
 
 import pytest
 
+from ftjob.client.cluster_run import ClusterRun
 from ftjob.cluster.client import connect
-from ftjob.clusterrun import ClusterRun
 from tests.cluster.controllers import RUN_ID, Controllers
 from tests.storage.servers import Server
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.client.cluster_run import ClusterRun
 from ftjob.cluster.client import connect
-from ftjob.clusterrun import ClusterRun
-from ftjob.status import State
+from ftjob.runfolder.status import State
 from tests.cluster.bed.build import ensure_tools
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.session import attach

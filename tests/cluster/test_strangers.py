@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.names import API_VERSION, KIND
+from ftjob.cluster.resource.names import API_VERSION, KIND
 from tests.cluster.bed.shelf import Image
 from tests.cluster.controllers import (
     SETTINGS,

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from ftjob.data import earlier, mean, records, stage, upload
-from ftjob.data.build import BuildOptions, build
+from ftjob.dataset import mean
+from ftjob.dataset.build import earlier, stage, upload
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.lmdb import records
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__, earlier.__name__, mean.__name__, "obstore", "boto3"])

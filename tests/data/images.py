@@ -11,7 +11,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from ftjob.data.datum import encode_datum
+from ftjob.dataset.lmdb.datum import encode_datum
 
 
 def photo(seed: int, height: int = 60, width: int = 80) -> NDArray[np.uint8]:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob.data.check import CheckOptions, check
-from ftjob.data.findings import label_findings, refuse_errors
-from ftjob.data.inspection import inspect
-from ftjob.data.read import records
+from ftjob.dataset.check.check import CheckOptions, check
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.findings import label_findings, refuse_errors
+from ftjob.dataset.lmdb.read import records
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import Datum
 from tests.data.images import dataset

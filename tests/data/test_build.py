@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data import records as records_module
-from ftjob.data.build import BuildOptions, Progress, build
-from ftjob.data.inspection import inspect
-from ftjob.data.journal import read_lines
-from ftjob.data.manifest import read_manifest
-from ftjob.data.read import records
+from ftjob.dataset.build.build import BuildOptions, Progress, build
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.journal import read_lines
+from ftjob.dataset.lmdb import records as records_module
+from ftjob.dataset.lmdb.read import records
+from ftjob.dataset.manifest import read_manifest
+from ftjob.dataset.mean_image import read_mean_image
 from ftjob.errors import BadDataError, BadSpecError, StorageError
-from ftjob.mean import read_mean_image
 from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
 
 SMALL = BuildOptions(height=30, width=40, val_split=0.25)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.check import CheckOptions, CheckReport, check
-from ftjob.data.datum import encode_datum
-from ftjob.data.options import Progress
-from ftjob.mean import write_mean_image
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.check.check import CheckOptions, CheckReport, check
+from ftjob.dataset.lmdb.datum import encode_datum
+from ftjob.dataset.mean_image import write_mean_image
+from ftjob.dataset.options import Progress
 from tests.data.images import dataset, jpeg, photo, raw
 from tests.data.test_duplicates import again
 

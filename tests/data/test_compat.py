@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.dataset import dataset_for
-from ftjob.data.datum import read_head
-from ftjob.data.inspection import inspect
-from ftjob.data.read import records
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.lmdb.datum import read_head
+from ftjob.dataset.lmdb.read import records
+from ftjob.dataset.mean_image import read_mean_image
 from ftjob.engine.caffe.installed import find_caffe
-from ftjob.mean import read_mean_image
 from ftjob.net.proto.caffe_pb2 import Datum
+from ftjob.prepare.dataset import dataset_for
 from tests.data.images import file_of, photo, read_lmdb, rgb, write_lmdb, write_photos
 
 Program = Callable[..., str]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.dataset import dataset_for, is_image_folder, is_lmdb
-from ftjob.data.facts import DatasetFacts
-from ftjob.data.findings import label_findings, refuse_errors
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.facts import DatasetFacts
+from ftjob.dataset.findings import label_findings, refuse_errors
 from ftjob.errors import BadDataError
+from ftjob.prepare.dataset import dataset_for, is_image_folder, is_lmdb
 from tests.data.child import FORKS
 from tests.data.images import write_photos
 
@@ -30,7 +30,7 @@ def test_what_a_path_is(photos: Path, tmp_path: Path) -> None:
 def test_images_are_built_once(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second run of a spec finds what the first has built."""
     first = dataset_for(photos, None, OPTIONS)
-    monkeypatch.setattr("ftjob.data.build.build", None)
+    monkeypatch.setattr("ftjob.dataset.build.build.build", None)
 
     again = dataset_for(photos, None, OPTIONS)
 

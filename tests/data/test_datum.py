@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.data.datum import RecordError, encode_datum, read_head
+from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
 from ftjob.net.proto.caffe_pb2 import Datum
 
 SIZES = st.integers(0, 2**31 - 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ftjob.data.duplicates import NEAR_BITS, Fingerprint, exact_pairs, fingerprint, near_pairs
+from ftjob.dataset.check.duplicates import NEAR_BITS, Fingerprint, exact_pairs, fingerprint, near_pairs
 from tests.data.images import jpeg, photo
 
 

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ftjob.data.datum import RecordError, encode_datum, read_head
-from ftjob.data.decode import decode_data, decode_strictly
-from ftjob.data.inspection import inspect
-from ftjob.data.picture import Shape, UnreadableError, stored_picture
-from ftjob.data.tree import LARGEST, Folder
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.image.picture import Shape, UnreadableError, stored_picture
+from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
+from ftjob.dataset.lmdb.decode import decode_data, decode_strictly
+from ftjob.dataset.source.tree import LARGEST, Folder
 from ftjob.errors import BadDataError
 from ftjob.plan.plan import MOST_CLASSES, class_names
 from tests.data.images import dataset, raw
@@ -117,7 +117,7 @@ def test_damage_is_told_in_a_sentence(
     (folder / "data.mdb").write_bytes(damaged)
     code = f"""
 from pathlib import Path
-from ftjob.data.inspection import inspect
+from ftjob.dataset.check.inspection import inspect
 from ftjob.errors import BadDataError
 try:
     inspect(Path({str(folder)!r}))

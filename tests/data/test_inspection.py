@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ftjob.data import remembered
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.datum import encode_datum
-from ftjob.data.facts import ImageSize, OtherSizes
-from ftjob.data.inspection import inspect
-from ftjob.data.options import Progress
-from ftjob.data.read import records
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.check import remembered
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.facts import ImageSize, OtherSizes
+from ftjob.dataset.lmdb.datum import encode_datum
+from ftjob.dataset.lmdb.read import records
+from ftjob.dataset.options import Progress
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import Datum
 from tests.data.images import dataset, encoded, jpeg, photo, raw, read_lmdb, write_lmdb

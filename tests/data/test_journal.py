@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.data.journal import Journal, Line, read_lines
-from ftjob.data.records import KEY_BYTES, record_key
+from ftjob.dataset.journal import Journal, Line, read_lines
+from ftjob.dataset.lmdb.records import KEY_BYTES, record_key
 from ftjob.errors import BadDataError
 
 NAMES = st.text(st.characters(codec="utf-8") | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))

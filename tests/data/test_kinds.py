@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob import api
-from ftjob.data import kinds
-from ftjob.data.build import BuildOptions, build
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.source import kinds
 from ftjob.errors import BadDataError, FtjobError
 from jobspec import JobSpec
 from tests.data.images import dataset, jpeg, photo, raw, write_photos

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob import api
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.check import CheckOptions, CheckReport, check
-from ftjob.data.folder import DatasetFolder
-from ftjob.data.inspection import inspect
-from ftjob.data.labels import name_problem, read_labels, write_labels
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.check.check import CheckOptions, CheckReport, check
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.folder import DatasetFolder
+from ftjob.dataset.labels import name_problem, read_labels, write_labels
 from ftjob.errors import BadDataError
 from jobspec import JobSpec
 from tests.data.images import dataset, photo, raw, write_photos

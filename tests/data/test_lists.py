@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob.data.source import list_images
+from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
 from tests.data.images import write_photos
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.journal import read_checkpoint, read_lines
-from ftjob.data.manifest import read_manifest
-from ftjob.data.source import list_images
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.journal import read_checkpoint, read_lines
+from ftjob.dataset.manifest import read_manifest
+from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
 
 SMALL = BuildOptions(8, 8)

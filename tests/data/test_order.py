@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data.listing import Listing
-from ftjob.data.order import Part, check_counts, shuffled, split_stratified
-from ftjob.data.tree import Folder
+from ftjob.dataset.build.order import Part, check_counts, shuffled, split_stratified
+from ftjob.dataset.source.listing import Listing
+from ftjob.dataset.source.tree import Folder
 from ftjob.errors import BadDataError
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data.datum import encode_datum
-from ftjob.data.inspection import inspect
-from ftjob.data.mean import measured_mean
-from ftjob.data.read import records
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.lmdb.datum import encode_datum
+from ftjob.dataset.lmdb.read import records
+from ftjob.dataset.mean import measured_mean
 from ftjob.errors import BadDataError
 from tests.data.images import photo, raw, write_lmdb
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.data import convert
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.journal import read_lines
-from ftjob.mean import read_mean_image
+from ftjob.dataset.build import convert
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.journal import read_lines
+from ftjob.dataset.mean_image import read_mean_image
 from tests.data.images import jpeg, photo, read_lmdb, write_photos
 
 OPTIONS = BuildOptions(30, 40, val_split=0.25)

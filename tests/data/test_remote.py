@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from ftjob import api
-from ftjob.data import upload
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.dataset import dataset_for, lmdb_at
-from ftjob.data.manifest import Manifest
-from ftjob.data.objects import filled_place, place_of
-from ftjob.data.options import Progress
-from ftjob.data.upload import build_at
+from ftjob.dataset.build import upload
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.build.upload import build_at
+from ftjob.dataset.manifest import Manifest
+from ftjob.dataset.options import Progress
+from ftjob.dataset.source.objects import filled_place, place_of
 from ftjob.errors import BadDataError, StorageError
+from ftjob.prepare.dataset import dataset_for, lmdb_at
 from ftjob.storage import Store, open_store
 from ftjob.storage.cache import fetch_entries
 from tests.data.child import FORKS, build_at_in

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.data.modes import MODES, Mode, resize_mode
-from ftjob.data.resize import fit, resized_size, scale
+from ftjob.dataset.image.resize import fit, resized_size, scale
+from ftjob.dataset.modes import MODES, Mode, resize_mode
 from ftjob.errors import BadSpecError
 from tests.data.images import photo
 

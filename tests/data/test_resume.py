@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.data import records, saver, stage
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.folder import DatasetFolder
+from ftjob.dataset.build import saver, stage
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.folder import DatasetFolder
+from ftjob.dataset.lmdb import records
 from ftjob.errors import BadDataError
 from tests.data.child import FULL_MAP, start_build
 from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.check import check
-from ftjob.data.facts import DatasetFacts, LongRuns
-from ftjob.data.findings import order_findings
-from ftjob.data.runs import Runs, log_chance
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.check.check import check
+from ftjob.dataset.facts import DatasetFacts, LongRuns
+from ftjob.dataset.findings import order_findings
+from ftjob.dataset.runs import Runs, log_chance
 from tests.data.images import dataset, photo, raw
 
 

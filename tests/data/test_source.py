@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.inspection import inspect
-from ftjob.data.listing import class_order
-from ftjob.data.source import list_images
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.source.listing import class_order
+from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
 from tests.data.images import write_photos
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ftjob import api
-from ftjob.data.build import BuildOptions, build
-from ftjob.data.source import list_images
+from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
 from jobspec import JobSpec
 from tests.data.images import write_photos

@@ -1,7 +1,7 @@
 """Transfers told as progress: now and then, with speed and time left."""
 
-from ftjob.data.options import Progress
-from ftjob.data.transfers import told_as_progress
+from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.options import Progress
 from ftjob.storage import Transfer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ftjob.layout import RunFolder
+from ftjob.runfolder.layout import RunFolder
 
 
 @dataclass(frozen=True)

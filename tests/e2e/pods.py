@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ftjob.api import plan
-from ftjob.progress import Progress
 from ftjob.runfolder.address import location_of
-from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
+from ftjob.runfolder.progress import Progress
+from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 from ftjob.worker.pod.context import ENV_STATUS_PORT, ENV_TERMINATION_LOG
 from jobspec import dump_spec
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob import files
 from ftjob.bundle.alike import ALIKE, difference
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.bundle.write import write_bundle
-from ftjob.data.read import records
-from ftjob.documents import read_as
+from ftjob.dataset.lmdb.read import records
 from ftjob.engine.open import AVAILABLE, open_deploy
 from ftjob.errors import BadNetError
-from ftjob.layout import BundleFolder
-from ftjob.prepare import Context, prepare, write_prototxts
+from ftjob.fs import files
+from ftjob.fs.documents import read_as
+from ftjob.prepare.prepare import Context, prepare, write_prototxts
+from ftjob.runfolder.layout import BundleFolder
 from jobspec import load_spec
 from tests.e2e.jobs import Job
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ftjob.api import plan
+from ftjob.client.local_run import Run, enlist
 from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode
-from ftjob.run import Run, enlist
 from ftjob.runfolder.address import location_of
 from ftjob.worker import attempt as worker
 from ftjob.worker import resume

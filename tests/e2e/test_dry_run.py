@@ -2,8 +2,8 @@
 
 import yaml
 
-from ftjob.cluster.figures import annotated
-from ftjob.cluster.request import identity_of
+from ftjob.cluster.resource.figures import annotated
+from ftjob.cluster.resource.request import identity_of
 from ftjob.storage import open_store
 from jobspec import parse_spec
 from tests.e2e.jobs import Job

@@ -13,13 +13,13 @@ from typing import Any
 import psutil
 import pytest
 
-from ftjob import local
 from ftjob.api import plan
+from ftjob.client import processes as local
+from ftjob.client.local_run import Run, enlist
 from ftjob.engine import Engine
 from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode, GpuMemoryError
-from ftjob.nodes import ENV_NODES
-from ftjob.run import Run, enlist
+from ftjob.nodes.profiles import ENV_NODES
 from ftjob.runfolder.address import location_of
 from ftjob.worker import attempt as worker
 from ftjob.worker import resume

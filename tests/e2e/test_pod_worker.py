@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.status import Status, render
+from ftjob.runfolder.status import Status, render
 from ftjob.storage import Store, open_store
 from tests.e2e.jobs import Job
 from tests.e2e.pods import GIVEN, absolute_spec, new_pod

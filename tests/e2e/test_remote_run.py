@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from ftjob import local, runs
+from ftjob.client import processes as local
+from ftjob.client import registry as runs
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.address import work_folder
 from ftjob.storage import Store, open_store

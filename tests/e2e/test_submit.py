@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ftjob import local
+from ftjob.client import processes as local
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.e2e.jobs import Job

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examples.digits.net import build
-from ftjob import local
+from ftjob.client import processes as local
 from ftjob.net.prototxt import to_text
 from tests.e2e.jobs import Job
 from tests.e2e.test_submit import params, start, wait_for_iteration

@@ -8,10 +8,10 @@ import pytest
 from ftjob.engine import Engine, SnapshotFiles
 from ftjob.engine.open import open_deploy, open_engine
 from ftjob.errors import BadNetError
-from ftjob.net.deploy import deploy_net
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, SoftmaxParameter
 from ftjob.net.prototxt import to_text
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.surgery.deploy import deploy_net
+from ftjob.net.topology.shapes import infer_shapes
 from ftjob.net.zoo import NAMES, build, get
 from tests.engine import branches, nets
 from tests.engine.conftest import Job

@@ -8,7 +8,7 @@ import pytest
 
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.engine.process.snapshotfile import field_numbers, learned_net
-from ftjob.engine.writing import ForkedWriting
+from ftjob.engine.snapshot_write import ForkedWriting
 from ftjob.errors import BadNetError, StorageError
 from ftjob.net.proto.caffe_pb2 import SolverState
 from tests.engine import nets

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob import processors
+from ftjob.concurrency import processors
 from ftjob.engine.open import AVAILABLE, open_engine
 from ftjob.engine.threads import COUNTS, WAITING, with_threads
 from tests.engine import nets

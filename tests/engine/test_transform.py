@@ -7,7 +7,7 @@ import cv2
 import lmdb
 import numpy as np
 
-from ftjob.data.datum import encode_datum
+from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.engine.open import open_engine
 from ftjob.engine.torch.process.transform import Transform
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter, TransformationParameter

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
 from tests.fuzz.case import draw
 from tests.fuzz.trial import Bench, Ending, bench
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ftjob.cluster.actions import RecordEvent, WriteStatus
-from ftjob.cluster.case import Observed
-from ftjob.cluster.controller.shallow import read_shallow
-from ftjob.cluster.decide import decide
-from ftjob.cluster.figures import annotated
-from ftjob.cluster.objects import Object, read_fine_tune, read_job, read_pod
-from ftjob.cluster.reports import report_of
-from ftjob.cluster.request import identity_of_object
-from ftjob.cluster.status import Figures
-from ftjob.nodes import parse_nodes
+from ftjob.cluster.controller.cache.shallow import read_shallow
+from ftjob.cluster.policy.actions import RecordEvent, WriteStatus
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.reports import report_of
+from ftjob.cluster.resource.figures import annotated
+from ftjob.cluster.resource.objects import Object, read_fine_tune, read_job, read_pod
+from ftjob.cluster.resource.request import identity_of_object
+from ftjob.cluster.resource.status import Figures
+from ftjob.nodes.profiles import parse_nodes
 
 NOW = 1_795_860_600.0
 TIME = "2026-11-28T10:00:00Z"

@@ -12,8 +12,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from ftjob.layout import RunFolder
-from ftjob.nodes import parse_nodes
+from ftjob.nodes.profiles import parse_nodes
+from ftjob.runfolder.layout import RunFolder
 
 ROOT = Path(__file__).parents[2]
 TRAIN_VAL = """\

@@ -13,27 +13,27 @@ FREE = {
     "api.manifest",
     "cluster.client.Cluster.create",
     "cluster.controller.api",
-    "cluster.controller.watch",
-    "cluster.manifests",
-    "cluster.objects.Object",
-    "cluster.submission.fine_tune_job",
+    "cluster.controller.cache.watch",
+    "cluster.controller.manifests",
+    "cluster.resource.objects.Object",
+    "cluster.resource.submission.fine_tune_job",
     # JSON schemas
-    "cluster.crd",
+    "cluster.resource.crd",
     # the account's status is cut into JSON there
-    "cluster.status.FineTuneStatus.from_json",
-    # a pod's last words, which ftjob.progress and cluster.planning read
-    "cluster.planpod",
+    "cluster.resource.status.FineTuneStatus.from_json",
+    # a pod's last words, which ftjob.runfolder.progress and cluster.planning read
+    "client.plan_pod",
     # the header of a message between two processes, of which each kind has its own fields
     "engine.child.Child",
     "engine.process.rows.Rows.take",
     "engine.process.wire.send",
     # what AWS answers
-    "prices.cheapest",
+    "nodes.prices.cheapest",
     # what is printed
-    "view.nodes.nodes_json",
+    "cli.view.nodes.nodes_json",
     # a dataset's own documents, dataset.json and its journal
-    "data.journal.line_from_json",
-    "data.manifest.Manifest.options",
+    "dataset.journal.line_from_json",
+    "dataset.manifest.Manifest.options",
 }
 """Of modules, or of single functions and attributes. What is called to_json makes JSON and is free too."""
 
@@ -113,7 +113,7 @@ def test_documents_have_one_name_each() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 names.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
-    models = [name for name, paths in names.items() if any(path.startswith("records/") for path in paths)]
+    models = [name for name, paths in names.items() if any(path.startswith("runfolder/records/") for path in paths)]
 
     assert len(models) > 20
     assert {name: names[name] for name in models if len(names[name]) > 1} == {}

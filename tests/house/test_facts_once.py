@@ -9,14 +9,14 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
-from ftjob.cluster.crd import status_schema
-from ftjob.cluster.status import STATES, FineTuneStatus, Life
+from ftjob.cluster.resource.crd import status_schema
+from ftjob.cluster.resource.status import STATES, FineTuneStatus, Life
 from ftjob.errors import FtjobError
-from ftjob.outcomes import BY_EXIT_CODE, ENDINGS, ExitCode, Reason
+from ftjob.errors.outcomes import BY_EXIT_CODE, ENDINGS, ExitCode, Reason
 from tools import docs
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "ftjob/outcomes.py"
+TABLE = ROOT / "ftjob/errors/outcomes.py"
 
 
 def modules() -> Iterator[tuple[Path, ast.Module]]:
@@ -49,7 +49,7 @@ def literals(tree: ast.Module) -> Iterator[ast.Constant]:
 
 
 def test_no_reason_is_written_out_beside_the_enumeration() -> None:
-    """A text that is a reason's word stands in ftjob/outcomes.py alone."""
+    """A text that is a reason's word stands in ftjob/errors/outcomes.py alone."""
     found = [
         f"{path.relative_to(ROOT)}:{text.lineno}: {text.value}"
         for path, tree in modules()
@@ -82,9 +82,9 @@ def test_there_is_one_enumeration_of_reasons_and_one_of_states() -> None:
     }
 
     assert owners == {
-        "Reason": ["ftjob/outcomes.py"],
-        "State": ["ftjob/status.py"],
-        "ExitCode": ["ftjob/outcomes.py"],
+        "Reason": ["ftjob/errors/outcomes.py"],
+        "State": ["ftjob/runfolder/status.py"],
+        "ExitCode": ["ftjob/errors/outcomes.py"],
     }
 
 

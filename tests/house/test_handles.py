@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.clusterrun import ClusterRun
-from ftjob.handle import RunHandle, SharedVerbs
-from ftjob.run import Run
+from ftjob.client.cluster_run import ClusterRun
+from ftjob.client.handle import RunHandle, SharedVerbs
+from ftjob.client.local_run import Run
 
 ROOT = Path(__file__).parents[2]
 HANDLES = {"Run", "ClusterRun"}

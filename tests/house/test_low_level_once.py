@@ -7,22 +7,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 THREADS = {
-    "ftjob/periodic.py": "calls a function every so many seconds",
+    "ftjob/concurrency/periodic.py": "calls a function every so many seconds",
     "ftjob/worker/snapshot_upload.py": "waits for snapshots, not for time",
     "ftjob/worker/pod/statusport.py": "waits for clients",
     "ftjob/cluster/controller/asking.py": "runs an event loop",
-    "ftjob/cluster/controller/lookers.py": "wait for the queue",
+    "ftjob/cluster/controller/workqueue/lookers.py": "wait for the queue",
     "ftjob/cluster/controller/run.py": "listens while the main thread keeps the Lease",
-    "ftjob/cluster/controller/watch.py": "waits for the API server",
-    "ftjob/cluster/controller/web.py": "waits for clients",
+    "ftjob/cluster/controller/cache/watch.py": "waits for the API server",
+    "ftjob/cluster/controller/serving/web.py": "waits for clients",
 }
 """Where threads are begun, and why that is no call every so many seconds."""
 SLEEPS = {
-    "ftjob/cluster/controller/watch.py": "a watch never ends: the pause between two of them has no deadline",
-    "ftjob/clusterrun.py": "looks at a run until it has ended",
+    "ftjob/cluster/controller/cache/watch.py": "a watch never ends: its pauses have no deadline",
+    "ftjob/client/cluster_run.py": "looks at a run until it has ended",
     "ftjob/engine/caffe/apt.py": "looks at a program that shows how far it is",
     "ftjob/runfolder/store.py": "looks whether a lease changes",
-    "ftjob/run.py": "looks at a run until it has ended",
+    "ftjob/client/local_run.py": "looks at a run until it has ended",
     "ftjob/runfolder/lease.py": "looks whether a lease changes",
     "ftjob/runfolder/lock.py": "looks whether a lock's text changes",
 }
@@ -80,7 +80,7 @@ def is_seven_bits(node: ast.AST) -> bool:
 
 def test_locks_between_processes_are_taken_in_one_module() -> None:
     """So that none follows a link, or is forgotten when its holder ends."""
-    assert where(imports("fcntl")) == {"ftjob/locks.py"}
+    assert where(imports("fcntl")) == {"ftjob/fs/locks.py"}
 
 
 def test_varints_are_read_and_written_in_one_module() -> None:
@@ -100,7 +100,7 @@ def test_sleeps_have_a_reason() -> None:
 
 def test_requests_are_made_again_by_tenacity_in_two_modules() -> None:
     """One for any request, one for a store's, which knows what cannot be helped by asking again."""
-    assert where(imports("tenacity")) == {"ftjob/retry.py", "ftjob/storage/retry.py"}
+    assert where(imports("tenacity")) == {"ftjob/concurrency/retry.py", "ftjob/storage/retry.py"}
 
 
 def test_a_mean_image_is_read_and_written_in_one_module() -> None:
@@ -108,4 +108,4 @@ def test_a_mean_image_is_read_and_written_in_one_module() -> None:
     weights = {"filekinds", "nvidia", "snapshots", "weights"}
 
     knowing = where(lambda node: isinstance(node, ast.alias) and node.name == "BlobProto")
-    assert {name for name in knowing if Path(name).stem not in weights} == {"ftjob/mean.py"}
+    assert {name for name in knowing if Path(name).stem not in weights} == {"ftjob/dataset/mean_image.py"}

@@ -11,12 +11,12 @@ import lmdb
 import numpy as np
 import pytest
 
-from ftjob.net.layertypes import DATA
-from ftjob.net.phases import phase_view, reduce_rules
+from ftjob.fs.paths import cache_dir
 from ftjob.net.proto.caffe_pb2 import TEST, Datum, LayerParameter, NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers
-from ftjob.paths import cache_dir
+from ftjob.net.surgery.operation import DataLayers
+from ftjob.net.topology.layertypes import DATA
+from ftjob.net.topology.phases import phase_view, reduce_rules
 
 BIN = cache_dir() / "engines" / "caffe" / "bin"
 NETS = {path.stem: path for path in sorted((Path(__file__).parent / "nets").glob("*.prototxt"))}

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ftjob.errors import BadNetError
-from ftjob.net.between import Bridge, bridge_of, clear_ways, loss_floor, views_of
-from ftjob.net.heads import PER_CLASS, find_heads
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net
-from ftjob.net.surgery import DataLayers, operate
+from ftjob.net.surgery.between import Bridge, bridge_of, clear_ways, loss_floor, views_of
+from ftjob.net.surgery.heads import PER_CLASS, find_heads
+from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import Surgery
 
 CLASSES = 7

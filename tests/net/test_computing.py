@@ -5,9 +5,9 @@ import contextlib
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.layertypes import COMPUTING, KNOWN
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.surgery import DataLayers, operate
+from ftjob.net.surgery.operation import DataLayers, operate
+from ftjob.net.topology.layertypes import COMPUTING, KNOWN
 from ftjob.net.zoo import build
 from jobspec.spec import Surgery
 

@@ -3,11 +3,11 @@
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.backward import refuse_dead_ends
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.topology.backward import refuse_dead_ends
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import infer_shapes
 from tests.net.conftest import Caffe
 
 DATA = """

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob.net.filekinds import CAFFEMODEL, HEAD, NET, SOLVER, TEXT, file_kind
+from ftjob.net.caffemodel.filekinds import CAFFEMODEL, HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.proto.caffe_pb2 import BlobProto, NetParameter, SolverState
 from ftjob.net.prototxt import to_text
 from ftjob.net.zoo import build

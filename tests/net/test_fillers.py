@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.fillers import filler_of
 from ftjob.net.proto.caffe_pb2 import FillerParameter
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.topology.fillers import filler_of
+from ftjob.net.topology.shapes import infer_shapes
 from tests.net.conftest import Caffe
 
 SHAPES = ((), (3,), (3, 2), (3, 2, 2), (3, 2, 2, 2), (3, 2, 2, 3), (3, 2, 2, 2, 2))

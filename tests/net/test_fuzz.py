@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError, FtjobError
-from ftjob.net.mismatch import Images
-from ftjob.net.nvidia import caffe_form, is_nvidias
-from ftjob.net.phases import reduce_rules
-from ftjob.net.places import places
+from ftjob.net.caffemodel.mismatch import Images
+from ftjob.net.caffemodel.transfer import check_transfer, plan_transfer
+from ftjob.net.caffemodel.weights import read_weights
+from ftjob.net.forks.nvidia import caffe_form, is_nvidias
+from ftjob.net.forks.places import places
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers, operate
-from ftjob.net.transfer import check_transfer, plan_transfer
+from ftjob.net.surgery.operation import DataLayers, operate
+from ftjob.net.topology.phases import reduce_rules
 from ftjob.net.transforms import own_transform
-from ftjob.net.weights import read_weights
 from ftjob.net.zoo import build
 from jobspec.spec import FreezeUpTo, Surgery
 

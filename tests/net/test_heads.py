@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.net.heads import find_heads
-from ftjob.net.phases import reduce_rules
 from ftjob.net.prototxt import parse_net
+from ftjob.net.surgery.heads import find_heads
+from ftjob.net.topology.phases import reduce_rules
 
 NETS = Path(__file__).parent / "nets"
 

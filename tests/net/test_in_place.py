@@ -5,7 +5,7 @@ import pytest
 
 from ftjob.errors import BadNetError
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.topology.shapes import infer_shapes
 from tests.net.conftest import Caffe
 
 NET = """

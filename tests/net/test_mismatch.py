@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.mismatch import Images
-from ftjob.net.phases import phase_view
+from ftjob.net.caffemodel.mismatch import Images
+from ftjob.net.caffemodel.transfer import check_transfer, plan_transfer
+from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights
 from ftjob.net.proto.caffe_pb2 import TRAIN, NetParameter
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import Shape, infer_shapes
-from ftjob.net.sources import DataLayers
-from ftjob.net.surgery import Operation, operate
-from ftjob.net.transfer import check_transfer, plan_transfer
+from ftjob.net.surgery.operation import Operation, operate
+from ftjob.net.surgery.sources import DataLayers
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import Shape, infer_shapes
 from ftjob.net.transforms import Transform, own_transform
-from ftjob.net.weights import BlobWeights, LayerWeights
 from jobspec.spec import FreezeUpTo, Surgery
 
 NET = """

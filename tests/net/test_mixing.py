@@ -3,9 +3,9 @@
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.mixing import refuse_mixing, refuse_reindexing
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.surgery.mixing import refuse_mixing, refuse_reindexing
+from ftjob.net.topology.shapes import infer_shapes
 
 FRAME = """
 layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: 1 dim: 4 dim: 6 dim: 6 }} }} }}

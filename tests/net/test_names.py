@@ -8,7 +8,7 @@ import pytest
 from ftjob.engine.open import AVAILABLE, open_deploy, open_engine
 from ftjob.errors import BadNetError
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers, operate
+from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import Surgery
 from tests.net.conftest import with_inputs
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ftjob.net.nvidia import caffe_form, is_nvidias
+from ftjob.net.caffemodel.weights import read_weights
+from ftjob.net.forks.nvidia import caffe_form, is_nvidias
 from ftjob.net.proto.caffe_pb2 import BlobProto, LayerParameter, NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.weights import read_weights
 from ftjob.protowire import BYTES
 
 CHANNELS = 3

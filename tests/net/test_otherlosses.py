@@ -3,10 +3,10 @@
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.layertypes import OTHER_LOSSES
 from ftjob.net.prototxt import parse_net
-from ftjob.net.sources import DataLayers
-from ftjob.net.surgery import operate
+from ftjob.net.surgery.operation import operate
+from ftjob.net.surgery.sources import DataLayers
+from ftjob.net.topology.layertypes import OTHER_LOSSES
 from jobspec.spec import Surgery
 
 DATA = DataLayers(train="t", val="v", channels=3, height=8, width=8, batch_size=4, test_batch_size=2)

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
-from ftjob.net.graph import graph
-from ftjob.net.phases import filter_net, phase_view, reduce_rules
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetState
 from ftjob.net.prototxt import parse_net, parse_net_with_notes
+from ftjob.net.topology.graph import graph
+from ftjob.net.topology.phases import filter_net, phase_view, reduce_rules
 
 RULES = {
     "always": "",

@@ -11,8 +11,8 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
 )
 
-from ftjob.net.layertypes import KNOWN
 from ftjob.net.proto import caffe_pb2
+from ftjob.net.topology.layertypes import KNOWN
 
 OURS = 10_000
 """Fields numbered above are of forks, and stand in the .proto under a heading of their own."""

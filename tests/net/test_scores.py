@@ -3,10 +3,10 @@
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.heads import find_heads
 from ftjob.net.prototxt import parse_net
-from ftjob.net.scores import refuse_few_scores, refuse_maps
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.surgery.heads import find_heads
+from ftjob.net.surgery.scores import refuse_few_scores, refuse_maps
+from ftjob.net.topology.shapes import infer_shapes
 
 NET = """
 layer {{ name: "data" type: "Input" top: "data" top: "label"

@@ -7,12 +7,12 @@ import pytest
 from google.protobuf import text_format
 
 from ftjob.errors import BadNetError
-from ftjob.net.backward import refuse_dead_ends
 from ftjob.net.layers import RULES
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.topology.backward import refuse_dead_ends
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import infer_shapes
 from tests.net.conftest import Caffe
 
 NET = """

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import infer_shapes
-from ftjob.net.sharing import refuse_unshared
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import infer_shapes
+from ftjob.net.topology.sharing import refuse_unshared
 
 NORM = 'layer {{ name: "{name}" type: "BatchNorm" bottom: "data" top: "n" include {{ phase: {phase} }} }}'
 FC = """layer {{ name: "fc" type: "{type}" bottom: "n" top: "fc" include {{ phase: {phase} }}

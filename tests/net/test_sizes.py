@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.heads import find_heads
-from ftjob.net.phases import reduce_rules
+from ftjob.net.forks.tolerant import LARGEST
 from ftjob.net.prototxt import MOST_LAYERS, parse_net
-from ftjob.net.tolerant import LARGEST
-from ftjob.prepare import read_net
+from ftjob.net.surgery.heads import find_heads
+from ftjob.net.topology.phases import reduce_rules
+from ftjob.prepare.prepare import read_net
 
 DATA = 'layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "x" } }\n'
 LIMIT = 10

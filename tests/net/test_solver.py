@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ftjob.errors import BadSpecError
+from ftjob.net.lr_policy import learning_rate
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.prototxt import parse_solver, to_text
-from ftjob.net.rates import learning_rate
 from ftjob.net.solver import solver_param
 from jobspec.spec import Solver
 

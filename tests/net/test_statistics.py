@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.net.phases import phase_view
+from ftjob.net.caffemodel.weights import read_weights
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, BlobShape, LayerParameter, NetParameter
 from ftjob.net.prototxt import parse_net
-from ftjob.net.statistics import collected_statistics, settle_statistics
-from ftjob.net.surgery import DataLayers, operate
-from ftjob.net.weights import read_weights
+from ftjob.net.surgery.operation import DataLayers, operate
+from ftjob.net.surgery.statistics import collected_statistics, settle_statistics
+from ftjob.net.topology.phases import phase_view
 from jobspec.spec import FreezeLayers, Surgery
 
 NET = """

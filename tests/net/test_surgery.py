@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.layertypes import param_count
-from ftjob.net.phases import reduce_rules
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers, Operation, operate
+from ftjob.net.surgery.operation import DataLayers, Operation, operate
+from ftjob.net.topology.layertypes import param_count
+from ftjob.net.topology.phases import reduce_rules
 from jobspec.spec import FreezeLayers, FreezeUpTo, Surgery
 
 CLASSES = 7

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ftjob.errors import BadNetError
+from ftjob.net.caffemodel.transfer import LayerTransfer, check_transfer, plan_transfer, same_shape
+from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights, read_weights
 from ftjob.net.proto.caffe_pb2 import BlobProto, NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers, operate
-from ftjob.net.transfer import LayerTransfer, check_transfer, plan_transfer, same_shape
-from ftjob.net.weights import BlobWeights, LayerWeights, read_weights
+from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import FreezeUpTo, Surgery
 
 NETS = Path(__file__).parent / "nets"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ftjob.errors import BadNetError
+from ftjob.net.caffemodel.weights import read_weights
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.weights import read_weights
 
 
 def _model(path: Path) -> NetParameter:

@@ -8,11 +8,11 @@ import lmdb
 import pytest
 
 from ftjob.net import zoo
+from ftjob.net.caffemodel.transfer import plan_transfer
+from ftjob.net.caffemodel.weights import read_weights
 from ftjob.net.proto.caffe_pb2 import Datum, NetParameter
 from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery import DataLayers, operate
-from ftjob.net.transfer import plan_transfer
-from ftjob.net.weights import read_weights
+from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import FreezeUpTo, Surgery
 
 SIDE = 256

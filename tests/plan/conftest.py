@@ -8,7 +8,7 @@ import pytest
 from benchmarks.plan import write_lmdb, write_weights
 from ftjob.net import zoo
 from ftjob.net.prototxt import to_text
-from ftjob.status import ENV_SECONDS_BEFORE
+from ftjob.runfolder.status import ENV_SECONDS_BEFORE
 from tests.data.images import dataset, raw
 
 

@@ -10,7 +10,7 @@ from ftjob import api
 from ftjob.plan.document import document_of
 from ftjob.plan.plan import Plan
 from ftjob.plan.shortfall import shortfall_of
-from ftjob.records.plan import PlanDocument
+from ftjob.runfolder.records.plan import PlanDocument
 from jobspec import JobSpec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plan.md").read_text(encoding="utf-8")

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from ftjob import api, calibration
+from ftjob import api
 from ftjob.plan.measured import speed_key
 from ftjob.plan.plan import Plan, make_plan
-from ftjob.status import ENV_SECONDS_BEFORE
+from ftjob.prepare import calibration
+from ftjob.runfolder.status import ENV_SECONDS_BEFORE
 from tests.plan.specs import changed, document
 from tests.plan.specs import plan as plan_of
 from tests.storage.processes import free_ports

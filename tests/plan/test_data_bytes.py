@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.plan import write_lmdb, write_weights
-from ftjob.prepare import Context, absolute, prepare
+from ftjob.prepare.prepare import Context, absolute, prepare
 from jobspec import parse_spec
 
 SPEC = "name: a\nbase: {{net: lenet{weights}}}\ndata: {{train: train, val: val}}\noutput: runs\n"

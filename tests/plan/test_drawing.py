@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 import pytest
 from PIL import ImageFont
 
+from ftjob.drawing.boxes import boxes_of
+from ftjob.drawing.drawing import GAP, HEIGHT, LOOKS, MARGIN, RISE, draw
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.plan.plan import Plan
-from ftjob.report.boxes import boxes_of
-from ftjob.report.drawing import GAP, HEIGHT, LOOKS, MARGIN, RISE, draw
 from tests.plan.specs import plan, relearned
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -177,7 +177,7 @@ def test_everything_is_on_the_page(in_faces: Path) -> None:
 def test_the_same_plan_is_the_same_drawing(in_faces: Path) -> None:
     """To the byte, however Python hashes."""
     code = (
-        "import sys; from ftjob.report.drawing import draw; from tests.plan.specs import relearned; "
+        "import sys; from ftjob.drawing.drawing import draw; from tests.plan.specs import relearned; "
         "sys.stdout.write(draw(relearned()))"
     )
     other = subprocess.run(

@@ -5,10 +5,10 @@ from typing import Literal
 import pytest
 
 from ftjob.net.lacks import TORCH_LACKS
-from ftjob.net.layertypes import KNOWN
 from ftjob.net.prototxt import parse_net
-from ftjob.net.shapes import LayerShapes, infer_shapes
-from ftjob.nodes import get_node
+from ftjob.net.topology.layertypes import KNOWN
+from ftjob.net.topology.shapes import LayerShapes, infer_shapes
+from ftjob.nodes.profiles import get_node
 from ftjob.plan.engines import EngineChoice, choose_engine
 
 LAYERS = {

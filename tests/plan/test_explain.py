@@ -13,9 +13,9 @@ import yaml
 from benchmarks.plan import write_lmdb
 from ftjob import api
 from ftjob.engine.caffe.installed import find_caffe
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.net.prototxt import parse_net, to_text
+from ftjob.net.topology.phases import phase_view
 from jobspec import JobSpec
 
 SPEC = {

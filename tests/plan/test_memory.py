@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from google.protobuf import text_format
 
+from ftjob.fs.paths import cache_dir
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter
-from ftjob.net.shapes import data_inputs, infer_shapes
-from ftjob.nodes import get_node
-from ftjob.paths import cache_dir
+from ftjob.net.topology.shapes import data_inputs, infer_shapes
+from ftjob.nodes.profiles import get_node
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory, net_memory
 from tests.plan.zoo_nets import frozen_but, zoo_net, zoo_shapes
 

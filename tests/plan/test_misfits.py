@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjob import api
-from ftjob.data.dataset import BuiltDataset
-from ftjob.data.inspection import inspect
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.mean_image import write_mean_image
 from ftjob.errors import BadDataError, BadSpecError, FtjobError
-from ftjob.mean import write_mean_image
 from ftjob.plan.plan import Plan
-from ftjob.prepare import data_findings
+from ftjob.prepare.dataset import BuiltDataset
+from ftjob.prepare.prepare import data_findings
 from jobspec import JobSpec
 from tests.data.images import dataset, photo, raw
 

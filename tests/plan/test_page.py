@@ -10,10 +10,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from ftjob import api, calibration
+from ftjob import api
+from ftjob.cli.view.plan import explanation, plan_view
 from ftjob.errors import FtjobError
-from ftjob.records.plan import plan_text
-from ftjob.view.plan import explanation, plan_view
+from ftjob.prepare import calibration
+from ftjob.runfolder.records.plan import plan_text
 from jobspec import JobSpec
 from tests.plan.specs import PAGE, changed, document, plan
 
@@ -119,7 +120,7 @@ def test_every_field_is_on_the_page_and_no_other(in_faces: Path, in_a_pod: None,
 
 def test_every_field_of_an_explanation_is_named() -> None:
     """Those of --explain -o json stand in one sentence."""
-    from ftjob.plan.explain import Explanation
+    from ftjob.plan.diagnosis.explain import Explanation
 
     [sentence] = re.findall(r"With `-o json`: ([^.]+)\.", PAGE)
 

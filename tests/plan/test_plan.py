@@ -8,7 +8,7 @@ import pytest
 
 from ftjob.errors import BadSpecError
 from ftjob.net.proto.caffe_pb2 import TEST
-from ftjob.nodes import load_nodes
+from ftjob.nodes.profiles import load_nodes
 from ftjob.plan.plan import make_plan
 from tests.plan.specs import document, plan
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ftjob import calibration
-from ftjob.nodes import get_node
+from ftjob.nodes.profiles import get_node
 from ftjob.plan.plan import Plan
 from ftjob.plan.shortfall import Change, changes_that_fit, shortfall_of, trunk
+from ftjob.prepare import calibration
 from tests.plan.specs import plan
 
 LONG = {"epochs": 40000, "snapshot": 5000, "test_interval": 5000}

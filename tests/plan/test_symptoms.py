@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ftjob import api
-from ftjob.plan.explain import Explanation
+from ftjob.plan.diagnosis.explain import Explanation
 
 STAMP = "1122 00:23:56.773487  8924 solver.cpp:1] "
 NET = """layer {{

@@ -9,10 +9,10 @@ import pytest
 from benchmarks.plan import write_lmdb
 from ftjob import api
 from ftjob.engine.open import open_engine
-from ftjob.layout import RunFolder
 from ftjob.net import zoo
-from ftjob.net.weights import read_weights
+from ftjob.net.caffemodel.weights import read_weights
 from ftjob.plan.plan import Plan
+from ftjob.runfolder.layout import RunFolder
 from jobspec import JobSpec
 
 CROPS = {"caffenet": 67, "alexnet": 67, "vgg16": 32, "vgg19": 32}

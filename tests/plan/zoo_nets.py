@@ -1,9 +1,9 @@
 """Built-in nets at a batch size, as a plan sees them."""
 
 from ftjob.net import zoo
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TRAIN, NetParameter, Phase
-from ftjob.net.shapes import NetShapes, data_inputs, infer_shapes
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import NetShapes, data_inputs, infer_shapes
 
 
 def zoo_net(name: str, batch_size: int, phase: Phase = TRAIN) -> NetParameter:

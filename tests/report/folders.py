@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ftjob import files
-from ftjob.layout import RunFolder
-from ftjob.records.evaluation import Evaluation, write_evaluation
-from ftjob.run import Run
-from ftjob.status import Attempt, State, Status, render
+from ftjob.client.local_run import Run
+from ftjob.fs import files
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import Evaluation, write_evaluation
+from ftjob.runfolder.status import Attempt, State, Status, render
 from ftjob.worker.evaluate import evaluate
 from jobspec import dump_spec, parse_spec
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.report.comment import code
-from ftjob.status import State
+from ftjob.runfolder.status import State
 from tests.report.folders import SEVEN, write_run
 
 DOCS = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")

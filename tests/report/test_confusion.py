@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.records.evaluation import ClassResult, Evaluation
 from ftjob.report.confusion import IN_PART, READABLE, most_confused, readable
+from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from tests.report.folders import evaluation_of
 
 

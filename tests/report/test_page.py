@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.layout import RunFolder
-from ftjob.run import Run
-from ftjob.status import State
+from ftjob.client.local_run import Run
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State
 from tests.report.folders import FIRST, SECOND, SEVEN, write_run
 from tests.report.pages import Page
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ftjob.cluster.objects import AttemptJob, Pod
-from ftjob.cluster.reports import newest_pod, report_of
-from ftjob.cluster.terms import Terms
-from ftjob.outcomes import BY_EXIT_CODE
-from ftjob.progress import Progress
+from ftjob.cluster.policy.reports import newest_pod, report_of
+from ftjob.cluster.policy.terms import Terms
+from ftjob.cluster.resource.objects import AttemptJob, Pod
+from ftjob.errors.outcomes import BY_EXIT_CODE
+from ftjob.runfolder.progress import Progress
 from tests.simulation.clockwork import Clockwork
 
 MAX_ITER, SNAPSHOT, BATCH = 3000, 500, 60

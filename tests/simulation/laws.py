@@ -3,8 +3,8 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ftjob.cluster.actions import CreateJob
-from ftjob.cluster.names import ANNOTATION_CANCEL, ANNOTATION_RETRY
+from ftjob.cluster.policy.actions import CreateJob
+from ftjob.cluster.resource.names import ANNOTATION_CANCEL, ANNOTATION_RETRY
 from tests.simulation.cluster import POLL_SECONDS, WORD_SECONDS, Worker
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster import accounts, attempt, capacity, following
-from ftjob.cluster.case import Case
-from ftjob.outcomes import BY_EXIT_CODE, Ending, Then
+from ftjob.cluster.policy import accounts, attempt, capacity, following
+from ftjob.cluster.policy.case import Case
+from ftjob.errors.outcomes import BY_EXIT_CODE, Ending, Then
 from tests.simulation.chance import EVENTS, Chance
 from tests.simulation.world import World
 

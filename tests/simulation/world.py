@@ -7,15 +7,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ftjob.cluster.actions import CreateJob, DeleteJob, KillPod, LookAgain, WriteStatus
-from ftjob.cluster.allowance import Allowance
-from ftjob.cluster.case import Observed
-from ftjob.cluster.config import Config
-from ftjob.cluster.decide import decide
-from ftjob.cluster.manifests import grace_seconds, job_name
-from ftjob.cluster.objects import FineTune
-from ftjob.cluster.status import FineTuneStatus
-from ftjob.nodes import Node
+from ftjob.cluster.controller.manifests import grace_seconds, job_name
+from ftjob.cluster.policy.actions import CreateJob, DeleteJob, KillPod, LookAgain, WriteStatus
+from ftjob.cluster.policy.allowance import Allowance
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.objects import FineTune
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.nodes.profiles import Node
 from tests.cluster.unit.builders import FIGURES, NODES, NOW, RUN_ID, spec
 from tests.simulation.clockwork import Clockwork
 from tests.simulation.cluster import POLL_SECONDS, Cluster, Job

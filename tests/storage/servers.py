@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pytest
 
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
 from tests.storage import ceph_cluster, swift_server
 from tests.storage.processes import locked, wait_until
 

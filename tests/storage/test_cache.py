@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ftjob import files, locks
-from ftjob.digests import remembered_sha256
 from ftjob.errors import StorageError
+from ftjob.fs import files, locks
+from ftjob.fs.digests import remembered_sha256
 from ftjob.storage import Store
 from ftjob.storage.cache import fetch_entries, fetch_file
 from ftjob.storage.directory import DirectoryStore

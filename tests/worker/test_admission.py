@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.errors import BadSpecError, FtjobError, StorageError
-from ftjob.status import State, Status, render
+from ftjob.runfolder.status import State, Status, render
 from ftjob.storage import open_store
 from ftjob.worker import attempt as worker
 from ftjob.worker.admission import Arrival, Standing, arrival_of, look, own, settle, this_user

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from ftjob.records.evaluation import Evaluation
 from ftjob.report.confusion import cells_of
+from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate, softmax_loss, top_k_accuracy
 
 SCORES = np.array([[3, 1, 0], [0, 2, 1], [2, 1, 0], [0, 0, 5]], dtype=np.float32)

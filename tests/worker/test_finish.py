@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ftjob.errors import ExitCode, StorageError
-from ftjob.layout import RunFolder
-from ftjob.status import State, Status
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State, Status
 from ftjob.worker.finish import End, draw, finish
 from ftjob.worker.meter import Account
 from ftjob.worker.recorder import Recorder

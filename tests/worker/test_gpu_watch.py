@@ -7,7 +7,7 @@ import pynvml
 import pytest
 
 from ftjob.errors import EngineError
-from ftjob.nodes import get_node
+from ftjob.nodes.profiles import get_node
 from ftjob.worker.watch import gpu
 from ftjob.worker.watch.gpu import Gpu, find_gpu, gpu_for
 from ftjob.worker.watch.gpu_watch import Watch

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.errors import StorageError
-from ftjob.layout import RunFolder
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import Claim, Lease, LeaseLostError, claim, key_of, newest_lease, place_of, take
 from ftjob.runfolder.store import RunStore
 from ftjob.storage import Store, open_store

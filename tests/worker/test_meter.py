@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.nodes import ENV_NODES, get_node
+from ftjob.nodes.profiles import ENV_NODES, get_node
 from ftjob.plan.cost import Budget
-from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
+from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.owner import JobOwner, UserOwner
 from ftjob.worker.pod.context import PodContext

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.documents import UnreadableError
 from ftjob.errors import BadSpecError
-from ftjob.status import Status
+from ftjob.fs.documents import UnreadableError
+from ftjob.runfolder.status import Status
 from ftjob.worker.owner import JobOwner, Owner, UserOwner, owner_after, parse_owner
 
 MINE = JobOwner(cluster="east", namespace="vision", name="faces", uid="1")

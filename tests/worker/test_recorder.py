@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ftjob.engine import Iteration
-from ftjob.layout import RunFolder
-from ftjob.status import Attempt, Status
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import Attempt, Status
 from ftjob.worker.meter import Account
 from ftjob.worker.recorder import Recorder, drop_later_than
 

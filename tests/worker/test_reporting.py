@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
-from ftjob.progress import LARGEST, LONGEST, Progress
-from ftjob.status import Status
+from ftjob.runfolder.progress import LARGEST, LONGEST, Progress
+from ftjob.runfolder.status import Status
 from ftjob.worker.owner import JobOwner
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import legible, progress_of, reporting

@@ -12,9 +12,9 @@ import pytest
 
 from ftjob.engine import SnapshotFiles
 from ftjob.errors import StorageError
-from ftjob.layout import RunFolder
-from ftjob.records.evaluation import ClassResult, Evaluation
+from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import Claim, Lease, take
+from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
 from ftjob.worker.snapshot_upload import Saver

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.documents import UnreadableError
 from ftjob.engine import SnapshotFiles
-from ftjob.layout import RunFolder
-from ftjob.records.evaluation import ClassResult, Evaluation
+from ftjob.fs.documents import UnreadableError
 from ftjob.runfolder import snapshots
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.store import in_folder
 
 CLASS = ClassResult(0, "face", 9, 1.0, 1.0)
@@ -30,7 +30,7 @@ def written(folder: RunFolder, iteration: int, accuracy: float | None = None) ->
     test = (
         Evaluation(iteration, 9, accuracy, None, 1.0, {}, (CLASS,), [[9]]) if accuracy is not None else None
     )
-    snapshots.complete(folder, pair, iteration * 8, test)
+    snapshots.complete(folder, iteration, iteration * 8, test)
     return pair
 
 
@@ -99,7 +99,7 @@ def test_an_accuracy_of_another_iteration_is_not_this_ones(folder: RunFolder):
     pair.caffemodel.write_bytes(b"")
     pair.solverstate.write_bytes(b"")
 
-    done = snapshots.complete(folder, pair, 120, Evaluation(10, 9, 0.5, None, 1.0, {}, (), ()))
+    done = snapshots.complete(folder, pair.iteration, 120, Evaluation(10, 9, 0.5, None, 1.0, {}, (), ()))
 
     assert done.accuracy is None
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ftjob.engine import GoOn, Iteration, always
-from ftjob.layout import RunFolder
-from ftjob.status import Status
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import Status
 from ftjob.worker.meter import Account
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.train import Outcome, Training

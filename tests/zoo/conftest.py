@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
+from ftjob.fs.paths import cache_dir
 from ftjob.net.proto.caffe_pb2 import TRAIN, NetParameter
-from ftjob.paths import cache_dir
 
 CAFFE_PYTHON = cache_dir() / "engines" / "caffe" / "bin" / "caffe-python"
 PROBE = Path(__file__).parent / "probe.py"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from ftjob.net import zoo
-from ftjob.net.backward import backward
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
-from ftjob.net.shapes import infer_shapes
-from ftjob.net.sources import DataLayers
-from ftjob.net.surgery import operate
+from ftjob.net.surgery.operation import operate
+from ftjob.net.surgery.sources import DataLayers
+from ftjob.net.topology.backward import backward
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import infer_shapes
 from jobspec.spec import FreezeUpTo, Surgery
 from tests.zoo.conftest import AskCaffe, CaffeNet
 

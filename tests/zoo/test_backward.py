@@ -3,9 +3,9 @@
 from random import Random
 
 from ftjob.errors import BadNetError
-from ftjob.net.backward import LayerBackward, backward
 from ftjob.net.proto.caffe_pb2 import BlobShape, NetParameter
-from ftjob.net.shapes import NetShapes, infer_shapes
+from ftjob.net.topology.backward import LayerBackward, backward
+from ftjob.net.topology.shapes import NetShapes, infer_shapes
 from tests.zoo.conftest import AskCaffe, CaffeNet
 from tests.zoo.random_graphs import random_graph
 

@@ -5,10 +5,10 @@ from random import Random
 import pytest
 
 from ftjob.errors import BadNetError
-from ftjob.net.backward import backward
 from ftjob.net.layers import RULES
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.shapes import NetShapes, infer_shapes
+from ftjob.net.topology.backward import backward
+from ftjob.net.topology.shapes import NetShapes, infer_shapes
 from tests.zoo.conftest import AskCaffe, CaffeNet
 from tests.zoo.random_layers import MAKES, random_net
 

@@ -8,9 +8,9 @@ from google.protobuf import text_format
 
 from ftjob.errors import BadNetError
 from ftjob.net import zoo
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, Datum, NetParameter
-from ftjob.net.shapes import NetShapes, data_inputs, infer_shapes
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import NetShapes, data_inputs, infer_shapes
 from tests.zoo.conftest import AskCaffe, CaffeNet
 
 PUBLISHED = {

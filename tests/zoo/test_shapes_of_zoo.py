@@ -3,10 +3,10 @@
 import pytest
 
 from ftjob.net import zoo
-from ftjob.net.backward import backward
-from ftjob.net.phases import phase_view
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.topology.backward import backward
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import infer_shapes
 from tests.zoo.conftest import AskCaffe, CaffeNet
 
 PHASES = (TRAIN, TEST)

@@ -9,13 +9,13 @@ from kubernetes import client
 from pydantic_core import to_json
 from urllib3 import BaseHTTPResponse, Timeout
 
-from ftjob.cluster.actions import RecordEvent
-from ftjob.cluster.controller.metrics import API_REQUESTS
-from ftjob.cluster.controller.shallow import read_shallow
-from ftjob.cluster.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_JOB, PLURAL
-from ftjob.cluster.objects import FineTune, Object
-from ftjob.cluster.status import FineTuneStatus
-from ftjob.cluster.times import render_time
+from ftjob.cluster.controller.cache.shallow import read_shallow
+from ftjob.cluster.controller.serving.metrics import API_REQUESTS
+from ftjob.cluster.policy.actions import RecordEvent
+from ftjob.cluster.resource.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_JOB, PLURAL
+from ftjob.cluster.resource.objects import FineTune, Object
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.cluster.resource.times import render_time
 from jobspec.text import plain
 
 TIMEOUT = Timeout(connect=5, read=30)

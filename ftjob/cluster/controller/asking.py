@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.logs import log
-from ftjob.cluster.controller.metrics import ERRORS
-from ftjob.cluster.objects import Pod
-from ftjob.progress import LARGEST, PATH, PORT, Progress
+from ftjob.cluster.controller.serving.logs import log
+from ftjob.cluster.controller.serving.metrics import ERRORS
+from ftjob.cluster.resource.objects import Pod
+from ftjob.runfolder.progress import LARGEST, PATH, PORT, Progress
 
 DEADLINE_SECONDS = 4.0
 """For a whole question: connection, head and body."""

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from kubernetes import client
 from urllib3.exceptions import HTTPError
 
-from ftjob.cluster.controller.logs import log
+from ftjob.cluster.controller.serving.logs import log
 
 
 class Clock:

@@ -2,13 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from ftjob.cluster.actions import RecordEvent
 from ftjob.cluster.controller.api import Api, GoneError
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.faults import EXITS, described
-from ftjob.cluster.controller.logs import log
-from ftjob.cluster.controller.metrics import ERRORS
-from ftjob.cluster.objects import FineTune
+from ftjob.cluster.controller.serving.logs import log
+from ftjob.cluster.controller.serving.metrics import ERRORS
+from ftjob.cluster.policy.actions import RecordEvent
+from ftjob.cluster.resource.objects import FineTune
 
 TELLERS = 2
 """Few, as nobody waits for them: what the API server can do is for those who wait."""

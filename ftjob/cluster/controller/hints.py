@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.objects import AttemptJob, Object, Pod
+from ftjob.cluster.resource.objects import AttemptJob, Object, Pod
 
 PATIENCE_SECONDS = 4.0
 """How long a Job may take to make its pod, and a kubelet to start it, before anybody asks why."""

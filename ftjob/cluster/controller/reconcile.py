@@ -2,7 +2,20 @@
 
 from dataclasses import dataclass, field, replace
 
-from ftjob.cluster.actions import (
+from ftjob.cluster.controller.api import Api, ConflictError
+from ftjob.cluster.controller.asking import Answer, Reports
+from ftjob.cluster.controller.cache.ledger import Ledger
+from ftjob.cluster.controller.cache.profiles import Profiles
+from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.events import Events
+from ftjob.cluster.controller.hints import Hints
+from ftjob.cluster.controller.manifests import attempt_job, plan_job
+from ftjob.cluster.controller.references import without_references
+from ftjob.cluster.controller.serving.logs import log
+from ftjob.cluster.controller.serving.metrics import ATTEMPTS, BEGUN
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.policy.actions import (
     Action,
     CreateJob,
     DeleteJob,
@@ -12,30 +25,17 @@ from ftjob.cluster.actions import (
     RecordEvent,
     WriteStatus,
 )
-from ftjob.cluster.case import Observed, Trouble
-from ftjob.cluster.config import Config
-from ftjob.cluster.controller.api import Api, ConflictError
-from ftjob.cluster.controller.asking import Answer, Reports
-from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.events import Events
-from ftjob.cluster.controller.hints import Hints
-from ftjob.cluster.controller.ledger import Ledger
-from ftjob.cluster.controller.logs import log
-from ftjob.cluster.controller.metrics import ATTEMPTS, BEGUN
-from ftjob.cluster.controller.profiles import Profiles
-from ftjob.cluster.controller.queue import WorkQueue
-from ftjob.cluster.controller.references import without_references
-from ftjob.cluster.controller.view import View
-from ftjob.cluster.decide import decide
-from ftjob.cluster.figures import annotated
-from ftjob.cluster.manifests import attempt_job, plan_job
-from ftjob.cluster.objects import FineTune, Object, Pod, read_fine_tune, read_job, read_pod
-from ftjob.cluster.planning import plan_name, planned_by_pod
-from ftjob.cluster.reports import newest_pod, report_of
-from ftjob.cluster.request import Request, identity_of_object
-from ftjob.cluster.verdict import due
+from ftjob.cluster.policy.case import Observed, Trouble
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.planning import plan_name, planned_by_pod
+from ftjob.cluster.policy.reports import newest_pod, report_of
+from ftjob.cluster.policy.verdict import due
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.figures import annotated
+from ftjob.cluster.resource.objects import FineTune, Object, Pod, read_fine_tune, read_job, read_pod
+from ftjob.cluster.resource.request import Request, identity_of_object
 from ftjob.errors import BadSpecError
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
 
 
 @dataclass

@@ -1,10 +1,10 @@
 """What `run:NAME` means in a cluster: the FineTuneJob of that name in the same namespace."""
 
-from ftjob.cluster.controller.view import View
-from ftjob.cluster.objects import read_fine_tune
-from ftjob.cluster.status import FineTuneStatus
+from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.resource.objects import read_fine_tune
+from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors import BadSpecError
-from ftjob.references import resolved
+from ftjob.runfolder.references import resolved
 from jobspec import JobSpec
 
 

@@ -15,27 +15,27 @@ from kubernetes import config as kube
 from kubernetes.client import Configuration
 from kubernetes.config.config_exception import ConfigException
 
-from ftjob.cluster.config import Config, load_config
 from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.asking import Reports
+from ftjob.cluster.controller.cache.ledger import Ledger
+from ftjob.cluster.controller.cache.profiles import Profiles
+from ftjob.cluster.controller.cache.sources import Sources
+from ftjob.cluster.controller.cache.view import View
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.election import LEASE, Election
 from ftjob.cluster.controller.events import TELLERS, Events
-from ftjob.cluster.controller.health import Health
 from ftjob.cluster.controller.hints import Hints
-from ftjob.cluster.controller.ledger import Ledger
-from ftjob.cluster.controller.logs import log, write_log
-from ftjob.cluster.controller.lookers import Lookers
-from ftjob.cluster.controller.metrics import DOLLARS, JOBS, LEADER
-from ftjob.cluster.controller.profiles import Profiles
-from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
-from ftjob.cluster.controller.sources import Sources
-from ftjob.cluster.controller.view import View
-from ftjob.cluster.controller.web import serve
-from ftjob.cluster.status import STATES
+from ftjob.cluster.controller.serving.election import LEASE, Election
+from ftjob.cluster.controller.serving.health import Health
+from ftjob.cluster.controller.serving.logs import log, write_log
+from ftjob.cluster.controller.serving.metrics import DOLLARS, JOBS, LEADER
+from ftjob.cluster.controller.serving.web import serve
+from ftjob.cluster.controller.workqueue.lookers import Lookers
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.resource.config import Config, load_config
+from ftjob.cluster.resource.status import STATES
+from ftjob.concurrency.periodic import Periodic
 from ftjob.errors import BadSpecError, ExitCode
-from ftjob.periodic import Periodic
 
 LOOKERS, WATCHES = 32, 4
 REMIND_SECONDS = 600.0

@@ -7,12 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftjob import locks
 from ftjob.engine.caffe.apt import Progress
-from ftjob.engine.caffe.bundle import make_bundle
 from ftjob.engine.caffe.client import probe
+from ftjob.engine.caffe.debian import make_bundle
 from ftjob.engine.caffe.installed import CaffeInstallation, engine_dir, find_caffe, write_record
 from ftjob.errors import EngineError, StorageError
+from ftjob.fs import locks
 
 
 def install_caffe(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftjob.errors import EngineError
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
 
 INSTALL_HINT = "run `ftjob engine install caffe`"
 

@@ -3,7 +3,7 @@
 from ftjob.net.layers import arrange, elementwise, learned, losses, pooling, recurrent, sources, windows
 from ftjob.net.layers.rule import Rule, refuse
 from ftjob.net.proto.caffe_pb2 import LayerParameter
-from ftjob.net.suggest import did_you_mean
+from ftjob.suggest import did_you_mean
 
 RULES: dict[str, Rule] = {
     **arrange.RULES,

@@ -29,7 +29,7 @@ def _embed(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 def _batch_norm(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     check_axes(layer, bottoms[0], 2)
-    # Where all three are there, Caffe itself sets them to 0 (see ftjob.net.params).
+    # Where all three are there, Caffe itself sets them to 0 (see ftjob.net.topology.params).
     if len(layer.param) != 3 and any(param.lr_mult != 0 for param in layer.param):
         raise refuse(layer, "its statistics are not learned: give its params lr_mult 0, or none")
     channels = (bottoms[0][1],)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.suggest import did_you_mean
 from ftjob.net.zoo import alexnet, caffenet, googlenet, lenet, resnet50, squeezenet, vgg16, vgg19
 from ftjob.net.zoo.entry import ZooNet
+from ftjob.suggest import did_you_mean
 
 __all__ = ["NAMES", "ZooNet", "build", "get"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ftjob.nodes import ENV_NODES
-from ftjob.progress import PORT
-from ftjob.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
+from ftjob.nodes.profiles import ENV_NODES
+from ftjob.runfolder.progress import PORT
+from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 
 ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
 """Overrides the port; 0 takes any that is free."""

@@ -1,4 +1,4 @@
-"""What a pod's worker reports: where it stands while it lives, and how it ended (ftjob.progress)."""
+"""What a pod's worker reports: where it stands while it lives, and how it ended (runfolder/progress)."""
 
 import math
 import re
@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftjob.errors import FtjobError
-from ftjob.outcomes import Reason
-from ftjob.progress import LONGEST, Progress
-from ftjob.status import Status
+from ftjob.errors.outcomes import Reason
+from ftjob.runfolder.progress import LONGEST, Progress
+from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner, UserOwner
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.statusport import StatusServer
@@ -121,7 +121,7 @@ def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
 
 
 def legible(text: str) -> str:
-    """Return a text in one line of at most ftjob.progress.LONGEST characters, all of which can be seen."""
+    """Return a text in one line of at most LONGEST characters, all of which can be seen."""
     line = "; ".join(text[: 4 * LONGEST].splitlines())
     seen = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line)
     return seen if len(seen) <= LONGEST else f"{seen[: LONGEST - 1]}…"

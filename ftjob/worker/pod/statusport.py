@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from ftjob.progress import PATH
+from ftjob.runfolder.progress import PATH
 
 THREADS = 4
 SECONDS = 5.0

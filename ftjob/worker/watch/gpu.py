@@ -3,7 +3,7 @@
 import pynvml
 
 from ftjob.errors import EngineError
-from ftjob.nodes import Node
+from ftjob.nodes.profiles import Node
 
 
 class Gpu:

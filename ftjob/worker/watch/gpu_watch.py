@@ -5,7 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from ftjob.periodic import Periodic
+from ftjob.concurrency.periodic import Periodic
 from ftjob.worker.watch.gpu import Gpu
 
 LOOK_SECONDS = 5.0

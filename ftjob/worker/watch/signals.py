@@ -4,7 +4,7 @@ import signal
 from types import FrameType
 from typing import Self
 
-from ftjob.outcomes import Reason
+from ftjob.errors.outcomes import Reason
 
 
 class StopRequest:

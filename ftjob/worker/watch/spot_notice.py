@@ -12,7 +12,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from ftjob.periodic import Periodic
+from ftjob.concurrency.periodic import Periodic
 from ftjob.worker.watch.signals import StopRequest
 from jobspec import JobSpec
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.paths import cache_dir
+from ftjob.fs.paths import cache_dir
 
 KUBERNETES = "1.20.2"
 """What Debian 12's source package holds, whatever its own version says."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ftjob.cluster.case import Observed
-from ftjob.cluster.config import Config
-from ftjob.cluster.names import (
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.names import (
     API_VERSION,
     KIND,
     LABEL_ATTEMPT,
@@ -13,12 +13,12 @@ from ftjob.cluster.names import (
     LABEL_UID,
     PLAN_COMPONENT,
 )
-from ftjob.cluster.objects import FineTune, read_fine_tune, read_job, read_pod
-from ftjob.cluster.request import Request, read_request
-from ftjob.cluster.status import Figures
-from ftjob.cluster.times import render_time
-from ftjob.nodes import Node, load_nodes
-from ftjob.progress import Progress
+from ftjob.cluster.resource.objects import FineTune, read_fine_tune, read_job, read_pod
+from ftjob.cluster.resource.request import Request, read_request
+from ftjob.cluster.resource.status import Figures
+from ftjob.cluster.resource.times import render_time
+from ftjob.nodes.profiles import Node, load_nodes
+from ftjob.runfolder.progress import Progress
 
 NOW = 1_800_000_000.0
 RUN_ID = "1f3b9c02aa"

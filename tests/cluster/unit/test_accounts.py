@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.cluster.actions import DeleteJob, WriteStatus
-from ftjob.cluster.case import Observed
-from ftjob.cluster.decide import decide
-from ftjob.cluster.status import FineTuneStatus, Life
-from ftjob.cluster.times import render_time
-from ftjob.progress import Progress
+from ftjob.cluster.policy.actions import DeleteJob, WriteStatus
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.times import render_time
+from ftjob.runfolder.progress import Progress
 from tests.cluster.unit.builders import (
     NOW,
     begun,

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import CreateJob, LookAgain, WriteStatus
-from ftjob.cluster.allowance import DAY, Allowance, allowance_of, entry_of, usd_per_day
-from ftjob.cluster.case import Trouble
-from ftjob.cluster.decide import decide
-from ftjob.cluster.status import FineTuneStatus
+from ftjob.cluster.policy.actions import CreateJob, LookAgain, WriteStatus
+from ftjob.cluster.policy.allowance import DAY, Allowance, allowance_of, entry_of, usd_per_day
+from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.status import FineTuneStatus
 from tests.cluster.unit.builders import FIGURES, NOW, begun, fine_tune, life, seen
 
 MIDNIGHT = NOW - NOW % DAY

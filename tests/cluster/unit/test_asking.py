@@ -12,7 +12,7 @@ import pytest
 from ftjob.cluster.controller import asking
 from ftjob.cluster.controller.asking import Answer, Reports, checked
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.objects import Pod
+from ftjob.cluster.resource.objects import Pod
 from tests.cluster.unit.builders import report
 
 LONG_AGO = float("-inf")

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import CreateJob, DeleteJob, LookAgain, RecordEvent, WriteStatus
-from ftjob.cluster.case import Observed
-from ftjob.cluster.decide import decide
-from ftjob.cluster.status import FineTuneStatus
-from ftjob.cluster.terms import Terms
-from ftjob.progress import Progress
+from ftjob.cluster.policy.actions import CreateJob, DeleteJob, LookAgain, RecordEvent, WriteStatus
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.terms import Terms
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.runfolder.progress import Progress
 from tests.cluster.unit.builders import (
     FIGURES,
     NODES,

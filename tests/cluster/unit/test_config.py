@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.cluster.config import load_config
+from ftjob.cluster.resource.config import load_config
 from ftjob.errors import BadSpecError
 
 DIGEST = "@sha256:" + "0123456789abcdef" * 4

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.crd import definition, object_schema, spec_schema, status_schema, structural
-from ftjob.cluster.status import FineTuneStatus, Life
+from ftjob.cluster.resource.crd import definition, object_schema, spec_schema, status_schema, structural
+from ftjob.cluster.resource.status import FineTuneStatus, Life
 from jobspec import JobSpec
 from tests.cluster.unit.builders import begun, fine_tune, life
 from tools import k8s

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import (
+from ftjob.cluster.policy.actions import (
     Action,
     CreateJob,
     DeleteJob,
@@ -13,12 +13,12 @@ from ftjob.cluster.actions import (
     RecordEvent,
     WriteStatus,
 )
-from ftjob.cluster.case import Observed
-from ftjob.cluster.decide import decide
-from ftjob.cluster.names import Condition
-from ftjob.cluster.status import FineTuneStatus
-from ftjob.progress import Progress
-from ftjob.status import State
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.names import Condition
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.runfolder.progress import Progress
+from ftjob.runfolder.status import State
 from tests.cluster.unit.builders import (
     NOW,
     RUN_ID,

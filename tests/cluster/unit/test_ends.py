@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import CreateJob, LookAgain, WriteStatus
-from ftjob.cluster.case import Observed
-from ftjob.cluster.decide import decide
-from ftjob.cluster.ends import LOST
-from ftjob.outcomes import BY_EXIT_CODE, BY_REASON, ENDINGS, ExitCode, Then
+from ftjob.cluster.policy.actions import CreateJob, LookAgain, WriteStatus
+from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.ends import LOST
+from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, ENDINGS, ExitCode, Then
 from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller import web
-from ftjob.cluster.controller.health import DEAF_SECONDS, Health
-from ftjob.cluster.controller.metrics import REGISTRY
-from ftjob.cluster.controller.queue import WorkQueue
-from ftjob.cluster.controller.web import serve
+from ftjob.cluster.controller.serving import web
+from ftjob.cluster.controller.serving.health import DEAF_SECONDS, Health
+from ftjob.cluster.controller.serving.metrics import REGISTRY
+from ftjob.cluster.controller.serving.web import serve
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
 
 class Parts:

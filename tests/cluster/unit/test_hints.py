@@ -5,7 +5,7 @@ from typing import Any
 from ftjob.cluster.controller import hints
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.hints import Hints, newest
-from ftjob.cluster.objects import Pod
+from ftjob.cluster.resource.objects import Pod
 
 WAITS = Pod("pod-1", "job", 1, scheduled=1.0)
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller.kept import APPLIED, Kept
-from ftjob.cluster.objects import read_fine_tune
-from ftjob.cluster.request import read_request
+from ftjob.cluster.controller.cache.kept import APPLIED, Kept
+from ftjob.cluster.resource.objects import read_fine_tune
+from ftjob.cluster.resource.request import read_request
 from ftjob.errors import BadSpecError
 from tests.cluster.unit.builders import NODES, NOW, begun, life, spec
 

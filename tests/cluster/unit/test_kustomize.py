@@ -10,13 +10,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from ftjob.cluster.allowance import usd_per_day
-from ftjob.cluster.config import Config
-from ftjob.cluster.controller.election import LEASE
-from ftjob.cluster.names import BUDGET_CONFIG_MAP
-from ftjob.cluster.objects import read_fine_tune
-from ftjob.cluster.request import read_request
-from ftjob.progress import PORT
+from ftjob.cluster.controller.serving.election import LEASE
+from ftjob.cluster.policy.allowance import usd_per_day
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.names import BUDGET_CONFIG_MAP
+from ftjob.cluster.resource.objects import read_fine_tune
+from ftjob.cluster.resource.request import read_request
+from ftjob.runfolder.progress import PORT
 from tests.cluster.unit.builders import NODES
 
 ROOT = Path(__file__).parents[3]

@@ -8,26 +8,26 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.allowance import Allowance
-from ftjob.cluster.config import Config
 from ftjob.cluster.controller.api import ConflictError
 from ftjob.cluster.controller.asking import Reports
+from ftjob.cluster.controller.cache.kept import Kept
+from ftjob.cluster.controller.cache.ledger import Ledger
+from ftjob.cluster.controller.cache.profiles import Profiles
+from ftjob.cluster.controller.cache.sources import Budget
+from ftjob.cluster.controller.cache.view import View
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
-from ftjob.cluster.controller.kept import Kept
-from ftjob.cluster.controller.ledger import Ledger
-from ftjob.cluster.controller.profiles import Profiles
-from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
-from ftjob.cluster.controller.sources import Budget
-from ftjob.cluster.controller.view import View
-from ftjob.cluster.figures import annotation_of
-from ftjob.cluster.names import ANNOTATION_PLAN, API_VERSION, KIND
-from ftjob.cluster.objects import FineTune, read_fine_tune
-from ftjob.cluster.request import identity_of
-from ftjob.cluster.status import FineTuneStatus
-from ftjob.cluster.times import render_time
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.policy.allowance import Allowance
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.figures import annotation_of
+from ftjob.cluster.resource.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.resource.objects import FineTune, read_fine_tune
+from ftjob.cluster.resource.request import identity_of
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.cluster.resource.times import render_time
 from jobspec import JobSpec
 from tests.cluster.unit.builders import FIGURES, spec
 

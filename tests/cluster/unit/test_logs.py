@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROGRAM = """
 import logging
-from ftjob.cluster.controller.logs import log, write_log
+from ftjob.cluster.controller.serving.logs import log, write_log
 
 write_log()
 log("100 % of it\\nis here", job="team-a/emotions", path=logging)

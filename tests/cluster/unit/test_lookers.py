@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ftjob.cluster.controller import lookers as module
-from ftjob.cluster.controller import queue as queues
 from ftjob.cluster.controller.api import GoneError
-from ftjob.cluster.controller.lookers import Lookers
-from ftjob.cluster.controller.queue import WorkQueue
+from ftjob.cluster.controller.workqueue import lookers as module
+from ftjob.cluster.controller.workqueue import queue as queues
+from ftjob.cluster.controller.workqueue.lookers import Lookers
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
 PATIENCE = 20.0
 

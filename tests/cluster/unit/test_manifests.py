@@ -9,10 +9,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from ftjob.cluster.config import Config
-from ftjob.cluster.manifests import attempt_job, grace_seconds, job_name
-from ftjob.cluster.status import Figures
-from ftjob.cluster.terms import Terms
+from ftjob.cluster.controller.manifests import attempt_job, grace_seconds, job_name
+from ftjob.cluster.policy.terms import Terms
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.status import Figures
 from ftjob.errors import ExitCode
 from tests.cluster.unit.builders import FIGURES, RUN_ID, fine_tune, request_of
 

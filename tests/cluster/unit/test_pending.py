@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.objects import Pod
-from ftjob.cluster.pending import why_pending
+from ftjob.cluster.policy.pending import why_pending
+from ftjob.cluster.resource.objects import Pod
 from tests.cluster.unit.builders import fine_tune, request_of
 
 NO_GPU = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."

@@ -1,10 +1,10 @@
 """decide() before anything is begun: what nobody planned is planned by a pod."""
 
-from ftjob.cluster.actions import DeleteJob, MakePlan, WriteStatus
-from ftjob.cluster.case import Trouble
-from ftjob.cluster.decide import decide
-from ftjob.cluster.planning import plan_name
-from ftjob.status import State
+from ftjob.cluster.policy.actions import DeleteJob, MakePlan, WriteStatus
+from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.planning import plan_name
+from ftjob.runfolder.status import State
 from tests.cluster.unit.builders import NOW, plan_job_object, plan_pod_object, request_of, seen
 from tests.cluster.unit.test_decide import kinds, standing, written
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.plan import write_lmdb
-from ftjob.cluster.case import Trouble
-from ftjob.cluster.figures import annotated, annotation_of, figures_of
-from ftjob.cluster.names import ANNOTATION_PLAN
-from ftjob.cluster.objects import read_job, read_pod
-from ftjob.cluster.planning import plan_name, planned_by_pod
-from ftjob.cluster.reports import report_of
-from ftjob.cluster.request import identity_of
-from ftjob.cluster.status import Figures
-from ftjob.prepare import Context, absolute, prepare
-from ftjob.references import resolved
+from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.policy.planning import plan_name, planned_by_pod
+from ftjob.cluster.policy.reports import report_of
+from ftjob.cluster.resource.figures import annotated, annotation_of, figures_of
+from ftjob.cluster.resource.names import ANNOTATION_PLAN
+from ftjob.cluster.resource.objects import read_job, read_pod
+from ftjob.cluster.resource.request import identity_of
+from ftjob.cluster.resource.status import Figures
+from ftjob.prepare.prepare import Context, absolute, prepare
+from ftjob.runfolder.references import resolved
 from jobspec import JobSpec, parse_spec
 from tests.cluster.unit.builders import (
     FIGURES,

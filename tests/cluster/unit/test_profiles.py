@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.cluster.controller.logs import JsonLines
-from ftjob.cluster.controller.profiles import Profiles
+from ftjob.cluster.controller.cache.profiles import Profiles
+from ftjob.cluster.controller.serving.logs import JsonLines
 
 
 @pytest.fixture

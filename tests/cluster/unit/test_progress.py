@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import WriteStatus
-from ftjob.cluster.config import Config
-from ftjob.cluster.decide import decide
-from ftjob.cluster.objects import FineTune
-from ftjob.cluster.status import FineTuneStatus
-from ftjob.progress import Progress
+from ftjob.cluster.policy.actions import WriteStatus
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.objects import FineTune
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.runfolder.progress import Progress
 from tests.cluster.unit.builders import NOW, begun, fine_tune, job_object, pod_object, seen
 
 RUN = Progress(attempt=1, max_iter=100_000, accuracy=0.5)

@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ftjob.cluster.controller import queue as queues
-from ftjob.cluster.controller.queue import WorkQueue, namespace_of
+from ftjob.cluster.controller.workqueue import queue as queues
+from ftjob.cluster.controller.workqueue.queue import WorkQueue, namespace_of
 
 NAMESPACES = ("a", "b", "c")
 KEYS = st.builds("{}/{}".format, st.sampled_from(NAMESPACES), st.integers(0, 4))

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.actions import CreateJob
-from ftjob.cluster.config import Config
+from ftjob.cluster.controller.cache.view import View
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.queue import WorkQueue
 from ftjob.cluster.controller.reconcile import Reconciler
-from ftjob.cluster.controller.view import View
-from ftjob.cluster.decide import decide
-from ftjob.cluster.objects import FineTune, Object
-from ftjob.cluster.times import render_time
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.policy.actions import CreateJob
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.objects import FineTune, Object
+from ftjob.cluster.resource.times import render_time
 from tests.cluster.unit.builders import NOW, begun, fine_tune, job_object, seen
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ftjob.cluster.actions import DeleteJob, RecordEvent
-from ftjob.cluster.config import Config
-from ftjob.cluster.decide import decide
-from ftjob.cluster.names import Condition
-from ftjob.status import State
+from ftjob.cluster.policy.actions import DeleteJob, RecordEvent
+from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.names import Condition
+from ftjob.runfolder.status import State
 from tests.cluster.unit.builders import (
     NOW,
     RUN_ID,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ftjob.cluster.actions import CreateJob
-from ftjob.cluster.decide import decide
+from ftjob.cluster.policy.actions import CreateJob
+from ftjob.cluster.policy.decide import decide
 from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
 
 PAGE = (Path(__file__).parents[3] / "docs" / "kubernetes.md").read_text(encoding="utf-8")

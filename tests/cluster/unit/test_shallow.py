@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.cluster.controller import shallow
-from ftjob.cluster.controller.shallow import DEEPEST, cut, read_shallow
+from ftjob.cluster.controller.cache import shallow
+from ftjob.cluster.controller.cache.shallow import DEEPEST, cut, read_shallow
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('ab"\\[]{}\n\u2028é'),

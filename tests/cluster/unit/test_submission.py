@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.cluster.figures import annotated
-from ftjob.cluster.names import ANNOTATION_PLAN
-from ftjob.cluster.request import identity_of
-from ftjob.cluster.status import Figures
-from ftjob.cluster.submission import fine_tune_job
+from ftjob.cluster.resource.figures import annotated
+from ftjob.cluster.resource.names import ANNOTATION_PLAN
+from ftjob.cluster.resource.request import identity_of
+from ftjob.cluster.resource.status import Figures
+from ftjob.cluster.resource.submission import fine_tune_job
 from jobspec import JobSpec
 
 SPEC = {

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller import view
+from ftjob.cluster.controller.cache import view
+from ftjob.cluster.controller.cache.kept import Kept
+from ftjob.cluster.controller.cache.view import View
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.kept import Kept
-from ftjob.cluster.controller.view import View
-from ftjob.cluster.objects import read_job, read_pod
+from ftjob.cluster.resource.objects import read_job, read_pod
 from tests.cluster.unit.builders import NOW, job_object, pod_object
 
 KEY = "team/emotions"

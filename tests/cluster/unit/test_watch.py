@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob.cluster.controller import watch
-from ftjob.cluster.controller.kept import Kept
-from ftjob.cluster.controller.watch import ApiException, Source, lines
-from ftjob.cluster.objects import Object, read_job, read_pod
+from ftjob.cluster.controller.cache import watch
+from ftjob.cluster.controller.cache.kept import Kept
+from ftjob.cluster.controller.cache.watch import ApiException, Source, lines
+from ftjob.cluster.resource.objects import Object, read_job, read_pod
 from tests.cluster.unit.builders import job_object, pod_object
 
 PATIENCE = 20.0

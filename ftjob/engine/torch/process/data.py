@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftjob.data.read import Record, opened, records
+from ftjob.dataset.lmdb.read import Record, opened, records
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import Place
 from ftjob.engine.torch.process.transform import Transform
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import DataParameter, LayerParameter
-from ftjob.net.shapes import LayerShapes, Shape
+from ftjob.net.topology.shapes import LayerShapes, Shape
 
 Batch = tuple[Tensor, Tensor]
 

@@ -14,7 +14,7 @@ from ftjob.engine.torch.process.net import Net, input_shape
 from ftjob.engine.torch.process.weights import load, make_weights
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter
-from ftjob.net.shapes import infer_shapes
+from ftjob.net.topology.shapes import infer_shapes
 
 
 class Deploy:

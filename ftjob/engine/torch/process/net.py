@@ -15,12 +15,12 @@ from ftjob.engine.torch.process.layers import make
 from ftjob.engine.torch.process.layers.making import Forward, Moment, Place
 from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
-from ftjob.net.backward import weighs_in_loss
 from ftjob.net.layers.rule import Shape, refuse
 from ftjob.net.layers.sources import data_shape
-from ftjob.net.layertypes import DATA
 from ftjob.net.proto.caffe_pb2 import FillerParameter, NetParameter
-from ftjob.net.shapes import LayerShapes, NetShapes, infer_shapes
+from ftjob.net.topology.backward import weighs_in_loss
+from ftjob.net.topology.layertypes import DATA
+from ftjob.net.topology.shapes import LayerShapes, NetShapes, infer_shapes
 
 Draw = Callable[[], Sequence[Tensor]]
 

@@ -13,9 +13,9 @@ from ftjob.engine.torch.process.net import Net
 from ftjob.engine.torch.process.training import Training
 from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
-from ftjob.net.phases import filter_net
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
 from ftjob.net.prototxt import parse_net, parse_solver
+from ftjob.net.topology.phases import filter_net
 
 
 class Server:

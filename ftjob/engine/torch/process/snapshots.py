@@ -16,10 +16,10 @@ from torch import Tensor
 from ftjob.engine.process.snapshotfile import HISTORY, LAYER
 from ftjob.engine.torch.process.weights import ByLayer, read_blob
 from ftjob.errors import BadNetError
+from ftjob.net.caffemodel.weights import BlobWeights, blob_in
 from ftjob.net.layers.rule import Shape
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter, SolverState
-from ftjob.net.shapes import LayerShapes
-from ftjob.net.weights import BlobWeights, blob_in
+from ftjob.net.topology.shapes import LayerShapes
 from ftjob.protowire import BYTES, CutOffError, MalformedError, bytes_field, fields
 
 Chunks = list[bytes | memoryview]

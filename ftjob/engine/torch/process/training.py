@@ -15,9 +15,9 @@ from ftjob.engine.torch.process.net import Net, Passed, shapes_of
 from ftjob.engine.torch.process.solvers import Solver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
-from ftjob.net.phases import filter_net
+from ftjob.net.lr_policy import learning_rate
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase, SolverParameter
-from ftjob.net.rates import learning_rate
+from ftjob.net.topology.phases import filter_net
 
 
 class Training:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.mean import read_mean_image
+from ftjob.dataset.mean_image import read_mean_image
 from ftjob.net import data_transformer
 from ftjob.net.data_transformer import Window
 from ftjob.net.layers.rule import Shape, refuse, text

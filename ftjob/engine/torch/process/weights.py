@@ -12,12 +12,12 @@ from torch import Tensor
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.errors import BadNetError
-from ftjob.net.fillers import filler_of
+from ftjob.net.caffemodel.transfer import same_shape
+from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights, read_weights
+from ftjob.net.legacy.upgrade import upgrade_net
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.shapes import LayerShapes, NetShapes, Param
-from ftjob.net.transfer import same_shape
-from ftjob.net.upgrade import upgrade_net
-from ftjob.net.weights import BlobWeights, LayerWeights, read_weights
+from ftjob.net.topology.fillers import filler_of
+from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 
 ByLayer = dict[str, list[Tensor]]
 

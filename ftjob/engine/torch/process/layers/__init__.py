@@ -4,7 +4,7 @@ from ftjob.engine.torch.process.layers import arrange, elementwise, learned, los
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.lacks import lacking_torch
 from ftjob.net.layers.rule import refuse
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 MAKERS: dict[str, Make] = {
     **arrange.MAKERS,

@@ -9,7 +9,7 @@ from torch import Tensor
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import ReductionParameter
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 
 def _concat(one: LayerShapes, place: Place) -> Forward:

@@ -12,7 +12,7 @@ from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.engine.torch.process.streams import DROPOUT
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import TRAIN, EltwiseParameter
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 
 def _of(function: Callable[[Tensor], Tensor]) -> Make:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.rule import Shape, axis_of
 from ftjob.net.proto.caffe_pb2 import TEST
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 
 def _inner_product(one: LayerShapes, place: Place) -> Forward:

@@ -13,7 +13,7 @@ from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import HingeLossParameter, LayerParameter, LossParameter
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 LEAST_PROBABILITY = math.log(torch.finfo(torch.float32).tiny)
 """Of FLT_MIN: a loss is at most 87.3365 for one label, in Caffe and here."""

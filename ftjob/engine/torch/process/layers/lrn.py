@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.elementwise import lrn_within_channel
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 
 class AcrossChannels(torch.autograd.Function):

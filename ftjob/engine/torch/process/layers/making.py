@@ -7,7 +7,7 @@ from torch import Tensor, device
 
 from ftjob.engine.torch.process import streams
 from ftjob.net.proto.caffe_pb2 import Phase
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 Forward = Callable[[Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
 """From bottoms and params to tops; the gradient is autograd's business."""

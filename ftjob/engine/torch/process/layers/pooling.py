@@ -11,7 +11,7 @@ from torch.nn import functional
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.pooling import pooled
 from ftjob.net.proto.caffe_pb2 import PoolingParameter
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 Pair = tuple[int, int]
 

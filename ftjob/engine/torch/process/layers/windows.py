@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from ftjob.engine.torch.process.layers.making import Forward, Make, Place
 from ftjob.net.layers.windows import window_of
-from ftjob.net.shapes import LayerShapes
+from ftjob.net.topology.shapes import LayerShapes
 
 FORWARD = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 TRANSPOSED = {

@@ -1,0 +1,93 @@
+"""The command line's room for datasets: `ftjob data build` and `ftjob data check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftjob import api
+from ftjob.cli.options import Format, Output, console, images_on, print_json
+from ftjob.cli.view import data, live
+from ftjob.errors import ExitCode
+
+app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
+
+BuildVal = Annotated[str | None, typer.Option(help="Images to validate on, instead of a share.")]
+CheckVal = Annotated[str | None, typer.Option(help="The LMDB to validate on; a spec says its own.")]
+Outputs = Annotated[int | None, typer.Option(help="Classes of the net; a spec says its own.")]
+Unreadable = Annotated[float, typer.Option(help="Share of the images that may be unreadable.")]
+
+
+@app.command("build")
+def build(
+    source: Annotated[
+        str, typer.Argument(help="A folder per class, a list of `path label`, or a CSV: a path or URI.")
+    ],
+    out: Annotated[
+        str, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest: a path or URI.")
+    ],
+    val_split: Annotated[float, typer.Option(help="Share of every class kept for validation.")] = 0.25,
+    val: BuildVal = None,
+    size: Annotated[str, typer.Option(help="Of the stored images: 256, or WIDTHxHEIGHT.")] = "256",
+    mode: Annotated[str, typer.Option(help="How to resize: squash, crop, fill or half-crop.")] = "squash",
+    encoding: Annotated[str, typer.Option(help="How to store: raw, png or jpg.")] = "raw",
+    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of BGR.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides the split and the order of the records.")] = 1,
+    allow_unreadable: Unreadable = 0.01,
+    output: Output = Format.TEXT,
+) -> None:
+    """Make LMDBs that Caffe reads from images; built again, only what changed is made."""
+    from ftjob.dataset.build.build import BuildOptions
+    from ftjob.dataset.build.upload import build_at
+    from ftjob.dataset.modes import resize_mode
+
+    width, height = sides(size)
+    options = BuildOptions(
+        height=height,
+        width=width,
+        mode=resize_mode(mode),
+        color=not grey,
+        encoding=encoding,
+        val_split=None if val else val_split,
+        seed=seed,
+        allow_unreadable=allow_unreadable,
+    )
+    with live.progress_bar(console(stderr=True)) as show:
+        built = build_at(source, out, options, val=val, progress=images_on(show))
+    if output is Format.JSON:
+        return print_json(built.to_json())
+    return console().print(data.built(built, out))
+
+
+@app.command("check")
+def check(
+    location: Annotated[
+        str, typer.Argument(metavar="LMDB|SPEC", help="An LMDB or what build made (path or URI), or a spec.")
+    ],
+    val: CheckVal = None,
+    num_output: Outputs = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the crop; a spec says its own.")] = None,
+    duplicates: Annotated[bool, typer.Option(help="Look for equal and nearly equal images.")] = True,
+    sheet: Annotated[Path | None, typer.Option(help="A folder for a contact sheet of every class.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Find what is wrong with a dataset before a GPU does: exit code 4 where there are errors."""
+    from ftjob.dataset.check.check import CheckOptions
+
+    options = CheckOptions(num_output=num_output, crop=crop, duplicates=duplicates, sheet=sheet)
+    with live.progress_bar(console(stderr=True)) as show:
+        report = api.check_data(location, val, options, images_on(show, "records looked at"))
+    if output is Format.JSON:
+        print_json(report.to_json())
+    else:
+        console().print(data.checked(report))
+    if not report.ok:
+        raise typer.Exit(ExitCode.BAD_DATA)
+
+
+def sides(size: str) -> tuple[int, int]:
+    """Return (width, height) of `256` or `320x240`. Raises typer.BadParameter."""
+    numbers = size.lower().split("x")
+    if len(numbers) > 2 or not all(number.isdecimal() and int(number) for number in numbers):
+        raise typer.BadParameter(f"{size!r} is no size: give 256, or 320x240", param_hint="--size")
+    return int(numbers[0]), int(numbers[-1])

@@ -1,0 +1,116 @@
+"""The command line's room for what comes before a run: `ftjob init`, `ftjob plan` and `ftjob nodes`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ftjob import api
+from ftjob.cli.options import Format, Output, console, images_on, print_json
+from ftjob.cli.view import live
+from ftjob.cli.view import plan as view
+from ftjob.errors import BadSpecError, ExitCode
+
+if TYPE_CHECKING:
+    from ftjob.plan.plan import Plan
+
+Spec = Annotated[Path | None, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
+Svg = Annotated[Path | None, typer.Option(help="Draw the net into this file.")]
+Prototxt = Annotated[Path | None, typer.Option(help="Write what Caffe is given into this folder.")]
+Explain = Annotated[
+    str | None, typer.Option(metavar="LOG|RUN", help="Say instead why a run, or a `caffe train`, failed.")
+]
+
+
+def init(
+    net: Annotated[str, typer.Option(help="A built-in net, or the path or URI of a prototxt.")],
+    data: Annotated[
+        str, typer.Option(help="A folder with a folder of images per class, or train and val: a path or URI.")
+    ],
+    weights: Annotated[str | None, typer.Option(help="The .caffemodel to begin with.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="The file to write; else the data's name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+) -> None:
+    """Write a first spec, commented, that `ftjob plan` takes as it is."""
+    written = api.init(net, data, weights, out, force=force)
+    console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True)
+
+
+def plan(
+    spec: Spec = None,
+    layers: Annotated[bool, typer.Option("--layers", help="A line for every layer.")] = False,
+    svg: Svg = None,
+    prototxt: Prototxt = None,
+    explain: Explain = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show what a run would do, need and cost: heads, weights, memory, time, dollars. Starts nothing."""
+    if explain is not None:
+        return explained(explain, output)
+    if spec is None:
+        raise BadSpecError("plan: names no spec: give the path of one, or --explain LOG")
+    from ftjob.plan.shortfall import shortfall_of
+
+    made = planned(spec, to_train=prototxt is not None)
+    if svg:
+        api.draw(made, svg)
+    if prototxt:
+        api.write_prototxts(made, prototxt)
+    short = shortfall_of(made)
+    if output is Format.JSON:
+        print_plan(made, short)
+    else:
+        console().print(view.plan_view(made, short, every_layer=layers))
+    if made.problems:
+        raise typer.Exit(ExitCode.BAD_SPEC)
+    return None
+
+
+def nodes(
+    live: Annotated[
+        bool, typer.Option("--live", help="What EC2 asks now, beside; kept for an hour.")
+    ] = False,
+    region: Annotated[
+        str | None, typer.Option(help="Of AWS, for --live; else the environment's or profile's.")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the live prices into your nodes file, which plans read.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """List the nodes a run can be put on: GPU, memory, speed, price."""
+    from ftjob.cli.view import nodes as table
+
+    if (write or region) and not live:
+        raise BadSpecError("nodes: --region and --write are of the live prices: add --live")
+    found = api.nodes()
+    prices, troubles = api.live_prices(region) if live else (None, [])
+    for trouble in troubles:
+        console(stderr=True).print(f"! {trouble}", style="yellow", soft_wrap=True)
+    if output is Format.JSON:
+        print_json(table.nodes_json(found, prices))
+    else:
+        console().print(table.nodes_table(found, prices))
+    if write and prices and prices.prices:
+        console(stderr=True).print(table.written(found, api.write_prices(prices)), soft_wrap=True)
+
+
+def planned(spec: Path, *, to_train: bool = False) -> "Plan":
+    """Plan, with the building of the dataset shown on stderr."""
+    with live.progress_bar(console(stderr=True)) as show:
+        return api.plan(spec, images_on(show), to_train=to_train)
+
+
+def print_plan(made: "Plan", shortfall: str) -> None:
+    """Print a plan as JSON; `shortfall` is shortfall_of(made)."""
+    from ftjob.plan.document import document_of
+
+    print_json(document_of(made, shortfall).to_json())
+
+
+def explained(reference: str, output: Format) -> None:
+    """Say why a run or a training failed."""
+    found = api.explain(reference)
+    if output is Format.JSON:
+        return print_json(found.to_json())
+    return console().print(view.explanation(found))

@@ -1,0 +1,55 @@
+"""Datasets: what was built, what was found wrong with them."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from ftjob.cli.view.text import Text
+
+if TYPE_CHECKING:
+    from ftjob.dataset.build.build import Manifest
+    from ftjob.dataset.check.check import CheckReport
+
+SEVERITY_STYLE = {"error": "bold red", "warning": "yellow"}
+
+
+def built(manifest: "Manifest", out: str) -> RenderableType:
+    """Say what a dataset holds, class by class, and what was left out or out of the ordinary."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("LABEL", "CLASS", "TRAIN", "VAL"):
+        table.add_column(heading, justify="left" if heading == "CLASS" else "right")
+    counts = [manifest.splits[split].histogram for split in ("train", "val") if split in manifest.splits]
+    for label, name in enumerate(manifest.labels):
+        table.add_row(str(label), name, *(str(histogram[label]) for histogram in counts))
+    lines: list[RenderableType] = [table]
+    if manifest.notes:
+        lines.append(Text(", ".join(f"{count} {what}" for what, count in sorted(manifest.notes.items()))))
+    if manifest.unreadable:
+        told = "\n".join(f"  {line}" for line in manifest.unreadable_first)
+        lines.append(
+            Text(f"{manifest.unreadable} images could not be read and were left out:\n{told}", "yellow")
+        )
+    if manifest.reused:
+        lines.append(Text(f"{manifest.reused} records taken over from the build before"))
+    return Group(*lines, Text(out))
+
+
+def checked(report: "CheckReport") -> RenderableType:
+    """Say what was found, errors first, and how much was looked at; datasets are called train and val."""
+    facts = {"train": report.train} | ({"val": report.val} if report.val else {})
+    table = Table.grid(padding=(0, 1))
+    for finding in report.findings:
+        told = str(finding)
+        for name, each in facts.items():
+            told = told.replace(each.location, name)
+        table.add_row(Text(finding.severity, SEVERITY_STYLE[finding.severity]), Text(told))
+    counts = Counter(finding.severity for finding in report.findings)
+    found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
+    style = "green" if not report.findings else "yellow" if report.ok else "red"
+    looked = [
+        Text(f"{name}: {each.records} records of {each.location}", "dim") for name, each in facts.items()
+    ]
+    sheets = [Text(f"contact sheets in {report.sheets[0].parent.parent}")] if report.sheets else []
+    return Group(table, *looked, *sheets, Text(found or "nothing wrong", style))

@@ -1,0 +1,67 @@
+"""What goes on while people look: a run that is followed, work with a bar."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from ftjob.cli.view.runs import line, status_view
+from ftjob.runfolder.status import Status
+
+QUIET_SECONDS = 15.0
+"""Between two lines of progress where the output is not a terminal."""
+
+
+def follow(console: Console, statuses: Iterable[Status]) -> Status:
+    """Show statuses as they come, in place on a terminal, else a line now and then; return the last one."""
+    if not console.is_terminal:
+        return _follow_quietly(console, statuses)
+    from rich.live import Live  # here, so that verbs which show nothing live do not wait for it
+
+    last: Status | None = None
+    with Live(console=console, refresh_per_second=8, transient=False) as live:
+        for last in statuses:
+            live.update(status_view(last))
+    assert last is not None, "a run has a status"
+    return last
+
+
+def _follow_quietly(console: Console, statuses: Iterable[Status]) -> Status:
+    last: Status | None = None
+    shown = -QUIET_SECONDS
+    tested: float | None = None
+    for last in statuses:
+        due = time.monotonic() - shown >= QUIET_SECONDS
+        if due or last.state.ended or last.accuracy != tested:
+            console.print(line(last), soft_wrap=True)
+            shown, tested = time.monotonic(), last.accuracy
+    assert last is not None, "a run has a status"
+    return last
+
+
+@contextmanager
+def progress_bar(console: Console) -> "Iterator[Callable[[float, float, str], None]]":
+    """Give a function (done, total, what) that shows a bar with the time left, one line per `what`."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+        told = time.monotonic()
+
+        def show(done: float, total: float, what: str) -> None:
+            nonlocal told
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=None)
+            bar.update(tasks[what], completed=done, total=total)
+            if not console.is_terminal and time.monotonic() - told >= QUIET_SECONDS:
+                told = time.monotonic()
+                console.print(f"{what}: {done:.0f} of {total:.0f}", soft_wrap=True)
+
+        yield show

@@ -1,0 +1,294 @@
+"""A run on a cluster, with the verbs of one on this machine: its FineTuneJob tells where it stands."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ftjob.client.consent import Consent
+from ftjob.client.handle import Look, SharedVerbs
+from ftjob.client.local_run import Run
+from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
+from ftjob.cluster.podlog import PodLog
+from ftjob.cluster.policy.accounts import no_money, seconds_left
+from ftjob.cluster.policy.spending import of_pods
+from ftjob.cluster.resource.figures import figures_of
+from ftjob.cluster.resource.objects import FineTune
+from ftjob.cluster.resource.request import identity_of_object
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.cluster.resource.submission import fine_tune_job
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.net import zoo
+from ftjob.plan.cost import Budget
+from ftjob.plan.plan import Plan
+from ftjob.report.facts import Facts, read_facts
+from ftjob.runfolder.address import RunAddress, RunReference
+from ftjob.runfolder.charges import Bill, charges
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.evaluation import Evaluation
+from ftjob.runfolder.records.metrics import TestLine, TrainLine
+from ftjob.runfolder.status import State, Status
+from ftjob.storage import local_path
+from jobspec import JobSpec
+from jobspec.locations import locations
+
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class ClusterRun(SharedVerbs):
+    """A FineTuneJob. Reading it needs the cluster; metrics and bundle come from its folder in the store."""
+
+    cluster: Cluster
+    name: str
+    wanted: str = ""
+    """The id, or its beginning, of the run that the FineTuneJob must be; empty for whichever has the name."""
+
+    def job(self) -> FineTune:
+        """Return the object as it is now. Raises BadSpecError where there is none, or it is another run."""
+        return self._checked(self.cluster.get(self.name))
+
+    def _checked(self, job: FineTune) -> FineTune:
+        run_id = run_id_of(job)
+        if not self.wanted or (run_id and run_id.startswith(self.wanted)):
+            return job
+        raise BadSpecError(
+            f"{self.reference}: the FineTuneJob {self.name} in namespace {self.cluster.namespace} is run "
+            f"{run_id or '(not planned yet)'} now: give {self.name} for that one, or the URI of "
+            f"the folder of yours, OUTPUT/{self.reference}"
+        )
+
+    @cached_property
+    def run_id(self) -> str:
+        """The run's id, empty while nobody has planned it."""
+        return run_id_of(self.job())
+
+    @property
+    def reference(self) -> RunReference:
+        """Its name, and what was asked for of its id."""
+        return RunReference(self.name, self.wanted)
+
+    @property
+    def location(self) -> str:
+        """The URI of the run's folder, or how to ask for it where it is not known yet."""
+        return self.job().status.folder or f"(kubectl get ftj {self.name} tells it)"
+
+    def status(self) -> Status:
+        """Return where it stands. Raises BadSpecError or StorageError."""
+        return status_of(self.job())
+
+    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+        """Yield the status as it is and at every change, until the run has ended, somebody deletes it or
+        `deadline` (time.monotonic) is reached. Raises BadSpecError or StorageError."""
+        for job in self.cluster.watch(self.name, deadline):
+            look = look_at(self._checked(job))
+            yield look
+            if look.ended:
+                return
+
+    def of_folder(self) -> Run:
+        """Return the run as its folder in the store has it. Raises StorageError where it has none yet."""
+        if folder := self.job().status.folder:
+            return Run(folder)
+        raise StorageError(f"{self.name}: has no folder yet: see `ftjob status {self.name}`")
+
+    def bring_all(self) -> RunFolder:
+        """Return a folder on this disk with every small file of the run. Raises StorageError."""
+        return self.of_folder().bring_all()
+
+    def weights(self, iteration: int | None = None) -> str:
+        """Return the URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
+        return self.of_folder().weights(iteration)
+
+    def log_lines(self, *, follow: bool = False) -> Iterator[str]:
+        """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone.
+
+        Raises StorageError where neither can be read.
+        """
+        log, shown, job = PodLog(self.cluster, self.name), False, self.job()
+        while True:
+            last = not follow or look_at(job).ended
+            try:
+                for line in log.lines(follow=not last):
+                    shown = True
+                    yield line
+            except StorageError:
+                if last and (shown or not job.status.folder):
+                    raise
+            if last:
+                break
+            time.sleep(POLL_SECONDS)
+            job = self._checked(self.cluster.get(self.name, patience=PATIENCE_SECONDS))
+        if not shown and job.status.folder:
+            yield from self.of_folder().log_lines()
+
+    def metrics(self) -> list[TrainLine]:
+        """Return one line per iteration, from the run's folder."""
+        return self.of_folder().metrics()
+
+    def tests(self) -> list[TestLine]:
+        """Return one line per test, from the run's folder."""
+        return self.of_folder().tests()
+
+    def evaluation(self) -> Evaluation:
+        """Return how the bundled snapshot was judged."""
+        return self.of_folder().evaluation()
+
+    def bill(self) -> Bill:
+        """Return what each attempt has cost, and why its stages are not known, where they are not."""
+        job, unknown = self.job(), []
+        written: tuple[Status | None, int] = None, 0
+        if job.status.folder:
+            run = Run(job.status.folder)
+            try:
+                written = run.last_status(), run.attempts_before()
+            except StorageError as error:
+                unknown.append(f"{self.name}: what its time went into is not known: {error}")
+        return Bill(tuple(charges(status_of(job), of_pods(job.status, *written))), tuple(unknown))
+
+    def facts(self) -> Facts:
+        """Return all that a report is made from: time and money are the cluster's, the rest is from the run's
+        folder, where there is one. Raises StorageError."""
+        job = self.job()
+        run = Run(job.status.folder) if job.status.folder else None
+        told = run.last_status() if run else None
+        status = status_of(job)
+        rows = charges(status, of_pods(job.status, told, run.attempts_before() if run else 0))
+        if run is None or told is None:
+            return Facts(status, Bill(tuple(rows)))
+        return read_facts(run.bring_results(), status, rows)
+
+    def cancel(self, *, now: bool = False) -> bool:
+        """Ask for a snapshot and an end (`now`: without one); return whether it was running."""
+        if self.status().state.ended:
+            return False
+        self.cluster.cancel(self.name, now=now)
+        return True
+
+    def retry(self) -> bool:
+        """Have a run that was cancelled, or failed, go on; return whether it had ended.
+
+        Raises BadSpecError where its budget does not pay for that.
+        """
+        job = self.job()
+        if not status_of(job).state.ended:
+            return False
+        if told := out_of_money(job):
+            raise BadSpecError(f"{self.name}: {told}")
+        self.cluster.go_on(self.name)
+        return True
+
+    def bundle(self) -> str | None:
+        """Return the URI of the bundle, None where there is none (yet)."""
+        return self.of_folder().bundle() if self.job().status.folder else None
+
+    def get(self, destination: Path) -> Path:
+        """Copy the bundle to a folder that is not there yet. Raises StorageError."""
+        return self.of_folder().get(destination)
+
+
+def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tuple[ClusterRun, bool]:
+    """Create the FineTuneJob of a spec, or join the one that is there; return it, and whether anything began.
+
+    Raises BadSpecError where the name is another spec's, something is on this machine only, or where there
+    is no consent to begin.
+    """
+    refuse_local(plan.spec)
+    run = ClusterRun(cluster, spec.name)
+    there = next((job for job in cluster.list() if job.name == spec.name), None)
+    if there is None:
+        consent(plan)
+        cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan)))
+        return run, True
+    if run_id_of(there) != plan.run_id:
+        raise BadSpecError(
+            f"name: {spec.name} is run {run_id_of(there) or '(not planned yet)'} in namespace "
+            f"{cluster.namespace} already, and this spec is run {plan.run_id}: give it another name"
+        )
+    if status_of(there).state not in (State.FAILED, State.STOPPED):
+        return run, False
+    consent(plan)
+    return run, run.retry()
+
+
+def refuse_local(spec: JobSpec) -> None:
+    """Raise BadSpecError for the first location of an absolute spec that a cluster cannot reach."""
+    for field, location in locations(spec, zoo.NAMES).items():
+        if local_path(location):
+            remedy = "`ftjob data build` writes to s3://" if field.startswith("data.") else "upload it"
+            raise BadSpecError(f"{field}: {location} is on this machine only: {remedy}, or add --local")
+
+
+def run_id_of(job: FineTune) -> str:
+    """Return a job's run id: what the controller says, else what was planned when it was submitted."""
+    from ftjob.cluster.resource.figures import annotated
+
+    figures = annotated(job.annotations, identity_of_object(job))
+    return job.status.run_id or (figures.run_id if figures else "")
+
+
+def is_current(job: FineTune) -> bool:
+    """Return whether the controller has seen the object as it is now."""
+    return (job.status.observed_generation or 0) >= job.generation
+
+
+def out_of_money(job: FineTune) -> str:
+    """Return why a run's budget does not pay for another attempt; empty where it does, or where only the
+    controller knows: one from before `minAttemptSeconds` was a part of the status."""
+    limits, status = job.spec.get("budget") or {}, job.status
+    budget = Budget(limits.get("usd"), limits.get("hours"))
+    price = status.attempts[-1].usd_per_hour if status.attempts else 0.0
+    least = status.min_attempt_seconds
+    if least is None or seconds_left(budget, status.seconds, status.usd, price) >= least:
+        return ""
+    return no_money(budget, status.seconds, status.usd, least)
+
+
+def look_at(job: FineTune) -> Look:
+    """Return a FineTuneJob's status, and whether it is the last."""
+    status = status_of(job)
+    return Look(status, status.state.ended and is_current(job))
+
+
+def status_of(job: FineTune) -> Status:
+    """Return a FineTuneJob's status in the words of status.json."""
+    told = job.status
+    last = told.attempts[-1] if told.attempts else None
+    return Status(
+        name=job.name,
+        run_id=run_id_of(job),
+        state=told.state,
+        reason=told.reason,
+        message=told.message,
+        attempt=told.attempt,
+        iteration=told.iteration or 0,
+        max_iter=told.max_iter or (told.plan.max_iter if told.plan else 0),
+        loss=told.loss,
+        accuracy=told.accuracy,
+        best_accuracy=told.accuracy if told.state.ended else None,
+        snapshot=told.snapshot,
+        images_per_second=told.images_per_second,
+        eta_seconds=told.eta_seconds,
+        seconds=told.seconds,
+        usd=told.usd,
+        usd_estimate=_estimate(told),
+        attempts=tuple(of_pods(told, None)),
+        submitted=job.created,
+        updated=told.updated,
+        ended=told.completion_time,
+        exit_code=last.exit_code if last and told.state.ended else None,
+    )
+
+
+def _estimate(told: FineTuneStatus) -> float | None:
+    """Return what a run will have cost that goes on at the price of its last pod; None where nobody knows."""
+    if told.eta_seconds is None or not told.attempts:
+        return None
+    return told.usd + told.eta_seconds / 3600 * told.attempts[-1].usd_per_hour
+
+
+def at(address: RunAddress) -> ClusterRun:
+    """Return the run at an address on a cluster. Raises BadSpecError where that cluster is not known."""
+    assert address.cluster
+    return ClusterRun(connect(*address.cluster), address.name, address.run_id)

@@ -1,0 +1,67 @@
+"""What is asked before a run that costs something begins."""
+
+import math
+import os
+from collections.abc import Callable
+
+from ftjob.errors import BadSpecError
+from ftjob.formatting import dollars
+from ftjob.plan.plan import Plan
+from ftjob.plan.shortfall import shortfall_of
+
+ASK_ABOVE = "FTJOB_ASK_ABOVE_USD"
+ASK_ABOVE_USD = 10.0
+
+Consent = Callable[[Plan], None]
+"""Is told of a plan before anything of it begins, and raises BadSpecError where it shall not."""
+
+
+def given(plan: Plan) -> None:
+    """Agree to whatever makes sense: not to a budget that ends before there is a first snapshot."""
+    if plan.too_poor:
+        raise BadSpecError(plan.too_poor)
+
+
+def unless_short(plan: Plan) -> None:
+    """Agree to a run that its budget pays for."""
+    _refuse_short(plan, shortfall_of(plan))
+
+
+def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> Consent:
+    """Return the command line's consent: `yes` is --yes, `ask` puts a question to whoever is at the terminal,
+    None where nobody is, `shortfall` is shortfall_of the plan. Asked is above $FTJOB_ASK_ABOVE_USD of the
+    worst case."""
+
+    def consent(plan: Plan) -> None:
+        if yes:
+            return given(plan)
+        _refuse_short(plan, shortfall)
+        cost, limit = plan.forecast.cost, ask_above()
+        if cost.worst_usd <= limit:
+            return None
+        told = f"{plan.spec.name} costs about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)}"
+        if ask is None:
+            raise BadSpecError(f"submit: {told}, which is above {dollars(limit)} ({ASK_ABOVE}): add --yes")
+        if not ask(f"{told}. Submit?"):
+            raise BadSpecError("submit: not confirmed, nothing was submitted")
+        return None
+
+    return consent
+
+
+def _refuse_short(plan: Plan, shortfall: str) -> None:
+    given(plan)
+    if shortfall:
+        raise BadSpecError(f"{shortfall} (--yes submits it so)")
+
+
+def ask_above() -> float:
+    """Return the dollars above which submit asks. Raises BadSpecError where the variable is no amount."""
+    text = os.environ.get(ASK_ABOVE, "")
+    try:
+        limit = float(text or ASK_ABOVE_USD)
+    except ValueError:
+        limit = math.nan
+    if not limit >= 0:
+        raise BadSpecError(f"{ASK_ABOVE}: {text!r} is no amount of dollars: give one, such as 10")
+    return limit

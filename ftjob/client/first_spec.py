@@ -1,0 +1,264 @@
+"""A first spec for a net and a folder of data: commented, and such that `ftjob plan` takes it as it is."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ftjob.dataset.folder import TRAIN
+from ftjob.dataset.source.objects import Objects, Place, filled_place
+from ftjob.dataset.source.splits import named_splits
+from ftjob.dataset.source.tree import Folder
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.formatting import float32_text
+from ftjob.fs import files
+from ftjob.net import zoo
+from ftjob.net.proto.caffe_pb2 import TRAIN as TRAIN_PHASE
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.surgery.heads import find_heads, no_head_error
+from ftjob.net.topology.graph import graph
+from ftjob.net.topology.layertypes import param_count
+from ftjob.net.topology.phases import phase_view, reduce_rules
+from ftjob.net.transforms import own_transform
+from ftjob.prepare.dataset import facts_at, is_image_folder, is_lmdb
+from ftjob.prepare.prepare import read_net
+from ftjob.prepare.weights import refuse_several
+from ftjob.storage import local_path
+from ftjob.storage.inputs import fetch_input, named
+from jobspec import SpecError, parse_spec
+from jobspec.problems import one_line
+
+DEFAULT_NAME = "fine-tune"
+LONGEST_NAME = 40
+VAL_SPLIT = 0.25
+COMMENTS_AT = 26
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a net's images are."""
+
+    crop: int | None
+    """Side of the square it takes; None where it does not say."""
+    mean: tuple[float, ...]
+    """Per channel (BGR); empty where it is not known."""
+    scale: float
+    mirror: bool
+    batch_size: int
+    mean_file: str = ""
+    """A mean image whose values are not known, as its prototxt names it."""
+
+
+def write_spec(
+    net: str, data: Path | str, weights: Path | str | None, out: Path | None, *, force: bool = False
+) -> Path:
+    """Write a spec and return its path: `out`, or the data's name with .yaml in the working folder.
+
+    Net, weights and data are paths or URIs. Raises BadSpecError where the file is there already (unless
+    `force`), BadNetError, BadDataError or StorageError where net, weights or data are not what a spec needs.
+    """
+    with named("data.train", BadDataError):
+        place = filled_place(data)
+    path = out or Path(f"{_name(_last(place))}.yaml")
+    if path.exists() and not force:
+        raise BadSpecError(f"{path}: is there already: give another name, or --force to write over it")
+    if weights is not None:
+        refuse_several(str(weights), Path())
+    if weights is not None and not fetch_input(str(weights), "base.weights", BadNetError).is_file():
+        raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
+    text = spec_text(net, place, weights, folder=path.absolute().parent, name=_name(path.stem))
+    try:
+        parse_spec(text, str(path))
+    except SpecError as error:
+        raise BadSpecError(str(error)) from error
+    files.write_text(path, text)
+    return path
+
+
+def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path, name: str) -> str:
+    """Return the text of a spec whose file will lie in a folder. Raises BadNetError or BadDataError."""
+    itself = net in zoo.NAMES or local_path(net) is None
+    parsed = reduce_rules(read_net(net if itself else str(Path(net).absolute())).net)
+    images = _input(net, parsed, tuned=weights is not None)
+    train, val = _places(data)
+
+    def place(what: Place | str) -> str:
+        uri = isinstance(what, Objects) or local_path(str(what)) is None
+        return _yaml(str(what).rstrip("/") if uri else _relative(Path(str(what)), folder))
+
+    sections = (
+        [(f"# `ftjob plan {name}.yaml` shows what this would do; docs/spec.md has every field.", "")],
+        [(f"name: {name}", "")],
+        _base(_yaml(net) if net in zoo.NAMES else place(net), place(weights) if weights else None),
+        _surgery(parsed),
+        _data(images, place(train), place(val) if val else None, _crop(images, train, net)),
+        _solver(tuned=weights is not None),
+        _LAST,
+    )
+    return "\n".join("\n".join(map(_line, section)) + "\n" for section in sections)
+
+
+_Line = tuple[str, str]
+"""Of the spec: YAML, and what is to be said of it."""
+
+_LAST: list[_Line] = [
+    ("resources:", ""),
+    ("  node: local", "this machine; `ftjob nodes` shows what else there is"),
+    ("# budget: {usd: 4.00}", "reached: snapshot, evaluate, bundle, stop"),
+    ("# accept: {accuracy: 0.80}", "what a CI run must reach"),
+    ("output: runs", "the run's folder is made in it"),
+]
+
+
+def _line(line: _Line) -> str:
+    text, comment = line
+    return f"{text:<{COMMENTS_AT}}  # {comment}" if comment else text
+
+
+def _base(net: str, weights: str | None) -> list[_Line]:
+    scratch = ("  # weights: FILE", "a .caffemodel; without it every layer starts from noise")
+    return [("base:", ""), (f"  net: {net}", ""), (f"  weights: {weights}", "") if weights else scratch]
+
+
+def _surgery(parsed: NetParameter) -> list[_Line]:
+    return [
+        ("surgery:", ""),
+        ("  heads: auto", "every classifier is found, renamed and gets num_output outputs"),
+        ("  num_output: auto", "the number of classes in the data"),
+        ("  freeze: none", "all layers learn; frozen ones save time, memory and overfitting:"),
+        (f"  # freeze: {{up_to: {_yaml(_middle(parsed))}}}", ""),
+        ("  head_lr_mult: 10", "new layers learn ten times faster than copied ones"),
+    ]
+
+
+def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[_Line]:
+    lines = [
+        ("data:", ""),
+        (f"  train: {train}", ""),
+        (f"  val: {val}", "") if val else (f"  val_split: {VAL_SPLIT}", "of every class, to test on"),
+        (f"  crop: {crop}", "the square the net takes") if crop else ("", ""),
+        _mean(images),
+        (f"  scale: {float32_text(images.scale)}", "as the net has it") if images.scale != 1 else ("", ""),
+        (f"  mirror: {'true' if images.mirror else 'false'}", "at random in training"),
+        (f"  batch_size: {images.batch_size}", "`ftjob plan` says whether it fits the node's memory"),
+    ]
+    return [line for line in lines if line[0]]
+
+
+def _mean(images: Input) -> _Line:
+    if images.mean:
+        return f"  mean: [{', '.join(map(float32_text, images.mean))}]", "as the net has it (BGR)"
+    if images.mean_file:
+        return "  mean: auto", f"of the training data; or the net's own, {one_line(images.mean_file)}"
+    return "  mean: auto", "of the training data"
+
+
+def _solver(*, tuned: bool) -> list[_Line]:
+    lr = ("  base_lr: 0.001", "a tenth of what nets are trained with from noise")
+    return [
+        ("solver:", ""),
+        lr if tuned else ("  base_lr: 0.01", "a tenth of it where the loss grows"),
+        ("  lr_policy: step", ""),
+        ("  stepsize: 33%", "of the run"),
+        ("  gamma: 0.1", ""),
+        ("  momentum: 0.9", ""),
+        ("  weight_decay: 0.0005", ""),
+        ("  epochs: 10", ""),
+    ]
+
+
+def _middle(net: NetParameter) -> str:
+    """A layer, or what the names around it begin with, in the middle of the way to the main head."""
+    view = graph(phase_view(net, TRAIN_PHASE))
+    main = next((head.layer for head in find_heads(net) if head.main), "")
+    ends = [index for index, layer in enumerate(view.layers) if layer.name == main]
+    way = [view.layers[index] for index in sorted(view.upstream(ends))]
+    learners = [layer.name for layer in way if param_count(layer)]
+    if not learners:
+        raise no_head_error(net)
+    return learners[len(learners) // 2].split("/")[0]
+
+
+def _name(text: str) -> str:
+    """Make a DNS label of some text."""
+    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].strip("-")
+    return cleaned or DEFAULT_NAME
+
+
+def _last(place: Place) -> str:
+    return place.absolute().name if isinstance(place, Path) else place.name.rpartition("/")[2]
+
+
+def _places(data: Place) -> tuple[Place, Place | None]:
+    """(train, val), val None where a share of train is to be kept. Raises BadDataError."""
+    if isinstance(data, Path):
+        names = named_splits(Folder(data).folders() if data.is_dir() else ())
+    else:
+        names = named_splits(data.folders())
+    if all(names):
+        train, val = (data / name if isinstance(data, Path) else data.child(name) for name in names)
+        if _is_data(train) and _is_data(val):
+            return train, val
+    if is_image_folder(data):
+        return data, None
+    if is_lmdb(data):
+        raise BadDataError(f"{data}: is one LMDB, and val is missing: give the folder that has train and val")
+    raise BadDataError(
+        f"{data}: has neither one folder of images per class, nor train and val in it: "
+        "give such a folder, or what `ftjob data build` made"
+    )
+
+
+def _is_data(path: Place) -> bool:
+    return is_lmdb(path) or is_image_folder(path)
+
+
+def _input(net: str, parsed: NetParameter, *, tuned: bool) -> Input:
+    if net in zoo.NAMES:
+        known = zoo.get(net)
+        mean = known.mean if tuned else ()
+        return Input(known.crop, mean, known.scale, known.channels == 3, _batch_size(parsed))
+    own = own_transform(parsed)
+    if own is None:
+        return Input(None, (), 1.0, True, BATCH_SIZE)
+    deploys = all(layer.type == "Input" for layer in parsed.layer if not layer.bottom)
+    mean_file = "" if own.known_mean else own.mean_file
+    return Input(own.crop, own.known_mean, own.scale, own.mirror or deploys, _batch_size(parsed), mean_file)
+
+
+def _batch_size(net: NetParameter) -> int:
+    """The TRAIN batch of a net's own data layer."""
+    sizes = [layer.data_param.batch_size for layer in net.layer if layer.type == "Data"]
+    return next((size for size in sizes if size), BATCH_SIZE)
+
+
+def _crop(images: Input, train: Place, net: str) -> int | None:
+    """The crop, where the stored images are not that size already. Raises BadDataError for smaller ones."""
+    if images.crop is None or not is_lmdb(train):
+        return images.crop
+    facts = facts_at(train, TRAIN, fetch=False)
+    if facts.smallest.side < images.crop:
+        raise BadDataError(
+            f"{train}: images are {facts.smallest}, and {net} takes {images.crop}x{images.crop}: "
+            "build larger ones with `ftjob data build --size`"
+        )
+    fits = (facts.height, facts.width) == (images.crop, images.crop) and not facts.others
+    return None if fits else images.crop
+
+
+def _relative(place: Path, folder: Path) -> str:
+    """A path as seen from the spec's folder where it lies beneath it, else whole."""
+    whole = place.absolute()
+    inside = os.path.relpath(whole, folder)
+    return str(whole) if inside.startswith("..") else inside
+
+
+def _yaml(text: str) -> str:
+    """Write text in one line; what cannot be seen is escaped."""
+    plain = text.isprintable()
+    style = None if plain else '"'
+    written: str = yaml.safe_dump(text, allow_unicode=plain, default_style=style, width=1_000_000)
+    return written.splitlines()[0]

@@ -1,0 +1,184 @@
+"""What every run can be asked and made to do, on this machine or on a cluster."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ftjob.errors import BadSpecError, NotEndedError, StorageError
+from ftjob.runfolder.address import RunReference
+from ftjob.runfolder.charges import Bill
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.status import State, Status
+
+if TYPE_CHECKING:
+    from ftjob.report.facts import Facts
+    from ftjob.report.render import Report
+    from ftjob.runfolder.records.evaluation import Evaluation
+    from ftjob.runfolder.records.metrics import TestLine, TrainLine
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where a run stands at one moment."""
+
+    status: Status
+    ended: bool
+    """Whether nothing will change any more."""
+
+
+class RunHandle(Protocol):
+    """A submitted run. Whatever reads it raises StorageError where that cannot be read, and on a cluster
+    BadSpecError where the run is not there."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def run_id(self) -> str:
+        """Its id, empty while nobody has planned it."""
+        ...
+
+    @property
+    def reference(self) -> RunReference:
+        """Its name and as much of its id as is known without asking anybody."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """The path or URI of its folder."""
+        ...
+
+    def status(self) -> Status:
+        """Return where it stands."""
+        ...
+
+    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+        """Yield where it stands now, and whenever that may have changed; `deadline` (time.monotonic) ends the
+        waiting for that. It also ends when somebody deletes the run."""
+        ...
+
+    def status_or_unreachable(self) -> Status:
+        """Return its status, Unreachable where it cannot be read, so that it hides no other runs."""
+        ...
+
+    def follow(self) -> Iterator[Status]:
+        """Yield the status whenever it changed, the last one when the run has ended."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
+        ...
+
+    def log_lines(self, *, follow: bool = False) -> Iterator[str]:
+        """Yield its logs as text; `follow` waits for more until the run ends."""
+        ...
+
+    def logs(self) -> str:
+        """Return its logs."""
+        ...
+
+    def metrics(self) -> "list[TrainLine]":
+        """Return one line per iteration."""
+        ...
+
+    def tests(self) -> "list[TestLine]":
+        """Return one line per test."""
+        ...
+
+    def evaluation(self) -> "Evaluation":
+        """Return how the bundled snapshot was evaluated."""
+        ...
+
+    def weights(self, iteration: int | None = None) -> str:
+        """Return the path or URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
+        ...
+
+    def bill(self) -> Bill:
+        """Return what each attempt has cost, and a sentence for what of that is not known."""
+        ...
+
+    def facts(self) -> "Facts":
+        """Return all that a report is made from."""
+        ...
+
+    def report(self, against: "RunHandle | None" = None) -> "Report":
+        """Return its report as it stands now, held against another run where one is given."""
+        ...
+
+    def cancel(self, *, now: bool = False) -> bool:
+        """Ask for a snapshot and an end (`now`: an end alone); return whether it was running."""
+        ...
+
+    def retry(self) -> bool:
+        """Have it resume where it did not end well; return whether anything began. Raises FtjobError."""
+        ...
+
+    def bundle(self) -> str | None:
+        """Return the path or URI of the bundle, None where there is none (yet)."""
+        ...
+
+    def get(self, destination: Path) -> Path:
+        """Copy the bundle to a folder that is not there yet."""
+        ...
+
+    def of_folder(self) -> "RunHandle":
+        """Return the run as its folder alone has it."""
+        ...
+
+    def bring_all(self) -> RunFolder:
+        """Return a folder on this disk with every small file of the run."""
+        ...
+
+
+class SharedVerbs:
+    """What follows for every run from what differs between them."""
+
+    def status_or_unreachable(self: RunHandle) -> Status:
+        """Return its status, Unreachable where it cannot be read, so that it hides no other runs."""
+        try:
+            return self.status()
+        except (StorageError, BadSpecError) as error:
+            known = self.reference
+            return Status(known.name, known.run_id, State.UNREACHABLE, error.reason, str(error))
+
+    def follow(self: RunHandle) -> Iterator[Status]:
+        """Yield the status whenever it changed, the last one when the run has ended."""
+        seen: Status | None = None
+        for look in self.looks():
+            if look.status != seen:
+                yield look.status
+            seen = look.status
+            if look.ended:
+                return
+
+    def wait(self: RunHandle, timeout: float | None = None) -> Status:
+        """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            for look in self.looks(deadline):
+                if look.ended:
+                    return look.status
+                if is_over(deadline):
+                    break
+            if is_over(deadline):
+                raise NotEndedError(
+                    f"{self.reference}: is {look.status.state} after {timeout:g} s: wait again"
+                )
+
+    def report(self: RunHandle, against: RunHandle | None = None) -> "Report":
+        """Return its report as it stands now, held against another run where one is given: `.html()` is a
+        page, `.markdown()` a comment for a pull request. Raises StorageError."""
+        from ftjob.report.render import Report
+
+        return Report(self.facts(), against.facts() if against else None)
+
+    def logs(self: RunHandle) -> str:
+        """Return its logs."""
+        return "".join(self.log_lines())
+
+
+def is_over(deadline: float | None) -> bool:
+    """Return whether a time of time.monotonic is reached."""
+    return deadline is not None and time.monotonic() >= deadline

@@ -1,0 +1,347 @@
+"""A run of this machine, or of any folder: what notebooks, pipelines and the command line hold of it."""
+
+import codecs
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ftjob.client import processes as local
+from ftjob.client import registry as runs
+from ftjob.client.handle import Look, SharedVerbs, is_over
+from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors.outcomes import Reason
+from ftjob.fs import documents, files
+from ftjob.runfolder.address import RunAddress, RunReference, location_of, work_folder
+from ftjob.runfolder.charges import Bill, charges, of_status
+from ftjob.runfolder.layout import BundleFolder, RunFolder
+from ftjob.runfolder.lock import is_held
+from ftjob.runfolder.status import State, Status, render
+from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
+from ftjob.storage import MissingError, open_store
+
+if TYPE_CHECKING:
+    from ftjob.client.consent import Consent
+    from ftjob.plan.plan import Plan
+    from ftjob.report.facts import Facts
+    from ftjob.runfolder.records.evaluation import Evaluation
+    from ftjob.runfolder.records.metrics import TestLine, TrainLine
+    from ftjob.runfolder.records.plan import PlanDocument
+    from jobspec import JobSpec
+
+T = TypeVar("T")
+LOG_PIECE = 1 << 20
+"""Bytes of a log that are read at once."""
+START_SECONDS = 30.0
+"""How long a worker may take to say its first word."""
+
+
+@dataclass(frozen=True)
+class Run(SharedVerbs):
+    """A submitted run. Reading it costs nothing and never disturbs its worker."""
+
+    location: str
+    """The path or URI of its folder."""
+
+    @property
+    def name(self) -> str:
+        return self.reference.name
+
+    @property
+    def run_id(self) -> str:
+        return self.reference.run_id
+
+    @property
+    def reference(self) -> RunReference:
+        """Its name and its id."""
+        return RunAddress.parse(self.location).reference
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where its files are read on this disk; those of a run in a store are brought when asked for."""
+        return self._reading().folder
+
+    def _reading(self) -> RunStore:
+        return reading(self.location)
+
+    def status(self) -> Status:
+        """Return where it stands. Raises StorageError where the folder cannot be read."""
+        return self._reading().status()
+
+    def last_status(self) -> Status | None:
+        """Return where it stands, None where it was never submitted. Raises StorageError."""
+        try:
+            return self.status()
+        except MissingError:
+            return None
+
+    def is_held(self) -> bool:
+        """Return whether a worker is at it, on this machine or on another: that one is waited for, for some
+        seconds, to show a sign of life. Raises StorageError."""
+        return is_held(work_folder(self.location)) or stored(self.location).shows_life()
+
+    def metrics(self) -> "list[TrainLine]":
+        """Return one line per iteration (iteration, loss, learning_rate, seconds, outputs)."""
+        from ftjob.runfolder.records.metrics import read_train
+
+        run = self._reading()
+        return _lines(run, run.folder.train_metrics, read_train)
+
+    def tests(self) -> "list[TestLine]":
+        """Return one line per test (iteration, accuracy, top5, loss, heads, images, seconds)."""
+        from ftjob.runfolder.records.metrics import read_tests
+
+        run = self._reading()
+        return _lines(run, run.folder.test_metrics, read_tests)
+
+    def spec_text(self) -> str:
+        """Return its spec.yaml. Raises StorageError."""
+        run = self._reading()
+        path = run.folder.spec
+        run.bring(path)
+        with documents.explained(path):
+            return documents.read_text(path)
+
+    def evaluation(self) -> "Evaluation":
+        """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
+        from ftjob.runfolder.records.evaluation import read_evaluation
+
+        run = self._reading()
+        path = run.folder.evaluation
+        run.bring(path)
+        with documents.explained(path):
+            if path.exists():
+                return read_evaluation(path)
+        raise StorageError(f"{self.location}: has no {path.name} yet: the run has no bundle")
+
+    def attempts_before(self) -> int:
+        """Return how many attempts its folder had before the FineTuneJob that it belongs to came to it.
+
+        Raises StorageError.
+        """
+        from ftjob.worker.admission import owner_there
+
+        owner = owner_there(open_store(self.location))
+        return owner.attempts_before if owner else 0
+
+    def bring_all(self) -> RunFolder:
+        """Return a folder on this disk with every small file of the run. Raises StorageError."""
+        run = self._reading()
+        folder = run.folder
+        self._bring_results(run)
+        run.bring(folder.train_val, folder.deploy, folder.solver)
+        run.log_paths()
+        return folder
+
+    def bring_results(self) -> RunFolder:
+        """Return a folder on this disk with spec, plan, status, evaluation and metrics of the run.
+
+        Raises StorageError.
+        """
+        run = self._reading()
+        self._bring_results(run)
+        return run.folder
+
+    def _bring_results(self, run: RunStore) -> None:
+        folder = run.folder
+        run.bring(folder.spec, folder.plan, folder.status, folder.evaluation)
+        run.bring_growing(folder.train_metrics, folder.test_metrics)
+
+    def facts(self) -> "Facts":
+        """Return all that a report is made from. Raises StorageError."""
+        from ftjob.report.facts import read_facts
+
+        status = self.status()
+        return read_facts(self.bring_results(), status, charges(status, of_status(status)))
+
+    def bill(self) -> Bill:
+        """Return what each attempt has cost. Raises StorageError."""
+        status = self.status()
+        return Bill(tuple(charges(status, of_status(status))))
+
+    def of_folder(self) -> "Run":
+        """Return the run as its folder has it: this one."""
+        return self
+
+    def log_lines(self, *, follow: bool = False) -> Iterator[str]:
+        """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
+        shown: dict[Path, int] = {}
+        decoders: dict[Path, codecs.IncrementalDecoder] = {}
+        while True:
+            ended = not follow or self.status().state.ended
+            for path in self._reading().log_paths():
+                decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
+                with documents.explained(path), documents.opened(path) as file:
+                    file.seek(shown.get(path, 0))
+                    while data := file.read(LOG_PIECE):
+                        yield decoder.decode(data)
+                    shown[path] = file.tell()
+            if ended:
+                return
+            self._pause()
+
+    def _pause(self, deadline: float = math.inf) -> None:
+        time.sleep(max(0.0, min(self._reading().poll_seconds, deadline - time.monotonic())))
+
+    def follow(self) -> Iterator[Status]:
+        """Yield the status whenever it changed, the last one when the run has ended; not the one that its
+        submitter has just written."""
+        return (status for status in super().follow() if status.state is not State.PENDING)
+
+    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+        """Yield the status at each look, until the run has ended or `deadline` (time.monotonic) is reached.
+
+        Raises StorageError where no worker takes it up.
+        """
+        begin = time.monotonic()
+        while True:
+            status = self.status()
+            waited = time.monotonic() - begin
+            if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
+                raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
+            yield Look(status, status.state.ended)
+            if status.state.ended or is_over(deadline):
+                return
+            self._pause(math.inf if deadline is None else deadline)
+
+    def cancel(self, *, now: bool = False) -> bool:
+        """Ask for a snapshot and an end (`now`: kill); return whether a worker was here to be asked.
+
+        Raises BadSpecError where its worker is on another machine, StorageError where the lock does not tell
+        which process it is.
+        """
+        if local.ask_to_stop(work_folder(self.location), now=now):
+            return True
+        if self.is_held():
+            raise BadSpecError(f"{self.location}: its worker is on another machine: cancel it there")
+        return False
+
+    def retry(self) -> bool:
+        """Start a worker where the run ended otherwise than well; return whether one was started.
+
+        Raises FtjobError, BadSpecError where its spec makes another run now.
+        """
+        from ftjob.client.consent import given
+        from ftjob.prepare.prepare import Context, absolute, prepare
+        from jobspec import SpecError, parse_spec
+
+        try:
+            spec = parse_spec(self.spec_text(), str(self.folder.spec))
+        except SpecError as error:
+            raise BadSpecError(str(error)) from None
+        planned = prepare(absolute(spec, Context()), Context())
+        if (location := planned_at(planned)) != self.location:
+            raise BadSpecError(
+                f"{self.folder.spec}: makes run {location} now, not this one: submit it to begin there"
+            )
+        return submit(planned, given)[1]
+
+    def weights(self, iteration: int | None = None) -> str:
+        """Return the path or URI of the bundle's caffemodel, or of a snapshot's. Raises BadSpecError."""
+        run = stored(self.location)
+        folder = run.folder
+        wanted = BundleFolder(folder.bundle).weights if iteration is None else folder.caffemodel(iteration)
+        if not run.has(wanted):
+            raise BadSpecError(
+                f"base.weights: run {self.name} has no {wanted.name} (yet): see `ftjob status {self.name}`"
+            )
+        return run.place(wanted)
+
+    def bundle(self) -> str | None:
+        """Return the path or URI of the bundle, None where there is none (yet)."""
+        run = stored(self.location)
+        bundle = run.folder.bundle
+        return run.place(bundle) if run.has(BundleFolder(bundle).manifest) else None
+
+    def get(self, destination: Path) -> Path:
+        """Copy the bundle, what its manifest names, to a folder that is not there yet.
+
+        Raises StorageError, and BadNetError for what is no bundle.
+        """
+        from ftjob.bundle.contents import (
+            checked_files,
+            parse_manifest,
+        )  # here, because numpy is slow to import
+
+        if self.bundle() is None:
+            raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
+        if destination.exists():
+            raise StorageError(f"{destination}: is there already: give a new folder")
+        run = stored(self.location)
+        bundle = BundleFolder(run.folder.bundle)
+        partial = destination.with_name(f".{destination.name}.partial")
+        store = run.store.child(run.folder.key(bundle.root))
+        if run.is_copy:
+            manifest = parse_manifest(store.read(bundle.manifest.name), bundle)
+        else:
+            manifest = checked_files(bundle)
+        with files.explained(destination):
+            shutil.rmtree(partial, ignore_errors=True)
+            for key, digest in manifest.files.items():
+                store.download(key, partial / key, sha256=digest)
+            store.download(bundle.manifest.name, partial / bundle.manifest.name)
+            partial.replace(destination)
+        return destination
+
+    def next_attempt(self) -> int:
+        """Return the number of the attempt that comes next: one more than the logs there are."""
+        here = in_folder(work_folder(self.location))
+        return 1 + max([*here.attempts(), *stored(self.location).attempts()], default=0)
+
+
+def planned_at(plan: "Plan") -> str:
+    """Return the path or URI of the run that a plan is of."""
+    return location_of(plan.spec.output, plan.spec.name, plan.run_id)
+
+
+def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tuple[Run, bool]:
+    """Start a worker on a planned run that has none and is not done; return it, and whether one started.
+
+    `shortfall` is plan.shortfall.shortfall_of(plan), where that is known. Raises FtjobError, BadSpecError
+    where there is no consent to begin.
+    """
+    from ftjob.plan.document import document_of
+    from ftjob.plan.shortfall import shortfall_of
+
+    run = Run(planned_at(plan))
+    before = run.last_status()
+    if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
+        runs.remember(run.location)
+        return run, False
+    consent(plan)
+    short = shortfall_of(plan) if shortfall is None else shortfall
+    enlist(run, plan.spec, document_of(plan, short), before)
+    runs.remember(run.location)
+    local.start_worker(run.location, work_folder(run.location), run.next_attempt())
+    return run, True
+
+
+def enlist(run: Run, spec: "JobSpec", plan: "PlanDocument", before: Status | None) -> None:
+    """Write owner, spec, plan and a Pending status into a run's folder, which a worker can take up then.
+
+    Raises BadSpecError where it is another's, StorageError where nothing can be written there.
+    """
+    from ftjob.runfolder.records.plan import plan_text
+    from ftjob.worker.admission import Arrival, own, this_user
+    from jobspec import dump_spec
+
+    kept = working(run.location)
+    own(kept.store, Arrival(1, this_user()))
+    first = before or Status(run.name, run.run_id, submitted=time.time())
+    pending = replace(
+        first, state=State.PENDING, reason=Reason.SUBMITTED, message="", exit_code=None, ended=None
+    )
+    folder = kept.folder
+    kept.write(folder.spec, dump_spec(spec))
+    kept.write(folder.plan, plan_text(plan))
+    kept.write(folder.status, render(pending))
+
+
+def _lines(run: RunStore, path: Path, read: Callable[[Path], Iterator[T]]) -> list[T]:
+    """Return the lines of a run's metrics, as far as they are written."""
+    run.bring_growing(path)
+    with documents.explained(path):
+        return list(read(path))

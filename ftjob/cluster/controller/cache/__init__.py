@@ -1,0 +1,1 @@
+"""What the controller has heard of the cluster."""

@@ -1,0 +1,1 @@
+"""The controller as a process: its leadership, its health and its metrics."""

@@ -1,0 +1,1 @@
+"""Which objects are due, and the threads that take them."""

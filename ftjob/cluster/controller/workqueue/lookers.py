@@ -1,0 +1,72 @@
+"""The threads that look at what is in the queue: whatever becomes of one look, the next one is made."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from ftjob.cluster.controller.api import GoneError
+from ftjob.cluster.controller.faults import EXITS, described
+from ftjob.cluster.controller.serving.logs import log
+from ftjob.cluster.controller.serving.metrics import ERRORS, QUEUED, RECONCILE
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
+
+STUCK_SECONDS = 120.0
+CLOSING_SECONDS = 10.0
+
+
+class Lookers:
+    """So many threads, each of which looks at one object at a time."""
+
+    def __init__(self, queue: WorkQueue, look: Callable[[str], None], count: int) -> None:
+        self._queue, self._look, self._count = queue, look, count
+        self._threads: list[threading.Thread] = []
+        self._since: dict[str, float] = {}
+        """When the look at each key began."""
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin to look."""
+        for number in range(self._count):
+            thread = threading.Thread(target=self._work, name=f"look-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the looks that are under way; the queue is closed."""
+        self._stopping = True
+        deadline = time.monotonic() + CLOSING_SECONDS
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+
+    def dead(self) -> int:
+        """Return how many of the threads that were started ended by themselves."""
+        return 0 if self._stopping else len(self._threads) - self.alive()
+
+    def alive(self) -> int:
+        """Return how many look."""
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def stuck(self) -> int:
+        """Return how many looks do not end."""
+        return sum(time.monotonic() - begin > STUCK_SECONDS for begin in list(self._since.values()))
+
+    def _work(self) -> None:
+        while (taken := self._queue.get()) is not None:
+            key, waited = taken
+            self._since[key] = time.monotonic()
+            try:
+                QUEUED.observe(waited)
+                with RECONCILE.time():
+                    self._look(key)
+                self._queue.forget(key)
+            except GoneError:
+                self._queue.forget(key)
+            except EXITS:
+                raise
+            except BaseException as error:  # noqa: BLE001 one object's trouble, a panic too, is not the others'
+                self._queue.add_again(key)
+                ERRORS.labels(type(error).__name__).inc()
+                log("looked in vain", job=key, error=described(error))
+            finally:
+                self._since.pop(key, None)
+                self._queue.done(key)

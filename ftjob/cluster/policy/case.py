@@ -1,0 +1,137 @@
+"""All that is known of one FineTuneJob when it is looked at, and what follows from it at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ftjob.cluster.policy import accounts
+from ftjob.cluster.policy.allowance import Allowance
+from ftjob.cluster.policy.ends import GONE
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.names import ANNOTATION_RETRY
+from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
+from ftjob.cluster.resource.request import Request
+from ftjob.cluster.resource.status import Figures, Life
+from ftjob.errors.outcomes import BY_REASON, Ending
+from ftjob.nodes.profiles import Node
+from ftjob.runfolder.progress import Progress
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why something could not be found out; what `passing` says may mend itself."""
+
+    reason: str
+    message: str
+    passing: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that is known of one FineTuneJob at one moment."""
+
+    job: FineTune
+    jobs: tuple[AttemptJob, ...] = ()
+    """Those of its own uid."""
+    pods: tuple[Pod, ...] = ()
+    strangers: bool = False
+    """Whether there are Jobs of an earlier object of the same name."""
+    old_pods: tuple[Pod, ...] = ()
+    """Pods of an earlier object."""
+    plan_jobs: tuple[AttemptJob, ...] = ()
+    """Those that plan, of its own uid."""
+    plan_pods: tuple[Pod, ...] = ()
+    planned: Figures | Trouble | None = None
+    """None while nobody has planned."""
+    report: Progress | None = None
+    """What the newest attempt's worker reports, last at its end; None where nothing is known of it."""
+    report_refused: str = ""
+    """What is wrong with a report that was passed over."""
+    allowance: Allowance | Trouble | None = None
+    """What the namespace may spend today; None where it has no budget of its own."""
+    failed: Trouble | None = None
+    """What went wrong when the last attempt was to be begun."""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """What events say of a Job or pod, by its name."""
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    config: Config = field(default_factory=Config)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One look at one FineTuneJob: what is observed, the accounts made up to now, and what is asked."""
+
+    seen: Observed
+    request: Request | Trouble
+    lives: tuple[Life, ...]
+    now: float
+
+    @property
+    def report(self) -> Progress | None:
+        """What the newest attempt's worker reports."""
+        return self.seen.report
+
+    @property
+    def live_pods(self) -> list[Pod]:
+        return [pod for pod in self.seen.pods if not pod.over]
+
+    @property
+    def open_jobs(self) -> list[AttemptJob]:
+        return [
+            job
+            for job in self.seen.jobs
+            if job.finished is None and not job.deleted and not self.is_over(job)
+        ]
+
+    def is_over(self, job: AttemptJob) -> bool:
+        """Whether a Job's pod has ended, and only the Job's own controller has not noticed yet."""
+        own = [pod for pod in self.seen.pods if pod.job == job.name]
+        return bool(own) and all(pod.over for pod in own)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run's identity is settled."""
+        return self.seen.job.status.identity is not None
+
+    @property
+    def earlier(self) -> tuple[float, float]:
+        """Seconds and dollars that the run's folder cost before this object; a report only raises them."""
+        before, report = self.seen.job.status, self.report
+        if report is None:
+            return before.earlier_seconds, before.earlier_usd
+        return (
+            max(before.earlier_seconds, report.earlier_seconds),
+            max(before.earlier_usd, report.earlier_usd),
+        )
+
+    @cached_property
+    def spent(self) -> tuple[float, float]:
+        return accounts.spent(self.lives, *self.earlier)
+
+    def seconds_left(self, request: Request, usd_per_hour: float) -> float:
+        """Return how long a pod of that price may still run."""
+        return accounts.seconds_left(request.budget, *self.spent, usd_per_hour)
+
+    def life_of(self, pod: Pod) -> Life | None:
+        """Return a pod's entry in the accounts; None before it was scheduled."""
+        return next((life for life in self.lives if life.pod == pod.name), None)
+
+    @property
+    def last_end(self) -> Ending | None:
+        """How the last attempt ended; None before the first one did."""
+        ended = [life for life in self.lives if life.ended is not None]
+        return BY_REASON.get(ended[-1].reason or "", GONE) if ended else None
+
+    @property
+    def retry_asked(self) -> bool:
+        """Whether the user wants an attempt after the last one, whatever ended it."""
+        return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
+
+    def message_of(self, end: Ending) -> str:
+        """Return the worker's own sentence on its end where there is one, else the table's."""
+        report, last = self.report, self.lives[-1] if self.lives else None
+        if report and last and report.attempt == last.attempt and report.exit_code is not None:
+            return report.message or end.reason.message
+        pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]
+        hint = " ".join((pods[0].message or pods[0].last_words).split())[:300] if pods else ""
+        return f"{end.reason.message}: {hint}" if hint else end.reason.message

@@ -1,0 +1,90 @@
+"""Why a pod does not start: one sentence from what scheduler, kubelet and Job controller say."""
+
+import re
+from dataclasses import dataclass
+
+from ftjob.cluster.resource.objects import Pod
+from ftjob.cluster.resource.request import Request
+from ftjob.errors.outcomes import Reason
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why no worker runs yet."""
+
+    reason: Reason
+    message: str
+    expected: bool = False
+    """Whether this is how every pod begins."""
+
+
+STARTING = Waiting(Reason.STARTING, Reason.STARTING.message, expected=True)
+QUEUED = Waiting(Reason.QUEUED, Reason.QUEUED.message)
+CREATING = Waiting(Reason.CREATING, Reason.CREATING.message, expected=True)
+
+IMAGE_REASONS = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "InvalidImageName",
+    "ImageInspectError",
+    "RegistryUnavailable",
+}
+
+
+def why_pending(
+    pod: Pod | None, hint: str, request: Request, *, spot: bool = False, plans: bool = False
+) -> Waiting:
+    """Return why a pod, or a Job that has none yet, does not run; `hint` is what their events say.
+
+    One that `plans` asks for no node of a profile.
+    """
+    if pod is None:
+        return _without_pod(hint)
+    if pod.unschedulable is not None:
+        return _unschedulable(pod.unschedulable, request, spot=spot, plans=plans)
+    if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
+        return _because(Reason.IMAGE_UNAVAILABLE, pod.waiting[1] or hint)
+    if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
+        return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {_short(pod.waiting[1] or hint)}")
+    if re.search(r"mount|volume|attach", hint, re.IGNORECASE):
+        return _because(Reason.VOLUME_UNAVAILABLE, hint)
+    if re.search(r"sandbox|network", hint, re.IGNORECASE):
+        return _because(Reason.NODE_TROUBLE, hint)
+    return STARTING
+
+
+def _without_pod(hint: str) -> Waiting:
+    if not hint:
+        return CREATING
+    if "exceeded quota" in hint:
+        return _because(Reason.QUOTA_EXCEEDED, hint)
+    if re.search(r"service ?account", hint, re.IGNORECASE) and "not found" in hint:
+        return _because(Reason.NO_SERVICE_ACCOUNT, hint)
+    if "forbidden" in hint or "violates PodSecurity" in hint:
+        return _because(Reason.NOT_PERMITTED, hint)
+    return _because(Reason.POD_REFUSED, hint)
+
+
+def _unschedulable(said: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
+    if plans:
+        return _because(Reason.UNSCHEDULABLE, said, " that plans")
+    node = request.spec.resources.node
+    wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
+    if "nvidia.com/gpu" in said:
+        return _because(Reason.NO_GPU, said, f" ({wanted})")
+    if re.search(r"affinity|node selector|taint", said):
+        on_spot = "spot node, " if spot else ""
+        return _because(Reason.NO_SUCH_NODE, said, f" ({on_spot}{wanted})")
+    return _because(Reason.UNSCHEDULABLE, said, f" ({wanted})")
+
+
+def _because(reason: Reason, detail: str, more: str = "") -> Waiting:
+    """Return a reason with its message, what is `more` to it, and what the cluster says."""
+    return Waiting(reason, f"{reason.message}{more}: {_short(detail)}")
+
+
+def _short(text: str) -> str:
+    """Return a message in one line of at most 300 letters, without its full stop."""
+    line = " ".join(text.split()).rstrip(".")
+    return line if len(line) <= 300 else f"{line[:297]}..."

@@ -1,0 +1,70 @@
+"""What a run's plan pod found, where nobody planned who submitted the run; pure.
+
+A pod plans in the user's namespace, under the account of the workers there, so that the controller opens
+nothing that a user names. What it found is its termination message, one small document.
+"""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
+from ftjob.cluster.resource.status import Figures
+from ftjob.errors.outcomes import Reason
+from ftjob.runfolder.progress import LARGEST, Message, ReportedReason
+
+SUBMIT = "`ftjob submit` plans on your machine instead"
+
+
+class Refusal(BaseModel):
+    """Why a run cannot be planned."""
+
+    model_config = ConfigDict(strict=True)
+
+    reason: ReportedReason
+    message: Message
+    passing: bool = False
+
+
+class PlanReport(BaseModel):
+    """What a plan pod leaves: figures or a refusal."""
+
+    plan: Figures | None = None
+    trouble: Refusal | None = None
+
+
+def plan_name(name: str, identity: str) -> str:
+    """Return the name of the Job that plans a spec: the same spec is not planned twice."""
+    return f"{name}-plan-{identity[:8]}"
+
+
+def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -> Figures | Trouble | None:
+    """Return what the plan Job of that name came to; None while it goes on, or where there is none."""
+    job = next((each for each in jobs if each.plans and each.name == name and not each.deleted), None)
+    pod = next((each for each in pods if each.plans and each.job == name and each.over), None)
+    if pod is None:
+        if job is None or job.finished is None:
+            return None
+        late = job.reason == KubernetesReason.DEADLINE_EXCEEDED
+        why = "planning took longer than it may" if late else "the pod that plans is gone"
+        return Trouble(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
+    if pod.reason == KubernetesReason.OOM_KILLED:
+        return Trouble(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
+    return read_report(pod)
+
+
+def read_report(pod: Pod) -> Figures | Trouble:
+    """Return what a plan pod left."""
+    text = pod.last_words
+    try:
+        report = PlanReport.model_validate_json(text if len(text) <= LARGEST else "")
+    except ValidationError:
+        report = PlanReport()
+    if report.plan:
+        return report.plan
+    if report.trouble:
+        return Trouble(report.trouble.reason, report.trouble.message, report.trouble.passing)
+    taken = pod.exit_code is None or pod.deleted is not None
+    how = f"ended with exit code {pod.exit_code}" if pod.exit_code is not None else "was taken away"
+    return Trouble(Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken)

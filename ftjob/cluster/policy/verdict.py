@@ -1,0 +1,214 @@
+"""Where a run stands, in words: the status that is written, its conditions, and the events on changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from ftjob.cluster.policy.actions import Action, RecordEvent, WriteStatus
+from ftjob.cluster.policy.case import Case
+from ftjob.cluster.policy.terms import Terms
+from ftjob.cluster.resource.config import Config
+from ftjob.cluster.resource.names import Condition
+from ftjob.cluster.resource.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
+from ftjob.errors.outcomes import Reason
+from ftjob.runfolder.progress import Progress
+from ftjob.runfolder.status import State
+from jobspec.text import plain
+
+FLEETING = (
+    "seconds",
+    "usd",
+    "cost",
+    "attempts",
+    "iteration",
+    "snapshot",
+    "loss",
+    "images_per_second",
+    "eta_seconds",
+)
+"""Fields that change all the time: alone they are written after `progress_pause`."""
+STEADY = tuple(name for name in FineTuneStatus.model_fields if name not in (*FLEETING, "updated"))
+"""Those that are worth a write of their own."""
+WARNINGS = (State.FAILED, State.RETRYING)
+QUIET_SECONDS = 8.0
+"""How long the steps of a beginning attempt are not worth a write of their own."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where the run stands, and what is done about it."""
+
+    state: State
+    reason: str
+    message: str
+    actions: tuple[Action, ...] = ()
+    running: bool = False
+    accepted: bool = True
+    quiet: bool = False
+    """Whether this is how every attempt begins, and no event is worth it."""
+    edit_refused: str = ""
+    figures: Figures | None = None
+    folder: str | None = None
+    identity: str | None = None
+    """Settles the run's identity, from the first attempt on."""
+    life: Life | None = None
+    """An entry of the accounts that this verdict puts in or replaces."""
+    terms: Terms | None = None
+    """Those of an attempt that begins."""
+
+
+def write_down(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> list[Action]:
+    """Return one status write where something is worth it, and an event where the standing changed."""
+    before, now = case.seen.job.status, case.now
+    after = _status(case, verdict, lives)
+    if not _worth_writing(before, after, case.seen.config, now) or _passes_soon(before, verdict, now):
+        return []
+    doing: list[Action] = [WriteStatus(after)]
+    changed = (before.state, before.reason) != (after.state, after.reason)
+    if changed and not verdict.quiet:
+        doing.append(RecordEvent(after.reason, after.message or after.state, after.state in WARNINGS))
+    refused = after.condition(Condition.EDITED)
+    if refused and refused.status == "True" and not _is_true(before, Condition.EDITED):
+        doing.append(RecordEvent(refused.reason, refused.message, warning=True))
+    return doing
+
+
+def _passes_soon(before: FineTuneStatus, verdict: Verdict, now: float) -> bool:
+    """Whether this is a step of every beginning, just after the one before: one write for several of them."""
+    beginning = verdict.quiet and before.state is State.PENDING and before.attempt > 0
+    return beginning and not due(before, QUIET_SECONDS, now)
+
+
+def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config, now: float) -> bool:
+    if before.observed_generation is None:
+        return True
+    if _differ(before, after, STEADY) or len(before.attempts) != len(after.attempts):
+        return True
+    if [life.ended for life in before.attempts] != [life.ended for life in after.attempts]:
+        return True
+    return due(before, progress_pause(after.attempts, config), now) and _differ(before, after, FLEETING)
+
+
+def _differ(before: FineTuneStatus, after: FineTuneStatus, fields: Iterable[str]) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in fields)
+
+
+def progress_pause(lives: Iterable[Life], config: Config) -> float:
+    """Return how many seconds numbers may stand in a status that were true when it was written.
+
+    A share of the attempt's age: so that a run of any length is told of in a number of writes that
+    grows with the logarithm of its length.
+    """
+    age = max((life.seconds for life in lives if life.ended is None), default=0.0)
+    return max(config.progress_seconds, config.progress_share * age)
+
+
+def due(before: FineTuneStatus, seconds: float, now: float) -> bool:
+    """Return whether a status was written so many seconds ago, or its time is ahead: a clock was set back."""
+    return not 0 <= now - (before.updated or 0.0) < seconds
+
+
+def _status(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> FineTuneStatus:
+    job, spent, now = case.seen.job, case.spent, case.now
+    before = job.status
+    changes: dict[str, Any] = {
+        "observed_generation": job.generation,
+        "state": verdict.state,
+        "reason": verdict.reason,
+        "message": plain(verdict.message),
+        "attempts": lives,
+        "seconds": round(spent[0], 3),
+        "usd": round(spent[1], 6),
+        "cost": f"${spent[1]:.2f}",
+        "updated": float(int(now)),
+        "earlier_seconds": case.earlier[0],
+        "earlier_usd": case.earlier[1],
+        "min_attempt_seconds": case.seen.config.min_attempt_seconds,
+        **_of_report(before, case.report, running=verdict.running),
+    }
+    if verdict.figures:
+        changes |= {"plan": verdict.figures, "run_id": verdict.figures.run_id, "folder": verdict.folder}
+        changes["max_iter"] = verdict.figures.max_iter or before.max_iter
+    if verdict.identity:
+        changes["identity"] = verdict.identity
+    if verdict.terms:
+        changes |= _of_terms(verdict.terms)
+    started = min((life.scheduled for life in lives if life.scheduled is not None), default=None)
+    changes["start_time"] = before.start_time or started
+    ended = before.completion_time if before.state.ended else float(int(now))
+    changes["completion_time"] = ended if verdict.state.ended else None
+    conditions = with_conditions(before, _conditions(case, verdict))
+    return before.model_copy(update={**changes, "conditions": conditions})
+
+
+def _of_terms(terms: Terms) -> dict[str, Any]:
+    granted = terms.seconds_spent + terms.seconds_left
+    return {
+        "attempt": terms.attempt,
+        "capacity": terms.capacity,
+        "usd_per_hour": terms.usd_per_hour,
+        "granted_seconds": granted if isfinite(granted) else None,
+        "deadline_seconds": terms.seconds_left if isfinite(terms.seconds_left) else None,
+        "granted_usd": round(terms.granted_usd, 6) if isfinite(terms.granted_usd) else None,
+    }
+
+
+def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool) -> dict[str, Any]:
+    """Return what a worker reports; where none does, all but its speed stays as it was."""
+    if report is None:
+        return {} if running else {"images_per_second": None, "eta_seconds": None}
+    snapshots = [each for each in (before.snapshot, report.snapshot) if each is not None]
+    return {
+        "iteration": report.iteration,
+        "max_iter": report.max_iter or before.max_iter,
+        "snapshot": max(snapshots, default=None),
+        "loss": report.loss,
+        "accuracy": report.accuracy if report.accuracy is not None else before.accuracy,
+        "images_per_second": report.images_per_second if running else None,
+        "eta_seconds": report.eta_seconds if running else None,
+    }
+
+
+def _conditions(case: Case, verdict: Verdict) -> Iterable[ConditionStatus]:
+    """Yield every condition that applies, in the order of names.Condition, as one that changed just now."""
+    before, unread = case.seen.job.status, case.seen.report_refused
+    for kind, holds, reason, message in _holding(before, verdict, unread):
+        yield ConditionStatus(
+            type=kind,
+            status="True" if holds else "False",
+            reason=reason,
+            message=plain(message),
+            last_transition_time=float(int(case.now)),
+            observed_generation=case.seen.job.generation,
+        )
+
+
+def _holding(
+    before: FineTuneStatus, verdict: Verdict, unread: str
+) -> Iterable[tuple[Condition, bool, str, str]]:
+    """Yield every condition that applies, whether it holds, its reason and its message."""
+    state, reason, message = verdict.state, verdict.reason, verdict.message
+    accepted = Reason.VALID if verdict.accepted else reason
+    yield Condition.ACCEPTED, verdict.accepted, accepted, "" if verdict.accepted else message
+    yield Condition.RUNNING, verdict.running, reason, Reason.RUNNING.message if verdict.running else message
+    if state is State.SUSPENDED or before.condition(Condition.SUSPENDED):
+        held = state is State.SUSPENDED
+        why = Reason.SUSPENDED if held else Reason.RELEASED
+        yield Condition.SUSPENDED, held, why, message if held else ""
+    if verdict.edit_refused or before.condition(Condition.EDITED):
+        refused = bool(verdict.edit_refused)
+        why = Reason.IMMUTABLE_FIELD if refused else Reason.RESTORED
+        yield Condition.EDITED, refused, why, verdict.edit_refused
+    if unread or before.condition(Condition.REPORT_REFUSED):
+        why = Reason.BAD_REPORT if unread else Reason.GOOD_REPORT
+        yield Condition.REPORT_REFUSED, bool(unread), why, unread
+    if state.ended or before.condition(Condition.ENDED):
+        yield Condition.COMPLETE, state is State.SUCCEEDED, reason, message
+        yield Condition.FAILED, state is State.FAILED, reason, message
+        yield Condition.ENDED, state.ended, reason, message
+
+
+def _is_true(status: FineTuneStatus, kind: Condition) -> bool:
+    found = status.condition(kind)
+    return found is not None and found.status == "True"

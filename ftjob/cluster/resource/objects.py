@@ -1,0 +1,252 @@
+"""FineTuneJobs, Jobs and pods as the API server has them (dicts), read into values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ftjob.cluster.resource.names import (
+    CONTAINER,
+    JOB_NAME,
+    LABEL_ATTEMPT,
+    LABEL_COMPONENT,
+    LABEL_JOB,
+    LABEL_UID,
+    PLAN_COMPONENT,
+)
+from ftjob.cluster.resource.status import FineTuneStatus
+from ftjob.cluster.resource.times import parse_time
+
+Object = Mapping[str, Any]
+
+
+class KubernetesReason(StrEnum):
+    """Reasons that Kubernetes gives of its own pods and Jobs, and that mean something here."""
+
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    NODE_SHUTDOWN = "NodeShutdown"
+    OOM_KILLED = "OOMKilled"
+    PREEMPTING = "Preempting"
+    SHUTDOWN = "Shutdown"
+    TERMINATED = "Terminated"
+    UNSCHEDULABLE = "Unschedulable"
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """One FineTuneJob. Its spec is as written: it may be wrong."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    spec: Object
+    annotations: Mapping[str, str]
+    labels: Mapping[str, str]
+    status: FineTuneStatus
+    created: float = 0.0
+    deleted: bool = False
+    resource_version: str = ""
+
+    @property
+    def suspend(self) -> bool:
+        return self.spec.get("suspend") is True
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptJob:
+    """The batch/v1 Job of one attempt."""
+
+    name: str
+    attempt: int
+    owner_uid: str
+    created: float = 0.0
+    deleted: bool = False
+    finished: str | None = None
+    """Complete or Failed, once it is."""
+    finished_at: float | None = None
+    reason: str = ""
+    message: str = ""
+    had_pods: bool = False
+    """Whether it counts a pod that ended."""
+    plans: bool = False
+    """Whether it is no attempt: its pod plans."""
+    held: bool = False
+    """Whether somebody, such as Kueue, has suspended it."""
+    of: str | None = None
+    """The key of the FineTuneJob that it says it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of an attempt."""
+
+    name: str
+    job: str
+    attempt: int
+    phase: str = "Pending"
+    uid: str = ""
+    """Of the FineTuneJob that it says it belongs to."""
+    plans: bool = False
+    """Whether it is no attempt, and plans."""
+    ip: str | None = None
+    node: str | None = None
+    created: float = 0.0
+    scheduled: float | None = None
+    running: bool = False
+    ended: float | None = None
+    """When its container ended, or when the pod failed without one having run."""
+    exit_code: int | None = None
+    reason: str = ""
+    """The pod's (Evicted, DeadlineExceeded, ...) or, where it has none, its container's (OOMKilled)."""
+    message: str = ""
+    """The pod's, where it has one."""
+    last_words: str = ""
+    """Its container's termination message: what the worker left, or else the end of its log."""
+    waiting: tuple[str, str] | None = None
+    """Why its container does not run: reason and message."""
+    unschedulable: str | None = None
+    """What the scheduler says, where it finds no node."""
+    disruption: str | None = None
+    """The reason of the pod's DisruptionTarget condition, where the cluster tells one."""
+    deleted: float | None = None
+    """When it must be gone: the time of the deletion plus its grace period."""
+    not_ready: bool = False
+    """Whether its node stopped reporting."""
+    of: str | None = None
+    """The key of the FineTuneJob that it says it belongs to."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+def read_fine_tune(item: Object) -> FineTune:
+    """Read a FineTuneJob."""
+    metadata = item["metadata"]
+    return FineTune(
+        name=metadata["name"],
+        namespace=metadata.get("namespace", ""),
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 1),
+        spec=item.get("spec") or {},
+        annotations=metadata.get("annotations") or {},
+        labels=metadata.get("labels") or {},
+        status=FineTuneStatus.from_json(item.get("status")),
+        created=parse_time(metadata.get("creationTimestamp")) or 0.0,
+        deleted="deletionTimestamp" in metadata,
+        resource_version=metadata.get("resourceVersion", ""),
+    )
+
+
+def key_of(item: Object) -> str:
+    """Return an object's key: namespace/name."""
+    return f"{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
+
+
+def owner_of(item: Object) -> str | None:
+    """Return the key of the FineTuneJob that a Job or pod says it belongs to."""
+    metadata = item["metadata"]
+    name = (metadata.get("labels") or {}).get(LABEL_JOB)
+    return f"{metadata.get('namespace', '')}/{name}" if name else None
+
+
+def read_job(item: Object) -> AttemptJob:
+    """Read the Job of an attempt."""
+    metadata = item["metadata"]
+    ends = [each for each in _conditions(item) if each["type"] in ("Complete", "Failed")]
+    told = next((each for each in ends if each["status"] == "True"), None)
+    owners = metadata.get("ownerReferences") or [{}]
+    return AttemptJob(
+        name=metadata["name"],
+        attempt=_attempt(metadata),
+        owner_uid=owners[0].get("uid", ""),
+        created=parse_time(metadata.get("creationTimestamp")) or 0.0,
+        deleted="deletionTimestamp" in metadata,
+        finished=told["type"] if told else None,
+        finished_at=parse_time(told.get("lastTransitionTime")) if told else None,
+        reason=told.get("reason", "") if told else "",
+        message=told.get("message", "") if told else "",
+        had_pods=bool(
+            (item.get("status") or {}).get("failed") or (item.get("status") or {}).get("succeeded")
+        ),
+        plans=_plans(metadata),
+        held=(item.get("spec") or {}).get("suspend") is True,
+        of=owner_of(item),
+    )
+
+
+def read_pod(item: Object) -> Pod:
+    """Read a pod of an attempt."""
+    metadata, spec, status = item["metadata"], item.get("spec") or {}, item.get("status") or {}
+    container = _container(status)
+    state = container.get("state") or {}
+    ended = state.get("terminated") or {}
+    scheduled = _condition(item, "PodScheduled")
+    phase = status.get("phase", "Pending")
+    started = parse_time(status.get("startTime"))
+    is_scheduled = scheduled.get("status") == "True"
+    homeless = scheduled.get("reason") == KubernetesReason.UNSCHEDULABLE
+    lost = status.get("reason") == KubernetesReason.NODE_LOST
+    waiting = state.get("waiting") or {}
+    return Pod(
+        name=metadata["name"],
+        job=(metadata.get("labels") or {}).get(JOB_NAME, ""),
+        attempt=_attempt(metadata),
+        phase=phase,
+        uid=(metadata.get("labels") or {}).get(LABEL_UID, ""),
+        plans=_plans(metadata),
+        ip=status.get("podIP"),
+        node=spec.get("nodeName"),
+        created=parse_time(metadata.get("creationTimestamp")) or 0.0,
+        scheduled=parse_time(scheduled.get("lastTransitionTime")) if is_scheduled else started,
+        running="running" in state,
+        ended=parse_time(ended.get("finishedAt")) or _failed_at(item, phase),
+        exit_code=ended.get("exitCode"),
+        reason=status.get("reason") or ended.get("reason") or "",
+        message=status.get("message") or "",
+        last_words=ended.get("message") or "",
+        waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
+        unschedulable=scheduled.get("message", "") if homeless else None,
+        disruption=_condition(item, "DisruptionTarget").get("reason"),
+        deleted=parse_time(metadata.get("deletionTimestamp")),
+        not_ready=lost or _condition(item, "Ready").get("status") == "Unknown",
+        of=owner_of(item),
+    )
+
+
+def _failed_at(item: Object, phase: str) -> float | None:
+    """Return when a pod ended of which no container says so, as with an evicted one."""
+    if phase not in ("Succeeded", "Failed"):
+        return None
+    ready = _condition(item, "Ready") or _condition(item, "ContainersReady")
+    return parse_time(ready.get("lastTransitionTime"))
+
+
+def _attempt(metadata: Object) -> int:
+    text = (metadata.get("labels") or {}).get(LABEL_ATTEMPT, "")
+    return int(text) if text.isdigit() else 0
+
+
+def _plans(metadata: Object) -> bool:
+    return (metadata.get("labels") or {}).get(LABEL_COMPONENT) == PLAN_COMPONENT
+
+
+def _container(status: Object) -> Object:
+    found = status.get("containerStatuses") or ()
+    return next((each for each in found if each.get("name") == CONTAINER), {})
+
+
+def _conditions(item: Object) -> list[Object]:
+    return (item.get("status") or {}).get("conditions") or []
+
+
+def _condition(item: Object, kind: str) -> Object:
+    return next((each for each in _conditions(item) if each["type"] == kind), {})

@@ -1,0 +1,103 @@
+"""What a FineTuneJob asks for: its spec read and checked, its node profile, what it may spend."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+
+import yaml
+from pydantic import ValidationError
+
+from ftjob.cluster.resource.objects import FineTune
+from ftjob.errors import BadSpecError
+from ftjob.net import zoo
+from ftjob.nodes.profiles import Node
+from ftjob.plan.cost import Budget
+from ftjob.suggest import did_you_mean
+from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
+from jobspec.locations import locations
+
+LARGEST_SPEC = 100_000
+"""Characters: a pod's annotations have 256 KiB together (validation.TotalAnnotationSizeLimitB)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A spec that can be run, and the node it asks for."""
+
+    spec: JobSpec
+    node: Node
+    identity: str
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(self.spec.budget.usd, self.spec.budget.hours)
+
+    def usd_per_hour(self, *, spot: bool) -> float:
+        """Return the price of an attempt that begins now. Raises BadSpecError for spot without a price."""
+        return self.node.usd_per_hour(spot=spot)
+
+    def folder(self, run_id: str) -> str:
+        """Return the URI of the run's folder."""
+        return f"{self.spec.output.rstrip('/')}/{self.spec.name}/{run_id}"
+
+
+def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
+    """Read what a FineTuneJob asks for. Raises BadSpecError, whose sentence names the field."""
+    fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
+    spec, identity, told = _parsed(json.dumps({"name": object_.name, **fields}))
+    if spec is None:
+        raise BadSpecError(told)
+    if spec.name != object_.name:
+        raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
+    _refuse_paths(spec)
+    if len(dump_spec(spec)) > LARGEST_SPEC:
+        raise BadSpecError(f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more")
+    name = spec.resources.node
+    if name not in nodes:
+        hint = did_you_mean(name, nodes)
+        raise BadSpecError(
+            f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
+        )
+    request = Request(spec, nodes[name], identity)
+    request.usd_per_hour(spot=spec.resources.begins_on_spot)  # where there is none, now is the time to say so
+    return request
+
+
+def identity_of_object(object_: FineTune) -> str:
+    """Return the identity of a FineTuneJob's spec; empty where that cannot be read."""
+    fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
+    return _parsed(json.dumps({"name": object_.name, **fields}))[1]
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
+    """Return a spec and its identity, or what is wrong with it; the same one is looked at again and again."""
+    with suppress(ValidationError):  # in which case the slow way tells what is wrong, as it does of files
+        spec = JobSpec.model_validate(json.loads(text))
+        return spec, identity_of(spec), ""
+    try:
+        spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
+        return spec, identity_of(spec), ""
+    except SpecError as error:
+        told = (f"{each.field}: {each.message}" if each.field else each.message for each in error.problems)
+        return None, "", "; ".join(told)
+
+
+def identity_of(spec: JobSpec) -> str:
+    """Return a digest of what may not change once a run began."""
+    kept = {key: value for key, value in spec.canonical().items() if key not in FREE_SECTIONS}
+    canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _refuse_paths(spec: JobSpec) -> None:
+    """Raise BadSpecError for a location that a pod could not read: anything but a URI."""
+    for field, location in locations(spec, zoo.NAMES).items():
+        if "://" not in location:
+            raise BadSpecError(
+                f"{field}: {location} is a path, and a pod sees nothing of your machine: "
+                "copy it to a bucket and give its URI"
+            )

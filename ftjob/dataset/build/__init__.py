@@ -1,0 +1,1 @@
+"""From images to a dataset that Caffe reads."""

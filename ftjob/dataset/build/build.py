@@ -1,0 +1,106 @@
+"""From images to a dataset that Caffe reads: train and val LMDB, labels, mean, manifest."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from ftjob.dataset.build.lock import locked
+from ftjob.dataset.build.planning import Sources, WorkPlan, like, made_with, plan_work
+from ftjob.dataset.build.publish import discard, prepare_stage, refuse_foreign, settle
+from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
+from ftjob.dataset.labels import write_labels
+from ftjob.dataset.manifest import Manifest, read_manifest
+from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.source.objects import Place
+from ftjob.errors import BadDataError
+from ftjob.fs import files
+
+__all__ = ["BuildOptions", "Manifest", "Progress", "build"]
+
+
+def build(
+    source: Place,
+    out: Path,
+    options: BuildOptions,
+    *,
+    val: Place | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Manifest:
+    """Build OUT from images: `train/` and `val/` (LMDB), labels.txt, mean.binaryproto, sources.jsonl and,
+    last of all, manifest.json.
+
+    What an interrupted build left is gone on with; from a whole OUT, images that have not changed are taken
+    over without decoding them, and all stay in the split they were in. Raises BadDataError for images and
+    labels that cannot be used, StorageError where OUT cannot be written.
+    """
+    folder = DatasetFolder(out)
+    sources = Sources(source, val, out)
+    with files.explained(out), locked(folder.lock, wait=False):
+        settle(folder)
+        refuse_foreign(folder)
+        before = _manifest_before(folder, options)
+        plan = plan_work(sources, options, folder.sources if before else None)
+        if before is not None and before.plan == plan.digest:
+            discard(folder.stage)
+            return before
+        prepare_stage(folder.stage, plan.digest)
+        manifest = _fill_stage(folder, plan, options, before, progress)
+        files.write_json(folder.stage.manifest, manifest.to_json())
+        settle(folder)
+    return manifest
+
+
+def _manifest_before(folder: DatasetFolder, options: BuildOptions) -> Manifest | None:
+    """The manifest of a whole OUT whose records can be taken over; None where there is none."""
+    try:
+        before = read_manifest(folder.manifest)
+    except BadDataError:
+        return None  # no manifest, or one that cannot be read: everything is made anew
+    return before if like(before, options) else None
+
+
+def _fill_stage(
+    folder: DatasetFolder,
+    plan: WorkPlan,
+    options: BuildOptions,
+    before: Manifest | None,
+    progress: Callable[[Progress], None],
+) -> Manifest:
+    """Make everything but manifest.json, and return what shall stand in that."""
+    from ftjob.dataset.build.earlier import earlier_records  # here, because OpenCV is slow to import
+    from ftjob.dataset.build.stage import Stage, Work
+    from ftjob.dataset.mean_image import mean_pixel, write_mean_image
+
+    began = time.monotonic()
+    stage = folder.stage
+    with earlier_records(folder, before) as earlier, warnings.catch_warnings(action="ignore"):
+        work = Work(plan.parts, plan.classes, options, earlier, plan.digest_seed)
+        staged = Stage(stage, work, progress).run()
+    splits = {
+        part.split: staged.tally.counts(part.split, (stage.split(part.split) / DATA_FILE).stat().st_size)
+        for part in plan.parts
+    }
+    for split in splits:
+        if not splits[split].records:
+            raise BadDataError(
+                f"{folder.root}: not one image of {split} can be read: mend them or give others"
+            )
+    mean = staged.sums / splits[TRAIN].records
+    write_mean_image(stage.mean, mean)
+    write_labels(stage.labels, plan.classes)
+    return Manifest(
+        sources={part.split: part.listing.tree.name for part in plan.parts},
+        options=asdict(options),
+        made_with=made_with(),
+        labels=plan.classes,
+        plan=plan.digest,
+        splits=splits,
+        mean=mean_pixel(mean),
+        notes=dict(staged.tally.notes),
+        unreadable=staged.tally.unreadable,
+        unreadable_first=tuple(staged.tally.unreadable_first),
+        reused=staged.reused,
+        seconds=round(time.monotonic() - began, 3),
+    )

@@ -1,0 +1,57 @@
+"""From a finished stage to a whole OUT, and what must not be touched on the way."""
+
+import contextlib
+import shutil
+
+from ftjob.dataset.folder import SPLITS, DatasetFolder
+from ftjob.dataset.manifest import read_manifest
+from ftjob.errors import BadDataError
+from ftjob.fs import documents, files
+
+
+def refuse_foreign(folder: DatasetFolder) -> None:
+    """Raise BadDataError where OUT holds a train or val that is not of a build's making."""
+    for split in SPLITS:
+        if folder.split(split).exists() and not folder.is_whole:
+            raise BadDataError(
+                f"{folder.split(split)}: is there already and not built by ftjob: "
+                "give another OUT, or remove it"
+            )
+
+
+def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
+    """Keep what an interrupted build of the same plan left; throw away anything else."""
+    with contextlib.suppress(documents.UnreadableError, FileNotFoundError):
+        if documents.read_text(stage.plan) == plan_digest:
+            return
+    discard(stage)
+    files.write_text(stage.plan, plan_digest)
+
+
+def discard(stage: DatasetFolder) -> None:
+    """Remove what an interrupted build left.
+
+    Its plan goes first: the rest, should the removal be interrupted, is then of no plan and not gone on with.
+    """
+    stage.plan.unlink(missing_ok=True)
+    if stage.root.exists():
+        shutil.rmtree(stage.root)
+
+
+def settle(folder: DatasetFolder) -> None:
+    """Move a finished stage into place, also one whose moving was interrupted; manifest.json goes last."""
+    stage = folder.stage
+    if not stage.is_whole:
+        return
+    stage.plan.unlink(missing_ok=True)  # what will be left of the stage is not to be gone on with
+    splits = read_manifest(stage.manifest).splits
+    folder.manifest.unlink(missing_ok=True)
+    for split in SPLITS:
+        if folder.split(split).exists() and (stage.split(split).exists() or split not in splits):
+            shutil.rmtree(folder.split(split))
+        if stage.split(split).exists():
+            stage.split(split).replace(folder.split(split))
+    for name in (stage.labels, stage.mean, stage.sources, stage.manifest):
+        if name.exists():
+            name.replace(folder.root / name.name)
+    shutil.rmtree(stage.root)

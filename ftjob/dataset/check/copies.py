@@ -1,0 +1,114 @@
+"""What copies of a picture mean: for training, for judging, and for the labels."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob.dataset.check.duplicates import Pairs, exact_pairs, near_pairs
+from ftjob.dataset.check.survey import TOLD, Survey, counted, some
+from ftjob.dataset.findings import Finding, Severity
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """All pictures of all datasets, one after the other."""
+
+    names: list[str]
+    labels: NDArray[np.int64]
+    datasets: NDArray[np.int64]
+
+    def across(self, pairs: Pairs) -> Mask:
+        return np.asarray(self.datasets[pairs[:, 0]] != self.datasets[pairs[:, 1]])
+
+    def two_labels(self, pairs: Pairs) -> Mask:
+        return np.asarray(self.labels[pairs[:, 0]] != self.labels[pairs[:, 1]])
+
+    def neither(self, pairs: Pairs) -> Mask:
+        return ~self.across(pairs) & ~self.two_labels(pairs)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    applies: Callable[[_Pictures, Pairs], Mask]
+    severity: Severity
+    """Of equal pictures; pictures that are nearly the same are a warning."""
+    exact: str
+    near: str
+    """With {copies}, `3 pictures are`, and {such}, some of the pairs."""
+
+
+RULES = (
+    _Rule(
+        _Pictures.across,
+        "error",
+        exact="{copies} in train and in val, such as {such}: take them out of one of the two",
+        near="{copies} nearly as in train, such as {such}: take copies out of one of the two",
+    ),
+    _Rule(
+        _Pictures.two_labels,
+        "error",
+        exact="{copies} there under two labels, such as {such}: mend the labels",
+        near="{copies} nearly as one of another label, such as {such}: look which label is right",
+    ),
+    _Rule(
+        _Pictures.neither,
+        "warning",
+        exact="{copies} there more than once, such as {such}: remove the copies",
+        near="{copies} nearly as another, such as {such}: remove copies",
+    ),
+)
+
+
+def copy_findings(surveys: list[Survey]) -> list[Finding]:
+    """Return the pictures that are there twice: exactly or nearly, in one dataset or in train and val.
+
+    The same picture in train and val makes every accuracy too good, and the same picture under two labels
+    cannot be learned: errors where it is exact. All else is told as a warning.
+    """
+    pictures = _Pictures(
+        names=[f"{survey.lmdb.path.name}/{key}" for survey in surveys for key in survey.keys],
+        labels=np.array([label for survey in surveys for label in survey.labels]),
+        datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
+    )
+    prints = [one for survey in surveys for one in survey.prints]
+    where = " and ".join(survey.lmdb.location for survey in surveys)
+    return [
+        *_findings(pictures, [exact_pairs(prints)], where, nearly=False),
+        *_findings(pictures, near_pairs(prints), where, nearly=True),
+    ]
+
+
+class _Told:
+    """The pictures that a rule applies to."""
+
+    def __init__(self, pictures: _Pictures) -> None:
+        self._names = pictures.names
+        self.copies: Mask = np.zeros(len(pictures.names), dtype=bool)
+        self.such: list[str] = []
+
+    def add(self, pairs: Pairs) -> None:
+        self.copies[pairs[:, 1]] = True
+        first = pairs[: TOLD + 1 - len(self.such)]
+        self.such += [f"{self._names[left]} = {self._names[right]}" for left, right in first]
+
+
+def _findings(pictures: _Pictures, found: Iterable[Pairs], where: str, *, nearly: bool) -> list[Finding]:
+    told = [_Told(pictures) for _ in RULES]
+    for pairs in found:
+        for rule, one in zip(RULES, told, strict=True):
+            one.add(pairs[rule.applies(pictures, pairs)])
+    return [
+        Finding(
+            "warning" if nearly else rule.severity,
+            where,
+            (rule.near if nearly else rule.exact).format(
+                copies=counted(int(one.copies.sum()), "picture"), such=some(one.such)
+            ),
+        )
+        for rule, one in zip(RULES, told, strict=True)
+        if one.such
+    ]

@@ -1,0 +1,81 @@
+"""What one record shows: decoded, measured and fingerprinted."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob.dataset.check.duplicates import Fingerprint, fingerprint
+from ftjob.dataset.check.sheet import thumbnail
+from ftjob.dataset.check.walk import walk
+from ftjob.dataset.lmdb.datum import Buffer, RecordError, Shape, read_head
+from ftjob.dataset.lmdb.decode import decode_strictly
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is kept of an image."""
+
+    shape: Shape
+    """(H, W, C)."""
+    encoded: bool
+    sums: tuple[float, ...]
+    """Sum of each channel's pixels."""
+    brightest: int
+    """Of all its values."""
+    print: Fingerprint | None
+    tile: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one record showed."""
+
+    key: bytes
+    label: int | None
+    """None where it is no Datum."""
+    found: Picture | RecordError
+    """Why it is no image, where it is none."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is worth its time."""
+
+    fingerprints: bool
+    tiles: bool
+
+
+def look_at_all(location: Path, wanted: Wanted) -> Iterator[Look]:
+    """Yield what every record shows, in key order. Raises BadDataError for an LMDB that cannot be read."""
+    return walk(location, partial(_look, wanted))
+
+
+def _look(wanted: Wanted, key: bytes, value: Buffer) -> Look:
+    label = None
+    try:
+        head = read_head(value)
+        label = head.label
+        data = value[head.data]
+        image = decode_strictly(head, data)
+    except RecordError as error:
+        return Look(key, label, error)
+    height, width, channels = image.shape
+    exact = hashlib.sha256(data).digest() + repr(image.shape).encode()
+    return Look(
+        key,
+        label,
+        Picture(
+            (height, width, channels),
+            head.encoded,
+            cv2.sumElems(image)[:channels],
+            int(image.max()),
+            fingerprint(image, exact) if wanted.fingerprints else None,
+            thumbnail(image) if wanted.tiles else None,
+        ),
+    )

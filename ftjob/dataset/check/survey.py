@@ -1,0 +1,126 @@
+"""All records of one dataset, summed up."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from ftjob.dataset.check.census import Census
+from ftjob.dataset.check.duplicates import Fingerprint
+from ftjob.dataset.check.scan import Look, Picture
+from ftjob.dataset.check.sheet import Tiles
+from ftjob.dataset.facts import Lmdb
+from ftjob.dataset.findings import Finding
+from ftjob.dataset.lmdb.datum import RecordError
+from ftjob.dataset.lmdb.flaws import COLOURS
+from ftjob.dataset.lmdb.read import key_text
+from ftjob.dataset.mean import ChannelSums
+
+TOLD = 3
+"""Records that a finding names."""
+
+
+@dataclass
+class Survey:
+    """What a dataset's records showed, those that are images by place."""
+
+    lmdb: Lmdb
+    keys: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    prints: list[Fingerprint] = field(default_factory=list)
+    broken: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    """By what to do: key, and what is wrong with the record."""
+    odd: list[str] = field(default_factory=list)
+    """Keys of those with other channels than the first."""
+    blank: list[str] = field(default_factory=list)
+    brightest: int = 0
+    sums: ChannelSums = field(default_factory=ChannelSums)
+    tiles: dict[int, Tiles] = field(default_factory=lambda: defaultdict(Tiles))
+    census: Census = field(default_factory=Census)
+
+    def add(self, look: Look) -> None:
+        """Take the next record."""
+        key = key_text(look.key)
+        if isinstance(look.found, RecordError):
+            self.census.add(look.key, look.label, None)
+            self.broken[look.found.remedy].append((key, look.found.what))
+        elif look.label is not None:
+            self.census.add(look.key, look.label, look.found.shape, encoded=look.found.encoded)
+            self._add_picture(key, look.label, look.found)
+
+    def mean(self) -> tuple[float, ...]:
+        """Return the mean of each channel; nothing where no record is an image."""
+        return self.sums.mean()
+
+    def _add_picture(self, key: str, label: int, picture: Picture) -> None:
+        self.keys.append(key)
+        self.labels.append(label)
+        self.sums.add(picture.sums, picture.shape[0] * picture.shape[1])
+        self.brightest = max(self.brightest, picture.brightest)
+        if self.census.shape and picture.shape[2] != self.census.shape[2]:
+            self.odd.append(key)
+        if picture.print is not None:
+            self.prints.append(picture.print)
+            if picture.print.blank:
+                self.blank.append(key)
+        if picture.tile is not None:
+            self.tiles[label].add(picture.tile)
+
+
+def record_findings(found: Survey) -> list[Finding]:
+    """Return what is wrong with single records, and with all of them."""
+    where = found.lmdb.location
+    findings = [
+        Finding(
+            "error", where, f"{counted(len(records), 'record')} no image, such as {_which(records)}: {remedy}"
+        )
+        for remedy, records in found.broken.items()
+    ]
+    if found.odd and found.census.shape:
+        usual = COLOURS[found.census.shape[2]]
+        findings.append(
+            Finding(
+                "error",
+                where,
+                f"{counted(len(found.odd), 'record')} not {usual} as the first is, such as "
+                f"{some(found.odd)}: build the dataset again, all in colour or all grey",
+            )
+        )
+    return findings + _blank_findings(found, where)
+
+
+def _blank_findings(found: Survey, where: str) -> list[Finding]:
+    if found.keys and found.brightest <= 1:
+        return [
+            Finding(
+                "error",
+                where,
+                f"no value of any picture is above {found.brightest}: images of 0 to 1 were stored as bytes, "
+                "which are 0 to 255: multiply by 255 before they are stored",
+            )
+        ]
+    if not found.blank:
+        return []
+    return [
+        Finding(
+            "error" if len(found.blank) == len(found.keys) else "warning",
+            where,
+            f"{counted(len(found.blank), 'picture')} of one colour all over, such as "
+            f"{some(found.blank)}: look whether they belong here",
+        )
+    ]
+
+
+def _which(records: list[tuple[str, str]]) -> str:
+    """Name the first few, with what is wrong with them, once where it is the same."""
+    if len({what for _, what in records}) == 1:
+        return f"{some([key for key, _ in records])}, which {records[0][1]}"
+    return some([f"{key}, which {what}" for key, what in records])
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 record is` or `3 records are`."""
+    return f"{number} {noun} is" if number == 1 else f"{number} {noun}s are"
+
+
+def some(names: list[str]) -> str:
+    """Return the first few names."""
+    return ", ".join(names[:TOLD]) + (" …" if len(names) > TOLD else "")

@@ -1,0 +1,1 @@
+"""Records in an LMDB: written as Caffe's Datum, checked and read."""

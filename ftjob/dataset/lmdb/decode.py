@@ -1,0 +1,64 @@
+"""From a record's data to pixels, as Caffe decodes it."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from ftjob.dataset import MOST_PIXELS
+from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError
+from ftjob.dataset.lmdb.flaws import check_decoded, raw_shape, undecodable
+
+JPEG_MAGIC = b"\xff\xd8\xff"
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong is in the error
+
+
+def decode_data(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
+    """Return the pixels of a record, (H, W, C) uint8 in BGR.
+
+    Encoded data is decoded as io.cpp, DecodeDatumToCVMatNative, does. Raises RecordError where it is no
+    image.
+    """
+    if head.encoded:
+        return _decoded(head, data)
+    height, width, channels = raw_shape(head, data)
+    planes = np.frombuffer(data, dtype=np.uint8).reshape(channels, height, width)
+    return cast("NDArray[np.uint8]", cv2.merge(list(planes))).reshape(height, width, channels)
+
+
+def decode_strictly(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
+    """Return the pixels as `decode_data` does, but refuse a JPEG that is cut short or damaged, which Caffe
+    and OpenCV fill up with grey. Raises RecordError."""
+    if not head.encoded or bytes(data[:3]) != JPEG_MAGIC:
+        return decode_data(head, data)
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        if height * width > MOST_PIXELS:
+            raise RecordError(
+                f"is an image of {width}x{height}, and at most {MOST_PIXELS:,} pixels are decoded",
+                "make it smaller",
+            )
+        if space not in ("Gray", "YCbCr"):
+            return decode_data(head, data)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "GRAY" if space == "Gray" else "BGR")
+    except ValueError as error:
+        raise RecordError(
+            f"is a damaged JPEG ({error})", "build the dataset again without this image"
+        ) from error
+    return pixels
+
+
+def _decoded(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # no data, or more pixels than OpenCV takes
+        pixels = None
+    if pixels is None:
+        raise undecodable(head)
+    if pixels.dtype != np.uint8:
+        raise RecordError(f"holds {pixels.dtype} pixels, not uint8", "store 8-bit images")
+    shaped = cast("NDArray[np.uint8]", pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels)
+    check_decoded(shaped.shape)
+    return shaped

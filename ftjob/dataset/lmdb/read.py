@@ -1,0 +1,106 @@
+"""Reading datasets: their records from any position."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lmdb
+
+from ftjob.dataset.folder import DATA_FILE
+from ftjob.dataset.lmdb.datum import Buffer, RecordError, read_head
+from ftjob.dataset.lmdb.pages import check_meta_pages
+from ftjob.errors import BadDataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of a dataset."""
+
+    key: bytes
+    label: int
+    image: "NDArray[np.uint8]"
+    """(H, W, C) in BGR."""
+
+
+@contextmanager
+def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environment]:
+    """Open an LMDB for reading: memory-mapped, without a lock file, so that a read-only mount will do.
+
+    `in_order` says that whole records are going to be read in key order, for which the system reads ahead.
+    Raises BadDataError where it is missing, no LMDB, cut short or empty, and for damage that LMDB finds while
+    it is read.
+    """
+    data = location / DATA_FILE
+    if not location.exists():
+        raise BadDataError(f"{location}: is not there: mend the path")
+    if not data.is_file():
+        raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
+    check_meta_pages(location)
+    try:
+        with lmdb.open(str(location), readonly=True, lock=False, readahead=in_order) as env:
+            _check(location, env)
+            yield env
+    except lmdb.Error as error:
+        raise BadDataError(
+            f"{location}: is no LMDB that can be read ({error}): copy or build it again"
+        ) from error
+
+
+def _check(location: Path, env: lmdb.Environment) -> None:
+    """Raise BadDataError for a file without some of the pages that it says it has, and for one of none."""
+    size, stat = (location / DATA_FILE).stat().st_size, env.stat()
+    expected = (env.info()["last_pgno"] + 1) * stat["psize"]
+    if size < expected:
+        raise BadDataError(f"{location}: {DATA_FILE} is cut short, {size} of {expected} bytes: copy it again")
+    if stat["entries"] == 0:
+        raise BadDataError(f"{location}: holds no records: build it again")
+
+
+@contextmanager
+def reading(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Cursor]:
+    """Open an LMDB as `opened` does, with a cursor whose values are views of the file."""
+    with (
+        opened(location, in_order=in_order) as env,
+        env.begin(buffers=True) as transaction,
+        transaction.cursor() as cursor,
+    ):
+        yield cursor
+
+
+def records(location: Path, start: int = 0) -> Iterator[Record]:
+    """Yield the records in key order, from a position on. Raises BadDataError for one that is no image."""
+    with reading(location) as cursor:
+        if not cursor.first() or not _skip(cursor, start):
+            return
+        for key, value in cursor.iternext():
+            yield _record(location, key, value)
+
+
+def _skip(cursor: lmdb.Cursor, steps: int) -> bool:
+    return all(cursor.next() for _ in range(steps))
+
+
+def record_name(location: Path, key: Buffer) -> str:
+    """Return what a sentence about one record begins with."""
+    return f"{location}: record {key_text(key)}"
+
+
+def key_text(key: Buffer) -> str:
+    """Return a record's key as people read it."""
+    return bytes(key).decode(errors="backslashreplace")
+
+
+def _record(location: Path, key: Buffer, value: Buffer) -> Record:
+    from ftjob.dataset.lmdb.decode import decode_data  # here, because OpenCV is slow to import
+
+    try:
+        head = read_head(value)
+        return Record(bytes(key), head.label, decode_data(head, value[head.data]))
+    except RecordError as error:
+        raise BadDataError(f"{record_name(location, key)}: {error}") from error

@@ -1,0 +1,1 @@
+"""A planned net as a picture."""

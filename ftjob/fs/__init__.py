@@ -1,0 +1,1 @@
+"""Files, locks, digests, cache folders and bounded documents on this disk."""

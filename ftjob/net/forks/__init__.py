@@ -1,0 +1,1 @@
+"""Prototxts and caffemodels of Caffe's forks, in the form of Caffe 1.0."""

@@ -1,0 +1,1 @@
+"""Prototxts and caffemodels of older versions of Caffe, in today's form."""

@@ -1,0 +1,66 @@
+"""What a head makes for an image: one score for each class, or it is no classifier."""
+
+from collections.abc import Collection, Iterable
+from math import prod
+
+from ftjob.errors import BadNetError
+from ftjob.net.layers.rule import axis_of, text
+from ftjob.net.surgery.heads import Head
+from ftjob.net.topology.layertypes import CLASSIFICATION_LOSSES
+from ftjob.net.topology.shapes import LayerShapes, NetShapes
+
+
+def refuse_maps(heads: Iterable[Head], train: NetShapes, test: NetShapes) -> None:
+    """Raise BadNetError for a head with more or fewer scores for an image than outputs.
+
+    A convolution over images larger than the net was made for has a map of scores for each class; flattened
+    it looks like more classes, and a loss takes it.
+    """
+    for head in heads:
+        for shapes in (train, test):
+            shape = shapes.blobs.get(head.score)
+            if shape is not None and prod(shape[1:]) != head.num_output:
+                raise BadNetError(
+                    f'head "{head.layer}" makes scores "{head.score}" of {text(shape[1:])} for an image, not '
+                    f"one for each of {head.num_output} classes: take a data.crop at which one place is left "
+                    "of each map, or pool over height and width (global_pooling) before the loss"
+                )
+
+
+def refuse_few_scores(classes: int, labels: Collection[str], *nets: NetShapes) -> None:
+    """Raise BadNetError for a loss or Accuracy that reads labels and fewer scores than there are classes.
+
+    A classifier is given an output for each class; what stands between it and such a layer may still put the
+    scores together, as Reduction does. Caffe's losses then read beside the scores without a word.
+    """
+    for net in nets:
+        splits = [each.layer for each in net.layers if each.layer.type == "Split"]
+        unsplit = {top: split.bottom[0] for split in splits for top in split.top}
+        for one in net.layers:
+            if one.layer.type not in _READING_LABELS:
+                continue
+            blob, label = (unsplit.get(bottom, bottom) for bottom in one.layer.bottom[:2])
+            if label not in labels:
+                continue
+            scores = _scores(one)
+            loss = one.layer.loss_param
+            ignored = loss.HasField("ignore_label") and loss.ignore_label == classes - 1
+            if scores < classes - ignored:
+                raise BadNetError(
+                    f'layer "{one.layer.name}" ({one.layer.type}): its bottom "{blob}" has '
+                    f"{scores} score{'s' * (scores != 1)} for an image, and the data has {classes} classes; "
+                    "no classifier that surgery sets makes them: feed the layer from one, or take it out"
+                )
+
+
+_READING_LABELS = CLASSIFICATION_LOSSES | {"Accuracy"}
+
+
+def _scores(one: LayerShapes) -> int:
+    """How many classes a layer tells apart; HingeLoss and MultinomialLogisticLoss have no axis."""
+    shape = one.bottoms[0]
+    if one.layer.type == "SoftmaxWithLoss":
+        return shape[axis_of(one.layer, shape, one.layer.softmax_param.axis)]
+    if one.layer.type == "Accuracy":
+        return shape[axis_of(one.layer, shape, one.layer.accuracy_param.axis)]
+    return prod(shape[1:])

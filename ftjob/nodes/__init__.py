@@ -1,0 +1,1 @@
+"""Node profiles: GPU, memory, speed and price of the places a run can be put."""

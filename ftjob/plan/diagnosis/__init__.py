@@ -1,0 +1,1 @@
+"""Why a training failed, from its log and its curves."""

@@ -1,0 +1,158 @@
+"""The datasets of a spec: inspected where they are LMDBs, built into the cache where they are images."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftjob.dataset.build.lock import locked
+from ftjob.dataset.check.inspection import inspect
+from ftjob.dataset.check.remote import find_lmdb, has_lmdb
+from ftjob.dataset.facts import DatasetFacts, Lmdb
+from ftjob.dataset.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
+from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.source import kinds
+from ftjob.dataset.source.objects import Objects, Place
+from ftjob.dataset.source.source import list_images
+from ftjob.dataset.source.tree import is_image_name
+from ftjob.errors import BadDataError
+from ftjob.fs.paths import cache_dir
+from ftjob.storage.inputs import named
+
+
+@dataclass(frozen=True)
+class BuiltDataset:
+    """What a run trains on and is judged by."""
+
+    train: DatasetFacts
+    val: DatasetFacts
+
+
+def is_lmdb(path: Place) -> bool:
+    """Say whether a place is the folder of an LMDB."""
+    return DATA_FILE in path.entries if isinstance(path, Objects) else (path / DATA_FILE).is_file()
+
+
+def is_image_folder(path: Place) -> bool:
+    """Say whether a place is a folder of folders, at least one of which has an image in it."""
+    if isinstance(path, Objects):
+        inside = (file for folder in path.folders() for file, _ in path.files(folder))
+        return not has_lmdb(path, TRAIN) and any(map(is_image_name, inside))
+    if not path.is_dir() or is_lmdb(path) or _is_dataset(path):
+        return False
+    folders = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    return any(is_image_name(file.name) for folder in folders for file in folder.rglob("*"))
+
+
+def dataset_for(
+    train: Place,
+    val: Place | None,
+    options: BuildOptions,
+    progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    fetch: bool = True,
+) -> BuiltDataset:
+    """Return the datasets that a spec's `data.train` and `data.val` mean.
+
+    LMDBs, and folders that `ftjob data build` made, are inspected; those in a store are brought to this
+    machine for it, but without `fetch` only where no manifest tells all. Folders of images are built once
+    into the cache, under a digest of what they hold and of the options. Raises BadDataError and StorageError.
+    """
+
+    def facts(place: Place, split: str) -> DatasetFacts:
+        with _named(place, split):
+            return facts_at(place, split, progress, fetch=fetch)
+
+    if not is_image_folder(train):
+        return BuiltDataset(facts(train, TRAIN), facts(val or train, VAL))
+    val_images = val if val is not None and is_image_folder(val) else None
+    if val is None and options.val_split is None:
+        raise BadDataError(f"{train}: no val: give data.val or data.val_split")
+    with _named(train, TRAIN):
+        out = _built(train, val_images, options, progress)
+    separate = val if val is not None and val_images is None else None
+    return BuiltDataset(facts(out.root, TRAIN), facts(separate or out.root, VAL))
+
+
+def _named(place: Place, split: str) -> AbstractContextManager[None]:
+    """Have errors name the field where they would name a URI alone."""
+    return named(f"data.{split}", BadDataError) if isinstance(place, Objects) else nullcontext()
+
+
+def facts_at(
+    place: Place, split: str, progress: Callable[[Progress], None] = lambda _: None, *, fetch: bool
+) -> DatasetFacts:
+    """Return what the LMDB at a place holds, or the one of a split in the built dataset there.
+
+    Without `fetch` one in a store is brought here only where no manifest tells all. Raises BadDataError and
+    StorageError.
+    """
+    told = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
+    return told or inspect(lmdb_at(place, split, progress), progress)
+
+
+def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> Lmdb:
+    """Return the LMDB at a place, or the one of a split in the built dataset there, on this machine.
+
+    Raises BadDataError for one in a store that is none, StorageError where it cannot be fetched.
+    """
+    refuse_other_kinds(place, split)
+    if isinstance(place, Path):
+        path = _lmdb_of(place, split)
+        return Lmdb(path, str(path))
+    found = find_lmdb(place, split)
+    return Lmdb(found.fetch(progress), found.location)
+
+
+def both_lmdbs(
+    place: Place, val: Place | None, progress: Callable[[Progress], None] = lambda _: None
+) -> tuple[Lmdb, Lmdb | None]:
+    """Return the LMDBs of a built dataset, or an LMDB and the val that was given with it, on this machine.
+
+    Raises BadDataError and StorageError as `lmdb_at` does.
+    """
+    beside = place if val is None and _has_val(place) else val
+    return lmdb_at(place, TRAIN, progress), lmdb_at(beside, VAL, progress) if beside else None
+
+
+def refuse_other_kinds(place: Place, split: str) -> None:
+    """Raise BadDataError where there is no LMDB, nor one of a split, and it is known what else is there."""
+    if has_lmdb(place, split) if isinstance(place, Objects) else is_lmdb(_lmdb_of(place, split)):
+        return
+    kind = kinds.of_place(place)
+    if is_image_folder(place):
+        list_images(place)
+        kind = f"is a folder of images: `ftjob data build {place} OUT` makes a dataset of it"
+    if kind:
+        raise BadDataError(f"{place}: {kind}")
+
+
+def _is_dataset(path: Path) -> bool:
+    return is_lmdb(DatasetFolder(path).split(TRAIN))
+
+
+def _has_val(place: Place) -> bool:
+    if isinstance(place, Objects):
+        return DATA_FILE not in place.entries and has_lmdb(place, VAL)
+    return _is_dataset(place) and is_lmdb(DatasetFolder(place).split(VAL))
+
+
+def _lmdb_of(path: Path, split: str) -> Path:
+    """An LMDB, or the one of a split inside a built dataset."""
+    inside = DatasetFolder(path).split(split)
+    return inside if is_lmdb(inside) and not is_lmdb(path) else path
+
+
+def _built(
+    train: Place, val: Place | None, options: BuildOptions, progress: Callable[[Progress], None]
+) -> DatasetFolder:
+    from ftjob.dataset.build.build import build  # here, because numpy and OpenCV are slow to import
+    from ftjob.dataset.build.planning import Sources, plan_work
+
+    datasets = cache_dir() / "datasets"
+    out = DatasetFolder(datasets / plan_work(Sources(train, val, datasets), options).digest)
+    if not out.is_whole:
+        with locked(out.root.with_suffix(".lock"), wait=True):
+            if not out.is_whole:
+                build(train, out.root, options, val=val, progress=progress)
+    return out

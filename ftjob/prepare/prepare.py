@@ -1,0 +1,286 @@
+"""From a spec to a plan: the reading that planning needs, the same when submitting and in the worker."""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
+from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
+from ftjob.dataset.folder import TRAIN
+from ftjob.dataset.mean import mean_image_findings, measured_mean
+from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.source.objects import filled_place
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.fs import files
+from ftjob.fs.paths import expanded
+from ftjob.net import zoo
+from ftjob.net.caffemodel.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
+from ftjob.net.forks.tolerant import LARGEST, too_large
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
+from ftjob.nodes.profiles import get_node, load_nodes
+from ftjob.plan.inputs import Inputs, Weights
+from ftjob.plan.plan import Plan, make_plan, with_measured
+from ftjob.prepare import calibration
+from ftjob.prepare.dataset import BuiltDataset, dataset_for, is_image_folder, refuse_other_kinds
+from ftjob.prepare.weights import find_weights
+from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.references import AccuracyOf, WeightsOf, resolved
+from ftjob.storage import local_path
+from ftjob.storage.inputs import fetch_input, named
+from ftjob.suggest import did_you_mean
+from jobspec.locations import with_locations
+from jobspec.problems import one_line
+from jobspec.spec import Data, JobSpec
+
+if TYPE_CHECKING:
+    from ftjob.dataset.check.check import CheckOptions
+
+DEFAULT_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a spec's words are read against."""
+
+    folder: Path = field(default_factory=Path.cwd)
+    """Relative paths count from here: the spec file's folder."""
+    weights_of: WeightsOf | None = None
+    accuracy_of: AccuracyOf | None = None
+    progress: Callable[[Progress], None] = lambda _: None
+    """Told how the building of a dataset goes on, or the transfer of an input."""
+    to_train: bool = True
+    """Whether the plan's prototxts are to be trained from, here: only then is a dataset in a store brought to
+    this machine although its manifest tells all, and `mean: auto` measured where no manifest has it, which
+    takes a look at every pixel."""
+
+
+def absolute(spec: JobSpec, context: Context) -> JobSpec:
+    """Return the spec with every path made absolute, and run references replaced by what they stand for now.
+
+    URIs stay, without a slash at their end. Raises BadSpecError for a path that no spec may hold.
+    """
+
+    def checked(whole: str) -> str:
+        if not whole.isprintable():
+            raise BadSpecError(
+                f"{one_line(whole)}: a folder of this path has a character in its name that cannot be seen; "
+                "rename the folder"
+            )
+        return whole
+
+    def path(location: str) -> str:
+        if local_path(location) is None:
+            return location.rstrip("/")
+        return checked(str((context.folder / expanded(location)).absolute()))
+
+    find = context.weights_of
+    weights_of: WeightsOf | None = (lambda reference: checked(str(find(reference)))) if find else None
+    return resolved(with_locations(spec, path, zoo.NAMES), weights_of, context.accuracy_of)
+
+
+def prepare(spec: JobSpec, context: Context) -> Plan:
+    """Read what an absolute spec names and plan the run.
+
+    Raises FtjobError, whose sentence names what is wrong and what to do; nothing has been written then but
+    datasets and weights into the cache.
+    """
+    node = get_node(spec.resources.node)
+    parsed = read_net(spec.base.net)
+    weights = find_weights(spec.base.weights, context.folder, told_as_progress(context.progress))
+    dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
+    findings = data_findings(spec, dataset)
+    mean, mean_file = find_mean(spec, dataset, context)
+    plan = make_plan(
+        Inputs(
+            spec=spec,
+            net=parsed.net,
+            notes=parsed.notes,
+            weights=weights,
+            train=dataset.train,
+            val=dataset.val,
+            findings=tuple(map(str, findings)),
+            node=node,
+            nodes=tuple(load_nodes().values()),
+            mean=mean or (),
+            mean_measured=mean is not None,
+            mean_file=mean_file,
+            mean_file_digest=files.sha256(mean_file) if mean_file else "",
+        )
+    )
+    return with_measured(plan, *calibration.recall(plan))
+
+
+def write_prototxts(plan: Plan, folder: RunFolder) -> None:
+    """Write the files that Caffe is given into a run's folder. Raises StorageError."""
+    files.write_text(folder.train_val, to_text(plan.train_val))
+    files.write_text(folder.deploy, to_text(plan.deploy))
+    files.write_text(folder.solver, to_text(plan.solver))
+
+
+def write_plan(plan: Plan, folder: RunFolder) -> None:
+    """Write a run's plan.json. Raises StorageError."""
+    from ftjob.plan.document import document_of  # here, because a plan is most often only shown
+    from ftjob.plan.shortfall import shortfall_of
+    from ftjob.runfolder.records.plan import plan_text
+
+    files.write_text(folder.plan, plan_text(document_of(plan, shortfall_of(plan))))
+
+
+def read_net(location: str) -> ParsedNet:
+    """Return a built-in net or the one in a prototxt file. Raises BadNetError."""
+    if location in zoo.NAMES:
+        return ParsedNet(zoo.build(location), notes=(), foreign=())
+    path = fetch_input(location, "base.net", BadNetError, largest=LARGEST)
+    try:
+        with os.fdopen(_opened(path), "rb") as file:
+            head = file.read(HEAD)
+            content = head if b"\0" in head else head + file.read(LARGEST + 1 - len(head))
+        _refuse_large(path, content)
+    except FileNotFoundError as error:
+        hint, names = did_you_mean(path.name, zoo.NAMES), ", ".join(zoo.NAMES)
+        message = f"base.net: {path} is not there{hint}; give a prototxt's path or a built-in net ({names})"
+        raise BadNetError(message) from error
+    except OSError as error:
+        raise BadNetError(f"base.net: {path} cannot be read ({error.strerror}): give a prototxt") from error
+    try:
+        parsed = parse_net_with_notes(_text(content), location)
+    except BadNetError as error:
+        kind = file_kind(head)
+        if kind is None or kind in (NET, SOLVER, TEXT):
+            raise
+        raise BadNetError(f"base.net: {location}: is {kind.what}; {kind.as_net}") from error
+    refuse_foreign(parsed, location)
+    return parsed
+
+
+def _opened(path: Path) -> int:
+    """Open a file for reading; raise OSError for a pipe, a device or a folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is no file")
+    return handle
+
+
+def _refuse_large(path: Path, content: bytes) -> None:
+    if len(content) > LARGEST:
+        raise BadNetError(f"base.net: {path} {too_large(path.stat().st_size)}")
+
+
+def _text(content: bytes) -> str:
+    """The text of a prototxt, whose comments may be in any encoding, and its lines those of any system."""
+    return re.sub("\r\n?", "\n", content.decode(errors="surrogateescape"))
+
+
+def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
+    """Inspect the LMDBs, or build them in the cache from folders of images.
+
+    Raises BadDataError, StorageError for URIs.
+    """
+    with named("data.train", BadDataError):
+        train = filled_place(data.train)
+    with named("data.val", BadDataError):
+        val = filled_place(data.val) if data.val else None
+    if data.val_split and not is_image_folder(train):
+        refuse_other_kinds(train, TRAIN)
+        raise BadDataError(
+            f"data.val_split: {train} is not a folder of image folders, and only those can be split: "
+            "give data.val, or a folder with one folder of images per class"
+        )
+    side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
+    options = BuildOptions(height=side, width=side, color=channels != 1, val_split=data.val_split)
+    return dataset_for(train, val, options, context.progress, fetch=context.to_train)
+
+
+def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:
+    """Return what is odd about the data for what a spec does with it.
+
+    Raises BadSpecError for a crop that does not fit into every image, and BadDataError for all else that
+    would fail or spoil the run.
+    """
+    train, val, crop = dataset.train, dataset.val, spec.data.crop
+    num_output = None if spec.surgery.num_output == "auto" else spec.surgery.num_output
+    for finding in crop_findings((train, val), crop) if crop else ():
+        raise BadSpecError(f"data.crop: {finding}")
+    findings = [
+        *label_findings(train, val, num_output),
+        *channel_findings(train, val),
+        *size_findings(train, val, crop),
+    ]
+    refuse_errors(findings)
+    whole_at_once = spec.data.batch_size * spec.solver.iter_size >= train.records
+    return findings if whole_at_once else [*findings, *order_findings(train)]
+
+
+def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
+    """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
+    net = read_net(spec.base.net).net
+    weights = find_weights(spec.base.weights, context.folder, told_as_progress(context.progress))
+    return find_dataset(spec.data, image_channels(spec, net, weights), context)
+
+
+def use_of(spec: JobSpec, options: "CheckOptions") -> "CheckOptions":
+    """Return check's options with what a spec says of how its data will be used."""
+    data, num_output = spec.data, spec.surgery.num_output
+    return replace(
+        options,
+        num_output=options.num_output if num_output == "auto" else num_output,
+        crop=data.crop or options.crop,
+        mean=tuple(data.mean) if isinstance(data.mean, list) else (),
+    )
+
+
+def image_channels(spec: JobSpec, net: NetParameter, weights: Weights | None) -> int:
+    """Return the channels that the spec's net has its images in: 1 or 3."""
+    if spec.base.net in zoo.NAMES:
+        return zoo.get(spec.base.net).channels
+    return input_channels(net, weights)
+
+
+def find_mean(
+    spec: JobSpec, dataset: BuiltDataset, context: Context
+) -> tuple[tuple[float, ...] | None, Path | None]:
+    """Return the values per channel (None: not measured) or the mean image that `data.mean` means.
+
+    Raises BadDataError, StorageError for a URI.
+    """
+    train = dataset.train
+    match spec.data.mean:
+        case "none":
+            return (), None
+        case "auto":
+            return train.mean or (measured_mean(train.path) if context.to_train else None), None
+        case list(values):
+            return tuple(values), None
+        case location:
+            from ftjob.dataset.mean_image import read_mean_image  # here, because numpy is slow to import
+
+            path = fetch_input(location, "data.mean", BadDataError)
+            shape = read_mean_image(path).shape
+            refuse_errors(mean_image_findings((train, dataset.val), shape, f"data.mean {location}"))
+            return (), path
+
+
+def input_channels(net: NetParameter, weights: Weights | None) -> int:
+    """Return the channels that a net's images have where net or weights say so, else 3.
+
+    A deploy net says it in its Input layer, a train_val net in force_gray, weights in the shape of the first
+    convolution's: (num_output, channels / group, height, width).
+    """
+    shapes = {layer.name: layer.shapes for layer in weights.layers} if weights else {}
+    for layer in net.layer:
+        kernel = (shapes.get(layer.name) or ((),))[0]
+        if layer.type == "Convolution" and len(kernel) == 4:
+            return kernel[1] * layer.convolution_param.group
+        if layer.type == "Input" and layer.input_param.shape and len(layer.input_param.shape[0].dim) == 4:
+            return layer.input_param.shape[0].dim[1]
+        if layer.type in ("Data", "ImageData") and layer.transform_param.force_gray:
+            return 1
+    return 3

@@ -1,0 +1,78 @@
+"""What a worker reports to the cluster: one small document, for a reader that does not trust it.
+
+While it trains, it answers `GET /status` with it; at its end it leaves it as its termination message, of
+which a kubelet keeps 4096 bytes (kubernetes/pkg/kubelet/container, MaxContainerTerminationMessageLength).
+"""
+
+import json
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+PORT, PATH = 8081, "/status"
+LARGEST = 4096
+"""Bytes of a whole document."""
+LONGEST = 1000
+"""Characters of a message."""
+
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+ReportedReason = Annotated[str, StringConstraints(pattern=r"^([A-Z][A-Za-z0-9]*)?$", max_length=64)]
+"""A word like ftjob.errors.outcomes.Reason's; a worker of another version may have words of its own."""
+Message = Annotated[str, StringConstraints(max_length=LONGEST)]
+
+
+class Progress(BaseModel):
+    """Where a run stands. Fields of a newer worker are passed over."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
+
+    attempt: Count
+    """The number that the cluster gave this attempt."""
+    iteration: Count = 0
+    max_iter: Count = 0
+    snapshot: Count | None = None
+    """The newest complete snapshot."""
+    loss: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    accuracy: Share | None = None
+    """The best so far, of the main head on the validation data."""
+    images_per_second: Amount | None = None
+    eta_seconds: Amount | None = None
+    earlier_seconds: Amount = 0.0
+    """What the run's folder had been accounted with before this FineTuneJob came to it."""
+    earlier_usd: Amount = 0.0
+    reason: ReportedReason = ""
+    message: Message = ""
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    """The worker's; None while it goes on."""
+
+    @model_validator(mode="after")
+    def _holds(self) -> Self:
+        if self.max_iter and self.iteration > self.max_iter:
+            raise ValueError("iteration is beyond max_iter")
+        if self.snapshot is not None and self.snapshot > self.iteration:
+            raise ValueError("snapshot is beyond iteration")
+        return self
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read a document. Raises ValueError, in one short line that quotes nothing of it."""
+        if len(data) > LARGEST:
+            raise ValueError(f"it has {len(data)} bytes, {LARGEST} at most are read")
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))[:64]
+            raise ValueError(f"{field or 'it'}: {first['type']}") from None
+
+    def render(self) -> bytes:
+        """Return the document, with as much of the message as there is room for."""
+        report = self
+        while len(data := report._bytes()) > LARGEST:
+            report = report.model_copy(update={"message": report.message[: len(report.message) * 3 // 4]})
+        return data
+
+    def _bytes(self) -> bytes:
+        return json.dumps(self.model_dump(exclude_none=True), ensure_ascii=False).encode()

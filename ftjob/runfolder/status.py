@@ -1,0 +1,157 @@
+"""What a run says of itself: status.json, written by its worker alone and read by everybody else."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from annotated_types import Interval
+
+from ftjob.errors.outcomes import Reason
+from ftjob.fs.documents import UnreadableError, checked_as, parse_json
+
+Count = Annotated[int, Interval(ge=0, le=2**31 - 1)]
+Seconds = Annotated[float, Interval(ge=0, le=1e12)]
+"""More than a run can take or foretell; NaN is in no interval."""
+Moment = Annotated[float, Interval(ge=0, le=2e11)]
+"""Seconds since 1970, as far as a calendar goes."""
+Dollars = Annotated[float, Interval(ge=0, le=1e9)]
+Share = Annotated[float, Interval(ge=0, le=1)]
+Rate = Annotated[float, Interval(ge=0, le=1e9)]
+Number = Annotated[float, Interval(ge=-3.5e38, le=3.5e38)]
+"""As far as Caffe's floats go."""
+
+ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
+"""Tells a worker the seconds that earlier pods of its FineTuneJob are accounted with."""
+ENV_USD_BEFORE = "FTJOB_USD_BEFORE"
+"""And the dollars."""
+ENV_USD_PER_HOUR = "FTJOB_USD_PER_HOUR"
+"""The price that the worker's own pod is accounted with."""
+
+
+class State(StrEnum):
+    """Where a run stands. Succeeded is final; Failed, Stopped and Interrupted go on when submitted again."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    STOPPED = "Stopped"
+    INTERRUPTED = "Interrupted"
+    """Never written: what a reader calls a run whose status says Running and whose worker is gone."""
+    STOPPING = "Stopping"
+    """On a cluster: told to end, and not yet gone."""
+    RETRYING = "Retrying"
+    """On a cluster: the next attempt follows."""
+    SUSPENDED = "Suspended"
+    """On a cluster: held until it is let go on."""
+    UNREACHABLE = "Unreachable"
+    """Never written: what a list calls a run whose folder cannot be read now."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change until somebody submits again."""
+        return self not in GOING_ON
+
+
+GOING_ON = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYING, State.SUSPENDED})
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """How an attempt began that went on from a snapshot."""
+
+    iteration: Count
+    images_replayed: Annotated[int, Interval(ge=0, le=2**53)]
+    """Images the data layer was wound past without training."""
+    seconds: Seconds
+    """What restoring took, the winding included."""
+    lost_seconds: Seconds = 0.0
+    """Of training after that snapshot, which is done again."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one attempt took, by its worker's clock; the last one may be under way."""
+
+    attempt: Count
+    node: str
+    usd_per_hour: Dollars
+    begun: Moment
+    """Seconds since 1970. On a cluster, when its pod came to its node."""
+    seconds: Seconds = 0.0
+    usd: Dollars = 0.0
+    reason: str = ""
+    """How it ended; empty while it goes on, and where its worker was killed."""
+    stages: dict[str, Seconds] = field(default_factory=dict)
+    """Seconds by what the worker did: start (pod, image, Python), fetch, open (the engine), replay, train,
+    test, snapshot, bundle."""
+    lost_seconds: Seconds = 0.0
+    """Of its training, what came after its last snapshot and is done again."""
+    saved_seconds: dict[str, Seconds] = field(default_factory=dict)
+    """What it would have taken more: by the reason of the guard that ended it, or `cache` for inputs that
+    were there already."""
+    spot: bool | None = None
+    """Whether the price is a spot instance's; None of attempts from before this was kept."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """One run at one moment. Times are seconds since 1970, in UTC."""
+
+    name: str
+    run_id: str
+    state: State = State.PENDING
+    reason: str = Reason.SUBMITTED
+    """CamelCase, as a Kubernetes condition has it."""
+    message: str = ""
+    stage: str = ""
+    """What the worker is doing: fetch, train, test, snapshot, bundle."""
+    attempt: Count = 0
+    iteration: Count = 0
+    max_iter: Count = 0
+    loss: Number | None = None
+    learning_rate: Number | None = None
+    accuracy: Share | None = None
+    """Of the main head on the validation data, at the last test."""
+    best_accuracy: Share | None = None
+    best_iteration: Count | None = None
+    snapshot: Count | None = None
+    """The newest complete snapshot."""
+    resumed: Resumed | None = None
+    images_per_second: Rate | None = None
+    eta_seconds: Seconds | None = None
+    seconds: Seconds = 0.0
+    """Over all attempts."""
+    usd: Dollars = 0.0
+    """`seconds` at the node's price."""
+    usd_estimate: Seconds | None = None
+    """What the whole run will have cost, from the speed of late; None while nobody can tell."""
+    attempts: tuple[Attempt, ...] = ()
+    """What each attempt took, oldest first."""
+    submitted: Moment | None = None
+    updated: Moment | None = None
+    ended: Moment | None = None
+    exit_code: Annotated[int, Interval(ge=0, le=255)] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, as status.json and `-o json` have them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any) -> Self:
+        """Read `to_json`'s values; fields of a newer ftjob are passed over. Raises UnreadableError."""
+        if isinstance(values, dict) and "state" not in values:
+            raise UnreadableError("state: is missing")
+        return checked_as(cls, values)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Read status.json. Raises UnreadableError."""
+        return cls.from_json(parse_json(data))
+
+
+def render(status: Status) -> str:
+    """Return the text of status.json."""
+    return json.dumps(status.to_json(), indent=1) + "\n"
