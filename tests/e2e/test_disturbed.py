@@ -23,6 +23,8 @@ from ftjob.worker.idle import Watch
 from ftjob.worker.train import Training
 from tests.e2e.jobs import Job
 
+pytestmark = pytest.mark.caffe
+
 
 class Disturbed:
     """An Engine to which something happens when one of its methods is called at an iteration."""

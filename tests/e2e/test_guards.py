@@ -26,6 +26,8 @@ from ftjob.worker.notice import ENV_ENDPOINT
 from tests.e2e.jobs import Job
 from tests.worker.test_notice import NOTICE, Answers, Metadata
 
+pytestmark = pytest.mark.caffe
+
 NODE = """
 p2.xlarge:
   gpu: none
