@@ -1,4 +1,4 @@
-# make setup | demo | test [T=path] | test-fuzz [N=12000] | accepted [N=2000] | lint | bench B=name | docs | k8s | sbom
+# make setup | check | demo | test [T=path] | test-fuzz [N=12000] | accepted [N=2000] | lint | bench B=name | docs | k8s | sbom
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
 # Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
@@ -11,6 +11,7 @@ TORCH_VERSION := 2.13.0
 TORCH      ?= torch==$(TORCH_VERSION)# or TORCH="torch --index-url URL", for a build of another kind: not checked then
 T          ?= tests
 B          ?= overhead
+NEEDS      := caffe or torch or store or cluster or browser
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1
@@ -18,7 +19,7 @@ export UV_SYSTEM_CERTS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch demo test test-fuzz accepted lint format bench docs k8s sbom lock proto clean
+.PHONY: help setup engine torch demo check test test-fuzz accepted lint format bench docs k8s sbom lock proto clean
 
 help:
 	@sed -n '1,4p' Makefile
@@ -53,6 +54,10 @@ endif
 
 demo: setup
 	$(BIN)/python -m examples.digits.demo
+
+# Before a commit, with nothing but `make setup`: lint, and the tests that have no marker of tests/tiers.py.
+check: setup lint
+	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile check -m "not ($(NEEDS))" $(T)
 
 test: setup lint engine torch
 	$(BIN)/pytest -n auto --dist worksteal $(T)

@@ -1,30 +1,74 @@
-"""What every test has: a cache of its own, with the machine's real Caffe in it."""
+"""What every test has: a cache of its own, and a way to what its markers ask for, and to nothing else."""
 
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from ftjob.fs.paths import cache_dir
+from tests.tiers import NEEDS, Guard, hide_torch, mark_by_fixtures, needs_of
 
 MACHINE_CACHE = cache_dir()
 pytest_plugins = ["tests.storage.servers"]
 
 # Hypothesis fails an example that takes more than 200 ms, as any may on a busy machine.
 settings.register_profile("ftjob", deadline=None)
+settings.register_profile("check", deadline=None, max_examples=20)  # of `make check`
 settings.load_profile("ftjob")
+
+GUARD = Guard(MACHINE_CACHE)
+sys.addaudithook(GUARD.watch)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark_by_fixtures(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    GUARD.admit(needs_of(item))
+    try:
+        return (yield)
+    finally:
+        GUARD.admit(NEEDS)
+
+
+@pytest.fixture(scope="session")
+def needs_caffe() -> None:
+    """For fixtures that bring Caffe."""
+
+
+@pytest.fixture(scope="session")
+def needs_store() -> None:
+    """For fixtures that bring an S3 server."""
+
+
+@pytest.fixture(scope="session")
+def needs_cluster() -> None:
+    """For fixtures that bring a cluster, or kubectl."""
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache but for the installed engines, so that no test reads or leaves anything at home."""
+def cache(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """An empty cache, but for Caffe where the test is marked so: no test reads or leaves anything at home."""
     own = tmp_path_factory.mktemp("cache")
-    engines = MACHINE_CACHE / "engines"
-    if engines.is_dir():
+    needs, engines = needs_of(request.node), MACHINE_CACHE / "engines"
+    if "caffe" not in needs:
+        monkeypatch.delenv("FTJOB_ENGINES", raising=False)
+    elif engines.is_dir():
         (own / "engines").symlink_to(engines)
+    if "torch" not in needs:
+        hide_torch(monkeypatch)
     monkeypatch.setenv("FTJOB_CACHE", str(own))
     return own
 

@@ -50,7 +50,7 @@ def test_a_killed_writer_leaves_the_old_file_whole(tmp_path: Path):
     path = tmp_path / "status.json"
     path.write_text("old")
     script = (
-        "import os, signal, sys; from pathlib import Path; from ftjob import files\n"
+        "import os, signal, sys; from pathlib import Path; from ftjob.fs import files\n"
         "with files.whole(Path(sys.argv[1])) as t: t.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
 

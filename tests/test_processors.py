@@ -193,7 +193,7 @@ def test_without_proc_the_affinity_counts(machine: Machine, missing: str) -> Non
     assert processors.share(machine.proc) == 8
 
 
-COUNT = "from ftjob import processors; print(processors.share())"
+COUNT = "from ftjob.concurrency import processors; print(processors.share())"
 
 
 def test_a_real_affinity_counts() -> None:
@@ -224,7 +224,7 @@ def half_a_processor() -> Iterator[Path]:
 def test_a_real_quota_counts(half_a_processor: Path) -> None:
     """Half a processor is one thread, on a machine of however many."""
     join = f'echo $$ > "{half_a_processor}/cgroup.procs" && exec "$0" "$@"'
-    what = "from ftjob import processors; print(processors.quota(), processors.share())"
+    what = "from ftjob.concurrency import processors; print(processors.quota(), processors.share())"
     done = subprocess.run(["sh", "-c", join, sys.executable, "-c", what], capture_output=True, text=True)
 
     assert done.stdout == "0.5 1\n", done.stderr

@@ -11,6 +11,8 @@ import pytest
 from tests.accepted.blocks import smallest, try_block
 from tests.accepted.case import write
 
+pytestmark = [pytest.mark.caffe, pytest.mark.torch]
+
 BLOCKS, SIZE = 6, 10
 SHRINK_SECONDS = 60.0
 

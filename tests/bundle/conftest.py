@@ -61,7 +61,7 @@ class Changed(BundleFolder):
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(needs_caffe: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of a run over digits, with a mean image."""
     folder = tmp_path_factory.mktemp("made")
     write_digits(folder / "train", range(3), slice(20))

@@ -7,13 +7,14 @@ import pytest
 
 from ftjob.bundle.alike import ALIKE, ask, depends_on_company, difference
 from ftjob.bundle.verify import same_answers_of
-from ftjob.engine.open import AVAILABLE, open_deploy
+from ftjob.engine.open import open_deploy
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import Surgery
 from tests.engine.test_parity import write_random_weights
+from tests.engines import ENGINES
 from tests.net.conftest import NETS
 
 CLASSES = 3
@@ -32,6 +33,7 @@ def images(count: int, shape: tuple[int, ...]) -> np.ndarray:
     return noise * np.arange(1, count + 1, dtype=np.float32).reshape(-1, 1, 1, 1)
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_built_in_nets_answer_each_image_for_itself(name: str, tmp_path: Path):
     """Their wide inner products are cut, which leaves every kind of layer."""
@@ -44,6 +46,7 @@ def test_built_in_nets_answer_each_image_for_itself(name: str, tmp_path: Path):
     hold_the_law(net, (known.channels, side, side), tmp_path)
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("path", NETS.values(), ids=NETS)
 def test_nets_of_all_forms_answer_each_image_for_itself(path: Path, tmp_path: Path):
     """Old forms, deploy nets, stages, BatchNorm of each phase, groups, several heads."""
@@ -71,7 +74,7 @@ def hold_the_law(net: NetParameter, shape: tuple[int, int, int], folder: Path) -
     assert np.ptp(alone, axis=0).max() > 0.01
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_what_mixes_images_is_seen(engine: str, count: int, tmp_path: Path):
     """Even by one golden image alone."""

@@ -52,6 +52,7 @@ def what_caffe_makes(
         return engine.test(len(images), ["data"])["data"]
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize(
     ("transform_param", "changes"),
     [
@@ -74,6 +75,7 @@ def test_transform_is_caffes_to_the_bit(tmp_path: Path, transform_param: str, ch
     np.testing.assert_array_equal(ours, what_caffe_makes(tmp_path, transform_param))
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("channels", [1, 3])
 def test_images_of_several_sizes_are_each_cropped_in_their_own_middle(tmp_path: Path, channels: int):
     """Whatever the size that the bundle makes of other pictures."""

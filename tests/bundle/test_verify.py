@@ -15,18 +15,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ftjob.engine.open import AVAILABLE
 from ftjob.errors import ExitCode
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.bundle.conftest import Changed
 from tests.bundle.test_read_bundle import mutate
+from tests.engines import ENGINES
 
 MOST_KILOBYTES = 600_000
 LONGEST = 2000
 """Characters of what is told."""
 PATIENCE_SECONDS = 60
 """For a process that needs two on a quiet machine."""
-ENGINES = pytest.mark.parametrize("engine", AVAILABLE)
+ENGINES = pytest.mark.parametrize("engine", ENGINES)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ TRAININGS: dict[str, tuple[Callable[[Path], bytes], str]] = {
 
 
 @pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def logs(needs_caffe: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the logs of trainings that ended in several ways."""
     folder = tmp_path_factory.mktemp("trainings")
     write_data(folder)

@@ -12,6 +12,8 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.caffelog.trainings import ACCURACY, LOSSES, layer, learnable, product, train, write_data
 from tests.engine.nets import Records, write_lmdb
 
+pytestmark = pytest.mark.caffe
+
 SOFTMAX = LOSSES["softmax"]
 LOSS = layer("SoftmaxWithLoss", ("fc", "label"), "loss")
 CONV = layer("Convolution", ("data",), "conv", "convolution_param { num_output: 4 kernel_size: 3 }")

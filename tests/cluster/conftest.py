@@ -41,8 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def kubectl() -> Iterator[None]:
+@pytest.fixture(scope="session")
+def kubectl(needs_cluster: None) -> Iterator[None]:
     """The same kubectl on every machine, found first."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(ensure_kubectl()), prepend=os.pathsep)
@@ -50,7 +50,7 @@ def kubectl() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> Iterator[AnyCluster]:
+def cluster(kubectl: None, request: pytest.FixtureRequest) -> Iterator[AnyCluster]:
     """The cluster that all workers of this test run share."""
     if os.environ.get("FTJOB_TEST_CLUSTER") == "kubeconfig":
         yield given_cluster()
@@ -107,7 +107,7 @@ def worker_image(image: Callable[[str], Image]) -> Image:
 
 @pytest.fixture(scope="session")
 def installed(
-    bed: Cluster, image: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory
+    needs_store: None, bed: Cluster, image: Callable[[str], Image], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Controllers, Server]]:
     """ftjob, installed in a namespace of its own, and the store that it works with."""
     namespace = f"ftjob-{uuid.uuid4().hex[:6]}"

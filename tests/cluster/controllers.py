@@ -98,7 +98,7 @@ class Controllers:
 
     def page(self, name: str) -> str:
         """What the controller serves on `port`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=60) as answer:
             return str(answer.read().decode())
 
     def metric(self, name: str, **labels: str) -> float:

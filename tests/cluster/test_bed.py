@@ -115,7 +115,7 @@ def test_pods_reach_servers_of_the_host_and_of_the_namespace(bed: Cluster, names
         _, log = run_pod(bed, namespace, a_pod("caller", bed.busybox, script))
 
         assert log == "here\nthere\n"
-        with socket.create_connection((bed.node, there), timeout=10) as from_host:
+        with socket.create_connection((bed.node, there), timeout=60) as from_host:
             assert from_host.recv(10) == b"there\n"
 
 
@@ -125,5 +125,5 @@ def test_the_host_reaches_pods(bed: Cluster, namespace: str) -> None:
     bed.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/server", "--timeout=30s")
     address = bed.get("pod", "server", namespace=namespace)["status"]["podIP"]
 
-    with socket.create_connection((address, 9000), timeout=10) as connection:
+    with socket.create_connection((address, 9000), timeout=60) as connection:
         assert connection.recv(10) == b"hello\n"

@@ -31,7 +31,7 @@ def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
     user("get", "cents", "bundle")
     assert user.json("verify", "bundle")["ok"]
     [pod_], [worker] = status["attempts"], user.run_status("cents")["attempts"]
-    assert worker["begun"] == pytest.approx(pod_["begun"], abs=2.5)  # the kubelet's and the server's seconds
+    assert worker["begun"] == pytest.approx(pod_["begun"], abs=20)  # the kubelet's and the server's seconds
     [row] = cost["runs"]
     assert row["usd"] == pytest.approx(status["usd"], abs=1e-5)
     assert sum(stage["usd"] for stage in row["stages"].values()) == pytest.approx(row["usd"], abs=1e-9)

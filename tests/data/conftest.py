@@ -17,7 +17,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def caffe_program() -> Callable[..., str]:
+def caffe_program(needs_caffe: None) -> Callable[..., str]:
     """Run one of Caffe's programs with arguments, from the installed engine; return what it said."""
 
     def run(program: str, *arguments: object) -> str:

@@ -78,6 +78,7 @@ def jpegs(folder: Path) -> dict[bytes, bytes]:
     return {key[9:]: value[read_head(value).data] for key, value in read_lmdb(folder)}
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("encoding", ["raw", "png", "jpg"])
 @pytest.mark.parametrize("color", [True, False])
 def test_caffe_reads_what_is_written(photos: Path, tmp_path: Path, encoding: str, color: bool) -> None:

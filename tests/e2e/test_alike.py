@@ -11,7 +11,7 @@ from ftjob.bundle.alike import ALIKE, difference
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.bundle.write import write_bundle
 from ftjob.dataset.lmdb.read import records
-from ftjob.engine.open import AVAILABLE, open_deploy
+from ftjob.engine.open import open_deploy
 from ftjob.errors import BadNetError
 from ftjob.fs import files
 from ftjob.fs.documents import read_as
@@ -19,6 +19,7 @@ from ftjob.prepare.prepare import Context, prepare, write_prototxts
 from ftjob.runfolder.layout import BundleFolder
 from jobspec import load_spec
 from tests.e2e.jobs import Job
+from tests.engines import ENGINES
 
 NET = """
 layer { name: "data" type: "Data" top: "data" top: "label" }
@@ -42,7 +43,7 @@ def normed(job: Job, value: str, engine: str) -> None:
     )
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("value", ["true", "false"])
 def test_a_bundle_answers_in_any_company_as_the_run_was_tested(job: Job, value: str, engine: str):
     """Asked alone, all at once and class by class, with the accuracy that the run reports."""
@@ -69,7 +70,7 @@ def test_a_bundle_answers_in_any_company_as_the_run_was_tested(job: Job, value: 
     assert accuracy > 0.6
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_classifier_for_train_alone_is_trained_and_not_tested(job: Job, engine: str):
     """As the second ones of GoogLeNet often are; however heavy its loss, the one in TEST is the main one."""
     normed(job, "false", engine)
@@ -91,7 +92,7 @@ def test_a_classifier_for_train_alone_is_trained_and_not_tested(job: Job, engine
     ]
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_bundle_scores_before_a_dropout_that_the_loss_reads(job: Job, engine: str):
     """The bundle has no Dropout, and so not the blob that scores are in while the net is trained."""
     normed(job, "false", engine)
@@ -108,6 +109,7 @@ def test_a_bundle_scores_before_a_dropout_that_the_loss_reads(job: Job, engine: 
     job.ftjob("verify", str(job.run().bundle))
 
 
+@pytest.mark.caffe
 def test_a_net_that_mixes_images_after_all_gets_no_bundle(job: Job):
     """Had surgery let it through, the golden images would show it: the run fails, what was there stays."""
     normed(job, "false", "caffe")
@@ -127,6 +129,7 @@ def test_a_net_that_mixes_images_after_all_gets_no_bundle(job: Job):
     assert files.sha256(BundleFolder(run.bundle).manifest) == before
 
 
+@pytest.mark.caffe
 def test_verify_counts_the_right_answers(job: Job):
     """Of the golden images; a bundle that misses all of its own is warned of, and still answers the same."""
     job.submit()

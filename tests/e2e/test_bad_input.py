@@ -95,6 +95,7 @@ def test_weights_that_are_none_are_refused(job: Job, content: bytes, sentence: s
     refused(job, 3, sentence)
 
 
+@pytest.mark.caffe
 def test_weights_cut_short_are_refused(job: Job):
     """A caffemodel that lost its last bytes is called truncated, not loaded in part."""
     job.submit()
@@ -105,6 +106,7 @@ def test_weights_cut_short_are_refused(job: Job):
     assert re.search("cut.caffemodel.*(truncated|cut)", job.submit(code=3).err)
 
 
+@pytest.mark.caffe
 def test_weights_of_another_net_are_refused(job: Job):
     """Weights that have no layer of the net are not trained from in silence."""
     job.submit()
@@ -146,6 +148,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(job: Job):
     assert "cannot be written" in job.ftjob("submit", "spec.yaml", "--local", "--wait", code=5).err
 
 
+@pytest.mark.caffe
 def test_a_disk_that_fills_during_a_snapshot_ends_the_run_and_loses_nothing(job: Job, small_disk: Path):
     """Exit code 5; the snapshots that were complete stay, and with room again the run goes on from them."""
     job.write(solver={"max_iter": 50, "test_interval": 10, "snapshot": 10}, output=str(small_disk))

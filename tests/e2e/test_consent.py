@@ -35,6 +35,7 @@ def test_without_a_terminal_what_is_dear_is_refused(dear: Job):
     assert not started(dear)
 
 
+@pytest.mark.caffe
 def test_yes_answers(dear: Job):
     """With --yes it begins, and json has what it may cost; done, it costs nothing and nobody is asked."""
     begun = dear.ftjob("submit", "spec.yaml", "--local", "--yes", "-o", "json").json()
@@ -45,6 +46,7 @@ def test_yes_answers(dear: Job):
     assert dear.ftjob("submit", "spec.yaml", "--local", "-o", "json").json()["started"] is False
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize(("answer", "code"), [("n", 2), ("y", 0)])
 def test_at_a_terminal_it_is_asked(dear: Job, answer: str, code: int):
     """y submits, n does not."""
@@ -64,6 +66,7 @@ def test_at_a_terminal_it_is_asked(dear: Job, answer: str, code: int):
     assert started(dear) is (code == 0)
 
 
+@pytest.mark.caffe
 def test_below_the_threshold_and_for_nothing_nobody_asks(job: Job):
     """Ten dollars are not reached, and a node that costs nothing never asks."""
     job.write(resources=PAID)

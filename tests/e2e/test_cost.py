@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.jobs import Job
 
+pytestmark = pytest.mark.caffe
+
 
 @pytest.fixture
 def stopped_and_gone_on(job: Job) -> Job:

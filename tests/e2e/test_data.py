@@ -10,6 +10,7 @@ from tests.data.images import dataset, encoded, photo
 from tests.e2e.jobs import Job
 
 
+@pytest.mark.caffe
 def test_what_is_built_is_checked_and_trained_on(job: Job):
     """build, check, and a spec that names OUT: the three steps of somebody who brings images."""
     built = job.ftjob("data", "build", "train", "set", "--grey", "--size", "32", "-o", "json").json()
@@ -58,7 +59,10 @@ def test_the_report_of_a_build_is_json(job: Job):
     assert json.loads((job.folder / "set" / "manifest.json").read_text())["splits"] == built["splits"]
 
 
-@pytest.mark.parametrize(("engine", "channels"), [("caffe", 1), ("torch", 3)])
+@pytest.mark.parametrize(
+    ("engine", "channels"),
+    [pytest.param("caffe", 1, marks=pytest.mark.caffe), pytest.param("torch", 3, marks=pytest.mark.torch)],
+)
 def test_images_of_several_sizes_are_trained_on(job: Job, engine: str, channels: int):
     """With a crop that fits into all of them, to a bundle whose golden images are of several sizes, too."""
     for split, first in (("train", 0), ("val", 30)):

@@ -25,6 +25,8 @@ from ftjob.worker.watch.gpu_watch import Watch
 from tests.e2e.jobs import Job
 from tests.plan.specs import document
 
+pytestmark = pytest.mark.caffe
+
 
 class Disturbed:
     """An Engine to which something happens when one of its methods is called at an iteration."""

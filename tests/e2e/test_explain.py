@@ -1,8 +1,11 @@
 """`ftjob plan --explain` on runs that went wrong, by their name."""
 
+import pytest
+
 from tests.e2e.jobs import Job
 
 
+@pytest.mark.caffe
 def test_a_run_that_diverged_is_explained(job: Job):
     """By its metrics and its own solver: what shows it, and the rate to try."""
     job.write(solver={"base_lr": 1e6})
@@ -16,6 +19,7 @@ def test_a_run_that_diverged_is_explained(job: Job):
     assert not told["healthy"]
 
 
+@pytest.mark.caffe
 def test_the_last_attempt_of_a_run_is_explained(job: Job):
     """One that went well has nothing to explain; what Caffe last said in a later attempt does."""
     job.submit()

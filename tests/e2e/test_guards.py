@@ -28,6 +28,8 @@ from tests.e2e.jobs import Job
 from tests.plan.specs import document
 from tests.worker.test_spot_notice import NOTICE, Answers, Metadata
 
+pytestmark = pytest.mark.caffe
+
 NODE = """
 p2.xlarge:
   gpu: none

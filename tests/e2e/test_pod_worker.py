@@ -13,6 +13,8 @@ from tests.e2e.jobs import Job
 from tests.e2e.pods import GIVEN, absolute_spec, new_pod
 from tests.storage.servers import Bucket
 
+pytestmark = pytest.mark.caffe
+
 
 def contents(store: Store) -> dict[str, bytes]:
     return {entry.key: store.read(entry.key) for entry in store.list()}

@@ -13,6 +13,8 @@ from ftjob.storage import open_store
 from tests.e2e.jobs import Job
 from tests.storage.servers import Bucket, Server
 
+pytestmark = pytest.mark.caffe
+
 
 @pytest.fixture
 def sources(job: Job, s3: Bucket) -> dict[str, dict[str, Any]]:

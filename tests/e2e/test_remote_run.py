@@ -22,6 +22,8 @@ from ftjob.storage import Store, open_store
 from tests.e2e.jobs import Job
 from tests.storage.servers import Bucket
 
+pytestmark = pytest.mark.caffe
+
 
 def empty_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Be on a machine that has seen nothing but the engine."""

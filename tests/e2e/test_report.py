@@ -3,8 +3,12 @@
 import json
 import time
 
+import pytest
+
 from tests.e2e.jobs import Job
 from tests.report.pages import Page
+
+pytestmark = pytest.mark.caffe
 
 
 def test_the_page_in_the_folder_tells_what_cost_and_evaluation_tell(job: Job):

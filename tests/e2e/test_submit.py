@@ -10,10 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ftjob.client import processes as local
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.e2e.jobs import Job
+
+pytestmark = pytest.mark.caffe
 
 DOCS = Path(__file__).parents[2] / "docs"
 

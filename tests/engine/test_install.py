@@ -50,6 +50,7 @@ def silent(*_: object) -> None:
     """Show no progress."""
 
 
+@pytest.mark.caffe
 def test_what_is_installed_is_not_installed_again():
     """A second call returns what is there and shows nothing."""
     shown: Shown = []
@@ -86,6 +87,7 @@ def test_a_bundle_may_be_moved_with_its_cache(fresh: Path, tmp_path: Path, monke
         find_caffe().program("caffe")
 
 
+@pytest.mark.caffe
 def test_a_pycaffe_that_is_there_is_taken(fresh: Path, monkeypatch: pytest.MonkeyPatch):
     """It is tried with a net before it is recorded, and nothing is downloaded."""
     with monkeypatch.context() as machine:

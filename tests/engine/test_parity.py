@@ -16,6 +16,8 @@ from ftjob.net.zoo import NAMES, build, get
 from tests.engine import branches, nets
 from tests.engine.conftest import Job
 
+pytestmark = [pytest.mark.caffe, pytest.mark.torch]
+
 Params = dict[str, list[np.ndarray]]
 ROUNDING = 1e-4
 """What sums of float32 in another order come to within a few updates, as a share of the largest number."""

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjob.concurrency import processors
-from ftjob.engine.open import AVAILABLE, open_engine
+from ftjob.engine.open import open_engine
 from ftjob.engine.threads import COUNTS, WAITING, with_threads
 from tests.engine import nets
 from tests.engine.conftest import Job
+from tests.engines import ENGINES
 
 OWN_COUNT = {"caffe": "OPENBLAS_NUM_THREADS", "torch": "MKL_NUM_THREADS"}
 """What sets the threads of one engine alone."""
@@ -50,7 +51,7 @@ def on(threads: int) -> str:
     return rf"on {threads} thread{'' if threads == 1 else 's'}\b"
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.usefixtures("nothing_set")
 def test_an_engine_takes_all_processors_and_says_so(job: Job, name: str) -> None:
     """With how its threads wait, in the first line of its log."""
@@ -62,14 +63,14 @@ def test_an_engine_takes_all_processors_and_says_so(job: Job, name: str) -> None
     )
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.usefixtures("nothing_set", "pinned")
 def test_an_engine_takes_no_more_than_its_affinity(job: Job, name: str) -> None:
     """As under `taskset`."""
     assert re.search(on(1), first_line(name, job(nets.convnet(4))))
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.usefixtures("nothing_set")
 def test_what_the_user_set_wins(job: Job, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the general setting here; by that of the engine's own library, see below."""
@@ -82,7 +83,7 @@ def test_what_the_user_set_wins(job: Job, name: str, monkeypatch: pytest.MonkeyP
     assert "(OMP_NUM_THREADS=1, OMP_WAIT_POLICY=ACTIVE, " in line
 
 
-@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.usefixtures("nothing_set")
 def test_a_librarys_own_setting_wins(job: Job, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the number that ftjob gives to all."""

@@ -20,6 +20,7 @@ from tests.engine.conftest import Job
 Pair = tuple[int, int]
 
 
+@pytest.mark.torch
 def test_installing_what_is_there_tells_its_version():
     """`ftjob engine install torch` asks no registry then, and names the Python that has it."""
     words = [sys.executable, "-m", "ftjob", "engine", "install", "torch"]
@@ -37,6 +38,7 @@ def test_without_pip_the_command_to_use_is_told(monkeypatch: pytest.MonkeyPatch)
         install.install_torch()
 
 
+@pytest.mark.torch
 def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """`auto` on a machine with nothing."""
     monkeypatch.setenv("FTJOB_ENGINES", str(tmp_path))
@@ -47,6 +49,7 @@ def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.Monk
         resolve("auto")
 
 
+@pytest.mark.torch
 def test_a_pytorch_that_does_not_load_is_told_of(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In its own words, such as those of one that is built for a CUDA that is not there."""
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
@@ -57,6 +60,7 @@ def test_a_pytorch_that_does_not_load_is_told_of(job: Job, tmp_path: Path, monke
         open_engine("torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder)
 
 
+@pytest.mark.torch
 def test_a_full_gpu_is_one_of_ftjobs_errors():
     """The worker halves the batch for it; memory of the machine's own is another matter."""
     import torch
@@ -71,6 +75,7 @@ def test_a_full_gpu_is_one_of_ftjobs_errors():
     assert (name, "ran out of memory" in message) == ("EngineError", True)
 
 
+@pytest.mark.torch
 def test_a_label_without_a_class_is_named(job: Job):
     """Caffe would read what lies beside the scores."""
     content = nets.Records(nets.records(4).images, nets.records(4).labels * 3)
@@ -84,6 +89,7 @@ def test_a_label_without_a_class_is_named(job: Job):
         engine.step(1)
 
 
+@pytest.mark.torch
 @pytest.mark.gpu
 def test_a_gpu_gives_the_losses_of_processors(job: Job):
     """From the same weights; sums come in another order there, and convolutions may round to TF32."""
@@ -100,6 +106,7 @@ def test_a_gpu_gives_the_losses_of_processors(job: Job):
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
 
 
+@pytest.mark.torch
 @settings(deadline=None)
 @given(
     shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import lmdb
 import numpy as np
+import pytest
 
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.engine.open import open_engine
@@ -47,6 +48,8 @@ def write_encoded(path: Path, content: nets.Records, *, grey: bool) -> None:
             txn.put(b"%08d" % number, datum)
 
 
+@pytest.mark.torch
+@pytest.mark.caffe
 def test_both_engines_make_the_same_of_records(job: Job):
     """Means, mean images, crops in the middle, PNGs in the LMDB: equal to the bit, labels and order too."""
     text = "".join(LAYER.format(name=name, transform=how) for name, how in TRANSFORMS.items())

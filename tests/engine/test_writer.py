@@ -25,17 +25,25 @@ def written(of: Writer, folder: Path) -> str:
 
 def test_a_copy_that_hangs_gives_way_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first copy never gets its lock; the second writes, and nothing is left of the first."""
-    monkeypatch.setattr(writer, "PATIENCE", (0.3, 20))
-    tried = tmp_path / "tried"
+    monkeypatch.setattr(writer, "PATIENCE", (0.3, 60))
+    copies: list[int] = []
+    fork = os.fork
+
+    def counted() -> int:
+        copies.append(0)
+        copies[-1] = fork()
+        return copies[-1]
 
     def rehearse() -> None:
-        if not tried.exists():
-            tried.write_text(str(os.getpid()))
+        if len(copies) == 1:
             time.sleep(1000)
 
+    monkeypatch.setattr(os, "fork", counted)
+
     assert written(Writer(1, 1, 1, rehearse), tmp_path) == "as was to be"
+    assert len(copies) == 2
     with pytest.raises(ProcessLookupError):
-        os.kill(int(tried.read_text()), 0)
+        os.kill(copies[0], 0)
 
 
 def test_when_all_copies_hang_no_snapshot_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ that somebody holds, who is not to be found, may be refused."""
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Bench]:
+def place(needs_caffe: None) -> Iterator[Bench]:
     with bench((MACHINE_CACHE / "engines").resolve()) as made:
         yield made
 

@@ -113,7 +113,9 @@ def test_documents_have_one_name_each() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 names.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
-    models = [name for name, paths in names.items() if any(path.startswith("runfolder/records/") for path in paths)]
+    models = [
+        name for name, paths in names.items() if any(path.startswith("runfolder/records/") for path in paths)
+    ]
 
     assert len(models) > 20
     assert {name: names[name] for name in models if len(names[name]) > 1} == {}

@@ -88,7 +88,7 @@ class Caffe:
 
 
 @pytest.fixture(scope="session")
-def caffe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caffe]:
+def caffe(needs_caffe: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caffe]:
     running = Caffe(tmp_path_factory.mktemp("caffe"))
     yield running
     running.close()

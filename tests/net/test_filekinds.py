@@ -99,6 +99,7 @@ def test_caffemodels_are_let_pass(old: bool) -> None:
     assert file_kind(to_text(build("lenet")).encode()[:HEAD]) == NET
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("kind", ["HDF5", "BINARYPROTO"])
 def test_what_caffe_itself_writes_is_known(tmp_path: Path, kind: str) -> None:
     """Snapshots in both of its formats: the weights and the state of the solver."""

@@ -32,8 +32,8 @@ from jobspec.spec import FreezeUpTo, Surgery
 
 ROUNDS = int(os.environ.get("FTJOB_FUZZ", "300"))
 SEED = 20
-SLOW = 5.0
-"""Seconds: no mutation of a small net may take longer."""
+SLOW = 20.0
+"""Seconds of this process: no mutation of a small net may take longer."""
 LARGE = 1 << 20
 """Kilobytes more than before: a gigabyte."""
 
@@ -133,7 +133,7 @@ def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
     for seed in range(SEED, SEED + ROUNDS):
         rng = random.Random(seed)
         text = _mutated(rng)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             _plan(text, rng)
         except FtjobError as error:
@@ -141,7 +141,7 @@ def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
             assert told, f"seed {seed}: an empty message"
         except Exception as error:
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
-        assert time.perf_counter() - start < SLOW, f"seed {seed} took too long"
+        assert time.process_time() - start < SLOW, f"seed {seed} took too long"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < LARGE
 
 

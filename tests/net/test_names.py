@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from ftjob.engine.open import AVAILABLE, open_deploy, open_engine
+from ftjob.engine.open import open_deploy, open_engine
 from ftjob.errors import BadNetError
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import Surgery
+from tests.engines import ENGINES
 from tests.net.conftest import with_inputs
 
 CONV = (
@@ -76,7 +77,7 @@ def test_one_name_in_two_phases_and_without_params_is_allowed(data: DataLayers):
     operate(net_of(*layers, end="x"), Surgery(), 7, data, "new")
 
 
-@pytest.mark.parametrize("engine", AVAILABLE)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_layers_may_be_called_as_ftjobs_own(engine: str, data: DataLayers, tmp_path: Path):
     """A convolution called data, a classifier beside the main one called prob: trained, saved, deployed."""
     aux = """

@@ -15,7 +15,7 @@ from ftjob.net.topology.phases import reduce_rules
 from ftjob.prepare.prepare import read_net
 
 DATA = 'layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "x" } }\n'
-LIMIT = 10
+LIMIT = 20
 """Seconds of this process, of which none of these takes three on a quiet machine."""
 
 

@@ -3,7 +3,6 @@
 import os
 import resource
 import struct
-import time
 from pathlib import Path
 from typing import Any
 
@@ -146,15 +145,13 @@ def _layers_or_none(path: Path) -> int:
 
 
 def test_a_large_file_is_not_loaded(tmp_path: Path) -> None:
-    """Of a caffemodel of VGG16's size a few pages are read: well under a second and 100 MB."""
+    """Of a caffemodel of VGG16's size a few pages are read: well under 100 MB."""
     path = tmp_path / "vgg.caffemodel"
     _write_large(path, layers=16, floats_each=8_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
 
     layers = read_weights(path)
 
-    assert time.perf_counter() - start < 0.5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
     assert [layer.shapes for layer in layers] == [((8_000_000,),)] * 16
 

@@ -37,6 +37,7 @@ def choose(wanted: Literal["auto", "caffe", "torch"], node: str, name: str) -> E
     return choose_engine(wanted, get_node(node), layers(name))
 
 
+@pytest.mark.torch
 def test_the_list_of_what_torch_lacks_is_whole() -> None:
     """Every type of Caffe 1.0 is made by the engine, brings data, or is on the list."""
     from ftjob.engine.torch.process.layers import MAKERS

@@ -122,6 +122,7 @@ REAL: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, str]] = {
 }
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("case", REAL)
 def test_what_caffe_says_is_explained(trained: Path, case: str) -> None:
     """Cause in one sentence, a patch where a change of the spec helps, both from the log alone."""
@@ -134,6 +135,7 @@ def test_what_caffe_says_is_explained(trained: Path, case: str) -> None:
     assert (found.healthy, bool(found.seen), "\n" in found.cause) == (False, True, False)
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize(
     ("number", "cause", "healthy"),
     [
@@ -160,6 +162,7 @@ def test_ends_by_signals_are_told_apart(
     assert (found.cause.startswith(cause), found.healthy) == (True, healthy)
 
 
+@pytest.mark.caffe
 def test_a_training_that_went_well_has_nothing_wrong(trained: Path) -> None:
     """Healthy, and no remedy."""
     found = api.explain(str(train(trained, "-solver", "net/solver.prototxt")))

@@ -89,6 +89,7 @@ def resident(tmp_path: Path, net: NetParameter, phase: str) -> int:
     return int(done.stdout) * 1024
 
 
+@pytest.mark.caffe
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
 def test_memory_grows_per_image_as_in_caffe(tmp_path: Path, phase: str) -> None:
     """Twenty more images make a Caffe process larger by what the estimate grows, within 1 %."""
@@ -99,6 +100,7 @@ def test_memory_grows_per_image_as_in_caffe(tmp_path: Path, phase: str) -> None:
     assert grown == pytest.approx(many - few, rel=0.01)
 
 
+@pytest.mark.caffe
 def test_a_convolution_has_a_column_buffer_as_in_caffe(tmp_path: Path) -> None:
     """A 7x7 kernel in place of a 1x1, which needs none, costs a process its columns."""
     nets = [parsed(CONVOLUTION % window) for window in ("kernel_size: 1", "kernel_size: 7 pad: 3")]

@@ -15,6 +15,8 @@ from ftjob.plan.plan import Plan
 from ftjob.runfolder.layout import RunFolder
 from jobspec import JobSpec
 
+pytestmark = pytest.mark.caffe
+
 CROPS = {"caffenet": 67, "alexnet": 67, "vgg16": 32, "vgg19": 32}
 """Smaller than usual, so that all of it is."""
 SMALL = ("lenet", "squeezenet")

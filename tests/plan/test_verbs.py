@@ -80,6 +80,7 @@ def test_the_drawing_is_written_to_the_file(spec: str, tmp_path: Path) -> None:
     assert "cannot be written" in ftjob("plan", spec, "--svg", str(tmp_path / "file" / "net.svg"), code=5)
 
 
+@pytest.mark.caffe
 def test_caffe_trains_what_is_written(in_faces: Path, tmp_path: Path) -> None:
     """--prototxt lays a folder out so that `caffe train` can be called in it, with the mean measured."""
     spec = write(

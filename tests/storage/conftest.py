@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from ftjob.storage import Store, open_store
+from tests.storage.servers import SERVERS
 
 
-@pytest.fixture(params=["directory", "s3", "ceph"])
+@pytest.fixture(params=["directory", *SERVERS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store below a folder: a directory, Swift's and Ceph's."""
     if request.param == "directory":

@@ -20,6 +20,8 @@ from tests.storage.processes import locked, wait_until
 
 MACHINE_CACHE = cache_dir()
 """Read before any test has a cache of its own."""
+SERVERS = [pytest.param(name, marks=pytest.mark.store) for name in ("s3", "ceph")]
+"""The fixtures of both, for a parameter that a test asks for by name."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Swift:
 
 
 @pytest.fixture(scope="session")
-def swift_server_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def swift_server_here(needs_store: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Swift for all tests of this process."""
     swift = Swift(tmp_path_factory.mktemp("swift"))
     yield swift.start()
@@ -108,7 +110,7 @@ def swift_server_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 
 
 @pytest.fixture(scope="session")
-def ceph_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def ceph_server(needs_store: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Ceph for all tests of this run, also those in other processes."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if base.name.startswith("popen-") else base
@@ -177,7 +179,7 @@ def ceph(ceph_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucke
 
 
 @pytest.fixture
-def own_swift(tmp_path: Path) -> Iterator[Swift]:
+def own_swift(needs_store: None, tmp_path: Path) -> Iterator[Swift]:
     """A Swift of this test's own, not yet started."""
     swift = Swift(tmp_path / "swift")
     swift.folder.mkdir()

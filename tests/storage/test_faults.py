@@ -120,7 +120,7 @@ def test_a_server_that_stays_away_is_told_after_the_deadline(
                 StorageError, match=rf"^{s3.uri}/k: {endpoint} cannot be reached .* after 2 s"
             ):
                 store.write("k", b"")
-            assert 1 < time.monotonic() - start < 20
+            assert 1 < time.monotonic() - start < 50
 
 
 def test_an_interrupted_download_goes_on_where_a_range_failed(

@@ -11,7 +11,7 @@ import pytest
 from ftjob.errors import StorageError
 from ftjob.storage import open_store
 from tests.storage.proxy import Fate, proxied
-from tests.storage.servers import Bucket
+from tests.storage.servers import SERVERS, Bucket
 
 UPLOAD = """
 import sys
@@ -26,7 +26,7 @@ open_store(sys.argv[1]).upload(Path(sys.argv[2]), "snapshots/iter_10.caffemodel"
 """
 
 
-@pytest.fixture(params=["s3", "ceph"])
+@pytest.fixture(params=SERVERS)
 def bucket(request: pytest.FixtureRequest) -> Bucket:
     """A bucket in Swift, and one in Ceph."""
     bucket: Bucket = request.getfixturevalue(request.param)

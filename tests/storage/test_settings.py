@@ -141,7 +141,7 @@ def test_googles_and_azures_stores_open_without_a_request(surroundings: pytest.M
 
 @pytest.fixture
 def role() -> Iterator[tuple[str, list[str]]]:
-    """What gives a pod its role's credentials: other ones at each call, good for a second."""
+    """What gives a pod its role's credentials: other ones at each call, good for half a minute."""
     given: list[str] = []
     pairs = [
         (swift_server.ACCESS_KEY, swift_server.SECRET_KEY),
@@ -152,7 +152,7 @@ def role() -> Iterator[tuple[str, list[str]]]:
         def do_GET(self) -> None:
             key, secret = pairs[len(given) % 2]
             given.append(key)
-            ends = (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            ends = (datetime.now(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
             answer = {"AccessKeyId": key, "SecretAccessKey": secret, "Token": "", "Expiration": ends}
             self.send_response(200)
             self.end_headers()

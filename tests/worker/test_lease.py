@@ -59,7 +59,7 @@ def test_a_live_worker_keeps_others_out(store: Store):
         beating(take(store, HERE), 0.05),
         pytest.raises(LeaseLostError, match=r"another worker \(attempt 1 on here\) is at this run"),
     ):
-        take(store, THERE, lease_seconds=5, poll=0.1)
+        take(store, THERE, lease_seconds=60, poll=0.1)
 
 
 def test_a_worker_that_said_goodbye_is_not_waited_for(store: Store):
@@ -68,9 +68,9 @@ def test_a_worker_that_said_goodbye_is_not_waited_for(store: Store):
         pass
     begin = time.monotonic()
 
-    with take(store, THERE, lease_seconds=60) as lease:
+    with take(store, THERE, lease_seconds=600) as lease:
         lease.check()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60
 
 
 def test_a_worker_that_was_killed_is_waited_for_and_then_replaced(store: Store):
@@ -88,9 +88,9 @@ def test_a_worker_killed_in_this_folder_is_not_waited_for(store: Store):
     take(store, HERE)
     begin = time.monotonic()
 
-    with take(store, replace(THERE, place=HERE.place), lease_seconds=60):
+    with take(store, replace(THERE, place=HERE.place), lease_seconds=600):
         pass
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60
 
 
 def test_the_same_path_in_another_pod_is_another_place(tmp_path: Path):
@@ -112,13 +112,13 @@ def test_a_worker_about_to_end_is_waited_for(store: Store):
     """A pod that makes its last snapshot: the next one goes on as soon as it has said goodbye."""
     begin = time.monotonic()
     with beating(take(store, HERE), 60) as held, ThreadPoolExecutor(1) as pool:
-        next_one = pool.submit(take, store, THERE, lease_seconds=60, poll=0.1)
+        next_one = pool.submit(take, store, THERE, lease_seconds=600, poll=0.1)
         time.sleep(0.5)
         held.check()
         assert not next_one.done()
         held.__exit__()
-        next_one.result(10)
-    assert time.monotonic() - begin < 15
+        next_one.result(60)
+    assert time.monotonic() - begin < 120
 
 
 def test_a_pod_thought_dead_that_is_not_stops_before_it_writes(store: Store):

@@ -46,7 +46,7 @@ def test_stages_add_up_to_the_attempt_and_attempts_to_the_run(recorder: Recorder
     before, now = recorder.status.attempts
     assert (before.usd, now.reason, now.node) == (0.5, "Completed", "p2.xlarge")
     assert list(now.stages) == ["start", "fetch", "open", "train", "test", "bundle"]
-    assert now.stages["start"] == pytest.approx(20, abs=0.5)
+    assert 20 <= now.stages["start"] < 40
     assert sum(now.stages.values()) == pytest.approx(now.seconds, abs=0.005)
     assert before.usd + now.usd == pytest.approx(recorder.status.usd, abs=0.01)
 

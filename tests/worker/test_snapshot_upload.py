@@ -32,7 +32,7 @@ class Slow:
         return getattr(self.store, name)
 
     def upload(self, path: Path, key: str) -> Any:
-        self.may_go.wait(20)
+        self.may_go.wait(60)
         if self.fails:
             self.fails -= 1
             raise StorageError(f"{key}: is not to be had")

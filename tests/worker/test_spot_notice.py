@@ -61,7 +61,7 @@ def endpoint(server: Metadata) -> str:
     return f"http://127.0.0.1:{server.server_port}/"
 
 
-def until(condition: object, seconds: float = 5.0) -> None:
+def until(condition: object, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # type: ignore[operator]
         time.sleep(0.01)

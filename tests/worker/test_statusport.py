@@ -16,7 +16,8 @@ DOCUMENT = b'{"attempt": 1}'
 
 
 @pytest.fixture
-def server() -> Iterator[StatusServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatusServer]:
+    monkeypatch.setattr(statusport, "SECONDS", 60.0)
     made = StatusServer(lambda: DOCUMENT, 0)
     yield made
     made.close()
@@ -77,10 +78,21 @@ def test_slow_clients_are_dropped_at_their_deadline(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as there are threads, each sending a byte now and then: who comes after them is answered."""
+    taken = threading.Semaphore(0)
+    respond = StatusServer._respond
+
+    def counted(self: StatusServer, client: socket.socket) -> None:
+        taken.release()
+        respond(self, client)
+
+    monkeypatch.setattr(StatusServer, "_respond", counted)
     monkeypatch.setattr(statusport, "SECONDS", 1.0)
     with ExitStack() as stack:
         connect = socket.create_connection
         slow = [stack.enter_context(connect(("127.0.0.1", server.port))) for _ in range(THREADS)]
+        for _ in slow:
+            assert taken.acquire(timeout=60)
+        monkeypatch.setattr(statusport, "SECONDS", 60.0)  # for who comes after them
         ended = threading.Event()
 
         def drip() -> None:

@@ -50,7 +50,7 @@ def _read(shapes: dict[str, Any] | None, log: str) -> CaffeNet | str:
 
 
 @pytest.fixture(scope="session")
-def ask_caffe(tmp_path_factory: pytest.TempPathFactory) -> AskCaffe:
+def ask_caffe(needs_caffe: None, tmp_path_factory: pytest.TempPathFactory) -> AskCaffe:
     """Load nets, each in the phase of its state, and return what Caffe made of them, or why it did not."""
 
     def ask(nets: Sequence[NetParameter]) -> list[CaffeNet | str]:

@@ -53,7 +53,7 @@ def test_the_clock_follows_the_api_server(server: Any) -> None:
     clock = Clock()
     clock.follow(server)
 
-    assert clock.now() == pytest.approx(time.time() + AHEAD, abs=3)
+    assert clock.now() == pytest.approx(time.time() + AHEAD, abs=20)
 
 
 def test_without_an_api_server_it_goes_by_its_own(caplog: pytest.LogCaptureFixture) -> None:
@@ -66,5 +66,5 @@ def test_without_an_api_server_it_goes_by_its_own(caplog: pytest.LogCaptureFixtu
     with client.ApiClient(configuration) as connection:
         clock.follow(client.VersionApi(connection))
 
-    assert clock.now() == pytest.approx(time.time(), abs=3)
+    assert clock.now() == pytest.approx(time.time(), abs=20)
     assert "time is not known" in caplog.text

@@ -19,6 +19,7 @@ from ftjob.cluster.resource.request import read_request
 from ftjob.runfolder.progress import PORT
 from tests.cluster.unit.builders import NODES
 
+pytestmark = pytest.mark.usefixtures("kubectl")
 ROOT = Path(__file__).parents[3]
 OVERLAYS = [
     "k8s",

@@ -44,13 +44,13 @@ def test_the_earliest_time_asked_for_counts() -> None:
     """A later one is forgotten: whoever looks says when to look again."""
     queue = WorkQueue()
     begin = time.monotonic()
-    queue.add_after("a", 30)
+    queue.add_after("a", 300)
     queue.add_after("a", 0.1)
     queue.add_after("b", 0.3)
     taken = [queue.get()[0] for _ in range(2)]  # type: ignore[index]
 
     assert taken == ["a", "b"]
-    assert 0.3 <= time.monotonic() - begin < 10
+    assert 0.3 <= time.monotonic() - begin < 60
 
 
 def test_a_look_at_once_replaces_one_that_was_due_later() -> None:
@@ -74,7 +74,7 @@ def test_closing_lets_everybody_go() -> None:
         thread.start()
     queue.close()
     for thread in waiting:
-        thread.join(5)
+        thread.join(60)
 
     assert got == [None, None, None]
 
@@ -141,7 +141,7 @@ def test_a_namespace_may_have_as_many_looks_as_are_left_free() -> None:
 
     assert got == []
     queue.done(first[0])
-    waiting.join(20)
+    waiting.join(60)
     assert got == ["a/4"]
     for namespace in "bcde":
         queue.add(f"{namespace}/0")
