@@ -20,6 +20,8 @@ from ftjob.report.boxes import boxes_of
 from ftjob.report.drawing import GAP, HEIGHT, LOOKS, MARGIN, RISE, draw
 from tests.plan.specs import plan, relearned
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 Rect = tuple[float, float, float, float]
 """Left, top, right, bottom."""
