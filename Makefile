@@ -55,9 +55,9 @@ endif
 demo: setup
 	$(BIN)/python -m examples.digits.demo
 
-# Before a commit, with nothing but `make setup`: lint, and the tests that have no marker of tests/tiers.py.
+# Before a commit, with nothing but `make setup`: lint, and the quick tests without a marker of tests/tiers.py.
 check: setup lint
-	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile check -m "not ($(NEEDS))" $(T)
+	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
 
 test: setup lint engine torch
 	$(BIN)/pytest -n auto --dist worksteal $(T)

@@ -19,6 +19,8 @@ from ftjob.errors import ExitCode
 from ftjob.runfolder.layout import RunFolder
 from tests.hostile_runs import KINDS, VERBS, changed, documents, ended, finished, places, put, tree
 
+pytestmark = pytest.mark.slow
+
 CODES = {int(code) for code in ExitCode}
 VALUES = [
     None,

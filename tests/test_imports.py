@@ -43,7 +43,10 @@ def verbs() -> Iterator[list[str]]:
 
 def imported(code: str) -> set[str]:
     """The top-level modules that a fresh Python has after running some code, whatever it exits with."""
-    ending = "finally:\n    import sys, json; print(json.dumps([m.split('.')[0] for m in sys.modules]))"
+    ending = (
+        "finally:\n    import sys, json\n    there = [name for name in sys.modules if sys.modules[name]]\n"
+    )
+    ending += "    print(json.dumps([name.split('.')[0] for name in there]))"
     code = "try:\n    " + code + "\nexcept SystemExit:\n    pass\n" + ending
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(json.loads(result.stdout.splitlines()[-1]))

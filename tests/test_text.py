@@ -154,6 +154,7 @@ VIEWS: dict[str, Callable[[str], RenderableType]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", VIEWS)
 @given(text=TEXTS)
 def test_what_a_terminal_shows_is_visible_and_no_markup(view: str, text: str):
@@ -165,6 +166,7 @@ def test_what_a_terminal_shows_is_visible_and_no_markup(view: str, text: str):
     assert not hidden(screen(VIEWS[view](text), 20))
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_the_page_has_only_our_elements(text: str):
     """Whatever the names are: the same elements and links as with plain ones, and nothing hidden."""

@@ -136,6 +136,7 @@ def test_nets_of_old_forms_are_read() -> None:
     assert (layer.name, layer.type, len(layer.include)) == ("fc", "InnerProduct", 0)
 
 
+@pytest.mark.slow
 def test_a_long_file_takes_no_longer_than_its_length() -> None:
     """Lines on which a search could go back again and again; with one that did this would not end."""
     hard = [

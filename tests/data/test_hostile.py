@@ -103,6 +103,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data.mdb"
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(noise=st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=64)), max_size=4))
 def test_damage_is_told_in_a_sentence(

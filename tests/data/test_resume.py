@@ -17,6 +17,8 @@ from ftjob.errors import BadDataError
 from tests.data.child import FULL_MAP, start_build
 from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 OPTIONS = BuildOptions(48, 64, val_split=0.2, encoding="png")
 

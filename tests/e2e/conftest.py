@@ -11,6 +11,13 @@ from ftjob.net.prototxt import to_text
 from tests.e2e.jobs import Job
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every call of the command line takes a second of a processor."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of images of three classes, and a net without dropout, which would make resuming differ."""

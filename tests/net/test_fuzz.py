@@ -127,6 +127,7 @@ def _plan(text: str, rng: random.Random) -> None:
         raise AssertionError(f"not once more: {error}") from error
 
 
+@pytest.mark.slow
 def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
     """No mutation of a prototxt raises anything but an FtjobError, hangs, or takes a gigabyte."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -149,6 +150,7 @@ ZOO = [to_text(build(name)) for name in ("lenet", "caffenet", "squeezenet")]
 ZOO_PLACES = [places(text) for text in ZOO]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(max_examples=ROUNDS // 2, deadline=None)
 def test_any_text_like_the_zoos_is_a_net_or_refused(data: st.DataObject) -> None:

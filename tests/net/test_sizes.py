@@ -58,6 +58,7 @@ def through_dropouts(count: int) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [of_one_phase, of_a_fork, through_dropouts])
 def test_thousands_of_layers_are_read_in_seconds(text: Callable[[int], str]):
     """The way back from a loss, what a phase borrows and what a fork wrote are looked up."""

@@ -15,6 +15,8 @@ from tests.plan.specs import plan as plan_of
 from tests.storage.processes import free_ports
 from tests.storage.servers import Bucket
 
+pytestmark = pytest.mark.slow
+
 NOON = 1_790_000_000.0
 """In September 2026."""
 

@@ -20,6 +20,8 @@ from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.plan.plan import Plan
 from tests.plan.specs import plan, relearned
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 Rect = tuple[float, float, float, float]
 """Left, top, right, bottom."""

@@ -24,6 +24,7 @@ WHOLE = {"node", "renamed", "train.histogram", "val.histogram"}
 """Fields whose own fields are a net's, the data's, or told elsewhere."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "told"), MISTAKES, ids=[told[:40] for _, told in MISTAKES])
 def test_every_mistake_is_caught_with_the_sentence_shown(in_faces: Path, changes: str, told: str) -> None:
     """As an error, or in the plan as what would fail (✗) or is probably not meant (!)."""

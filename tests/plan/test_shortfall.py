@@ -12,6 +12,8 @@ from ftjob.plan.shortfall import Change, changes_that_fit, shortfall_of, trunk
 from ftjob.prepare import calibration
 from tests.plan.specs import plan
 
+pytestmark = pytest.mark.slow
+
 LONG = {"epochs": 40000, "snapshot": 5000, "test_interval": 5000}
 """About $6 on p2.xlarge, where the page's spec has a budget of $4."""
 

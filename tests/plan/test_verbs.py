@@ -44,6 +44,7 @@ def spec(in_faces: Path) -> str:
     return write(in_faces)
 
 
+@pytest.mark.slow
 def test_layers_alike_are_one_line(spec: str) -> None:
     """The table is short; --layers has a line for every layer, and what is unused."""
     short = ftjob("plan", spec)
@@ -55,6 +56,7 @@ def test_layers_alike_are_one_line(spec: str) -> None:
     assert len([line for line in every if line.startswith(("conv", "inception", "loss"))]) == 40 + 21 + 3 + 3
 
 
+@pytest.mark.slow
 def test_names_longer_than_the_screen_are_whole_in_json(spec: str) -> None:
     """-o json is all of it, on stdout, and nothing else is."""
     document = json.loads(ftjob("plan", spec, "-o", "json", COLUMNS="20"))
@@ -71,6 +73,7 @@ def test_nothing_is_written_beside_the_spec(in_faces: Path, spec: str) -> None:
     assert sorted(in_faces.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_the_drawing_is_written_to_the_file(spec: str, tmp_path: Path) -> None:
     """As SVG; a folder that cannot be written to is one sentence."""
     ftjob("plan", spec, "--svg", str(tmp_path / "new" / "net.svg"))
@@ -105,6 +108,7 @@ def test_caffe_trains_what_is_written(in_faces: Path, tmp_path: Path) -> None:
     assert (tmp_path / "snapshots" / "caffe_iter_2.caffemodel").is_file()
 
 
+@pytest.mark.slow
 def test_what_would_fail_is_told_first_and_is_exit_code_2(in_faces: Path) -> None:
     """The whole plan is shown all the same; a warning alone is exit code 0."""
     told = ftjob("plan", write(in_faces, data={"batch_size": 400}), code=2)
@@ -129,6 +133,7 @@ def test_a_call_that_names_nothing_is_one_sentence(in_faces: Path, words: list[s
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_init_says_what_comes_next(in_faces: Path, tmp_path: Path) -> None:
     """The command it names works."""
     out = tmp_path / "new.yaml"

@@ -61,6 +61,7 @@ def test_accuracy_and_classes_are_those_of_the_evaluation(tmp_path: Path):
     assert [[int(cell) for cell in row[1:]] for row in page.tables["matrix"][1:]] == judged.confusion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 10, 100, 1000])
 def test_any_number_of_classes_makes_a_page_that_needs_nothing_else(tmp_path: Path, count: int):
     """Each is named; no script, nothing is fetched, and a thousand classes stay below two megabytes."""

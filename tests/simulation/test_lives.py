@@ -33,13 +33,19 @@ def lived(seed: int) -> World:
     return world
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+def slow_after(quick: int) -> list[Any]:
+    """The chunks, of which `make check` tries the first few."""
+    return [pytest.param(chunk, marks=[pytest.mark.slow] * (chunk >= quick)) for chunk in range(CHUNKS)]
+
+
+@pytest.mark.parametrize("chunk", slow_after(1))
 def test_every_life_holds_the_laws(chunk: int) -> None:
     """Money is never overspent, and never begun without; all end; nothing done is done again."""
     for seed in range(chunk, LIVES, CHUNKS):
         lived(seed)
 
 
+@pytest.mark.slow
 def test_the_world_does_happen() -> None:
     """The simulation is no idyll: every kind of event and of end occurs, and so do long stories."""
     worlds = [lived(seed) for seed in range(400)]

@@ -14,6 +14,7 @@ import pytest
 from ftjob.errors import StorageError
 from ftjob.storage import DamagedError, MissingError, Store, Transfer, open_store
 
+CEPH = pytest.param("ceph", marks=pytest.mark.store)
 ODD = [
     "a b",
     "ü/ñ 字",
@@ -90,7 +91,7 @@ def test_a_list_is_sorted_and_of_a_folder(store: Store) -> None:
     assert store.list("nothing") == []
 
 
-@pytest.mark.parametrize("store", ["ceph"], indirect=True)
+@pytest.mark.parametrize("store", [CEPH], indirect=True)
 def test_a_list_of_more_than_a_page_is_whole(store: Store) -> None:
     """S3 gives a thousand keys at a time."""
     with ThreadPoolExecutor(16) as pool:
@@ -135,7 +136,7 @@ def test_create_writes_only_where_nothing_is(store: Store) -> None:
     assert store.read("claim") == b"first"
 
 
-@pytest.mark.parametrize("store", ["directory", "ceph"], indirect=True)
+@pytest.mark.parametrize("store", ["directory", CEPH], indirect=True)
 def test_one_of_sixteen_racers_creates(store: Store) -> None:
     """Ten races: one is told that it won, and what is there is its own."""
     for race in range(10):

@@ -73,6 +73,13 @@ class Purse(Account):
         return float("inf") if self.lasts() else 0.0
 
 
+class QuickRecorder(Recorder):
+    """A recorder that writes the status once a second at most: a disk's time is not what is looked at."""
+
+    def update(self, *, now: bool = True, **changes: Any) -> None:
+        super().update(now=False, **changes)
+
+
 @dataclass
 class Loop:
     """A run over several attempts, and what happened in it."""
@@ -119,7 +126,7 @@ class Loop:
         """The one place that knows how the worker puts a training together."""
         purse, solver = Purse(0.0, 0.0, 1.0, 0.0, 0.0, lasts=lasts), self.plan.solver
         status = Status("loop", "0123456789", max_iter=solver.max_iter)
-        recorder = Recorder(self.store.folder, status, self.plan.images_per_iteration, purse, "local")
+        recorder = QuickRecorder(self.store.folder, status, self.plan.images_per_iteration, purse, "local")
         recorder.forget_after(newest)
         return Training(self.plan, self.store, self.engine, recorder, StopRequest(), Watch(None, None))
 

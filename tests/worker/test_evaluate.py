@@ -93,6 +93,7 @@ def test_confusion_counts_every_image_once(classes: int):
     assert isinstance(judged.confusion, list) == (classes <= 200)
 
 
+@pytest.mark.slow
 def test_thousands_of_classes_take_what_their_images_take():
     """Judging and writing 6,000 classes makes nothing with a place for every pair of them, and scores no
     second time."""

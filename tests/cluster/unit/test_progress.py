@@ -52,6 +52,7 @@ def test_figures_are_told_every_half_minute_at_first() -> None:
     assert tellings(0.05) == [0, 30, 60, 90, 120, 150]
 
 
+@pytest.mark.slow
 def test_figures_are_never_further_behind_than_a_tenth_of_the_attempt() -> None:
     """Or than half a minute, where that is longer; and the look that tells of it may be a little late."""
     ages = tellings(2)
@@ -59,6 +60,7 @@ def test_figures_are_never_further_behind_than_a_tenth_of_the_attempt() -> None:
     assert all(after - before <= max(30, 0.1 * after) + 5 for before, after in pairwise(ages))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hours", "at_most"), [(1 / 12, 10), (1, 34), (10, 56)])
 def test_how_often_a_run_is_told_of_grows_with_the_logarithm_of_its_length(
     hours: float, at_most: int
