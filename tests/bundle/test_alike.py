@@ -34,6 +34,7 @@ def images(count: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.mark.caffe
+@pytest.mark.torch
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_built_in_nets_answer_each_image_for_itself(name: str, tmp_path: Path):
     """Their wide inner products are cut, which leaves every kind of layer."""
@@ -47,6 +48,7 @@ def test_built_in_nets_answer_each_image_for_itself(name: str, tmp_path: Path):
 
 
 @pytest.mark.caffe
+@pytest.mark.torch
 @pytest.mark.parametrize("path", NETS.values(), ids=NETS)
 def test_nets_of_all_forms_answer_each_image_for_itself(path: Path, tmp_path: Path):
     """Old forms, deploy nets, stages, BatchNorm of each phase, groups, several heads."""
@@ -74,6 +76,7 @@ def hold_the_law(net: NetParameter, shape: tuple[int, int, int], folder: Path) -
     assert np.ptp(alone, axis=0).max() > 0.01
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_what_mixes_images_is_seen(engine: str, count: int, tmp_path: Path):
