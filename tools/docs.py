@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ftjob.cli.app import app
 from ftjob.errors.outcomes import BY_EXIT_CODE, Ending
-from tools import clustertables
+from tools import clustertables, rooms
 from tools.specfields import spec_fields
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "waiting": clustertables.waiting,
     "controller-settings": clustertables.settings,
     "conditions": clustertables.conditions,
+    "rooms": rooms.rooms_table,
+    "imports": rooms.imports_picture,
 }
 
 
@@ -96,9 +98,9 @@ def pages() -> Iterator[Path]:
 def main(arguments: list[str]) -> int:
     """Write or check every page; return the exit code."""
     check = arguments == ["--check"]
-    said = [sentence for page in pages() if (sentence := _write(page, check=check))]
-    sys.stderr.writelines(f"{sentence}\n" for sentence in said)
-    return 1 if said else 0
+    problems = [problem for page in pages() if (problem := _write(page, check=check))]
+    sys.stderr.writelines(f"{problem}\n" for problem in problems)
+    return 1 if problems else 0
 
 
 def _write(page: Path, *, check: bool) -> str:

@@ -1,1 +1,1 @@
-"""What Caffe says in its log, and what that means for whoever reads it: pure, text in, sentences out."""
+"""What Caffe writes into its log, and what that means for the reader: pure, text in, sentences out."""

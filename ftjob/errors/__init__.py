@@ -1,4 +1,4 @@
-"""Each thing that can go wrong is an exception; ftjob.errors.outcomes has its reason and exit code."""
+"""What can go wrong: exceptions of one sentence each; `outcomes` has every reason and exit code."""
 
 from typing import ClassVar
 
