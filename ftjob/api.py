@@ -189,18 +189,18 @@ def check_data(
     from ftjob.prepare.dataset import both_lmdbs
     from ftjob.prepare.prepare import absolute, dataset_of, use_of
 
-    asked, told = options or CheckOptions(), progress or (lambda _: None)
+    asked, report = options or CheckOptions(), progress or (lambda _: None)
     place = filled_place(location)
     if isinstance(place, Objects) or not place.is_file():
-        train, beside = both_lmdbs(place, filled_place(val) if val else None, told)
-        return check(train, beside, asked, told)
+        train, beside = both_lmdbs(place, filled_place(val) if val else None, report)
+        return check(train, beside, asked, report)
     if foreign := place.suffix not in SPEC_SUFFIXES and kinds.of_place(place):
         raise BadDataError(f"{place}: {foreign}")
     loaded, folder = _load(place)
-    context = _context(loaded, folder, told)
+    context = _context(loaded, folder, report)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
-    return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), told)
+    return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), report)
 
 
 def submit_to_cluster(

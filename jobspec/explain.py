@@ -41,8 +41,8 @@ def explain(error: ValidationError, document: Document) -> list[Problem]:
     """Return what is wrong, in the order of the document's lines."""
     details = error.errors(include_url=False)
     renamed = {_renamed(d["loc"]) for d in details if d["type"] == "extra_forbidden"}
-    told = [d for d in details if not (d["type"] == "missing" and d["loc"] in renamed)]
-    problems = [_problem(d, document) for d in told]
+    shown = [d for d in details if not (d["type"] == "missing" and d["loc"] in renamed)]
+    problems = [_problem(d, document) for d in shown]
     return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
 
 

@@ -45,7 +45,7 @@ MEAN_SUFFIX = ".binaryproto"
 _RUN_SNAPSHOT = re.compile(f"{RUN_REFERENCE}{RUN_NAME}(?:@{ITERATION})?")
 
 
-def said(sentence: str, field: str | None = None) -> PydanticCustomError:
+def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
     """Make an error whose text is shown as it stands, at a field of the model that is being checked."""
     return PydanticCustomError("said", "{sentence}", {"sentence": sentence, "field": field})
 
@@ -62,7 +62,7 @@ def must_be(words: str, *choices: str) -> WrapValidator:
         except ValidationError as error:
             for details in error.errors():
                 if details["type"] == "said":
-                    raise said(**details["ctx"]) from None
+                    raise mistake(**details["ctx"]) from None
             raise PydanticCustomError(
                 "must_be", "must be {words}", {"words": words, "choices": choices}
             ) from None
@@ -94,7 +94,7 @@ def _path_or_uri(text: str) -> str:
     try:
         return check_location(text)
     except GrammarError as error:
-        raise said(str(error)) from None
+        raise mistake(str(error)) from None
 
 
 def _mean_file(text: str) -> str:
@@ -105,7 +105,7 @@ def _mean_file(text: str) -> str:
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise said(f"holds a character that cannot be seen ({one_line(text)}); remove it")
+        raise mistake(f"holds a character that cannot be seen ({one_line(text)}); remove it")
     return text
 
 

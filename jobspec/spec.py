@@ -35,8 +35,8 @@ from jobspec.fields import (
     Split,
     Weights,
     iterations,
+    mistake,
     must_be,
-    said,
 )
 
 # Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
@@ -131,17 +131,17 @@ class Data(_Part):
     """Images per forward pass; memory decides `batch_size` times `solver.iter_size`."""
 
     @model_validator(mode="after")
-    def _val_is_said_once(self) -> Self:
+    def _val_is_given_once(self) -> Self:
         if (self.val is None) == (self.val_split is None):
-            raise said("give exactly one of val (a dataset) and val_split (a share of train)")
+            raise mistake("give exactly one of val (a dataset) and val_split (a share of train)")
         if self.val == self.train:
-            raise said("is the same as data.train; a net is tested on images it has not seen", "val")
+            raise mistake("is the same as data.train; a net is tested on images it has not seen", "val")
         return self
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
         if self.crop and self.resize and self.crop > self.resize:
-            raise said(
+            raise mistake(
                 f"must be {self.resize} or less, the size of the resized images, got {self.crop}", "crop"
             )
         return self
@@ -204,20 +204,20 @@ class Solver(_Part):
     @model_validator(mode="after")
     def _type_has_momentum(self) -> Self:
         if self.type in WITHOUT_MOMENTUM and self.momentum:
-            raise said(f"cannot be used with type {self.type}; remove it", "momentum")
+            raise mistake(f"cannot be used with type {self.type}; remove it", "momentum")
         return self
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and self.max_iter is not None:
-            raise said("give epochs or max_iter, not both")
+            raise mistake("give epochs or max_iter, not both")
         return self
 
     @model_validator(mode="after")
     def _gamma_fits(self) -> Self:
         example = GAMMA_OF_ITS_OWN.get(self.lr_policy)
         if example and "gamma" not in self.model_fields_set:
-            raise said(
+            raise mistake(
                 f"is missing; lr_policy {self.lr_policy} needs one of its own, such as {example}", "gamma"
             )
         return self
@@ -226,12 +226,12 @@ class Solver(_Part):
     def _stepvalue_fits(self) -> Self:
         if (self.lr_policy == "multistep") != bool(self.stepvalue):
             if self.stepvalue:
-                raise said(f"is for lr_policy multistep, and lr_policy is {self.lr_policy}", "stepvalue")
-            raise said("is missing; lr_policy multistep needs a list such as [50%, 85%]", "stepvalue")
+                raise mistake(f"is for lr_policy multistep, and lr_policy is {self.lr_policy}", "stepvalue")
+            raise mistake("is missing; lr_policy multistep needs a list such as [50%, 85%]", "stepvalue")
         steps = self.stepvalue
         for before, after in pairwise(steps):
             if not self._is_before(before, after):
-                raise said(f"must be ascending, got {before} before {after}", "stepvalue")
+                raise mistake(f"must be ascending, got {before} before {after}", "stepvalue")
         return self
 
     def _is_before(self, left: int | str, right: int | str) -> bool:

@@ -115,7 +115,7 @@ def images_on(
 ) -> "Callable[[Progress], None]":
     """Return a function that shows a dataset's progress on a bar."""
 
-    def told(progress: "Progress") -> None:
+    def on_progress(progress: "Progress") -> None:
         if progress.spared_seconds or (progress.transfer and progress.total < LEAST_SHOWN):
             return
         if progress.transfer:
@@ -123,4 +123,4 @@ def images_on(
         else:
             show(progress.done, progress.total, what)
 
-    return told
+    return on_progress

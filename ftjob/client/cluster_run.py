@@ -152,10 +152,10 @@ class ClusterRun(SharedVerbs):
         folder, where there is one. Raises StorageError."""
         job = self.job()
         run = Run(job.status.folder) if job.status.folder else None
-        told = run.last_status() if run else None
+        written = run.last_status() if run else None
         status = status_of(job)
-        rows = charges(status, of_pods(job.status, told, run.attempts_before() if run else 0))
-        if run is None or told is None:
+        rows = charges(status, of_pods(job.status, written, run.attempts_before() if run else 0))
+        if run is None or written is None:
             return Facts(status, Bill(tuple(rows)))
         return read_facts(run.bring_results(), status, rows)
 
@@ -174,8 +174,8 @@ class ClusterRun(SharedVerbs):
         job = self.job()
         if not status_of(job).state.ended:
             return False
-        if told := out_of_money(job):
-            raise BadSpecError(f"{self.name}: {told}")
+        if refusal := out_of_money(job):
+            raise BadSpecError(f"{self.name}: {refusal}")
         self.cluster.go_on(self.name)
         return True
 
@@ -253,39 +253,39 @@ def look_at(job: FineTune) -> Look:
 
 def status_of(job: FineTune) -> Status:
     """Return a FineTuneJob's status in the words of status.json."""
-    told = job.status
-    last = told.attempts[-1] if told.attempts else None
+    written = job.status
+    last = written.attempts[-1] if written.attempts else None
     return Status(
         name=job.name,
         run_id=run_id_of(job),
-        state=told.state,
-        reason=told.reason,
-        message=told.message,
-        attempt=told.attempt,
-        iteration=told.iteration or 0,
-        max_iter=told.max_iter or (told.plan.max_iter if told.plan else 0),
-        loss=told.loss,
-        accuracy=told.accuracy,
-        best_accuracy=told.accuracy if told.state.ended else None,
-        snapshot=told.snapshot,
-        images_per_second=told.images_per_second,
-        eta_seconds=told.eta_seconds,
-        seconds=told.seconds,
-        usd=told.usd,
-        usd_estimate=_estimate(told),
-        attempts=tuple(of_pods(told, None)),
+        state=written.state,
+        reason=written.reason,
+        message=written.message,
+        attempt=written.attempt,
+        iteration=written.iteration or 0,
+        max_iter=written.max_iter or (written.plan.max_iter if written.plan else 0),
+        loss=written.loss,
+        accuracy=written.accuracy,
+        best_accuracy=written.accuracy if written.state.ended else None,
+        snapshot=written.snapshot,
+        images_per_second=written.images_per_second,
+        eta_seconds=written.eta_seconds,
+        seconds=written.seconds,
+        usd=written.usd,
+        usd_estimate=_estimate(written),
+        attempts=tuple(of_pods(written, None)),
         submitted=job.created,
-        updated=told.updated,
-        ended=told.completion_time,
-        exit_code=last.exit_code if last and told.state.ended else None,
+        updated=written.updated,
+        ended=written.completion_time,
+        exit_code=last.exit_code if last and written.state.ended else None,
     )
 
 
-def _estimate(told: FineTuneStatus) -> float | None:
+def _estimate(written: FineTuneStatus) -> float | None:
     """Return what a run will have cost that goes on at the price of its last pod; None where nobody knows."""
-    if told.eta_seconds is None or not told.attempts:
+    if written.eta_seconds is None or not written.attempts:
         return None
-    return told.usd + told.eta_seconds / 3600 * told.attempts[-1].usd_per_hour
+    return written.usd + written.eta_seconds / 3600 * written.attempts[-1].usd_per_hour
 
 
 def at(address: RunAddress) -> ClusterRun:

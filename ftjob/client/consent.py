@@ -39,10 +39,12 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
         cost, limit = plan.forecast.cost, ask_above()
         if cost.worst_usd <= limit:
             return None
-        told = f"{plan.spec.name} costs about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)}"
+        question = f"{plan.spec.name} costs about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)}"
         if ask is None:
-            raise BadSpecError(f"submit: {told}, which is above {dollars(limit)} ({ASK_ABOVE}): add --yes")
-        if not ask(f"{told}. Submit?"):
+            raise BadSpecError(
+                f"submit: {question}, which is above {dollars(limit)} ({ASK_ABOVE}): add --yes"
+            )
+        if not ask(f"{question}. Submit?"):
             raise BadSpecError("submit: not confirmed, nothing was submitted")
         return None
 

@@ -59,7 +59,7 @@ def boxes_of(plan: Plan) -> Boxes:
         if first[maker] != first[index] and not (blob == LABELS and is_source(net.layers[maker]))
     }
     kinds = _kinds(plan)
-    counts = {one.name: sum(param.count for param in one.owned) for one in plan.shapes.layers}
+    counts = {each.name: sum(param.count for param in each.owned) for each in plan.shapes.layers}
     return Boxes(
         tuple(_box(layers, kinds, counts, plan.shapes.blobs) for layers in together.values()), tuple(arrows)
     )
@@ -98,11 +98,11 @@ def _box(
 
 
 def _words(layers: Iterable[LayerParameter]) -> str:
-    first, *others = (_say(layer) for layer in layers)
+    first, *others = (_summary(layer) for layer in layers)
     return " + ".join([first, *others])
 
 
-def _say(layer: LayerParameter) -> str:
+def _summary(layer: LayerParameter) -> str:
     """What a layer computes, in a few words."""
     match layer.type:
         case "Convolution" | "Deconvolution":

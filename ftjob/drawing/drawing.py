@@ -105,12 +105,12 @@ def _top(rank: int) -> float:
 def _title(plan: Plan) -> Iterator[str]:
     counts = plan.forecast.parameters
     base = f"{plan.spec.base.net}, {len(plan.labels)} classes"
-    told = (
+    text = (
         f"{count(counts.total)} params: {count(counts.trainable)} learn, "
         f"{count(counts.frozen)} stay, {count(counts.new)} are new"
     )
     yield _text(MARGIN, 36, f"{plan.spec.name}  {plan.run_id}", TITLE_SIZE, weight="bold")
-    yield _text(MARGIN, 56, f"{base}; {told}", NAME_SIZE, fill="#334155")
+    yield _text(MARGIN, 56, f"{base}; {text}", NAME_SIZE, fill="#334155")
 
 
 def _samples(net: Boxes) -> list[tuple[Kind, float]]:

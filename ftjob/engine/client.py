@@ -52,7 +52,7 @@ class ProcessEngine(_Held):
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         self._settle()
-        self.child.tell("steps", iterations=iterations)
+        self.child.send("steps", iterations=iterations)
         self._stepping = True
         while self._stepping:
             if done := self._hear_steps():
@@ -70,7 +70,7 @@ class ProcessEngine(_Held):
 
     def halt(self) -> None:
         if self._stepping:
-            self.child.tell("halt")
+            self.child.send("halt")
 
     def _settle(self) -> None:
         """End steps that the caller turned away from."""

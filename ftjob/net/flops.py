@@ -37,22 +37,22 @@ class NetFlops:
     @property
     def forward(self) -> float:
         """Floating point operations per image."""
-        return sum(one.forward for one in self.layers) / self.batch_size
+        return sum(layer.forward for layer in self.layers) / self.batch_size
 
     @property
     def backward(self) -> float:
         """Floating point operations per image."""
-        return sum(one.backward for one in self.layers) / self.batch_size
+        return sum(layer.backward for layer in self.layers) / self.batch_size
 
     @property
     def forward_bytes(self) -> float:
         """Bytes of blobs moved per image."""
-        return sum(one.forward_bytes for one in self.layers) / self.batch_size
+        return sum(layer.forward_bytes for layer in self.layers) / self.batch_size
 
     @property
     def backward_bytes(self) -> float:
         """Bytes of blobs moved per image."""
-        return sum(one.backward_bytes for one in self.layers) / self.batch_size
+        return sum(layer.backward_bytes for layer in self.layers) / self.batch_size
 
 
 def count_flops(shapes: NetShapes) -> NetFlops:
@@ -62,35 +62,35 @@ def count_flops(shapes: NetShapes) -> NetFlops:
     each bottom that wants it. Layers without products cost only the bytes they move; a backward pass moves
     data and gradients.
     """
-    first = next((one.tops[0] for one in shapes.layers if one.tops), (1,))
-    layers = tuple(_layer(one, back) for one, back in zip(shapes.layers, backward(shapes), strict=True))
+    first = next((layer.tops[0] for layer in shapes.layers if layer.tops), (1,))
+    layers = tuple(_layer(layer, back) for layer, back in zip(shapes.layers, backward(shapes), strict=True))
     return NetFlops(layers, first[0] if first else 1)
 
 
-def _layer(one: LayerShapes, back: LayerBackward) -> LayerFlops:
-    flops = 2 * _multiply_adds(one)
+def _layer(layer: LayerShapes, back: LayerBackward) -> LayerFlops:
+    flops = 2 * _multiply_adds(layer)
     gradients = any(back.params[:1]) + any(back.bottoms) if back.runs else 0
-    moved = FLOAT_BYTES * sum(map(prod, one.bottoms + one.tops))
-    if not one.bottoms:
+    moved = FLOAT_BYTES * sum(map(prod, layer.bottoms + layer.tops))
+    if not layer.bottoms:
         moved = 0
     return LayerFlops(
-        name=one.name,
-        type=one.type,
+        name=layer.name,
+        type=layer.type,
         forward=flops,
         backward=gradients * flops,
-        forward_bytes=0 if one.type in _VIEWS else moved,
+        forward_bytes=0 if layer.type in _VIEWS else moved,
         backward_bytes=2 * moved if back.runs else 0,
     )
 
 
-def _multiply_adds(one: LayerShapes) -> int:
+def _multiply_adds(layer: LayerShapes) -> int:
     """Of one forward pass; of several bottoms all are counted."""
-    if one.type in _CONVOLUTIONS:
-        sides = one.tops if one.type == "Convolution" else one.bottoms
-        return sum(map(prod, sides)) * prod(one.params[0].shape[1:])
-    if one.type == "InnerProduct":
-        return prod(one.bottoms[0]) * one.layer.inner_product_param.num_output
-    if one.type in _RECURRENT:
-        matrices = sum(param.count for param in one.params if len(param.shape) > 1)
-        return prod(one.bottoms[0][:2]) * matrices
+    if layer.type in _CONVOLUTIONS:
+        sides = layer.tops if layer.type == "Convolution" else layer.bottoms
+        return sum(map(prod, sides)) * prod(layer.params[0].shape[1:])
+    if layer.type == "InnerProduct":
+        return prod(layer.bottoms[0]) * layer.layer.inner_product_param.num_output
+    if layer.type in _RECURRENT:
+        matrices = sum(param.count for param in layer.params if len(param.shape) > 1)
+        return prod(layer.bottoms[0][:2]) * matrices
     return 0

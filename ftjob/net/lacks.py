@@ -30,22 +30,22 @@ MOST_AXES = 3
 """Spatial axes that PyTorch's convolutions go along."""
 
 
-def lacking_torch(one: LayerShapes) -> str:
+def lacking_torch(layer: LayerShapes) -> str:
     """Say what the torch engine lacks for a layer; empty where it lacks nothing."""
-    if one.type in TORCH_LACKS:
+    if layer.type in TORCH_LACKS:
         return "this type"
-    if one.type == "Pooling":
-        if one.layer.pooling_param.pool == PoolingParameter.STOCHASTIC:
+    if layer.type == "Pooling":
+        if layer.layer.pooling_param.pool == PoolingParameter.STOCHASTIC:
             return "STOCHASTIC pooling"
-        return "pooling's second top, the mask" if len(one.tops) > 1 else ""
-    if one.type in ("Convolution", "Deconvolution"):
-        window = window_of(one.layer, one.bottoms[0])
+        return "pooling's second top, the mask" if len(layer.tops) > 1 else ""
+    if layer.type in ("Convolution", "Deconvolution"):
+        window = window_of(layer.layer, layer.bottoms[0])
         if window.channel_axis != 1 or not 1 <= len(window.kernel) <= MOST_AXES:
             return f"convolutions over other axes than images, channels and one to {MOST_AXES} more"
     return ""
 
 
-def lacking_caffe(one: LayerShapes) -> str:
+def lacking_caffe(layer: LayerShapes) -> str:
     """Say what Caffe lacks for a layer on processors (pooling_layer.cpp); empty where it lacks nothing."""
-    pool = {"Pooling": one.layer.pooling_param.pool, "SPP": one.layer.spp_param.pool}.get(one.type)
+    pool = {"Pooling": layer.layer.pooling_param.pool, "SPP": layer.layer.spp_param.pool}.get(layer.type)
     return "STOCHASTIC pooling on processors" if pool == PoolingParameter.STOCHASTIC else ""

@@ -56,14 +56,14 @@ def _lacking(layers: tuple[LayerShapes, ...], node: Node) -> dict[str, str]:
     on_processors = node.compute_capability is None
     engines = {"caffe": lacking_caffe if on_processors else lambda _: "", "torch": lacking_torch}
     return {
-        engine: next((_words(one, engine, lack) for one in layers if (lack := lacking(one))), "")
+        engine: next((_words(layer, engine, lack) for layer in layers if (lack := lacking(layer))), "")
         for engine, lacking in engines.items()
     }
 
 
-def _words(one: LayerShapes, engine: str, lack: str) -> str:
+def _words(layer: LayerShapes, engine: str, lack: str) -> str:
     names = {"caffe": "Caffe", "torch": "the torch engine"}
-    return str(refuse(one.layer, f"{names[engine]} does not have {lack}"))
+    return str(refuse(layer.layer, f"{names[engine]} does not have {lack}"))
 
 
 def _remedy(other: str, possible: bool) -> str:

@@ -110,16 +110,16 @@ def count_parameters(train: NetShapes, new: Collection[str]) -> Parameters:
     """Count the numbers in a TRAIN net's params, a shared one once."""
     counts = {"trainable": 0, "frozen": 0, "statistics": 0}
     fresh = 0
-    for one in train.layers:
-        for param in one.owned:
-            kind = _kind(one, param)
+    for layer in train.layers:
+        for param in layer.owned:
+            kind = _kind(layer, param)
             counts[kind] += param.count
-            fresh += param.count if kind == "trainable" and one.name in new else 0
+            fresh += param.count if kind == "trainable" and layer.name in new else 0
     return Parameters(total=train.parameter_count, new=fresh, **counts)
 
 
-def _kind(one: LayerShapes, param: Param) -> str:
-    if one.type == "BatchNorm" and not one.layer.batch_norm_param.use_global_stats:
+def _kind(layer: LayerShapes, param: Param) -> str:
+    if layer.type == "BatchNorm" and not layer.layer.batch_norm_param.use_global_stats:
         return "statistics"
     return "trainable" if param.lr_mult else "frozen"
 

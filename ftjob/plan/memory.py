@@ -135,7 +135,7 @@ def net_memory(shapes: NetShapes, *, training: bool) -> NetMemory:
         blobs=FLOAT_BYTES * sum(_data_counts(shapes).values()),
         gradients=FLOAT_BYTES * sum(_diff_counts(shapes).values()) if training else 0,
         buffers=FLOAT_BYTES * sum(_own_counts(shapes, training=training)),
-        columns=FLOAT_BYTES * sum(_column_count(one) for one in shapes.layers),
+        columns=FLOAT_BYTES * sum(_column_count(layer) for layer in shapes.layers),
     )
 
 
@@ -143,9 +143,9 @@ def _data_counts(shapes: NetShapes) -> dict[str, int]:
     """Numbers of every blob that has memory of its own, by name."""
     return {
         top: prod(shape)
-        for one in shapes.layers
-        if not _shares(one, _SHARE_DATA)
-        for top, shape in zip(one.layer.top, one.tops, strict=True)
+        for layer in shapes.layers
+        if not _shares(layer, _SHARE_DATA)
+        for top, shape in zip(layer.layer.top, layer.tops, strict=True)
     }
 
 
@@ -153,9 +153,9 @@ def _diff_counts(shapes: NetShapes) -> dict[str, int]:
     """Numbers of every gradient that a layer that runs backward reads or writes, by its blob's name."""
     memory_of = _diff_memory(shapes)
     counts: dict[str, int] = {}
-    for one, back in zip(shapes.layers, backward(shapes), strict=True):
-        tops = zip(one.layer.top, one.tops, strict=True) if back.runs else ()
-        wanted = zip(one.layer.bottom, one.bottoms, back.bottoms, strict=True) if back.runs else ()
+    for layer, back in zip(shapes.layers, backward(shapes), strict=True):
+        tops = zip(layer.layer.top, layer.tops, strict=True) if back.runs else ()
+        wanted = zip(layer.layer.bottom, layer.bottoms, back.bottoms, strict=True) if back.runs else ()
         counts |= {memory_of[top]: prod(shape) for top, shape in tops}
         counts |= {memory_of[bottom]: prod(shape) for bottom, shape, down in wanted if down}
     return counts
@@ -164,41 +164,41 @@ def _diff_counts(shapes: NetShapes) -> dict[str, int]:
 def _diff_memory(shapes: NetShapes) -> dict[str, str]:
     """The blob whose gradient a blob's gradient lies in: its own, or the one it is a view of."""
     memory_of: dict[str, str] = {}
-    for one in shapes.layers:
-        for top in one.layer.top:
-            shared = _shares(one, _SHARE_DIFF)
-            memory_of[top] = memory_of[one.layer.bottom[0]] if shared else memory_of.get(top, top)
+    for layer in shapes.layers:
+        for top in layer.layer.top:
+            shared = _shares(layer, _SHARE_DIFF)
+            memory_of[top] = memory_of[layer.layer.bottom[0]] if shared else memory_of.get(top, top)
     return memory_of
 
 
-def _shares(one: LayerShapes, types: frozenset[str]) -> bool:
+def _shares(layer: LayerShapes, types: frozenset[str]) -> bool:
     """Say whether a layer's tops are its bottom's memory; joining or cutting one blob into one is, too."""
-    alone = one.type in ("Concat", "Slice") and len(one.bottoms) == len(one.tops) == 1
-    return one.type in types or alone
+    alone = layer.type in ("Concat", "Slice") and len(layer.bottoms) == len(layer.tops) == 1
+    return layer.type in types or alone
 
 
 def _own_counts(shapes: NetShapes, *, training: bool) -> Iterator[int]:
-    for one, back in zip(shapes.layers, backward(shapes), strict=True):
-        yield _own_count(one, training=training, gradients=training and back.runs)
+    for layer, back in zip(shapes.layers, backward(shapes), strict=True):
+        yield _own_count(layer, training=training, gradients=training and back.runs)
 
 
-def _own_count(one: LayerShapes, *, training: bool, gradients: bool) -> int:
+def _own_count(layer: LayerShapes, *, training: bool, gradients: bool) -> int:
     """Numbers a layer keeps besides its blobs, those that grow with the batch."""
-    bottom = prod(one.bottoms[0]) if one.bottoms else 0
-    in_place = bool(one.bottoms) and one.layer.top[:1] == one.layer.bottom[:1]
-    match one.type:
+    bottom = prod(layer.bottoms[0]) if layer.bottoms else 0
+    in_place = bool(layer.bottoms) and layer.layer.top[:1] == layer.layer.bottom[:1]
+    match layer.type:
         case "Data" | "ImageData" | "WindowData":
             # One batch is the top itself.
-            return (one.layer.data_param.prefetch - 1) * sum(map(prod, one.tops))
+            return (layer.layer.data_param.prefetch - 1) * sum(map(prod, layer.tops))
         case "Dropout":
             return bottom if training else 0
         case "LRN":
-            return 3 * bottom if lrn_within_channel(one.layer) else bottom
+            return 3 * bottom if lrn_within_channel(layer.layer) else bottom
         case "Pooling":
-            masked = one.layer.pooling_param.pool == PoolingParameter.MAX and len(one.tops) == 1
-            return prod(one.tops[0]) if masked else 0
+            masked = layer.layer.pooling_param.pool == PoolingParameter.MAX and len(layer.tops) == 1
+            return prod(layer.tops[0]) if masked else 0
         case "Eltwise":
-            return bottom if one.layer.eltwise_param.operation == EltwiseParameter.MAX else 0
+            return bottom if layer.layer.eltwise_param.operation == EltwiseParameter.MAX else 0
         case "BatchNorm":
             return (3 if gradients and in_place else 2) * bottom
         case "Scale" | "PReLU":
@@ -210,15 +210,17 @@ def _own_count(one: LayerShapes, *, training: bool, gradients: bool) -> int:
     return 0
 
 
-def _column_count(one: LayerShapes) -> int:
+def _column_count(layer: LayerShapes) -> int:
     """Numbers of a convolution's column buffer (base_conv_layer.cpp): one image's windows, side by side."""
-    if one.type not in ("Convolution", "Deconvolution"):
+    if layer.type not in ("Convolution", "Deconvolution"):
         return 0
-    weights = one.params[0].shape
+    weights = layer.params[0].shape
     images, maps = (
-        (one.bottoms[0], one.tops[0]) if one.type == "Convolution" else (one.tops[0], one.bottoms[0])
+        (layer.bottoms[0], layer.tops[0])
+        if layer.type == "Convolution"
+        else (layer.tops[0], layer.bottoms[0])
     )
-    window = window_of(one.layer, one.bottoms[0])
+    window = window_of(layer.layer, layer.bottoms[0])
     ones = (1,) * len(window.kernel)
     if window.kernel == window.stride == ones and not any(window.pad):
         return 0

@@ -24,7 +24,9 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
 def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...]) -> Iterator[str]:
     """Yield a sentence for everything that is allowed and probably not meant."""
     yield from _budget_without_price(inputs, coming.cost)
-    still = [one.name for one in shapes.layers if _has_no_rate(one.params) and one.type != "BatchNorm"]
+    still = [
+        layer.name for layer in shapes.layers if _has_no_rate(layer.params) and layer.type != "BatchNorm"
+    ]
     if lost := [name for name in still if name not in frozen]:
         yield (
             f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
@@ -69,7 +71,8 @@ def _memory_problem(inputs: Inputs, coming: Forecast, shapes: NetShapes) -> str:
         )
     fitting, needed = coming.suggestion
     normed = any(
-        one.type == "BatchNorm" and not one.layer.batch_norm_param.use_global_stats for one in shapes.layers
+        layer.type == "BatchNorm" and not layer.layer.batch_norm_param.use_global_stats
+        for layer in shapes.layers
     )
     but = f", but for BatchNorm, which then sees {fitting.batch_size} images at a time" if normed else ""
     return (

@@ -60,8 +60,8 @@ class Chart:
     @property
     def words(self) -> str:
         """The chart for those who do not see it."""
-        told = [f"{line.name} {self._span(line)}" for line in self.lines if line.points]
-        return f"{self.title}: {'; '.join(told)}."
+        texts = [f"{line.name} {self._span(line)}" for line in self.lines if line.points]
+        return f"{self.title}: {'; '.join(texts)}."
 
     def _span(self, line: Line) -> str:
         (first, begin), (last, end) = line.points[0], line.points[-1]

@@ -182,8 +182,8 @@ def test_a_halt_right_behind_its_steps_is_seen(job: Job):
     """Though both may come in one read of the pipe."""
     with opened(job(nets.softmax_regression())) as engine:
         for _ in range(100):
-            engine.child.tell("steps", iterations=10**8)
-            engine.child.tell("halt")
+            engine.child.send("steps", iterations=10**8)
+            engine.child.send("halt")
             done = False
             while not done:
                 done = engine.child.hear()[0]["done"]

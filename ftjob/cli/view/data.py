@@ -27,9 +27,9 @@ def built(manifest: "Manifest", out: str) -> RenderableType:
     if manifest.notes:
         lines.append(Text(", ".join(f"{count} {what}" for what, count in sorted(manifest.notes.items()))))
     if manifest.unreadable:
-        told = "\n".join(f"  {line}" for line in manifest.unreadable_first)
+        unreadable = "\n".join(f"  {line}" for line in manifest.unreadable_first)
         lines.append(
-            Text(f"{manifest.unreadable} images could not be read and were left out:\n{told}", "yellow")
+            Text(f"{manifest.unreadable} images could not be read and were left out:\n{unreadable}", "yellow")
         )
     if manifest.reused:
         lines.append(Text(f"{manifest.reused} records taken over from the build before"))
@@ -41,10 +41,10 @@ def checked(report: "CheckReport") -> RenderableType:
     facts = {"train": report.train} | ({"val": report.val} if report.val else {})
     table = Table.grid(padding=(0, 1))
     for finding in report.findings:
-        told = str(finding)
+        text = str(finding)
         for name, each in facts.items():
-            told = told.replace(each.location, name)
-        table.add_row(Text(finding.severity, SEVERITY_STYLE[finding.severity]), Text(told))
+            text = text.replace(each.location, name)
+        table.add_row(Text(finding.severity, SEVERITY_STYLE[finding.severity]), Text(text))
     counts = Counter(finding.severity for finding in report.findings)
     found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
     style = "green" if not report.findings else "yellow" if report.ok else "red"

@@ -53,15 +53,15 @@ def progress_bar(console: Console) -> "Iterator[Callable[[float, float, str], No
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, TaskID] = {}
-        told = time.monotonic()
+        shown_at = time.monotonic()
 
         def show(done: float, total: float, what: str) -> None:
-            nonlocal told
+            nonlocal shown_at
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=None)
             bar.update(tasks[what], completed=done, total=total)
-            if not console.is_terminal and time.monotonic() - told >= QUIET_SECONDS:
-                told = time.monotonic()
+            if not console.is_terminal and time.monotonic() - shown_at >= QUIET_SECONDS:
+                shown_at = time.monotonic()
                 console.print(f"{what}: {done:.0f} of {total:.0f}", soft_wrap=True)
 
         yield show

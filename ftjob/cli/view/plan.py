@@ -34,14 +34,14 @@ def explanation(found: "Explanation") -> RenderableType:
     lines.add_column(overflow="fold")
     lines.add_row("cause", Text(found.cause, "green" if found.healthy else "red"))
     attempts = f"the last of {found.attempts} trainings in this file" if found.attempts > 1 else ""
-    for name, said in (
+    for name, value in (
         ("log", Text(attempts)),
         ("seen", Text(found.seen, "dim")),
         ("fix", Text(found.fix)),
         ("spec", Text(found.patch)),
     ):
-        if said:
-            lines.add_row(name, said)
+        if value:
+            lines.add_row(name, value)
     return lines
 
 
@@ -57,8 +57,8 @@ def summary(plan: "Plan", shortfall: str) -> RenderableType:
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="bold", no_wrap=True)
     lines.add_column(overflow="fold")
-    for name, said in _lines(plan):
-        lines.add_row(name, Text(said) if isinstance(said, str) else said)
+    for name, value in _lines(plan):
+        lines.add_row(name, Text(value) if isinstance(value, str) else value)
     problems = [Text(f"✗ {sentence}", "bold red") for sentence in plan.problems]
     warnings = [Text(f"! {sentence}", "yellow") for sentence in (shortfall, *plan.warnings) if sentence]
     assumed = Text("assumed: " + "; ".join(plan.forecast.cost.assumptions), "dim")
@@ -150,24 +150,24 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
 def _heads(plan: "Plan") -> Text:
     """The heads, and in dim how each was found."""
     number = f"{len(plan.heads)} classifiers" if len(plan.heads) > 1 else "1 classifier"
-    said = Text(f"{number}, {len(plan.labels)} outputs, called …_{plan.spec.name} from now on")
+    text = Text(f"{number}, {len(plan.labels)} outputs, called …_{plan.spec.name} from now on")
     for head in plan.heads:
-        said.append(f"\n{head.source}", "green")
-        said.append(" (in deploy)" if head.main and len(plan.heads) > 1 else "")
-        said.append(f": {head.why}", "dim")
-    return said
+        text.append(f"\n{head.source}", "green")
+        text.append(" (in deploy)" if head.main and len(plan.heads) > 1 else "")
+        text.append(f": {head.why}", "dim")
+    return text
 
 
 def _weights(plan: "Plan") -> RenderableType:
     kinds = [layer.kind for layer in plan.transfer]
-    said = Text.assemble(("✓ ", "green"))
+    text = Text.assemble(("✓ ", "green"))
     parts = [(kind, kinds.count(kind)) for kind in ("copied", "frozen", "new", "unused")]
     for number, (kind, found) in enumerate(part for part in parts if part[1]):
-        said.append(", " if number else "")
-        said.append(f"{found} layers {kind}" if not number else f"{found} {kind}", KIND_STYLE[kind])
+        text.append(", " if number else "")
+        text.append(f"{found} layers {kind}" if not number else f"{found} {kind}", KIND_STYLE[kind])
     if plan.inputs.weights and plan.inputs.weights.note:
-        said.append(f"; {plan.inputs.weights.note}")
-    return said
+        text.append(f"; {plan.inputs.weights.note}")
+    return text
 
 
 def _params(plan: "Plan") -> str:
@@ -209,10 +209,10 @@ def _cost(plan: "Plan") -> str:
         return _without_budget(plan)
     bound = "at worst" if plan.forecast.is_paid else "but at most"
     worst = f", {bound} {dollars(cost.worst_usd)}"
-    said = f"about {dollars(cost.usd)}{worst}" if cost.usd_per_hour else "nothing"
+    price = f"about {dollars(cost.usd)}{worst}" if cost.usd_per_hour else "nothing"
     allowed = cost.affordable_iterations
     pays = "all of it" if allowed in (None, plan.solver.max_iter) else f"{allowed} iterations"
-    return f"{said}; the budget of {' and '.join(limits)} pays for {pays}"
+    return f"{price}; the budget of {' and '.join(limits)} pays for {pays}"
 
 
 def _without_budget(plan: "Plan") -> str:

@@ -61,8 +61,8 @@ def status_view(status: Status) -> RenderableType:
         lines.append(_figures(status))
     if status.resumed:
         was = status.resumed
-        told = f"resumed at {was.iteration}; {was.images_replayed} images replayed"
-        lines.append(Text(f"{told}; {was.seconds + was.lost_seconds:.1f} seconds lost", "dim"))
+        text = f"resumed at {was.iteration}; {was.images_replayed} images replayed"
+        lines.append(Text(f"{text}; {was.seconds + was.lost_seconds:.1f} seconds lost", "dim"))
     if status.message:
         lines.append(Text(status.message, STATE_STYLE[status.state]))
     return Group(*lines)
@@ -109,16 +109,16 @@ def line(status: Status) -> str:
     speed = f", {status.images_per_second:.0f} images/s" if status.images_per_second else ""
     eta = f", ETA {duration(status.eta_seconds)}" if status.eta_seconds is not None else ""
     money = f", {spent(status)}" if status.usd else ""
-    told = f": {status.message}" if status.message else ""
+    message = f": {status.message}" if status.message else ""
     place = f"{status.iteration}/{status.max_iter}" if status.max_iter else status.stage
-    return f"{status.name}/{status.run_id} {status.state} {place}, {figures}{speed}{eta}{money}{told}"
+    return f"{status.name}/{status.run_id} {status.state} {place}, {figures}{speed}{eta}{money}{message}"
 
 
 def submitted(status: Status, folder: str, *, started: bool) -> RenderableType:
     """Say what submit did, and which commands are useful next."""
     run = f"{status.name}/{status.run_id}"
-    told = "started" if started else f"is {status.state} already; nothing was started"
-    lines = [f"{run} {told}", f"  folder      {folder}"]
+    text = "started" if started else f"is {status.state} already; nothing was started"
+    lines = [f"{run} {text}", f"  folder      {folder}"]
     if not status.state.ended:
         verbs = ("watch", "logs -f", "cancel")
         lines += [f"  ftjob {verb:<8} {status.name}" for verb in verbs]

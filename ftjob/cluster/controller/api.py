@@ -51,9 +51,9 @@ class Api:
     """
 
     def __init__(self) -> None:
-        one = client.ApiClient()
-        self._settings = one.configuration
-        self._server = one.rest_client.pool_manager.connection_from_url(self._settings.host)
+        connection = client.ApiClient()
+        self._settings = connection.configuration
+        self._server = connection.rest_client.pool_manager.connection_from_url(self._settings.host)
         self._below = urlsplit(self._settings.host).path.rstrip("/")
 
     def jobs_and_pods(self, job: FineTune) -> tuple[list[Object], list[Object]]:
@@ -163,8 +163,8 @@ class Api:
             **{"timeout": TIMEOUT, **options},
         )
         if answer.status >= REFUSED:
-            said = answer.data.decode(errors="replace")
-            raise client.ApiException(status=answer.status, reason=answer.reason, body=said)
+            text = answer.data.decode(errors="replace")
+            raise client.ApiException(status=answer.status, reason=answer.reason, body=text)
         return answer
 
     def _credentials(self) -> dict[str, str]:

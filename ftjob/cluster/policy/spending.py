@@ -9,18 +9,18 @@ from ftjob.runfolder.charges import EARLIER
 from ftjob.runfolder.status import Attempt, Status
 
 
-def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
+def of_pods(written: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
     """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
     tell what they did in it. `status` is the one in the run's folder, None where there is none; a folder that
     had `attempts_before` this FineTuneJob counts on from there.
 
     Raises BadSpecError for an account below zero.
     """
-    _refuse_negative(told)
+    _refuse_negative(written)
     did = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
-    last = {life.attempt: life.pod for life in told.attempts}
-    found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in told.attempts]
-    if not told.earlier_seconds:
+    last = {life.attempt: life.pod for life in written.attempts}
+    found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in written.attempts]
+    if not written.earlier_seconds:
         return found
     before = [each for number, each in did.items() if number < 1]
     stages: dict[str, float] = {}
@@ -31,19 +31,19 @@ def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 
         attempt=EARLIER,
         node=before[0].node if before else "",
         usd_per_hour=0.0,
-        begun=before[0].begun if before else told.start_time or 0.0,
-        seconds=told.earlier_seconds,
-        usd=told.earlier_usd,
+        begun=before[0].begun if before else written.start_time or 0.0,
+        seconds=written.earlier_seconds,
+        usd=written.earlier_usd,
         stages=stages,
         lost_seconds=sum(each.lost_seconds for each in before),
     )
     return [earlier, *found]
 
 
-def _refuse_negative(told: FineTuneStatus) -> None:
+def _refuse_negative(written: FineTuneStatus) -> None:
     """Raise BadSpecError for time or money that cannot have been spent: somebody else wrote the status."""
-    accounts = [("status.earlierSeconds and earlierUsd", told.earlier_seconds, told.earlier_usd)]
-    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in told.attempts]
+    accounts = [("status.earlierSeconds and earlierUsd", written.earlier_seconds, written.earlier_usd)]
+    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in written.attempts]
     for place, seconds, usd in accounts:
         if seconds < 0 or usd < 0:
             raise BadSpecError(

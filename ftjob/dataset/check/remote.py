@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.build.transfers import transfer_progress
 from ftjob.dataset.check.inspection import inspect_manifest
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.folder import DATA_FILE, DatasetFolder
@@ -17,21 +17,21 @@ from ftjob.storage.cache import fetch_entries, parent_store
 UPLOADING = ".uploading"
 """The object that is there as long as a dataset is being uploaded."""
 NAMES = DatasetFolder(Path())
-TOLD_INSIDE = (NAMES.labels.name, NAMES.mean.name)
-TOLD_ABOVE = (NAMES.manifest.name, NAMES.labels.name, NAMES.mean.name)
+BESIDE_DATA = (NAMES.labels.name, NAMES.mean.name)
+ABOVE_DATA = (NAMES.manifest.name, NAMES.labels.name, NAMES.mean.name)
 """What stands beside an LMDB and above it."""
 
 
 @dataclass(frozen=True)
 class RemoteLmdb:
-    """An LMDB in a store, with what is told of it."""
+    """An LMDB in a store, with what is known of it without its data."""
 
     store: Store
     """What its folder lies in."""
     folder: str
     """Its key there; empty where the LMDB lies right in a bucket."""
     data: Entry
-    told: tuple[Entry, ...]
+    beside: tuple[Entry, ...]
 
     @property
     def location(self) -> str:
@@ -40,15 +40,15 @@ class RemoteLmdb:
 
     def facts(self) -> DatasetFacts | None:
         """Return what the manifest above it tells; None where there is none, or it is of another LMDB."""
-        if not any(entry.key == NAMES.manifest.name for entry in self.told):
+        if not any(entry.key == NAMES.manifest.name for entry in self.beside):
             return None
-        folder = fetch_entries(self.store, self.told) / self.folder
+        folder = fetch_entries(self.store, self.beside) / self.folder
         found = inspect_manifest(folder, self.data.size)
         return replace(found, location=self.location, local=None) if found else None
 
     def fetch(self, progress: Callable[[Progress], None]) -> Path:
-        """Return the LMDB's folder on this machine, with what is told of it beside and above."""
-        return fetch_entries(self.store, (self.data, *self.told), told_as_progress(progress)) / self.folder
+        """Return the LMDB's folder on this machine, with what lies beside it and above."""
+        return fetch_entries(self.store, (self.data, *self.beside), transfer_progress(progress)) / self.folder
 
 
 def has_lmdb(place: Objects, split: str) -> bool:
@@ -67,7 +67,7 @@ def find_lmdb(place: Objects, split: str) -> RemoteLmdb:
             f"{split}/{DATA_FILE}, nor one folder of images per class"
         )
     found = _lmdb_itself(place) if DATA_FILE in place.entries else _split_of(place, split)
-    if any(entry.key == UPLOADING for entry in found.told):
+    if any(entry.key == UPLOADING for entry in found.beside):
         raise BadDataError(
             f"{found.location}: its upload has not ended: wait for it, or run its `ftjob data build` again"
         )
@@ -75,20 +75,20 @@ def find_lmdb(place: Objects, split: str) -> RemoteLmdb:
 
 
 def _split_of(place: Objects, split: str) -> RemoteLmdb:
-    told = (*TOLD_ABOVE, UPLOADING, *(f"{split}/{name}" for name in TOLD_INSIDE))
+    names = (*ABOVE_DATA, UPLOADING, *(f"{split}/{name}" for name in BESIDE_DATA))
     return RemoteLmdb(
-        place.store, split, place.entries[f"{split}/{DATA_FILE}"], _those_there(told, place.entries.get)
+        place.store, split, place.entries[f"{split}/{DATA_FILE}"], _those_there(names, place.entries.get)
     )
 
 
 def _lmdb_itself(place: Objects) -> RemoteLmdb:
-    inside = _those_there((DATA_FILE, *TOLD_INSIDE), place.entries.get)
+    inside = _those_there((DATA_FILE, *BESIDE_DATA), place.entries.get)
     if place.name.rpartition("/")[0].endswith("/"):  # a bucket has nothing above it
         return RemoteLmdb(place.store, "", inside[0], inside[1:])
     store, folder = parent_store(place.name)
-    data, *told = (replace(entry, key=f"{folder}/{entry.key}") for entry in inside)
-    above = _those_there((*TOLD_ABOVE, UPLOADING), store.stat)
-    return RemoteLmdb(store, folder, data, (*told, *above))
+    data, *beside = (replace(entry, key=f"{folder}/{entry.key}") for entry in inside)
+    above = _those_there((*ABOVE_DATA, UPLOADING), store.stat)
+    return RemoteLmdb(store, folder, data, (*beside, *above))
 
 
 def _those_there(names: tuple[str, ...], find: Callable[[str], Entry | None]) -> tuple[Entry, ...]:

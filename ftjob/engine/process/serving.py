@@ -27,8 +27,8 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
     process to die with.
 
     `load` returns an object with a method for each command that opens something (open_solver, open_deploy,
-    probe); what it opened is its `opened`, whose methods are the other commands. Its `told` says what goes
-    back of an error.
+    probe); what it opened is its `opened`, whose methods are the other commands. Its `explained` returns what
+    goes back of an error.
     """
     requests_fd, replies_fd, parent_pid = map(int, arguments)
     parent.die_with(parent_pid)
@@ -51,7 +51,7 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
             except (EOFError, BrokenPipeError):
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-                name, message = server.told(error)
+                name, message = server.explained(error)
                 wire.send(replies, {"error": name, "message": message}, {})
 
 

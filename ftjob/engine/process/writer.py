@@ -62,17 +62,17 @@ class Writer:
         that thread is not in it. So a copy rehearses first, and gives way to another if it hangs there.
         """
         for seconds in PATIENCE:
-            through, tell = os.pipe()
+            through, notify = os.pipe()
             pid = os.fork()
             if not pid:
                 try:
                     parent.die_with(self.pid)
                     self.rehearse()
-                    os.close(tell)
+                    os.close(notify)
                     work()
                 finally:
                     os._exit(0)
-            os.close(tell)
+            os.close(notify)
             came_through, _, _ = select.select([through], [], [], seconds)
             os.close(through)
             if came_through:

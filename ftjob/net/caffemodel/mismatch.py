@@ -145,14 +145,14 @@ def _side(misfit: Misfit) -> Cause | None:
     side = _fitting_side(misfit, images) if images else 0
     if images is None or not side:
         return None
-    says = ", as base.net itself says" if images.own and images.own.crop == side else ""
+    source = ", as base.net itself says" if images.own and images.own.crop == side else ""
     if side > min(images.height, images.width):
         do = f"build larger images (`ftjob data build --size {side}`) and write data.crop: {side}"
     elif images.height == images.width == side:
         do = "leave data.crop out"
     else:
         do = f"write data.crop: {side}"
-    return Cause(f"the weights are for images of {side}x{side}{says}, and {images.size} reach the net", do)
+    return Cause(f"the weights are for images of {side}x{side}{source}, and {images.size} reach the net", do)
 
 
 def _fitting_side(misfit: Misfit, images: Images) -> int:

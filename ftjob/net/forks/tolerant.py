@@ -114,7 +114,7 @@ def parse(source: Source, message: Message) -> None:
     try:
         text_format.Parse(source.text, message)
     except text_format.ParseError as error:
-        raise _told(error, source) from None
+        raise _bad_net(error, source) from None
 
 
 def parse_excusing(source: Source, message: Message) -> list[Excused]:
@@ -131,12 +131,12 @@ def parse_excusing(source: Source, message: Message) -> list[Excused]:
         except text_format.ParseError as error:
             found = _excuses(error, source)
             if not found:
-                raise _told(error, source) from None
+                raise _bad_net(error, source) from None
             excused += found
             text = _cut(text, found)
             message.Clear()
         else:
-            return sorted(excused, key=lambda one: one.place.start)
+            return sorted(excused, key=lambda each: each.place.start)
     raise BadNetError(f"{source.name}: has {most} or more kinds of fields that Caffe does not know")
 
 
@@ -167,17 +167,17 @@ def _cut(text: str, found: list[Excused]) -> str:
     """Blank fields out, leaving every line and column where it was."""
     pieces = []
     end = 0
-    for one in sorted(found, key=lambda one: one.place.start):
-        if one.place.start >= end:
+    for each in sorted(found, key=lambda each: each.place.start):
+        if each.place.start >= end:
             pieces += [
-                text[end : one.place.start],
-                re.sub(r"[^\n]", " ", text[one.place.start : one.place.end]),
+                text[end : each.place.start],
+                re.sub(r"[^\n]", " ", text[each.place.start : each.place.end]),
             ]
-            end = one.place.end
+            end = each.place.end
     return "".join([*pieces, text[end:]])
 
 
-def _told(error: text_format.ParseError, source: Source) -> BadNetError:
+def _bad_net(error: text_format.ParseError, source: Source) -> BadNetError:
     places_of = [source.name, error.GetLine(), error.GetColumn()]
     where = ":".join(str(part) for part in places_of if part is not None)
     stopped = source.at(error.GetLine() or 1, error.GetColumn() or 1)

@@ -34,8 +34,8 @@ def _concat(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
         if shape[:axis] + shape[axis + 1 :] != bottoms[0][:axis] + bottoms[0][axis + 1 :] or len(
             shape
         ) != len(bottoms[0]):
-            first, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, index)
-            raise refuse(layer, f"its bottoms {first} and {other} may differ in axis {axis} only")
+            first, second = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, index)
+            raise refuse(layer, f"its bottoms {first} and {second} may differ in axis {axis} only")
     joined = sum(shape[axis] for shape in bottoms)
     return Setup(((*bottoms[0][:axis], joined, *bottoms[0][axis + 1 :]),))
 
@@ -122,8 +122,8 @@ def _crop(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     for axis in range(start, len(image)):
         offset = offsets[0] if len(offsets) == 1 else offsets[axis - start]
         if offset + wanted[axis] > image[axis]:
-            one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
-            raise refuse(layer, f"a crop the size of {other} at offset {offset} is not inside {one}")
+            first, second = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
+            raise refuse(layer, f"a crop the size of {second} at offset {offset} is not inside {first}")
     return Setup(((*image[:start], *wanted[start:]),))
 
 

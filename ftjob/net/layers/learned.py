@@ -50,8 +50,8 @@ def _check_second_bottom(layer: LayerParameter, bottoms: Sequence[Shape], axis: 
     first, second = bottoms
     start = axis_of(layer, first, axis) if second else 0
     if first[start : start + len(second)] != second:
-        one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
-        raise refuse(layer, f"its bottom {other} does not match {one} from axis {axis} on")
+        texts = bottom_text(layer, bottoms, 1), bottom_text(layer, bottoms, 0)
+        raise refuse(layer, f"its bottom {texts[0]} does not match {texts[1]} from axis {axis} on")
 
 
 def _scale(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:

@@ -13,8 +13,8 @@ def _same_items(layer: LayerParameter, bottoms: Sequence[Shape]) -> None:
     """Check what every loss checks (loss_layer.cpp, Reshape)."""
     check_axes(layer, bottoms[0], 1)
     if bottoms[1][:1] != bottoms[0][:1]:
-        one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
-        raise refuse(layer, f"its bottoms {one} and {other} must have the same number of images")
+        first, second = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
+        raise refuse(layer, f"its bottoms {first} and {second} must have the same number of images")
 
 
 def _labelled(layer: LayerParameter, bottoms: Sequence[Shape], axis: int) -> int:
@@ -75,8 +75,8 @@ def _hinge_loss(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 def _same_values(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     _same_items(layer, bottoms)
     if prod(bottoms[0]) != prod(bottoms[1]):
-        one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
-        raise refuse(layer, f"its bottoms {one} and {other} must hold as many values each")
+        first, second = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
+        raise refuse(layer, f"its bottoms {first} and {second} must hold as many values each")
     return Setup((SCALAR,))
 
 
@@ -85,8 +85,8 @@ def _contrastive_loss(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     for shape in bottoms[:2]:
         check_axes(layer, shape, 0, 4)
     if bottoms[0][1:2] != bottoms[1][1:2] or prod(bottoms[0][2:]) * prod(bottoms[1][2:]) != 1:
-        one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
-        raise refuse(layer, f"its bottoms {one} and {other} must be vectors of the same length")
+        first, second = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
+        raise refuse(layer, f"its bottoms {first} and {second} must be vectors of the same length")
     _one_column(layer, bottoms[2])
     return Setup((SCALAR,))
 

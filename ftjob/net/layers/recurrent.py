@@ -17,8 +17,8 @@ def _steps_and_streams(layer: LayerParameter, bottoms: Sequence[Shape], states: 
     given = tuple(bottoms[: len(bottoms) - hidden])
     check_axes(layer, given[0], 3)
     if given[1] != given[0][:2]:
-        one, other = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
-        raise refuse(layer, f"its bottom {other} must have the steps and streams of {one}")
+        first, second = bottom_text(layer, bottoms, 0), bottom_text(layer, bottoms, 1)
+        raise refuse(layer, f"its bottom {second} must have the steps and streams of {first}")
     if len(given) == 3 and (len(given[2]) < 2 or given[2][0] != given[0][1]):
         raise refuse(layer, f"its static bottom {text(given[2])} must have one row per stream")
     for index in range(len(given), len(bottoms)):

@@ -45,10 +45,10 @@ def refuse_reindexing(*nets: NetShapes) -> None:
     Caffe ends at the first in its second bottom that is no image of the batch (batch_reindex_layer.cpp).
     """
     for net in nets:
-        for one in net.layers:
-            if one.type == "BatchReindex":
+        for layer in net.layers:
+            if layer.type == "BatchReindex":
                 raise refuse(
-                    one.layer,
+                    layer.layer,
                     "it picks images of the batch by the numbers in its second bottom, and Caffe ends at the "
                     "first that is the batch size or more: take it out",
                 )

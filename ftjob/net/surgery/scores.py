@@ -36,18 +36,18 @@ def refuse_few_scores(classes: int, labels: Collection[str], *nets: NetShapes) -
     for net in nets:
         splits = [each.layer for each in net.layers if each.layer.type == "Split"]
         unsplit = {top: split.bottom[0] for split in splits for top in split.top}
-        for one in net.layers:
-            if one.layer.type not in _READING_LABELS:
+        for layer in net.layers:
+            if layer.layer.type not in _READING_LABELS:
                 continue
-            blob, label = (unsplit.get(bottom, bottom) for bottom in one.layer.bottom[:2])
+            blob, label = (unsplit.get(bottom, bottom) for bottom in layer.layer.bottom[:2])
             if label not in labels:
                 continue
-            scores = _scores(one)
-            loss = one.layer.loss_param
+            scores = _scores(layer)
+            loss = layer.layer.loss_param
             ignored = loss.HasField("ignore_label") and loss.ignore_label == classes - 1
             if scores < classes - ignored:
                 raise BadNetError(
-                    f'layer "{one.layer.name}" ({one.layer.type}): its bottom "{blob}" has '
+                    f'layer "{layer.layer.name}" ({layer.layer.type}): its bottom "{blob}" has '
                     f"{scores} score{'s' * (scores != 1)} for an image, and the data has {classes} classes; "
                     "no classifier that surgery sets makes them: feed the layer from one, or take it out"
                 )
@@ -56,11 +56,11 @@ def refuse_few_scores(classes: int, labels: Collection[str], *nets: NetShapes) -
 _READING_LABELS = CLASSIFICATION_LOSSES | {"Accuracy"}
 
 
-def _scores(one: LayerShapes) -> int:
+def _scores(layer: LayerShapes) -> int:
     """How many classes a layer tells apart; HingeLoss and MultinomialLogisticLoss have no axis."""
-    shape = one.bottoms[0]
-    if one.layer.type == "SoftmaxWithLoss":
-        return shape[axis_of(one.layer, shape, one.layer.softmax_param.axis)]
-    if one.layer.type == "Accuracy":
-        return shape[axis_of(one.layer, shape, one.layer.accuracy_param.axis)]
+    shape = layer.bottoms[0]
+    if layer.layer.type == "SoftmaxWithLoss":
+        return shape[axis_of(layer.layer, shape, layer.layer.softmax_param.axis)]
+    if layer.layer.type == "Accuracy":
+        return shape[axis_of(layer.layer, shape, layer.layer.accuracy_param.axis)]
     return prod(shape[1:])

@@ -40,19 +40,19 @@ def backward(shapes: NetShapes) -> tuple[LayerBackward, ...]:
 
 def refuse_dead_ends(shapes: NetShapes) -> None:
     """Raise BadNetError, naming the layer, where the backward pass comes to one that ends Caffe there."""
-    for one, way in zip(shapes.layers, backward(shapes), strict=True):
-        if one.type in WITHOUT_GRADIENT and way.runs:
+    for layer, way in zip(shapes.layers, backward(shapes), strict=True):
+        if layer.type in WITHOUT_GRADIENT and way.runs:
             raise refuse(
-                one.layer,
+                layer.layer,
                 "it has no gradient, and layers before it are to learn from what comes after it: take it "
                 "out, or freeze what lies before it (surgery.freeze)",
             )
-        blind = BLIND_BOTTOMS.get(one.type)
+        blind = BLIND_BOTTOMS.get(layer.type)
         if blind is not None and way.bottoms[blind]:
             raise refuse(
-                one.layer,
-                f'its bottom "{one.layer.bottom[blind]}" gets no gradient from it: let no layer before that '
-                "learn, and no propagate_down be true for it",
+                layer.layer,
+                f'its bottom "{layer.layer.bottom[blind]}" gets no gradient from it: let no layer before '
+                "that learn, and no propagate_down be true for it",
             )
 
 
@@ -63,22 +63,22 @@ def weighs_in_loss(layer: LayerParameter, top: int) -> bool:
     return top == 0 and rule_of(layer).loss and not layer.loss_weight
 
 
-def _learned(one: LayerShapes) -> tuple[bool, ...]:
+def _learned(layer: LayerShapes) -> tuple[bool, ...]:
     """By the prototxt alone: what BatchNorm sets on its own params comes too late for Net::Init."""
-    written = [spec.lr_mult != 0 for spec in param_specs(one.layer)]
-    return (*written, *[True] * (len(one.params) - len(written)))
+    written = [spec.lr_mult != 0 for spec in param_specs(layer.layer)]
+    return (*written, *[True] * (len(layer.params) - len(written)))
 
 
 def _from_params_on(layers: Sequence[LayerShapes]) -> list[LayerBackward]:
     needed: set[str] = set()
     found = []
-    for one in layers:
-        bottoms = [blob in needed for blob in one.layer.bottom]
-        params = _learned(one)
+    for layer in layers:
+        bottoms = [blob in needed for blob in layer.layer.bottom]
+        params = _learned(layer)
         runs = any(bottoms) or any(params)
         if runs:
-            needed.update(one.layer.top)
-        down = tuple(one.layer.propagate_down) or tuple(bottoms)
+            needed.update(layer.layer.top)
+        down = tuple(layer.layer.propagate_down) or tuple(bottoms)
         found.append(LayerBackward(runs, down, params))
     return found
 
@@ -89,8 +89,8 @@ def _towards_losses(
     under_loss: set[str] = set()
     skipped: set[str] = set()
     found = []
-    for one, before in zip(reversed(layers), reversed(forward), strict=True):
-        layer = one.layer
+    for shapes, before in zip(reversed(layers), reversed(forward), strict=True):
+        layer = shapes.layer
         contributes = any(
             weighs_in_loss(layer, index) or top in under_loss for index, top in enumerate(layer.top)
         )
@@ -110,8 +110,8 @@ def _forced(shapes: NetShapes, forward: Sequence[LayerBackward]) -> tuple[LayerB
     return tuple(
         LayerBackward(
             True,
-            tuple(index == 0 or not rule_of(one.layer).loss for index in range(len(one.bottoms))),
-            (True,) * len(one.params),
+            tuple(index == 0 or not rule_of(layer.layer).loss for index in range(len(layer.bottoms))),
+            (True,) * len(layer.params),
         )
-        for one, _ in zip(shapes.layers, forward, strict=True)
+        for layer, _ in zip(shapes.layers, forward, strict=True)
     )

@@ -56,17 +56,19 @@ class NetShapes:
     @cached_property
     def params(self) -> dict[str, tuple[Shape, ...]]:
         """Params by layer, for the layers that have any."""
-        return {one.name: tuple(param.shape for param in one.params) for one in self.layers if one.params}
+        return {
+            layer.name: tuple(param.shape for param in layer.params) for layer in self.layers if layer.params
+        }
 
     @cached_property
     def parameter_count(self) -> int:
         """Numbers in all params, a shared one once."""
-        return sum(param.count for one in self.layers for param in one.owned)
+        return sum(param.count for layer in self.layers for param in layer.owned)
 
     @cached_property
     def memory_bytes(self) -> int:
         """Caffe's "Memory required for data": all tops of all layers, in-place and Split ones again."""
-        return FLOAT_BYTES * sum(prod(top) for one in self.layers for top in one.tops)
+        return FLOAT_BYTES * sum(prod(top) for layer in self.layers for top in layer.tops)
 
 
 def infer_shapes(net: NetParameter, inputs: Mapping[str, Shape] | None = None) -> NetShapes:

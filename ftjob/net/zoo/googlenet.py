@@ -76,9 +76,9 @@ def _stem(net: NetBuilder, data: str) -> str:
 
 
 def _inception(net: NetBuilder, scope: str, bottom: str, outputs: Module) -> str:
-    one, reduce3, three, reduce5, five, projection = outputs
+    reduce1, reduce3, three, reduce5, five, projection = outputs
     branches = [
-        _conv(net, scope, "1x1", bottom, one),
+        _conv(net, scope, "1x1", bottom, reduce1),
         _conv(net, scope, "3x3", _conv(net, scope, "3x3_reduce", bottom, reduce3), three),
         _conv(net, scope, "5x5", _conv(net, scope, "5x5_reduce", bottom, reduce5), five),
         _conv(net, scope, "pool_proj", net.pool(f"{scope}/pool", bottom, MAX, 3, pad=1), projection),

@@ -96,7 +96,7 @@ def _curves(evidence: Evidence) -> Iterator[Explanation]:
         yield Explanation(symptom.cause, symptom.fix, symptom.patch, symptom.seen)
 
 
-def _told_by_status(evidence: Evidence) -> Iterator[Explanation]:
+def _by_status(evidence: Evidence) -> Iterator[Explanation]:
     """What the worker said itself; its sentences have cause and remedy in one."""
     if evidence.state in (State.FAILED, State.STOPPED):
         yield Explanation(evidence.message, seen=", ".join(filter(None, (evidence.state, evidence.reason))))
@@ -135,7 +135,7 @@ _LOOKS: tuple[Callable[[Evidence], Iterator[Explanation]], ...] = (
     _crash,
     _disk_is_full,
     _curves,
-    _told_by_status,
+    _by_status,
     _killed,
     _broken_off,
     _nothing,

@@ -45,12 +45,12 @@ class Notices:
 
     def __init__(
         self,
-        told: Callable[[str], None],
+        notify: Callable[[str], None],
         endpoint: str | None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`told` hears of the notice, in words, once; None as the endpoint asks nobody."""
-        self._told = told
+        """`notify` gets the notice, in words, once; None as the endpoint asks nobody."""
+        self._notify = notify
         self._endpoint = (endpoint or "").rstrip("/")
         self._disabled = endpoint is None
         self._token = ""
@@ -76,7 +76,7 @@ class Notices:
         else:
             self._failures = 0
         if notice:
-            self._told(notice)
+            self._notify(notice)
         if notice or self._failures == FAILURES:
             self._questions.end()
 

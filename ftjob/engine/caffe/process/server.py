@@ -56,7 +56,7 @@ class Server:
         lacks = [name for owner, name in needs if not hasattr(owner, name)]
         return {"version": self.caffe.__version__, "value": value, "lacks": lacks}, {}
 
-    def told(self, error: Exception) -> Tuple[str, str]:
+    def explained(self, error: Exception) -> Tuple[str, str]:
         """Tell of an error."""
         return serving.by_name(error)
 
