@@ -23,6 +23,7 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import in_folder
 from ftjob.worker import attempt as worker
+from ftjob.worker import finish
 from tests.accepted.case import Case, write
 from tests.accepted.forked import quick_torch
 from tests.plan.specs import document
@@ -201,4 +202,4 @@ def signals_kept() -> Iterator[None]:
 
 def without_curves() -> contextlib.AbstractContextManager[object]:
     """Leave out the picture of the curves: it takes as long as all else, and no run ends by it."""
-    return mock.patch.object(worker, "curves_png", return_value=b"")
+    return mock.patch.object(finish, "curves_png", return_value=b"")

@@ -19,6 +19,8 @@ from tests.cluster.controllers import RUN_ID, Controllers, free_port, installed,
 from tests.cluster.standin import write_archive
 from tests.storage.servers import Server
 
+pytestmark = pytest.mark.cluster
+
 SILENT_SECONDS = 60
 
 

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.caffe
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.torch  # not for training: where PyTorch is hidden, SciPy stumbles over the gap
 def test_the_demo_ends_well_and_shows_what_fine_tuning_is_for(tmp_path: Path):
     """At equal iterations the fine-tuned net beats the one from scratch, and its bundle is verified."""
     words = [sys.executable, "-m", "examples.digits.demo", str(tmp_path)]

@@ -32,6 +32,7 @@ def deployed(folder: Path, weights: Path) -> DeployNet:
     return open_deploy("caffe", folder / "deploy.prototxt", weights, log=folder / "deploy.log")
 
 
+@pytest.mark.caffe
 def test_answers_are_the_nets_whatever_the_number_of_images(weights: Path, tmp_path: Path):
     """One, a batch, and more than a batch: each image's scores are those computed by hand."""
     images = nets.records(11).images * np.float32(nets.SCALE)
@@ -45,6 +46,7 @@ def test_answers_are_the_nets_whatever_the_number_of_images(weights: Path, tmp_p
             np.testing.assert_allclose(found["prob"].sum(axis=1), np.ones(count), rtol=1e-5)
 
 
+@pytest.mark.caffe
 def test_images_that_do_not_fit_are_refused(weights: Path, tmp_path: Path):
     """By their shape, and none at all; the net answers on."""
     with deployed(tmp_path, weights) as net:

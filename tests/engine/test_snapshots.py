@@ -31,6 +31,7 @@ def test_solverstate_names_the_final_caffemodel(job: Job, opened: Open, tmp_path
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.caffe
 def test_caffe_train_goes_on_from_a_snapshot(job: Job, opened: Open, tmp_path: Path):
     """`caffe train -snapshot` finds the caffemodel by the solverstate's path."""
     engine = opened(job(nets.softmax_regression(), max_iter=5, test_iter=[1], test_interval=100))
