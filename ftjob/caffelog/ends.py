@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ftjob.caffelog.lines import Line
+from ftjob.caffelog.lines import LogLine
 from ftjob.caffelog.log import is_making_a_net
 from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, Diagnosis
 from ftjob.errors import EngineError
@@ -156,7 +156,7 @@ def ended_by(number: int) -> str:
     return f"{name} ({hint})" if hint else name
 
 
-def crash(lines: Sequence[Line]) -> Diagnosis | None:
+def crash(lines: Sequence[LogLine]) -> Diagnosis | None:
     """Return how the process broke, as its last words or its shell's have it; None where they do not say."""
     for line in _rest(lines):
         if match := _THROWN.match(line.text):
@@ -171,7 +171,7 @@ def crash(lines: Sequence[Line]) -> Diagnosis | None:
     return _python_error(lines)
 
 
-def killed(lines: Sequence[Line]) -> Diagnosis | None:
+def killed(lines: Sequence[LogLine]) -> Diagnosis | None:
     """Return what ended the process, where a line says it: first what did so from outside."""
     rest = list(_rest(lines))
     for pattern, cause, fix, patch in CIRCUMSTANCES:
@@ -185,12 +185,12 @@ def killed(lines: Sequence[Line]) -> Diagnosis | None:
     return None
 
 
-def _rest(lines: Sequence[Line]) -> Iterator[Line]:
+def _rest(lines: Sequence[LogLine]) -> Iterator[LogLine]:
     """What is no message of Caffe's, the last first."""
     return (line for line in reversed(lines) if not line.level)
 
 
-def _died(death: Death, line: Line) -> Diagnosis:
+def _died(death: Death, line: LogLine) -> Diagnosis:
     return Diagnosis(EngineError, death.cause, death.fix, death.patch, line.text.strip("* "))
 
 
@@ -218,7 +218,7 @@ def _name(number: int) -> str:
         return ""
 
 
-def _python_error(lines: Sequence[Line]) -> Diagnosis | None:
+def _python_error(lines: Sequence[LogLine]) -> Diagnosis | None:
     """What Python threw, after which no message of Caffe's came."""
     error = ""
     for line in reversed(lines):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ftjob.caffelog.ends import PYTHON_ERROR, ended_by
-from ftjob.caffelog.lines import Line, read_lines
+from ftjob.caffelog.lines import LogLine, read_lines
 from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis
 from ftjob.caffelog.rules import RULES
@@ -65,7 +65,7 @@ def explain(log: str, returncode: int) -> FtjobError:
     return (diagnose(read_log(log).lines) or ended(log, returncode, "Caffe")).error()
 
 
-def diagnose(lines: Sequence[Line]) -> Diagnosis | None:
+def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
     """Return what Caffe itself says of the end; None where it says nothing."""
     words = last_words(lines)
     if words.text:
@@ -91,13 +91,13 @@ def ended(log: str, returncode: int, program: str) -> Diagnosis:
     return Diagnosis(EngineError, f"{program}'s process {how}{last}")
 
 
-def last_words(lines: Sequence[Line]) -> LastWords:
+def last_words(lines: Sequence[LogLine]) -> LastWords:
     """Read the end of a log: its first fatal message, and what was going on before."""
     at = next((at for at, line in enumerate(lines) if line.level == "F"), len(lines))
     before = _Before()
     for line in lines[:at]:
         before.read(line)
-    last = lines[at] if at < len(lines) else Line("", "")
+    last = lines[at] if at < len(lines) else LogLine("", "")
     text = last.text[:_LONGEST_TEXT] if last.level else ""
     making = before.layer if not last.level or last.thread == before.maker else ""
     return LastWords(
@@ -130,7 +130,7 @@ class _Before:
     first: int | None = None
     last: int = 0
 
-    def read(self, line: Line) -> None:
+    def read(self, line: LogLine) -> None:
         text = line.text
         if match := _TEXT_ERROR.search(text):
             self.text_error = f"{match['at']}: {match['error'].rstrip('.')}"
@@ -160,7 +160,7 @@ class _Before:
         return self.last - (self.first or 0 if self.resumed else 0)
 
 
-def _frames(lines: Sequence[Line]) -> str:
+def _frames(lines: Sequence[LogLine]) -> str:
     """The rest of a fatal message and the stack trace below it."""
     found = []
     for line in lines:

@@ -113,7 +113,7 @@ _RECORD_KEYS = ("log", "message", "msg", "line", "text", "textPayload")
 _OUTPUT_KEYS = ("text", "text/plain", "traceback")
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """A line of a log without its stamp and whatever stands before that."""
 
     level: str
@@ -146,9 +146,9 @@ def is_text(text: str) -> bool:
     return 10 * len(_CONTROL.findall(sample)) <= len(sample)
 
 
-def read_lines(text: str) -> list[Line]:
+def read_lines(text: str) -> list[LogLine]:
     """Return the lines of a log. It takes time linear in the text's length, whatever that is."""
-    lines: list[Line] = []
+    lines: list[LogLine] = []
     prefix = ""
     for raw in _unwrapped(text):
         if found := _message(raw):
@@ -158,12 +158,12 @@ def read_lines(text: str) -> list[Line]:
         rest = _without(prefix, raw)
         if _TRACE.match(rest):
             _mark_fatal(lines)
-        lines.append(Line("", rest.rstrip(), source=_source(raw[: len(raw) - len(rest)])))
+        lines.append(LogLine("", rest.rstrip(), source=_source(raw[: len(raw) - len(rest)])))
     return lines
 
 
 class _Found(NamedTuple):
-    line: Line
+    line: LogLine
     start: int
     """Where its stamp begins, or its text where it has none."""
 
@@ -172,22 +172,22 @@ def _message(raw: str) -> _Found | None:
     """Read a line that begins a message of Caffe's; None for any other."""
     if "]" in raw and (match := _GLOG.search(raw)):
         text = match["text"].strip()
-        line = Line(match["level"] or _level(text), text, match["thread"] or "", match["place"])
+        line = LogLine(match["level"] or _level(text), text, match["thread"] or "", match["place"])
         return _Found(line, match.start())
     if " : line " in raw and (match := _NAMED_LEVEL.search(raw)):
         place = f"{match['file'].rpartition('/')[2]}:{match['line']}"
-        return _Found(Line(match["level"][0], match["text"].strip(), "", place), match.start())
+        return _Found(LogLine(match["level"][0], match["text"].strip(), "", place), match.start())
     if (
         ("pp:" in raw or ".cu:" in raw)
         and (match := _MINIGLOG.search(raw))
         and CAFFE_FILE.fullmatch(match["place"])
     ):
         text = match["text"].strip()
-        line = Line(match["level"] or _level(text), text, match["thread"] or "", match["place"])
+        line = LogLine(match["level"] or _level(text), text, match["thread"] or "", match["place"])
         return _Found(line, match.start("time" if match["time"] else "place"))  # Android tags every line
     if match := _MESSAGE.search(raw):
         text = raw[match.start() :].strip()
-        return _Found(Line(_level(text), text), match.start())
+        return _Found(LogLine(_level(text), text), match.start())
     return None
 
 
@@ -196,7 +196,7 @@ def _level(text: str) -> str:
     return "F" if _FATAL.match(text) else "I"
 
 
-def _mark_fatal(lines: list[Line]) -> None:
+def _mark_fatal(lines: list[LogLine]) -> None:
     """What stands before glog's stack trace is fatal, whether or not its wording is known."""
     if lines and not lines[-1].place and all(line.level != "F" for line in lines[-3:]):
         lines[-1] = lines[-1]._replace(level="F")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ftjob.caffelog.lines import CAFFE_FILE, CERTAIN, Line, read_lines
+from ftjob.caffelog.lines import CAFFE_FILE, CERTAIN, LogLine, read_lines
 
 _WORKER = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S+: attempt \d+ begins$"
@@ -15,7 +15,7 @@ _WORKER = re.compile(
 )
 """What ftjob writes itself: a worker into its log, `ftjob submit` on a terminal."""
 _ENDED = "(Succeeded|Failed|Stopped)"
-_VERDICT = re.compile(
+_OUTCOME = re.compile(
     rf"(?:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ {_ENDED}|\S+/[0-9a-f]{{10}} {_ENDED}[^:]*): (.*)", re.A
 )
 _AROUND = re.compile(
@@ -43,7 +43,7 @@ _SEVERAL = 2
 class Log:
     """What there is to read in a log."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[LogLine, ...]
     """Of the last training; where several processes train together, of one that failed, else of the first."""
     attempts: int = 1
     """Trainings that were written into it one after another."""
@@ -56,10 +56,10 @@ class Log:
         return any(not line.level and _WORKER.match(line.text) for line in self.lines)
 
     @cached_property
-    def verdict(self) -> tuple[str, str]:
+    def outcome(self) -> tuple[str, str]:
         """The state in which a run ended and what its worker said of it; both "" where it does not say."""
         for line in reversed(self.lines):
-            if not line.level and (match := _VERDICT.match(line.text)):
+            if not line.level and (match := _OUTCOME.match(line.text)):
                 return match[1] or match[2], match[3]
         return "", ""
 
@@ -73,21 +73,21 @@ def read_log(text: str) -> Log:
     return Log(tuple(last), attempts, any(map(_is_known, lines)))
 
 
-def is_making_a_net(lines: Sequence[Line]) -> bool:
+def is_making_a_net(lines: Sequence[LogLine]) -> bool:
     """Say whether a log ends while a net is being made."""
     of_nets = ("Creating layer ", "Creating Layer ", "Setting up ", "Network initialization done")
     last = next((line.text for line in reversed(lines) if line.level and line.text.startswith(of_nets)), "")
     return bool(last) and not last.startswith("Network")
 
 
-def _is_known(line: Line) -> bool:
+def _is_known(line: LogLine) -> bool:
     if not line.level:
         return bool(_WORKER.match(line.text) or _AROUND.match(line.text))
     elsewhere = line.place and not line.place.rpartition(":")[0].endswith((".cpp", ".cu", ".hpp"))
     return bool(CAFFE_FILE.fullmatch(line.place) or (not elsewhere and CERTAIN.match(line.text)))
 
 
-def _processes(lines: Sequence[Line]) -> list[Sequence[Line]]:
+def _processes(lines: Sequence[LogLine]) -> list[Sequence[LogLine]]:
     """The lines of each process, in the order of their numbers; those that are of none are with each."""
     counts = Counter(line.source for line in lines if line.level and line.source)
     sources = {source for source, count in counts.items() if count >= _SEVERAL}
@@ -107,7 +107,7 @@ class _Landmark:
     thread: str
 
 
-def _landmarks(lines: Sequence[Line]) -> Iterator[_Landmark]:
+def _landmarks(lines: Sequence[LogLine]) -> Iterator[_Landmark]:
     for index, line in enumerate(lines):
         if line.level == "F":
             yield _Landmark(index, _FATAL, 0, line.thread)
@@ -116,7 +116,7 @@ def _landmarks(lines: Sequence[Line]) -> Iterator[_Landmark]:
             yield _Landmark(index, step, int(match["iteration"] or 0), line.thread)
 
 
-def _last_attempt(lines: Sequence[Line]) -> tuple[Sequence[Line], int]:
+def _last_attempt(lines: Sequence[LogLine]) -> tuple[Sequence[LogLine], int]:
     """The last of the trainings in the lines of one process after another, and how many there are."""
     marks = list(_landmarks(lines))
     start, attempts, before = 0, 1, _Before(marks)
@@ -155,8 +155,8 @@ class _Before:
         if mark.step > _ITERATION or self.furthest < _ITERATION:
             return False
         if self.furthest > _ITERATION:
-            goes_on = start <= self.first[mark.thread] < self.end.index and mark.thread != self.end.thread
-            return not goes_on
+            continues = start <= self.first[mark.thread] < self.end.index and mark.thread != self.end.thread
+            return not continues
         again = self.display.thread
         apart = again == mark.thread or self.last[again] < mark.index
         return mark.iteration < self.display.iteration and apart

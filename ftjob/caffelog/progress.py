@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from google.protobuf import text_format
 
-from ftjob.caffelog.lines import Line
+from ftjob.caffelog.lines import LogLine
 from ftjob.caffelog.log import is_making_a_net
 from ftjob.errors import BadNetError
 from ftjob.net.legacy.upgrade import upgrade_net
@@ -50,7 +50,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Progress:
+class LoggedProgress:
     """What a log tells besides its last words. Nothing that it does not say is made up."""
 
     train: tuple[Point, ...] = ()
@@ -73,7 +73,7 @@ class Progress:
     """Whether that was early, by a signal that Caffe heeds."""
 
 
-def read_progress(lines: Sequence[Line]) -> Progress:
+def read_progress(lines: Sequence[LogLine]) -> LoggedProgress:
     """Read a training's log; of another program what is alike in it."""
     messages = [line.text for line in lines if line.level]
     begun = any(text.startswith("Solver scaffolding done") for text in messages)
@@ -81,7 +81,7 @@ def read_progress(lines: Sequence[Line]) -> Progress:
     closings = [text for text in messages if _CLOSING.match(text)]
     resumed = next((text.split()[2] for text in messages if re.match(r"Resuming from \S", text)), "")
     loaded = ("Finetuning from", "Resuming from", "Restoring previous", "Copying source", "Ignoring source")
-    return Progress(
+    return LoggedProgress(
         train=tuple(_train_points(messages)),
         test=tuple(_test_points(messages)),
         solver=_parsed(_printed(lines, "Initializing solver from"), SolverParameter()),
@@ -152,7 +152,7 @@ def number(text: str) -> float | None:
     return float(match[0])
 
 
-def _printed(lines: Sequence[Line], words: str) -> str:
+def _printed(lines: Sequence[LogLine], words: str) -> str:
     """The message that Caffe prints as text after some words, the first time it says them."""
     start = next((at for at, line in enumerate(lines, 1) if line.level and line.text.startswith(words)), None)
     if start is None:

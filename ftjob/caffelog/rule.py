@@ -6,7 +6,7 @@ from ftjob.errors import FtjobError
 
 
 @dataclass(frozen=True)
-class Rule:
+class FatalRule:
     """A fatal message of Caffe's.
 
     Its texts may have the pattern's groups, and what fatal.py knows besides: {net}, {layer}, {lmdb} and more.

@@ -1,6 +1,6 @@
 """What Caffe says of GPUs and of memory: CUDA's, cuBLAS's and cuDNN's errors, by their numbers and words."""
 
-from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, Rule
+from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, FatalRule
 from ftjob.errors import EngineError, GpuMemoryError
 
 EARLY = 1000
@@ -18,13 +18,13 @@ _OUT_OF_BOUNDS = (
 
 DEVICE_RULES = (
     # common.cpp, syncedmem.hpp
-    Rule(
+    FatalRule(
         r"Cannot use GPU in CPU-only Caffe",
         EngineError,
         "this Caffe is built without GPU",
         "run on the CPU, or install a Caffe with CUDA and name it with `ftjob engine install caffe --python`",
     ),
-    Rule(
+    FatalRule(
         r"cudaSuccess \(2 vs\. 0\)|CUBLAS_STATUS_SUCCESS \(3 vs|CUDNN_STATUS_SUCCESS \(2 vs|_ALLOC_FAILED"
         r"|cudaSuccess [^\n]*out of memory",
         GpuMemoryError,
@@ -32,7 +32,7 @@ DEVICE_RULES = (
         _LESS,
         SMALLER_BATCH,
     ),
-    Rule(
+    FatalRule(
         r"host allocation of size \d+ failed",
         EngineError,
         "the machine's memory is full",
@@ -40,7 +40,7 @@ DEVICE_RULES = (
         SMALLER_BATCH,
     ),
     # math_functions.cu and whatever comes next after a kernel has failed
-    Rule(
+    FatalRule(
         _OUT_OF_BOUNDS,
         EngineError,
         "the GPU read outside its memory ({error}): so early in a training the usual cause is a label "
@@ -50,7 +50,7 @@ DEVICE_RULES = (
         NUM_OUTPUT_OF_DATA,
         within=EARLY,
     ),
-    Rule(
+    FatalRule(
         _OUT_OF_BOUNDS,
         EngineError,
         "the GPU read outside its memory ({error}), long after the training began",
@@ -58,45 +58,45 @@ DEVICE_RULES = (
         "0..num_output-1 does this too (`ftjob data check`)",
         within=EVER,
     ),
-    Rule(
+    FatalRule(
         r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUDNN_STATUS_SUCCESS \((?=6 vs))(?P<code>\d+) vs\. 0\)"
         + _WHY,
         EngineError,
         "the GPU failed with error {code} {why}: this Caffe has no code for GPUs of its kind",
         "build Caffe for it (CUDA_ARCH), with a CUDA and cuDNN as new as the GPU",
     ),
-    Rule(
+    FatalRule(
         r"cudaSuccess \((?P<code>35|803|804) vs\. 0\)" + _WHY,
         EngineError,
         "the GPU's driver is older than this Caffe's CUDA ({error})",
         "install a newer driver, or a Caffe built with an older CUDA",
     ),
-    Rule(
+    FatalRule(
         r"cudaSuccess \((?P<code>10|38|100|101) vs\. 0\)" + _WHY,
         EngineError,
         "the GPU that was asked for is not there ({error})",
         "name one that `nvidia-smi` lists, and give the container access to it",
     ),
-    Rule(
+    FatalRule(
         r"CU(?:BLAS|DNN)_STATUS_SUCCESS \((?P<code>1) vs\. 0\)" + _WHY,
         EngineError,
         "the GPU's libraries could not be started ({error})",
         "see with `nvidia-smi` that its memory is free, and that this Caffe's CUDA and cuDNN are those of "
         "its driver",
     ),
-    Rule(
+    FatalRule(
         r"ncclSuccess \((?P<code>\d+) vs\. 0\)" + _WHY,
         EngineError,
         "the GPUs cannot talk to one another (NCCL: {error})",
         "train on one GPU, or look at `nvidia-smi topo -m` and the version of NCCL",
     ),
-    Rule(
+    FatalRule(
         _FAILED,
         EngineError,
         "the GPU failed with error {code} {why}",
         "check `nvidia-smi`, and that this Caffe is built for it",
     ),
-    Rule(
+    FatalRule(
         r"Cuda kernel failed\. Error:" + _WHY,
         EngineError,
         "the GPU failed ({why})",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ftjob.caffelog.rule import Rule
+from ftjob.caffelog.rule import FatalRule
 from ftjob.errors import BadDataError, FtjobError, StorageError
 
 _AGAIN = "copy or build it again (`ftjob data check` reads every record)"
@@ -140,16 +140,16 @@ _LMDB = (
 )
 
 
-def _lmdb_rules() -> Iterator[Rule]:
+def _lmdb_rules() -> Iterator[FatalRule]:
     """One rule for the words of each row, then one for its numbers; db_lmdb.hpp, data_layer.cpp of 2014."""
     failed = r"[^\n]*?\((?P<code>-?\d+) vs\. 0\) *(?P<why>[^\n]*)"
     rows: tuple[tuple[str, str, type[FtjobError], str, str], ...] = _LMDB
     for _, words, kind, cause, fix in rows:
         if words:
-            yield Rule(rf"\A(?=[^\n]*mdb_)(?=[^\n]*(?:{words})){failed}", kind, cause, fix)
+            yield FatalRule(rf"\A(?=[^\n]*mdb_)(?=[^\n]*(?:{words})){failed}", kind, cause, fix)
     for numbers, _, kind, cause, fix in rows:
         if numbers:
-            yield Rule(rf"\A(?=[^\n]*mdb_)(?=[^\n]*\((?:{numbers}) vs){failed}", kind, cause, fix)
+            yield FatalRule(rf"\A(?=[^\n]*mdb_)(?=[^\n]*\((?:{numbers}) vs){failed}", kind, cause, fix)
 
 
 LMDB_RULES = tuple(_lmdb_rules())

@@ -1,6 +1,6 @@
 """What Caffe says of nets and of weights that do not fit them."""
 
-from ftjob.caffelog.rule import SMALLER_BATCH, Rule
+from ftjob.caffelog.rule import SMALLER_BATCH, FatalRule
 from ftjob.errors import BadDataError, BadNetError
 
 _UNKNOWN_TYPE = r"Unknown (?:V1LayerParameter )?layer type: "
@@ -57,77 +57,77 @@ def _old_copy(axis: str, numbers: str = r"(?P<want>\d+) vs\. (?P<have>\d+)") -> 
 
 NET_RULES = (
     # insert_splits.cpp, net.cpp, layer_factory.hpp: how layers hang together
-    Rule(
+    FatalRule(
         _UNKNOWN_TYPE + r"Python\b",
         BadNetError,
         "{net} has a layer of type Python, and this Caffe is built without them (WITH_PYTHON_LAYER)",
         "take the layer out, or put one of Caffe's own types in its place: ftjob runs no Python layers, "
         "whichever its engine",
     ),
-    Rule(
+    FatalRule(
         _UNKNOWN_TYPE + r"(?P<type>Data|HDF5Data|HDF5Output|ImageData|WindowData)\b",
         BadNetError,
         "{net} has a layer of type {type}, and this Caffe is built without the library that it needs",
         "use a Caffe with OpenCV, HDF5 and LMDB (USE_OPENCV, USE_HDF5, USE_LMDB), or data in another form",
     ),
-    Rule(
+    FatalRule(
         _UNKNOWN_TYPE + r"(?P<type>\S+)",
         BadNetError,
         "{net} has a layer of type {type}, which this Caffe does not have{whose}",
         "correct the prototxt",
     ),
-    Rule(
+    FatalRule(
         r"Unknown bottom blob '(?P<blob>[^']*)' \(layer '(?P<at>[^']*)'",
         BadNetError,
         "layer {at} of {net} takes blob {blob}, which no layer before it makes",
         "correct its bottom",
     ),
-    Rule(
+    FatalRule(
         r"Top blob '(?P<blob>[^']*)' produced by multiple sources",
         BadNetError,
         "two layers of {net} make blob {blob}",
         "rename one top",
     ),
-    Rule(
+    FatalRule(
         r"(?:Bottom|Top)Blobs\(\) (?:==|<=|>=) (?:bottom|top)\.size\(\) \(\d+ vs\. (?P<have>\d+)\) "
         r"(?P<type>\w+) Layer (?P<takes>(?:takes|produces) [^.\n]*)",
         BadNetError,
         "{layer} of {net} is of type {type}, which {takes}, and it has {have}",
         "correct its bottoms and tops",
     ),
-    Rule(
+    FatalRule(
         r"loss_weight must be unspecified or specified once per top blob",
         BadNetError,
         "{layer} of {net} has another number of loss_weight than of tops",
         "give one for each top",
     ),
-    Rule(
+    FatalRule(
         r"Too many params specified for layer (?P<at>[^\n]+)",
         BadNetError,
         "layer {at} of {net} has more param {{ }} than params",
         "leave out those too many",
     ),
     # Net::ShareTrainedLayersWith: the TEST net takes the TRAIN net's params
-    Rule(
+    FatalRule(
         r"\A(?=(?s:.*)(?:source_layer->blobs|ShareTrainedLayersWith))[^\n]*Incompatible number of blobs for "
         r"layer (?P<at>[^\n]+)",
         BadNetError,
         "layer {at} has another number of params in the TEST net than in the TRAIN net",
         _TEST_UNLIKE_TRAIN,
     ),
-    Rule(
+    FatalRule(
         _SHARE + r"(?P<have>\d+) (?P<rest>[\d ]+)" + _TO + r"(?P<want>\d+) (?P=rest) \(",
         BadNetError,
         "layer {at} has {have} outputs in the TRAIN net and {want} in the TEST net",
         _TEST_UNLIKE_TRAIN,
     ),
-    Rule(
+    FatalRule(
         r"Cannot share param \d+ weights from layer '(?P<at>[^']*)'; shape mismatch",
         BadDataError,
         "the images of train and val differ in size, so layer {at} has two shapes",
         "build both with one size",
     ),
-    Rule(
+    FatalRule(
         _OLD_SHARE,
         BadNetError,
         "layer {at} has another shape in the TEST net than in the TRAIN net ({axis} {want} and {have}): the "
@@ -135,52 +135,52 @@ NET_RULES = (
         "build train and val with one size and number of channels; " + _TEST_UNLIKE_TRAIN,
     ),
     # Net::CopyTrainedLayersFrom: the net takes the params of the weights
-    Rule(
+    FatalRule(
         _COPY + r"(?P<count>\d+) 3 (?P<kernel>\d+ \d+)" + _TO + r"(?P=count) 1 (?P=kernel) \(",
         BadNetError,
         _GREY,
         _BUILD_COLOUR,
     ),
-    Rule(
+    FatalRule(
         _COPY + r"(?P<count>\d+) 1 (?P<kernel>\d+ \d+)" + _TO + r"(?P=count) 3 (?P=kernel) \(",
         BadNetError,
         _COLOUR,
         _BUILD_GREY,
     ),
-    Rule(
+    FatalRule(
         _COPY + r"1 (?P<count>\d+) 1 1" + _TO + r"(?P=count) \(",
         BadNetError,
         "layer {at} has params of 1x{count}x1x1 in the weights, as NVIDIA's Caffe writes those of a "
         "BatchNorm, and of {count} in the net",
         _CONVERT + " by taking the ones out of the shapes",
     ),
-    Rule(
+    FatalRule(
         _COPY + r"(?P<count>\d+) (?P<have>\d+)" + _TO + r"(?P=count) (?P<want>\d+) \(",
         BadNetError,
         "layer {at} reads {have} numbers per image in the weights and {want} in the net: " + _INPUTS,
         _CROP + "; " + _RELEARN + " only where the size is meant",
         _CROP_PATCH,
     ),
-    Rule(
+    FatalRule(
         _COPY + r"(?P<have>[\d ]+) \(.*?target param shape is (?P<want>[\d ]+) \(",
         BadNetError,
         "layer {at} has shape {have} in the weights and {want} in the net",
         _RELEARN,
         _RELEARN_PATCH,
     ),
-    Rule(
+    FatalRule(
         r"blobs_size\(\) \(5 vs\. 3\) Incompatible number of blobs for layer (?P<at>[^\n]+)",
         BadNetError,
         "layer {at} has 3 params in the weights and 5 in the net: " + _NVIDIA,
         _CONVERT + ", or train with a Caffe that is not NVIDIA's, as ftjob does",
     ),
-    Rule(
+    FatalRule(
         r"blobs_size\(\) \(3 vs\. 5\) Incompatible number of blobs for layer (?P<at>[^\n]+)",
         BadNetError,
         "layer {at} has 5 params in the weights and 3 in the net: " + _NVIDIA,
         _CONVERT + ", its scale and bias into a Scale layer after the BatchNorm",
     ),
-    Rule(
+    FatalRule(
         _BLOBS,
         BadNetError,
         "layer {at} has {have} params in the weights and {want} in the net, so one of them has a bias or a "
@@ -188,54 +188,54 @@ NET_RULES = (
         "set bias_term as it was when the weights were trained, or name the layer in surgery.relearn",
         "surgery:\n  relearn: [{at}]",
     ),
-    Rule(
+    FatalRule(
         r"Incompatible number of blobs for layer (?P<at>[^\n]+)",
         BadNetError,
         "layer {at} has another number of params in the weights than in the net",
         "set bias_term as it was when the weights were trained, or name the layer in surgery.relearn",
         "surgery:\n  relearn: [{at}]",
     ),
-    Rule(
+    FatalRule(
         _old_copy("channels", r"1 vs\. 3"),
         BadNetError,
         _GREY,
         _BUILD_COLOUR,
     ),
-    Rule(
+    FatalRule(
         _old_copy("channels", r"3 vs\. 1"),
         BadNetError,
         _COLOUR,
         _BUILD_GREY,
     ),
-    Rule(
+    FatalRule(
         _old_copy("channels"),
         BadNetError,
         "layer {at} reads {have} channels in the weights and {want} in the net",
         _RELEARN,
         _RELEARN_PATCH,
     ),
-    Rule(
+    FatalRule(
         _old_copy("width"),
         BadNetError,
         "layer {at} has {have} inputs in the weights and {want} in the net: " + _INPUTS,
         _CROP,
         _CROP_PATCH,
     ),
-    Rule(
+    FatalRule(
         _old_copy("num"),
         BadNetError,
         "layer {at} has {have} outputs in the weights and {want} in the net",
         _RELEARN,
         _RELEARN_PATCH,
     ),
-    Rule(
+    FatalRule(
         _old_copy("height"),
         BadNetError,
         "layer {at} has {have} outputs, or rows in its kernel, in the weights and {want} in the net",
         _RELEARN,
         _RELEARN_PATCH,
     ),
-    Rule(
+    FatalRule(
         r"ShapeEquals\(proto\)|Trying to copy blobs of different sizes",
         BadNetError,
         "layer {at} has another shape in the weights than in the net",
@@ -243,27 +243,27 @@ NET_RULES = (
         _RELEARN_PATCH,
     ),
     # base_conv_layer.cpp, blob.cpp, inner_product_layer.cpp: shapes
-    Rule(
+    FatalRule(
         r"shape\[i\] >= 0",
         BadNetError,
         "{layer} of {net} has a kernel larger than its padded input",
         "use larger images or another net",
         "data:\n  resize: ...   # larger, where data.train is a folder of images\n  crop: ...",
     ),
-    Rule(
+    FatalRule(
         r"blob size exceeds INT_MAX",
         BadNetError,
         "{layer} of {net} has a blob of 2^31 numbers or more",
         "lower data.batch_size or num_output",
         SMALLER_BATCH,
     ),
-    Rule(
+    FatalRule(
         r"Input size incompatible with convolution kernel",
         BadDataError,
         "a batch of images has another number of channels than the first",
         "make all records grey, or all in colour",
     ),
-    Rule(
+    FatalRule(
         r"Input size incompatible with inner product parameters",
         BadDataError,
         "a batch of images has another size than the first",

@@ -1,119 +1,119 @@
 """What Caffe says of the solver, the command line and the files it reads and writes."""
 
-from ftjob.caffelog.rule import Rule
+from ftjob.caffelog.rule import FatalRule
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, StorageError
 
 SOLVER_RULES = (
     # upgrade_proto.cpp, io.cpp
-    Rule(
+    FatalRule(
         r"Failed to parse (?:Net|Solver)Parameter file: (?P<path>.*prototxt)",
         BadNetError,
         "{path}:{parse}",
         "correct the prototxt there",
     ),
-    Rule(
+    FatalRule(
         r"Failed to parse SolverParameter file: (?P<path>.*)",
         BadNetError,
         "{path}:{parse}",
         "give the solver's prototxt to -solver",
     ),
-    Rule(
+    FatalRule(
         r"Failed to parse NetParameter file: (?P<path>.*)",
         BadNetError,
         "{path} is cut off or is not a caffemodel",
         "fetch it again",
     ),
-    Rule(
+    FatalRule(
         r"File not found: (?P<path>.*(?:prototxt|caffemodel|solverstate|\.h5))$",
         BadNetError,
         "there is no file {path}",
         "mend the path",
     ),
-    Rule(
+    FatalRule(
         r"File not found: (?P<path>.*)",
         BadDataError,
         "there is no file {path}, which {layer} of {net} reads",
         "mend the path",
     ),
-    Rule(
+    FatalRule(
         r"Couldn't open (?P<path>.*)",
         BadNetError,
         "{path} cannot be opened",
         "mend the path",
     ),
-    Rule(
+    FatalRule(
         r"SerializeToOstream|Error saving (?:weights|solver state)",
         StorageError,
         "the disk is full",
         "free some space and submit again",
     ),
-    Rule(
+    FatalRule(
         r"Cannot write to snapshot prefix '(?P<path>[^']*)'",
         StorageError,
         "snapshots cannot be written to {path}: its folder is not there, or is another user's",
         "make the folder, or change snapshot_prefix",
     ),
     # sgd_solver.cpp, solver.cpp, solver_factory.hpp
-    Rule(
+    FatalRule(
         r"history_size|Incorrect length of history",
         BadNetError,
         "the solverstate is not of this net and solver",
         "start anew, with its caffemodel as weights",
         "base:\n  weights: ...   # the .caffemodel beside it",
     ),
-    Rule(
+    FatalRule(
         r"Unknown solver type: (?P<type>\S+)",
         BadSpecError,
         "solver.type {type} is not one of AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD",
         patch="solver:\n  type: SGD",
     ),
-    Rule(
+    FatalRule(
         r"Unknown learning rate policy: (?P<policy>\S*)",
         BadSpecError,
         "solver.lr_policy {policy} is not one of fixed, step, exp, inv, multistep, poly, sigmoid",
         patch="solver:\n  lr_policy: step",
     ),
-    Rule(
+    FatalRule(
         r"Momentum cannot be used with (?P<type>\w+)",
         BadSpecError,
         "solver.type {type} takes no momentum",
         "set solver.momentum to 0",
         "solver:\n  momentum: 0",
     ),
-    Rule(
+    FatalRule(
         r"test_iter must be specified for each test net",
         BadSpecError,
         "the solver has another number of test_iter than of TEST nets",
         "give one test_iter for each TEST net, and none where there is no TEST net",
     ),
-    Rule(
+    FatalRule(
         r"param_\.test_interval\(\)",
         BadSpecError,
         "the solver has a TEST net and no test_interval",
         "give test_interval",
         "solver:\n  test_interval: ...",
     ),
-    Rule(
+    FatalRule(
         r"must (?:specify a train net|not contain more than)",
         BadSpecError,
         "the solver names no net to train, or more than one",
         "give one of net, train_net, net_param and train_net_param",
     ),
     # caffe.cpp
-    Rule(
+    FatalRule(
         r"Need a solver definition|FLAGS_solver",
         BadSpecError,
         "`caffe train` was given no solver",
         "name its prototxt with -solver",
     ),
-    Rule(
+    FatalRule(
         r"Give a snapshot to resume|FLAGS_snapshot",
         BadSpecError,
         "`caffe train` was given a snapshot and weights",
         "give -snapshot with a .solverstate to resume, or -weights with a .caffemodel to begin with its "
         "weights",
     ),
-    Rule(
+    FatalRule(
         r"Unknown action: (?P<verb>\S*)",
         BadSpecError,
         "`caffe {verb}` is not one of device_query, test, time, train",

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ftjob.caffelog.lines import decode, is_text
 from ftjob.caffelog.log import Log, read_log
-from ftjob.caffelog.progress import Point, Progress, read_progress
+from ftjob.caffelog.progress import LoggedProgress, Point, read_progress
 from ftjob.errors import BadNetError, BadSpecError
 from ftjob.fs import documents
 from ftjob.net.proto.caffe_pb2 import NetParameter, SolverParameter
@@ -35,7 +35,7 @@ def evidence_of_log(path: Path) -> Evidence:
     log = read_log(text) if is_text(text) else Log(())
     if not log.known:
         raise BadSpecError(f"{path}: {_unreadable(text)}; give the log of a `caffe train`, or a run")
-    state, message = log.verdict
+    state, message = log.outcome
     return Evidence(log, read_progress(log.lines), state, message=message)
 
 
@@ -55,7 +55,7 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
     Raises StorageError where one is there and cannot be read.
     """
     logs = in_folder(folder).log_paths()
-    progress = Progress(
+    progress = LoggedProgress(
         train=tuple(
             Point(line.iteration, {blob: _number(value) for blob, value in line.outputs.items()})
             for line in _lines(folder.train_metrics, read_train)

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
 from ftjob.net.forks.dialects import TYPES
-from ftjob.net.forks.tolerant import Source
+from ftjob.net.forks.tolerant import Prototxt
 from ftjob.net.legacy.upgrade import OLD_NAMES
 from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
 from ftjob.net.topology.layertypes import KNOWN
@@ -29,7 +29,7 @@ def replace_static_fillers(net: NetParameter) -> list[str]:
     return list(replaced)
 
 
-def check_names(net: NetParameter, source: Source) -> None:
+def check_names(net: NetParameter, source: Prototxt) -> None:
     """Raise BadNetError, with line and column, for a layer or filler of a type that neither Caffe has nor a
     fork that we know."""
     for layer in net.layer:
@@ -54,7 +54,7 @@ def _meant(kind: str) -> str:
     return did_you_mean(kind, KNOWN)
 
 
-def _check_range(source: Source, layer: LayerParameter, filler: FillerParameter) -> None:
+def _check_range(source: Prototxt, layer: LayerParameter, filler: FillerParameter) -> None:
     """Refuse what ends Caffe when the layer is filled (math_functions.cpp)."""
     if filler.type == "gaussian" and not filler.std > 0:
         where = _where(source, layer, "std", "")
@@ -77,7 +77,7 @@ def fillers(layer: LayerParameter) -> Iterator[FillerParameter]:
             yield from (each for each in values if isinstance(each, FillerParameter))
 
 
-def _where(source: Source, layer: LayerParameter, field: str, value: str) -> str:
+def _where(source: Prototxt, layer: LayerParameter, field: str, value: str) -> str:
     """The line and column of a field of a layer, or of its name, or the source alone."""
     inside = [place for place in source.places if place.path[0] in ("layer", "layers")]
     named = {place.layer for place in inside if place.path[-1] == "name" and place.value == layer.name}

@@ -13,7 +13,7 @@ from ftjob.errors import BadNetError
 from ftjob.net.forks.dialects import TYPES, ForkField
 from ftjob.net.forks.places import Place
 from ftjob.net.forks.rewrite import Settings, rewrite
-from ftjob.net.forks.tolerant import Excused, Source, parse, parse_excusing
+from ftjob.net.forks.tolerant import Excused, Prototxt, parse, parse_excusing
 from ftjob.net.known import check_names, replace_static_fillers
 from ftjob.net.legacy.forms import net_instead, solver_instead
 from ftjob.net.legacy.upgrade import upgrade_net, upgrade_solver
@@ -26,7 +26,7 @@ MOST_LAYERS = 6000
 
 
 @dataclass(frozen=True)
-class Note:
+class PrototxtNote:
     """Something of a fork in a prototxt, and what became of it."""
 
     what: str
@@ -45,9 +45,9 @@ class ParsedNet:
     """A net, and what its prototxt had of forks."""
 
     net: NetParameter
-    notes: tuple[Note, ...]
+    notes: tuple[PrototxtNote, ...]
     """What was left out or rewritten without changing what is computed."""
-    foreign: tuple[Note, ...]
+    foreign: tuple[PrototxtNote, ...]
     """What only a fork can run: with any of these Caffe 1.0 does not take the net."""
 
 
@@ -74,7 +74,7 @@ def refuse_foreign(parsed: ParsedNet, source: str) -> None:
 def parse_net_with_notes(text: str, source: str) -> ParsedNet:
     """Return the net of a prototxt with what was found of forks. Raises BadNetError as parse_net does, but
     not for layer types and fields that a known fork runs."""
-    written = Source(text, source)
+    written = Prototxt(text, source)
     net = NetParameter()
     try:
         excused = parse_excusing(written, net)
@@ -106,7 +106,7 @@ def parse_net_with_notes(text: str, source: str) -> ParsedNet:
 def parse_solver(text: str, source: str) -> SolverParameter:
     """Return the solver of a prototxt. Raises BadNetError as parse_net does."""
     solver = SolverParameter()
-    written = Source(text, source)
+    written = Prototxt(text, source)
     try:
         parse(written, solver)
     except BadNetError as error:
@@ -135,7 +135,7 @@ def _refuse_incomplete(net: NetParameter, source: str) -> None:
         raise BadNetError(f"{source}: has no {missing}, which Caffe asks for: give it")
 
 
-def _without_weights(net: NetParameter, source: Source) -> list[Note]:
+def _without_weights(net: NetParameter, source: Prototxt) -> list[PrototxtNote]:
     """Take weights that stand in the prototxt itself out of it, in place; return one note for all."""
     holders = [layer for layer in net.layer if layer.blobs]
     for layer in holders:
@@ -144,7 +144,7 @@ def _without_weights(net: NetParameter, source: Source) -> list[Note]:
         return []
     line = next((place.line for place in source.places if place.inside == ("blobs",)), 1)
     what = "blobs are weights, which belong into a .caffemodel (base.weights); left out"
-    return [Note(what, (line,) * len(holders), tuple(layer.name for layer in holders))]
+    return [PrototxtNote(what, (line,) * len(holders), tuple(layer.name for layer in holders))]
 
 
 def _instead(sentence: str, source: str) -> BadNetError | None:
@@ -156,25 +156,27 @@ def to_text(message: Message) -> str:
     return text_format.MessageToString(message)
 
 
-def _field_notes(excused: Iterable[Excused], source: Source) -> tuple[list[Note], list[Note]]:
+def _field_notes(
+    excused: Iterable[Excused], source: Prototxt
+) -> tuple[list[PrototxtNote], list[PrototxtNote]]:
     """(what was left out, what only a fork reads), one note for all fields alike."""
     groups: dict[tuple[str, ForkField], list[Place]] = {}
     for cut in excused:
         if cut.field.outcome:
             groups.setdefault((".".join(cut.place.inside), cut.field), []).append(cut.place)
-    notes: tuple[list[Note], list[Note]] = [], []
+    notes: tuple[list[PrototxtNote], list[PrototxtNote]] = [], []
     for (name, field), places in groups.items():
         layers = tuple(source.value(place.layer, "name") if place.in_layer else "" for place in places)
         lines = tuple(place.line for place in places)
-        notes[field.foreign].append(Note(f"{name} {field.outcome}", lines, layers))
+        notes[field.foreign].append(PrototxtNote(f"{name} {field.outcome}", lines, layers))
     return notes
 
 
 def _type_notes(
-    types: Iterable[tuple[str, str]], left: Container[str], source: Source
-) -> tuple[list[Note], list[Note]]:
+    types: Iterable[tuple[str, str]], left: Container[str], source: Prototxt
+) -> tuple[list[PrototxtNote], list[PrototxtNote]]:
     """(types that were rewritten, types that are left and only a fork runs), one note for each type."""
-    notes: tuple[list[Note], list[Note]] = [], []
+    notes: tuple[list[PrototxtNote], list[PrototxtNote]] = [], []
     found: dict[str, list[tuple[int, str]]] = {}
     for index, (name, kind) in enumerate(types):
         if kind not in KNOWN:
@@ -187,22 +189,24 @@ def _type_notes(
         lines = tuple(place.line if place else 0 for place in places)
         names = tuple(name for _, name in layers)
         if kind in left:
-            notes[1].append(Note(f"type {kind} {fork.refusal}", lines, names))
+            notes[1].append(PrototxtNote(f"type {kind} {fork.refusal}", lines, names))
         else:
-            notes[0].append(Note(f"type {kind} of {fork.forks} becomes {fork.rewritten}", lines, names))
+            notes[0].append(
+                PrototxtNote(f"type {kind} of {fork.forks} becomes {fork.rewritten}", lines, names)
+            )
     return notes
 
 
-def _filler_notes(types: Iterable[str], source: Source) -> Iterator[Note]:
+def _filler_notes(types: Iterable[str], source: Prototxt) -> Iterator[PrototxtNote]:
     """One note for each type of filler that was replaced."""
     for kind in types:
         places = [place for place in source.places if place.path[-1] == "type" and place.value == kind]
         layers = tuple(source.value(place.layer, "name") for place in places)
         what = f"filler {kind} of NVIDIA's fork fills as {kind.removesuffix('static')}; becomes that"
-        yield Note(what, tuple(place.line for place in places), layers)
+        yield PrototxtNote(what, tuple(place.line for place in places), layers)
 
 
-def _rule_notes(net: NetParameter, source: Source) -> Iterator[Note]:
+def _rule_notes(net: NetParameter, source: Prototxt) -> Iterator[PrototxtNote]:
     """What was made of rules that leave open which layers a phase has; of rules that contradict themselves
     surgery speaks."""
     if not any(layer.include or layer.exclude for layer in net.layer):
@@ -212,7 +216,7 @@ def _rule_notes(net: NetParameter, source: Source) -> Iterator[Note]:
         for layer, what in rule_remarks(net):
             remarks.setdefault(what, []).append(layer)
     for what, layers in remarks.items():
-        yield Note(what, tuple(source.line_of(layer) for layer in layers), tuple(layers))
+        yield PrototxtNote(what, tuple(source.line_of(layer) for layer in layers), tuple(layers))
 
 
 def _apply(excused: Iterable[Excused], net: NetParameter) -> None:
@@ -222,7 +226,7 @@ def _apply(excused: Iterable[Excused], net: NetParameter) -> None:
             cut.field.apply(layers[cut.place.layer], cut.place.value)
 
 
-def _settings(source: Source, excused: Iterable[Excused]) -> dict[int, Settings]:
+def _settings(source: Prototxt, excused: Iterable[Excused]) -> dict[int, Settings]:
     """Numbers in the fork's own param messages, by layer."""
     found: dict[int, dict[str, float]] = {}
     messages = sorted((cut.place.start, cut.place.end) for cut in excused)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.net.caffemodel.weights import LayerWeights
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.prototxt import Note
+from ftjob.net.prototxt import PrototxtNote
 from ftjob.nodes.profiles import Node
 from jobspec.spec import JobSpec
 
@@ -51,7 +51,7 @@ class Inputs:
     mean_file: Path | None = None
     """A .binaryproto to subtract instead."""
     mean_file_digest: str = ""
-    notes: tuple[Note, ...] = ()
+    notes: tuple[PrototxtNote, ...] = ()
     """What the prototxt had of Caffe's forks, and what became of it."""
     findings: tuple[str, ...] = ()
     """What is odd about the data, in sentences."""

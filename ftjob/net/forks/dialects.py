@@ -256,7 +256,7 @@ FIELDS = {name: cases for cases, names in _FIELDS for name in names.split()}
 NVIDIA's are those of its caffe.proto from 0.15 to 0.17, Intel's those of its 1.1."""
 
 
-def judge_field(place: Place, layer_type: str) -> ForkField | None:
+def fork_field(place: Place, layer_type: str) -> ForkField | None:
     """Say what becomes of a field that Caffe 1.0 does not have; None where it is no fork's that we know.
 
     In layers that ftjob replaces anyhow (data, Accuracy), and in layers of a fork's own type, any field goes.

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from ftjob.errors import BadNetError
-from ftjob.net.forks.dialects import TYPES, ForkField, judge_field
+from ftjob.net.forks.dialects import TYPES, ForkField, fork_field
 from ftjob.net.forks.places import Place, blank_comments, places
 from ftjob.net.legacy.forms import mixed_form
 from ftjob.net.proto import caffe_pb2
@@ -38,7 +38,7 @@ def too_large(size: int) -> str:
 
 
 @dataclass
-class Source:
+class Prototxt:
     """A prototxt's text under the name by which messages tell of it."""
 
     text: str
@@ -109,7 +109,7 @@ class Excused:
     field: ForkField
 
 
-def parse(source: Source, message: Message) -> None:
+def parse(source: Prototxt, message: Message) -> None:
     """Fill a message from its text. Raises BadNetError, with line and column, where that cannot be."""
     try:
         text_format.Parse(source.text, message)
@@ -117,7 +117,7 @@ def parse(source: Source, message: Message) -> None:
         raise _bad_net(error, source) from None
 
 
-def parse_excusing(source: Source, message: Message) -> list[Excused]:
+def parse_excusing(source: Prototxt, message: Message) -> list[Excused]:
     """Fill a message from its text but for fields of forks, which are returned in the order of the text.
 
     Raises BadNetError, with line and column, for anything else that does not parse.
@@ -140,7 +140,7 @@ def parse_excusing(source: Source, message: Message) -> list[Excused]:
     raise BadNetError(f"{source.name}: has {most} or more kinds of fields that Caffe does not know")
 
 
-def _excuses(error: text_format.ParseError, source: Source) -> list[Excused]:
+def _excuses(error: text_format.ParseError, source: Prototxt) -> list[Excused]:
     """All fields like the one that the parser stopped at, where it is a fork's; none where it is not."""
     if not (_UNKNOWN_FIELD.search(str(error)) or _UNKNOWN_VALUE.search(str(error))):
         return []
@@ -155,9 +155,9 @@ def _excuses(error: text_format.ParseError, source: Source) -> list[Excused]:
     ]
     found = []
     for place in alike:
-        judged = judge_field(place, source.value(place.layer, "type"))
-        if judged:
-            found.append(Excused(place, judged))
+        known = fork_field(place, source.value(place.layer, "type"))
+        if known:
+            found.append(Excused(place, known))
         elif place is stopped:
             return []
     return found
@@ -177,7 +177,7 @@ def _cut(text: str, found: list[Excused]) -> str:
     return "".join([*pieces, text[end:]])
 
 
-def _bad_net(error: text_format.ParseError, source: Source) -> BadNetError:
+def _bad_net(error: text_format.ParseError, source: Prototxt) -> BadNetError:
     places_of = [source.name, error.GetLine(), error.GetColumn()]
     where = ":".join(str(part) for part in places_of if part is not None)
     stopped = source.at(error.GetLine() or 1, error.GetColumn() or 1)

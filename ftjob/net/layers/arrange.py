@@ -73,37 +73,37 @@ def _reshape(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     end = len(bottom) if param.num_axes == -1 else start + param.num_axes
     if not 0 <= start <= end <= len(bottom) or param.num_axes < -1:
         raise refuse(layer, f"axis and num_axes do not name axes of its bottom, which is {text(bottom)}")
-    asked = list(param.shape.dim)[: MAX_AXES + 1]
-    if any(dim == 0 and start + index >= len(bottom) for index, dim in enumerate(asked)):
+    dims = list(param.shape.dim)[: MAX_AXES + 1]
+    if any(dim == 0 and start + index >= len(bottom) for index, dim in enumerate(dims)):
         raise refuse(layer, f"a 0 in shape copies an axis which its bottom {text(bottom)} has not")
-    if asked.count(-1) > 1 or min(asked, default=1) < -1:
+    if dims.count(-1) > 1 or min(dims, default=1) < -1:
         raise refuse(layer, "shape may hold one -1 (inferred), zeros (copied) and positive sizes")
-    top = _reshaped(bottom, asked, start, end)
+    top = _reshaped(bottom, dims, start, end)
     if top is None:
-        wrong = f"its bottom {bottom_text(layer, bottoms, 0)} {_misfit(bottom, asked, start, end)}"
+        wrong = f"its bottom {bottom_text(layer, bottoms, 0)} {_misfit(bottom, dims, start, end)}"
         raise refuse(layer, wrong)
     return Setup((top,))
 
 
-def _reshaped(bottom: Shape, asked: Sequence[int], start: int, end: int) -> Shape | None:
+def _reshaped(bottom: Shape, dims: Sequence[int], start: int, end: int) -> Shape | None:
     """The shape with axes start to end replaced by those asked for; None where it has another size."""
-    new = [bottom[start + index] if dim == 0 else dim for index, dim in enumerate(asked)]
+    new = [bottom[start + index] if dim == 0 else dim for index, dim in enumerate(dims)]
     rest = prod(dim for dim in new if dim != -1) * prod(bottom[:start]) * prod(bottom[end:])
     top = (*bottom[:start], *(prod(bottom) // rest if dim == -1 else dim for dim in new), *bottom[end:])
     return top if prod(top) == prod(bottom) else None
 
 
-def _misfit(bottom: Shape, asked: Sequence[int], start: int, end: int) -> str:
+def _misfit(bottom: Shape, dims: Sequence[int], start: int, end: int) -> str:
     """Say which size of a Reshape does not follow the net, and what to write for it."""
-    shape = " ".join(f"dim: {dim}" for dim in asked)
-    for index, dim in reversed(list(enumerate(asked))):
+    shape = " ".join(f"dim: {dim}" for dim in dims)
+    for index, dim in reversed(list(enumerate(dims))):
         copied = bottom[start + index] if start + index < len(bottom) else None
-        words = {-1: "-1 (what is left)"} if -1 not in asked else {}
+        words = {-1: "-1 (what is left)"} if -1 not in dims else {}
         words |= {0: f"0 (its bottom has {copied} there)"} if copied else {}
         fitting = [
             words[instead]
             for instead in sorted(words, reverse=True)
-            if _reshaped(bottom, [*asked[:index], instead, *asked[index + 1 :]], start, end)
+            if _reshaped(bottom, [*dims[:index], instead, *dims[index + 1 :]], start, end)
         ]
         if dim > 0 and dim != copied and fitting:
             return (

@@ -80,8 +80,8 @@ def _usual_state(net: NetParameter, phase: Phase) -> NetState:
     state = NetState()
     state.CopyFrom(net.state)
     state.phase = phase
-    asked = {stage for layer in net.layer for rule in layer.include for stage in rule.stage}
-    if asked & set(_STAGES.values()) and _STAGES[phase] not in state.stage:
+    stages = {stage for layer in net.layer for rule in layer.include for stage in rule.stage}
+    if stages & set(_STAGES.values()) and _STAGES[phase] not in state.stage:
         state.stage.append(_STAGES[phase])
     return state
 

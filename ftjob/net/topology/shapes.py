@@ -11,7 +11,7 @@ from ftjob.net.layers.sources import data_inputs, source_tops
 from ftjob.net.proto.caffe_pb2 import BlobShape, LayerParameter, NetParameter
 from ftjob.net.topology.fillers import check_fillers
 from ftjob.net.topology.params import Param, Params
-from ftjob.net.topology.splits import Node, insert_splits
+from ftjob.net.topology.splits import ConnectedLayer, insert_splits
 
 __all__ = ["LayerShapes", "NetShapes", "Param", "Shape", "data_inputs", "infer_shapes"]
 
@@ -108,7 +108,7 @@ class _Walk:
         self.params = params
         self.blobs: dict[str, Shape] = {}
 
-    def set_up(self, node: Node) -> LayerShapes:
+    def set_up(self, node: ConnectedLayer) -> LayerShapes:
         layer, written = node.layer, node.written
         rule = rule_of(layer)
         if rule.auto_tops and not layer.top:

@@ -12,7 +12,7 @@ _Top = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Node:
+class ConnectedLayer:
     """One layer of the net Caffe runs."""
 
     layer: LayerParameter
@@ -21,7 +21,7 @@ class Node:
     """As it stands in the prototxt; for an inserted Split the layer itself."""
 
 
-def insert_splits(layers: Sequence[LayerParameter]) -> list[Node]:
+def insert_splits(layers: Sequence[LayerParameter]) -> list[ConnectedLayer]:
     """Return the layers with a Split after every top that is read, or weighed as a loss, more than once.
 
     Raises BadNetError for a bottom that no layer before makes.
@@ -54,7 +54,7 @@ class _Uses:
                 self.loss_weight[newest[blob]] = weight
                 self.count[newest[blob]] += 1
 
-    def nodes(self, index: int) -> Iterator[Node]:
+    def nodes(self, index: int) -> Iterator[ConnectedLayer]:
         written = self.layers[index]
         layer = LayerParameter()
         layer.CopyFrom(written)
@@ -66,8 +66,8 @@ class _Uses:
         splits = [self._split(index, place) for place in range(len(written.top))]
         if any(split.loss_weight for split in splits if split):
             layer.ClearField("loss_weight")
-        yield Node(layer, written)
-        yield from (Node(split, split) for split in splits if split)
+        yield ConnectedLayer(layer, written)
+        yield from (ConnectedLayer(split, split) for split in splits if split)
 
     def _split(self, index: int, place: int) -> LayerParameter | None:
         top, count = (index, place), self.count[index, place]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from ftjob.caffelog.progress import Point, Progress
+from ftjob.caffelog.progress import LoggedProgress, Point
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import TRAIN, LossParameter, NetParameter
 from ftjob.net.surgery.heads import Head, find_heads, trace
@@ -43,7 +43,7 @@ class Curves:
     """0 where it is not known."""
 
     @classmethod
-    def of(cls, progress: Progress) -> Self:
+    def of(cls, progress: LoggedProgress) -> Self:
         """Return the curves of what a log or a run tells; a net that is none on its own tells nothing."""
         try:
             return cls._of(progress, progress.net)
@@ -51,7 +51,7 @@ class Curves:
             return cls._of(progress, NetParameter())
 
     @classmethod
-    def _of(cls, progress: Progress, net: NetParameter) -> Self:
+    def _of(cls, progress: LoggedProgress, net: NetParameter) -> Self:
         heads, losses = _heads(net), _losses(net)
         return cls(
             tuple(_with_total(point, losses) for point in progress.train),

@@ -7,7 +7,7 @@ from typing import Any
 from ftjob.caffelog import ends
 from ftjob.caffelog.fatal import diagnose
 from ftjob.caffelog.log import Log
-from ftjob.caffelog.progress import Progress
+from ftjob.caffelog.progress import LoggedProgress
 from ftjob.caffelog.rule import Diagnosis
 from ftjob.plan.diagnosis.curves import Curves
 from ftjob.plan.diagnosis.symptoms import curve_symptoms
@@ -43,7 +43,7 @@ class Evidence:
     """All that is left of a training."""
 
     log: Log
-    progress: Progress
+    progress: LoggedProgress
     state: str = ""
     """As a run's status has it; empty for a log of Caffe."""
     reason: str = ""
