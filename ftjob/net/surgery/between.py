@@ -96,11 +96,14 @@ def bridge_of(views: Mapping[Phase, Graph], head: Head) -> Bridge:
         kind, target = "SoftmaxWithLoss", _last_maker(view, head.score)
     else:
         kind, target = view.layers[end].type, view.makers[end][0]
+    # What the loss is computed from and the head leads to. A classifier may feed other layers too, and the
+    # loss may read other scores: neither of these limits what this head can reach.
     way = sorted((view.upstream([target]) & view.downstream(start)) - set(start))
     if kind == "MultinomialLogisticLoss":
         softmaxes = [index for index in way if view.layers[index].type == "Softmax"]
         if softmaxes:  # the two together are SoftmaxWithLoss
             kind = "SoftmaxWithLoss"
+            # Only the last Softmax belongs to the loss; one nested below it still bounds the scores.
             before = view.upstream(view.makers[softmaxes[-1]])
             way = [index for index in way if index in before]
     return Bridge(head, kind, tuple(view.layers[index] for index in way))

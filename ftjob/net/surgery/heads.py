@@ -125,7 +125,7 @@ def trace(net: Graph, end: int) -> tuple[list[int], list[int]]:
     waiting = list(net.makers[end][:1])
     for index in waiting:  # which grows on the way
         kind = net.layers[index].type
-        if kind in CLASSIFIERS:
+        if kind in CLASSIFIERS:  # the way ends here: what lies below a classifier makes features
             classifiers.append(index)
         elif kind in PER_CLASS and index not in passed:
             passed[index] = None
@@ -133,6 +133,9 @@ def trace(net: Graph, end: int) -> tuple[list[int], list[int]]:
         elif kind not in PER_CLASS:
             return [], list(passed)
     classifiers = sorted(set(classifiers))
+    # Several classifiers may feed one end side by side, as where an Eltwise sums their scores. Where one is
+    # computed from another (a sum of both, as in a residual block), the lower one makes features as well:
+    # giving it num_output outputs would narrow the trunk to the classes. So such an end has no classifier.
     below = net.upstream(maker for index in classifiers for maker in net.makers[index])
     return (classifiers if below.isdisjoint(classifiers) else []), list(passed)
 

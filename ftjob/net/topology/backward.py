@@ -34,6 +34,9 @@ def backward(shapes: NetShapes) -> tuple[LayerBackward, ...]:
     loss is computed from it. As in Caffe a BatchNorm counts as learning unless its prototxt has all three
     param: above one without, only `propagate_down: false` ends the backward pass.
     """
+    # Two walks, as in Net::Init. Upwards: what learns makes everything computed from it need a gradient.
+    # Then downwards from the losses: what no loss is computed from loses that need again, and so does what a
+    # propagate_down: false cuts off. Neither walk alone knows both ends.
     forward = _from_params_on(shapes.layers)
     return _forced(shapes, forward) if shapes.force_backward else _towards_losses(shapes.layers, forward)
 
@@ -87,7 +90,7 @@ def _towards_losses(
     layers: Sequence[LayerShapes], forward: Sequence[LayerBackward]
 ) -> tuple[LayerBackward, ...]:
     under_loss: set[str] = set()
-    skipped: set[str] = set()
+    skipped: set[str] = set()  # blobs whose readers propagate nothing into them
     found = []
     for shapes, before in zip(reversed(layers), reversed(forward), strict=True):
         layer = shapes.layer
