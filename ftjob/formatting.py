@@ -5,7 +5,7 @@ import time
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 FLOAT32_DIGITS = 9
-"""That many tell any two float32 apart."""
+"""Enough decimal digits to distinguish any two float32."""
 
 
 def duration(seconds: float | None) -> str:
@@ -34,9 +34,9 @@ def number(value: float | None, form: str = ".4g") -> str:
 
 
 def float32_text(value: float) -> str:
-    """Return a float32 as a person writes it: of the decimals that it is read from, the shortest.
+    """Return a float32 as a person writes it: the shortest decimal that parses to it.
 
-    Protobuf gives 0.017 as 0.017000000923871994, since that is what a float32 comes to.
+    Protobuf returns 0.017 as 0.017000000923871994, the exact value of that float32.
     """
     for digits in range(1, FLOAT32_DIGITS + 1):
         for rounding in (ROUND_HALF_EVEN, ROUND_FLOOR, ROUND_CEILING):

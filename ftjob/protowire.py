@@ -1,6 +1,6 @@
-"""The wire format of protobuf, walked without copying what is in it and written without protobuf.
+"""Protobuf's wire format, read without copying values and written without protobuf.
 
-Caffe's own Python loads this module too: it is written in Python 3.7.
+Caffe's own Python imports this module too, so it must run on Python 3.7.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-"""The wire types that protobuf still writes."""
+"""The wire types in use; groups (3 and 4) are deprecated."""
 _MOST_BYTES = 10
 """Of a varint."""
 _SHORT = [bytes([value]) for value in range(0x80)]
 
 
 class MalformedError(ValueError):
-    """The bytes are no message."""
+    """The bytes are not a protobuf message."""
 
 
 class CutOffError(MalformedError):
@@ -34,14 +34,14 @@ class Field(NamedTuple):
 
 
 class Allowance:
-    """How many fields a reader is ready to walk, over all messages of a file."""
+    """Limits the fields that a reader walks, over all messages of a file."""
 
     def __init__(self, fields: int, exceeded: str) -> None:
         """`exceeded` is the message of the error where a file has more."""
         self._left, self._exceeded = fields, exceeded
 
     def spend(self) -> None:
-        """Take one. Raises MalformedError where none is left."""
+        """Count one field. Raises MalformedError where the limit is exceeded."""
         self._left -= 1
         if self._left < 0:
             raise MalformedError(self._exceeded)
@@ -119,7 +119,7 @@ def int64s(buffer: bytes | memoryview, field: Field) -> list[int]:
 
 
 def signed(value: int, bits: int) -> int:
-    """Return a varint as the signed integer of so many bits that it stands for."""
+    """Return a varint as a signed integer of `bits` bits."""
     if not value >> (bits - 1):
         return value
     value &= (1 << bits) - 1
@@ -162,5 +162,5 @@ def number_field(number: int, value: int) -> bytes:
 
 
 def bytes_field(number: int, pieces: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:
-    """Return a length-delimited field made of pieces, none of which is copied."""
+    """Return a length-delimited field whose value is the pieces, none of them copied."""
     return [varint(number << 3 | BYTES) + varint(sum(map(len, pieces))), *pieces]

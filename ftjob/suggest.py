@@ -1,20 +1,20 @@
-"""Names in sentences: the closest of those there are, and the first of many."""
+"""Names in messages: the closest option to a misspelt one, and the first few of many."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 SHOWN = 3
-"""Names that are listed where more are meant."""
+"""Names listed before the rest is only counted."""
 
 
 def listed(names: Sequence[str]) -> str:
-    """Name the first few, and say how many there are beyond."""
+    """Return the first few names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:
-    """Return the option most like a word, whatever the case of its letters, or None."""
+    """Return the option most like a word, ignoring case, or None."""
     by_lower = {option.lower(): option for option in options}
     found = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None

@@ -1,4 +1,4 @@
-"""How a process ended that said nothing itself: signals, and what a shell, Slurm, DIGITS or Python says."""
+"""How a process ended that printed no fatal message: by a signal, or as a shell, Slurm or Python logs."""
 
 import re
 import signal
@@ -12,7 +12,7 @@ from ftjob.errors import EngineError
 
 OUTSIDE = (
     "look for the machine's memory (`dmesg`, OOMKilled), an eviction, a spot instance taken back or a time "
-    "limit; a run that is submitted again goes on from its last complete snapshot"
+    "limit; a run that is submitted again resumes from its last complete snapshot"
 )
 """What to do about a process that was killed."""
 _RESUME = "resume from the last snapshot: a run that is submitted again does"
@@ -20,17 +20,17 @@ _RESUME = "resume from the last snapshot: a run that is submitted again does"
 
 @dataclass(frozen=True)
 class Death:
-    """What the end by a signal means."""
+    """What it means that a signal ended a process."""
 
     words: str
-    """How shells call it."""
+    """What shells print for it."""
     cause: str
     fix: str
     hint: str
-    """The cause in a few words, for where the signal is named beside; "" where there is none."""
+    """The cause in a few words, printed after the signal's name; "" where there is none."""
     patch: str = ""
     windows: str = ""
-    """The status with which such a process ends there."""
+    """The exit status of such a process on Windows."""
 
 
 DEATHS = {
@@ -87,12 +87,12 @@ DEATHS = {
     "SIGABRT": Death(
         "aborted",
         "Caffe aborted (SIGABRT), and this log does not say why",
-        "give the log from its beginning: the reason stands before the stack trace",
+        "give the log from its beginning: the reason is printed before the stack trace",
         "",
     ),
 }
 CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"})
-"""Those that tell by themselves what went wrong in the process."""
+"""Signals that show what went wrong inside the process."""
 
 _BEFORE_LABELS = Death(
     DEATHS["SIGSEGV"].words,
@@ -130,7 +130,7 @@ CIRCUMSTANCES = (
         "",
     ),
 )
-"""Who or what ended a process from outside, where a line says it."""
+"""Lines that name what ended a process from outside: (pattern, cause, fix, patch)."""
 
 _WORDS = "|".join(death.words for death in DEATHS.values())
 _CAPITALS = "|".join(death.words.capitalize() for death in DEATHS.values())
@@ -157,7 +157,7 @@ def ended_by(number: int) -> str:
 
 
 def crash(lines: Sequence[LogLine]) -> Diagnosis | None:
-    """Return how the process broke, as its last words or its shell's have it; None where they do not say."""
+    """Return why the process crashed, from its last lines or its shell's; None where these do not show it."""
     for line in _rest(lines):
         if match := _THROWN.match(line.text):
             what = next((found[1] for each in _rest(lines) if (found := _WHAT.match(each.text))), "")
@@ -172,7 +172,7 @@ def crash(lines: Sequence[LogLine]) -> Diagnosis | None:
 
 
 def killed(lines: Sequence[LogLine]) -> Diagnosis | None:
-    """Return what ended the process, where a line says it: first what did so from outside."""
+    """Return what killed the process, where a line names it; causes from outside come first."""
     rest = list(_rest(lines))
     for pattern, cause, fix, patch in CIRCUMSTANCES:
         for line in rest:
@@ -186,7 +186,7 @@ def killed(lines: Sequence[LogLine]) -> Diagnosis | None:
 
 
 def _rest(lines: Sequence[LogLine]) -> Iterator[LogLine]:
-    """What is no message of Caffe's, the last first."""
+    """The lines that are not Caffe's messages, the last first."""
     return (line for line in reversed(lines) if not line.level)
 
 
@@ -195,7 +195,7 @@ def _died(death: Death, line: LogLine) -> Diagnosis:
 
 
 def _signal_in(text: str) -> str:
-    """The name of the signal that a line tells of, or ""."""
+    """The name of the signal in a line, or ""."""
     if match := _NAMED.search(text):
         return match[1] or match[2]
     if match := _IN_WORDS.search(text):
@@ -219,7 +219,7 @@ def _name(number: int) -> str:
 
 
 def _python_error(lines: Sequence[LogLine]) -> Diagnosis | None:
-    """What Python threw, after which no message of Caffe's came."""
+    """The exception that ended Python, where no message of Caffe's follows it."""
     error = ""
     for line in reversed(lines):
         if line.level:

@@ -1,4 +1,4 @@
-"""What Caffe's last words mean: the log of a process that ended, turned into one sentence.
+"""What Caffe's last words mean: one sentence from the log of a process that ended.
 
 Caffe ends its process on every error of its own, after a line such as
 `F1121 22:57:00.828 15820 net.cpp:759] Cannot copy param 0 weights from layer 'fc'; shape mismatch. ...`.
@@ -38,7 +38,7 @@ _LONGEST_TEXT = 4096
 
 @dataclass(frozen=True)
 class LastWords:
-    """What the log says about the end."""
+    """How a log ends."""
 
     text: str
     """The fatal message without its stamp, or "" where there is none."""
@@ -57,16 +57,16 @@ class LastWords:
     text_error: str
     """Where and why a prototxt did not parse: "7:169: ..."."""
     iterations: int | None
-    """How many the training had behind it; None where a net was made, or is used by another program."""
+    """Iterations the training had done; None while a net is set up, or in another program."""
 
 
 def explain(log: str, returncode: int) -> FtjobError:
-    """Return the error that a process which ended with this log and return code (negative: a signal) is."""
+    """Return the error for a process that ended with this log and return code (negative: a signal)."""
     return (diagnose(read_log(log).lines) or ended(log, returncode, "Caffe")).error()
 
 
 def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
-    """Return what Caffe itself says of the end; None where it says nothing."""
+    """Return why Caffe ended, from its own messages; None where they do not show it."""
     words = last_words(lines)
     if words.text:
         return _diagnose_fatal(words)
@@ -84,7 +84,7 @@ def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
 
 
 def ended(log: str, returncode: int, program: str) -> Diagnosis:
-    """Return how the process of a program ended that left no words about it."""
+    """Return how a program's process ended, where its log does not show why."""
     lines = [line.text.strip() for line in read_lines(log) if line.text and not _FRAME.match(line.text)][-3:]
     last = f"; the last lines of its log: {' | '.join(lines)}" if lines else ""
     how = f"ended with exit code {returncode}" if returncode >= 0 else f"was ended by {ended_by(-returncode)}"
@@ -92,7 +92,7 @@ def ended(log: str, returncode: int, program: str) -> Diagnosis:
 
 
 def last_words(lines: Sequence[LogLine]) -> LastWords:
-    """Read the end of a log: its first fatal message, and what was going on before."""
+    """Return a log's first fatal message, and what Caffe was doing before it."""
     at = next((at for at, line in enumerate(lines) if line.level == "F"), len(lines))
     before = _Before()
     for line in lines[:at]:
@@ -115,7 +115,7 @@ def last_words(lines: Sequence[LogLine]) -> LastWords:
 
 @dataclass
 class _Before:
-    """What was going on, as line after line of a log tells it."""
+    """What Caffe was doing, gathered line by line."""
 
     net: str = ""
     layer: str = ""
@@ -154,7 +154,7 @@ class _Before:
             self.resumed = self.resumed or text.startswith(("Resuming from", "Restoring previous"))
 
     def iterations(self) -> int | None:
-        """How many there were; those before a snapshot that was resumed from do not count."""
+        """Iterations done, not counting those before the snapshot that it resumed from."""
         if self.layer or (self.nets and not self.trains):
             return None
         return self.last - (self.first or 0 if self.resumed else 0)

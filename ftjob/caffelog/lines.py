@@ -1,8 +1,8 @@
-"""The lines of a log, whatever wrote it and whatever it went through: bytes in, Caffe's messages out.
+"""The lines of a log, whichever program wrote or carried it: bytes in, Caffe's messages out.
 
-Caffe's own stamp is glog's, `I1121 22:57:00.828 15820 net.cpp:759] ...`, with a year from glog 0.5 on. Where
-miniglog stands in for glog it is another, and DIGITS shows messages without any. In front of it stands what
-carried the log has put there: Docker, Kubernetes, Slurm, MPI, a terminal, a notebook.
+Caffe's own stamp is glog's, `I1121 22:57:00.828 15820 net.cpp:759] ...`, with a year from glog 0.5 on.
+miniglog writes another, and DIGITS shows messages without any. Whatever carried the log may have put its own
+prefix before the stamp: Docker, Kubernetes, Slurm, MPI, a terminal, a notebook.
 """
 
 import codecs
@@ -114,16 +114,16 @@ _OUTPUT_KEYS = ("text", "text/plain", "traceback")
 
 
 class LogLine(NamedTuple):
-    """A line of a log without its stamp and whatever stands before that."""
+    """A line of a log without its stamp and prefix."""
 
     level: str
-    """I, W, E or F, as glog has them; "" for what is no message of Caffe, or the rest of one."""
+    """I, W, E or F, as glog has them; "" for a line that is not Caffe's, or continues a message."""
     text: str
     thread: str = ""
     place: str = ""
     """Caffe's source file and line; "" where the log has none."""
     source: str = ""
-    """Which of several processes wrote it, where the log says so: an MPI rank, a Slurm task."""
+    """Which of several processes wrote it, where the log shows that: an MPI rank, a Slurm task."""
 
 
 def decode(raw: bytes) -> str:
@@ -141,13 +141,13 @@ def decode(raw: bytes) -> str:
 
 
 def is_text(text: str) -> bool:
-    """Say whether something decoded is a text at all, and not a caffemodel or a program."""
+    """Return whether decoded bytes are text, and not a caffemodel or a program."""
     sample = text[: 1 << 20]
     return 10 * len(_CONTROL.findall(sample)) <= len(sample)
 
 
 def read_lines(text: str) -> list[LogLine]:
-    """Return the lines of a log. It takes time linear in the text's length, whatever that is."""
+    """Return the lines of a log, in time linear in its length."""
     lines: list[LogLine] = []
     prefix = ""
     for raw in _unwrapped(text):
@@ -197,7 +197,7 @@ def _level(text: str) -> str:
 
 
 def _mark_fatal(lines: list[LogLine]) -> None:
-    """What stands before glog's stack trace is fatal, whether or not its wording is known."""
+    """The message before glog's stack trace is fatal, whether or not its wording is known."""
     if lines and not lines[-1].place and all(line.level != "F" for line in lines[-3:]):
         lines[-1] = lines[-1]._replace(level="F")
 
@@ -208,7 +208,7 @@ def _source(prefix: str) -> str:
 
 
 def _without(prefix: str, raw: str) -> str:
-    """A line that goes on with a message, without what the line before had in front of its stamp."""
+    """A line that continues a message, without the prefix of the line before."""
     if not prefix or len(prefix) > LONGEST_PREFIX:
         return raw
     match = _shape(_NUMBER.sub("0", prefix.rstrip())).match(raw)
@@ -241,7 +241,7 @@ def _record(line: str) -> str:
 
 
 def _notebook_output(text: str) -> str:
-    """What the cells of a Jupyter notebook have printed."""
+    """The printed output of a Jupyter notebook's cells."""
     try:
         return "\n".join(_printed(json.loads(text)))
     except (ValueError, RecursionError):

@@ -13,7 +13,7 @@ _WORKER = re.compile(
     r"|\S+/[0-9a-f]{10} (?:Pending|Running|Succeeded|Failed|Stopped)\b",
     re.A,
 )
-"""What ftjob writes itself: a worker into its log, `ftjob submit` on a terminal."""
+"""Lines that ftjob writes itself: a worker into its log, `ftjob submit` on a terminal."""
 _ENDED = "(Succeeded|Failed|Stopped)"
 _OUTCOME = re.compile(
     rf"(?:\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ {_ENDED}|\S+/[0-9a-f]{{10}} {_ENDED}[^:]*): (.*)", re.A
@@ -22,7 +22,7 @@ _AROUND = re.compile(
     r"ERROR: error code -\d+$|\d{4}-\d\d-\d\d .{1,60}Train Caffe Model task|\W*@ +(?:0x)?[0-9a-f]+ +caffe::",
     re.A,
 )
-"""What is written around Caffe: DIGITS' words on its end, the functions of a stack trace."""
+"""Lines around Caffe's own: DIGITS' on how it ended, and stack frames."""
 _STEPS = (
     rf"Log file created at|Use CPU\.|Us(?:e|ing) GPU|{_WORKER.pattern}",
     r"Initializing solver from",
@@ -32,21 +32,21 @@ _STEPS = (
     r"Iteration (?P<iteration>\d{1,12})\b[^=]{0,200}\bloss = ",
     r"Optimization (?:Done|stopped early)",
 )
-"""What a training writes one after another."""
+"""What a training logs, step by step."""
 _STEP = re.compile("|".join(f"(?P<s{index}>{pattern})" for index, pattern in enumerate(_STEPS)), re.A)
 _SOLVER, _NET, _SOLVING, _ITERATION, _FATAL = 1, 2, 4, 5, len(_STEPS)
 _SEVERAL = 2
-"""Messages that tell a process by its number from a line by its number."""
+"""With fewer messages than this a number at the front counts lines, not processes."""
 
 
 @dataclass(frozen=True)
 class Log:
-    """What there is to read in a log."""
+    """The lines of a log's last training."""
 
     lines: tuple[LogLine, ...]
     """Of the last training; where several processes train together, of one that failed, else of the first."""
     attempts: int = 1
-    """Trainings that were written into it one after another."""
+    """Trainings logged into it one after another."""
     known: bool = False
     """Whether any line of it is Caffe's or ftjob's."""
 
@@ -57,7 +57,7 @@ class Log:
 
     @cached_property
     def outcome(self) -> tuple[str, str]:
-        """The state in which a run ended and what its worker said of it; both "" where it does not say."""
+        """The state in which a run ended and its worker's message; both "" where the log has neither."""
         for line in reversed(self.lines):
             if not line.level and (match := _OUTCOME.match(line.text)):
                 return match[1] or match[2], match[3]
@@ -65,7 +65,7 @@ class Log:
 
 
 def read_log(text: str) -> Log:
-    """Read a log, in whatever form it has come (lines.py). An empty one has no lines."""
+    """Return a log's last training, whichever program wrote or carried the log (lines.py)."""
     lines = [line for line in read_lines(text) if line.text]
     tries = [_last_attempt(each) for each in _processes(lines)]
     failed = (each for each in tries if any(line.level == "F" for line in each[0]))
@@ -88,7 +88,7 @@ def _is_known(line: LogLine) -> bool:
 
 
 def _processes(lines: Sequence[LogLine]) -> list[Sequence[LogLine]]:
-    """The lines of each process, in the order of their numbers; those that are of none are with each."""
+    """The lines of each process, in the order of their numbers; lines of no process belong to each."""
     counts = Counter(line.source for line in lines if line.level and line.source)
     sources = {source for source, count in counts.items() if count >= _SEVERAL}
     if len(sources) < _SEVERAL:
@@ -117,7 +117,7 @@ def _landmarks(lines: Sequence[LogLine]) -> Iterator[_Landmark]:
 
 
 def _last_attempt(lines: Sequence[LogLine]) -> tuple[Sequence[LogLine], int]:
-    """The last of the trainings in the lines of one process after another, and how many there are."""
+    """The lines of a process's last training, and how many trainings there are."""
     marks = list(_landmarks(lines))
     start, attempts, before = 0, 1, _Before(marks)
     for mark in marks:
@@ -128,9 +128,9 @@ def _last_attempt(lines: Sequence[LogLine]) -> tuple[Sequence[LogLine], int]:
 
 
 class _Before:
-    """The landmarks before one: whether that can be of the same training.
+    """The landmarks so far, which show whether the next one belongs to the same training.
 
-    Where processes train side by side and their lines are not numbered, the threads tell them apart.
+    Where processes train side by side and their lines are not numbered, their threads distinguish them.
     """
 
     def __init__(self, marks: Sequence[_Landmark]) -> None:

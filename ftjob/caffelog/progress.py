@@ -1,4 +1,4 @@
-"""How a training went, as the log of `caffe train` tells it."""
+"""How a training went, read from the log of `caffe train`."""
 
 import math
 import re
@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"[+-]?(?:1\.#(?P<windows>\w+)|nan|inf|\d+(?:\.\d*)?(?:e[+-
 
 @dataclass(frozen=True)
 class Point:
-    """What a net put out at one iteration."""
+    """A net's outputs at one iteration."""
 
     iteration: int
     outputs: Mapping[str, float]
@@ -51,7 +51,7 @@ class Point:
 
 @dataclass(frozen=True)
 class LoggedProgress:
-    """What a log tells besides its last words. Nothing that it does not say is made up."""
+    """What a log shows besides its last words; nothing is guessed that it does not show."""
 
     train: tuple[Point, ...] = ()
     test: tuple[Point, ...] = ()
@@ -64,17 +64,17 @@ class LoggedProgress:
     pretrained: bool = True
     """False where the log has the beginning of the training, and no weights were loaded."""
     trains: bool = False
-    """Whether it is the log of a training, or ends before it could be another's."""
+    """Whether it is a training's log, or ends too early to rule that out."""
     stepped: bool = False
     """Whether a program stepped the solver: that leaves no closing line."""
     closing: str = ""
-    """What Caffe said as it came to its end; "" where it did not come there."""
+    """Caffe's closing line; "" where the training did not reach its end."""
     stopped: bool = False
-    """Whether that was early, by a signal that Caffe heeds."""
+    """Whether a signal that Caffe handles stopped it early."""
 
 
 def read_progress(lines: Sequence[LogLine]) -> LoggedProgress:
-    """Read a training's log; of another program what is alike in it."""
+    """Return a training's progress, or as much of it as another program's log has."""
     messages = [line.text for line in lines if line.level]
     begun = any(text.startswith("Solver scaffolding done") for text in messages)
     solved = any(text.startswith(("Solving", "Learning Rate Policy", "Starting Optim")) for text in messages)
@@ -153,7 +153,7 @@ def number(text: str) -> float | None:
 
 
 def _printed(lines: Sequence[LogLine], words: str) -> str:
-    """The message that Caffe prints as text after some words, the first time it says them."""
+    """The protobuf text that Caffe prints after the first line with these words."""
     start = next((at for at, line in enumerate(lines, 1) if line.level and line.text.startswith(words)), None)
     if start is None:
         return ""

@@ -1,4 +1,4 @@
-"""What the tables of causes are made of: what Caffe says, why, what to do, and the change of the spec."""
+"""The rows of the tables of causes: Caffe's message, its cause, the fix and the change to the spec."""
 
 from dataclasses import dataclass
 
@@ -18,25 +18,25 @@ class FatalRule:
     cause: str
     fix: str = ""
     patch: str = ""
-    """YAML to lay over the spec, where a change of the spec is the remedy; ... is for its user to fill in."""
+    """YAML to merge into the spec, where that fixes it; the user fills in each `...`."""
     within: int | None = None
-    """It holds of so many first iterations of a training only, not while a net is made or used."""
+    """Applies only within this many first iterations of a training, not while a net is set up or used."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why a process ended, in the words of the tables."""
+    """Why a process ended, as the tables explain it."""
 
     kind: type[FtjobError]
     cause: str
     fix: str = ""
     patch: str = ""
-    """YAML to lay over the spec; empty where no change of it helps."""
+    """YAML to merge into the spec; empty where no change to it helps."""
     seen: str = ""
-    """What shows it: a line of the log without its stamp."""
+    """The evidence: a line of the log without its stamp."""
 
     def error(self) -> FtjobError:
-        """Return it as the one sentence of an error."""
+        """Return the error with cause and fix in one sentence."""
         return self.kind(f"{self.cause}: {self.fix}" if self.fix else self.cause)
 
 

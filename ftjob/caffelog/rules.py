@@ -1,4 +1,4 @@
-"""The table of what Caffe says before it ends; of several rules that hold the first counts."""
+"""The table of Caffe's fatal messages; the first rule that matches counts."""
 
 from ftjob.caffelog.rules_data import DATA_RULES
 from ftjob.caffelog.rules_device import DEVICE_RULES

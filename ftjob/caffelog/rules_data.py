@@ -1,4 +1,4 @@
-"""What Caffe says of the data it reads: records, lists of images, means and labels."""
+"""Caffe's fatal messages about the data it reads: records, lists of images, means and labels."""
 
 from ftjob.caffelog.rule import MEAN_OF_DATA, NUM_OUTPUT_OF_DATA, FatalRule
 from ftjob.errors import BadDataError
@@ -15,7 +15,7 @@ DATA_RULES = (
         r"Failed to open leveldb (?P<path>\S+)",
         BadDataError,
         "the LevelDB {path} cannot be opened",
-        "mend the path, or build an LMDB with `ftjob data build`; one that is an LMDB needs backend: LMDB",
+        "fix the path, or build an LMDB with `ftjob data build`; one that is an LMDB needs backend: LMDB",
     ),
     FatalRule(
         r"Unknown database backend",
@@ -40,7 +40,7 @@ DATA_RULES = (
         r"Could not (?:load|open or find file) (?P<path>.*)",
         BadDataError,
         "the image {path} is not there or cannot be read",
-        "mend the list or the image: paths in it count from root_folder",
+        "fix the list or the image: paths in it count from root_folder",
     ),
     FatalRule(
         r"cv_img\.data",
@@ -58,7 +58,7 @@ DATA_RULES = (
         r"Failed to open (?:source file|window file|HDF5 file): ?(?P<path>.*)",
         BadDataError,
         "{path}, which {layer} of {net} reads, cannot be opened",
-        "mend the path",
+        "fix the path",
     ),
     FatalRule(
         r"Positive batch size required",

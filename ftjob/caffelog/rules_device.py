@@ -1,4 +1,4 @@
-"""What Caffe says of GPUs and of memory: CUDA's, cuBLAS's and cuDNN's errors, by their numbers and words."""
+"""Caffe's fatal messages about GPUs and memory: CUDA, cuBLAS and cuDNN errors by number and by text."""
 
 from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, FatalRule
 from ftjob.errors import EngineError, GpuMemoryError
@@ -14,7 +14,7 @@ _OUT_OF_BOUNDS = (
     r"CUDNN_STATUS_SUCCESS \((?=[78] vs))(?P<code>\d+) vs\. 0\)|"
     r"Cuda kernel failed\. Error:(?= *(?:an illegal memory|device-side assert|unspecified launch)))" + _WHY
 )
-"""A kernel that read outside its memory: told by it, or by the first library that is called after it."""
+"""A kernel that read outside its memory: it reports this itself, or the next library called does."""
 
 DEVICE_RULES = (
     # common.cpp, syncedmem.hpp
@@ -39,7 +39,7 @@ DEVICE_RULES = (
         _LESS,
         SMALLER_BATCH,
     ),
-    # math_functions.cu and whatever comes next after a kernel has failed
+    # math_functions.cu, and whichever call comes next after a kernel failed
     FatalRule(
         _OUT_OF_BOUNDS,
         EngineError,
@@ -74,7 +74,7 @@ DEVICE_RULES = (
     FatalRule(
         r"cudaSuccess \((?P<code>10|38|100|101) vs\. 0\)" + _WHY,
         EngineError,
-        "the GPU that was asked for is not there ({error})",
+        "the GPU that was requested is not there ({error})",
         "name one that `nvidia-smi` lists, and give the container access to it",
     ),
     FatalRule(

@@ -1,4 +1,4 @@
-"""What LMDB says when it cannot be opened or read: the system's errors and its own, by number and words."""
+"""LMDB's errors on opening and reading: the system's and its own, by number and by text."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ _LMDB = (
         "No such file|cannot find the (?:file|path)",
         BadDataError,
         "{lmdb} cannot be read ({why})",
-        "mend the path in data.train or data.val: it is that of the folder which data.mdb is in",
+        "fix the path in data.train or data.val: it names the folder that holds data.mdb",
     ),
     (
         "20",
@@ -135,13 +135,13 @@ _LMDB = (
         "",
         BadDataError,
         "{lmdb} cannot be read ({why})",
-        "mend data.train or data.val, or copy or build it again",
+        "fix data.train or data.val, or copy or build it again",
     ),
 )
 
 
 def _lmdb_rules() -> Iterator[FatalRule]:
-    """One rule for the words of each row, then one for its numbers; db_lmdb.hpp, data_layer.cpp of 2014."""
+    """Return a rule for the text of each row, then for its numbers; db_lmdb.hpp, data_layer.cpp of 2014."""
     failed = r"[^\n]*?\((?P<code>-?\d+) vs\. 0\) *(?P<why>[^\n]*)"
     rows: tuple[tuple[str, str, type[FtjobError], str, str], ...] = _LMDB
     for _, words, kind, cause, fix in rows:

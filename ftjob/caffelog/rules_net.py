@@ -1,4 +1,4 @@
-"""What Caffe says of nets and of weights that do not fit them."""
+"""Caffe's fatal messages about nets, and about weights that do not fit them."""
 
 from ftjob.caffelog.rule import SMALLER_BATCH, FatalRule
 from ftjob.errors import BadDataError, BadNetError
@@ -33,7 +33,7 @@ _COLOUR = (
     "the images"
 )
 _BUILD_COLOUR = (
-    "build the data in colour, which `ftjob data build` does unless it is told --grey: grey images get three "
+    "build the data in colour, which `ftjob data build` does without --grey: grey images get three "
     "equal channels"
 )
 _BUILD_GREY = "build the data with `ftjob data build --grey`"
@@ -51,7 +51,7 @@ _CONVERT = (
 
 
 def _old_copy(axis: str, numbers: str = r"(?P<want>\d+) vs\. (?P<have>\d+)") -> str:
-    """How Caffe of 2014, whose blobs all had num, channels, height and width, says that params do not fit."""
+    """Caffe's message for params that do not fit in 2014, when all blobs had four named axes."""
     return rf"target_blobs\[j\]->{axis}\(\) == source_layer\.blobs\(j\)\.\w+\(\) \({numbers}\)"
 
 

@@ -1,4 +1,4 @@
-"""What Caffe says of the solver, the command line and the files it reads and writes."""
+"""Caffe's fatal messages about the solver, the command line and the files it reads and writes."""
 
 from ftjob.caffelog.rule import FatalRule
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, StorageError
@@ -27,19 +27,19 @@ SOLVER_RULES = (
         r"File not found: (?P<path>.*(?:prototxt|caffemodel|solverstate|\.h5))$",
         BadNetError,
         "there is no file {path}",
-        "mend the path",
+        "fix the path",
     ),
     FatalRule(
         r"File not found: (?P<path>.*)",
         BadDataError,
         "there is no file {path}, which {layer} of {net} reads",
-        "mend the path",
+        "fix the path",
     ),
     FatalRule(
         r"Couldn't open (?P<path>.*)",
         BadNetError,
         "{path} cannot be opened",
-        "mend the path",
+        "fix the path",
     ),
     FatalRule(
         r"SerializeToOstream|Error saving (?:weights|solver state)",

@@ -77,7 +77,7 @@ NETS = {
     ),
     "other weights": ("kernel_size: 5", "kernel_size: 3", 'layer "conv" has .*4x1x5x5.* 4x1x3x3'),
     "no weights": ('name: "conv"', 'name: "conv2"', 'layer "conv2" has no params in it'),
-    "mixing": ('type: "Softmax"', 'type: "Softmax" softmax_param { axis: 0 }', "asked with it"),
+    "mixing": ('type: "Softmax"', 'type: "Softmax" softmax_param { axis: 0 }', "others in its batch"),
     "cut": ('type: "Softmax"', 'type: "Softmax', "deploy.prototxt:"),
     "nested": ("layer {", "layer { x {" + "y {" * 1000, "deploy.prototxt:"),
     "large": ("layer {", "#" * 2**20 + "\nlayer {", "bytes, and at most 1,048,576 are read"),

@@ -15,30 +15,30 @@ DATA = 'layers { name: "data" type: DATA top: "data" }\n'
     [
         (
             'layers { name: "c" type: CONVOLUTION param { lr_mult: 0 decay_mult: 2 } param { lr_mult: 3 } }',
-            "2:44: `param { … }` is of today's form, and `layers` of the old one: write blobs_lr: 0 "
+            "2:44: `param { … }` is the current form, and `layers` the old one: write blobs_lr: 0 "
             "blobs_lr: 3 weight_decay: 2 weight_decay: 1 in its place, or write every `layers` as `layer`",
         ),
         (
             'layer { name: "c" type: "Convolution" blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0 }',
-            "2:39: blobs_lr is of the old form, `layers`: in `layer` write "
+            "2:39: blobs_lr belongs to the old form, `layers`: in `layer` write "
             "param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 } instead",
         ),
         (
             'layer { name: "c" type: "InnerProduct" weight_decay: 3 }',
-            "2:40: weight_decay is of the old form, `layers`: in `layer` write "
+            "2:40: weight_decay belongs to the old form, `layers`: in `layer` write "
             "param { lr_mult: 1 decay_mult: 3 } instead",
         ),
         (
             'layer { name: "c" type: "InnerProduct" param: "shared" }',
-            '2:47: in `layer`, the form of today, a shared param is written param { name: "shared" }',
+            '2:47: in `layer`, the current form, a shared param is written param { name: "shared" }',
         ),
         (
             'layer { name: "l" type: SOFTMAX_LOSS }',
-            '2:25: in `layer`, the form of today, a type is text in quotes: write type: "SoftmaxWithLoss"',
+            '2:25: in `layer`, the current form, a type is text in quotes: write type: "SoftmaxWithLoss"',
         ),
         (
             'layer { name: "c" type: Convolution }',
-            '2:25: in `layer`, the form of today, a type is text in quotes: write type: "Convolution"',
+            '2:25: in `layer`, the current form, a type is text in quotes: write type: "Convolution"',
         ),
         (
             'layers { name: "l" type: "SoftmaxWithLoss" }',
@@ -54,11 +54,11 @@ DATA = 'layers { name: "data" type: DATA top: "data" }\n'
         ),
         (
             'layers { name: "b" type: NONE batch_norm_param { eps: 1 } }',
-            "2:31: batch_norm_param is of today's form, and `layers` of the old one, which has no such field",
+            "2:31: batch_norm_param is the current form, and `layers` the old one, which has no such field",
         ),
         (
             'layer { name: "b" type: "ReLU" blob_share_mode: STRICT }',
-            "2:32: blob_share_mode is of the old form, `layers`, and `layer` has no such field",
+            "2:32: blob_share_mode belongs to the old form, `layers`, and `layer` has no such field",
         ),
         (
             'layer { name: "l" type: "SOFTMAX_LOSS" }',
@@ -104,7 +104,7 @@ def test_what_is_to_be_written_parses() -> None:
         ("base_lr: 0.01 rampup_lr: 1", "give the prototxt with the layers as base.net"),
         (
             'net_param { layer { name: "r" type: "ReLU" } } max_iter: 3',
-            "the net stands in its net_param; write that into a file of its own and give it as base.net",
+            "the net is in its net_param; write that into a file of its own and give it as base.net",
         ),
     ],
 )

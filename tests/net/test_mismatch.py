@@ -277,7 +277,7 @@ def test_weights_of_another_family_are_told_once() -> None:
         "more: they are of another net; check base.weights"
     )
     assert _refusal(NET, _with(conv2=None)).startswith(
-        "layer conv2 is not in the weights and would be trained"
+        "layer conv2 is not in the weights and would be randomly initialised"
     )
 
 
@@ -286,7 +286,7 @@ def test_folded_batch_norms_are_told_once() -> None:
     folded = _with(bn1=None, scale1=None, conv1=((8, 3, 5, 3), (8,)))
 
     assert _refusal(NET, folded).startswith(
-        "no BatchNorm of the net is in the weights (bn1, scale1): they are of a"
+        "no BatchNorm of the net is in the weights (bn1, scale1): they come from a"
     )
 
 

@@ -54,7 +54,7 @@ KEEPING = {
 @pytest.mark.parametrize("layers", MIXING.values(), ids=MIXING)
 def test_what_mixes_images_is_refused_by_name(layers: str):
     """With what would come of it."""
-    with pytest.raises(BadNetError, match=r'("m"|"fc").*depend on those asked with it'):
+    with pytest.raises(BadNetError, match=r'("m"|"fc").*depend on the others in its batch'):
         refuse_mixing(parse_net(FRAME.format(layers=layers), "net"), "fc")
 
 

@@ -1,4 +1,4 @@
-"""Which layers of a caffemodel Caffe will copy into a net, and which layers will be left to chance."""
+"""Which layers of a caffemodel Caffe will copy into a net, and which it will initialise randomly."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,18 +22,19 @@ _NOT_IN_NET = "not in the net"
 _FOLDED = ("BatchNorm", "Bias", "Scale")
 ANOTHER_NET = "they are of another net; check base.weights"
 MOST_MISSING = 3
-"""Layers that may not be as in the weights before all of these are said to be another net's."""
+"""With this many layers missing, and most of them, the weights are reported as another net's."""
 
 
 @dataclass(frozen=True)
 class LayerTransfer:
-    """What becomes of one layer that has params in the net or in the weights."""
+    """How one layer with params, in the net or in the weights, gets its values."""
 
     layer: str
     type: str
     kind: Kind
-    """copied; frozen: copied, and stays so; new: starts afresh, as declared; unmatched: starts afresh, which
-    nobody declared; shape_mismatch: Caffe would end; unused: in the weights, not in the net."""
+    """copied; frozen: copied, and never updated; new: randomly initialised, as declared; unmatched:
+    randomly initialised without being declared; shape_mismatch: Caffe would end; unused: in the weights, not
+    in the net."""
     shapes: tuple[Shape, ...]
     """Of the net's params; none for an unused layer."""
     source_shapes: tuple[Shape, ...]
@@ -51,7 +52,7 @@ def plan_transfer(
 ) -> list[LayerTransfer]:
     """Return what Caffe's CopyTrainedLayersFrom (net.cpp) will do with every layer that has params.
 
-    Layers are matched by name, blobs by shape. `renamed` and `frozen` are what surgery says, `inputs` the
+    Layers are matched by name, blobs by shape. `renamed` and `frozen` come from surgery, `inputs` are the
     shapes of the blobs that data layers make (surgery.Operation has all three). The net's layers come first,
     in its order, then the unused ones of the weights. Raises BadNetError for a layer that has params in the
     weights and none in the net.
@@ -73,8 +74,8 @@ def plan_transfer(
 def _sources(
     weights: Sequence[LayerWeights], params: Mapping[str, tuple[Shape, ...]]
 ) -> dict[str, LayerWeights]:
-    """The layers of the weights by name: of several of one name the last, which Caffe copies over those
-    before it, unless it ends at one of these."""
+    """The layers of the weights by name. Of several with one name the last counts: Caffe copies it over the
+    others, unless it ends at one of them."""
     sources: dict[str, LayerWeights] = {}
     for layer in weights:
         before = sources.get(layer.name)
@@ -91,7 +92,7 @@ def _refuse_for_others(
         if layer.blobs and layer.name in types and layer.name not in params:
             raise BadNetError(
                 f"layer {layer.name} ({types[layer.name]}) of the net has no params, and the weights have "
-                f"{len(layer.blobs)} under its name, over which Caffe ends: give the layer another name"
+                f"{len(layer.blobs)} under its name, at which Caffe ends: give the layer another name"
             )
 
 
@@ -102,7 +103,7 @@ def check_transfer(
     images: Images | None = None,
     frozen: Iterable[str] = (),
 ) -> None:
-    """Raise BadNetError, one sentence for each cause, where Caffe would end or train from noise unasked.
+    """Raise BadNetError, a sentence per cause, where Caffe would end or initialise a layer randomly unasked.
 
     With the net of surgery, the shapes of its inputs and what is known of its images, more causes are found.
     """
@@ -123,21 +124,21 @@ def _refuse_lost_scales(rows: Sequence[LayerTransfer], due: Sequence[LayerTransf
     lost = [scales[row.layer] for row in rows if row.kind == "unused" and row.layer in scales]
     if lost:
         raise BadNetError(
-            f"BatchNorm {listed(lost)} of the weights scales as well, as NVIDIA's Caffe has it, and in the "
-            "net nothing takes that: write scale_bias: true in its batch_norm_param, or call the Scale layer "
-            f"that stands for it in the net {scale_of(lost[0])}"
+            f"BatchNorm {listed(lost)} of the weights scales as well, as in NVIDIA's Caffe, and no layer of "
+            "the net takes the scale: write scale_bias: true in its batch_norm_param, or name the Scale "
+            f"layer after it {scale_of(lost[0])}"
         )
 
 
 def _refuse_another_net(rows: Sequence[LayerTransfer], due: Sequence[LayerTransfer]) -> None:
-    """Raise BadNetError, once, for weights that most of the net's layers have no part in."""
+    """Raise BadNetError, once, for weights that lack most of the net's layers."""
     missing = [row for row in due if row.kind == "unmatched"]
     norms = {row.kind for row in due if row.type == "BatchNorm"}
     if norms == {"unmatched"} and all(row.type in _FOLDED for row in missing):
         lost = listed([row.layer for row in missing])
         raise BadNetError(
-            f"no BatchNorm of the net is in the weights ({lost}): they are of a net without, or have them "
-            "folded into the layers before; give the weights of this very net, or a base.net without "
+            f"no BatchNorm of the net is in the weights ({lost}): they come from a net without BatchNorm, or "
+            "have it folded into the layers before; give the weights of this very net, or a base.net without "
             "BatchNorm and Scale"
         )
     if len(missing) < len(due) and (len(missing) < MOST_MISSING or 2 * len(missing) <= len(due)):
@@ -231,8 +232,8 @@ def _unmatched(
     like = closest(name, fitting) or closest(name, [layer.name for layer in free])
     hint = f" (it looks like {like} of the weights)" if like else ""
     remark = (
-        f"layer {name} is not in the weights{hint} and would be trained from noise: give it the name it has "
-        "there, or name it in surgery.relearn"
+        f"layer {name} is not in the weights{hint} and would be randomly initialised: give it the name it "
+        "has there, or name it in surgery.relearn"
     )
     return LayerTransfer(name, kind, "unmatched", shapes, (), remark)
 

@@ -40,12 +40,12 @@ def solver_instead(places: list[Place]) -> str:
     named = [outside[name].value for name in _NETS_OF_SOLVER if name in outside and outside[name].value]
     if named:
         return (
-            f'is a solver, not a net: give the net that it names, "{named[0]}", as base.net, and what it '
-            "says of the training as fields of solver"
+            f'is a solver, not a net: give the net that it names, "{named[0]}", as base.net, and its '
+            "training settings as fields of solver"
         )
     if inline := [name for name in _INLINE_NETS if name in outside]:
         return (
-            f"is a solver, not a net: the net stands in its {inline[0]}; write that into a file of its own "
+            f"is a solver, not a net: the net is in its {inline[0]}; write that into a file of its own "
             "and give it as base.net"
         )
     return "is a solver, not a net: give the prototxt with the layers as base.net"
@@ -75,7 +75,7 @@ def _type_of_today(stopped: Place) -> str:
     today = OLD_NAMES.get(stopped.value, stopped.value)
     if today not in KNOWN:
         return ""
-    return f'in `layer`, the form of today, a type is text in quotes: write type: "{today}"'
+    return f'in `layer`, the current form, a type is text in quotes: write type: "{today}"'
 
 
 def _in_old_layer(name: str, stopped: Place, own: list[Place]) -> str:
@@ -84,19 +84,17 @@ def _in_old_layer(name: str, stopped: Place, own: list[Place]) -> str:
         columns = [f"blobs_lr: {lr_mult}" for lr_mult, _ in rates]
         columns += [f"weight_decay: {decay_mult}" for _, decay_mult in rates]
         return (
-            "`param { … }` is of today's form, and `layers` of the old one: write "
+            "`param { … }` is the current form, and `layers` the old one: write "
             f"{' '.join(columns)} in its place, or {_ALL_TODAY}"
         )
     if name in _TODAY - _OLD:
-        return (
-            f"{name} is of today's form, and `layers` of the old one, which has no such field: {_ALL_TODAY}"
-        )
+        return f"{name} is the current form, and `layers` the old one, which has no such field: {_ALL_TODAY}"
     return ""
 
 
 def _in_layer(name: str, stopped: Place, own: list[Place]) -> str:
     if name == "param" and stopped.value:
-        return f'in `layer`, the form of today, a shared param is written param {{ name: "{stopped.value}" }}'
+        return f'in `layer`, the current form, a shared param is written param {{ name: "{stopped.value}" }}'
     if name in ("blobs_lr", "weight_decay"):
         lr_mults, decay_mults = (
             [place.value for place in own if place.inside == (field,)]
@@ -105,10 +103,11 @@ def _in_layer(name: str, stopped: Place, own: list[Place]) -> str:
         count = max(len(lr_mults), len(decay_mults))
         rows = zip(_padded(lr_mults, count), _padded(decay_mults, count), strict=True)
         params = " ".join(f"param {{ lr_mult: {lr} decay_mult: {decay} }}" for lr, decay in rows)
-        return f"{name} is of the old form, `layers`: in `layer` write {params} instead"
+        return f"{name} belongs to the old form, `layers`: in `layer` write {params} instead"
     if name in _OLD - _TODAY:
         return (
-            f"{name} is of the old form, `layers`, and `layer` has no such field: write all in today's form"
+            f"{name} belongs to the old form, `layers`, and `layer` has no such field: write everything in "
+            "the current form"
         )
     return ""
 

@@ -125,7 +125,7 @@ def _upgrade_v1(net: NetParameter) -> None:
 def upgrade_v1_layer(old: V1LayerParameter) -> LayerParameter:
     """Return a V1 layer in today's form. Raises BadNetError for a V0 layer among V1 layers."""
     if old.HasField("layer"):
-        raise BadNetError(f'layer "{old.layer.name}" of the oldest form stands in a net of the old form')
+        raise BadNetError(f'layer "{old.layer.name}" has the oldest form, in a net of the old form')
     new = LayerParameter(bottom=old.bottom, top=old.top, loss_weight=old.loss_weight)
     if old.HasField("name"):
         new.name = old.name

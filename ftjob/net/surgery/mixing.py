@@ -1,4 +1,4 @@
-"""Nets that compute with several images at once: their answers would depend on what is asked together."""
+"""Refuse nets that mix images: an image's scores would depend on the others in its batch."""
 
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import axis_of, refuse, text
@@ -11,7 +11,7 @@ SEVERAL = 3
 _MIXING = frozenset({"BatchReindex", "Filter", "LSTM", "LSTMUnit", "RNN"})
 """Types whose first axis is no row of independent images: they select among its items or go through them in
 order (recurrent_layer.cpp)."""
-_REMEDY = "the scores of an image would depend on those asked with it: let every layer keep axis 0 as it is"
+_REMEDY = "an image's scores would depend on the others in its batch: let every layer keep axis 0 as it is"
 
 
 def refuse_mixing(deploy: NetParameter, score: str) -> None:

@@ -144,7 +144,7 @@ def _chosen(
         if head not in chosen and head.num_output != num_output:
             raise BadNetError(
                 f"surgery.heads: {head.layer} is not in the list, so it would keep {head.num_output} outputs "
-                f"beside {num_output} classes; list every head ({', '.join(found)}) or say auto"
+                f"beside {num_output} classes; list every head ({', '.join(found)}) or write auto"
             )
     return chosen
 
@@ -176,7 +176,7 @@ def _refuse_frozen_news(frozen: Iterable[str], new: Iterable[str]) -> None:
     both = [name for name in frozen if name in set(new)]
     if both:
         raise BadNetError(
-            f"surgery.freeze: {both[0]} is a new layer, which starts from noise, so it cannot be frozen; "
+            f"surgery.freeze: {both[0]} is a new layer, randomly initialised, so it cannot be frozen; "
             "freeze up to an earlier layer"
         )
 
