@@ -1,4 +1,4 @@
-"""What an engine cannot compute of a net that Caffe 1.0 could make, layer by layer."""
+"""The layers of Caffe 1.0 that an engine cannot compute."""
 
 from ftjob.net.layers.windows import window_of
 from ftjob.net.proto.caffe_pb2 import PoolingParameter
@@ -31,7 +31,7 @@ MOST_AXES = 3
 
 
 def lacking_torch(layer: LayerShapes) -> str:
-    """Say what the torch engine lacks for a layer; empty where it lacks nothing."""
+    """Return what the torch engine lacks for a layer; empty where it lacks nothing."""
     if layer.type in TORCH_LACKS:
         return "this type"
     if layer.type == "Pooling":
@@ -46,6 +46,6 @@ def lacking_torch(layer: LayerShapes) -> str:
 
 
 def lacking_caffe(layer: LayerShapes) -> str:
-    """Say what Caffe lacks for a layer on processors (pooling_layer.cpp); empty where it lacks nothing."""
+    """Return what Caffe lacks for a layer on CPUs (pooling_layer.cpp); empty where it lacks nothing."""
     pool = {"Pooling": layer.layer.pooling_param.pool, "SPP": layer.layer.spp_param.pool}.get(layer.type)
     return "STOCHASTIC pooling on processors" if pool == PoolingParameter.STOCHASTIC else ""

@@ -1,4 +1,4 @@
-"""Prototxts: text in, messages of today's form out, and back."""
+"""Prototxts: text in, messages in the current form out, and back."""
 
 import re
 from bisect import bisect_left
@@ -27,7 +27,7 @@ MOST_LAYERS = 6000
 
 @dataclass(frozen=True)
 class PrototxtNote:
-    """Something of a fork in a prototxt, and what became of it."""
+    """Something that a prototxt has beyond Caffe 1.0, and how it was handled."""
 
     what: str
     """In words, such as `pooling_param.ceil_mode rounds as Caffe 1.0 does; left out`."""
@@ -42,7 +42,7 @@ class PrototxtNote:
 
 @dataclass(frozen=True)
 class ParsedNet:
-    """A net, and what its prototxt had of forks."""
+    """A net, and what its prototxt had beyond Caffe 1.0."""
 
     net: NetParameter
     notes: tuple[PrototxtNote, ...]
@@ -52,7 +52,7 @@ class ParsedNet:
 
 
 def parse_net(text: str, source: str) -> NetParameter:
-    """Return the net of a prototxt, in today's form whatever the form it is written in.
+    """Return the net of a prototxt, upgraded to the current form.
 
     `source` is how messages name the text, such as its path. Raises BadNetError, beginning with
     `source:line:column:`, where it does not parse or has a field, value or layer type that Caffe 1.0 cannot
@@ -136,7 +136,7 @@ def _refuse_incomplete(net: NetParameter, source: str) -> None:
 
 
 def _without_weights(net: NetParameter, source: Prototxt) -> list[PrototxtNote]:
-    """Take weights that stand in the prototxt itself out of it, in place; return one note for all."""
+    """Remove weights written into the prototxt itself, in place; return one note for all."""
     holders = [layer for layer in net.layer if layer.blobs]
     for layer in holders:
         layer.ClearField("blobs")

@@ -1,4 +1,4 @@
-"""What a base net itself says of its images: how its own data layers transform them, or its input's size."""
+"""What a base net defines for its images: its own data layers' transform, or its input's size."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,7 +19,7 @@ class Transform:
     layer: str
     """The data layer, or the input."""
     crop: int | None
-    """Side of the square that reaches the net; None where the net does not say, or it is no square."""
+    """Side of the square that reaches the net; None where the net does not define one, or it is no square."""
     mean: tuple[float, ...]
     """Values per channel (BGR), or one for all; empty where none is subtracted, or `mean_file` is."""
     mean_file: str
@@ -34,7 +34,7 @@ class Transform:
 
 
 def own_transform(net: NetParameter) -> Transform | None:
-    """Return what a net's own data layers say, the first of TRAIN and TEST to say it; None without any.
+    """Return what a net's own data layers do, each setting from the first that has it; None without any.
 
     The deprecated fields of data_param are not looked at, as Caffe does not (data_transformer.cpp).
     """

@@ -13,7 +13,7 @@ HEAD = 4096
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file is, as `is ...` in a sentence, and what to do where it was given as one of the two."""
+    """What a file is, to follow `is` in a message, and what to do where it was given as net or as weights."""
 
     what: str
     as_weights: str

@@ -25,7 +25,7 @@ _BUILD = {COLOUR: "in colour", GREY: "with `ftjob data build --grey`"}
 
 @dataclass(frozen=True)
 class Images:
-    """What is known of a run's images that the shapes of weights depend on."""
+    """A run's images, as far as the shapes of weights depend on them."""
 
     channels: int
     height: int
@@ -33,7 +33,7 @@ class Images:
     """Of the stored images, as is the height."""
     crop: int | None
     own: Transform | None = None
-    """What the base net itself says of its images."""
+    """What the base net defines for its images."""
 
     @property
     def size(self) -> str:
@@ -70,7 +70,7 @@ class Misfit:
 
     @property
     def fact(self) -> str:
-        """What differs, as a sentence goes on behind the layer's name."""
+        """What differs, to follow the layer's name in a message."""
         if len(self.wanted) != len(self.stored):
             return f"has {len(self.wanted)} params, but {len(self.stored)} in the weights"
         pairs = list(zip(self.wanted, self.stored, strict=True))
@@ -175,7 +175,7 @@ def _fitting_side(misfit: Misfit, images: Images) -> int:
 
 
 def _bisect(params: Callable[[int], tuple[Shape, ...]], misfit: Misfit, now: int) -> int:
-    """Look for a side between nothing and the images' own, or from there on: more pixels, more inputs."""
+    """Search sides below the images' own, or above it: the input count grows with the side."""
     size, wanted = prod(misfit.stored[0]), prod(misfit.wanted[0])
     low, high = (1, now) if size < wanted else (now, LARGEST_SIDE)
     while low <= high:
@@ -266,7 +266,7 @@ def _settings(misfit: Misfit) -> Cause | None:
 
 
 def _reads_images(misfit: Misfit) -> bool:
-    """Whether no layer with params stands between the images and a layer."""
+    """Whether no layer with params lies between the images and a layer."""
     view = graph(phase_view(misfit.net, TRAIN))
     own = [index for index, layer in enumerate(view.layers) if layer.name == misfit.layer.name]
     before = view.upstream(own) - set(own)

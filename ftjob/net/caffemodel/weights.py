@@ -1,4 +1,4 @@
-"""What a caffemodel holds: layers, and the shapes of their blobs, read without loading the blobs."""
+"""A caffemodel's layers and the shapes of their blobs, read without loading the blobs."""
 
 import mmap
 import os
@@ -41,7 +41,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class BlobWeights:
-    """One blob of a layer, and where its numbers stand in the file."""
+    """One blob of a layer, and where its numbers are in the file."""
 
     shape: tuple[int, ...]
     legacy: bool
@@ -52,9 +52,9 @@ class BlobWeights:
     double: bool
     """float64 instead of float32."""
     raw: int = 0
-    """Bytes per number, where they stand in NVIDIA's raw_data, which Caffe 1.0 does not read; else 0."""
+    """Bytes per number in NVIDIA's raw_data, which Caffe 1.0 does not read; else 0."""
     pieces: tuple[tuple[int, int], ...] = ()
-    """Where its numbers stand in the file, from and to, in one piece or many."""
+    """Where its numbers are in the file: (start, end) of each piece."""
     number: float | None = None
     """The number of a blob that has one only, such as BatchNorm's third."""
 
@@ -67,7 +67,7 @@ class LayerWeights:
     type: str
     blobs: tuple[BlobWeights, ...]
     uncounted: bool = False
-    """Whether it is a BatchNorm with statistics of which it says that none were summed."""
+    """Whether it is a BatchNorm with statistics whose count is 0."""
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:

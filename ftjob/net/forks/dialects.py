@@ -1,4 +1,4 @@
-"""What prototxts of Caffe's forks have that Caffe 1.0 has not, and what becomes of it."""
+"""Layer types and fields of Caffe's forks that Caffe 1.0 lacks, and how each is handled."""
 
 import re
 from collections.abc import Callable
@@ -16,11 +16,11 @@ class ForkType:
     """A layer type of forks."""
 
     forks: str
-    """Whose it is, as a sentence has it."""
+    """The forks that have it, as messages name them."""
     rewritten: str = ""
     """What it becomes in Caffe 1.0, where it has an exact form there (see rewrite.py)."""
     instead: str = ""
-    """What to write where it has none, if there is something that serves the same end."""
+    """What to write where it has no exact form, if something serves the same end."""
 
     @property
     def refusal(self) -> str:
@@ -36,7 +36,7 @@ class ForkField:
     """What it does in the fork and what becomes of it, such as `rounds as Caffe 1.0 does; left out`; empty
     where nobody needs to know, since the whole layer is replaced."""
     foreign: bool = False
-    """Whether Caffe 1.0 cannot compute what the net says."""
+    """Whether Caffe 1.0 cannot compute the same."""
     apply: Callable[[Layer, str], None] | None = None
     """What to set instead, given the text of its value."""
 
@@ -251,7 +251,7 @@ _FIELDS: tuple[tuple[_Cases, str], ...] = (
 )
 
 FIELDS = {name: cases for cases, names in _FIELDS for name in names.split()}
-"""Fields of widely used forks, by their path within a layer, or within the net where they stand outside.
+"""Fields of widely used forks, by their path within a layer, or within the net for those outside layers.
 
 NVIDIA's are those of its caffe.proto from 0.15 to 0.17, Intel's those of its 1.1."""
 

@@ -1,4 +1,4 @@
-"""Where each field of a prototxt stands: its line, its column and its text."""
+"""The fields of a prototxt, each with its line, column and text."""
 
 import re
 from bisect import bisect_right
@@ -43,12 +43,12 @@ class Place:
 
     @property
     def in_layer(self) -> bool:
-        """Whether it stands in a layer, or is one."""
+        """Whether it is a layer or inside one."""
         return self.path[0] in ("layer", "layers")
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """Its path within its layer, or within the net where it stands outside of layers."""
+        """Its path within its layer, or within the net for a field outside layers."""
         return self.path[1:] if self.in_layer else self.path
 
 

@@ -1,4 +1,4 @@
-"""Parse prototxts of Caffe's forks: fields that Caffe 1.0 does not have are judged, and cut out."""
+"""Parse prototxts of Caffe's forks: known fields that Caffe 1.0 lacks are cut out, others refused."""
 
 import re
 from dataclasses import dataclass, field
@@ -21,16 +21,16 @@ _MESSAGES = {message.full_name: message for message in caffe_pb2.DESCRIPTOR.mess
 _UNKNOWN_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
 _UNKNOWN_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\S+?)\.?$')
 _MOST_WORDS = 300
-"""Characters of what protobuf says, which quotes the text."""
+"""Characters of protobuf's message, which quotes the text."""
 _STRAY = re.compile("[\ud800-\udfff]")
 _MOST_KINDS = 50
-"""Of unknown fields in one prototxt; beyond, it is no dialect but another format."""
+"""Kinds of unknown fields in one prototxt; with more it is no dialect but another format."""
 _MOST_PARSED = 2 * LARGEST
 """Bytes, over all rounds: each kind of unknown fields takes one."""
 
 
 def too_large(size: int) -> str:
-    """Return what is wrong with a prototxt of so many bytes."""
+    """Return the complaint about a prototxt that is too large."""
     return (
         f"has {size:,} bytes, and a prototxt of at most {LARGEST:,} is read: weights belong into a "
         ".caffemodel (base.weights)"
@@ -39,10 +39,10 @@ def too_large(size: int) -> str:
 
 @dataclass
 class Prototxt:
-    """A prototxt's text under the name by which messages tell of it."""
+    """A prototxt's text, and its name in messages."""
 
     text: str
-    """Bytes that are no UTF-8 may stand in comments, as lone surrogates (errors="surrogateescape")."""
+    """Comments may hold bytes that are not UTF-8, as lone surrogates (errors="surrogateescape")."""
     name: str
     _places: list[Place] = field(default_factory=list)
 
@@ -58,7 +58,7 @@ class Prototxt:
 
     @property
     def places(self) -> list[Place]:
-        """Every field of it; found when first asked for."""
+        """All its fields; scanned on first use."""
         if not self._places:
             self._places = places(self.text)
         return self._places
@@ -74,7 +74,7 @@ class Prototxt:
 
     @cached_property
     def _lines(self) -> dict[str, int]:
-        """The line in which every layer's name stands first."""
+        """The line where each layer's name first appears."""
         lines: dict[str, int] = {}
         for (_, name), place in self._own_fields.items():
             if name == "name":
@@ -82,7 +82,7 @@ class Prototxt:
         return lines
 
     def layer_field(self, layer: int, name: str) -> Place | None:
-        """Where a layer, counted from 0 in the text, has a field of its own."""
+        """Return a field of a layer, counted from 0 in the text; None where it has none of that name."""
         return self._own_fields.get((layer, name))
 
     def value(self, layer: int, name: str) -> str:
@@ -90,11 +90,11 @@ class Prototxt:
         return place.value if place else ""
 
     def line_of(self, layer: str) -> int:
-        """The line in which a layer's name stands; 1 for one that the text does not name."""
+        """Return the line of a layer's name; 1 where the text does not have it."""
         return self._lines.get(layer, 1)
 
     def at(self, line: int, column: int) -> Place | None:
-        """The innermost field that the character at a line and column is part of."""
+        """Return the innermost field at a line and column."""
         starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
         offset = starts[min(line, len(starts)) - 1] + column - 1
         around = [place for place in self.places if place.start <= offset < place.end]
@@ -141,7 +141,7 @@ def parse_excusing(source: Prototxt, message: Message) -> list[Excused]:
 
 
 def _excuses(error: text_format.ParseError, source: Prototxt) -> list[Excused]:
-    """All fields like the one that the parser stopped at, where it is a fork's; none where it is not."""
+    """All fields like the one where the parser stopped; none where no fork that we know has it."""
     if not (_UNKNOWN_FIELD.search(str(error)) or _UNKNOWN_VALUE.search(str(error))):
         return []
     stopped = source.at(error.GetLine() or 1, error.GetColumn() or 1)
@@ -186,7 +186,7 @@ def _bad_net(error: text_format.ParseError, source: Prototxt) -> BadNetError:
 
 
 def _reason(error: text_format.ParseError) -> str:
-    """What protobuf found, in a user's words."""
+    """Protobuf's complaint, reworded for users."""
     text = re.sub(r"^\d+:\d+ : ", "", str(error))
     if match := _UNKNOWN_FIELD.search(text):
         message, name = match.groups()

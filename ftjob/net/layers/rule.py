@@ -1,4 +1,4 @@
-"""What a layer's rule takes and gives, and the words it refuses with."""
+"""The interface of a layer type's rule, and the errors that it raises."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

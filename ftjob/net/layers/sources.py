@@ -16,7 +16,7 @@ _BATCH_SIZE = {
 def source_tops(layer: LayerParameter, inputs: Mapping[str, Shape]) -> tuple[Shape, ...]:
     """Return the tops of a layer without bottoms, with what is known of them from outside.
 
-    A shape in `inputs` goes before what the prototxt says; a second top that is not there is the label, one
+    A shape in `inputs` overrides the prototxt's; a second top that is not there is the label, one
     per image. Raises BadNetError where a shape can be known from neither.
     """
     rule = RULES[layer.type]
@@ -30,7 +30,7 @@ def source_tops(layer: LayerParameter, inputs: Mapping[str, Shape]) -> tuple[Sha
 
 def data_shape(layer: LayerParameter, record: Shape) -> Shape:
     """Return the first top of a Data layer whose records are `record` (channels, height, width), cropped as
-    its transform_param says. Raises BadNetError where the crop is larger than a record or batch_size is 0."""
+    its transform_param sets. Raises BadNetError where the crop is larger than a record or batch_size is 0."""
     batch_size: int = getattr(layer, _BATCH_SIZE[layer.type]).batch_size
     if batch_size < 1:
         raise refuse(layer, "batch_size must be at least 1")

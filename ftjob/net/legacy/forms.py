@@ -15,7 +15,7 @@ _ALL_TODAY = "write every `layers` as `layer`, with its type in quotes"
 
 
 def mixed_form(stopped: Place, places: list[Place]) -> str:
-    """Return a sentence for a field of a layer that is of another form than the layer, with what to write;
+    """Return the complaint about a field whose form is not its layer's, with what to write instead;
     nothing for any other field.
 
     `stopped` is where the parser stopped, `places` are all fields of the text.
@@ -33,7 +33,7 @@ def mixed_form(stopped: Place, places: list[Place]) -> str:
 
 
 def solver_instead(places: list[Place]) -> str:
-    """Return a sentence for the text of a solver where a net is expected; nothing where it is none."""
+    """Return the complaint about a solver where a net is expected; "" where the text is no solver."""
     outside = {place.path[0]: place for place in places if len(place.path) == 1}
     if not _SOLVER & set(outside) or {"layer", "layers"} & set(outside):
         return ""
@@ -52,14 +52,14 @@ def solver_instead(places: list[Place]) -> str:
 
 
 def net_instead(places: list[Place]) -> str:
-    """Return a sentence for the text of a net where a solver is expected; nothing where it is none."""
+    """Return the complaint about a net where a solver is expected; "" where the text is no net."""
     if any(place.path in (("layer",), ("layers",)) for place in places):
         return "is a net, not a solver: give the prototxt that has base_lr"
     return ""
 
 
 def _old_type(stopped: Place) -> str:
-    """For a type of today's form, or of none, in the old one."""
+    """For a type in the current form inside the old one."""
     if stopped.value not in KNOWN:
         return ""
     old = next((name for name, today in OLD_NAMES.items() if today == stopped.value and name.isupper()), "")
@@ -71,7 +71,7 @@ def _old_type(stopped: Place) -> str:
 
 
 def _type_of_today(stopped: Place) -> str:
-    """For a type without quotes in today's form."""
+    """For a type without quotes in the current form."""
     today = OLD_NAMES.get(stopped.value, stopped.value)
     if today not in KNOWN:
         return ""

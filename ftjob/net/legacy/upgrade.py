@@ -66,7 +66,7 @@ _BATCH_NORM_PARAMS = 3
 def upgrade_net(net: NetParameter) -> None:
     """Bring a net to the current form, in place: V0 and V1 layers, data transforms, inputs, BatchNorm params.
 
-    Raises BadNetError where Caffe would end, and where it would go on after leaving something out.
+    Raises BadNetError where Caffe would end, and where it would continue without a part of the net.
     """
     if any(layer.HasField("layer") for layer in net.layers):
         upgrade_v0(net)

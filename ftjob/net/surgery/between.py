@@ -1,4 +1,4 @@
-"""What stands between a classifier and the softmax that judges it: harmless, taken out, or refused.
+"""The layers between a classifier and its softmax: left as they are, taken out, or refused.
 
 A softmax can only be sure of a class whose score may grow without a bound above the others. So what counts of
 the layers on the way is the range of numbers that a score still has after them.
@@ -19,7 +19,7 @@ from ftjob.net.topology.phases import phase_view
 NEGLIGIBLE = 0.01
 """A loss that a net need not come below to be sure: e^-0.01 is a probability of 99 %."""
 BOUNDED = frozenset({"Sigmoid", "Softmax", "TanH"})
-"""Types that are an output's activation, with a loss of its own kind, and none of a softmax's business."""
+"""Output activations that belong to losses of other kinds than a softmax."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Bridge:
-    """The layers from a classifier to the softmax, or loss, that judges its scores."""
+    """The layers from a classifier to the softmax, or other loss, of its scores."""
 
     head: Head
     loss: str
@@ -47,7 +47,7 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Cleared:
-    """What became of the ways from the heads to their losses."""
+    """The heads after their ways to the losses were cleared."""
 
     heads: tuple[Head, ...]
     """As they were, with the blobs that their scores are in now."""
@@ -60,7 +60,7 @@ class Cleared:
 def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str], classes: int) -> Cleared:
     """Take out, in place, what keeps a softmax from being sure.
 
-    `renewed` are the layers that start afresh: only behind those nothing is used to what stands there.
+    `renewed` are the randomly initialised layers: only these were not trained together with what follows.
     Raises BadNetError for what cannot be trained through, or makes no scores of classes.
     """
     found, done, warnings = list(heads), [], []
@@ -83,12 +83,12 @@ def clear_ways(net: NetParameter, heads: Iterable[Head], renewed: Collection[str
 
 
 def views_of(net: NetParameter) -> dict[Phase, Graph]:
-    """Return who reads from whom in each phase of a net."""
+    """Return the graph of a net in each phase."""
     return {phase: graph(phase_view(net, phase)) for phase in (TRAIN, TEST)}
 
 
 def bridge_of(views: Mapping[Phase, Graph], head: Head) -> Bridge:
-    """Return what stands between a head and the softmax that judges it."""
+    """Return the layers between a head and its softmax."""
     view = views[TRAIN if head.loss else TEST]
     start = [index for index, layer in enumerate(view.layers) if layer.name == head.layer]
     end = _loss_of(view, head)
@@ -268,7 +268,7 @@ _RANGES: Mapping[str, Callable[[LayerParameter, Range], Range]] = {
     "Swish": _swish,
     "TanH": _monotone(math.tanh),
 }
-"""All other types that may stand there (heads.PER_CLASS) leave the range as it is."""
+"""All other types that may follow a classifier (heads.PER_CLASS) leave the range as it is."""
 
 
 def _loss_of(view: Graph, head: Head) -> int | None:

@@ -1,4 +1,4 @@
-"""The deploy net: what is left of a train_val for classifying."""
+"""The deploy net: the part of a train_val that classifies."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ def deploy_net(
     """Return the net that computes `prob` from `data` of a shape (N, C, H, W).
 
     It has the layers the score blob is computed from in the TEST phase, and a Softmax. Dropout, which does
-    nothing there, is left out, and so are fillers and multipliers, which say how to train. BatchNorm is made
-    to say that it uses the statistics collected.
+    nothing there, is left out, and so are fillers and multipliers, which only training needs. BatchNorm gets
+    use_global_stats: true.
     """
     test = phase_view(train_val, TEST)
     score = make_room(test, [PROBABILITIES]).get(score, score)

@@ -1,4 +1,4 @@
-"""A classifier of a net: the layer that has one output per class, and what hangs on it."""
+"""A net's classifiers: the layers with one output per class, and the losses that follow them."""
 
 import math
 from collections import Counter
@@ -53,7 +53,7 @@ _HIDDEN = frozenset({"AbsVal", "BNLL", "Clip", "ELU", "PReLU", "ReLU", "Swish", 
 
 @dataclass(frozen=True)
 class Head:
-    """One classifier, as it stands in the net."""
+    """One classifier of a net."""
 
     layer: str
     """Its name now, such as `loss3/classifier_emotions`."""
@@ -67,13 +67,13 @@ class Head:
     """The blob of its loss; empty where the net has none."""
     loss_weight: float
     main: bool
-    """The one that deploy keeps and accuracy is told of: of those in TEST the last with the largest loss
+    """Whether deploy keeps it and accuracy is measured on it: of those in TEST the last with the largest loss
     weight."""
     num_output: int
     followers: tuple[str, ...]
     """Layers with params between it and its loss, whose sizes follow num_output (BatchNorm, Scale, PReLU)."""
     why: str
-    """How it was found, in words."""
+    """How it was found, for messages."""
     tested: bool = True
     """Whether the TEST net makes its scores; a second classifier may be there for TRAIN alone."""
 
@@ -235,8 +235,8 @@ def num_output(layer: LayerParameter) -> int:
 
 
 def no_head_error(net: NetParameter) -> BadNetError:
-    """Return the error for a net without a classifier, saying what was looked at, and at which layer the way
-    back from a loss, or from the output, ended."""
+    """Return the error for a net without a classifier: the layer at which the way back from a loss, or from
+    the output, ended."""
     view = graph(phase_view(net, TRAIN))
     for end, layer in enumerate(view.layers):
         if layer.type in CLASSIFICATION_LOSSES and layer.bottom:

@@ -30,13 +30,13 @@ LOSS = "loss"
 
 @dataclass(frozen=True)
 class Operation:
-    """What surgery made of a base net."""
+    """The nets that surgery makes from a base net, and how they differ from it."""
 
     train_val: NetParameter
     deploy: NetParameter
     heads: tuple[Head, ...]
     renamed: Mapping[str, str]
-    """New name → name in the base net, of every layer that starts afresh."""
+    """New name → name in the base net, of every randomly initialised layer."""
     frozen: tuple[str, ...]
     """The layers with params that stay as they are."""
     inputs: Mapping[str, tuple[int, ...]]
@@ -115,7 +115,7 @@ def operate(
 
 
 def _forget_engines(net: NetParameter) -> None:
-    """Leave it to Caffe which library computes a layer, in place: one that it was built without ends it
+    """Let Caffe choose the library for each layer, in place: it ends at one that it was built without
     (layer_factory.cpp)."""
     for layer in net.layer:
         for field, param in layer.ListFields():
@@ -159,7 +159,7 @@ def _wrong_head(net: NetParameter, glob: str, found: list[str]) -> BadNetError:
 
 
 def _new_layers(net: NetParameter, chosen: list[Head], relearn: Iterable[str], suffix: str) -> list[str]:
-    """Names of the layers that start afresh, in the net's order."""
+    """Names of the layers to be randomly initialised, in the net's order."""
     new = {name for head in chosen for name in (head.layer, *head.followers)}
     learners = list(dict.fromkeys(layer.name for layer in net.layer if param_count(layer)))
     for glob in relearn:

@@ -1,4 +1,4 @@
-"""Layers that start afresh: new names, so that Caffe copies nothing into them, and rates of their own."""
+"""Randomly initialised layers: new names, so that Caffe copies nothing into them, and their own rates."""
 
 from collections.abc import Iterable, Mapping
 
@@ -32,7 +32,7 @@ def fresh_names(net: NetParameter, layers: Iterable[str], suffix: str) -> dict[s
 
 
 def renew(net: NetParameter, names: Mapping[str, str], lr_mult: float) -> None:
-    """Rename layers, in place, with the blobs called as they are, and make them start afresh.
+    """Rename layers and the blobs of the same name, in place, so that they are randomly initialised.
 
     Weights get `lr_mult`, biases twice that and no weight decay; weights that would start as zeros, which
     never learn, get Caffe's xavier filler.

@@ -30,8 +30,8 @@ def refuse_maps(heads: Iterable[Head], train: NetShapes, test: NetShapes) -> Non
 def refuse_few_scores(classes: int, labels: Collection[str], *nets: NetShapes) -> None:
     """Raise BadNetError for a loss or Accuracy that reads labels and fewer scores than there are classes.
 
-    A classifier is given an output for each class; what stands between it and such a layer may still put the
-    scores together, as Reduction does. Caffe's losses then read beside the scores without a word.
+    A classifier is given an output for each class; layers between it and such a layer may still merge the
+    scores, as Reduction does. Caffe's losses then read beside the scores without a word.
     """
     for net in nets:
         splits = [each.layer for each in net.layers if each.layer.type == "Split"]
@@ -57,7 +57,7 @@ _READING_LABELS = CLASSIFICATION_LOSSES | {"Accuracy"}
 
 
 def _scores(layer: LayerShapes) -> int:
-    """How many classes a layer tells apart; HingeLoss and MultinomialLogisticLoss have no axis."""
+    """How many classes a layer distinguishes; HingeLoss and MultinomialLogisticLoss have no axis."""
     shape = layer.bottoms[0]
     if layer.layer.type == "SoftmaxWithLoss":
         return shape[axis_of(layer.layer, shape, layer.layer.softmax_param.axis)]

@@ -1,4 +1,4 @@
-"""Where a net's images and labels come from, and the layers that bring ftjob's instead."""
+"""The sources of a net's images and labels, and the Data layers that replace them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -205,7 +205,7 @@ def _drop_data(net: NetParameter) -> None:
 
 
 def _rename_sources(net: NetParameter, images: set[str], labels: set[str]) -> None:
-    """Call the images `data` and the labels `label`, and whatever had these names before something else."""
+    """Rename the images to `data` and the labels to `label`, and other blobs of these names."""
     others = [name for name in (IMAGES, LABELS) if name not in images | labels]
     make_room(net, others)
     rename_blobs(net, dict.fromkeys(images, IMAGES) | dict.fromkeys(labels, LABELS))

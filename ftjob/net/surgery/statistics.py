@@ -1,4 +1,4 @@
-"""BatchNorm's statistics: who collects them, and that a bundle answers by nothing else."""
+"""BatchNorm's statistics: training collects them, and a bundle uses nothing else."""
 
 from collections.abc import Collection, Iterable
 
@@ -8,13 +8,13 @@ from ftjob.net.topology.params import STATISTICS
 from ftjob.net.topology.phases import belongs
 
 _SHOWN = 2
-"""Layers that a sentence names where there are more."""
+"""Layers that a message names before it counts the rest."""
 
 
 def collected_statistics(weights: Iterable[LayerWeights]) -> frozenset[str]:
     """Return the BatchNorm layers of a caffemodel that hold statistics.
 
-    The third of their blobs says how much was summed; where it is 0 Caffe takes mean and variance for 0
+    The third of their blobs counts what was summed; where it is 0 Caffe takes mean and variance for 0
     (batch_norm_layer.cpp, Forward_cpu).
     """
     return frozenset(

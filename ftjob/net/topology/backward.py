@@ -42,7 +42,7 @@ def backward(shapes: NetShapes) -> tuple[LayerBackward, ...]:
 
 
 def refuse_dead_ends(shapes: NetShapes) -> None:
-    """Raise BadNetError, naming the layer, where the backward pass comes to one that ends Caffe there."""
+    """Raise BadNetError, naming the layer, where the backward pass reaches one that ends Caffe."""
     for layer, way in zip(shapes.layers, backward(shapes), strict=True):
         if layer.type in WITHOUT_GRADIENT and way.runs:
             raise refuse(

@@ -50,7 +50,7 @@ def _unfit(filler: FillerParameter, shape: Shape) -> str:
     if sparse != -1 and kind != "gaussian":
         return f"cannot be sparse ({sparse}); only a gaussian one can"
     if sparse < -1:
-        return f"has sparse {sparse}: say how many weights of an output are not 0, or leave it out"
+        return f"has sparse {sparse}: write how many weights of an output are not 0, or leave it out"
     if not shape and (sparse != -1 or kind in ("msra", "positive_unitball", "xavier")):
         return "needs a param with outputs, and its param is a single number: take constant"
     if shape and sparse > shape[0]:

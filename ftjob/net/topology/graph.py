@@ -10,7 +10,7 @@ from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
 
 @dataclass(frozen=True)
 class Graph:
-    """The layers of one phase by index, and who reads from whom; in-place layers are steps of their own."""
+    """The layers of one phase by index, and who reads whom; in-place layers are steps of their own."""
 
     layers: tuple[LayerParameter, ...]
     makers: tuple[tuple[int, ...], ...]
@@ -35,7 +35,7 @@ class Graph:
 
 
 def graph(view: NetParameter) -> Graph:
-    """Return who reads from whom in the net of one phase (phases.phase_view).
+    """Return the graph of a net in one phase (phases.phase_view).
 
     Raises BadNetError, as Caffe ends (net.cpp, AppendBottom and AppendTop), for a bottom that no layer before
     makes, for a top that a layer before has made, unless the layer works in place, and for a nameless blob.

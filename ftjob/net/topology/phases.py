@@ -87,7 +87,7 @@ def _usual_state(net: NetParameter, phase: Phase) -> NetState:
 
 
 def _other_states(net: NetParameter, usual: NetState) -> Iterator[NetState]:
-    """The states that the net's rules tell apart, likelier ones first: a stage more, another level, both."""
+    """The states that the net's rules distinguish, likelier ones first: a stage more, another level, both."""
     rules = [rule for layer in net.layer for rule in (*layer.include, *layer.exclude)]
     stages = dict.fromkeys(stage for rule in rules for stage in (*rule.stage, *rule.not_stage))
     bounds = {rule.min_level + step for rule in rules if rule.HasField("min_level") for step in (-1, 0)}
@@ -163,7 +163,7 @@ def reduce_rules(net: NetParameter) -> NetParameter:
 
 
 def rule_remarks(net: NetParameter) -> list[tuple[str, str]]:
-    """Return (a layer's name, what was made of its rules) where the prototxt alone does not say it."""
+    """Return (a layer's name, how its rules were read) where the prototxt alone leaves that open."""
     remarks = []
     for phase in (TRAIN, TEST):
         state, usual = phase_state(net, phase), _usual_state(net, phase)

@@ -18,7 +18,7 @@ class ConnectedLayer:
     layer: LayerParameter
     """With the blobs that Caffe connects it to."""
     written: LayerParameter
-    """As it stands in the prototxt; for an inserted Split the layer itself."""
+    """As written in the prototxt; for an inserted Split the layer itself."""
 
 
 def insert_splits(layers: Sequence[LayerParameter]) -> list[ConnectedLayer]:

@@ -1,4 +1,4 @@
-"""What the zoo says of a net besides its layers."""
+"""A zoo net's facts besides its layers."""
 
 from dataclasses import dataclass
 
