@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob.client import registry as runs
+from ftjob.client import registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
 from ftjob.errors import BadDataError, BadSpecError, ExitCode
@@ -216,24 +216,24 @@ def submit_to_cluster(
     `context` and `namespace` are kubectl's, `consent` is as for `submit`. Raises FtjobError before anything
     is created.
     """
-    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client import cluster_run
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
-    run, started = clusterrun.submit(loaded, decided, connect(context, namespace), consent or unless_short)
-    runs.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
+    run, started = cluster_run.submit(loaded, decided, connect(context, namespace), consent or unless_short)
+    registry.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
     return run, started
 
 
 def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | None = None) -> dict[str, Any]:
     """Return the FineTuneJob that `submit_to_cluster` would create. Raises FtjobError."""
-    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client import cluster_run
     from ftjob.cluster.resource.figures import figures_of
     from ftjob.cluster.resource.submission import fine_tune_job
 
-    clusterrun.refuse_local(planned.spec)
+    cluster_run.refuse_local(planned.spec)
     loaded, _ = _load(spec)
     return fine_tune_job(loaded, namespace or "default", figures_of(planned))
 
@@ -250,7 +250,7 @@ def find(reference: str, context: str | None = None, namespace: str | None = Non
 
         meant = RunReference.parse(reference)
         return ClusterRun(connect(context, namespace), meant.name, meant.run_id)
-    return _at(runs.find_run(reference), reference)
+    return _at(registry.find_run(reference), reference)
 
 
 def _at(location: str, reference: str = "") -> "RunHandle":
@@ -258,9 +258,9 @@ def _at(location: str, reference: str = "") -> "RunHandle":
     address = RunAddress.parse(location)
     if address.cluster is None:
         return Run(location)
-    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client import cluster_run
 
-    return clusterrun.at(replace(address, run_id="") if reference == address.name else address)
+    return cluster_run.at(replace(address, run_id="") if reference == address.name else address)
 
 
 def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
@@ -271,12 +271,12 @@ def list_runs(name: str = "*", context: str | None = None, namespace: str | None
 
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
-    return [_at(location) for location in runs.known_runs(name)]
+    return [_at(location) for location in registry.known_runs(name)]
 
 
 def unreadable_notes(name: str = "*") -> list[str]:
     """Return a sentence for each run submitted on this machine whose note cannot be read."""
-    return runs.read_notes(name)[1]
+    return registry.read_notes(name)[1]
 
 
 def cost(
@@ -343,7 +343,7 @@ def _earlier(name: str, output: str) -> "RunHandle":
         return find(name)
     except BadSpecError:
         beside = f"{output.rstrip('/')}/{name}"
-        newest = runs.newest_run(open_store(beside)) if "/" not in name else None
+        newest = registry.newest_run(open_store(beside)) if "/" not in name else None
         if newest is None:
             raise
         return Run(location_of(output, name, newest))

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ftjob.client.consent import Consent
-from ftjob.client.handle import Look, SharedVerbs
+from ftjob.client.handle import RunUpdate, SharedVerbs
 from ftjob.client.local_run import Run
 from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
 from ftjob.cluster.podlog import PodLog
@@ -20,7 +20,7 @@ from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.net import zoo
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
 from ftjob.runfolder.address import RunAddress, RunReference
@@ -78,13 +78,13 @@ class ClusterRun(SharedVerbs):
         """Return where it stands. Raises BadSpecError or StorageError."""
         return status_of(self.job())
 
-    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+    def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
         """Yield the status as it is and at every change, until the run has ended, somebody deletes it or
         `deadline` (time.monotonic) is reached. Raises BadSpecError or StorageError."""
         for job in self.cluster.watch(self.name, deadline):
-            look = look_at(self._checked(job))
-            yield look
-            if look.ended:
+            update = update_of(self._checked(job))
+            yield update
+            if update.ended:
                 return
 
     def of_folder(self) -> Run:
@@ -108,7 +108,7 @@ class ClusterRun(SharedVerbs):
         """
         log, shown, job = PodLog(self.cluster, self.name), False, self.job()
         while True:
-            last = not follow or look_at(job).ended
+            last = not follow or update_of(job).ended
             try:
                 for line in log.lines(follow=not last):
                     shown = True
@@ -237,7 +237,7 @@ def out_of_money(job: FineTune) -> str:
     """Return why a run's budget does not pay for another attempt; empty where it does, or where only the
     controller knows: one from before `minAttemptSeconds` was a part of the status."""
     limits, status = job.spec.get("budget") or {}, job.status
-    budget = Budget(limits.get("usd"), limits.get("hours"))
+    budget = BudgetLimits(limits.get("usd"), limits.get("hours"))
     price = status.attempts[-1].usd_per_hour if status.attempts else 0.0
     least = status.min_attempt_seconds
     if least is None or seconds_left(budget, status.seconds, status.usd, price) >= least:
@@ -245,10 +245,10 @@ def out_of_money(job: FineTune) -> str:
     return no_money(budget, status.seconds, status.usd, least)
 
 
-def look_at(job: FineTune) -> Look:
+def update_of(job: FineTune) -> RunUpdate:
     """Return a FineTuneJob's status, and whether it is the last."""
     status = status_of(job)
-    return Look(status, status.state.ended and is_current(job))
+    return RunUpdate(status, status.state.ended and is_current(job))
 
 
 def status_of(job: FineTune) -> Status:

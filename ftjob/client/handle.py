@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
+class RunUpdate:
     """Where a run stands at one moment."""
 
     status: Status
@@ -54,7 +54,7 @@ class RunHandle(Protocol):
         """Return where it stands."""
         ...
 
-    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+    def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
         """Yield where it stands now, and whenever that may have changed; `deadline` (time.monotonic) ends the
         waiting for that. It also ends when somebody deletes the run."""
         ...
@@ -146,25 +146,25 @@ class SharedVerbs:
     def follow(self: RunHandle) -> Iterator[Status]:
         """Yield the status whenever it changed, the last one when the run has ended."""
         seen: Status | None = None
-        for look in self.looks():
-            if look.status != seen:
-                yield look.status
-            seen = look.status
-            if look.ended:
+        for update in self.updates():
+            if update.status != seen:
+                yield update.status
+            seen = update.status
+            if update.ended:
                 return
 
     def wait(self: RunHandle, timeout: float | None = None) -> Status:
         """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            for look in self.looks(deadline):
-                if look.ended:
-                    return look.status
+            for update in self.updates(deadline):
+                if update.ended:
+                    return update.status
                 if is_over(deadline):
                     break
             if is_over(deadline):
                 raise NotEndedError(
-                    f"{self.reference}: is {look.status.state} after {timeout:g} s: wait again"
+                    f"{self.reference}: is {update.status.state} after {timeout:g} s: wait again"
                 )
 
     def report(self: RunHandle, against: RunHandle | None = None) -> "Report":

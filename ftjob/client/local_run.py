@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ftjob.client import processes as local
-from ftjob.client import registry as runs
-from ftjob.client.handle import Look, SharedVerbs, is_over
+from ftjob.client import processes, registry
+from ftjob.client.handle import RunUpdate, SharedVerbs, is_over
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import documents, files
@@ -191,8 +190,8 @@ class Run(SharedVerbs):
         submitter has just written."""
         return (status for status in super().follow() if status.state is not State.PENDING)
 
-    def looks(self, deadline: float | None = None) -> Iterator[Look]:
-        """Yield the status at each look, until the run has ended or `deadline` (time.monotonic) is reached.
+    def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
+        """Yield the status whenever it is read, until the run has ended or until `deadline` (time.monotonic).
 
         Raises StorageError where no worker takes it up.
         """
@@ -202,7 +201,7 @@ class Run(SharedVerbs):
             waited = time.monotonic() - begin
             if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
                 raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
-            yield Look(status, status.state.ended)
+            yield RunUpdate(status, status.state.ended)
             if status.state.ended or is_over(deadline):
                 return
             self._pause(math.inf if deadline is None else deadline)
@@ -213,7 +212,7 @@ class Run(SharedVerbs):
         Raises BadSpecError where its worker is on another machine, StorageError where the lock does not tell
         which process it is.
         """
-        if local.ask_to_stop(work_folder(self.location), now=now):
+        if processes.ask_to_stop(work_folder(self.location), now=now):
             return True
         if self.is_held():
             raise BadSpecError(f"{self.location}: its worker is on another machine: cancel it there")
@@ -309,13 +308,13 @@ def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tu
     run = Run(planned_at(plan))
     before = run.last_status()
     if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
-        runs.remember(run.location)
+        registry.remember(run.location)
         return run, False
     consent(plan)
     short = shortfall_of(plan) if shortfall is None else shortfall
     enlist(run, plan.spec, document_of(plan, short), before)
-    runs.remember(run.location)
-    local.start_worker(run.location, work_folder(run.location), run.next_attempt())
+    registry.remember(run.location)
+    processes.start_worker(run.location, work_folder(run.location), run.next_attempt())
     return run, True
 
 

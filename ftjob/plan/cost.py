@@ -43,8 +43,8 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What may be spent; None where nothing is said."""
+class BudgetLimits:
+    """The most that may be spent; None where there is no limit."""
 
     usd: float | None = None
     hours: float | None = None
@@ -121,7 +121,7 @@ def estimate_cost(
     node: Node,
     *,
     spot: bool = False,
-    budget: Budget | None = None,
+    budget: BudgetLimits | None = None,
     measured: Measurement | None = None,
     retries: int = 0,
     dearest: float | None = None,
@@ -136,7 +136,7 @@ def estimate_cost(
     if measured and measured.startup_seconds is not None:
         startup = measured.startup_seconds
     usd_per_hour = node.usd_per_hour(spot=spot)
-    limit = (budget or Budget()).seconds(usd_per_hour)
+    limit = (budget or BudgetLimits()).seconds(usd_per_hour)
     train, test, snapshots = _seconds(work, speed, work.max_iter)
     whole = startup + train + test + snapshots
     return Cost(
@@ -148,7 +148,7 @@ def estimate_cost(
         snapshot_seconds=snapshots,
         startup_seconds=startup,
         usd_per_hour=usd_per_hour,
-        worst_usd=_worst(budget or Budget(), whole * (1 + retries), dearest or usd_per_hour),
+        worst_usd=_worst(budget or BudgetLimits(), whole * (1 + retries), dearest or usd_per_hour),
         least_seconds=startup + _until_first_snapshot(work, speed),
         affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None if limit == inf else _affordable(work, speed, limit - startup),
@@ -173,7 +173,7 @@ def _seconds(work: Workload, speed: Speed, iterations: int) -> tuple[float, floa
     )
 
 
-def _worst(budget: Budget, seconds: float, usd_per_hour: float) -> float:
+def _worst(budget: BudgetLimits, seconds: float, usd_per_hour: float) -> float:
     """Return the dollars at which a run ends that is tried as often as it may be."""
     if budget.usd is None and budget.hours is None:
         return seconds / 3600 * usd_per_hour
