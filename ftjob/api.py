@@ -44,7 +44,7 @@ def plan(
 ) -> "Plan":
     """Plan a run without starting anything.
 
-    `to_train=False` leaves a dataset in a store where it is when its manifest tells all, and does not measure
+    `to_train=False` leaves a dataset in a store there when its manifest is complete, and does not measure
     `data.mean: auto`, which saves looking at every pixel: it is the same run, but its prototxts cannot be
     trained from. Raises FtjobError.
     """
@@ -81,7 +81,7 @@ def nodes() -> "list[Node]":
 
 
 def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
-    """Return what EC2 asks for the nodes now, and a sentence for everything it does not tell.
+    """Return EC2's current prices of the nodes, and a sentence for each that it does not have.
 
     Nothing else reads these prices until `write_prices`. Raises BadSpecError.
     """
@@ -92,7 +92,7 @@ def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
 
 def write_prices(live: "LivePrices") -> "dict[str, Price]":
     """Write live prices into the user's nodes file, which plans and runs read; return those that are others
-    than before. A price that EC2 does not tell stays. Raises BadSpecError, StorageError."""
+    than before. A price that EC2 does not have stays. Raises BadSpecError, StorageError."""
     from ftjob.nodes.profiles import user_file
     from ftjob.nodes.userfile import write_prices as write
 
@@ -126,11 +126,11 @@ def submit(
     consent: "Consent | None" = None,
     shortfall: str | None = None,
 ) -> tuple[Run, bool]:
-    """Start a run on this machine, or go on with it; return it, and whether a worker was started.
+    """Start or resume a run on this machine; return it, and whether a worker was started.
 
     The same net, weights, data and settings are the same run: one that is done stays as it is and costs
-    nothing, one that runs is joined, any other goes on from its last complete snapshot. `consent` is told of
-    the plan where something is about to begin: without another, it refuses what its budget does not pay for
+    nothing, one that runs is joined, any other resumes from its last complete snapshot. `consent` receives
+    the plan before anything begins: the default refuses what its budget does not pay for
     (ftjob.client.consent). `shortfall` is plan.shortfall.shortfall_of(planned), where that is known. Raises
     FtjobError before anything is written.
     """
@@ -180,7 +180,7 @@ def check_data(
     """Look at every record of an LMDB, of a built dataset (paths or URIs), or of the data a spec names.
 
     A spec's own crop, mean and num_output go before those of `options`. Raises BadSpecError for a spec and
-    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest stands in
+    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest is in
     the report.
     """
     from ftjob.dataset.check.check import CheckOptions, check
@@ -211,7 +211,7 @@ def submit_to_cluster(
     namespace: str | None = None,
     consent: "Consent | None" = None,
 ) -> "tuple[ClusterRun, bool]":
-    """Start a run on a cluster, or go on with it; return it, and whether anything began.
+    """Start or resume a run on a cluster; return it, and whether anything began.
 
     `context` and `namespace` are kubectl's, `consent` is as for `submit`. Raises FtjobError before anything
     is created.
@@ -302,7 +302,7 @@ def cost(
 
 
 def exit_code(status: Status) -> int:
-    """Return the exit code that tells how a run stands: its worker's, or preempted where that was killed."""
+    """Return the exit code for a run's status: its worker's, or preempted where that was killed."""
     return status.exit_code if status.exit_code is not None else ExitCode.PREEMPTED
 
 

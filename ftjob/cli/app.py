@@ -39,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-engine_app = typer.Typer(help="Install what trains.", no_args_is_help=True)
+engine_app = typer.Typer(help="Install a training engine.", no_args_is_help=True)
 app.command()(cli_plan.init)
 app.command()(cli_plan.plan)
 app.command()(cli_plan.nodes)
@@ -48,8 +48,8 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(engine_app, name="engine")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"ftjob {version('ftjob')}")
@@ -63,7 +63,7 @@ def every_call(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show which ftjob this is."),
     ] = False,
 ) -> None:
-    """Take the options that stand before a verb."""
+    """Take the options that precede a verb."""
 
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
@@ -85,11 +85,11 @@ def submit(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Ask nothing; submit also what its budget only begins.")
+        bool, typer.Option("--yes", "-y", help="Ask nothing; submit even if the budget pays for only part.")
     ] = False,
     output: Output = Format.TEXT,
 ) -> None:
-    """Start a run, or go on with it where it stopped; one that is done costs nothing."""
+    """Start a run, or resume it where it stopped; a run that is done costs nothing."""
     from ftjob.client.consent import asking
     from ftjob.plan.shortfall import shortfall_of
 
@@ -172,7 +172,7 @@ def wait(
     namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Wait for a run's end in silence, and exit with its exit code."""
+    """Wait until a run ends, printing nothing, and exit with its exit code."""
     last = api.find(run, context, namespace).wait(timeout)
     if output is Format.JSON:
         print_json(last.to_json())
@@ -184,7 +184,7 @@ def wait(
 @app.command()
 def logs(
     run: RunName,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run ends.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Continue until the run ends.")] = False,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
 ) -> None:
@@ -200,24 +200,24 @@ def cancel(
     context: KubeContext = None,
     namespace: KubeNamespace = None,
 ) -> None:
-    """Stop a run after a snapshot; submit the same spec, or retry, to go on."""
+    """Stop a run after a snapshot; submit the same spec, or retry, to resume."""
     found = api.find(run, context, namespace)
-    asked = found.cancel(now=now)
-    console().print(f"{_reference(found)}: {'asked to stop' if asked else 'is not running'}")
+    stopping = found.cancel(now=now)
+    console().print(f"{_reference(found)}: {'stopping' if stopping else 'is not running'}")
 
 
 @app.command()
 def retry(run: RunName, context: KubeContext = None, namespace: KubeNamespace = None) -> None:
-    """Have a run that was stopped, or failed, go on from its newest snapshot."""
+    """Resume a run that was stopped, or failed, from its newest snapshot."""
     found = api.find(run, context, namespace)
     begun = found.retry()
-    console().print(f"{_reference(found)}: {'goes on' if begun else f'is {found.status().state}'}")
+    console().print(f"{_reference(found)}: {'resumes' if begun else f'is {found.status().state}'}")
 
 
 @app.command()
 def get(
     run: RunName,
-    destination: Annotated[Path, typer.Argument(help="A folder that is not there yet.")] = Path("bundle"),
+    destination: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")] = Path("bundle"),
     context: KubeContext = None,
     namespace: KubeNamespace = None,
 ) -> None:
@@ -228,7 +228,7 @@ def get(
 @app.command()
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    engine: Annotated[str, typer.Option(help="What answers: auto, caffe or torch.")] = "auto",
+    engine: Annotated[str, typer.Option(help="The engine to run it with: auto, caffe or torch.")] = "auto",
     output: Output = Format.TEXT,
 ) -> None:
     """Prove that a bundle answers here as it did where it was made."""
@@ -252,7 +252,7 @@ def schema() -> None:
 @engine_app.command("install")
 def engine_install(
     engine: Annotated[str, typer.Argument(help="caffe or torch")],
-    python: Annotated[Path | None, typer.Option(help="Take the pycaffe of this Python instead.")] = None,
+    python: Annotated[Path | None, typer.Option(help="Use the pycaffe of this Python instead.")] = None,
     mirror: Annotated[str | None, typer.Option(help="A mirror that has Debian 11.")] = None,
     index: Annotated[str | None, typer.Option(help="torch: the package index to take it from.")] = None,
 ) -> None:
@@ -304,7 +304,7 @@ def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
 def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
     screen = console()
-    asked = False
+    stopping = False
     while True:
         try:
             last = run.wait() if output is Format.JSON else live.follow(screen, run.follow())
@@ -312,10 +312,10 @@ def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> Non
         except KeyboardInterrupt:
             if not stop_on_interrupt:
                 raise
-            run.cancel(now=asked)
-            if not asked:
+            run.cancel(now=stopping)
+            if not stopping:
                 screen.print("stopping after a snapshot; Ctrl-C again to kill it")
-            asked = True
+            stopping = True
     if output is Format.JSON:
         print_json({**last.to_json(), "folder": run.location})
     elif bundle := run.bundle():

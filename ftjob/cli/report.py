@@ -1,4 +1,4 @@
-"""The command line's room for what is shown to others: `ftjob report`."""
+"""The command line's room for reports: `ftjob report`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +26,7 @@ RunName = Annotated[
 ]
 Form = Annotated[ReportForm, typer.Option("--format", help="html: a page; md: a pull request's comment.")]
 To = Annotated[Path | None, typer.Option(help="The file to write, or - to print it.")]
-Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run that it is held against.")]
+Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run to compare it with.")]
 
 
 def report(

@@ -1,4 +1,4 @@
-"""What every run can be asked and made to do, on this machine or on a cluster."""
+"""The interface of every run, on this machine or on a cluster."""
 
 import time
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class RunHandle(Protocol):
 
     @property
     def reference(self) -> RunReference:
-        """Its name and as much of its id as is known without asking anybody."""
+        """Its name and as much of its id as is known without reading anything."""
         ...
 
     @property
@@ -55,8 +55,8 @@ class RunHandle(Protocol):
         ...
 
     def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
-        """Yield where it stands now, and whenever that may have changed; `deadline` (time.monotonic) ends the
-        waiting for that. It also ends when somebody deletes the run."""
+        """Yield where it stands now, and whenever that may have changed; it ends at
+        `deadline` (time.monotonic), or when somebody deletes the run."""
         ...
 
     def status_or_unreachable(self) -> Status:
@@ -96,7 +96,7 @@ class RunHandle(Protocol):
         ...
 
     def bill(self) -> Bill:
-        """Return what each attempt has cost, and a sentence for what of that is not known."""
+        """Return what each attempt has cost, and a sentence for each part that is not known."""
         ...
 
     def facts(self) -> "Facts":
@@ -104,11 +104,11 @@ class RunHandle(Protocol):
         ...
 
     def report(self, against: "RunHandle | None" = None) -> "Report":
-        """Return its report as it stands now, held against another run where one is given."""
+        """Return its report as it stands now, compared with another run where one is given."""
         ...
 
     def cancel(self, *, now: bool = False) -> bool:
-        """Ask for a snapshot and an end (`now`: an end alone); return whether it was running."""
+        """Stop it after a snapshot (`now`: without one); return whether it was running."""
         ...
 
     def retry(self) -> bool:
@@ -120,7 +120,7 @@ class RunHandle(Protocol):
         ...
 
     def get(self, destination: Path) -> Path:
-        """Copy the bundle to a folder that is not there yet."""
+        """Copy the bundle to a folder that does not exist yet."""
         ...
 
     def of_folder(self) -> "RunHandle":
@@ -133,7 +133,7 @@ class RunHandle(Protocol):
 
 
 class SharedVerbs:
-    """What follows for every run from what differs between them."""
+    """The verbs that every kind of run implements alike, on top of those that differ."""
 
     def status_or_unreachable(self: RunHandle) -> Status:
         """Return its status, Unreachable where it cannot be read, so that it hides no other runs."""
@@ -168,7 +168,7 @@ class SharedVerbs:
                 )
 
     def report(self: RunHandle, against: RunHandle | None = None) -> "Report":
-        """Return its report as it stands now, held against another run where one is given: `.html()` is a
+        """Return its report as it stands now, compared with another run where one is given: `.html()` is a
         page, `.markdown()` a comment for a pull request. Raises StorageError."""
         from ftjob.report.render import Report
 

@@ -1,4 +1,4 @@
-"""A run of this machine, or of any folder: what notebooks, pipelines and the command line hold of it."""
+"""A run on this machine, or in any folder, as notebooks, pipelines and the command line use it."""
 
 import codecs
 import math
@@ -35,7 +35,7 @@ T = TypeVar("T")
 LOG_PIECE = 1 << 20
 """Bytes of a log that are read at once."""
 START_SECONDS = 30.0
-"""How long a worker may take to say its first word."""
+"""How long a worker may take to write its first status."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Run(SharedVerbs):
 
     @property
     def folder(self) -> RunFolder:
-        """Where its files are read on this disk; those of a run in a store are brought when asked for."""
+        """Where its files are read on this disk; those of a run in a store are fetched on demand."""
         return self._reading().folder
 
     def _reading(self) -> RunStore:
@@ -78,8 +78,8 @@ class Run(SharedVerbs):
             return None
 
     def is_held(self) -> bool:
-        """Return whether a worker is at it, on this machine or on another: that one is waited for, for some
-        seconds, to show a sign of life. Raises StorageError."""
+        """Return whether a worker is at it, on this machine or on another; waits some seconds for the
+        other to show a sign of life. Raises StorageError."""
         return is_held(work_folder(self.location)) or stored(self.location).shows_life()
 
     def metrics(self) -> "list[TrainLine]":
@@ -105,7 +105,7 @@ class Run(SharedVerbs):
             return documents.read_text(path)
 
     def evaluation(self) -> "Evaluation":
-        """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
+        """Return how the bundled snapshot was evaluated: accuracy and classes. Raises StorageError."""
         from ftjob.runfolder.records.evaluation import read_evaluation
 
         run = self._reading()
@@ -166,7 +166,7 @@ class Run(SharedVerbs):
         return self
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
-        """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
+        """Yield the logs of all attempts as text; `follow` continues with new text until the run ends."""
         shown: dict[Path, int] = {}
         decoders: dict[Path, codecs.IncrementalDecoder] = {}
         while True:
@@ -207,10 +207,10 @@ class Run(SharedVerbs):
             self._pause(math.inf if deadline is None else deadline)
 
     def cancel(self, *, now: bool = False) -> bool:
-        """Ask for a snapshot and an end (`now`: kill); return whether a worker was here to be asked.
+        """Stop it after a snapshot (`now`: kill it); return whether a worker runs here.
 
-        Raises BadSpecError where its worker is on another machine, StorageError where the lock does not tell
-        which process it is.
+        Raises BadSpecError where its worker is on another machine, StorageError where the lock does not
+        name its process.
         """
         if processes.ask_to_stop(work_folder(self.location), now=now):
             return True
@@ -219,7 +219,7 @@ class Run(SharedVerbs):
         return False
 
     def retry(self) -> bool:
-        """Start a worker where the run ended otherwise than well; return whether one was started.
+        """Start a worker where the run failed or was stopped; return whether one was started.
 
         Raises FtjobError, BadSpecError where its spec makes another run now.
         """
@@ -256,7 +256,7 @@ class Run(SharedVerbs):
         return run.place(bundle) if run.has(BundleFolder(bundle).manifest) else None
 
     def get(self, destination: Path) -> Path:
-        """Copy the bundle, what its manifest names, to a folder that is not there yet.
+        """Copy the bundle, what its manifest names, to a folder that does not exist yet.
 
         Raises StorageError, and BadNetError for what is no bundle.
         """
@@ -268,7 +268,7 @@ class Run(SharedVerbs):
         if self.bundle() is None:
             raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
         if destination.exists():
-            raise StorageError(f"{destination}: is there already: give a new folder")
+            raise StorageError(f"{destination}: exists already: give a new folder")
         run = stored(self.location)
         bundle = BundleFolder(run.folder.bundle)
         partial = destination.with_name(f".{destination.name}.partial")
@@ -292,7 +292,7 @@ class Run(SharedVerbs):
 
 
 def planned_at(plan: "Plan") -> str:
-    """Return the path or URI of the run that a plan is of."""
+    """Return the path or URI of the run that a plan describes."""
     return location_of(plan.spec.output, plan.spec.name, plan.run_id)
 
 

@@ -81,7 +81,7 @@ class Cost:
     affordable_iterations: int | None
     """How many iterations the budget allows, at most max_iter; None without a budget."""
     assumptions: tuple[str, ...]
-    """In sentences: what the numbers stand on."""
+    """What the numbers assume, in sentences."""
 
     @property
     def total_seconds(self) -> float:
@@ -103,7 +103,7 @@ class Speed:
 
 
 def predicted_speed(train: NetFlops, test: NetFlops, node: Node) -> Speed:
-    """Return what a node's profile says of nets that were never run on it."""
+    """Return the speed that a node's profile predicts for nets that were never run on it."""
     flops = train.forward + train.backward
     moved = train.forward_bytes + train.backward_bytes
     return Speed(node.seconds(flops, moved), node.seconds(test.forward, test.forward_bytes))
@@ -174,7 +174,7 @@ def _seconds(work: Workload, speed: Speed, iterations: int) -> tuple[float, floa
 
 
 def _worst(budget: BudgetLimits, seconds: float, usd_per_hour: float) -> float:
-    """Return the dollars at which a run ends that is tried as often as it may be."""
+    """Return the dollars that a run costs with every retry it may have."""
     if budget.usd is None and budget.hours is None:
         return seconds / 3600 * usd_per_hour
     return budget.seconds(usd_per_hour) / 3600 * usd_per_hour if usd_per_hour else 0.0

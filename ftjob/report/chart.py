@@ -50,7 +50,7 @@ class Letters:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over iterations. `top` is where the vertical axis ends; None where the data say it."""
+    """Curves over iterations. `top` is where the vertical axis ends; None where the data decide."""
 
     title: str
     lines: tuple[Curve, ...]
@@ -59,7 +59,7 @@ class Chart:
 
     @property
     def words(self) -> str:
-        """The chart for those who do not see it."""
+        """The chart in words, for screen readers."""
         texts = [f"{line.name} {self._span(line)}" for line in self.lines if line.points]
         return f"{self.title}: {'; '.join(texts)}."
 
