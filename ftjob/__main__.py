@@ -1,4 +1,4 @@
-"""The programs `ftjob` and `kubectl-ftjob`: run the command line, and say in one sentence what went wrong."""
+"""The programs `ftjob` and `kubectl-ftjob`: run the command line, and report a failure in one sentence."""
 
 import sys
 

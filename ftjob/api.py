@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob.client import registry as runs
+from ftjob.client import registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
 from ftjob.errors import BadDataError, BadSpecError, ExitCode
@@ -44,7 +44,7 @@ def plan(
 ) -> "Plan":
     """Plan a run without starting anything.
 
-    `to_train=False` leaves a dataset in a store where it is when its manifest tells all, and does not measure
+    `to_train=False` leaves a dataset in a store there when its manifest is complete, and does not measure
     `data.mean: auto`, which saves looking at every pixel: it is the same run, but its prototxts cannot be
     trained from. Raises FtjobError.
     """
@@ -81,7 +81,7 @@ def nodes() -> "list[Node]":
 
 
 def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
-    """Return what EC2 asks for the nodes now, and a sentence for everything it does not tell.
+    """Return EC2's current prices of the nodes, and a sentence for each that it does not have.
 
     Nothing else reads these prices until `write_prices`. Raises BadSpecError.
     """
@@ -92,7 +92,7 @@ def live_prices(region: str | None = None) -> "tuple[LivePrices, list[str]]":
 
 def write_prices(live: "LivePrices") -> "dict[str, Price]":
     """Write live prices into the user's nodes file, which plans and runs read; return those that are others
-    than before. A price that EC2 does not tell stays. Raises BadSpecError, StorageError."""
+    than before. A price that EC2 does not have stays. Raises BadSpecError, StorageError."""
     from ftjob.nodes.profiles import user_file
     from ftjob.nodes.userfile import write_prices as write
 
@@ -126,11 +126,11 @@ def submit(
     consent: "Consent | None" = None,
     shortfall: str | None = None,
 ) -> tuple[Run, bool]:
-    """Start a run on this machine, or go on with it; return it, and whether a worker was started.
+    """Start or resume a run on this machine; return it, and whether a worker was started.
 
     The same net, weights, data and settings are the same run: one that is done stays as it is and costs
-    nothing, one that runs is joined, any other goes on from its last complete snapshot. `consent` is told of
-    the plan where something is about to begin: without another, it refuses what its budget does not pay for
+    nothing, one that runs is joined, any other resumes from its last complete snapshot. `consent` receives
+    the plan before anything begins: the default refuses what its budget does not pay for
     (ftjob.client.consent). `shortfall` is plan.shortfall.shortfall_of(planned), where that is known. Raises
     FtjobError before anything is written.
     """
@@ -180,7 +180,7 @@ def check_data(
     """Look at every record of an LMDB, of a built dataset (paths or URIs), or of the data a spec names.
 
     A spec's own crop, mean and num_output go before those of `options`. Raises BadSpecError for a spec and
-    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest stands in
+    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest is in
     the report.
     """
     from ftjob.dataset.check.check import CheckOptions, check
@@ -211,29 +211,29 @@ def submit_to_cluster(
     namespace: str | None = None,
     consent: "Consent | None" = None,
 ) -> "tuple[ClusterRun, bool]":
-    """Start a run on a cluster, or go on with it; return it, and whether anything began.
+    """Start or resume a run on a cluster; return it, and whether anything began.
 
     `context` and `namespace` are kubectl's, `consent` is as for `submit`. Raises FtjobError before anything
     is created.
     """
-    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client import cluster_run
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
-    run, started = clusterrun.submit(loaded, decided, connect(context, namespace), consent or unless_short)
-    runs.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
+    run, started = cluster_run.submit(loaded, decided, connect(context, namespace), consent or unless_short)
+    registry.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
     return run, started
 
 
 def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | None = None) -> dict[str, Any]:
     """Return the FineTuneJob that `submit_to_cluster` would create. Raises FtjobError."""
-    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client import cluster_run
     from ftjob.cluster.resource.figures import figures_of
     from ftjob.cluster.resource.submission import fine_tune_job
 
-    clusterrun.refuse_local(planned.spec)
+    cluster_run.refuse_local(planned.spec)
     loaded, _ = _load(spec)
     return fine_tune_job(loaded, namespace or "default", figures_of(planned))
 
@@ -250,7 +250,7 @@ def find(reference: str, context: str | None = None, namespace: str | None = Non
 
         meant = RunReference.parse(reference)
         return ClusterRun(connect(context, namespace), meant.name, meant.run_id)
-    return _at(runs.find_run(reference), reference)
+    return _at(registry.find_run(reference), reference)
 
 
 def _at(location: str, reference: str = "") -> "RunHandle":
@@ -258,9 +258,9 @@ def _at(location: str, reference: str = "") -> "RunHandle":
     address = RunAddress.parse(location)
     if address.cluster is None:
         return Run(location)
-    from ftjob.client import cluster_run as clusterrun
+    from ftjob.client import cluster_run
 
-    return clusterrun.at(replace(address, run_id="") if reference == address.name else address)
+    return cluster_run.at(replace(address, run_id="") if reference == address.name else address)
 
 
 def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
@@ -271,12 +271,12 @@ def list_runs(name: str = "*", context: str | None = None, namespace: str | None
 
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
-    return [_at(location) for location in runs.known_runs(name)]
+    return [_at(location) for location in registry.known_runs(name)]
 
 
 def unreadable_notes(name: str = "*") -> list[str]:
     """Return a sentence for each run submitted on this machine whose note cannot be read."""
-    return runs.read_notes(name)[1]
+    return registry.read_notes(name)[1]
 
 
 def cost(
@@ -302,7 +302,7 @@ def cost(
 
 
 def exit_code(status: Status) -> int:
-    """Return the exit code that tells how a run stands: its worker's, or preempted where that was killed."""
+    """Return the exit code for a run's status: its worker's, or preempted where that was killed."""
     return status.exit_code if status.exit_code is not None else ExitCode.PREEMPTED
 
 
@@ -343,7 +343,7 @@ def _earlier(name: str, output: str) -> "RunHandle":
         return find(name)
     except BadSpecError:
         beside = f"{output.rstrip('/')}/{name}"
-        newest = runs.newest_run(open_store(beside)) if "/" not in name else None
+        newest = registry.newest_run(open_store(beside)) if "/" not in name else None
         if newest is None:
             raise
         return Run(location_of(output, name, newest))

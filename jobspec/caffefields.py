@@ -1,4 +1,4 @@
-"""Fields and values of Caffe's solvers and data layers that people bring along, and what to say of them."""
+"""Fields and values of Caffe's solvers and data layers that specs are often given, and a remedy for each."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,8 +23,8 @@ OTHER_NAMES: Mapping[str, str] = {
 }
 """Names of Caffe, its forks and other systems → the spec's."""
 
-_NET = "base.net says the net"
-_NODE = "resources.node says where it runs"
+_NET = "base.net names the net"
+_NODE = "resources.node names where it runs"
 _ONE_GPU = "a run trains on one GPU"
 _PER_CLASS = "the report has the accuracy of every class"
 NOT_NEEDED: Mapping[str, str] = {
@@ -34,7 +34,7 @@ NOT_NEEDED: Mapping[str, str] = {
     **dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), _PER_CLASS),
     **dict.fromkeys(("epoch_size", "test_epoch_size"), "the records are counted"),
     **dict.fromkeys(
-        ("train_state", "test_state"), "the rules of base.net's layers say which ones TRAIN and TEST have"
+        ("train_state", "test_state"), "the rules of base.net's layers decide which ones TRAIN and TEST have"
     ),
     **dict.fromkeys(
         ("force_color", "force_gray", "force_encoded_color", "is_color"),
@@ -79,13 +79,13 @@ def _is(*meant: Any) -> Callable[[Any], bool]:
 
 
 _VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("solver", lambda value: isinstance(value, str), "write here what that file says, by the same names"),
+    ("solver", lambda value: isinstance(value, str), "write the fields of that file here, by the same names"),
     ("solver.random_seed", _is(-1), "leave it out: the clock, which Caffe takes for -1, gives no run twice"),
     ("solver.clip_gradients", _is(-1), "leave it out, which is what -1 is to Caffe"),
     ("solver.display", _is(0), "leave it out, or give a large number for hardly ever"),
     ("solver.snapshot", _is(0), "leave it out for one every epoch"),
     ("solver.test_interval", _is(0), "leave it out for one every epoch"),
-    ("solver.lr_policy", _is("plateau"), "plateau is of NVIDIA's and Intel's forks"),
+    ("solver.lr_policy", _is("plateau"), "only NVIDIA's and Intel's forks have plateau"),
     (
         "base.weights",
         lambda value: isinstance(value, list),
@@ -95,5 +95,5 @@ _VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 
 
 def of_value(field: str, value: Any) -> str:
-    """Return what to say of a value that means something in Caffe, or nothing."""
+    """Return the remedy for a value that means something in Caffe, or nothing."""
     return next((hint for name, holds, hint in _VALUES if name == field and holds(value)), "")

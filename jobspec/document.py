@@ -20,7 +20,7 @@ MAX_DEPTH = 50
 MAX_DIGITS = 100
 
 _TAG = "tag:yaml.org,2002:"
-# https://yaml.org/spec/1.2.2, section 10.3.2; `<<` is YAML 1.1's merge key, which people go on using.
+# https://yaml.org/spec/1.2.2, section 10.3.2; `<<` is YAML 1.1's merge key, which is still in use.
 _CORE_TYPES = {
     "null": (r"~|null|Null|NULL|", "~nN\0"),
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -83,7 +83,7 @@ def _compose(text: str, source: str) -> Node | None:
     unprintable = Reader.NON_PRINTABLE.search(text)
     if unprintable:
         before = text[: unprintable.start()]
-        message = f"the character U+{ord(unprintable[0]):04X} cannot stand in YAML; remove it"
+        message = f"the character U+{ord(unprintable[0]):04X} is not allowed in YAML; remove it"
         column = len(before) - before.rfind("\n")
         raise SpecError(source, [Problem("", message, before.count("\n") + 1, column)])
     try:

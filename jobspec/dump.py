@@ -1,4 +1,4 @@
-"""A JobSpec to text: YAML for people, a digest for telling specs apart, a JSON Schema for tools."""
+"""A JobSpec to text: YAML for people, a digest that identifies a spec, a JSON Schema for tools."""
 
 import hashlib
 import json

@@ -64,7 +64,7 @@ def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
 def _finding(details: ErrorDetails, context: Mapping[str, Any], hint: str | None) -> str:
     """Say what is wrong with a field; `hint`, where there is one, goes before what the value suggests."""
     kind, path, value = details["type"], details["loc"], details["input"]
-    if kind == "said":
+    if kind == "sentence":
         return str(context["sentence"])
     if kind == "value_error":
         return str(context["error"])
@@ -209,7 +209,7 @@ def _fields_at(path: Path) -> list[str]:
 
 
 def _summary(path: Path) -> str:
-    """Return the first sentence of a field's description, to say what belongs there."""
+    """Return the first sentence of a field's description, which describes what belongs there."""
     model = _model_at(path[:-1])
     field = model.model_fields.get(str(path[-1])) if model else None
     description = " ".join((field.description or "").split()) if field else ""

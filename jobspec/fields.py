@@ -1,4 +1,4 @@
-"""The annotated scalars a spec is made of, each with the words its errors are told in."""
+"""The annotated scalars a spec is made of, each with the wording of its errors."""
 
 import math
 import re
@@ -47,7 +47,7 @@ _RUN_SNAPSHOT = re.compile(f"{RUN_REFERENCE}{RUN_NAME}(?:@{ITERATION})?")
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
     """Make an error whose text is shown as it stands, at a field of the model that is being checked."""
-    return PydanticCustomError("said", "{sentence}", {"sentence": sentence, "field": field})
+    return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence, "field": field})
 
 
 def must_be(words: str, *choices: str) -> WrapValidator:
@@ -61,7 +61,7 @@ def must_be(words: str, *choices: str) -> WrapValidator:
             return inner(value)
         except ValidationError as error:
             for details in error.errors():
-                if details["type"] == "said":
+                if details["type"] == "sentence":
                     raise mistake(**details["ctx"]) from None
             raise PydanticCustomError(
                 "must_be", "must be {words}", {"words": words, "choices": choices}
@@ -120,7 +120,7 @@ _Place = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LOCAT
 
 
 def _pattern(pattern: str) -> Any:
-    """Return what puts a pattern into the schema alone: a function checks it, and says what is wrong."""
+    """Return what puts a pattern into the schema alone: a function checks it, and reports what is wrong."""
     return WithJsonSchema(
         {"type": "string", "minLength": 1, "maxLength": LONGEST_LOCATION, "pattern": pattern}
     )

@@ -129,7 +129,7 @@ def check_location(text: str) -> str:
     return text
 
 
-# No "://" anywhere, said without look-ahead: what has been read ends in ":", in ":/", or in neither.
+# No "://" anywhere, expressed without look-ahead: what has been read ends in ":", in ":/", or in neither.
 _SEEN = r"\x00-\x1f\x7f-\x9f"
 _PATH = rf"(?:[^:{_SEEN}]|:(?::|/:)*(?:[^:/{_SEEN}]|/[^:/{_SEEN}]))*"
 _PATH_END = "(?::(?::|/:)*/?)?"

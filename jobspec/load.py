@@ -1,4 +1,4 @@
-"""A spec's text to a JobSpec, or to an error that says line, field and what to do."""
+"""A spec's text to a JobSpec, or to an error with line, field and what to do."""
 
 import os
 import stat
@@ -70,4 +70,4 @@ def _unreadable(error: OSError) -> str:
         return "there is no such file; name the spec's YAML file"
     if isinstance(error, IsADirectoryError):
         return "is a folder; name the spec's YAML file in it"
-    return f"cannot be read ({error.strerror}); mend the path or its permissions"
+    return f"cannot be read ({error.strerror}); fix the path or its permissions"

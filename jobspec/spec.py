@@ -249,7 +249,7 @@ class Resources(_Part):
     spot: Annotated[bool | Literal["prefer"], must_be("true, false or prefer", "true", "false", "prefer")] = (
         False
     )
-    """Whether the node may be a spot instance, cheaper and taken away at times; the run goes on elsewhere.
+    """Whether the node may be a spot instance, cheaper and taken away at times; the run resumes elsewhere.
     With `prefer`, a run that lost two within an hour continues on demand, if its budget pays for that."""
     max_pending: Hours = 24.0
     """Hours that a pod may wait for a node, its image or a volume before the run gives up."""
@@ -317,7 +317,7 @@ class JobSpec(_Part):
     solver: Solver = Solver()
     """How it is trained, in Caffe's names."""
     engine: Literal["auto", "caffe", "torch"] = "auto"
-    """What trains: `auto` takes caffe where the node's GPU is of its time, else torch."""
+    """The training engine: `auto` takes caffe where the node's GPU is of its time, else torch."""
     resources: Resources = Resources()
     """Where it runs."""
     budget: Budget = Budget()
@@ -335,4 +335,4 @@ class JobSpec(_Part):
 
 
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
-"""What may be changed while a run goes on; the rest is the run's identity."""
+"""What may change while a run is in progress; the rest is the run's identity."""

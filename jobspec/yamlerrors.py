@@ -1,4 +1,4 @@
-"""What PyYAML's parser says, in words for whoever wrote the file."""
+"""PyYAML's parser errors, reworded for the author of the file."""
 
 import re
 
@@ -9,7 +9,7 @@ from jobspec.problems import Problem
 # What the parser found wrong, as a pattern, and the sentence for it. First match counts.
 _SENTENCES = [
     (r"found character '\\t'", "a tab cannot indent; use spaces"),
-    (r"found character '(.+)' that", "text that begins with {0} must stand in quotes"),
+    (r"found character '(.+)' that", "text that begins with {0} must be quoted"),
     (
         r"mapping values are not allowed",
         "this ':' cannot stand here; align the line with its neighbours, and quote text that has a colon",
@@ -45,7 +45,7 @@ _SENTENCES = [
     (r"unknown escape character '(.+)'", "\\{0} means nothing between double quotes; use single quotes"),
     (r"expected escape sequence", "this escape is not whole; use single quotes for text with backslashes"),
 ]
-# Where these begin says more than where the parser gave up.
+# The place where these begin helps more than where the parser gave up.
 _FROM_THE_BEGINNING = ("found unexpected end of stream",)
 
 

@@ -36,12 +36,12 @@ def conditions() -> str:
     """Return the list of a FineTuneJob's conditions."""
     about = {
         Condition.ACCEPTED: "the spec can be run; else the message names the field",
-        Condition.RUNNING: "a worker runs; else reason and message say why none does",
+        Condition.RUNNING: "a worker runs; else reason and message explain why none does",
         Condition.SUSPENDED: "`suspend` holds the run",
         Condition.EDITED: "a part of the spec was changed that a run keeps (reason ImmutableField)",
         Condition.REPORT_REFUSED: "what the worker reports cannot be true, and is dropped (reason BadReport)",
         Condition.COMPLETE: "the run reached its end",
-        Condition.FAILED: "it ended for a reason that another attempt would not mend",
+        Condition.FAILED: "it ended for a reason that another attempt would not fix",
         Condition.ENDED: "nothing will change by itself: complete, failed, or stopped by budget or cancel",
     }
     return "\n".join([*(f"- `{each}`: {about[each]}" for each in Condition), ""])

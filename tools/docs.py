@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and docs/*.md, or with --check say which are out of date.
+"""Write the generated parts of README.md and docs/*.md, or with --check name those that are out of date.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- /generated -->`; NAME is one of BLOCKS and what
 it is to be called with.

@@ -1,4 +1,4 @@
-"""Write the generated manifests of k8s/base, or with --check say which are out of date."""
+"""Write the generated manifests of k8s/base, or with --check name those that are out of date."""
 
 import sys
 from importlib.resources import files

@@ -65,7 +65,7 @@ def _component(name: str, version: str, reference: str, hashes: list[str]) -> Co
 
 
 def main() -> None:
-    """Print the bill; say on stderr which bundle has no list."""
+    """Print the bill; name on stderr each bundle that has no list."""
     bundles = [Path(each) for each in sys.argv[1:]] or [record_path().parent]
     lists = [bundle / PACKAGES for bundle in bundles]
     for missing in (path for path in lists if not path.is_file()):

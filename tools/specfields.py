@@ -51,7 +51,7 @@ def _default(field: Schema, section: Schema | None) -> str:
 
 
 def _type(field: Schema, defs: dict[str, Schema]) -> str:
-    """Say a field's type in words."""
+    """Return a field's type in words."""
     if "anyOf" in field:
         options = [_type(option, defs) for option in field["anyOf"] if option.get("type") != "null"]
         return " or ".join(dict.fromkeys(options))

@@ -18,7 +18,7 @@ from rich.table import Table
 import ftjob
 from examples.digits.images import write_digits
 from examples.digits.net import build
-from ftjob import formatting as figures
+from ftjob import formatting
 from ftjob.cli.view import live, results
 from ftjob.engine.caffe.install import install_caffe
 from ftjob.engine.caffe.installed import find_caffe
@@ -29,7 +29,7 @@ from ftjob.report.curves import draw_comparison
 
 FIRST, LATER = range(6), range(6, 10)
 FEW = 10
-"""Images per new class to learn from; the rest of them (about 170 per class) judge the result."""
+"""Images per new class to learn from; the rest of them (about 170 per class) evaluate the result."""
 
 SPEC = """\
 name: {name}
@@ -88,7 +88,7 @@ def main() -> None:
     }
     for title, path in paths.items():
         console.print(f"{title:<7} {os.path.relpath(path)}", soft_wrap=True)
-    console.print(f"all of it took {figures.duration(time.monotonic() - begin)}")
+    console.print(f"all of it took {formatting.duration(time.monotonic() - begin)}")
 
 
 def install_engine(console: Console) -> None:
@@ -140,14 +140,14 @@ def table(entries: list[Entry]) -> Table:
     for heading in ("accuracy", "worst class", "iterations", "time"):
         rows.add_column(heading, justify="right")
     for entry in entries:
-        judged, status = entry.run.evaluation(), entry.run.status()
-        worst = weakest_first(judged.classes)[0]
+        evaluation, status = entry.run.evaluation(), entry.run.status()
+        worst = weakest_first(evaluation.classes)[0]
         rows.add_row(
             entry.title,
-            figures.percent(judged.accuracy),
-            f"{worst.name}: {figures.percent(worst.recall)}",
+            formatting.percent(evaluation.accuracy),
+            f"{worst.name}: {formatting.percent(worst.recall)}",
             str(status.iteration),
-            figures.duration(status.seconds),
+            formatting.duration(status.seconds),
         )
     return rows
 

@@ -13,8 +13,8 @@ from ftjob.errors import ExitCode
 app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 
 BuildVal = Annotated[str | None, typer.Option(help="Images to validate on, instead of a share.")]
-CheckVal = Annotated[str | None, typer.Option(help="The LMDB to validate on; a spec says its own.")]
-Outputs = Annotated[int | None, typer.Option(help="Classes of the net; a spec says its own.")]
+CheckVal = Annotated[str | None, typer.Option(help="The LMDB to validate on; a spec names its own.")]
+Outputs = Annotated[int | None, typer.Option(help="Classes of the net; a spec sets its own.")]
 Unreadable = Annotated[float, typer.Option(help="Share of the images that may be unreadable.")]
 
 
@@ -66,7 +66,7 @@ def check(
     ],
     val: CheckVal = None,
     num_output: Outputs = None,
-    crop: Annotated[int | None, typer.Option(help="Side of the crop; a spec says its own.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the crop; a spec sets its own.")] = None,
     duplicates: Annotated[bool, typer.Option(help="Look for equal and nearly equal images.")] = True,
     sheet: Annotated[Path | None, typer.Option(help="A folder for a contact sheet of every class.")] = None,
     output: Output = Format.TEXT,

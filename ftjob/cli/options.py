@@ -11,11 +11,13 @@ import rich.text
 import typer
 from rich.console import Console
 
+from ftjob.runfolder.address import RunReference
 from jobspec.text import plain, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import Progress
 
 
@@ -30,6 +32,9 @@ KubeContext = Annotated[
     str | None, typer.Option("--context", help="A cluster, by its context in the kubeconfig.")
 ]
 KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="A namespace of the cluster.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
+]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
 
 
@@ -90,6 +95,11 @@ def end_closed() -> NoReturn:
     """Exit because stdout's reader is gone, without a word of Python's about what is still to be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(CLOSED)
+
+
+def reference(run: "RunHandle") -> str:
+    """Return NAME/ID of a run."""
+    return str(RunReference(run.name, run.run_id))
 
 
 def ask(question: str) -> bool:

@@ -18,7 +18,7 @@ Spec = Annotated[Path | None, typer.Argument(metavar="SPEC", help="The spec, a Y
 Svg = Annotated[Path | None, typer.Option(help="Draw the net into this file.")]
 Prototxt = Annotated[Path | None, typer.Option(help="Write what Caffe is given into this folder.")]
 Explain = Annotated[
-    str | None, typer.Option(metavar="LOG|RUN", help="Say instead why a run, or a `caffe train`, failed.")
+    str | None, typer.Option(metavar="LOG|RUN", help="Explain instead why a run, or a `caffe train`, failed.")
 ]
 
 
@@ -48,7 +48,7 @@ def plan(
     if explain is not None:
         return explained(explain, output)
     if spec is None:
-        raise BadSpecError("plan: names no spec: give the path of one, or --explain LOG")
+        raise BadSpecError("plan: no spec is given: give the path of one, or --explain LOG")
     from ftjob.plan.shortfall import shortfall_of
 
     made = planned(spec, to_train=prototxt is not None)
@@ -68,7 +68,7 @@ def plan(
 
 def nodes(
     live: Annotated[
-        bool, typer.Option("--live", help="What EC2 asks now, beside; kept for an hour.")
+        bool, typer.Option("--live", help="Show EC2's current prices too; cached for an hour.")
     ] = False,
     region: Annotated[
         str | None, typer.Option(help="Of AWS, for --live; else the environment's or profile's.")
@@ -82,11 +82,11 @@ def nodes(
     from ftjob.cli.view import nodes as table
 
     if (write or region) and not live:
-        raise BadSpecError("nodes: --region and --write are of the live prices: add --live")
+        raise BadSpecError("nodes: --region and --write need live prices: add --live")
     found = api.nodes()
-    prices, troubles = api.live_prices(region) if live else (None, [])
-    for trouble in troubles:
-        console(stderr=True).print(f"! {trouble}", style="yellow", soft_wrap=True)
+    prices, problems = api.live_prices(region) if live else (None, [])
+    for problem in problems:
+        console(stderr=True).print(f"! {problem}", style="yellow", soft_wrap=True)
     if output is Format.JSON:
         print_json(table.nodes_json(found, prices))
     else:
@@ -109,7 +109,7 @@ def print_plan(made: "Plan", shortfall: str) -> None:
 
 
 def explained(reference: str, output: Format) -> None:
-    """Say why a run or a training failed."""
+    """Explain why a run or a training failed."""
     found = api.explain(reference)
     if output is Format.JSON:
         return print_json(found.to_json())

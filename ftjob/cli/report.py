@@ -1,4 +1,4 @@
-"""The command line's room for what is shown to others: `ftjob report`."""
+"""The command line's room for reports: `ftjob report`."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ftjob import api
-from ftjob.cli.options import Format, KubeContext, KubeNamespace, Output, console, print_json, write
+from ftjob.cli.options import Format, KubeContext, KubeNamespace, Output, RunName, console, print_json, write
 from ftjob.errors import BadSpecError
 from ftjob.fs import files
 
@@ -21,12 +21,9 @@ class ReportForm(StrEnum):
     MARKDOWN = "md"
 
 
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
-]
 Form = Annotated[ReportForm, typer.Option("--format", help="html: a page; md: a pull request's comment.")]
 To = Annotated[Path | None, typer.Option(help="The file to write, or - to print it.")]
-Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run that it is held against.")]
+Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run to compare it with.")]
 
 
 def report(

@@ -1,4 +1,4 @@
-"""Asking runs, wherever they are, what they have cost."""
+"""What runs have cost, wherever they are."""
 
 from collections.abc import Iterable
 

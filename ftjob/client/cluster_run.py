@@ -1,4 +1,4 @@
-"""A run on a cluster, with the verbs of one on this machine: its FineTuneJob tells where it stands."""
+"""A run on a cluster, with the verbs of a local run: its status is that of its FineTuneJob."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ftjob.client.consent import Consent
-from ftjob.client.handle import Look, SharedVerbs
+from ftjob.client.handle import RunUpdate, SharedVerbs
 from ftjob.client.local_run import Run
 from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
 from ftjob.cluster.podlog import PodLog
@@ -20,7 +20,7 @@ from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.net import zoo
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
 from ftjob.runfolder.address import RunAddress, RunReference
@@ -66,32 +66,32 @@ class ClusterRun(SharedVerbs):
 
     @property
     def reference(self) -> RunReference:
-        """Its name, and what was asked for of its id."""
+        """Its name, and as much of its id as was given."""
         return RunReference(self.name, self.wanted)
 
     @property
     def location(self) -> str:
-        """The URI of the run's folder, or how to ask for it where it is not known yet."""
-        return self.job().status.folder or f"(kubectl get ftj {self.name} tells it)"
+        """The URI of the run's folder, or how to find it where it is not known yet."""
+        return self.job().status.folder or f"(see kubectl get ftj {self.name})"
 
     def status(self) -> Status:
         """Return where it stands. Raises BadSpecError or StorageError."""
         return status_of(self.job())
 
-    def looks(self, deadline: float | None = None) -> Iterator[Look]:
+    def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
         """Yield the status as it is and at every change, until the run has ended, somebody deletes it or
         `deadline` (time.monotonic) is reached. Raises BadSpecError or StorageError."""
         for job in self.cluster.watch(self.name, deadline):
-            look = look_at(self._checked(job))
-            yield look
-            if look.ended:
+            update = update_of(self._checked(job))
+            yield update
+            if update.ended:
                 return
 
     def of_folder(self) -> Run:
         """Return the run as its folder in the store has it. Raises StorageError where it has none yet."""
         if folder := self.job().status.folder:
             return Run(folder)
-        raise StorageError(f"{self.name}: has no folder yet: see `ftjob status {self.name}`")
+        raise StorageError(f"{self.name}: no folder yet: see `ftjob status {self.name}`")
 
     def bring_all(self) -> RunFolder:
         """Return a folder on this disk with every small file of the run. Raises StorageError."""
@@ -108,7 +108,7 @@ class ClusterRun(SharedVerbs):
         """
         log, shown, job = PodLog(self.cluster, self.name), False, self.job()
         while True:
-            last = not follow or look_at(job).ended
+            last = not follow or update_of(job).ended
             try:
                 for line in log.lines(follow=not last):
                     shown = True
@@ -132,7 +132,7 @@ class ClusterRun(SharedVerbs):
         return self.of_folder().tests()
 
     def evaluation(self) -> Evaluation:
-        """Return how the bundled snapshot was judged."""
+        """Return how the bundled snapshot was evaluated."""
         return self.of_folder().evaluation()
 
     def bill(self) -> Bill:
@@ -160,14 +160,14 @@ class ClusterRun(SharedVerbs):
         return read_facts(run.bring_results(), status, rows)
 
     def cancel(self, *, now: bool = False) -> bool:
-        """Ask for a snapshot and an end (`now`: without one); return whether it was running."""
+        """Stop it after a snapshot (`now`: without one); return whether it was running."""
         if self.status().state.ended:
             return False
         self.cluster.cancel(self.name, now=now)
         return True
 
     def retry(self) -> bool:
-        """Have a run that was cancelled, or failed, go on; return whether it had ended.
+        """Resume a run that was cancelled, or failed; return whether it had ended.
 
         Raises BadSpecError where its budget does not pay for that.
         """
@@ -184,7 +184,7 @@ class ClusterRun(SharedVerbs):
         return self.of_folder().bundle() if self.job().status.folder else None
 
     def get(self, destination: Path) -> Path:
-        """Copy the bundle to a folder that is not there yet. Raises StorageError."""
+        """Copy the bundle to a folder that does not exist yet. Raises StorageError."""
         return self.of_folder().get(destination)
 
 
@@ -221,7 +221,7 @@ def refuse_local(spec: JobSpec) -> None:
 
 
 def run_id_of(job: FineTune) -> str:
-    """Return a job's run id: what the controller says, else what was planned when it was submitted."""
+    """Return a job's run id: the controller's, else that of the plan it was submitted with."""
     from ftjob.cluster.resource.figures import annotated
 
     figures = annotated(job.annotations, identity_of_object(job))
@@ -235,9 +235,9 @@ def is_current(job: FineTune) -> bool:
 
 def out_of_money(job: FineTune) -> str:
     """Return why a run's budget does not pay for another attempt; empty where it does, or where only the
-    controller knows: one from before `minAttemptSeconds` was a part of the status."""
+    controller knows: an older one, whose status has no `minAttemptSeconds`."""
     limits, status = job.spec.get("budget") or {}, job.status
-    budget = Budget(limits.get("usd"), limits.get("hours"))
+    budget = BudgetLimits(limits.get("usd"), limits.get("hours"))
     price = status.attempts[-1].usd_per_hour if status.attempts else 0.0
     least = status.min_attempt_seconds
     if least is None or seconds_left(budget, status.seconds, status.usd, price) >= least:
@@ -245,10 +245,10 @@ def out_of_money(job: FineTune) -> str:
     return no_money(budget, status.seconds, status.usd, least)
 
 
-def look_at(job: FineTune) -> Look:
+def update_of(job: FineTune) -> RunUpdate:
     """Return a FineTuneJob's status, and whether it is the last."""
     status = status_of(job)
-    return Look(status, status.state.ended and is_current(job))
+    return RunUpdate(status, status.state.ended and is_current(job))
 
 
 def status_of(job: FineTune) -> Status:
@@ -282,7 +282,7 @@ def status_of(job: FineTune) -> Status:
 
 
 def _estimate(written: FineTuneStatus) -> float | None:
-    """Return what a run will have cost that goes on at the price of its last pod; None where nobody knows."""
+    """Return what a run will have cost at the price of its last pod; None where that is not known."""
     if written.eta_seconds is None or not written.attempts:
         return None
     return written.usd + written.eta_seconds / 3600 * written.attempts[-1].usd_per_hour

@@ -1,4 +1,4 @@
-"""What is asked before a run that costs something begins."""
+"""Consent to a run's cost, before it begins."""
 
 import math
 import os
@@ -13,11 +13,11 @@ ASK_ABOVE = "FTJOB_ASK_ABOVE_USD"
 ASK_ABOVE_USD = 10.0
 
 Consent = Callable[[Plan], None]
-"""Is told of a plan before anything of it begins, and raises BadSpecError where it shall not."""
+"""Receives a plan before anything begins, and raises BadSpecError to refuse it."""
 
 
 def given(plan: Plan) -> None:
-    """Agree to whatever makes sense: not to a budget that ends before there is a first snapshot."""
+    """Agree to any plan but one whose budget ends before its first snapshot."""
     if plan.too_poor:
         raise BadSpecError(plan.too_poor)
 

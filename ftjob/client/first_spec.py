@@ -42,7 +42,7 @@ class Input:
     """What a net's images are."""
 
     crop: int | None
-    """Side of the square it takes; None where it does not say."""
+    """Side of the square it takes; None where it sets none."""
     mean: tuple[float, ...]
     """Per channel (BGR); empty where it is not known."""
     scale: float
@@ -102,7 +102,7 @@ def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path
 
 
 _Line = tuple[str, str]
-"""Of the spec: YAML, and what is to be said of it."""
+"""A line of the spec: YAML, and its comment."""
 
 _LAST: list[_Line] = [
     ("resources:", ""),
@@ -119,7 +119,7 @@ def _line(line: _Line) -> str:
 
 
 def _base(net: str, weights: str | None) -> list[_Line]:
-    scratch = ("  # weights: FILE", "a .caffemodel; without it every layer starts from noise")
+    scratch = ("  # weights: FILE", "a .caffemodel; without it every layer is randomly initialised")
     return [("base:", ""), (f"  net: {net}", ""), (f"  weights: {weights}", "") if weights else scratch]
 
 
@@ -143,7 +143,7 @@ def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[
         _mean(images),
         (f"  scale: {float32_text(images.scale)}", "as the net has it") if images.scale != 1 else ("", ""),
         (f"  mirror: {'true' if images.mirror else 'false'}", "at random in training"),
-        (f"  batch_size: {images.batch_size}", "`ftjob plan` says whether it fits the node's memory"),
+        (f"  batch_size: {images.batch_size}", "`ftjob plan` checks whether it fits the node's memory"),
     ]
     return [line for line in lines if line[0]]
 
@@ -157,7 +157,7 @@ def _mean(images: Input) -> _Line:
 
 
 def _solver(*, tuned: bool) -> list[_Line]:
-    lr = ("  base_lr: 0.001", "a tenth of what nets are trained with from noise")
+    lr = ("  base_lr: 0.001", "a tenth of the rate for training from scratch")
     return [
         ("solver:", ""),
         lr if tuned else ("  base_lr: 0.01", "a tenth of it where the loss grows"),

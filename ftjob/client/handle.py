@@ -1,4 +1,4 @@
-"""What every run can be asked and made to do, on this machine or on a cluster."""
+"""The interface of every run, on this machine or on a cluster."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
+class RunUpdate:
     """Where a run stands at one moment."""
 
     status: Status
@@ -42,7 +42,7 @@ class RunHandle(Protocol):
 
     @property
     def reference(self) -> RunReference:
-        """Its name and as much of its id as is known without asking anybody."""
+        """Its name and as much of its id as is known without reading anything."""
         ...
 
     @property
@@ -54,9 +54,9 @@ class RunHandle(Protocol):
         """Return where it stands."""
         ...
 
-    def looks(self, deadline: float | None = None) -> Iterator[Look]:
-        """Yield where it stands now, and whenever that may have changed; `deadline` (time.monotonic) ends the
-        waiting for that. It also ends when somebody deletes the run."""
+    def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
+        """Yield where it stands now, and whenever that may have changed; it ends at
+        `deadline` (time.monotonic), or when somebody deletes the run."""
         ...
 
     def status_or_unreachable(self) -> Status:
@@ -96,7 +96,7 @@ class RunHandle(Protocol):
         ...
 
     def bill(self) -> Bill:
-        """Return what each attempt has cost, and a sentence for what of that is not known."""
+        """Return what each attempt has cost, and a sentence for each part that is not known."""
         ...
 
     def facts(self) -> "Facts":
@@ -104,11 +104,11 @@ class RunHandle(Protocol):
         ...
 
     def report(self, against: "RunHandle | None" = None) -> "Report":
-        """Return its report as it stands now, held against another run where one is given."""
+        """Return its report as it stands now, compared with another run where one is given."""
         ...
 
     def cancel(self, *, now: bool = False) -> bool:
-        """Ask for a snapshot and an end (`now`: an end alone); return whether it was running."""
+        """Stop it after a snapshot (`now`: without one); return whether it was running."""
         ...
 
     def retry(self) -> bool:
@@ -120,7 +120,7 @@ class RunHandle(Protocol):
         ...
 
     def get(self, destination: Path) -> Path:
-        """Copy the bundle to a folder that is not there yet."""
+        """Copy the bundle to a folder that does not exist yet."""
         ...
 
     def of_folder(self) -> "RunHandle":
@@ -133,7 +133,7 @@ class RunHandle(Protocol):
 
 
 class SharedVerbs:
-    """What follows for every run from what differs between them."""
+    """The verbs that every kind of run implements alike, on top of those that differ."""
 
     def status_or_unreachable(self: RunHandle) -> Status:
         """Return its status, Unreachable where it cannot be read, so that it hides no other runs."""
@@ -146,29 +146,29 @@ class SharedVerbs:
     def follow(self: RunHandle) -> Iterator[Status]:
         """Yield the status whenever it changed, the last one when the run has ended."""
         seen: Status | None = None
-        for look in self.looks():
-            if look.status != seen:
-                yield look.status
-            seen = look.status
-            if look.ended:
+        for update in self.updates():
+            if update.status != seen:
+                yield update.status
+            seen = update.status
+            if update.ended:
                 return
 
     def wait(self: RunHandle, timeout: float | None = None) -> Status:
         """Return the last status once the run has ended. Raises NotEndedError after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            for look in self.looks(deadline):
-                if look.ended:
-                    return look.status
+            for update in self.updates(deadline):
+                if update.ended:
+                    return update.status
                 if is_over(deadline):
                     break
             if is_over(deadline):
                 raise NotEndedError(
-                    f"{self.reference}: is {look.status.state} after {timeout:g} s: wait again"
+                    f"{self.reference}: is {update.status.state} after {timeout:g} s: wait again"
                 )
 
     def report(self: RunHandle, against: RunHandle | None = None) -> "Report":
-        """Return its report as it stands now, held against another run where one is given: `.html()` is a
+        """Return its report as it stands now, compared with another run where one is given: `.html()` is a
         page, `.markdown()` a comment for a pull request. Raises StorageError."""
         from ftjob.report.render import Report
 

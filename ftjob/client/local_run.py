@@ -1,4 +1,4 @@
-"""A run of this machine, or of any folder: what notebooks, pipelines and the command line hold of it."""
+"""A run on this machine, or in any folder, as notebooks, pipelines and the command line use it."""
 
 import codecs
 import math
@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ftjob.client import processes as local
-from ftjob.client import registry as runs
-from ftjob.client.handle import Look, SharedVerbs, is_over
+from ftjob.client import processes, registry
+from ftjob.client.handle import RunUpdate, SharedVerbs, is_over
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import documents, files
@@ -36,7 +35,7 @@ T = TypeVar("T")
 LOG_PIECE = 1 << 20
 """Bytes of a log that are read at once."""
 START_SECONDS = 30.0
-"""How long a worker may take to say its first word."""
+"""How long a worker may take to write its first status."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Run(SharedVerbs):
 
     @property
     def folder(self) -> RunFolder:
-        """Where its files are read on this disk; those of a run in a store are brought when asked for."""
+        """Where its files are read on this disk; those of a run in a store are fetched on demand."""
         return self._reading().folder
 
     def _reading(self) -> RunStore:
@@ -79,8 +78,8 @@ class Run(SharedVerbs):
             return None
 
     def is_held(self) -> bool:
-        """Return whether a worker is at it, on this machine or on another: that one is waited for, for some
-        seconds, to show a sign of life. Raises StorageError."""
+        """Return whether a worker is at it, on this machine or on another; waits some seconds for the
+        other to show a sign of life. Raises StorageError."""
         return is_held(work_folder(self.location)) or stored(self.location).shows_life()
 
     def metrics(self) -> "list[TrainLine]":
@@ -106,7 +105,7 @@ class Run(SharedVerbs):
             return documents.read_text(path)
 
     def evaluation(self) -> "Evaluation":
-        """Return how the bundled snapshot was judged: accuracy, classes, confusion. Raises StorageError."""
+        """Return how the bundled snapshot was evaluated: accuracy and classes. Raises StorageError."""
         from ftjob.runfolder.records.evaluation import read_evaluation
 
         run = self._reading()
@@ -167,7 +166,7 @@ class Run(SharedVerbs):
         return self
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
-        """Yield the logs of all attempts as text; `follow` goes on with what is added until the run ends."""
+        """Yield the logs of all attempts as text; `follow` continues with new text until the run ends."""
         shown: dict[Path, int] = {}
         decoders: dict[Path, codecs.IncrementalDecoder] = {}
         while True:
@@ -191,8 +190,8 @@ class Run(SharedVerbs):
         submitter has just written."""
         return (status for status in super().follow() if status.state is not State.PENDING)
 
-    def looks(self, deadline: float | None = None) -> Iterator[Look]:
-        """Yield the status at each look, until the run has ended or `deadline` (time.monotonic) is reached.
+    def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
+        """Yield the status whenever it is read, until the run has ended or until `deadline` (time.monotonic).
 
         Raises StorageError where no worker takes it up.
         """
@@ -202,25 +201,25 @@ class Run(SharedVerbs):
             waited = time.monotonic() - begin
             if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
                 raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
-            yield Look(status, status.state.ended)
+            yield RunUpdate(status, status.state.ended)
             if status.state.ended or is_over(deadline):
                 return
             self._pause(math.inf if deadline is None else deadline)
 
     def cancel(self, *, now: bool = False) -> bool:
-        """Ask for a snapshot and an end (`now`: kill); return whether a worker was here to be asked.
+        """Stop it after a snapshot (`now`: kill it); return whether a worker runs here.
 
-        Raises BadSpecError where its worker is on another machine, StorageError where the lock does not tell
-        which process it is.
+        Raises BadSpecError where its worker is on another machine, StorageError where the lock does not
+        name its process.
         """
-        if local.ask_to_stop(work_folder(self.location), now=now):
+        if processes.ask_to_stop(work_folder(self.location), now=now):
             return True
         if self.is_held():
             raise BadSpecError(f"{self.location}: its worker is on another machine: cancel it there")
         return False
 
     def retry(self) -> bool:
-        """Start a worker where the run ended otherwise than well; return whether one was started.
+        """Start a worker where the run failed or was stopped; return whether one was started.
 
         Raises FtjobError, BadSpecError where its spec makes another run now.
         """
@@ -257,7 +256,7 @@ class Run(SharedVerbs):
         return run.place(bundle) if run.has(BundleFolder(bundle).manifest) else None
 
     def get(self, destination: Path) -> Path:
-        """Copy the bundle, what its manifest names, to a folder that is not there yet.
+        """Copy the bundle, what its manifest names, to a folder that does not exist yet.
 
         Raises StorageError, and BadNetError for what is no bundle.
         """
@@ -269,7 +268,7 @@ class Run(SharedVerbs):
         if self.bundle() is None:
             raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
         if destination.exists():
-            raise StorageError(f"{destination}: is there already: give a new folder")
+            raise StorageError(f"{destination}: exists already: give a new folder")
         run = stored(self.location)
         bundle = BundleFolder(run.folder.bundle)
         partial = destination.with_name(f".{destination.name}.partial")
@@ -293,7 +292,7 @@ class Run(SharedVerbs):
 
 
 def planned_at(plan: "Plan") -> str:
-    """Return the path or URI of the run that a plan is of."""
+    """Return the path or URI of the run that a plan describes."""
     return location_of(plan.spec.output, plan.spec.name, plan.run_id)
 
 
@@ -309,13 +308,13 @@ def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tu
     run = Run(planned_at(plan))
     before = run.last_status()
     if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
-        runs.remember(run.location)
+        registry.remember(run.location)
         return run, False
     consent(plan)
     short = shortfall_of(plan) if shortfall is None else shortfall
     enlist(run, plan.spec, document_of(plan, short), before)
-    runs.remember(run.location)
-    local.start_worker(run.location, work_folder(run.location), run.next_attempt())
+    registry.remember(run.location)
+    processes.start_worker(run.location, work_folder(run.location), run.next_attempt())
     return run, True
 
 

@@ -1,7 +1,7 @@
 """What a plan pod does: plans a run under its user's own account, and leaves one small document.
 
 It is the pod's termination message (runfolder/progress): {"plan": figures}, or {"trouble": {reason, message,
-passing}} where the run cannot be planned or does not fit; `passing` trouble may mend itself.
+passing}} where the run cannot be planned or does not fit; a `passing` problem may resolve itself.
 """
 
 import json
@@ -41,9 +41,9 @@ def plan_in_pod(spec: Path) -> int:
 def planned(spec: Path) -> tuple[dict[str, Any], int]:
     """Return what comes of planning the spec in a file, and the exit code."""
     try:
-        asked, context = read_spec(spec), Context(to_train=False)
-        refuse_references(asked)
-        plan = prepare(absolute(asked, context), context)
+        given, context = read_spec(spec), Context(to_train=False)
+        refuse_references(given)
+        plan = prepare(absolute(given, context), context)
     except FtjobError as error:
         passing = isinstance(error, StorageError) and not isinstance(error, MissingError | DamagedError)
         return trouble(error.reason, str(error), passing=passing), error.exit_code

@@ -32,8 +32,8 @@ def start_worker(location: str, folder: RunFolder, attempt: int) -> "subprocess.
 def ask_to_stop(folder: RunFolder, *, now: bool = False) -> bool:
     """Ask a run's worker to snapshot and stop, or kill it with `now`; return whether there was one.
 
-    Raises BadSpecError where it is on another machine, StorageError where it cannot be told from other
-    processes or may not be signalled.
+    Raises BadSpecError where it is on another machine, StorageError where it cannot be identified
+    among other processes or may not be signalled.
     """
     pid = worker_pid(folder)
     if pid is None:

@@ -16,7 +16,7 @@ from ftjob.storage import Store, local_path
 
 
 def remember(location: str) -> None:
-    """Note a submitted run, so that its name is enough from now on. Raises StorageError."""
+    """Record a submitted run, so that its name is enough from now on. Raises StorageError."""
     address = RunAddress.parse(location)
     files.write_json(
         _notes() / address.name / f"{address.run_id}.json", {"folder": location, "submitted": time.time()}
@@ -24,7 +24,7 @@ def remember(location: str) -> None:
 
 
 @dataclass(frozen=True)
-class Note:
+class RunNote:
     """What is remembered of a run."""
 
     folder: str
@@ -48,7 +48,7 @@ def read_notes(name: str = "*") -> tuple[list[str], list[str]]:
             continue
         try:
             with documents.explained(path):
-                note = documents.read_as(Note, path)
+                note = documents.read_as(RunNote, path)
                 if not note.folder.endswith(f"/{path.parent.name}/{path.stem}") or "\0" in note.folder:
                     raise documents.UnreadableError("folder: is another run's")
                 here = local_path(note.folder)

@@ -27,7 +27,7 @@ class Box:
 
     name: str
     kind: Kind
-    """head: new, and one output per class; new: starts from noise; copied: learns on from the weights;
+    """head: new, and one output per class; new: randomly initialised; copied: learns from the weights on;
     frozen: stays as the weights have it; plain: has no params."""
     does: str
     """Its types and windows, in words."""

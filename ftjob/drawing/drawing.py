@@ -32,8 +32,8 @@ TIP = (
 
 
 @dataclass(frozen=True)
-class Look:
-    """How boxes of a kind are told apart: by colour, by the shape of their border, and by a word."""
+class BoxStyle:
+    """The colour, border and label that distinguish boxes of a kind."""
 
     fill: str
     line: str
@@ -42,14 +42,14 @@ class Look:
     meaning: str
 
 
-LOOKS: dict[Kind, Look] = {
-    "copied": Look("#dbeafe", "#1d4ed8", 'stroke-width="1.5"', "copied from the weights, learns on"),
-    "frozen": Look(
+STYLES: dict[Kind, BoxStyle] = {
+    "copied": BoxStyle("#dbeafe", "#1d4ed8", 'stroke-width="1.5"', "copied from the weights, learns on"),
+    "frozen": BoxStyle(
         "#e5e7eb", "#4b5563", 'stroke-width="1.5" stroke-dasharray="2 3"', "copied from the weights, stays"
     ),
-    "new": Look("#ffedd5", "#c2410c", 'stroke-width="2" stroke-dasharray="8 4"', "starts from noise"),
-    "head": Look("#dcfce7", "#15803d", 'stroke-width="3.5"', "gives the scores of the classes"),
-    "plain": Look("#ffffff", "#94a3b8", 'stroke-width="1"', "has no params"),
+    "new": BoxStyle("#ffedd5", "#c2410c", 'stroke-width="2" stroke-dasharray="8 4"', "randomly initialised"),
+    "head": BoxStyle("#dcfce7", "#15803d", 'stroke-width="3.5"', "gives the scores of the classes"),
+    "plain": BoxStyle("#ffffff", "#94a3b8", 'stroke-width="1"', "has no params"),
 }
 
 
@@ -70,7 +70,7 @@ def draw(plan: Plan) -> str:
         TIP,
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="#ffffff"/>',
         *_title(plan),
-        *(line for kind, x in samples[:-1] for line in _sample(LOOKS[kind], kind, x)),
+        *(line for kind, x in samples[:-1] for line in _sample(STYLES[kind], kind, x)),
         f'<g fill="none" stroke="{INK}" stroke-width="1.3" {shift}>',
         *_arrows(net, placed),
         "</g>",
@@ -116,21 +116,21 @@ def _title(plan: Plan) -> Iterator[str]:
 def _samples(net: Boxes) -> list[tuple[Kind, float]]:
     """The kinds that are drawn, each with the x of its sample in the legend; last, where it ends."""
     x, found = MARGIN, []
-    for kind, look in LOOKS.items():
+    for kind, style in STYLES.items():
         if any(box.kind == kind for box in net.boxes):
             found.append((kind, x))
-            x += SAMPLE + text_width(look.meaning, TEXT_SIZE) + 18
+            x += SAMPLE + text_width(style.meaning, TEXT_SIZE) + 18
     return [*found, ("plain", x)]
 
 
-def _sample(look: Look, kind: Kind, x: float) -> Iterator[str]:
+def _sample(style: BoxStyle, kind: Kind, x: float) -> Iterator[str]:
     yield (
-        f'<rect x="{x:.1f}" y="70" width="{SAMPLE:.0f}" height="20" rx="5" fill="{look.fill}" '
-        f'stroke="{look.line}" {look.border}/>'
+        f'<rect x="{x:.1f}" y="70" width="{SAMPLE:.0f}" height="20" rx="5" fill="{style.fill}" '
+        f'stroke="{style.line}" {style.border}/>'
     )
     if kind != "plain":
-        yield _text(x + SAMPLE / 2, 84, kind, TEXT_SIZE, fill=look.line, weight="bold", anchor="middle")
-    yield _text(x + SAMPLE + 6, 84, look.meaning, TEXT_SIZE, fill="#334155")
+        yield _text(x + SAMPLE / 2, 84, kind, TEXT_SIZE, fill=style.line, weight="bold", anchor="middle")
+    yield _text(x + SAMPLE + 6, 84, style.meaning, TEXT_SIZE, fill="#334155")
 
 
 def _boxes(net: Boxes, placed: Placed, widths: Sequence[float]) -> Iterator[str]:
@@ -139,10 +139,10 @@ def _boxes(net: Boxes, placed: Placed, widths: Sequence[float]) -> Iterator[str]
 
 
 def _box(box: Box, x: float, y: float, width: float) -> Iterator[str]:
-    look = LOOKS[box.kind]
+    style = STYLES[box.kind]
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{HEIGHT:.0f}" rx="7" '
-        f'fill="{look.fill}" stroke="{look.line}" {look.border}/>'
+        f'fill="{style.fill}" stroke="{style.line}" {style.border}/>'
     )
     inside = x + PADDING
     yield _text(inside, y + 17, box.name, NAME_SIZE, weight="bold")
@@ -150,7 +150,7 @@ def _box(box: Box, x: float, y: float, width: float) -> Iterator[str]:
     yield _text(inside, y + 46, box.makes, TEXT_SIZE, fill="#334155")
     if box.kind != "plain":
         end = x + width - PADDING
-        yield _text(end, y + 46, box.kind, TEXT_SIZE, fill=look.line, weight="bold", anchor="end")
+        yield _text(end, y + 46, box.kind, TEXT_SIZE, fill=style.line, weight="bold", anchor="end")
 
 
 def _arrows(net: Boxes, placed: Placed) -> Iterator[str]:

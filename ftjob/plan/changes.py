@@ -1,4 +1,4 @@
-"""What is not any more what it was when a run was submitted."""
+"""Inputs that have changed since a run was submitted."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ftjob.plan.plan import Plan
 from ftjob.runfolder.records.plan import PlanDocument
 
 SHOWN = 12
-"""Digits of a digest that are enough to tell two apart."""
+"""Digits of a digest that are enough to distinguish two."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def refuse_changed(before: PlanDocument, plan: Plan) -> None:
     for each in _inputs(before, plan):
         if each.now != each.was:
             raise each.mistake(
-                f"{each.field}: {each.location} is not what it was when the run was submitted: "
+                f"{each.field}: {each.location} has changed since the run was submitted: "
                 f"sha256 {_shown(each.now)}, was {_shown(each.was)}: put it back, or submit the spec again"
             )
 

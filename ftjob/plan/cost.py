@@ -43,8 +43,8 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What may be spent; None where nothing is said."""
+class BudgetLimits:
+    """The most that may be spent; None where there is no limit."""
 
     usd: float | None = None
     hours: float | None = None
@@ -81,7 +81,7 @@ class Cost:
     affordable_iterations: int | None
     """How many iterations the budget allows, at most max_iter; None without a budget."""
     assumptions: tuple[str, ...]
-    """In sentences: what the numbers stand on."""
+    """What the numbers assume, in sentences."""
 
     @property
     def total_seconds(self) -> float:
@@ -103,7 +103,7 @@ class Speed:
 
 
 def predicted_speed(train: NetFlops, test: NetFlops, node: Node) -> Speed:
-    """Return what a node's profile says of nets that were never run on it."""
+    """Return the speed that a node's profile predicts for nets that were never run on it."""
     flops = train.forward + train.backward
     moved = train.forward_bytes + train.backward_bytes
     return Speed(node.seconds(flops, moved), node.seconds(test.forward, test.forward_bytes))
@@ -121,7 +121,7 @@ def estimate_cost(
     node: Node,
     *,
     spot: bool = False,
-    budget: Budget | None = None,
+    budget: BudgetLimits | None = None,
     measured: Measurement | None = None,
     retries: int = 0,
     dearest: float | None = None,
@@ -136,7 +136,7 @@ def estimate_cost(
     if measured and measured.startup_seconds is not None:
         startup = measured.startup_seconds
     usd_per_hour = node.usd_per_hour(spot=spot)
-    limit = (budget or Budget()).seconds(usd_per_hour)
+    limit = (budget or BudgetLimits()).seconds(usd_per_hour)
     train, test, snapshots = _seconds(work, speed, work.max_iter)
     whole = startup + train + test + snapshots
     return Cost(
@@ -148,7 +148,7 @@ def estimate_cost(
         snapshot_seconds=snapshots,
         startup_seconds=startup,
         usd_per_hour=usd_per_hour,
-        worst_usd=_worst(budget or Budget(), whole * (1 + retries), dearest or usd_per_hour),
+        worst_usd=_worst(budget or BudgetLimits(), whole * (1 + retries), dearest or usd_per_hour),
         least_seconds=startup + _until_first_snapshot(work, speed),
         affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None if limit == inf else _affordable(work, speed, limit - startup),
@@ -173,8 +173,8 @@ def _seconds(work: Workload, speed: Speed, iterations: int) -> tuple[float, floa
     )
 
 
-def _worst(budget: Budget, seconds: float, usd_per_hour: float) -> float:
-    """Return the dollars at which a run ends that is tried as often as it may be."""
+def _worst(budget: BudgetLimits, seconds: float, usd_per_hour: float) -> float:
+    """Return the dollars that a run costs with every retry it may have."""
     if budget.usd is None and budget.hours is None:
         return seconds / 3600 * usd_per_hour
     return budget.seconds(usd_per_hour) / 3600 * usd_per_hour if usd_per_hour else 0.0

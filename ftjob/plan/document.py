@@ -33,7 +33,7 @@ from ftjob.runfolder.records.plan import (
 
 
 def document_of(plan: Plan, shortfall: str) -> PlanDocument:
-    """Return everything that was decided and foretold; `shortfall` is shortfall.shortfall_of(plan)."""
+    """Return everything that was decided and forecast; `shortfall` is shortfall.shortfall_of(plan)."""
     inputs, coming, solver = plan.inputs, plan.forecast, plan.solver
     return PlanDocument(
         name=plan.spec.name,

@@ -14,18 +14,18 @@ NEWEST = ".".join(map(str, NEWEST_FOR_CAFFE))
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """The engine that `auto` comes to, or that was asked for."""
+    """The engine that `auto` selects, or that the spec names."""
 
     name: Literal["caffe", "torch"]
     why: str
     problem: str = ""
     """Why it cannot be, and what to do; empty where it can."""
     firm: bool = True
-    """Whether it must be this one: caffe that nobody asked for may be torch where Caffe is not installed."""
+    """Whether it must be this one: caffe selected by auto may become torch where Caffe is not installed."""
 
     @property
     def opens(self) -> str:
-        """What the machine that trains is told to open."""
+        """The engine that the worker opens."""
         return self.name if self.firm else "auto"
 
 
@@ -34,8 +34,8 @@ def choose_engine(
 ) -> EngineChoice:
     """Return caffe where the node's GPU is of its time or there is none, else torch.
 
-    `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe that
-    nobody asked for must stay caffe where torch lacks one.
+    `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe
+    selected by auto must stay caffe where torch lacks one.
     """
     layers = tuple(layers)
     chosen = _choice_by_node(wanted, node)
@@ -67,24 +67,24 @@ def _words(layer: LayerShapes, engine: str, lack: str) -> str:
 
 
 def _remedy(other: str, possible: bool) -> str:
-    return f"say engine: {other}" if possible else "take it out, or take a node whose GPU Caffe has code for"
+    return f"set engine: {other}" if possible else "take it out, or take a node whose GPU Caffe has code for"
 
 
 def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
     if wanted == "torch":
-        return EngineChoice("torch", "the spec asks for it")
+        return EngineChoice("torch", "the spec names it")
     if node.runs_caffe:
         if wanted == "caffe":
-            return EngineChoice("caffe", "the spec asks for it")
+            return EngineChoice("caffe", "the spec names it")
         return EngineChoice("caffe", _why_caffe(node), firm=node.compute_capability is not None)
     gpu = f"{node.gpu} (compute capability {node.compute_capability})"
     if wanted == "auto":
         return EngineChoice("torch", f"Caffe has no code for the {gpu}, its newest is {NEWEST}")
     return EngineChoice(
         "caffe",
-        "the spec asks for it",
+        "the spec names it",
         f"engine: caffe has no code for the {gpu} of {node.name}, its newest is {NEWEST}: "
-        "say auto, or take another node",
+        "set auto, or take another node",
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ftjob.net.flops import count_flops
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
-from ftjob.plan.cost import Budget, Cost, Speed, Workload, estimate_cost, predicted_speed
+from ftjob.plan.cost import BudgetLimits, Cost, Speed, Workload, estimate_cost, predicted_speed
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
@@ -23,7 +23,7 @@ class Parameters:
     statistics: int
     """Those BatchNorm takes from the images in training, which no gradient changes."""
     new: int
-    """Of the trainable: in layers that start from noise."""
+    """Of the trainable: in layers that are randomly initialised."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Forecast:
     """The batches nearest to the planned ones that fit, and what they need; None where nothing does."""
     work: Workload
     predicted: Speed
-    """What the node's profile says."""
+    """The speed by the node's profile."""
     measured: Measurement | None
     """What a run measured of this net on this node."""
     cost: Cost
@@ -77,9 +77,9 @@ def forecast(
     batches: Batches,
     new: Collection[str],
 ) -> Forecast:
-    """Foretell a run from the shapes of its TRAIN and TEST nets; `new` names the layers that start afresh.
+    """Return a run's forecast from the shapes of its TRAIN and TEST nets; `new`: randomly initialised layers.
 
-    Raises BadSpecError where the node has no price for what is asked.
+    Raises BadSpecError where the node has no price for that.
     """
     work, node = (count_flops(train), count_flops(test)), inputs.node
     memory, limit = estimate_memory(train, test, solver.type), node.memory_bytes
@@ -102,7 +102,7 @@ def forecast(
 
 
 def corrected(coming: Forecast, inputs: Inputs, measured: Measurement) -> Forecast:
-    """Return the forecast with time and money by what was measured instead of what the profile says."""
+    """Return the forecast with time and money by what was measured instead of by the profile."""
     return replace(coming, measured=measured, cost=_cost(inputs, coming.work, coming.predicted, measured))
 
 
@@ -144,7 +144,7 @@ def _cost(inputs: Inputs, work: Workload, predicted: Speed, measured: Measuremen
         predicted,
         inputs.node,
         spot=spec.resources.begins_on_spot,
-        budget=Budget(spec.budget.usd, spec.budget.hours),
+        budget=BudgetLimits(spec.budget.usd, spec.budget.hours),
         measured=measured,
         retries=spec.resources.max_retries,
         dearest=inputs.node.usd_per_hour(spot=spec.resources.spot is True),

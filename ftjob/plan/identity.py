@@ -1,4 +1,4 @@
-"""Which run a plan is of."""
+"""The identity of the run that a plan describes."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ def run_id(inputs: Inputs, changed: NetParameter | None = None) -> str:
 
     The same net, weights, data and settings are the same run, wherever they lie. Where it runs, what it may
     spend, what ends it early and what it must reach (resources, budget, guards, accept, output) are not part
-    of it: a run goes on with another budget or on another node. The data's mean is not either: it follows
+    of it: a run resumes with another budget or on another node. The data's mean is not either: it follows
     from the data.
     """
     spec = inputs.spec.canonical()
@@ -43,7 +43,7 @@ def _digest(net: NetParameter) -> str:
 
 
 def _without_places(net: NetParameter) -> NetParameter:
-    """The net without its data layers, which say where the data lie, and in what batches they are tested."""
+    """The net without its data layers, which hold the data's place and the test batch size."""
     kept = NetParameter()
     kept.CopyFrom(net)
     del kept.layer[:]

@@ -23,7 +23,7 @@ class Weights:
     location: str
     """The file as the spec names it: a path or a URI."""
     of_run: bool = False
-    """Whether a run of ftjob made it, whose spec said what its images went through."""
+    """Whether a run of ftjob made it, whose spec records how its images were preprocessed."""
     note: str = ""
     """What was made of it, where it is not read as it is."""
     size_bytes: int = 0

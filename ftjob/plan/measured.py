@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 KEY_LENGTH = 20
 WITHOUT_EFFECT = ("name", "blobs", "include", "exclude")
-"""Fields of a layer that do not decide its speed; the phase stands in `phase`."""
+"""Fields of a layer that do not decide its speed; the phase is in `phase`."""
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Measurement(BaseModel):
-    """What a run measured; one object of the store, whose other fields say for people what it is of."""
+    """What a run measured; one object of the store, whose other fields describe it for people."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, use_attribute_docstrings=True)
 
@@ -40,7 +40,7 @@ def speed_key(plan: "Plan", machine: str) -> str:
     """Return the digest of all that decides a plan's speed: what was measured under it holds for it.
 
     Another name, head, learning rate or data set of the same shape has the same one; other layers, frozen
-    layers, crops, batches, solver types, nodes and engines have another. `machine` tells apart the machines
+    layers, crops, batches, solver types, nodes and engines have another. `machine` distinguishes the machines
     that one node profile stands for.
     """
     train, node = plan.inputs.train, plan.inputs.node
@@ -85,7 +85,7 @@ def _bare_layer(layer: LayerParameter, blobs: dict[str, str]) -> LayerParameter:
 
 
 def _fillers(message: Message) -> Iterator[tuple[Message, str]]:
-    """Yield where, at any depth, a message says how params begin."""
+    """Yield every filler in a message, at any depth."""
     for field, value in message.ListFields():
         if field.message_type is None or field.is_repeated:
             continue

@@ -94,7 +94,7 @@ def estimate_memory(train: NetShapes, test: NetShapes | None, solver_type: str =
 def batches_that_fit(memory: Memory, batches: Batches, limit: int) -> tuple[Batches, Memory] | None:
     """Return batches of the same effective batch size that need at most `limit` bytes, and what they need.
 
-    The first of these that fits: as asked; with a TEST batch of at most 10, which changes no result; with the
+    The first of these that fits: as they are; with a TEST batch of at most 10, which changes no result; the
     next smaller divisor of the effective batch size and the iter_size that makes up for it. None where not
     even single images fit.
     """
@@ -172,7 +172,7 @@ def _diff_memory(shapes: NetShapes) -> dict[str, str]:
 
 
 def _shares(layer: LayerShapes, types: frozenset[str]) -> bool:
-    """Say whether a layer's tops are its bottom's memory; joining or cutting one blob into one is, too."""
+    """Return whether a layer's tops share its bottom's memory, as Concat and Slice of a single blob do."""
     alone = layer.type in ("Concat", "Slice") and len(layer.bottoms) == len(layer.tops) == 1
     return layer.type in types or alone
 

@@ -1,4 +1,4 @@
-"""What a base net's own layers say that decides the result, and that the spec passes over."""
+"""Settings of a base net's own layers that decide the result and that the spec omits."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _CLOSE = 1.0
 
 
 def overlooked(inputs: Inputs, shapes: NetShapes) -> Iterator[str]:
-    """Yield a sentence for all that the base net says and the spec does not, with what to write."""
+    """Yield a sentence for every setting of the base net that the spec lacks, with what to write."""
     own = own_transform(inputs.net)
     if own and not (inputs.weights and inputs.weights.of_run):
         yield from _transform(own, inputs)
@@ -35,13 +35,13 @@ def _transform(own: Transform, inputs: Inputs) -> Iterator[str]:
     choice = "; mirror is a choice" if "mirror" in missing else ""
     yaml = ", ".join(f"{name}: {value}" for name, value in missing.items())
     yield (
-        f"data: base.net itself says {_enumerated(facts)}, and the spec does not: "
+        f"data: base.net itself sets {_enumerated(facts)}, and the spec does not: "
         f"{whose}{_factor(own) if 'scale' in missing else ''}; write data: {{{yaml}}}{choice}"
     )
 
 
 def _missing(own: Transform, inputs: Inputs) -> dict[str, str]:
-    """What the net says and the spec leaves at its default, as YAML."""
+    """What the net sets and the spec leaves at its default, as YAML."""
     data, train = inputs.spec.data, inputs.train
     found = {}
     if own.scale != 1 and data.scale == 1:

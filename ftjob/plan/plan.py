@@ -37,7 +37,7 @@ LARGEST_TEST_BATCH = 50
 MOST_CLASSES = 200_000
 """Every one has a name; ImageNet-21k has 21,841 of them, MS-Celeb 100,000."""
 SNAPSHOT_PREFIX = "snapshots/caffe"
-"""For those who run the folder's solver.prototxt with Caffe's own tools; ftjob names its snapshots itself."""
+"""For running the folder's solver.prototxt with Caffe's own tools; ftjob names its snapshots itself."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def main_head(self) -> Head:
-        """The head that deploy keeps and accuracy is told of."""
+        """The head that deploy keeps and whose accuracy is reported."""
         return next(head for head in self.heads if head.main)
 
     @cached_property
@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def data_bytes(self) -> int:
-        """What weights and datasets take on the disk of who trains; one LMDB for both counts once."""
+        """Bytes of weights and datasets on the worker's disk; one LMDB for both counts once."""
         lmdbs = {facts.location: facts.size_bytes for facts in (self.inputs.train, self.inputs.val)}
         weights = self.inputs.weights
         return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
@@ -182,7 +182,7 @@ def weight_transfer(
     """Return what becomes of every layer with params; without weights all of them start afresh.
 
     `collected` are the BatchNorm layers whose statistics come with the weights. Raises BadNetError where
-    Caffe would end or train from noise unasked, and BadSpecError where noise would be frozen.
+    Caffe would end or initialise a layer randomly unasked, and BadSpecError where such a layer is frozen.
     """
     sources = inputs.weights.layers if inputs.weights else ()
     transfer = plan_transfer(
@@ -197,7 +197,7 @@ def weight_transfer(
         return tuple(transfer)
     if operation.frozen:
         raise BadSpecError(
-            f"surgery.freeze: {listed(list(operation.frozen))} would stay noise, since there are no weights: "
+            f"surgery.freeze: {listed(list(operation.frozen))} would stay random without weights: "
             "give base.weights, or freeze none"
         )
     if starved := unfilled(operation.train_val):
@@ -262,14 +262,14 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
         )
     if count < 2:
         raise BadDataError(
-            f"{train.location}: all records have one label, and a classifier needs two: mend the labels"
+            f"{train.location}: all records have one label, and a classifier needs two: fix the labels"
         )
     names = train.labels[:count]
     return names + tuple(str(label) for label in range(len(names), count))
 
 
 def data_layers(inputs: Inputs, test_batch_size: int) -> DataLayers:
-    """Say what the new data layers read and how they transform it.
+    """Return what the new data layers read and how they transform it.
 
     Raises BadSpecError where the mean has another channel count.
     """

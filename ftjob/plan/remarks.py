@@ -1,4 +1,4 @@
-"""What is to be told of a plan: why it would fail, and what is worth knowing before paying for it."""
+"""Remarks on a plan: why it would fail, and what is worth knowing before paying for it."""
 
 from collections.abc import Iterator
 from math import prod
@@ -14,7 +14,7 @@ from ftjob.suggest import listed
 
 
 def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: NetShapes) -> Iterator[str]:
-    """Yield a sentence for everything the run would fail of on its node."""
+    """Yield a sentence for every cause that would make the run fail on its node."""
     if engine.problem:
         yield engine.problem
     if not coming.fits:
@@ -42,7 +42,7 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
     if wanted != "auto" and wanted > max(classes, len(inputs.train.labels)):
         yield (
             f"surgery.num_output: is {wanted}, but the data has {classes} classes: "
-            f"{wanted - classes} outputs are never right; say auto"
+            f"{wanted - classes} outputs are never right; set auto"
         )
     yield from overlooked(inputs, shapes)
     yield from inputs.findings
@@ -53,7 +53,7 @@ def _has_no_rate(params: tuple[Param, ...]) -> bool:
 
 
 def _sees_one_number(layer: LayerShapes) -> bool:
-    """Say whether a BatchNorm has a batch's statistics of one number per channel."""
+    """Return whether a BatchNorm has a batch's statistics of one number per channel."""
     if layer.type != "BatchNorm" or layer.layer.batch_norm_param.use_global_stats:
         return False
     bottom = layer.bottoms[0]

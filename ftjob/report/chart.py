@@ -19,7 +19,7 @@ Place = Callable[[float, float], str]
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """One curve."""
 
     name: str
@@ -50,20 +50,20 @@ class Letters:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over iterations. `top` is where the vertical axis ends; None where the data say it."""
+    """Curves over iterations. `top` is where the vertical axis ends; None where the data decide."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[Curve, ...]
     top: float | None = None
     unit: str = ""
 
     @property
     def words(self) -> str:
-        """The chart for those who do not see it."""
+        """The chart in words, for screen readers."""
         texts = [f"{line.name} {self._span(line)}" for line in self.lines if line.points]
         return f"{self.title}: {'; '.join(texts)}."
 
-    def _span(self, line: Line) -> str:
+    def _span(self, line: Curve) -> str:
         (first, begin), (last, end) = line.points[0], line.points[-1]
         shown = [f"{number(value)}{self.unit}" for value in (begin, end)]
         return f"from {shown[0]} at iteration {first:.0f} to {shown[1]} at iteration {last:.0f}"
@@ -111,7 +111,7 @@ class Chart:
         return [_drawn(line, f"c{index % COLOURS}", self.place) for index, line in enumerate(self.lines)]
 
 
-def _drawn(line: Line, style: str, place: Place) -> Drawn:
+def _drawn(line: Curve, style: str, place: Place) -> Drawn:
     places = [place(x, y) for x, y in line.points]
     edge = [place(x, high) for x, _, high in line.band]
     edge += [place(x, low) for x, low, _ in reversed(line.band)]
@@ -131,7 +131,7 @@ def ticks(highest: float, most: int) -> list[float]:
     return [float(f"{step * index:.12g}") for index in range(math.ceil(highest / step * 0.999) + 1)]
 
 
-def averaged(name: str, points: Sequence[Point], size: int) -> Line:
+def averaged(name: str, points: Sequence[Point], size: int) -> Curve:
     """Return a curve of at most `size` points, each the mean of some in a row; the band is their range."""
     each = max(1, math.ceil(len(points) / size))
     groups = [points[begin : begin + each] for begin in range(0, len(points), each)]
@@ -139,10 +139,10 @@ def averaged(name: str, points: Sequence[Point], size: int) -> Line:
     ends = [group[-1][0] for group in groups]
     means = tuple((x, sum(found) / len(found)) for x, found in zip(ends, values, strict=True))
     band = tuple((x, min(found), max(found)) for x, found in zip(ends, values, strict=True))
-    return Line(name, means, band if each > 1 else ())
+    return Curve(name, means, band if each > 1 else ())
 
 
-def stepped(name: str, points: Sequence[Point], size: int) -> Line:
+def stepped(name: str, points: Sequence[Point], size: int) -> Curve:
     """Return a curve by the points at which it changes, so that steps stay steps; averaged where those are
     more than `size`."""
     values = [value for _, value in points]
@@ -150,5 +150,5 @@ def stepped(name: str, points: Sequence[Point], size: int) -> Line:
     changes = {at for at in range(1, len(points)) if values[at] != values[at - 1]}
     kept = sorted(ends | changes | {at - 1 for at in changes}) if points else []
     if len(kept) > size:
-        return Line(name, averaged(name, points, size).points)
-    return Line(name, tuple(points[at] for at in kept))
+        return Curve(name, averaged(name, points, size).points)
+    return Curve(name, tuple(points[at] for at in kept))

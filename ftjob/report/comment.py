@@ -13,7 +13,7 @@ from ftjob.runfolder.status import State
 from jobspec.text import plain
 
 PAIRS = 5
-"""Most confused pairs that are told."""
+"""Most confused pairs in a comment."""
 CLASSES = 3
 """Classes that changed most."""
 MARKS = {State.SUCCEEDED: "✅", State.FAILED: "❌"}
@@ -60,7 +60,7 @@ def _table(facts: Facts, against: Comparison | None) -> Iterator[str]:
     yield f"| time | {brief(total.whole.seconds)}, attempts: {total.attempts} |{' |' if against else ''}"
     if against and not against.same_images:
         yield ""
-        yield "The two were not judged on the same validation images."
+        yield "The two were not evaluated on the same validation images."
 
 
 def _confused(evaluation: Evaluation) -> Iterator[str]:

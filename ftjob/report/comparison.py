@@ -30,7 +30,7 @@ class Comparison:
     usd: float
     seconds: float
     same_images: bool
-    """Whether both were judged on the same validation images."""
+    """Whether both were evaluated on the same validation images."""
     classes: tuple[ClassChange, ...]
     """Those that changed, the largest change first."""
 

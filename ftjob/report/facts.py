@@ -1,4 +1,4 @@
-"""What a report is made from: all that a run's folder tells at one moment."""
+"""What a report is made from: the contents of a run's folder at one moment."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Facts:
 
     status: Status
     bill: Bill
-    """A row for each attempt: what `ftjob cost --attempts` tells."""
+    """A row for each attempt: those of `ftjob cost --attempts`."""
     spec_text: str = ""
     spec: JobSpec | None = None
     """None also where it cannot be read by this version of ftjob."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ftjob import formatting as figures
 from ftjob.errors import ExitCode
 from ftjob.report import trained
-from ftjob.report.chart import Chart, Line, Point, averaged, stepped
+from ftjob.report.chart import Chart, Curve, Point, averaged, stepped
 from ftjob.report.comparison import Comparison
 from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, weakest_first
 from ftjob.report.facts import Facts
@@ -28,7 +28,7 @@ SMOOTHED = 150
 PAIRS = 12
 """Most confused pairs that are shown."""
 WEAKEST = 15
-"""Of many classes, those shown without being asked for."""
+"""How many classes are shown before the rest is unfolded."""
 WIDE = 8
 """Classes above which the heads of the matrix's columns stand upright."""
 SPENT_ON = {
@@ -40,7 +40,7 @@ SPENT_ON = {
     "test": "validation images",
     "snapshot": "writing weights and solver state",
     "bundle": "what is served, and these pictures",
-    "other": "what no worker told of",
+    "other": "time that no worker reported",
 }
 """The stages of ftjob.runfolder.charges, in words."""
 
@@ -114,7 +114,7 @@ def _is_large(evaluation: Evaluation) -> bool:
 
 
 def _meaning(facts: Facts) -> str:
-    """Return what the exit code says may be done; nothing of a run that goes on or ended well."""
+    """Return what to do about the exit code; nothing for a run that is in progress or succeeded."""
     meanings = {code.value: code.meaning for code in ExitCode if code is not ExitCode.DONE}
     return meanings.get(facts.status.exit_code or 0, "")
 
@@ -137,7 +137,7 @@ def _charts(facts: Facts) -> list[Chart]:
             "Loss",
             (
                 averaged("training", _losses(facts.train), SMOOTHED),
-                Line("validation", tuple(_losses(facts.tests))),
+                Curve("validation", tuple(_losses(facts.tests))),
             ),
         ),
         Chart("Accuracy on the validation images", tuple(_heads(facts)), top=100.0, unit=" %"),
@@ -150,12 +150,12 @@ def _losses(lines: Iterable[TrainLine] | Iterable[TestLine]) -> list[Point]:
     return [(line.iteration, line.loss) for line in lines if line.loss is not None]
 
 
-def _heads(facts: Facts) -> list[Line]:
-    """Return a curve for each head, the one that accuracy is told of first."""
+def _heads(facts: Facts) -> list[Curve]:
+    """Return a curve for each head, the one whose accuracy is reported first."""
     heads = list(facts.tests[-1].heads) if facts.tests else []
     main = {head.layer for head in (facts.plan.heads if facts.plan else ()) if head.main}
     return [
-        Line(head, tuple(_head(facts, head))) for head in sorted(heads, key=lambda head: head not in main)
+        Curve(head, tuple(_head(facts, head))) for head in sorted(heads, key=lambda head: head not in main)
     ]
 
 

@@ -11,12 +11,12 @@ from ftjob.report.facts import Facts
 from ftjob.report.page import render_page
 
 PAIRS = 20
-"""Most confused pairs that programs are told."""
+"""Most confused pairs in the JSON."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is told of a run, perhaps held against another."""
+    """The report of a run, perhaps compared with another."""
 
     facts: Facts
     against: Facts | None = None

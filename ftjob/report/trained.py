@@ -9,7 +9,7 @@ from ftjob.runfolder.records.plan import PlanDocument
 from jobspec import JobSpec
 
 KINDS = ("copied", "frozen", "new", "unmatched", "unused")
-"""What becomes of a layer's weights, in the order in which it is told."""
+"""What becomes of a layer's weights, in the order of the report."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _net(plan: PlanDocument) -> Iterator[tuple[str, str]]:
 def _data(plan: PlanDocument) -> Iterator[tuple[str, str]]:
     train, val = plan.train, plan.val
     channels, height, width = train.shape
-    images = f"{train.records} images to train on, {val.records} to judge by"
+    images = f"{train.records} images to train on, {val.records} to evaluate on"
     pixels = f"{width}×{height} {'grey' if channels == 1 else 'BGR'}"
     yield "data", f"{images}, {len(plan.labels)} classes, {pixels}"
     mean = ", ".join(number(value, ".5g") for value in plan.mean) if plan.mean else ""

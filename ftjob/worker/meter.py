@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from ftjob.nodes.profiles import Node
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner
 from ftjob.worker.pod.context import PodContext
@@ -48,7 +48,7 @@ class Account:
         """Return the dollars of so many seconds of this attempt."""
         return seconds / 3600 * self.usd_per_hour
 
-    def left(self, budget: Budget) -> float:
+    def left(self, budget: BudgetLimits) -> float:
         """Return the seconds that a budget still pays for; infinite without one, negative when overdrawn."""
         return budget.seconds(self.usd_per_hour, self.seconds, self.usd)
 

@@ -12,7 +12,7 @@ from ftjob.engine.snapshot_write import ForkedWriting
 from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import dollars, duration, percent
-from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, Budget
+from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate
@@ -283,7 +283,7 @@ class Training:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
         asked = self.plan.spec.budget
         reserve = END_SECONDS + 2 * (self.test_seconds + self.save_seconds() + self.open_seconds)
-        return self.recorder.account.left(Budget(asked.usd, asked.hours)) <= reserve
+        return self.recorder.account.left(BudgetLimits(asked.usd, asked.hours)) <= reserve
 
     def save_seconds(self) -> float:
         """Return what a snapshot takes until it is where the run lives: measured, or as the plan has it."""

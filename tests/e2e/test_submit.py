@@ -153,7 +153,7 @@ def test_cancel_from_another_terminal_stops_the_run(job: Job):
     job.ftjob("submit", "spec.yaml", "--local")
     wait_for_iteration(job, 100)
 
-    assert "asked to stop" in job.ftjob("cancel", "digits").out
+    assert "stopping" in job.ftjob("cancel", "digits").out
     assert "Stopped" in job.ftjob("wait", "digits", code=10).out
 
 

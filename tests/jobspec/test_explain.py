@@ -89,11 +89,11 @@ def test_every_field_of_caffe_is_known(section: str, least: str) -> None:
         ("solver: {clip_gradients: -1}", "must be greater than 0, got -1; leave it out, which is what -1 is"),
         ("solver: {display: 0}", "must be 1 or more, got 0; leave it out"),
         ("solver: {snapshot: 0}", "such as 33%, got 0; leave it out for one every epoch"),
-        ("solver: {lr_policy: plateau}", "or sigmoid, got \"plateau\"; plateau is of NVIDIA's and Intel's"),
+        ("solver: {lr_policy: plateau}", "or sigmoid, got \"plateau\"; only NVIDIA's and Intel's"),
         ("solver: {stepvalue: 100}", "must be a list, such as [a, b], got 100; write [100]"),
         (
             "solver: solver.prototxt",
-            'got "solver.prototxt"; write here what that file says, by the same names',
+            'got "solver.prototxt"; write the fields of that file here, by the same names',
         ),
     ],
 )

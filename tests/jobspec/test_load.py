@@ -75,7 +75,7 @@ def test_a_path_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
 
     assert refused(tmp_path / "missing.yaml") == ": there is no such file; name the spec's YAML file"
     assert refused(tmp_path) == ": is a folder; name the spec's YAML file in it"
-    assert "cannot be read (Not a directory); mend the path" in refused(tmp_path / "file" / "spec.yaml")
+    assert "cannot be read (Not a directory); fix the path" in refused(tmp_path / "file" / "spec.yaml")
 
 
 def test_only_a_regular_file_is_read(tmp_path: Path) -> None:

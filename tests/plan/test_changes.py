@@ -13,7 +13,7 @@ from ftjob.plan.inputs import Inputs
 from ftjob.plan.plan import make_plan
 from tests.plan.specs import document, plan
 
-SENTENCE = "is not what it was when the run was submitted: sha256 {now}…, was {was}…: put it back, or submit"
+SENTENCE = "has changed since the run was submitted: sha256 {now}…, was {was}…: put it back, or submit"
 
 
 def other_net(inputs: Inputs) -> Inputs:

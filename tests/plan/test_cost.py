@@ -11,7 +11,7 @@ from ftjob.net.topology.shapes import data_inputs, infer_shapes
 from ftjob.nodes.profiles import Node, get_node
 from ftjob.plan.cost import (
     SNAPSHOT_BYTES_PER_SECOND,
-    Budget,
+    BudgetLimits,
     Cost,
     Speed,
     Workload,
@@ -45,7 +45,7 @@ PUBLISHED_GIGA_MULTIPLY_ADDS = {
 
 
 def cost(work: Workload = WORK, *, spot: bool = False, **budget: float) -> Cost:
-    return estimate_cost(work, SPEED, NODE, spot=spot, budget=Budget(**budget))
+    return estimate_cost(work, SPEED, NODE, spot=spot, budget=BudgetLimits(**budget))
 
 
 @pytest.mark.parametrize("name", PUBLISHED_GIGA_MULTIPLY_ADDS)
@@ -142,4 +142,4 @@ def test_a_free_node_has_no_end_of_dollars() -> None:
     """A budget in dollars never ends a run on a node that costs nothing."""
     free: Node = get_node("local")
 
-    assert estimate_cost(WORK, SPEED, free, budget=Budget(usd=1)).affordable_iterations is None
+    assert estimate_cost(WORK, SPEED, free, budget=BudgetLimits(usd=1)).affordable_iterations is None

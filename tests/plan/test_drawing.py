@@ -14,7 +14,7 @@ import pytest
 from PIL import ImageFont
 
 from ftjob.drawing.boxes import boxes_of
-from ftjob.drawing.drawing import GAP, HEIGHT, LOOKS, MARGIN, RISE, draw
+from ftjob.drawing.drawing import GAP, HEIGHT, MARGIN, RISE, STYLES, draw
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.plan.plan import Plan
@@ -148,17 +148,17 @@ def test_arrows_are_the_blobs_that_are_read(in_faces: Path, name: str) -> None:
 
 def test_kinds_are_told_apart_three_ways(in_faces: Path) -> None:
     """By colour, by border and by a word; each kind is in the drawing and in its legend."""
-    looks = list(LOOKS.values())
+    styles = list(STYLES.values())
     texts = [text.text for text in drawn(relearned()).iter(f"{SVG}text")]
 
     for ways in (
-        [look.fill for look in looks],
-        [look.border for look in looks],
-        [look.line for look in looks],
+        [style.fill for style in styles],
+        [style.border for style in styles],
+        [style.line for style in styles],
     ):
-        assert len(set(ways)) == len(looks)
-    for kind, look in LOOKS.items():
-        assert texts.count(look.meaning) == 1
+        assert len(set(ways)) == len(styles)
+    for kind, style in STYLES.items():
+        assert texts.count(style.meaning) == 1
         assert kind == "plain" or texts.count(kind) >= 2
     assert texts.count("head") == 1 + 3
     assert texts.count("new") == 1 + 1

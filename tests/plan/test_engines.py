@@ -52,7 +52,7 @@ def test_torch_is_refused_by_the_layer_it_lacks(name: str) -> None:
 
     assert problem.startswith('layer "norm" (')
     assert ": the torch engine does not have " in problem
-    wanted = "take it out" if name in ("stochastic", "spp") else "say engine: caffe"
+    wanted = "take it out" if name in ("stochastic", "spp") else "set engine: caffe"
     assert wanted in problem
     assert choose("torch", "local", "plain").problem == ""
 

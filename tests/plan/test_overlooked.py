@@ -56,7 +56,7 @@ def test_what_the_weights_expect_is_to_be_pasted(bare: Callable[..., Plan]) -> N
     [warning] = _says(bare(), **LIKE_MOBILENET)
 
     assert warning.startswith(
-        "data: base.net itself says scale 0.017, mean [103.94, 116.78, 123.68] and crop 200, and the spec "
+        "data: base.net itself sets scale 0.017, mean [103.94, 116.78, 123.68] and crop 200, and the spec "
         "does not: its weights expect that, and what it gets now is 59 times as large; write data: "
     )
     assert warning.endswith("; mirror is a choice")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.report.chart import HEIGHT, WIDTH, Chart, Line, averaged, stepped, ticks
+from ftjob.report.chart import HEIGHT, WIDTH, Chart, Curve, averaged, stepped, ticks
 
 values = st.floats(1e-9, 1e6)
 
@@ -23,7 +23,7 @@ def test_ticks_are_round_and_reach_the_highest(highest: float):
 @given(st.lists(st.tuples(st.integers(0, 10**6), values), min_size=1, max_size=400, unique_by=lambda p: p[0]))
 def test_every_point_is_on_the_picture(points: list[tuple[int, float]]):
     """Whatever the numbers are."""
-    chart = Chart("Loss", (Line("training", tuple(sorted(points))),))
+    chart = Chart("Loss", (Curve("training", tuple(sorted(points))),))
     for each in chart.drawn()[0].line.removeprefix("M").split("L"):
         x, y = map(float, each.split())
         assert 0 <= x <= WIDTH
@@ -33,7 +33,7 @@ def test_every_point_is_on_the_picture(points: list[tuple[int, float]]):
 @pytest.mark.parametrize("last", [0, 1, 3, 4000])
 def test_iterations_are_whole(last: int):
     """Also of a run that has only begun: no number stands twice along the axis."""
-    shown = [each.text for each in Chart("Loss", (Line("a", ((0, 1.0), (last, 1.0))),)).letters()]
+    shown = [each.text for each in Chart("Loss", (Curve("a", ((0, 1.0), (last, 1.0))),)).letters()]
 
     across = shown[shown.index("0", 1) :]
     assert len(across) == len(set(across))

@@ -131,7 +131,7 @@ def test_a_run_that_has_not_begun_has_a_page(tmp_path: Path):
         path.unlink()
     words = page_of(run).words
 
-    for told in ("Pending", "not tested yet", "nothing was spent", "No iteration was told of yet"):
+    for told in ("Pending", "not tested yet", "nothing was spent", "No iteration has been reported yet"):
         assert told in words
 
 
@@ -198,12 +198,12 @@ def test_runs_judged_on_other_images_are_told_apart(tmp_path: Path):
     assert "same validation images" not in run.report(other).html()
     folder.plan.write_text(folder.plan.read_text().replace("d" * 64, "e" * 64))
 
-    assert "not judged on the same validation images" in run.report(other).html()
-    assert "not judged on the same validation images" in run.report(other).markdown()
+    assert "not evaluated on the same validation images" in run.report(other).html()
+    assert "not evaluated on the same validation images" in run.report(other).markdown()
 
 
 def test_what_a_killed_worker_did_not_tell_is_other(tmp_path: Path):
     """Its seconds are in the table of stages, so that it adds up."""
     run = write_run(tmp_path, attempts=(replace(FIRST, stages={}), SECOND))
 
-    assert "what no worker told of" in page_of(run).words
+    assert "time that no worker reported" in page_of(run).words

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftjob.engine import Writing
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
@@ -69,7 +69,7 @@ class Purse(Account):
 
     lasts: Callable[[], bool] = lambda: True
 
-    def left(self, budget: Budget) -> float:
+    def left(self, budget: BudgetLimits) -> float:
         return float("inf") if self.lasts() else 0.0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.nodes.profiles import ENV_NODES, get_node
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.owner import JobOwner, UserOwner
@@ -83,18 +83,18 @@ def test_a_clock_that_was_put_back_does_not_lengthen_a_budget(tmp_path: Path, ah
 @pytest.mark.parametrize(
     ("before", "budget", "left"),
     [
-        ((0.5,), Budget(), math.inf),
-        ((0.5,), Budget(hours=3), 7200),
-        ((0.5, 3600.0), Budget(hours=3), 3600),
-        ((0.5,), Budget(usd=1.0), 3600),
-        ((0.5, 0.0, 0.25), Budget(usd=1.0), 1800),
-        ((0.5,), Budget(usd=1.0, hours=1.5), 1800),
-        ((0.5,), Budget(usd=0.25), -1800),
-        ((0.0,), Budget(usd=1.0), math.inf),
+        ((0.5,), BudgetLimits(), math.inf),
+        ((0.5,), BudgetLimits(hours=3), 7200),
+        ((0.5, 3600.0), BudgetLimits(hours=3), 3600),
+        ((0.5,), BudgetLimits(usd=1.0), 3600),
+        ((0.5, 0.0, 0.25), BudgetLimits(usd=1.0), 1800),
+        ((0.5,), BudgetLimits(usd=1.0, hours=1.5), 1800),
+        ((0.5,), BudgetLimits(usd=0.25), -1800),
+        ((0.0,), BudgetLimits(usd=1.0), math.inf),
     ],
 )
 def test_a_budget_pays_for_so_many_seconds_more(
-    before: tuple[float, ...], budget: Budget, left: float
+    before: tuple[float, ...], budget: BudgetLimits, left: float
 ) -> None:
     """Dollars at this attempt's price, whatever earlier ones cost; the tighter of the two limits."""
     assert an_hour_ago(*before).left(budget) == pytest.approx(left, abs=20)

@@ -29,7 +29,7 @@ LEAST_SHOWN = 500
 FORMULA = ("=", "+", "-", "@")
 """How texts begin that spreadsheets compute."""
 LEAST_WIDTH = 14
-"""Letters of a run's reference that stand in one line on a narrow terminal."""
+"""Letters of a run's reference that fit in one line on a narrow terminal."""
 
 
 def cost_table(bill: "Bill") -> Table:
@@ -59,7 +59,7 @@ def cost_table(bill: "Bill") -> Table:
 
 
 def unknown(bill: "Bill") -> Text:
-    """Return what could not be asked, a line for each run."""
+    """Return the runs whose cost could not be read, a line for each."""
     return Text("\n".join(f"! {sentence}" for sentence in bill.unknown), "yellow")
 
 

@@ -1,4 +1,4 @@
-"""What goes on while people look: a run that is followed, work with a bar."""
+"""Live output: a run that is followed, work with a progress bar."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def nodes_table(nodes: "Iterable[Node]", live: "LivePrices | None" = None) -> Table:
-    """Return `ftjob nodes`' table, one profile a row, with what EC2 asks now where that was asked."""
+    """Return `ftjob nodes`' table, one profile a row, with EC2's current price where it was requested."""
     table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
     table.add_column("NAME", no_wrap=True)
     table.add_column("GPU", overflow="fold")
@@ -42,7 +42,7 @@ def nodes_table(nodes: "Iterable[Node]", live: "LivePrices | None" = None) -> Ta
 
 
 def nodes_json(nodes: "Iterable[Node]", live: "LivePrices | None" = None) -> list[dict[str, Any]]:
-    """Return `ftjob nodes -o json`; `live` is there where it was asked for, null where there is none."""
+    """Return `ftjob nodes -o json`; `live` is present where requested, null where there is no price."""
     rows = []
     for node in nodes:
         row = node.model_dump(mode="json")

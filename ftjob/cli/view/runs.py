@@ -1,4 +1,4 @@
-"""Runs: the list of them, one at a glance, and what submit says."""
+"""Runs: the list of them, one at a glance, and what submit prints."""
 
 from collections.abc import Iterable
 
@@ -69,7 +69,7 @@ def status_view(status: Status) -> RenderableType:
 
 
 def spent(status: Status) -> str:
-    """Return what was spent, and while a run goes on what all of it will have cost."""
+    """Return what was spent, and for a run in progress its estimated total."""
     if status.state.ended or not status.usd_estimate:
         return dollars(status.usd)
     return f"{dollars(status.usd)} of {dollars(status.usd_estimate)}"

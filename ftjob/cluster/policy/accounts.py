@@ -13,7 +13,7 @@ from ftjob.cluster.resource.objects import AttemptJob, Pod
 from ftjob.cluster.resource.status import FineTuneStatus, Life
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import dollars
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.runfolder.progress import Progress
 from ftjob.runfolder.status import State
 
@@ -138,12 +138,12 @@ def spent(lives: Iterable[Life], earlier_seconds: float, earlier_usd: float) -> 
     )
 
 
-def seconds_left(budget: Budget, seconds: float, usd: float, usd_per_hour: float) -> float:
+def seconds_left(budget: BudgetLimits, seconds: float, usd: float, usd_per_hour: float) -> float:
     """Return how long a pod at that price may still run; infinite without a budget, never negative."""
     return max(0.0, budget.seconds(usd_per_hour, seconds, usd))
 
 
-def no_money(budget: Budget, seconds: float, usd: float, least_seconds: float) -> str:
+def no_money(budget: BudgetLimits, seconds: float, usd: float, least_seconds: float) -> str:
     """Say that a budget does not pay for an attempt of so many seconds, and which limit is reached."""
     by_hours = budget.hours is not None and budget.hours * 3600 - seconds < least_seconds
     field, of = ("hours", f"{budget.hours:g} h") if by_hours else ("usd", dollars(budget.usd or 0.0))

@@ -14,7 +14,7 @@ from ftjob.cluster.resource.objects import FineTune
 from ftjob.errors import BadSpecError
 from ftjob.net import zoo
 from ftjob.nodes.profiles import Node
-from ftjob.plan.cost import Budget
+from ftjob.plan.cost import BudgetLimits
 from ftjob.suggest import did_you_mean
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
 from jobspec.locations import locations
@@ -32,8 +32,8 @@ class Request:
     identity: str
 
     @property
-    def budget(self) -> Budget:
-        return Budget(self.spec.budget.usd, self.spec.budget.hours)
+    def budget(self) -> BudgetLimits:
+        return BudgetLimits(self.spec.budget.usd, self.spec.budget.hours)
 
     def usd_per_hour(self, *, spot: bool) -> float:
         """Return the price of an attempt that begins now. Raises BadSpecError for spot without a price."""

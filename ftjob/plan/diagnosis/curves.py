@@ -18,7 +18,7 @@ SOFTMAX = "SoftmaxWithLoss"
 SUM = "sum of losses"
 """How that is called among the outputs, where it stands for them."""
 SQUASHED = {"Softmax": 1.0, "Sigmoid": 1.0, "TanH": 2.0}
-"""Types whose outputs differ by so much at most: scores behind them cannot tell classes apart."""
+"""Types whose outputs differ by so much at most: scores behind them cannot distinguish classes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Curves:
 
     @classmethod
     def of(cls, progress: LoggedProgress) -> Self:
-        """Return the curves of what a log or a run tells; a net that is none on its own tells nothing."""
+        """Return the curves of a log or a run; an incomplete net adds nothing to them."""
         try:
             return cls._of(progress, progress.net)
         except BadNetError:

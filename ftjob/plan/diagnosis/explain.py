@@ -75,7 +75,7 @@ def _last_words(evidence: Evidence) -> Iterator[Explanation]:
 
 
 def _crash(evidence: Evidence) -> Iterator[Explanation]:
-    """How Caffe broke; that of a run is its worker's to tell, who may have ended it for another reason."""
+    """How Caffe broke; for a run its worker decides that, which may have ended it for another reason."""
     if not evidence.state and not _is_over(evidence):
         yield from _explained(ends.crash(evidence.log.lines))
 
@@ -85,7 +85,7 @@ def _disk_is_full(evidence: Evidence) -> Iterator[Explanation]:
         if _FULL in text:
             yield Explanation(
                 "the disk is full",
-                "free some space and submit again: the run goes on from its last complete snapshot",
+                "free some space and submit again: the run resumes from its last complete snapshot",
                 seen=text.strip(),
             )
             return
@@ -97,7 +97,7 @@ def _curves(evidence: Evidence) -> Iterator[Explanation]:
 
 
 def _by_status(evidence: Evidence) -> Iterator[Explanation]:
-    """What the worker said itself; its sentences have cause and remedy in one."""
+    """The worker's own message; its sentences have cause and remedy in one."""
     if evidence.state in (State.FAILED, State.STOPPED):
         yield Explanation(evidence.message, seen=", ".join(filter(None, (evidence.state, evidence.reason))))
 

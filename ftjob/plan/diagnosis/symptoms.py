@@ -1,4 +1,4 @@
-"""What losses and accuracies say of a training that went wrong."""
+"""What losses and accuracies reveal about a training that went wrong."""
 
 import math
 import statistics
@@ -226,7 +226,7 @@ def _reads_another(main: Head, blob: str, seen: str) -> Symptom:
 
 
 def _classes_at_start(curves: Curves) -> int:
-    """How many classes the loss of a test before any training tells of, being ln K; 0 where it tells none."""
+    """How many classes K the loss of a test before any training, ln K, reveals; 0 where it reveals none."""
     start = curves.test[0] if curves.test and curves.test[0].iteration == 0 else None
     losses = (
         [value for blob, value in start.outputs.items() if _is_loss(blob, curves.tests[blob])]
@@ -347,7 +347,7 @@ def _nothing_learns(classes: int, curves: Curves, seen: str) -> Symptom:
 
 
 def _level(curves: Curves, blob: str) -> float | None:
-    """Where a training's loss is at its end; the median where there are too few points to say more."""
+    """Where a training's loss is at its end; the median where there are too few points for more."""
     late = _mean(curves, blob)
     points = curves.series.get(blob, ())
     if late is None and len(points) > 1 and points[-1].iteration >= ENOUGH_ITERATIONS:

@@ -1,0 +1,104 @@
+"""`ftjob submit`: start a run, and with --wait follow it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ftjob import api
+from ftjob.cli import plan as planning
+from ftjob.cli.options import (
+    Format,
+    KubeContext,
+    KubeNamespace,
+    Output,
+    ask,
+    console,
+    is_attended,
+    print_json,
+    reference,
+)
+from ftjob.cli.view import live, runs
+from ftjob.cli.view import plan as plans
+
+if TYPE_CHECKING:
+    from ftjob.client.handle import RunHandle
+
+SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
+
+
+def submit(
+    spec: SpecPath,
+    is_local: Annotated[
+        bool, typer.Option("--local", help="Run on this machine instead of a cluster.")
+    ] = False,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C stops it gracefully.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing; submit even if the budget pays for only part.")
+    ] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Start a run, or resume it where it stopped; a run that is done costs nothing."""
+    from ftjob.client.consent import asking
+    from ftjob.plan.shortfall import shortfall_of
+
+    planned = planning.planned(spec)
+    short = shortfall_of(planned)
+    if output is Format.TEXT:
+        console(stderr=dry_run and not is_local).print(plans.summary(planned, short))
+    if dry_run:
+        if not is_local:
+            return _show_manifest(api.manifest(spec, planned, namespace), output)
+        return planning.print_plan(planned, short) if output is Format.JSON else None
+    run: RunHandle
+    consent = asking(ask if is_attended() else None, short, yes=yes)
+    if is_local:
+        run, started = api.submit(spec, planned=planned, consent=consent, shortfall=short)
+    else:
+        run, started = api.submit_to_cluster(
+            spec, planned=planned, context=context, namespace=namespace, consent=consent
+        )
+    if wait:
+        return _follow(run, output, stop_on_interrupt=True)
+    status = run.status()
+    if output is Format.JSON:
+        cost = planned.forecast.cost
+        money = {"usd_estimate": cost.usd, "usd_worst": cost.worst_usd}
+        return print_json({"run": reference(run), "folder": run.location, "started": started, **money})
+    return console().print(runs.submitted(status, run.location, started=started))
+
+
+def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
+    """Print the FineTuneJob that submit would send."""
+    if output is Format.JSON:
+        return print_json(wanted)
+    import yaml
+
+    return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", soft_wrap=True)
+
+
+def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> None:
+    """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
+    screen = console()
+    stopping = False
+    while True:
+        try:
+            last = run.wait() if output is Format.JSON else live.follow(screen, run.follow())
+            break
+        except KeyboardInterrupt:
+            if not stop_on_interrupt:
+                raise
+            run.cancel(now=stopping)
+            if not stopping:
+                screen.print("stopping after a snapshot; Ctrl-C again to kill it")
+            stopping = True
+    if output is Format.JSON:
+        print_json({**last.to_json(), "folder": run.location})
+    elif bundle := run.bundle():
+        screen.print(f"bundle {bundle}", soft_wrap=True)
+    raise typer.Exit(api.exit_code(last))

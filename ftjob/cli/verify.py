@@ -1,0 +1,26 @@
+"""`ftjob verify`: prove a bundle on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftjob import api
+from ftjob.cli.options import Format, Output, console, print_json
+from ftjob.cli.view import results
+from ftjob.errors import ExitCode
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    engine: Annotated[str, typer.Option(help="The engine to run it with: auto, caffe or torch.")] = "auto",
+    output: Output = Format.TEXT,
+) -> None:
+    """Prove that a bundle answers here as it did where it was made."""
+    verification = api.verify(bundle, engine)
+    if output is Format.JSON:
+        print_json(verification.to_json())
+    else:
+        console().print(results.verified(verification))
+    if not verification.ok:
+        raise typer.Exit(ExitCode.NOT_ACCEPTED)

@@ -1,0 +1,27 @@
+"""`ftjob worker`: what submit and the controller start."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftjob.errors import BadSpecError
+
+
+def worker(
+    run: Annotated[str | None, typer.Argument()] = None,
+    attempt: Annotated[int, typer.Option()] = 1,
+    spec: Annotated[Path | None, typer.Option(help="The spec, where the submitter did not write it.")] = None,
+    owner: Annotated[Path | None, typer.Option(help="The FineTuneJob that it works for, as JSON.")] = None,
+    is_plan: Annotated[bool, typer.Option("--plan", help="Plan the spec of a FineTuneJob only.")] = False,
+) -> None:
+    """Run one attempt of the run at a path or URI (what submit and the controller start)."""
+    if is_plan and spec is not None:
+        from ftjob.client.plan_pod import plan_in_pod
+
+        raise typer.Exit(plan_in_pod(spec))
+    if is_plan or run is None:
+        raise BadSpecError("worker: give a run's folder or URI, or --plan with --spec FILE")
+    from ftjob.worker.attempt import run as work
+
+    raise typer.Exit(work(run, attempt, spec=spec, owner=owner))
