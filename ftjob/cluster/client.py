@@ -146,17 +146,19 @@ def _left(deadline: float | None) -> Callable[[], float]:
 def refusal(error: Any, name: str, namespace: str) -> FtjobError:
     """Return what the API server said (an ApiException) about an object as one sentence."""
     try:
-        said = str(json.loads(error.body)["message"])
+        message = str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
-        said = str(error.reason)
+        message = str(error.reason)
     if error.status == 404:
         return BadSpecError(
-            f"{name or PLURAL}: not in namespace {namespace} ({said}): see `kubectl get ftj -A`, or "
+            f"{name or PLURAL}: not in namespace {namespace} ({message}): see `kubectl get ftj -A`, or "
             "install ftjob with `kubectl apply -k k8s/`"
         )
     if error.status >= 500:
-        return StorageError(f"the cluster cannot answer ({said}): try again, or see `kubectl cluster-info`")
-    return BadSpecError(f"the cluster refuses: {said}")
+        return StorageError(
+            f"the cluster cannot answer ({message}): try again, or see `kubectl cluster-info`"
+        )
+    return BadSpecError(f"the cluster refuses: {message}")
 
 
 def no_answer(error: Exception) -> FtjobError:

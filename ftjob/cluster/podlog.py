@@ -38,10 +38,10 @@ class PodLog:
             if (pod := self._newest()) != self._pod:
                 self._pod, self._last = pod, b""
             for line in self._open(follow=follow) if pod else ():
-                time, _, said = line.partition(b" ")
+                time, _, text = line.partition(b" ")
                 if time > self._last and (line.endswith(b"\n") or not follow):
                     self._last = time
-                    yield said.decode("utf-8", "replace")
+                    yield text.decode("utf-8", "replace")
         except ApiException as error:
             if error.status not in (NOT_YET, GONE):
                 raise refusal(error, self._pod, self._cluster.namespace) from None

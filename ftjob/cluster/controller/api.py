@@ -51,9 +51,9 @@ class Api:
     """
 
     def __init__(self) -> None:
-        one = client.ApiClient()
-        self._settings = one.configuration
-        self._server = one.rest_client.pool_manager.connection_from_url(self._settings.host)
+        api_client = client.ApiClient()
+        self._settings = api_client.configuration
+        self._server = api_client.rest_client.pool_manager.connection_from_url(self._settings.host)
         self._below = urlsplit(self._settings.host).path.rstrip("/")
 
     def jobs_and_pods(self, job: FineTune) -> tuple[list[Object], list[Object]]:
@@ -163,8 +163,8 @@ class Api:
             **{"timeout": TIMEOUT, **options},
         )
         if answer.status >= REFUSED:
-            said = answer.data.decode(errors="replace")
-            raise client.ApiException(status=answer.status, reason=answer.reason, body=said)
+            body = answer.data.decode(errors="replace")
+            raise client.ApiException(status=answer.status, reason=answer.reason, body=body)
         return answer
 
     def _credentials(self) -> dict[str, str]:

@@ -22,10 +22,10 @@ class Clock:
         """Go by the API server's clock from now on, as pods' times do; by our own where it is not known."""
         try:
             *_, headers = server.get_code_with_http_info(_request_timeout=(5, 30))
-            told = parsedate_to_datetime(headers["Date"]).timestamp()
+            server_time = parsedate_to_datetime(headers["Date"]).timestamp()
         except (client.ApiException, HTTPError, KeyError, ValueError) as error:
             log("the API server's time is not known: our own is taken", error=repr(error))
             return
-        if abs(told - self.now()) > 1.0:  # a Date is cut to whole seconds
-            log("the API server has another time than we", ahead=round(told - self.now()))
-            self._offset = told + 0.5 - time.monotonic()
+        if abs(server_time - self.now()) > 1.0:  # a Date is cut to whole seconds
+            log("the API server has another time than we", ahead=round(server_time - self.now()))
+            self._offset = server_time + 0.5 - time.monotonic()

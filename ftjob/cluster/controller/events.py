@@ -10,7 +10,7 @@ from ftjob.cluster.controller.serving.metrics import ERRORS
 from ftjob.cluster.policy.actions import RecordEvent
 from ftjob.cluster.resource.objects import FineTune
 
-TELLERS = 2
+EVENT_WRITERS = 2
 """Few, as nobody waits for them: what the API server can do is for those who wait."""
 CLOSING_SECONDS = 5.0
 
@@ -20,7 +20,7 @@ class Events:
 
     def __init__(self, api: Api, clock: Clock) -> None:
         self._api, self._clock = api, clock
-        self._pool = ThreadPoolExecutor(TELLERS, thread_name_prefix="events")
+        self._pool = ThreadPoolExecutor(EVENT_WRITERS, thread_name_prefix="events")
 
     def record(self, job: FineTune, action: RecordEvent) -> None:
         """Tell of a change that is now. One that cannot be written is logged, and not tried again."""

@@ -22,28 +22,28 @@ class Hints:
         self._api, self._clock = api, clock
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
-        self._said: dict[str, dict[About, str]] = {}
+        self._warnings: dict[str, dict[About, str]] = {}
 
     def get(self, key: str, jobs: list[AttemptJob], pods: list[Pod]) -> dict[str, str]:
         """Return the newest warning by the name of the Job or pod that waits, where there is one."""
         stuck = self._stuck(jobs, pods)
         if stuck is None:
             return {}
-        said = self._warnings(key.partition("/")[0]).get(stuck)
-        return {stuck[1]: said} if said else {}
+        warning = self._warnings_of(key.partition("/")[0]).get(stuck)
+        return {stuck[1]: warning} if warning else {}
 
-    def _warnings(self, namespace: str) -> dict[About, str]:
+    def _warnings_of(self, namespace: str) -> dict[About, str]:
         """Return a namespace's warnings; while somebody asks for them, those from before."""
         now = self._clock.now()
         with self._lock:
-            before = self._said.get(namespace, {})
+            before = self._warnings.get(namespace, {})
             if now - self._asked.get(namespace, float("-inf")) < EVERY_SECONDS:
                 return before
             self._asked[namespace] = now
-        said = newest(self._api.warnings(namespace))
+        warnings = newest(self._api.warnings(namespace))
         with self._lock:
-            self._said[namespace] = said
-        return said
+            self._warnings[namespace] = warnings
+        return warnings
 
     def _stuck(self, jobs: list[AttemptJob], pods: list[Pod]) -> About | None:
         """Return the Job without a pod, or the pod without a running container, that took too long."""

@@ -58,7 +58,7 @@ SPOT_SECONDS = 120
 LONGEST_GRACE = 600
 MEBIBYTE = 2**20
 TMP_SIZE = "1024Mi"
-ONE_POD = {"backoffLimit": 0, "completions": 1, "parallelism": 1}
+SINGLE_POD = {"backoffLimit": 0, "completions": 1, "parallelism": 1}
 MOUNTS = [
     {"name": "work", "mountPath": WORK},
     {"name": "tmp", "mountPath": "/tmp"},
@@ -107,7 +107,7 @@ def attempt_job(
         ANNOTATION_OWNER: json.dumps(owner_of(object_, config)),
     }
     spec = {
-        **ONE_POD,
+        **SINGLE_POD,
         "ttlSecondsAfterFinished": config.worker.ttl_seconds,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
@@ -130,7 +130,7 @@ def plan_job(object_: FineTune, request: Request, config: Config) -> dict[str, A
     """Return the Job that plans a run: under the workers' account, with small limits and a deadline."""
     labels = common_labels(object_, PLAN_COMPONENT)
     spec = {
-        **ONE_POD,
+        **SINGLE_POD,
         "activeDeadlineSeconds": config.planner.deadline_seconds,
         "ttlSecondsAfterFinished": config.planner.ttl_seconds,
         "template": {

@@ -22,7 +22,7 @@ from ftjob.cluster.controller.cache.profiles import Profiles
 from ftjob.cluster.controller.cache.sources import Sources
 from ftjob.cluster.controller.cache.view import View
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.events import TELLERS, Events
+from ftjob.cluster.controller.events import EVENT_WRITERS, Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.serving.election import LEASE, Election
@@ -148,7 +148,7 @@ def load_cluster() -> None:
     except ConfigException as error:
         raise BadSpecError(f"controller: no cluster is known ({error}): set KUBECONFIG") from None
     settings = Configuration.get_default_copy()
-    settings.connection_pool_maxsize = LOOKERS + TELLERS + WATCHES
+    settings.connection_pool_maxsize = LOOKERS + EVENT_WRITERS + WATCHES
     Configuration.set_default(settings)
 
 

@@ -113,8 +113,9 @@ def usd_per_day(data: Mapping[str, str]) -> float:
     except ValueError:
         value = float("nan")
     if not isfinite(value) or value < 0:
-        said = f"{BUDGET_KEY} is missing" if text is None else f"{BUDGET_KEY} is {text!r}"
+        problem = f"{BUDGET_KEY} is missing" if text is None else f"{BUDGET_KEY} is {text!r}"
         raise ValueError(
-            f'ConfigMap {BUDGET_CONFIG_MAP}: {said}: write an amount in dollars, such as {BUDGET_KEY}: "50"'
+            f"ConfigMap {BUDGET_CONFIG_MAP}: {problem}: write an amount in dollars, such as "
+            f'{BUDGET_KEY}: "50"'
         )
     return value

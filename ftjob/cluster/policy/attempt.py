@@ -25,8 +25,8 @@ def attempt_goes_on(case: Case) -> Verdict:
     pods = case.live_pods
     ending = (*release(case), *delete_jobs(case), LookAgain(case.seen.config.poll_seconds))
     if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
-        told = "the pod is being taken away; its worker makes a snapshot"
-        return Verdict(State.STOPPING, Reason.TAKEN_AWAY, told, ending)
+        message = "the pod is being taken away; its worker makes a snapshot"
+        return Verdict(State.STOPPING, Reason.TAKEN_AWAY, message, ending)
     pod = pods[0] if pods else None
     left = _shortened_to(case, case.request, pod)
     if left <= 0:

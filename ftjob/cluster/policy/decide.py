@@ -31,8 +31,8 @@ def decide(seen: Observed, now: float) -> list[Action]:
     case = open_case(seen, now)
     verdict = judge(case)
     written = write_down(case, verdict, _closed(case.lives, verdict.life))
-    told = [action for action in written if isinstance(action, RecordEvent)]
-    return [*(action for action in written if action not in told), *verdict.actions, *told]
+    events = [action for action in written if isinstance(action, RecordEvent)]
+    return [*(action for action in written if action not in events), *verdict.actions, *events]
 
 
 def _closed(lives: tuple[Life, ...], life: Life | None) -> tuple[Life, ...]:

@@ -78,8 +78,8 @@ def _when_ready(case: Case, request: Request, figures: Figures, ended: Ending | 
     if case.seen.failed:
         return _begin(case, request, figures, terms, case.seen.failed)
     if terms.seconds_left < case.seen.config.min_attempt_seconds:
-        told = accounts.no_money(request.budget, *case.spent, case.seen.config.min_attempt_seconds)
-        return Verdict(State.STOPPED, Reason.BUDGET_REACHED, told)
+        message = accounts.no_money(request.budget, *case.spent, case.seen.config.min_attempt_seconds)
+        return Verdict(State.STOPPED, Reason.BUDGET_REACHED, message)
     wait = _backoff(case)
     if ended and wait > 0:
         message = f"attempt {_next_number(case)} follows: {case.message_of(ended)}"
@@ -92,10 +92,10 @@ def _held_back(case: Case, terms: Terms) -> Verdict | None:
     allowance = case.seen.allowance
     if isinstance(allowance, Trouble):
         return _wait(allowance.reason, allowance.message, LOOK_SECONDS)
-    told = allowance.refuses(terms) if allowance else ""
-    if allowance is None or not told:
+    message = allowance.refuses(terms) if allowance else ""
+    if allowance is None or not message:
         return None
-    return _wait(Reason.NAMESPACE_BUDGET, told, min(LOOK_SECONDS, allowance.seconds_to_midnight + 1.0))
+    return _wait(Reason.NAMESPACE_BUDGET, message, min(LOOK_SECONDS, allowance.seconds_to_midnight + 1.0))
 
 
 def _stays_ended(case: Case, request: Request, ended: Ending | None) -> Verdict | None:

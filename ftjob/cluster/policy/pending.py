@@ -66,17 +66,17 @@ def _without_pod(hint: str) -> Waiting:
     return _because(Reason.POD_REFUSED, hint)
 
 
-def _unschedulable(said: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
+def _unschedulable(detail: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
     if plans:
-        return _because(Reason.UNSCHEDULABLE, said, " that plans")
+        return _because(Reason.UNSCHEDULABLE, detail, " that plans")
     node = request.spec.resources.node
     wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
-    if "nvidia.com/gpu" in said:
-        return _because(Reason.NO_GPU, said, f" ({wanted})")
-    if re.search(r"affinity|node selector|taint", said):
+    if "nvidia.com/gpu" in detail:
+        return _because(Reason.NO_GPU, detail, f" ({wanted})")
+    if re.search(r"affinity|node selector|taint", detail):
         on_spot = "spot node, " if spot else ""
-        return _because(Reason.NO_SUCH_NODE, said, f" ({on_spot}{wanted})")
-    return _because(Reason.UNSCHEDULABLE, said, f" ({wanted})")
+        return _because(Reason.NO_SUCH_NODE, detail, f" ({on_spot}{wanted})")
+    return _because(Reason.UNSCHEDULABLE, detail, f" ({wanted})")
 
 
 def _because(reason: Reason, detail: str, more: str = "") -> Waiting:

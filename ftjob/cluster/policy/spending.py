@@ -9,20 +9,22 @@ from ftjob.runfolder.charges import EARLIER
 from ftjob.runfolder.status import Attempt, Status
 
 
-def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
+def of_pods(job_status: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
     """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
     tell what they did in it. `status` is the one in the run's folder, None where there is none; a folder that
     had `attempts_before` this FineTuneJob counts on from there.
 
     Raises BadSpecError for an account below zero.
     """
-    _refuse_negative(told)
-    did = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
-    last = {life.attempt: life.pod for life in told.attempts}
-    found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in told.attempts]
-    if not told.earlier_seconds:
+    _refuse_negative(job_status)
+    reported = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
+    last = {life.attempt: life.pod for life in job_status.attempts}
+    found = [
+        _of_pod(life, reported if last[life.attempt] == life.pod else {}) for life in job_status.attempts
+    ]
+    if not job_status.earlier_seconds:
         return found
-    before = [each for number, each in did.items() if number < 1]
+    before = [each for number, each in reported.items() if number < 1]
     stages: dict[str, float] = {}
     for each in before:
         for stage, seconds in each.stages.items():
@@ -31,19 +33,19 @@ def of_pods(told: FineTuneStatus, status: Status | None, attempts_before: int = 
         attempt=EARLIER,
         node=before[0].node if before else "",
         usd_per_hour=0.0,
-        begun=before[0].begun if before else told.start_time or 0.0,
-        seconds=told.earlier_seconds,
-        usd=told.earlier_usd,
+        begun=before[0].begun if before else job_status.start_time or 0.0,
+        seconds=job_status.earlier_seconds,
+        usd=job_status.earlier_usd,
         stages=stages,
         lost_seconds=sum(each.lost_seconds for each in before),
     )
     return [earlier, *found]
 
 
-def _refuse_negative(told: FineTuneStatus) -> None:
+def _refuse_negative(job_status: FineTuneStatus) -> None:
     """Raise BadSpecError for time or money that cannot have been spent: somebody else wrote the status."""
-    accounts = [("status.earlierSeconds and earlierUsd", told.earlier_seconds, told.earlier_usd)]
-    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in told.attempts]
+    accounts = [("status.earlierSeconds and earlierUsd", job_status.earlier_seconds, job_status.earlier_usd)]
+    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in job_status.attempts]
     for place, seconds, usd in accounts:
         if seconds < 0 or usd < 0:
             raise BadSpecError(
@@ -52,9 +54,9 @@ def _refuse_negative(told: FineTuneStatus) -> None:
             )
 
 
-def _of_pod(life: Life, did: Mapping[int, Attempt]) -> Attempt:
+def _of_pod(life: Life, reported: Mapping[int, Attempt]) -> Attempt:
     begun = life.scheduled or life.ended or 0.0
-    known = did.get(life.attempt) or Attempt(life.attempt, life.node or "", life.usd_per_hour, begun)
+    known = reported.get(life.attempt) or Attempt(life.attempt, life.node or "", life.usd_per_hour, begun)
     return replace(
         known,
         attempt=life.attempt,

@@ -162,7 +162,7 @@ def read_job(item: Object) -> AttemptJob:
     """Read the Job of an attempt."""
     metadata = item["metadata"]
     ends = [each for each in _conditions(item) if each["type"] in ("Complete", "Failed")]
-    told = next((each for each in ends if each["status"] == "True"), None)
+    ended_by = next((each for each in ends if each["status"] == "True"), None)
     owners = metadata.get("ownerReferences") or [{}]
     return AttemptJob(
         name=metadata["name"],
@@ -170,10 +170,10 @@ def read_job(item: Object) -> AttemptJob:
         owner_uid=owners[0].get("uid", ""),
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
         deleted="deletionTimestamp" in metadata,
-        finished=told["type"] if told else None,
-        finished_at=parse_time(told.get("lastTransitionTime")) if told else None,
-        reason=told.get("reason", "") if told else "",
-        message=told.get("message", "") if told else "",
+        finished=ended_by["type"] if ended_by else None,
+        finished_at=parse_time(ended_by.get("lastTransitionTime")) if ended_by else None,
+        reason=ended_by.get("reason", "") if ended_by else "",
+        message=ended_by.get("message", "") if ended_by else "",
         had_pods=bool(
             (item.get("status") or {}).get("failed") or (item.get("status") or {}).get("succeeded")
         ),

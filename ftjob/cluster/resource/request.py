@@ -47,9 +47,9 @@ class Request:
 def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     """Read what a FineTuneJob asks for. Raises BadSpecError, whose sentence names the field."""
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
-    spec, identity, told = _parsed(json.dumps({"name": object_.name, **fields}))
+    spec, identity, problem = _parsed(json.dumps({"name": object_.name, **fields}))
     if spec is None:
-        raise BadSpecError(told)
+        raise BadSpecError(problem)
     if spec.name != object_.name:
         raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
     _refuse_paths(spec)
@@ -82,8 +82,10 @@ def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
         spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
         return spec, identity_of(spec), ""
     except SpecError as error:
-        told = (f"{each.field}: {each.message}" if each.field else each.message for each in error.problems)
-        return None, "", "; ".join(told)
+        problems = (
+            f"{each.field}: {each.message}" if each.field else each.message for each in error.problems
+        )
+        return None, "", "; ".join(problems)
 
 
 def identity_of(spec: JobSpec) -> str:

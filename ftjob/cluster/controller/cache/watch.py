@@ -127,10 +127,10 @@ class Source(Generic[T]):
                 value = self._value(key, item)
                 if value is not None:
                     self._known[key] = value
-                    self._tell(self._changed, value)
+                    self._notify(self._changed, value)
             version = page["metadata"]["resourceVersion"]
         for key in self._known.keys() - present:
-            self._tell(self._deleted, self._known.pop(key))
+            self._notify(self._deleted, self._known.pop(key))
         for key in self._unreadable.keys() - present:
             del self._unreadable[key]
         self._version = version
@@ -186,10 +186,10 @@ class Source(Generic[T]):
             self._unreadable.pop(key, None)
             last = before if value is None else value
             if last is not None:
-                self._tell(self._deleted, last)
+                self._notify(self._deleted, last)
         elif value is not None:
             self._known[key] = value
-            self._tell(self._changed, value)
+            self._notify(self._changed, value)
 
     def _value(self, key: str, item: Any) -> T | None:
         """Return what we want of an object; None where it cannot be read."""
@@ -205,7 +205,7 @@ class Source(Generic[T]):
         self._unreadable.pop(key, None)
         return value
 
-    def _tell(self, handler: Callable[[T], None], value: T) -> None:
+    def _notify(self, handler: Callable[[T], None], value: T) -> None:
         try:
             handler(value)
         except EXITS:
