@@ -176,7 +176,7 @@ class ClusterRun(SharedVerbs):
             return False
         if told := out_of_money(job):
             raise BadSpecError(f"{self.name}: {told}")
-        self.cluster.go_on(self.name)
+        self.cluster.resume(self.name)
         return True
 
     def bundle(self) -> str | None:

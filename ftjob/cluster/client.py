@@ -39,19 +39,19 @@ class Cluster:
 
     def create(self, manifest: dict[str, Any]) -> FineTune:
         """Create a FineTuneJob. Raises BadSpecError where the server refuses it or its name is taken."""
-        return read_fine_tune(self._ask("create_namespaced_custom_object", manifest))
+        return read_fine_tune(self._request("create_namespaced_custom_object", manifest))
 
     def get(self, name: str, *, patience: float = 0.0) -> FineTune:
         """Return one; a cluster that does not answer is asked again for `patience` seconds.
 
         Raises BadSpecError where there is none, StorageError where the cluster does not answer.
         """
-        ask = partial(self._ask, "get_namespaced_custom_object", name)
+        ask = partial(self._request, "get_namespaced_custom_object", name)
         return read_fine_tune(patiently(ask, patience) if patience else ask())
 
     def list(self) -> "list[FineTune]":
         """Return all of the namespace, the oldest first."""
-        items = self._ask("list_namespaced_custom_object")["items"]
+        items = self._request("list_namespaced_custom_object")["items"]
         return sorted(map(read_fine_tune, items), key=lambda job: job.created)
 
     def watch(self, name: str, deadline: float | None = None) -> Iterator[FineTune]:
@@ -100,7 +100,7 @@ class Cluster:
         """Ask for a snapshot and an end; `now` asks for the end alone."""
         self._annotate(name, ANNOTATION_CANCEL, "now" if now else "snapshot")
 
-    def go_on(self, name: str) -> None:
+    def resume(self, name: str) -> None:
         """Let a run go on that was cancelled, or that failed."""
         job = self.get(name)
         self._annotate(name, ANNOTATION_CANCEL, None)
@@ -110,7 +110,7 @@ class Cluster:
         self._patch(name, {"metadata": {"annotations": {annotation: value}}})
 
     def _patch(self, name: str, change: dict[str, Any]) -> None:
-        self._ask("patch_namespaced_custom_object", name, change, _content_type=MERGE)
+        self._request("patch_namespaced_custom_object", name, change, _content_type=MERGE)
 
     def _call(self, verb: str) -> Any:
         """Return a method of the client with everything said but what is particular."""
@@ -125,7 +125,7 @@ class Cluster:
 
         return call
 
-    def _ask(self, verb: str, *words: Any, **options: Any) -> Any:
+    def _request(self, verb: str, *words: Any, **options: Any) -> Any:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 

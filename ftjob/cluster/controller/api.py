@@ -59,22 +59,22 @@ class Api:
     def jobs_and_pods(self, job: FineTune) -> tuple[list[Object], list[Object]]:
         """Return the Jobs and pods of a FineTuneJob as they are at this moment."""
         chosen = urlencode({"labelSelector": f"{LABEL_JOB}={job.name}"})
-        jobs = self._ask("list", "jobs", job.namespace, f"?{chosen}")
-        pods = self._ask("list", "pods", job.namespace, f"?{chosen}")
+        jobs = self._request("list", "jobs", job.namespace, f"?{chosen}")
+        pods = self._request("list", "pods", job.namespace, f"?{chosen}")
         return jobs["items"], pods["items"]
 
     def create_job(self, namespace: str, manifest: Object) -> Object:
         """Create a Job; return it. Raises ConflictError where its name is taken."""
-        made: Object = self._ask("create", "jobs", namespace, body=manifest)
+        made: Object = self._request("create", "jobs", namespace, body=manifest)
         return made
 
     def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job after its pods, each of which gets its grace period."""
-        self._ask("delete", "jobs", namespace, f"/{name}", body={"propagationPolicy": "Foreground"})
+        self._request("delete", "jobs", namespace, f"/{name}", body={"propagationPolicy": "Foreground"})
 
     def kill_pod(self, namespace: str, name: str) -> None:
         """Remove a pod at once."""
-        self._ask("delete", "pods", namespace, f"/{name}", body={"gracePeriodSeconds": 0})
+        self._request("delete", "pods", namespace, f"/{name}", body={"gracePeriodSeconds": 0})
 
     def write_status(self, item: Object, status: FineTuneStatus) -> Object:
         """Write a FineTuneJob's status; return the object. Raises ConflictError where it was changed."""
@@ -87,7 +87,7 @@ class Api:
             "status": status.to_json(),
         }
         below = f"/{metadata['name']}/status"
-        written: Object = self._ask("update", STATUS, metadata["namespace"], below, body=body)
+        written: Object = self._request("update", STATUS, metadata["namespace"], below, body=body)
         return written
 
     def record_event(self, job: FineTune, action: RecordEvent, now: float) -> None:
@@ -109,12 +109,12 @@ class Api:
             "lastTimestamp": render_time(now),
             "count": 1,
         }
-        self._ask("create", "events", job.namespace, body=body)
+        self._request("create", "events", job.namespace, body=body)
 
     def warnings(self, namespace: str) -> list[Object]:
         """Return every warning of a namespace; whatever is asked for, a server looks at all its Events."""
         chosen = urlencode({"fieldSelector": "type=Warning"})
-        found: list[Object] = self._ask("list", "events", namespace, f"?{chosen}")["items"]
+        found: list[Object] = self._request("list", "events", namespace, f"?{chosen}")["items"]
         return found
 
     def collection(
@@ -133,7 +133,7 @@ class Api:
             preload_content=verb != "watch",
         )
 
-    def _ask(
+    def _request(
         self, verb: str, resource: str, namespace: str, below: str = "", body: Object | None = None
     ) -> Any:
         try:

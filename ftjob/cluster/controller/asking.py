@@ -42,8 +42,8 @@ class Answer:
 class Reports:
     """The newest answer of every FineTuneJob's pod; the object is looked at when a new one is there."""
 
-    def __init__(self, concern: Callable[[str], None], clock: Clock, port: int = PORT) -> None:
-        self._concern, self._clock, self._port = concern, clock, port
+    def __init__(self, enqueue: Callable[[str], None], clock: Clock, port: int = PORT) -> None:
+        self._enqueue, self._clock, self._port = enqueue, clock, port
         self._lock = threading.Lock()
         self._answers: dict[str, Answer] = {}
         self._asking: set[str] = set()
@@ -61,7 +61,7 @@ class Reports:
             due = known is None or known.asked < since
             if due and pod.running and pod.ip and key not in self._asking:
                 self._asking.add(key)
-                asyncio.run_coroutine_threadsafe(self._ask(key, pod.name, pod.ip), self._loop)
+                asyncio.run_coroutine_threadsafe(self._fetch(key, pod.name, pod.ip), self._loop)
             return known
 
     def forget(self, key: str) -> None:
@@ -69,7 +69,7 @@ class Reports:
         with self._lock:
             self._answers.pop(key, None)
 
-    async def _ask(self, key: str, pod: str, ip: str) -> None:
+    async def _fetch(self, key: str, pod: str, ip: str) -> None:
         answer = Answer(pod, self._clock.now())
         try:
             async with self._shares[key.partition("/")[0]]:
@@ -86,7 +86,7 @@ class Reports:
             with self._lock:
                 self._asking.discard(key)
                 self._answers[key] = answer
-            self._concern(key)
+            self._enqueue(key)
 
 
 async def fetch(ip: str, port: int) -> bytes:

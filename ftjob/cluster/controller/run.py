@@ -19,8 +19,8 @@ from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.asking import Reports
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
-from ftjob.cluster.controller.cache.sources import Sources
-from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.cache.sources import Informers
+from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import EVENT_WRITERS, Events
 from ftjob.cluster.controller.hints import Hints
@@ -30,15 +30,15 @@ from ftjob.cluster.controller.serving.health import Health
 from ftjob.cluster.controller.serving.logs import log, write_log
 from ftjob.cluster.controller.serving.metrics import DOLLARS, JOBS, LEADER
 from ftjob.cluster.controller.serving.web import serve
-from ftjob.cluster.controller.workqueue.lookers import Lookers
+from ftjob.cluster.controller.workqueue.lookers import Workers
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 from ftjob.cluster.resource.config import Config, load_config
 from ftjob.cluster.resource.status import STATES
 from ftjob.concurrency.periodic import Periodic
 from ftjob.errors import BadSpecError, ExitCode
 
-LOOKERS, WATCHES = 32, 4
-REMIND_SECONDS = 600.0
+WORKERS, WATCHES = 32, 4
+RESYNC_SECONDS = 600.0
 """Between two looks at an object that goes on and of which nothing is heard."""
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter: an API server closes watches that do not keep up."""
@@ -91,12 +91,12 @@ class Controller:
     """The parts of a controller, and how they do."""
 
     def __init__(self, config: Config, clock: Clock, namespace: str | None) -> None:
-        self._sources = Sources.of(api := Api(), namespace)
-        self.queue = WorkQueue(lambda key: self.view.patience(key), LOOKERS)
-        self.view = View(self.queue.add, clock)
+        self._informers = Informers.of(api := Api(), namespace)
+        self.queue = WorkQueue(lambda key: self.cache.patience(key), WORKERS)
+        self.cache = Cache(self.queue.add, clock)
         self.reconciler = Reconciler(
             api=api,
-            view=self.view,
+            cache=self.cache,
             queue=self.queue,
             reports=Reports(self.queue.add, clock),
             hints=Hints(api, clock),
@@ -104,38 +104,38 @@ class Controller:
             clock=clock,
             config=config,
             profiles=Profiles(),
-            ledger=Ledger(self.view),
+            ledger=Ledger(self.cache),
         )
-        self.lookers = Lookers(self.queue, self.reconciler.look, LOOKERS)
-        self.health = Health(self._sources, self.queue, self.lookers)
+        self.workers = Workers(self.queue, self.reconciler.reconcile, WORKERS)
+        self.health = Health(self._informers, self.queue, self.workers)
 
     def start(self) -> None:
         """Listen, then look at everything that was heard."""
         self.health.leads()
         try:
             self.reconciler.clock.follow(client.VersionApi())
-            self.view.start(self._sources)
+            self.cache.start(self._informers)
         except Exception as error:
             self.health.broke(error)
             raise
         self.health.listens()
-        log("listening", jobs=self.view.states().total())
-        self.lookers.start()
-        Periodic(self.view.remind, REMIND_SECONDS, "remind").start()
+        log("listening", jobs=self.cache.states().total())
+        self.workers.start()
+        Periodic(self.cache.resync, RESYNC_SECONDS, "resync").start()
 
     def stop(self) -> None:
         """Finish the looks that are under way."""
         self.queue.close()
-        self.lookers.stop()
+        self.workers.stop()
         self.reconciler.events.close()
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
         self.health.measure()
-        counts = self.view.states()
+        counts = self.cache.states()
         for state in STATES:
             JOBS.labels(state.value).set(counts[state.value])
-        DOLLARS.set(self.view.usd())
+        DOLLARS.set(self.cache.usd())
 
 
 def load_cluster() -> None:
@@ -148,7 +148,7 @@ def load_cluster() -> None:
     except ConfigException as error:
         raise BadSpecError(f"controller: no cluster is known ({error}): set KUBECONFIG") from None
     settings = Configuration.get_default_copy()
-    settings.connection_pool_maxsize = LOOKERS + EVENT_WRITERS + WATCHES
+    settings.connection_pool_maxsize = WORKERS + EVENT_WRITERS + WATCHES
     Configuration.set_default(settings)
 
 

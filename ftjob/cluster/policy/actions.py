@@ -8,7 +8,7 @@ from ftjob.cluster.resource.status import Figures, FineTuneStatus
 
 
 @dataclass(frozen=True)
-class MakePlan:
+class CreatePlanJob:
     """Have a pod plan the run: it reads net, weights and data under its user's own account."""
 
     request: Request
@@ -54,10 +54,10 @@ class RecordEvent:
 
 
 @dataclass(frozen=True)
-class LookAgain:
+class RequeueAfter:
     """Decide again after so many seconds, even if nothing is heard until then."""
 
     seconds: float
 
 
-Action = MakePlan | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | LookAgain
+Action = CreatePlanJob | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | RequeueAfter

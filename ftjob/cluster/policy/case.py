@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ftjob.cluster.policy import accounts
-from ftjob.cluster.policy.allowance import Allowance
+from ftjob.cluster.policy.allowance import DailyAllowance
 from ftjob.cluster.policy.ends import GONE
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import ANNOTATION_RETRY
 from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.resource.request import Request
-from ftjob.cluster.resource.status import Figures, Life
+from ftjob.cluster.resource.status import Figures, PodRecord
 from ftjob.errors.outcomes import BY_REASON, Ending
 from ftjob.nodes.profiles import Node
 from ftjob.runfolder.progress import Progress
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """Why something could not be found out; what `passing` says may mend itself."""
 
     reason: str
@@ -34,22 +34,22 @@ class Observed:
     jobs: tuple[AttemptJob, ...] = ()
     """Those of its own uid."""
     pods: tuple[Pod, ...] = ()
-    strangers: bool = False
+    has_old_jobs: bool = False
     """Whether there are Jobs of an earlier object of the same name."""
     old_pods: tuple[Pod, ...] = ()
     """Pods of an earlier object."""
     plan_jobs: tuple[AttemptJob, ...] = ()
     """Those that plan, of its own uid."""
     plan_pods: tuple[Pod, ...] = ()
-    planned: Figures | Trouble | None = None
+    planned: Figures | Problem | None = None
     """None while nobody has planned."""
     report: Progress | None = None
     """What the newest attempt's worker reports, last at its end; None where nothing is known of it."""
     report_refused: str = ""
     """What is wrong with a report that was passed over."""
-    allowance: Allowance | Trouble | None = None
+    allowance: DailyAllowance | Problem | None = None
     """What the namespace may spend today; None where it has no budget of its own."""
-    failed: Trouble | None = None
+    failed: Problem | None = None
     """What went wrong when the last attempt was to be begun."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """What events say of a Job or pod, by its name."""
@@ -58,12 +58,12 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Case:
+class JobContext:
     """One look at one FineTuneJob: what is observed, the accounts made up to now, and what is asked."""
 
     seen: Observed
-    request: Request | Trouble
-    lives: tuple[Life, ...]
+    request: Request | Problem
+    records: tuple[PodRecord, ...]
     now: float
 
     @property
@@ -106,30 +106,30 @@ class Case:
 
     @cached_property
     def spent(self) -> tuple[float, float]:
-        return accounts.spent(self.lives, *self.earlier)
+        return accounts.spent(self.records, *self.earlier)
 
     def seconds_left(self, request: Request, usd_per_hour: float) -> float:
         """Return how long a pod of that price may still run."""
         return accounts.seconds_left(request.budget, *self.spent, usd_per_hour)
 
-    def life_of(self, pod: Pod) -> Life | None:
+    def record_of(self, pod: Pod) -> PodRecord | None:
         """Return a pod's entry in the accounts; None before it was scheduled."""
-        return next((life for life in self.lives if life.pod == pod.name), None)
+        return next((record for record in self.records if record.pod == pod.name), None)
 
     @property
     def last_end(self) -> Ending | None:
         """How the last attempt ended; None before the first one did."""
-        ended = [life for life in self.lives if life.ended is not None]
+        ended = [record for record in self.records if record.ended is not None]
         return BY_REASON.get(ended[-1].reason or "", GONE) if ended else None
 
     @property
-    def retry_asked(self) -> bool:
+    def retry_requested(self) -> bool:
         """Whether the user wants an attempt after the last one, whatever ended it."""
         return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
 
     def message_of(self, end: Ending) -> str:
         """Return the worker's own sentence on its end where there is one, else the table's."""
-        report, last = self.report, self.lives[-1] if self.lives else None
+        report, last = self.report, self.records[-1] if self.records else None
         if report and last and report.attempt == last.attempt and report.exit_code is not None:
             return report.message or end.reason.message
         pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]

@@ -9,11 +9,11 @@ from ftjob.runfolder.progress import Progress
 GONE = BY_REASON[Reason.POD_GONE]
 LOST = frozenset({Reason.PREEMPTED, Reason.TAKEN_AWAY, Reason.POD_GONE})
 """Ends that an attempt comes to when its pod is taken from it."""
-ASKED = frozenset({Reason.SUSPENDED, Reason.CANCELLED})
+BY_USER = frozenset({Reason.SUSPENDED, Reason.CANCELLED})
 """What those are called where the user wanted an end."""
 
 
-def how_it_ended(pod: Pod | None, job: AttemptJob | None, report: Progress | None) -> Ending:
+def ending_of(pod: Pod | None, job: AttemptJob | None, report: Progress | None) -> Ending:
     """Return how an attempt ended: by its worker's exit code, else by what the cluster says of the pod.
 
     `report` is what the worker of that attempt left.

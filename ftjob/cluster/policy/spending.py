@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.errors import BadSpecError
 from ftjob.runfolder.charges import EARLIER
 from ftjob.runfolder.status import Attempt, Status
@@ -18,9 +18,10 @@ def of_pods(job_status: FineTuneStatus, status: Status | None, attempts_before: 
     """
     _refuse_negative(job_status)
     reported = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
-    last = {life.attempt: life.pod for life in job_status.attempts}
+    last = {record.attempt: record.pod for record in job_status.attempts}
     found = [
-        _of_pod(life, reported if last[life.attempt] == life.pod else {}) for life in job_status.attempts
+        _of_pod(record, reported if last[record.attempt] == record.pod else {})
+        for record in job_status.attempts
     ]
     if not job_status.earlier_seconds:
         return found
@@ -45,7 +46,9 @@ def of_pods(job_status: FineTuneStatus, status: Status | None, attempts_before: 
 def _refuse_negative(job_status: FineTuneStatus) -> None:
     """Raise BadSpecError for time or money that cannot have been spent: somebody else wrote the status."""
     accounts = [("status.earlierSeconds and earlierUsd", job_status.earlier_seconds, job_status.earlier_usd)]
-    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in job_status.attempts]
+    accounts += [
+        (f"status.attempts: pod {record.pod}", record.seconds, record.usd) for record in job_status.attempts
+    ]
     for place, seconds, usd in accounts:
         if seconds < 0 or usd < 0:
             raise BadSpecError(
@@ -54,17 +57,19 @@ def _refuse_negative(job_status: FineTuneStatus) -> None:
             )
 
 
-def _of_pod(life: Life, reported: Mapping[int, Attempt]) -> Attempt:
-    begun = life.scheduled or life.ended or 0.0
-    known = reported.get(life.attempt) or Attempt(life.attempt, life.node or "", life.usd_per_hour, begun)
+def _of_pod(record: PodRecord, reported: Mapping[int, Attempt]) -> Attempt:
+    begun = record.scheduled or record.ended or 0.0
+    known = reported.get(record.attempt) or Attempt(
+        record.attempt, record.node or "", record.usd_per_hour, begun
+    )
     return replace(
         known,
-        attempt=life.attempt,
-        node=known.node or life.node or "",
-        usd_per_hour=life.usd_per_hour,
-        spot=life.spot,
+        attempt=record.attempt,
+        node=known.node or record.node or "",
+        usd_per_hour=record.usd_per_hour,
+        spot=record.spot,
         begun=begun,
-        seconds=life.seconds,
-        usd=life.usd,
-        reason=life.reason or "",
+        seconds=record.seconds,
+        usd=record.usd,
+        reason=record.reason or "",
     )

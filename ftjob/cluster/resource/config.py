@@ -22,7 +22,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Images(_Part):
+class WorkerImages(_Part):
     """The worker's image for each kind of node; at least one is set, by digest."""
 
     caffe_cpu: str = f"{UNSET}worker-caffe-cpu:set-images.caffe_cpu"
@@ -102,7 +102,7 @@ class Config(_Part):
 
     cluster: str = ""
     """What this cluster is called in a run's folder, which keeps whom it belongs to."""
-    images: Images = Images()
+    images: WorkerImages = WorkerImages()
     worker: Worker = Worker()
     planner: Planner = Planner()
     poll_seconds: float = Field(default=5.0, gt=0)

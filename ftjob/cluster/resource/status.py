@@ -77,7 +77,7 @@ class ConditionStatus(_Part):
     observed_generation: Whole | None = None
 
 
-class Life(_Part):
+class PodRecord(_Part):
     """One pod of one attempt."""
 
     attempt: Whole
@@ -149,7 +149,7 @@ class FineTuneStatus(_Part):
     plan: Figures | None = None
     attempt: Whole = 0
     """The number of the last attempt."""
-    attempts: Annotated[tuple[Life, ...], Field(max_length=MOST_ATTEMPTS)] = ()
+    attempts: Annotated[tuple[PodRecord, ...], Field(max_length=MOST_ATTEMPTS)] = ()
     earlier_seconds: float = 0.0
     """What its folder had cost before this object, as its workers report."""
     earlier_usd: float = 0.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.policy.actions import CreateJob, LookAgain, WriteStatus
+from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.ends import LOST
@@ -54,14 +54,14 @@ def test_trouble_is_waited_out(reason: str, times: int, wait: int) -> None:
     lives = [life(number + 1, 10, at=NOW, reason=reason) for number in range(times)]
     doing = decide(seen(fine_tune(status=begun(attempts=lives, attempt=times))), NOW)
 
-    assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [wait or 5]
+    assert [action.seconds for action in doing if isinstance(action, RequeueAfter)] == [wait or 5]
 
 
 def test_a_pause_is_no_longer_where_the_clock_was_set_back() -> None:
     """By an hour: the pause begins anew, and does not last an hour."""
     doing = decide(after("StorageUnreachable", 1), NOW - 3600)
 
-    assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [10]
+    assert [action.seconds for action in doing if isinstance(action, RequeueAfter)] == [10]
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ class Parts:
         self.pods = SimpleNamespace(resource="pods", silent=0.0, unreadable=0)
         self.jobs = SimpleNamespace(resource="jobs", silent=0.0, unreadable=3)
         self.counts = {"dead": 0, "alive": 32, "stuck": 0}
-        sources: Any = SimpleNamespace(each=lambda: (self.pods, self.jobs))
-        lookers: Any = SimpleNamespace(**{name: self.counter(name) for name in self.counts})
-        self.health = Health(sources, WorkQueue(), lookers)
+        informers: Any = SimpleNamespace(each=lambda: (self.pods, self.jobs))
+        workers: Any = SimpleNamespace(**{name: self.counter(name) for name in self.counts})
+        self.health = Health(informers, WorkQueue(), workers)
 
     def counter(self, name: str) -> Any:
         return lambda: self.counts[name]

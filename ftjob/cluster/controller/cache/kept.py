@@ -21,7 +21,7 @@ APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedJob:
     """A FineTuneJob as it was last heard of, or written: its values would take ten times the memory."""
 
     key: str

@@ -33,7 +33,7 @@ class ExpiredError(Exception):
     """The server does not remember what came after a version: everything is to be listed anew."""
 
 
-class Collections(Protocol):
+class ListerWatcher(Protocol):
     """The API server, which lists and watches."""
 
     def collection(
@@ -42,12 +42,12 @@ class Collections(Protocol):
         """Return the answer: a list's to be read, a watch's to be followed."""
 
 
-class Source(Generic[T]):
+class Informer(Generic[T]):
     """Lists and watches one kind of object; `read` says what we want of it, which is all that is kept."""
 
     def __init__(
         self,
-        api: Collections,
+        api: ListerWatcher,
         resource: str,
         namespace: str | None,
         read: Callable[[Object], T],
@@ -63,13 +63,13 @@ class Source(Generic[T]):
         self._tries = 0
         """Since the server last answered with anything."""
         self._thread: threading.Thread | None = None
-        self._heard_at = time.monotonic()
-        self.heard = threading.Event()
+        self._answered_at = time.monotonic()
+        self.synced = threading.Event()
         """Set when everything was listed once and `changed` was called for all of it."""
 
     def start(self, changed: Callable[[T], None], deleted: Callable[[T], None]) -> None:
         """Listen from now on, in a thread."""
-        self._heard_at = time.monotonic()
+        self._answered_at = time.monotonic()
         target, name = partial(self.listen, changed, deleted), f"watch-{self.resource}"
         self._thread = threading.Thread(target=target, name=name, daemon=True)
         self._thread.start()
@@ -79,7 +79,7 @@ class Source(Generic[T]):
         """Seconds since the server last answered: 0 before the start, infinite where the thread ended."""
         if self._thread is None:
             return 0.0
-        return time.monotonic() - self._heard_at if self._thread.is_alive() else float("inf")
+        return time.monotonic() - self._answered_at if self._thread.is_alive() else float("inf")
 
     @property
     def unreadable(self) -> int:
@@ -94,7 +94,7 @@ class Source(Generic[T]):
             try:
                 if not self._version:
                     self._list()
-                    self.heard.set()
+                    self.synced.set()
                 self._watch()
             except ExpiredError:
                 self._version = ""
@@ -113,7 +113,7 @@ class Source(Generic[T]):
         self._tries += 1
 
     def _answered(self) -> None:
-        self._tries, self._heard_at = 0, time.monotonic()
+        self._tries, self._answered_at = 0, time.monotonic()
 
     def _list(self) -> None:
         """Hear of everything there is, and of what is no more."""
@@ -139,7 +139,7 @@ class Source(Generic[T]):
         following: str | None = ""
         while following is not None:
             query = {"limit": PAGE, **({"continue": following} if following else {})}
-            page = read_shallow(self._ask("list", query, LIST_SECONDS).data)
+            page = read_shallow(self._request("list", query, LIST_SECONDS).data)
             yield page
             following = page["metadata"].get("continue") or None
 
@@ -152,8 +152,8 @@ class Source(Generic[T]):
             "timeoutSeconds": RESYNC_SECONDS,
         }
         begin = time.monotonic()
-        answer = self._ask("watch", query, SILENCE_SECONDS)
-        self._heard_at = time.monotonic()
+        answer = self._request("watch", query, SILENCE_SECONDS)
+        self._answered_at = time.monotonic()
         try:
             for line in lines(answer.stream(amt=None, decode_content=False)):
                 self._answered()
@@ -219,7 +219,7 @@ class Source(Generic[T]):
             log("an object cannot be read", resource=self.resource, object=key, error=described(error))
         self._unreadable[key] = version
 
-    def _ask(self, verb: str, query: Mapping[str, Any], silence: float) -> Any:
+    def _request(self, verb: str, query: Mapping[str, Any], silence: float) -> Any:
         return self._api.collection(verb, self.resource, self._namespace, {**self._chosen, **query}, silence)
 
 

@@ -1,8 +1,8 @@
 """How a controller does: whether somebody listens, and looks at what was heard."""
 
-from ftjob.cluster.controller.cache.sources import Sources
-from ftjob.cluster.controller.serving.metrics import LOOKERS, SILENT, STUCK, UNREADABLE, WAITING
-from ftjob.cluster.controller.workqueue.lookers import Lookers
+from ftjob.cluster.controller.cache.sources import Informers
+from ftjob.cluster.controller.serving.metrics import SILENT, STUCK, UNREADABLE, WAITING, WORKERS
+from ftjob.cluster.controller.workqueue.lookers import Workers
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
 DEAF_SECONDS = 300.0
@@ -12,8 +12,8 @@ DEAF_SECONDS = 300.0
 class Health:
     """What is wrong with a controller, by its parts; one that stands by is well."""
 
-    def __init__(self, sources: Sources, queue: WorkQueue, lookers: Lookers) -> None:
-        self._sources, self._queue, self._lookers = sources, queue, lookers
+    def __init__(self, informers: Informers, queue: WorkQueue, workers: Workers) -> None:
+        self._informers, self._queue, self._workers = informers, queue, workers
         self._leading, self._listening, self._broken = False, False, ""
 
     def leads(self) -> None:
@@ -30,12 +30,12 @@ class Health:
 
     def unhealthy(self) -> str:
         """Say what is wrong, in one line; nothing where all is well."""
-        deaf = [each.resource for each in self._sources.each() if each.silent > DEAF_SECONDS]
+        deaf = [each.resource for each in self._informers.each() if each.silent > DEAF_SECONDS]
         found = (
             self._broken,
             f"nothing was heard of {', '.join(deaf)} for {DEAF_SECONDS:.0f} s" if deaf else "",
-            f"{dead} threads that look are no more" if (dead := self._lookers.dead()) else "",
-            f"{stuck} looks are stuck" if (stuck := self._lookers.stuck()) else "",
+            f"{dead} threads that look are no more" if (dead := self._workers.dead()) else "",
+            f"{stuck} looks are stuck" if (stuck := self._workers.stuck()) else "",
         )
         return "; ".join(filter(None, found))
 
@@ -46,9 +46,9 @@ class Health:
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
-        for each in self._sources.each():
+        for each in self._informers.each():
             SILENT.labels(each.resource).set(each.silent)
             UNREADABLE.labels(each.resource).set(each.unreadable)
-        LOOKERS.set(self._lookers.alive())
-        STUCK.set(self._lookers.stuck())
+        WORKERS.set(self._workers.alive())
+        STUCK.set(self._workers.stuck())
         WAITING.set(len(self._queue))

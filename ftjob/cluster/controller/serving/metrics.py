@@ -31,7 +31,7 @@ SILENT = Gauge(
     ["resource"],
     registry=REGISTRY,
 )
-LOOKERS = Gauge("ftjob_lookers", "Threads that look at objects.", registry=REGISTRY)
+WORKERS = Gauge("ftjob_lookers", "Threads that look at objects.", registry=REGISTRY)
 STUCK = Gauge("ftjob_stuck_looks", "Looks that go on for two minutes and more.", registry=REGISTRY)
 WAITING = Gauge("ftjob_queue_length", "FineTuneJobs that wait for a look.", registry=REGISTRY)
 LEADER = Gauge("ftjob_leader", "Whether this controller holds the Lease.", registry=REGISTRY)

@@ -17,7 +17,7 @@ MOST = 32
 """Connections at a time, each of which has a thread."""
 
 
-class Server(ThreadingHTTPServer):
+class MetricsServer(ThreadingHTTPServer):
     """Serves so many at a time. One more, and the oldest has to go: who asks slowly keeps nobody out."""
 
     daemon_threads = True
@@ -78,6 +78,6 @@ def serve(address: str, port: int, healthy: Check, ready: Check, refresh: Callab
         def log_message(self, format: str, *_: object) -> None:  # noqa: A002 the name http.server has
             """Say nothing: probes come every few seconds."""
 
-    server = Server((address, port), Handler)
+    server = MetricsServer((address, port), Handler)
     threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
     return int(server.server_address[1])

@@ -14,11 +14,11 @@ STUCK_SECONDS = 120.0
 CLOSING_SECONDS = 10.0
 
 
-class Lookers:
+class Workers:
     """So many threads, each of which looks at one object at a time."""
 
-    def __init__(self, queue: WorkQueue, look: Callable[[str], None], count: int) -> None:
-        self._queue, self._look, self._count = queue, look, count
+    def __init__(self, queue: WorkQueue, reconcile: Callable[[str], None], count: int) -> None:
+        self._queue, self._reconcile, self._count = queue, reconcile, count
         self._threads: list[threading.Thread] = []
         self._since: dict[str, float] = {}
         """When the look at each key began."""
@@ -57,14 +57,14 @@ class Lookers:
             try:
                 QUEUED.observe(waited)
                 with RECONCILE.time():
-                    self._look(key)
+                    self._reconcile(key)
                 self._queue.forget(key)
             except GoneError:
                 self._queue.forget(key)
             except EXITS:
                 raise
             except BaseException as error:  # noqa: BLE001 one object's trouble, a panic too, is not the others'
-                self._queue.add_again(key)
+                self._queue.add_rate_limited(key)
                 ERRORS.labels(type(error).__name__).inc()
                 log("looked in vain", job=key, error=described(error))
             finally:

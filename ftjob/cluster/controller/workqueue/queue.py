@@ -37,19 +37,19 @@ class WorkQueue:
     lookers free besides: the first up to a half of all, the next up to half of the rest.
     """
 
-    def __init__(self, patience: Callable[[str], float] = no_patience, lookers: float = inf) -> None:
-        self._patience, self._lookers = patience, lookers
+    def __init__(self, patience: Callable[[str], float] = no_patience, workers: float = inf) -> None:
+        self._patience, self._workers = patience, workers
         self._ready: dict[str, list[Turn]] = defaultdict(list)
         """By namespace; none of them is empty."""
         self._turns: deque[str] = deque()
         """The namespaces in `_ready`, in the order of their turns."""
         self._busy: Counter[str] = Counter()
         """How many keys of a namespace are being looked at."""
-        self._waiting: set[str] = set()
-        self._taken: set[str] = set()
+        self._dirty: set[str] = set()
+        self._processing: set[str] = set()
         self._later: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
-        self._in_vain: dict[str, int] = {}
+        self._failures: dict[str, int] = {}
         self._came = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -68,16 +68,16 @@ class WorkQueue:
                 heapq.heappush(self._later, (due, key))
                 self._changed.notify()
 
-    def add_again(self, key: str) -> None:
+    def add_rate_limited(self, key: str) -> None:
         """Have a key looked at again that was looked at in vain, after twice as long each time."""
         with self._changed:
-            times = self._in_vain[key] = self._in_vain.get(key, 0) + 1
+            times = self._failures[key] = self._failures.get(key, 0) + 1
         self.add_after(key, min(LONGEST_RETRY_SECONDS, RETRY_SECONDS * 2.0 ** min(times - 1, 16)))
 
     def forget(self, key: str) -> None:
         """Say that a key was not looked at in vain."""
         with self._changed:
-            self._in_vain.pop(key, None)
+            self._failures.pop(key, None)
 
     def get(self) -> tuple[str, float] | None:
         """Wait for a key; return it with the seconds it waited. None when the queue was closed."""
@@ -93,9 +93,9 @@ class WorkQueue:
     def done(self, key: str) -> None:
         """Say that a key was looked at."""
         with self._changed:
-            self._taken.discard(key)
+            self._processing.discard(key)
             self._busy -= Counter([namespace_of(key)])  # forgets who has none left
-            if key in self._waiting:
+            if key in self._dirty:
                 self._queue(key)
             if self._turns:  # there is a looker more, for whichever namespace
                 self._changed.notify()
@@ -108,14 +108,14 @@ class WorkQueue:
 
     def __len__(self) -> int:
         with self._changed:
-            return len(self._waiting)
+            return len(self._dirty)
 
     def _add(self, key: str) -> None:
         self._due.pop(key, None)  # whoever looks now says when to look again
-        if key in self._waiting:
+        if key in self._dirty:
             return
-        self._waiting.add(key)
-        if key not in self._taken:
+        self._dirty.add(key)
+        if key not in self._processing:
             self._queue(key)
 
     def _queue(self, key: str) -> None:
@@ -129,7 +129,7 @@ class WorkQueue:
 
     def _next(self) -> Turn | None:
         """Take the first key of the namespace whose turn it is, and that may have one more looker."""
-        free = self._lookers - len(self._taken)
+        free = self._workers - len(self._processing)
         namespace = next((each for each in self._turns if self._busy[each] < free), None)
         if namespace is None:
             return None
@@ -139,8 +139,8 @@ class WorkQueue:
             self._turns.append(namespace)
         else:
             del self._ready[namespace]
-        self._waiting.discard(turn.key)
-        self._taken.add(turn.key)
+        self._dirty.discard(turn.key)
+        self._processing.add(turn.key)
         self._busy[namespace] += 1
         return turn
 
