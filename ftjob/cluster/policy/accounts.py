@@ -1,7 +1,7 @@
-"""Seconds and dollars: every pod from its scheduling to its end, over all attempts.
+"""Seconds and dollars of every pod from its scheduling to its end, over all attempts.
 
-Times are those of the API server and of the pods' nodes. The controller's own clock is asked only for what
-still runs, and for what is gone without anybody having seen it end: it may be wrong, or be set.
+Times come from the API server and from the pods' nodes. The controller's own clock, which may be wrong or be
+set, counts only for pods that still run and for pods that vanished before anybody saw them end.
 """
 
 from collections.abc import Iterable
@@ -20,14 +20,14 @@ from ftjob.runfolder.status import State
 
 @dataclass(frozen=True)
 class _Observation:
-    """What is seen of one attempt."""
+    """What the cluster shows of one attempt."""
 
     pod: Pod | None
     job: AttemptJob | None
     report: Progress | None
-    """What its own worker reports."""
+    """From its own worker."""
     asked: str
-    """Why the user wanted it to end, if so."""
+    """The reason where the user wanted it to end, else empty."""
     now: float
 
 
@@ -39,12 +39,12 @@ def settle(
     usd_per_hour: float,
     now: float,
 ) -> tuple[PodRecord, ...]:
-    """Bring the accounts up to date with what is seen now: pods' and Jobs' own times, and prices as the
-    controller wrote them down. `usd_per_hour` is that of the last attempt.
+    """Return the accounts brought up to date with the pods' and Jobs' own times, and with the prices that the
+    controller recorded. `usd_per_hour` is the last attempt's.
 
-    A pod that was never scheduled costs nothing and is not in them. One that nobody saw end is counted to its
-    Job's end, or else to now; one that nobody saw at all, from when it was not there yet. Nothing that a
-    worker reports changes what is counted.
+    A pod that was never scheduled costs nothing and has no record. A pod that nobody saw end is counted until
+    its Job ended, or else until now; a pod that nobody saw at all, from the last moment at which it was not
+    there. Nothing that a worker reports changes what is counted.
     """
     ours = {pod.name: pod for pod in pods}
     by_attempt = {job.attempt: job for job in jobs}
@@ -59,7 +59,7 @@ def settle(
         if pod.scheduled is not None and (name not in records or records[name].scheduled is None):
             known = records.get(name)
             records[name] = PodRecord(
-                reason=known.reason if known else None,  # it may have been given up a moment before
+                reason=known.reason if known else None,  # PendingTooLong, where it was given up just before
                 attempt=pod.attempt,
                 pod=name,
                 scheduled=pod.scheduled,
@@ -68,6 +68,8 @@ def settle(
             )
     seen = {record.attempt for record in records.values() if record.scheduled is not None}
     seen |= {pod.attempt for pod in ours.values()}
+    # A finished Job without a pod or a scheduled record may have run unseen: its pod came and went while no
+    # controller ran. Only the Job is left to account for it.
     guesses = {record.attempt: record for record in records.values() if record.scheduled is None}
     for number, job in by_attempt.items():
         if number not in seen and job.finished:
@@ -88,10 +90,10 @@ def settle(
 def _unseen(
     job: AttemptJob, guess: PodRecord | None, since: float, usd_per_hour: float, *, on_spot: bool
 ) -> PodRecord:
-    """Return the entry of an attempt whose pods came and went while no controller looked, which was `since`
-    a time at which none had been scheduled.
+    """Return the record of an attempt whose pods came and went while no controller ran. At `since`, the last
+    status write, none of them had been scheduled yet.
 
-    A guess is what was written of it before anybody knew that a pod of it had been scheduled.
+    `guess` is the record written before anybody knew that one had been scheduled.
     """
     if not job.had_pods:
         never = PodRecord(
@@ -125,18 +127,25 @@ def _settled(record: PodRecord, observation: _Observation, snapshot: int | None)
 
 
 def _end(record: PodRecord, observation: _Observation) -> float | None:
-    """Return when a pod ended; None while it goes on."""
+    """Return when a pod ended; None while it runs.
+
+    Where the pod itself gives no time, what the status has charged already (`counted`) stays charged.
+    """
     pod, job = observation.pod, observation.job
     counted = (record.scheduled or observation.now) + record.seconds
     if pod is not None:
+        # Only the phase ends a record: until then the pod holds its node, even if its container has ended.
+        # An evicted pod may be over without any time of its end.
         return (pod.ended or max(counted, observation.now)) if pod.over else None
+    # The pod is gone: its Job's end is the last that the API server knows of it. Without that, the time until
+    # now is charged, which rather overstates a cost than exceeds a budget.
     if job is not None and job.finished_at is not None:
         return max(counted, job.finished_at)
     return max(counted, observation.now)
 
 
 def spent(records: Iterable[PodRecord], earlier_seconds: float, earlier_usd: float) -> tuple[float, float]:
-    """Return the seconds and dollars of all pods together, and of what came before this object."""
+    """Return the seconds and dollars of all pods, including what the folder had cost before this object."""
     records = tuple(records)
     return (
         earlier_seconds + sum(record.seconds for record in records),
@@ -145,24 +154,24 @@ def spent(records: Iterable[PodRecord], earlier_seconds: float, earlier_usd: flo
 
 
 def seconds_left(budget: Budget, seconds: float, usd: float, usd_per_hour: float) -> float:
-    """Return how long a pod at that price may still run; infinite without a budget, never negative."""
+    """Return how many seconds a pod at that price may still run: at least 0, infinite without a budget."""
     return max(0.0, budget.seconds(usd_per_hour, seconds, usd))
 
 
 def no_money(budget: Budget, seconds: float, usd: float, least_seconds: float) -> str:
-    """Say that a budget does not pay for an attempt of so many seconds, and which limit is reached."""
+    """Return why a budget does not pay for another attempt of `least_seconds`: which limit is reached."""
     by_hours = budget.hours is not None and budget.hours * 3600 - seconds < least_seconds
     field, of = ("hours", f"{budget.hours:g} h") if by_hours else ("usd", dollars(budget.usd or 0.0))
     return (
         f"the budget does not pay for another attempt ({dollars(usd)} and {seconds / 3600:.2f} h are spent, "
-        f"budget.{field} is {of}): raise budget.{field} to go on"
+        f"budget.{field} is {of}): raise budget.{field} to continue"
     )
 
 
 def retries(records: Iterable[PodRecord], counted: Iterable[str]) -> tuple[int, int]:
     """Return how many attempts ended since the last new snapshot, and how many of them for a counted reason.
 
-    The attempt that brought the snapshot is among them: it ended too. Those that the user ended are not.
+    The attempt that made the snapshot is among them, as it ended too; attempts that the user ended are not.
     """
     last = {record.attempt: record for record in records if record.ended is not None}
     tail: list[str | None] = []

@@ -1,8 +1,8 @@
-"""What a namespace may spend on a day (UTC): a run that would pass it waits for another day, or another end.
+"""What a namespace may spend in a day (UTC): a run that would exceed it waits for midnight or another's end.
 
-A day's ledger is what the pods of that day have cost, and what attempts under way may still come to. An
-attempt is let begin on what it may cost at most, to which its budget and its pod's deadline hold it. A plan
-is its user's word, and no measure of that; so every run of such a namespace has to state a budget.
+A day's ledger holds what the pods of that day have cost and what attempts under way may still cost. An
+attempt begins only if the most that it may cost fits; its budget and its pod's deadline enforce that amount.
+A plan is only its user's estimate, so every run in such a namespace has to state a budget.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,13 +23,13 @@ UNDER_WAY = (State.PENDING, State.RUNNING, State.STOPPING)
 
 @dataclass(frozen=True)
 class DailyAllowance:
-    """A namespace's day, as one of its runs finds it."""
+    """What is left of a namespace's day for one of its runs."""
 
     usd_per_day: float
     spent: float
-    """By all its runs today, this one's among them."""
+    """By all its runs today, including this one."""
     reserved: float
-    """What the attempts of other runs may still come to."""
+    """What the attempts of other runs may still cost."""
     now: float
 
     @property
@@ -37,7 +37,7 @@ class DailyAllowance:
         return DAY - self.now % DAY
 
     def refuses(self, terms: Terms) -> str:
-        """Return why an attempt may not begin; empty where it may. One that costs nothing always may."""
+        """Return why an attempt may not begin; empty where it may, as it always may if it costs nothing."""
         wanted = terms.granted_usd
         if wanted <= 0 or self.spent + self.reserved + wanted <= self.usd_per_day:
             return ""
@@ -51,12 +51,12 @@ class DailyAllowance:
         )
         if wanted > self.usd_per_day:
             return f"{why}, more than a whole day's: raise {BUDGET_KEY}, or lower budget.usd"
-        return f"{why}; it begins when enough of that is left over, or at 00:00 UTC"
+        return f"{why}; it begins when enough of that is released, or at 00:00 UTC"
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What one run has in the ledger."""
+    """One run's share of the ledger."""
 
     records: tuple[PodRecord, ...]
     attempt: int
@@ -66,18 +66,18 @@ class LedgerEntry:
     """Its price."""
 
     def spent_since(self, begin: float, now: float) -> float:
-        """Return what its pods cost from then to now."""
+        """Return what its pods cost from `begin` to now."""
         return sum(usd_between(record, begin, now) for record in self.records)
 
     def reserved(self, now: float) -> float:
-        """Return what its attempt under way may still come to, by midnight where it has no budget."""
+        """Return what its attempt under way may still cost, until midnight where it has no budget."""
         own = sum(usd_between(record, 0.0, now) for record in self.records if record.attempt == self.attempt)
         today = (DAY - now % DAY) / 3600 * self.usd_per_hour
         return max(0.0, self.granted_usd - own) if isfinite(self.granted_usd) else today
 
 
 def entry_of(job: FineTune) -> LedgerEntry:
-    """Return what a FineTuneJob's status says of its cost."""
+    """Return the ledger entry of a FineTuneJob, from its status."""
     status = job.status
     over = any(record.attempt == status.attempt and record.ended is not None for record in status.attempts)
     waits = status.state is State.PENDING and status.reason == Reason.NAMESPACE_BUDGET
@@ -92,7 +92,7 @@ def entry_of(job: FineTune) -> LedgerEntry:
 def allowance_of(
     usd_per_day: float, own: LedgerEntry | None, others: Iterable[LedgerEntry], now: float
 ) -> DailyAllowance:
-    """Return what one run finds of its namespace's day."""
+    """Return what is left of a namespace's day for one run."""
     midnight = now - now % DAY
     others = tuple(others)
     everybody = others if own is None else (*others, own)
@@ -101,7 +101,7 @@ def allowance_of(
 
 
 def usd_between(record: PodRecord, begin: float, end: float) -> float:
-    """Return what a pod cost between two times; one without an end costs up to the second."""
+    """Return what a pod cost between two times; a pod that still runs costs until the second."""
     if record.scheduled is None:
         return 0.0
     until = end if record.ended is None else min(record.ended, end)
@@ -109,7 +109,7 @@ def usd_between(record: PodRecord, begin: float, end: float) -> float:
 
 
 def usd_per_day(data: Mapping[str, str]) -> float:
-    """Read the ConfigMap's value. Raises ValueError, with a sentence for people."""
+    """Return the amount in the ConfigMap. Raises ValueError, with a message for the user."""
     text = data.get(BUDGET_KEY)
     try:
         value = float(text) if text is not None else float("nan")

@@ -1,4 +1,4 @@
-"""An attempt that is under way: is it running, waiting, being taken away, too dear?"""
+"""Decides about an attempt under way: is it running, waiting, being taken away, over its budget?"""
 
 from math import inf
 
@@ -17,10 +17,13 @@ from ftjob.runfolder.status import State
 
 
 def watch_attempt(context: JobContext) -> JobOutcome:
-    """Watch an attempt; end it where it waits too long, costs too much or is taken away."""
+    """Return the outcome for an attempt under way.
+
+    It ends where it waits too long, costs too much or its pod is being deleted.
+    """
     if not isinstance(context.request, Request):
         return JobOutcome(
-            State.RUNNING, Reason.RUNNING, "the attempt goes on", edit_refused=context.request.message
+            State.RUNNING, Reason.RUNNING, "the attempt continues", edit_refused=context.request.message
         )
     pods = context.live_pods
     ending = (*release(context), *delete_jobs(context), RequeueAfter(context.seen.config.poll_seconds))
@@ -32,22 +35,27 @@ def watch_attempt(context: JobContext) -> JobOutcome:
     if left <= 0:
         return JobOutcome(State.STOPPING, Reason.BUDGET_REACHED, Reason.BUDGET_REACHED.message, ending)
     if pod is not None and (pod.running or pod.ended is not None):
-        again = RequeueAfter(min(_until_next_word(context.seen.config), max(1.0, left)))
+        again = RequeueAfter(min(_report_interval(context.seen.config), max(1.0, left)))
         return JobOutcome(State.RUNNING, Reason.RUNNING, Reason.RUNNING.message, (again,), running=True)
     return _attempt_waits(context, context.request, pod)
 
 
-def _until_next_word(config: Config) -> float:
-    """Return after how many seconds a running worker is worth asking again."""
+def _report_interval(config: Config) -> float:
+    """Return how many seconds to wait before asking a running worker for a new report."""
     return max(config.poll_seconds, config.progress_seconds)
 
 
 def _shortened_to(context: JobContext, request: Request, pod: Pod | None) -> float:
-    """Return the seconds that a budget leaves a pod, where that is less than its deadline: it was lowered, or
-    the run's folder turned out to have cost something before. Else infinitely many.
+    """Return the seconds that the budget leaves a pod where these are less than its deadline, else infinity.
 
-    The pod's own deadline ends it in time by the node's clock, which is better than ours.
+    It is less where the user lowered the budget, or where the run's folder turned out to have cost
+    something before.
     """
+    # The pod's activeDeadlineSeconds was made from the budget when the attempt began. It needs no controller
+    # and goes by the node's clock, which is better than ours, so it is the guard while nothing changes. It
+    # does not know of a budget lowered since. What that still pays for becomes a deadline of the
+    # controller's own: the attempt uses it up, then its Job is deleted, and the worker has its grace period
+    # for a snapshot.
     record = context.record_of(pod) if pod else None
     if record is None:
         return inf
@@ -60,7 +68,7 @@ def _shortened_to(context: JobContext, request: Request, pod: Pod | None) -> flo
 
 
 def _attempt_waits(context: JobContext, request: Request, pod: Pod | None) -> JobOutcome:
-    """Say why no worker runs yet, and give up where that takes too long."""
+    """Return why no worker runs yet; give up where that takes too long."""
     job = next(iter(context.open_jobs), None)
     name = pod.name if pod else job.name if job else ""
     spot = context.seen.job.status.capacity == SPOT
@@ -82,12 +90,12 @@ def _attempt_waits(context: JobContext, request: Request, pod: Pod | None) -> Jo
 
 
 def delete_jobs(context: JobContext) -> list[Action]:
-    """End what is under way: the worker is asked to stop."""
+    """Return the deletions that end the attempt: its worker gets SIGTERM."""
     return [DeleteJob(job.name) for job in context.open_jobs]
 
 
 def release(context: JobContext) -> list[Action]:
-    """Remove pods whose node fell silent after they were deleted: they would hold the run for ever."""
+    """Return the removals of deleted pods whose node is silent: they would block the run forever."""
     patience = context.seen.config.lost_seconds
     return [
         KillPod(pod.name)

@@ -1,4 +1,4 @@
-"""Spot or on demand: what `resources.spot: prefer` means for the next attempt."""
+"""Chooses spot or on demand for the next attempt: what `resources.spot: prefer` means."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -9,14 +9,14 @@ from ftjob.cluster.resource.request import Request
 from ftjob.cluster.resource.status import Figures, PodRecord
 
 WITHIN_SECONDS = 3600.0
-"""Two spot attempts that were lost within that time are reason enough to go on demand."""
+"""Two spot attempts lost within this time move the run to on-demand capacity."""
 
 
 def begins_on_spot(context: JobContext, request: Request, figures: Figures) -> bool:
-    """Return whether the next attempt is on a spot instance.
+    """Return whether the next attempt runs on a spot instance.
 
-    A run that prefers spot goes on demand, and stays there, when two of its attempts were taken away within
-    an hour and its budget pays on demand for all that is still to do.
+    A run that prefers spot moves to on demand, and stays there, once two of its attempts were taken away
+    within an hour and its budget pays the on-demand price for all the work that is left.
     """
     if request.spec.resources.spot != "prefer":
         return request.spec.resources.begins_on_spot
@@ -29,7 +29,7 @@ def begins_on_spot(context: JobContext, request: Request, figures: Figures) -> b
 
 
 def twice_lost(records: Iterable[PodRecord]) -> bool:
-    """Return whether two spot attempts were taken away within an hour; by the pods' own clocks."""
+    """Return whether two spot attempts were taken away within an hour, by the pods' own clocks."""
     last = {record.attempt: record for record in records}.values()
     taken = (record.ended for record in last if record.spot and record.reason in LOST)
     ends = sorted(ended for ended in taken if ended is not None)
@@ -37,7 +37,7 @@ def twice_lost(records: Iterable[PodRecord]) -> bool:
 
 
 def seconds_to_do(context: JobContext, request: Request, figures: Figures) -> float:
-    """Return the time that is needed from the newest snapshot on: as measured, else as planned."""
+    """Return the seconds of work left after the newest snapshot: as measured, else as planned."""
     run = context.report
     snapshot, whole = (run.snapshot or 0, run.max_iter) if run else (0, 0)
     if run and run.images_per_second and whole:

@@ -1,4 +1,4 @@
-"""All that is known of one FineTuneJob when it is looked at, and what follows from it at once."""
+"""What one reconcile knows of a FineTuneJob, and what follows from that directly."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from ftjob.runfolder.progress import Progress
 
 @dataclass(frozen=True)
 class Problem:
-    """Why something could not be found out; what `passing` says may mend itself."""
+    """Why something could not be found out; a `passing` problem may go away by itself."""
 
     reason: str
     message: str
@@ -28,38 +28,38 @@ class Problem:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that is known of one FineTuneJob at one moment."""
+    """What is known of one FineTuneJob at one moment."""
 
     job: FineTune
     jobs: tuple[AttemptJob, ...] = ()
-    """Those of its own uid."""
+    """With its own uid."""
     pods: tuple[Pod, ...] = ()
     has_old_jobs: bool = False
     """Whether there are Jobs of an earlier object of the same name."""
     old_pods: tuple[Pod, ...] = ()
     """Pods of an earlier object."""
     plan_jobs: tuple[AttemptJob, ...] = ()
-    """Those that plan, of its own uid."""
+    """Jobs that plan, with its own uid."""
     plan_pods: tuple[Pod, ...] = ()
     planned: Figures | Problem | None = None
-    """None while nobody has planned."""
+    """None until the run is planned."""
     report: Progress | None = None
-    """What the newest attempt's worker reports, last at its end; None where nothing is known of it."""
+    """The newest attempt's last report, which may be the one at its end; None where there is none."""
     report_refused: str = ""
-    """What is wrong with a report that was passed over."""
+    """What is wrong with a report that was ignored."""
     allowance: DailyAllowance | Problem | None = None
     """What the namespace may spend today; None where it has no budget of its own."""
     failed: Problem | None = None
-    """What went wrong when the last attempt was to be begun."""
+    """Why the last try to begin an attempt failed."""
     hints: Mapping[str, str] = field(default_factory=dict)
-    """What events say of a Job or pod, by its name."""
+    """The newest warning Event about a Job or pod, by its name."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """One look at one FineTuneJob: what is observed, the accounts made up to now, and what is asked."""
+    """One reconcile of one FineTuneJob: what is observed, the accounts up to now, and the request."""
 
     seen: Observed
     request: Request | Problem
@@ -68,7 +68,7 @@ class JobContext:
 
     @property
     def report(self) -> Progress | None:
-        """What the newest attempt's worker reports."""
+        """The newest attempt's last report."""
         return self.seen.report
 
     @property
@@ -84,7 +84,7 @@ class JobContext:
         ]
 
     def is_over(self, job: AttemptJob) -> bool:
-        """Whether a Job's pod has ended, and only the Job's own controller has not noticed yet."""
+        """Whether all pods of a Job have ended, though the Job controller may not have noticed yet."""
         own = [pod for pod in self.seen.pods if pod.job == job.name]
         return bool(own) and all(pod.over for pod in own)
 
@@ -95,7 +95,7 @@ class JobContext:
 
     @property
     def earlier(self) -> tuple[float, float]:
-        """Seconds and dollars that the run's folder cost before this object; a report only raises them."""
+        """Seconds and dollars that the run's folder cost before this object; reports can only raise them."""
         before, report = self.seen.job.status, self.report
         if report is None:
             return before.earlier_seconds, before.earlier_usd
@@ -109,26 +109,26 @@ class JobContext:
         return accounts.spent(self.records, *self.earlier)
 
     def seconds_left(self, request: Request, usd_per_hour: float) -> float:
-        """Return how long a pod of that price may still run."""
+        """Return how many seconds a pod at that price may still run."""
         return accounts.seconds_left(request.budget, *self.spent, usd_per_hour)
 
     def record_of(self, pod: Pod) -> PodRecord | None:
-        """Return a pod's entry in the accounts; None before it was scheduled."""
+        """Return a pod's record in the accounts; None before the pod is scheduled."""
         return next((record for record in self.records if record.pod == pod.name), None)
 
     @property
     def last_end(self) -> Ending | None:
-        """How the last attempt ended; None before the first one did."""
+        """How the last attempt ended; None until the first one has."""
         ended = [record for record in self.records if record.ended is not None]
         return BY_REASON.get(ended[-1].reason or "", GONE) if ended else None
 
     @property
     def retry_requested(self) -> bool:
-        """Whether the user wants an attempt after the last one, whatever ended it."""
+        """Whether the user wants another attempt after the last one, whatever ended that."""
         return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
 
     def message_of(self, end: Ending) -> str:
-        """Return the worker's own sentence on its end where there is one, else the table's."""
+        """Return the worker's own message about its end, or else the table's."""
         report, last = self.report, self.records[-1] if self.records else None
         if report and last and report.attempt == last.attempt and report.exit_code is not None:
             return report.message or end.reason.message

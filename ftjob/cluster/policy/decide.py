@@ -1,7 +1,7 @@
-"""From what is observed to what is done: pure, with the time as an argument.
+"""Decides what to do from what is observed: pure, with the time as an argument.
 
 A run has one attempt at a time. The next attempt's number follows from the accounts alone, and its Job's name
-from that number, so that a controller that died anywhere is continued by another without asking it.
+from that number, so that another controller can take over wherever this one died.
 """
 
 from dataclasses import replace
@@ -21,10 +21,11 @@ from ftjob.runfolder.status import State
 
 
 def decide(seen: Observed, now: float) -> list[Action]:
-    """Return what to do now, in this order. The same observation always gives the same answer.
+    """Return what to do now, in order. The same observation always gives the same actions.
 
-    The status is written first: where another controller wrote it in the meantime, that write is refused, and
-    the rest must not be done. Events are told last, of what was done.
+    The status is written first: where another controller has written it in the meantime, the API server
+    refuses that write, and the other actions must not be carried out. Events come last: they report what was
+    done.
     """
     if seen.job.deleted:
         return []
@@ -36,12 +37,12 @@ def decide(seen: Observed, now: float) -> list[Action]:
 
 
 def _closed(records: tuple[PodRecord, ...], record: PodRecord | None) -> tuple[PodRecord, ...]:
-    """Return the accounts with one entry put in or replaced."""
+    """Return the accounts with one record added or replaced."""
     return records if record is None else (*(each for each in records if each.pod != record.pod), record)
 
 
 def new_context(seen: Observed, now: float) -> JobContext:
-    """Read the spec and make up the accounts."""
+    """Return the context of a reconcile: the spec read, the accounts brought up to date."""
     try:
         request: Request | Problem = read_request(seen.job, seen.nodes)
     except BadSpecError as error:
@@ -62,7 +63,7 @@ def _price_now(request: Request | Problem, *, spot: bool) -> float:
 
 
 def evaluate(context: JobContext) -> JobOutcome:
-    """Say where the run stands and what follows."""
+    """Return where the run stands and what to do about it."""
     outcome = _standing(context)
     refused = _edit_refused(context)
     return replace(outcome, edit_refused=refused) if refused else outcome
@@ -96,15 +97,15 @@ def _standing(context: JobContext) -> JobOutcome:
 
 
 def _requested_stop(context: JobContext) -> tuple[Reason, str] | None:
-    """Return why the user wants no attempt to run: reason and message."""
+    """Return the reason and message where the user wants no attempt to run."""
     job = context.seen.job
     if ANNOTATION_CANCEL in job.annotations:
         return (
             Reason.CANCELLED,
-            f"cancelled; remove the annotation {ANNOTATION_CANCEL}, or submit again, to go on",
+            f"cancelled; remove the annotation {ANNOTATION_CANCEL}, or submit again, to resume",
         )
     if job.suspend:
-        return Reason.SUSPENDED, "held by suspend; set it to false to go on"
+        return Reason.SUSPENDED, "held by suspend; set it to false to resume"
     return None
 
 
@@ -114,13 +115,13 @@ def _edit_refused(context: JobContext) -> str:
     if context.request.identity == context.seen.job.status.identity:
         return ""
     return (
-        "only resources, budget, guards, accept and suspend can be changed once a run began; the rest is "
-        "kept as it was: give a changed run another name, or delete this one first"
+        "only resources, budget, guards, accept and suspend can be changed once a run has begun; the rest "
+        "stays as it was: give a changed run another name, or delete this one first"
     )
 
 
 def _end_attempt(context: JobContext, reason: Reason, message: str) -> JobOutcome:
-    """Stop what runs: gracefully, or at once where that is asked for."""
+    """Stop the attempt: gracefully, or at once where the user cancelled with `now`."""
     doing: list[Action] = [
         *delete_jobs(context),
         *release(context),

@@ -1,4 +1,4 @@
-"""What follows an attempt, or comes before the first: a plan, another attempt, patience or the end."""
+"""Decides what comes next when no attempt is under way: a plan, another attempt, a pause or the end."""
 
 from dataclasses import replace
 
@@ -20,13 +20,13 @@ COUNTED = tuple(ending.reason for ending in ENDINGS if ending.then is Then.COUNT
 PAUSED = tuple(ending.reason for ending in ENDINGS if ending.then in (Then.COUNTED, Then.LATER))
 ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
 RECHECK_SECONDS = 600.0
-"""A run that waits for its namespace's budget hears of every end; and looks for itself that often."""
+"""Between two checks of a run that waits for its namespace's budget, beside one whenever another run ends."""
 PLAN_AGAIN_SECONDS = 60.0
-"""Between the end of a plan pod that could not reach something and the next one."""
+"""Between the end of a plan pod that could not reach something and the start of the next one."""
 
 
 def next_attempt(context: JobContext, request: Request, ended: Ending | None) -> JobOutcome:
-    """Begin, go on, or say why not."""
+    """Return the outcome for a run without an attempt under way: begin the next one, or why not."""
     stays = _stays_ended(context, request, ended)
     if stays:
         return stays
@@ -45,7 +45,7 @@ def next_attempt(context: JobContext, request: Request, ended: Ending | None) ->
 
 
 def _being_planned(context: JobContext, request: Request) -> JobOutcome:
-    """Have a pod plan, or say what that waits for."""
+    """Create a plan Job, or return what its pod waits for."""
     again = RequeueAfter(context.seen.config.poll_seconds)
     name = plan_name(request.spec.name, request.identity)
     if not any(job.name == name for job in context.seen.plan_jobs):
@@ -60,7 +60,7 @@ def _being_planned(context: JobContext, request: Request) -> JobOutcome:
 
 
 def _plan_again(context: JobContext, request: Request, problem: Problem) -> JobOutcome:
-    """Remove a plan Job that came to nothing after a while, so that another is made."""
+    """Delete a failed plan Job after a while, so that another one replaces it."""
     name = plan_name(request.spec.name, request.identity)
     ends = [pod.ended for pod in context.seen.plan_pods if pod.job == name and pod.ended is not None]
     ends += [
@@ -73,7 +73,7 @@ def _plan_again(context: JobContext, request: Request, problem: Problem) -> JobO
 
 
 def _when_ready(context: JobContext, request: Request, figures: Figures, ended: Ending | None) -> JobOutcome:
-    """Begin the next attempt when money and patience allow."""
+    """Begin the next attempt where budget and backoff allow it."""
     terms = _terms(context, request, figures)
     if context.seen.failed:
         return _begin(context, request, figures, terms, context.seen.failed)
@@ -88,7 +88,7 @@ def _when_ready(context: JobContext, request: Request, figures: Figures, ended: 
 
 
 def _held_back(context: JobContext, terms: Terms) -> JobOutcome | None:
-    """Let an attempt wait where its namespace has spent enough for today."""
+    """Return a wait where the namespace's daily budget has no room for the attempt."""
     allowance = context.seen.allowance
     if isinstance(allowance, Problem):
         return _wait(allowance.reason, allowance.message, RECHECK_SECONDS)
@@ -99,7 +99,7 @@ def _held_back(context: JobContext, terms: Terms) -> JobOutcome | None:
 
 
 def _stays_ended(context: JobContext, request: Request, ended: Ending | None) -> JobOutcome | None:
-    """Return the verdict on a run that has ended and that nobody asks to go on."""
+    """Return the outcome of a run that stays ended; None where another attempt may follow."""
     before = context.seen.job.status
     if context.retry_requested:
         return None
@@ -123,10 +123,9 @@ def _stays_ended(context: JobContext, request: Request, ended: Ending | None) ->
 
 
 def _budget_was_raised(context: JobContext, request: Request) -> bool:
-    """Whether the budget now pays for more than it did when the last attempt began, at that attempt's price.
+    """Whether the budget pays for more than it did when the last attempt began, at that attempt's price.
 
-    What a worker leaves unspent at its end is its own reserve, and no reason to begin again; nor is a price
-    that fell.
+    What a worker leaves unspent at its end is its reserve and no reason to begin again; nor is a lower price.
     """
     granted = context.seen.job.status.granted_seconds
     if granted is None:
@@ -138,7 +137,7 @@ def _budget_was_raised(context: JobContext, request: Request) -> bool:
 def _begin(
     context: JobContext, request: Request, figures: Figures, terms: Terms, failed: Problem | None = None
 ) -> JobOutcome:
-    """Begin the next attempt; `failed` is what went wrong when that was tried just now."""
+    """Begin the next attempt; `failed` is why the last try to begin it failed."""
     doing = (CreateJob(request, figures, terms), RequeueAfter(context.seen.config.poll_seconds))
     moved = context.records and context.records[-1].spot and not terms.spot
     how = ON_DEMAND_NOW if moved and request.spec.resources.spot == "prefer" else ""
@@ -162,14 +161,14 @@ def _terms(context: JobContext, request: Request, figures: Figures) -> Terms:
 
 
 def _next_number(context: JobContext) -> int:
-    """Return the number of the next attempt: one more than the last that a pod was scheduled for."""
+    """Return the number of the next attempt: one more than the last recorded one."""
     return max((record.attempt for record in context.records), default=0) + 1
 
 
 def _backoff(context: JobContext) -> float:
     """Return the seconds until the next attempt may begin, doubled each time.
 
-    None where the user asked for it, or after one that was merely taken away.
+    There is no pause where the user requested the attempt, or after a single one that was taken away.
     """
     ended = [record.ended for record in context.records if record.ended is not None]
     asked = context.retry_requested or context.seen.job.status.state in (State.SUSPENDED, State.STOPPED)

@@ -1,4 +1,4 @@
-"""Why a pod does not start: one sentence from what scheduler, kubelet and Job controller say."""
+"""Explains why a pod does not start, from the messages of scheduler, kubelet and Job controller."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Waiting:
     reason: Reason
     message: str
     expected: bool = False
-    """Whether this is how every pod begins."""
+    """Whether every pod passes through this state."""
 
 
 STARTING = Waiting(Reason.STARTING, Reason.STARTING.message, expected=True)
@@ -35,9 +35,9 @@ IMAGE_REASONS = {
 def why_pending(
     pod: Pod | None, hint: str, request: Request, *, spot: bool = False, plans: bool = False
 ) -> Waiting:
-    """Return why a pod, or a Job that has none yet, does not run; `hint` is what their events say.
+    """Return why a pod, or a Job that has no pod yet, does not run; `hint` is the newest warning about it.
 
-    One that `plans` asks for no node of a profile.
+    A pod that `plans` does not request a profile's node.
     """
     if pod is None:
         return _without_pod(hint)
@@ -80,11 +80,11 @@ def _unschedulable(detail: str, request: Request, *, spot: bool, plans: bool) ->
 
 
 def _because(reason: Reason, detail: str, more: str = "") -> Waiting:
-    """Return a reason with its message, what is `more` to it, and what the cluster says."""
+    """Return a reason with its message, followed by `more` and the cluster's own message."""
     return Waiting(reason, f"{reason.message}{more}: {_short(detail)}")
 
 
 def _short(text: str) -> str:
-    """Return a message in one line of at most 300 letters, without its full stop."""
+    """Return a message as one line of at most 300 characters, without its full stop."""
     line = " ".join(text.split()).rstrip(".")
     return line if len(line) <= 300 else f"{line[:297]}..."

@@ -1,4 +1,4 @@
-"""A cluster run's attempts: as its pods are accounted for, and as its workers tell what they did."""
+"""Joins a cluster run's accounts, made from its pods, with what its workers recorded in the run's folder."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,9 +10,10 @@ from ftjob.runfolder.status import Attempt, Status
 
 
 def of_pods(job_status: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
-    """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
-    tell what they did in it. `status` is the one in the run's folder, None where there is none; a folder that
-    had `attempts_before` this FineTuneJob counts on from there.
+    """Return a cluster run's attempts: time and money by its pods' accounts, stages by its workers.
+
+    `status` is the one in the run's folder, None where there is none. In a folder that had `attempts_before`
+    this FineTuneJob, the workers' numbers continue from there.
 
     Raises BadSpecError for an account below zero.
     """
@@ -44,7 +45,7 @@ def of_pods(job_status: FineTuneStatus, status: Status | None, attempts_before: 
 
 
 def _refuse_negative(job_status: FineTuneStatus) -> None:
-    """Raise BadSpecError for time or money that cannot have been spent: somebody else wrote the status."""
+    """Raise BadSpecError for negative time or money: somebody other than the controller wrote the status."""
     accounts = [("status.earlierSeconds and earlierUsd", job_status.earlier_seconds, job_status.earlier_usd)]
     accounts += [
         (f"status.attempts: pod {record.pod}", record.seconds, record.usd) for record in job_status.attempts

@@ -1,4 +1,4 @@
-"""Where a run stands, in words: the status that is written, its conditions, and the events on changes."""
+"""Turns an outcome into the status to write, its conditions, and an Event where the state changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ FLEETING = (
     "images_per_second",
     "eta_seconds",
 )
-"""Fields that change all the time: alone they are written after `progress_pause`."""
+"""Fields that change all the time: changes in these alone wait for `progress_pause`."""
 STEADY = tuple(name for name in FineTuneStatus.model_fields if name not in (*FLEETING, "updated"))
-"""Those that are worth a write of their own."""
+"""The other fields, each of which is worth a write of its own."""
 WARNINGS = (State.FAILED, State.RETRYING)
 QUIET_SECONDS = 8.0
-"""How long the steps of a beginning attempt are not worth a write of their own."""
+"""How long the usual steps of a beginning attempt wait for a common write."""
 
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """Where the run stands, and what is done about it."""
+    """Where the run stands, and what to do about it."""
 
     state: State
     reason: str
@@ -46,20 +46,20 @@ class JobOutcome:
     running: bool = False
     accepted: bool = True
     quiet: bool = False
-    """Whether this is how every attempt begins, and no event is worth it."""
+    """Whether every attempt passes through this state, so that it is not worth an Event."""
     edit_refused: str = ""
     figures: Figures | None = None
     folder: str | None = None
     identity: str | None = None
-    """Settles the run's identity, from the first attempt on."""
+    """The run's identity, settled by its first attempt."""
     record: PodRecord | None = None
-    """An entry of the accounts that this verdict puts in or replaces."""
+    """A record that this outcome adds to the accounts or replaces."""
     terms: Terms | None = None
-    """Those of an attempt that begins."""
+    """The terms of an attempt that begins."""
 
 
 def status_actions(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, ...]) -> list[Action]:
-    """Return one status write where something is worth it, and an event where the standing changed."""
+    """Return a status write where a change is worth it, and an Event where state or reason changed."""
     before, now = context.seen.job.status, context.now
     after = _status(context, outcome, records)
     if not _worth_writing(before, after, context.seen.config, now) or _passes_soon(before, outcome, now):
@@ -75,7 +75,7 @@ def status_actions(context: JobContext, outcome: JobOutcome, records: tuple[PodR
 
 
 def _passes_soon(before: FineTuneStatus, outcome: JobOutcome, now: float) -> bool:
-    """Whether this is a step of every beginning, just after the one before: one write for several of them."""
+    """Whether this is a usual step of a beginning attempt, soon after the last: several share a write."""
     beginning = outcome.quiet and before.state is State.PENDING and before.attempt > 0
     return beginning and not due(before, QUIET_SECONDS, now)
 
@@ -95,17 +95,16 @@ def _differ(before: FineTuneStatus, after: FineTuneStatus, fields: Iterable[str]
 
 
 def progress_pause(records: Iterable[PodRecord], config: Config) -> float:
-    """Return how many seconds numbers may stand in a status that were true when it was written.
+    """Return how many seconds a status may be behind in its numbers.
 
-    A share of the attempt's age: so that a run of any length is told of in a number of writes that
-    grows with the logarithm of its length.
+    This is a share of the attempt's age, so that the number of writes grows with the logarithm of its length.
     """
     age = max((record.seconds for record in records if record.ended is None), default=0.0)
     return max(config.progress_seconds, config.progress_share * age)
 
 
 def due(before: FineTuneStatus, seconds: float, now: float) -> bool:
-    """Return whether a status was written so many seconds ago, or its time is ahead: a clock was set back."""
+    """Return whether a status is at least so many seconds old, or from the future: a clock was set back."""
     return not 0 <= now - (before.updated or 0.0) < seconds
 
 
@@ -155,7 +154,7 @@ def _of_terms(terms: Terms) -> dict[str, Any]:
 
 
 def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool) -> dict[str, Any]:
-    """Return what a worker reports; where none does, all but its speed stays as it was."""
+    """Return the fields that a worker reports; without a report all but the speed stay as they were."""
     if report is None:
         return {} if running else {"images_per_second": None, "eta_seconds": None}
     snapshots = [each for each in (before.snapshot, report.snapshot) if each is not None]
@@ -171,7 +170,7 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
 
 
 def _conditions(context: JobContext, outcome: JobOutcome) -> Iterable[ConditionStatus]:
-    """Yield every condition that applies, in the order of names.Condition, as one that changed just now."""
+    """Yield every condition that applies, in the order of names.Condition, as if it had changed just now."""
     before, unread = context.seen.job.status, context.seen.report_refused
     for kind, holds, reason, message in _holding(before, outcome, unread):
         yield ConditionStatus(

@@ -67,10 +67,10 @@ def test_a_pause_is_no_longer_where_the_clock_was_set_back() -> None:
 @pytest.mark.parametrize(
     ("budget", "sentence"),
     [
-        ({"usd": 0.9}, "($0.90 and 1.00 h are spent, budget.usd is $0.90): raise budget.usd to go on"),
+        ({"usd": 0.9}, "($0.90 and 1.00 h are spent, budget.usd is $0.90): raise budget.usd to continue"),
         (
             {"usd": 9.0, "hours": 1.0},
-            "($0.90 and 1.00 h are spent, budget.hours is 1 h): raise budget.hours to go on",
+            "($0.90 and 1.00 h are spent, budget.hours is 1 h): raise budget.hours to continue",
         ),
     ],
 )

@@ -176,4 +176,4 @@ def test_a_pod_reports_of_its_own_attempt_only() -> None:
     found, refused = report_of([read_pod(pod_object(2))], report(7))
 
     assert found is None
-    assert refused == "pod pod-2: it reports of attempt 7, and its own is 2"
+    assert refused == "pod pod-2: it reports attempt 7, and its own is 2"
