@@ -1,9 +1,10 @@
-"""What each namespace spends on a day, from the statuses that the controller has heard or written itself.
+"""What each namespace spends in a day, from the statuses in the cache.
 
-Two runs that are looked at in the same moment may not both begin on the same last dollars. Whoever wants to
-begin therefore takes `turn`, reckons, and writes the status that says so before the next one reckons: the
-view has a written status at once, and the ledger with it. It keeps nothing that statuses do not say, but for
-objects that were deleted: what they cost today stays counted until the day ends or the controller does.
+Two runs that are reconciled at the same moment must not both begin on the same last dollars. A reconcile
+that wants to begin an attempt therefore takes `turn`, computes, and writes its status before the next one
+computes: the cache, and with it the ledger, has a written status at once. The ledger holds nothing that
+statuses do not, except for deleted objects: what they cost today stays counted until the day or the
+controller ends.
 """
 
 import threading
@@ -24,11 +25,11 @@ from ftjob.errors.outcomes import Reason
 
 
 class Ledger:
-    """The entries of runs, each made anew when its object changed."""
+    """The entries of runs, each rebuilt when its object has changed."""
 
     def __init__(self, cache: Cache) -> None:
         self.turn = threading.Lock()
-        """Held from reckoning to writing, by one who wants to begin an attempt."""
+        """Held from computing to writing by a reconcile that wants to begin an attempt."""
         self._cache = cache
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, tuple[int, LedgerEntry]]] = {}
@@ -39,7 +40,7 @@ class Ledger:
         return self._cache.budget(namespace) is not None
 
     def allowance(self, job: FineTune, now: float) -> DailyAllowance | Problem | None:
-        """Return what is left of the day for a run; trouble where nobody can read how much there is."""
+        """Return what is left of the day for a run; a problem where the budget cannot be read."""
         budget = self._cache.budget(job.namespace)
         if budget is None:
             return None
@@ -52,7 +53,7 @@ class Ledger:
         return allowance_of(limit, own, entries.values(), now)
 
     def _brought_up_to_date(self, namespace: str, now: float) -> dict[str, LedgerEntry]:
-        """Return every entry that a namespace's day has, those of deleted objects among them."""
+        """Return every entry of a namespace's day, including deleted objects'."""
         with self._lock:
             known = self._entries.setdefault(namespace, {})
             there = set()
@@ -68,6 +69,6 @@ class Ledger:
 
 
 def _gone(entry: LedgerEntry, now: float) -> LedgerEntry:
-    """Return the entry of an object that was deleted: its worker is being ended."""
+    """Return the entry of a deleted object, whose worker is being stopped."""
     records = (each if each.ended else each.model_copy(update={"ended": now}) for each in entry.records)
     return replace(entry, records=tuple(records), granted_usd=0.0)

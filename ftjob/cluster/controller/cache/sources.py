@@ -1,4 +1,4 @@
-"""What the controller listens to: our Jobs and pods, by their label, budgets, by their name, FineTuneJobs."""
+"""The controller's informers: its Jobs and pods by label, budgets by name, and FineTuneJobs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job, re
 
 @dataclass(frozen=True)
 class NamespaceBudget:
-    """What a namespace may spend, as it was written."""
+    """A namespace's budget as its ConfigMap has it, unparsed."""
 
     namespace: str
     data: Mapping[str, str]
@@ -26,7 +26,7 @@ class NamespaceBudget:
 
 @dataclass(frozen=True)
 class Informers:
-    """Every kind of object, read into what we want of it."""
+    """An informer for each kind of object."""
 
     jobs: Informer[AttemptJob]
     pods: Informer[Pod]
@@ -39,7 +39,7 @@ class Informers:
 
     @classmethod
     def of(cls, api: ListerWatcher, namespace: str | None) -> "Informers":
-        """Return those of one namespace, or of all."""
+        """Return informers for one namespace, or for all."""
         named = {"fieldSelector": f"metadata.name={BUDGET_CONFIG_MAP}"}
         return cls(
             Informer(api, "jobs", namespace, read_job, labelSelector=LABEL_JOB),

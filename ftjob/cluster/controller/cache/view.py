@@ -1,4 +1,4 @@
-"""What the sources have told, by FineTuneJob: the controller's picture of the cluster."""
+"""The controller's cache of the cluster, by FineTuneJob: what its informers received."""
 
 import threading
 from collections import Counter, defaultdict
@@ -13,15 +13,15 @@ from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job
 
 T = TypeVar("T", AttemptJob, Pod)
 EXPECTED_SECONDS = 10.0
-"""A Job that was created is taken to be there for that long, or until it is heard of."""
+"""How long a Job that was just created is assumed to exist before its informer has it."""
 REMEMBERED_SECONDS = 120.0
-"""A pod that ended and was deleted at once is shown for that long, so that its end is accounted."""
+"""How long a pod that ended and was deleted at once stays visible, so that its end is accounted."""
 TO_BEGIN, UNDER_WAY, ENDED = 0.0, 2.0, 30.0
-"""How many seconds a look may let others go first: of a run to begin, one under way, and one that ended."""
+"""How many seconds a reconcile may let others go first: of a new run, one under way, one that ended."""
 
 
 class Cache:
-    """FineTuneJobs, and their Jobs and pods, as last heard; whoever is concerned is told of every change."""
+    """FineTuneJobs, and their Jobs and pods, as last received; every change enqueues its FineTuneJob."""
 
     def __init__(self, enqueue: Callable[[str], None], clock: Clock) -> None:
         self._enqueue, self._clock = enqueue, clock
@@ -35,7 +35,7 @@ class Cache:
         self._budgets: dict[str, Mapping[str, str]] = {}
 
     def start(self, of: Informers) -> None:
-        """Begin to listen; return when everything was heard once, children before those they belong to."""
+        """Start the informers; return once all have synced, children before their FineTuneJobs."""
         of.pods.start(self._pod_changed, self._pod_gone)
         of.jobs.start(self._job_changed, self._job_gone)
         of.budgets.start(self._budget_changed, self._budget_gone)
@@ -45,13 +45,13 @@ class Cache:
         of.fine_tunes.synced.wait()
 
     def item(self, key: str) -> Object | None:
-        """Return a FineTuneJob as it was last heard of, or written; None when it is gone."""
+        """Return a FineTuneJob as last received or written; None when it is gone."""
         with self._lock:
             cached = self._cached.get(key)
         return cached.item() if cached else None
 
     def patience(self, key: str) -> float:
-        """Return how many seconds a look at a FineTuneJob may let others go first."""
+        """Return how many seconds a FineTuneJob's reconcile may let others go first."""
         with self._lock:
             cached = self._cached.get(key)
         if cached is None or not cached.ended:
@@ -69,12 +69,12 @@ class Cache:
             return sum(cached.usd for cached in self._cached.values())
 
     def cached_jobs(self, namespace: str) -> list[CachedJob]:
-        """Return the FineTuneJobs of a namespace as they were last heard of, or written."""
+        """Return the FineTuneJobs of a namespace as last received or written."""
         with self._lock:
             return [cached for cached in self._cached.values() if cached.namespace == namespace]
 
     def budget(self, namespace: str) -> Mapping[str, str] | None:
-        """Return what a namespace's budget says; None where it has none."""
+        """Return the data of a namespace's budget; None where it has none."""
         with self._lock:
             return self._budgets.get(namespace)
 
@@ -85,7 +85,7 @@ class Cache:
             return sorted(waits, key=lambda key: (waits[key], key))
 
     def jobs(self, key: str) -> list[AttemptJob]:
-        """Return the Jobs of a FineTuneJob, those begun a moment ago among them."""
+        """Return the Jobs of a FineTuneJob, including Jobs created a moment ago."""
         with self._lock:
             now = self._clock.now()
             expected = {
@@ -94,28 +94,28 @@ class Cache:
             return list({**expected, **self._jobs.get(key, {})}.values())
 
     def pods(self, key: str) -> list[Pod]:
-        """Return the pods of a FineTuneJob, those that ended and went a moment ago among them."""
+        """Return the pods of a FineTuneJob, including pods that ended and were deleted a moment ago."""
         with self._lock:
             now = self._clock.now()
             lately = {name: pod for name, (until, pod) in self._gone.get(key, {}).items() if until > now}
             return list({**lately, **self._pods.get(key, {})}.values())
 
     def assume_status(self, item: Object) -> None:
-        """Take over what a write returned, so that the next look does not see the time before it."""
+        """Assume what a write returned, so that the next reconcile does not see the state before it."""
         cached = CachedJob.of(item)
         with self._lock:
             if cached.key in self._cached:
                 self._keep(cached)
 
     def assume_job(self, item: Object) -> None:
-        """Take over a Job that was just created, so that it is not begun again before it is heard of."""
+        """Assume a Job that was just created, so that it is not created again before its informer has it."""
         job = read_job(item)
         if job.of:
             with self._lock:
                 self._expected[job.of][job.name] = (self._clock.now() + EXPECTED_SECONDS, job)
 
     def resync(self) -> None:
-        """Have everything looked at that has not ended: a safeguard, should ever a change be missed."""
+        """Enqueue every run that has not ended: a safeguard in case a change was missed."""
         with self._lock:
             self._forget_what_ran_out()
             keys = [key for key, cached in self._cached.items() if not cached.ended]
@@ -214,7 +214,7 @@ def _lasting(
 
 
 def _over(pod: Pod) -> Pod:
-    """Return a pod that is gone: whatever its last phase was, nothing of it runs."""
+    """Return a pod that is gone as one that is over, whatever its last phase was."""
     if pod.over:
         return pod
     return replace(pod, phase="Failed" if pod.exit_code else "Succeeded")
