@@ -1,4 +1,4 @@
-"""The API server, as far as the controller speaks to it: plain objects in and out, every request counted."""
+"""The controller's requests to the API server: plain objects in and out, every request counted."""
 
 import uuid
 from collections.abc import Mapping
@@ -35,19 +35,19 @@ GROUPS = {
 
 
 class ConflictError(Exception):
-    """Somebody else wrote in the meantime, or made it already."""
+    """The object was written in the meantime, or exists already."""
 
 
 class GoneError(Exception):
-    """The object was deleted, or its namespace is being deleted; the news of that is on its way."""
+    """The object was deleted, or its namespace is being deleted; the event is on its way."""
 
 
 class Api:
-    """Requests to the API server. What is gone need not be deleted, and to anything else done to it answers a
-    GoneError; other errors are the client's.
+    """Requests to the API server. Deleting what is gone succeeds, anything else done to it raises GoneError;
+    other errors are the client's.
 
-    The client's methods check and copy what they are given for longer than the server takes; so we have from
-    the client where the server is, who we are, and the connections.
+    The client's methods validate and copy their arguments for longer than the server takes to answer; so only
+    the server's address, the credentials and the connections come from the client.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Api:
         self._request("create", "events", job.namespace, body=body)
 
     def warnings(self, namespace: str) -> list[Object]:
-        """Return every warning of a namespace; whatever is asked for, a server looks at all its Events."""
+        """Return every warning Event of a namespace; a narrower query would cost the server as much."""
         chosen = urlencode({"fieldSelector": "type=Warning"})
         found: list[Object] = self._request("list", "events", namespace, f"?{chosen}")["items"]
         return found
@@ -122,7 +122,7 @@ class Api:
     ) -> BaseHTTPResponse:
         """List or watch a namespace's objects, or all there are; a watch's answer is not read yet.
 
-        `silence` is how many seconds may pass between two of its words.
+        `silence` is how many seconds may pass between two bytes of it.
         """
         return self._send(
             verb,
@@ -168,5 +168,5 @@ class Api:
         return answer
 
     def _credentials(self) -> dict[str, str]:
-        """Return the header that says who we are; a token that ran out is read anew by the client."""
+        """Return the header that authenticates us; the client renews a token that has expired."""
         return {each["key"]: each["value"] for each in self._settings.auth_settings().values()}

@@ -1,4 +1,4 @@
-"""What Events say of Jobs and pods that do not start; asked only where nothing else tells."""
+"""Warning Events about Jobs and pods that do not start; listed only where nothing else explains it."""
 
 import threading
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod
 
 PATIENCE_SECONDS = 4.0
-"""How long a Job may take to make its pod, and a kubelet to start it, before anybody asks why."""
+"""How long a Job may take to make its pod, and a kubelet to start it, before Events are listed."""
 EVERY_SECONDS = 3.0
 """Between two lists of a namespace's warnings, however many of its objects wait."""
 About = tuple[str, str]
@@ -33,7 +33,7 @@ class Hints:
         return {stuck[1]: warning} if warning else {}
 
     def _warnings_of(self, namespace: str) -> dict[About, str]:
-        """Return a namespace's warnings; while somebody asks for them, those from before."""
+        """Return a namespace's warnings; while another thread lists them, the previous ones."""
         now = self._clock.now()
         with self._lock:
             before = self._warnings.get(namespace, {})

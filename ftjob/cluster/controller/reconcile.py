@@ -1,4 +1,4 @@
-"""One look at one FineTuneJob: observe, decide, act."""
+"""Reconciles one FineTuneJob: observe, decide, act."""
 
 from dataclasses import dataclass, field, replace
 
@@ -40,7 +40,7 @@ from ftjob.errors.outcomes import Reason
 
 @dataclass
 class Reconciler:
-    """Looks at objects, one at a time per thread, and does what decide() says."""
+    """Observes FineTuneJobs, one at a time per thread, and carries out what decide() returns."""
 
     api: Api
     cache: Cache
@@ -55,7 +55,7 @@ class Reconciler:
     _failed: dict[str, Problem] = field(default_factory=dict)
 
     def reconcile(self, key: str) -> None:
-        """Look at one object. Raises what the client raises; the object is then to be looked at again."""
+        """Reconcile one object. Raises what the client raises; the object is then queued again."""
         item = self.cache.item(key)
         if item is None:
             self.reports.forget(key)
@@ -78,7 +78,7 @@ class Reconciler:
                 return
 
     def observe(self, key: str, job: FineTune) -> Observed:
-        """Return all that is known of an object now; what its worker is asked comes later."""
+        """Return what is known of an object now; its worker answers in the background."""
         every_job, every_pod = self.cache.jobs(key), self.cache.pods(key)
         jobs = [each for each in every_job if each.owner_uid == job.uid]
         pods = [each for each in every_pod if each.uid == job.uid]
@@ -108,14 +108,14 @@ class Reconciler:
         )
 
     def _answer(self, key: str, job: FineTune, pod: Pod | None) -> Answer | None:
-        """Return what a pod answered last; it is asked again where its numbers are due."""
+        """Return a pod's last answer; request another where its numbers are due."""
         if pod is None:
             return None
         now, pause = self.clock.now(), self.config.progress_seconds
         return self.reports.get(key, pod, now - pause if due(job.status, pause, now) else float("-inf"))
 
     def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:
-        """Do one thing; return whether the rest may be done too."""
+        """Carry out one action; return whether the others may follow."""
         job = seen.job
         match action:
             case WriteStatus():
@@ -141,7 +141,7 @@ class Reconciler:
         try:
             self.cache.assume_status(self.api.write_status(item, action.status))
         except ConflictError:
-            self.queue.add_after(key, 0.05)  # what we saw was old: the news is on its way
+            self.queue.add_after(key, 0.05)  # we acted on an old version: the newer one is on its way
             return False
         before = {record.pod for record in job.status.attempts if record.ended is not None}
         fresh = [
@@ -156,23 +156,23 @@ class Reconciler:
         return True
 
     def _left_over(self, namespace: str) -> None:
-        """Have those looked at again that wait for their namespace's budget."""
+        """Enqueue the runs that wait for their namespace's budget."""
         if self.ledger.limits(namespace):
             for key in self.cache.waiting(namespace):
                 self.queue.add(key)
 
     def _create_plan_job(self, key: str, job: FineTune, action: CreatePlanJob) -> bool:
-        """Have a pod plan."""
+        """Create a plan Job."""
         request = self._for_a_pod(key, job, action.request)
         if request is not None:
             self._submit(key, job, plan_job(job, request, self.config))
         return request is not None
 
     def _create(self, key: str, job: FineTune, action: CreateJob) -> bool:
-        """Begin an attempt, unless the API server knows of one under way that we have not heard of.
+        """Begin an attempt, unless the API server has one under way that the cache lacks.
 
-        Before the first there can be none: the status tells of an attempt before it is begun, and that write
-        was refused had our picture of the object been old.
+        Before the first attempt there can be none: the status names an attempt before it begins, and the API
+        server would have refused that write had the cached object been old.
         """
         if job.status.attempt and self._under_way(job):
             self.queue.add_after(key, 1.0)
@@ -186,7 +186,7 @@ class Reconciler:
         return True
 
     def _for_a_pod(self, key: str, job: FineTune, request: Request) -> Request | None:
-        """Return what is asked for without references to other runs; None where one of them is not there."""
+        """Return the request with references to other runs resolved; None where one is missing."""
         try:
             spec = without_references(request.spec, self.cache, job.namespace)
         except BadSpecError as error:
@@ -201,7 +201,7 @@ class Reconciler:
         name = manifest["metadata"]["name"]
         try:
             self.cache.assume_job(self.api.create_job(job.namespace, manifest))
-        except ConflictError:  # ours, of which we have not heard yet; or somebody else's
+        except ConflictError:  # ours, which the cache lacks; or somebody else's
             message = f"a Job {name} is there that is not of this FineTuneJob: delete it"
             self._failed[key] = Problem(Reason.NAME_TAKEN, message, passing=True)
             self.queue.add_after(key, 2.0)

@@ -1,4 +1,4 @@
-"""What `run:NAME` means in a cluster: the FineTuneJob of that name in the same namespace."""
+"""Resolves `run:NAME` in a cluster: to the FineTuneJob of that name in the same namespace."""
 
 from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.resource.objects import read_fine_tune
@@ -9,7 +9,7 @@ from jobspec import JobSpec
 
 
 def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
-    """Return a spec as a pod is given it. Raises BadSpecError, which names the run that is not there."""
+    """Return a spec as a pod gets it. Raises BadSpecError, which names the missing run."""
 
     def weights_of(reference: str) -> str:
         name, _, iteration = reference.partition("@")

@@ -1,4 +1,4 @@
-"""`ftjob controller`: wait for the Lease, listen, look at what changed, until told to stop."""
+"""Runs `ftjob controller`: acquires the Lease, then watches and reconciles until SIGTERM."""
 
 import gc
 import os
@@ -39,29 +39,29 @@ from ftjob.errors import BadSpecError, ExitCode
 
 WORKERS, WATCHES = 32, 4
 RESYNC_SECONDS = 600.0
-"""Between two looks at an object that goes on and of which nothing is heard."""
+"""Between two reconciles of a run that has not ended and does not change."""
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter: an API server closes watches that do not keep up."""
+"""How long a thread may hold the interpreter: an API server closes watches that fall behind."""
 GARBAGE = 20_000
-"""New objects until cycles are looked for; what is made of the API server's words has none."""
+"""New objects between two searches for cycles; what is made of the API server's JSON has none."""
 LOST = 1
-"""The exit code of a controller that lost its Lease: it must be started anew."""
+"""The exit code of a controller that lost its Lease and must be restarted."""
 
 
 @dataclass(frozen=True)
 class ControllerOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     config: Path | None = None
     namespace: str | None = None
-    """Only objects of this namespace; all of them without."""
+    """Only objects of this namespace; without it, of all."""
     lease_namespace: str | None = None
     address: str = "0.0.0.0"
     port: int = 8080
 
 
 def run_controller(options: ControllerOptions) -> int:
-    """Be a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
+    """Run a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
     config, clock = load_config(options.config), Clock()
     write_log()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -88,7 +88,7 @@ def run_controller(options: ControllerOptions) -> int:
 
 
 class Controller:
-    """The parts of a controller, and how they do."""
+    """The parts of a controller, wired together."""
 
     def __init__(self, config: Config, clock: Clock, namespace: str | None) -> None:
         self._informers = Informers.of(api := Api(), namespace)
@@ -110,7 +110,7 @@ class Controller:
         self.health = Health(self._informers, self.queue, self.workers)
 
     def start(self) -> None:
-        """Listen, then look at everything that was heard."""
+        """Start the informers, then the workers once everything has synced."""
         self.health.leads()
         try:
             self.reconciler.clock.follow(client.VersionApi())
@@ -124,7 +124,7 @@ class Controller:
         Periodic(self.cache.resync, RESYNC_SECONDS, "resync").start()
 
     def stop(self) -> None:
-        """Finish the looks that are under way."""
+        """Finish the reconciles under way."""
         self.queue.close()
         self.workers.stop()
         self.reconciler.events.close()
@@ -139,7 +139,7 @@ class Controller:
 
 
 def load_cluster() -> None:
-    """Find the API server: as a pod does, else by the user's kubeconfig. Raises BadSpecError."""
+    """Configure the client: as in a pod, else from the user's kubeconfig. Raises BadSpecError."""
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             kube.load_incluster_config()
@@ -153,16 +153,16 @@ def load_cluster() -> None:
 
 
 def lost() -> None:
-    """End at once: another controller acts now."""
+    """Exit at once: another controller may be acting already."""
     log("the Lease was lost")
     os._exit(LOST)
 
 
 def own_name() -> str:
-    """Return who we are among the controllers: the pod's name, and something new for every process."""
+    """Return this process's identity among the controllers: the pod's name and a random suffix."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
 
 
 def own_namespace() -> str:
-    """Return the namespace this controller lives in."""
+    """Return the namespace this controller runs in."""
     return os.environ.get("POD_NAMESPACE") or "default"
