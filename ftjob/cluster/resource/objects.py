@@ -21,7 +21,7 @@ Object = Mapping[str, Any]
 
 
 class KubernetesReason(StrEnum):
-    """Reasons that Kubernetes gives of its own pods and Jobs, and that mean something here."""
+    """The reasons in pods and Jobs, as Kubernetes writes them, that the controller acts on."""
 
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     EVICTED = "Evicted"
@@ -76,9 +76,9 @@ class AttemptJob:
     had_pods: bool = False
     """Whether it counts a pod that ended."""
     plans: bool = False
-    """Whether it is no attempt: its pod plans."""
+    """Whether it plans and is no attempt."""
     held: bool = False
-    """Whether somebody, such as Kueue, has suspended it."""
+    """Whether it is suspended, as by Kueue."""
     of: str | None = None
     """The key of the FineTuneJob that it says it belongs to."""
 
@@ -94,7 +94,7 @@ class Pod:
     uid: str = ""
     """Of the FineTuneJob that it says it belongs to."""
     plans: bool = False
-    """Whether it is no attempt, and plans."""
+    """Whether it plans and is no attempt."""
     ip: str | None = None
     node: str | None = None
     created: float = 0.0
@@ -108,13 +108,13 @@ class Pod:
     message: str = ""
     """The pod's, where it has one."""
     last_words: str = ""
-    """Its container's termination message: what the worker left, or else the end of its log."""
+    """Its container's termination message: the worker's report, or else the end of its log."""
     waiting: tuple[str, str] | None = None
     """Why its container does not run: reason and message."""
     unschedulable: str | None = None
-    """What the scheduler says, where it finds no node."""
+    """The scheduler's message where it finds no node."""
     disruption: str | None = None
-    """The reason of the pod's DisruptionTarget condition, where the cluster tells one."""
+    """The reason of the pod's DisruptionTarget condition, where it has one."""
     deleted: float | None = None
     """When it must be gone: the time of the deletion plus its grace period."""
     not_ready: bool = False
@@ -223,7 +223,7 @@ def read_pod(item: Object) -> Pod:
 
 
 def _failed_at(item: Object, phase: str) -> float | None:
-    """Return when a pod ended of which no container says so, as with an evicted one."""
+    """Return when a pod ended whose containers have no time for it, as an evicted pod's."""
     if phase not in ("Succeeded", "Failed"):
         return None
     ready = _condition(item, "Ready") or _condition(item, "ContainersReady")

@@ -1,4 +1,4 @@
-"""The FineTuneJob of a spec: what `ftjob submit` sends and `--dry-run` prints, the same thing; pure."""
+"""Makes the FineTuneJob of a spec, which `ftjob submit` sends and `--dry-run` prints; pure."""
 
 from typing import Any
 
