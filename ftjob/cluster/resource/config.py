@@ -71,7 +71,7 @@ class Worker(_Part):
     memory_bytes: int = Field(default=4 * 2**30, ge=2**20)
     """What a worker needs beside the net: Python, LMDB pages, the snapshot being written."""
     disk_bytes: int = Field(default=20 * 2**30, ge=0)
-    """Room for weights and datasets where the plan does not say how large they are."""
+    """Room for weights and datasets where the plan does not have their size."""
     spot_labels: dict[str, str] = {}
     """What spot nodes are selected by, such as eks.amazonaws.com/capacityType: SPOT."""
     on_demand_labels: dict[str, str] = {}

@@ -80,7 +80,7 @@ class AttemptJob:
     held: bool = False
     """Whether it is suspended, as by Kueue."""
     of: str | None = None
-    """The key of the FineTuneJob that it says it belongs to."""
+    """The key of the FineTuneJob that its labels name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Pod:
     attempt: int
     phase: str = "Pending"
     uid: str = ""
-    """Of the FineTuneJob that it says it belongs to."""
+    """Of the FineTuneJob that its labels name."""
     plans: bool = False
     """Whether it plans and is no attempt."""
     ip: str | None = None
@@ -120,7 +120,7 @@ class Pod:
     not_ready: bool = False
     """Whether its node stopped reporting."""
     of: str | None = None
-    """The key of the FineTuneJob that it says it belongs to."""
+    """The key of the FineTuneJob that its labels name."""
 
     @property
     def over(self) -> bool:
@@ -152,7 +152,7 @@ def key_of(item: Object) -> str:
 
 
 def owner_of(item: Object) -> str | None:
-    """Return the key of the FineTuneJob that a Job or pod says it belongs to."""
+    """Return the key of the FineTuneJob that the labels of a Job or pod name."""
     metadata = item["metadata"]
     name = (metadata.get("labels") or {}).get(LABEL_JOB)
     return f"{metadata.get('namespace', '')}/{name}" if name else None
