@@ -90,8 +90,8 @@ def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
     [
         ({}, ""),
         ({"usd": 1.0}, ""),
-        ({"usd": 0.9}, "raise budget.usd to go on"),
-        ({"usd": 9.0, "hours": 1.0}, "raise budget.hours to go on"),
+        ({"usd": 0.9}, "raise budget.usd to continue"),
+        ({"usd": 9.0, "hours": 1.0}, "raise budget.hours to continue"),
     ],
 )
 def test_a_retry_that_nothing_pays_for_is_refused(budget: dict[str, float], told: str):

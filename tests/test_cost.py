@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ftjob.cli.view.cost import cost_csv, cost_table
 from ftjob.cluster.policy.spending import of_pods
-from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.errors import BadSpecError
 from ftjob.runfolder.charges import AGAIN, STAGES, Amount, Bill, charges, moment, of_status, shares, together
 from ftjob.runfolder.status import Attempt, State, Status
@@ -122,7 +122,7 @@ def lives(**more: Any) -> FineTuneStatus:
     priced = {"node": "ip-10-0-0-7", "usd_per_hour": 0.9}
     return FineTuneStatus(
         attempts=(
-            Life(
+            PodRecord(
                 attempt=1,
                 pod="a",
                 scheduled=990.0,
@@ -132,7 +132,7 @@ def lives(**more: Any) -> FineTuneStatus:
                 spot=True,
                 **priced,
             ),
-            Life(attempt=2, pod="b", scheduled=2500.0, seconds=404.0, usd=0.101, **priced),
+            PodRecord(attempt=2, pod="b", scheduled=2500.0, seconds=404.0, usd=0.101, **priced),
         ),
         **more,
     )

@@ -77,7 +77,7 @@ class Loop:
         if key in self._later:
             self._later.pop(key).cancel()
         async with self._locks.setdefault(key, asyncio.Lock()):
-            await asyncio.to_thread(self.reconciler.look, key)
+            await asyncio.to_thread(self.reconciler.reconcile, key)
 
     def _begin(self, key: str) -> None:
         assert self.loop

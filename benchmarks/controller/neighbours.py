@@ -33,22 +33,22 @@ class Looks:
     """Looks at objects, and notes how late it was."""
 
     def __init__(self) -> None:
-        from ftjob.cluster.controller.cache.view import View
+        from ftjob.cluster.controller.cache.view import Cache
         from ftjob.cluster.controller.clock import Clock
-        from ftjob.cluster.controller.run import LOOKERS
-        from ftjob.cluster.controller.workqueue.lookers import Lookers
+        from ftjob.cluster.controller.run import WORKERS
+        from ftjob.cluster.controller.workqueue.lookers import Workers
         from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
-        self.queue = WorkQueue(lambda key: self.view.patience(key), LOOKERS)
-        self.view = View(self.queue.add, Clock())
-        self.lookers = Lookers(self.queue, self, LOOKERS)
+        self.queue = WorkQueue(lambda key: self.cache.patience(key), WORKERS)
+        self.cache = Cache(self.queue.add, Clock())
+        self.workers = Workers(self.queue, self, WORKERS)
         self.delays: dict[str, float] = {}
         self.count = 0
         self.over = threading.Event()
 
     def __call__(self, key: str) -> None:
         now = time.monotonic()
-        item = self.view.item(key)
+        item = self.cache.item(key)
         assert item is not None
         job = read_fine_tune(item)
         self.count += 1
@@ -64,21 +64,21 @@ def main() -> None:
     from kubernetes.client import Configuration
 
     from ftjob.cluster.controller.api import Api
-    from ftjob.cluster.controller.cache.sources import Sources
-    from ftjob.cluster.controller.run import GARBAGE, LOOKERS, SWITCH_SECONDS, WATCHES
+    from ftjob.cluster.controller.cache.sources import Informers
+    from ftjob.cluster.controller.run import GARBAGE, SWITCH_SECONDS, WATCHES, WORKERS
 
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(theirs, OBJECTS, CHANGES, RUNS, PAUSE), daemon=True)
     server.start()
     settings = Configuration(host=f"http://127.0.0.1:{ours.recv()}")
-    settings.connection_pool_maxsize = LOOKERS + WATCHES
+    settings.connection_pool_maxsize = WORKERS + WATCHES
     Configuration.set_default(settings)
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(GARBAGE)
     looks, begin = Looks(), time.monotonic()
-    looks.lookers.start()
-    looks.view.start(Sources.of(Api(), None))
+    looks.workers.start()
+    looks.cache.start(Informers.of(Api(), None))
     listed = time.monotonic() - begin
     complete = looks.over.wait(PATIENCE)
     seconds = time.monotonic() - begin

@@ -176,7 +176,7 @@ class ClusterRun(SharedVerbs):
             return False
         if refusal := out_of_money(job):
             raise BadSpecError(f"{self.name}: {refusal}")
-        self.cluster.go_on(self.name)
+        self.cluster.resume(self.name)
         return True
 
     def bundle(self) -> str | None:

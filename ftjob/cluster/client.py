@@ -1,4 +1,4 @@
-"""FineTuneJobs from outside of the cluster: what the command line needs of the API server."""
+"""The command line's client of the API server: creates, reads, watches and changes FineTuneJobs."""
 
 import json
 import os
@@ -23,13 +23,13 @@ from ftjob.errors import BadSpecError, FtjobError, StorageError
 TIMEOUT = (5, 60)
 WATCH_SECONDS = 300
 PATIENCE_SECONDS = 120.0
-"""How long one who follows a run waits for an API server that is away: they restart, and change hands."""
+"""How long a caller that follows a run waits for an API server that is restarting or failing over."""
 MERGE = "application/merge-patch+json"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as its user sees it: a context and a namespace, as kubectl has them."""
+    """A cluster as kubectl sees it: a context and a namespace."""
 
     namespace: str
     core: Any
@@ -39,24 +39,24 @@ class Cluster:
 
     def create(self, manifest: dict[str, Any]) -> FineTune:
         """Create a FineTuneJob. Raises BadSpecError where the server refuses it or its name is taken."""
-        return read_fine_tune(self._ask("create_namespaced_custom_object", manifest))
+        return read_fine_tune(self._request("create_namespaced_custom_object", manifest))
 
     def get(self, name: str, *, patience: float = 0.0) -> FineTune:
-        """Return one; a cluster that does not answer is asked again for `patience` seconds.
+        """Return a FineTuneJob; a cluster that does not answer is tried again for `patience` seconds.
 
         Raises BadSpecError where there is none, StorageError where the cluster does not answer.
         """
-        ask = partial(self._ask, "get_namespaced_custom_object", name)
+        ask = partial(self._request, "get_namespaced_custom_object", name)
         return read_fine_tune(patiently(ask, patience) if patience else ask())
 
     def list(self) -> "list[FineTune]":
-        """Return all of the namespace, the oldest first."""
-        items = self._ask("list_namespaced_custom_object")["items"]
+        """Return the namespace's FineTuneJobs, the oldest first."""
+        items = self._request("list_namespaced_custom_object")["items"]
         return sorted(map(read_fine_tune, items), key=lambda job: job.created)
 
     def watch(self, name: str, deadline: float | None = None) -> Iterator[FineTune]:
-        """Yield one as it is and at every change, until it is deleted or `deadline` (time.monotonic) is
-        reached; a connection that ends is renewed.
+        """Yield a FineTuneJob now and after every change, until it is deleted or `deadline` (time.monotonic)
+        is reached; a connection that ends is renewed.
 
         Raises BadSpecError where there is none, StorageError where the cluster does not answer: at first, or
         later for PATIENCE_SECONDS.
@@ -73,7 +73,7 @@ class Cluster:
                 return
             chosen = {
                 "field_selector": f"metadata.name={name}",
-                "resource_version": job.resource_version,  # nothing that happened since is missed
+                "resource_version": job.resource_version,  # no change since then is missed
                 "timeout_seconds": ceil(min(WATCH_SECONDS, seconds)),
                 "_request_timeout": (TIMEOUT[0], min(WATCH_SECONDS + TIMEOUT[1], seconds)),
             }
@@ -83,7 +83,7 @@ class Cluster:
                         return
                     yield read_fine_tune(event["object"])
             except HTTPError:
-                pass  # a connection that broke: `get` says whether the cluster is there
+                pass  # a broken connection: the `get` below finds out whether the cluster is there
             except ApiException as error:
                 if error.status != 410:
                     raise refusal(error, name, self.namespace) from None
@@ -97,11 +97,11 @@ class Cluster:
                 raise
 
     def cancel(self, name: str, *, now: bool = False) -> None:
-        """Ask for a snapshot and an end; `now` asks for the end alone."""
+        """Cancel a run after a snapshot, or without one where `now` is true."""
         self._annotate(name, ANNOTATION_CANCEL, "now" if now else "snapshot")
 
-    def go_on(self, name: str) -> None:
-        """Let a run go on that was cancelled, or that failed."""
+    def resume(self, name: str) -> None:
+        """Resume a run that was cancelled or that failed."""
         job = self.get(name)
         self._annotate(name, ANNOTATION_CANCEL, None)
         self._annotate(name, ANNOTATION_RETRY, str(job.status.attempt))
@@ -110,13 +110,16 @@ class Cluster:
         self._patch(name, {"metadata": {"annotations": {annotation: value}}})
 
     def _patch(self, name: str, change: dict[str, Any]) -> None:
-        self._ask("patch_namespaced_custom_object", name, change, _content_type=MERGE)
+        self._request("patch_namespaced_custom_object", name, change, _content_type=MERGE)
 
     def _call(self, verb: str) -> Any:
-        """Return a method of the client with everything said but what is particular."""
+        """Return a method of the Kubernetes client bound to FineTuneJobs of this namespace."""
+
+        # kubernetes.watch.Watch parses the docstring of the function that it is given for the type of its
+        # events (Watch.get_return_type): `:return: object` makes it yield dicts and follow their version.
 
         def call(*words: Any, **options: Any) -> Any:
-            """Ask the API server.
+            """Call the API server.
 
             :return: object
             """
@@ -125,7 +128,7 @@ class Cluster:
 
         return call
 
-    def _ask(self, verb: str, *words: Any, **options: Any) -> Any:
+    def _request(self, verb: str, *words: Any, **options: Any) -> Any:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -139,12 +142,12 @@ class Cluster:
 
 
 def _left(deadline: float | None) -> Callable[[], float]:
-    """Return how to ask for the seconds until a time of time.monotonic."""
+    """Return a function that gives the seconds until a time of time.monotonic."""
     return lambda: inf if deadline is None else deadline - time.monotonic()
 
 
 def refusal(error: Any, name: str, namespace: str) -> FtjobError:
-    """Return what the API server said (an ApiException) about an object as one sentence."""
+    """Return the error for an API server's refusal (an ApiException) about an object."""
     try:
         message = str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
@@ -162,16 +165,16 @@ def refusal(error: Any, name: str, namespace: str) -> FtjobError:
 
 
 def no_answer(error: Exception) -> FtjobError:
-    """Return a connection that failed as one sentence."""
+    """Return the error for a connection that failed."""
     return StorageError(f"the cluster does not answer ({error}): see `kubectl cluster-info`")
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Cluster:
-    """Return the cluster that kubectl would speak to. Raises BadSpecError where none is known."""
+    """Return the cluster that kubectl would use. Raises BadSpecError where none is configured."""
     from kubernetes import client, config
     from kubernetes.config.config_exception import ConfigException
 
-    path = os.environ.get("KUBECONFIG")  # now: the client itself looks at it when it is imported
+    path = os.environ.get("KUBECONFIG")  # read now: the client itself reads it only when it is imported
     try:
         api = config.new_client_from_config(config_file=path, context=context)
         contexts, current = config.list_kube_config_contexts(config_file=path)

@@ -1,4 +1,4 @@
-"""The log of a run's newest pod, every line once: a connection that breaks goes on behind the last line."""
+"""The log of a run's newest pod, every line once: after a break it continues behind the last line."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +11,9 @@ NOT_YET, GONE = 400, 404
 
 
 class PodLog:
-    """What the pods of a FineTuneJob say, read in turns.
+    """The log of a FineTuneJob's pods, read in turns.
 
-    Lines are told apart by the times that the kubelet writes before them: nanoseconds, all of one width
+    The times that the kubelet writes before the lines tell them apart: nanoseconds, all of one width
     (RFC3339NanoFixed in kubernetes/pkg/kubelet/types), so that they sort as text.
     """
 
@@ -25,10 +25,10 @@ class PodLog:
         """The time of the last line that was yielded of this pod."""
 
     def lines(self, *, follow: bool = False) -> Iterator[str]:
-        """Yield what the newest attempt's pod has said since the last turn; `follow` waits for more until its
-        container ends. Nothing where there is no pod, or its container has not begun.
+        """Yield the lines of the newest attempt's pod since the last turn; `follow` waits for more until its
+        container ends. Yields nothing where there is no pod, or its container waits.
 
-        Raises StorageError where the log cannot be read now, or the connection breaks: another turn goes on.
+        Raises StorageError where the log cannot be read, or the connection breaks: call again to continue.
         Raises BadSpecError where the cluster refuses it.
         """
         from kubernetes.client import ApiException
@@ -56,7 +56,7 @@ class PodLog:
         return newest.metadata.name if newest else ""
 
     def _open(self, *, follow: bool) -> Any:
-        """Return the lines as bytes, each behind its time."""
+        """Return the lines as bytes, each after its time."""
         return self._cluster.core.read_namespaced_pod_log(
             self._pod,
             self._cluster.namespace,

@@ -1,4 +1,4 @@
-"""What can go wrong: exceptions of one sentence each; `outcomes` has every reason and exit code."""
+"""ftjob's exceptions, one for each thing that can go wrong; outcomes.py has reasons and exit codes."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ class FtjobError(Exception):
 
     reason: ClassVar[Reason]
     exit_code: ClassVar[ExitCode]
-    """What the table has for the reason."""
+    """From the table, by the reason."""
 
     def __init_subclass__(cls) -> None:
         """Look up the exit code."""
@@ -43,13 +43,13 @@ class StorageError(FtjobError):
 
 
 class EngineError(FtjobError):
-    """The engine died, or refused what it was given for a reason nobody foresaw."""
+    """The engine died, or refused its input for an unforeseen reason."""
 
     reason = Reason.ENGINE_CRASHED
 
 
 class EngineSilentError(EngineError):
-    """The engine gave no sign of life for longer than it may, and was killed."""
+    """The engine gave no sign of life for too long, and was killed."""
 
 
 class GpuMemoryError(EngineError):
@@ -77,12 +77,12 @@ class GpuIdleError(FtjobError):
 
 
 class NotEndedError(FtjobError):
-    """The run goes on, and whoever waited for its end does not wait longer."""
+    """The run continues, and its caller does not wait for its end any longer."""
 
     reason = Reason.NOT_ENDED
 
 
 class NotAcceptedError(FtjobError):
-    """The run ended well and its result is below what the spec's `accept` asks for."""
+    """The run ended well, but its result is below what the spec's `accept` requires."""
 
     reason = Reason.NOT_ACCEPTED

@@ -1,4 +1,4 @@
-"""Exit codes, reasons and what follows from them: the table that worker, controller, manifests and docs read.
+"""Exit codes, reasons and what follows: the one table for worker, controller, manifests and docs.
 
 A new reason is a member of Reason. One that ends an attempt also gets a row in ENDINGS, or a place in the row
 of its exit code.
@@ -78,7 +78,7 @@ class Reason(StrEnum):
     NO_PROGRESS = "NoProgress"
 
     # Why no attempt has begun.
-    PLANNING = "Planning", "a pod looks at net, weights and data"
+    PLANNING = "Planning", "a pod reads net, weights and data"
     NOT_PLANNED = "NotPlanned"
     BUDGET_TOO_SMALL = "BudgetTooSmall"
     DOES_NOT_FIT = "DoesNotFit"
@@ -112,7 +112,7 @@ class Reason(StrEnum):
     GOOD_REPORT = "GoodReport"
 
     def __new__(cls, value: str, message: str = "") -> Self:
-        """Make a member that is its word and knows its message."""
+        """Make a member that equals its value and has a message."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.message = message
@@ -124,10 +124,10 @@ class Then(Enum):
 
     SUCCEEDED = "the run is done"
     FAILED = "never tried again"
-    STOPPED = "stopped; goes on when the budget is raised"
+    STOPPED = "stopped; resumes when the budget is raised"
     COUNTED = "tried again after a pause, up to resources.max_retries times without a new snapshot"
     LATER = "tried again after a pause, not counted against resources.max_retries"
-    HELD = "goes on when its user lets it"
+    HELD = "resumes when its user lets it"
     FREE = "tried again at once, not counted against resources.max_retries"
 
 

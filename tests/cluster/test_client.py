@@ -72,7 +72,7 @@ def test_a_watch_tells_every_change_until_the_end(user: Cluster, namespace: str)
     held = {"spec": {"suspend": True}}
     user.custom.patch_namespaced_custom_object(*where, held, _content_type=MERGE)
     user.cancel("emotions")
-    user.go_on("emotions")
+    user.resume("emotions")
     user.custom.delete_namespaced_custom_object(*where)
     heard = list(itertools.islice(changes, 20))
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from ftjob.cluster.resource.crd import status_schema
-from ftjob.cluster.resource.status import STATES, FineTuneStatus, Life
+from ftjob.cluster.resource.status import STATES, FineTuneStatus, PodRecord
 from ftjob.errors import FtjobError
 from ftjob.errors.outcomes import BY_EXIT_CODE, ENDINGS, ExitCode, Reason
 from tools import docs
@@ -124,7 +124,7 @@ def test_the_schema_of_a_status_is_made_from_its_model() -> None:
 
     assert written == status_schema()
     assert list(written["properties"]) == [to_camel(name) for name in FineTuneStatus.model_fields]
-    assert list(pods) == [to_camel(name) for name in Life.model_fields]
+    assert list(pods) == [to_camel(name) for name in PodRecord.model_fields]
     assert written["properties"]["state"]["enum"] == [state.value for state in STATES]
 
 

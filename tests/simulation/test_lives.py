@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.policy import accounts, attempt, capacity, following
-from ftjob.cluster.policy.case import Case
+from ftjob.cluster.policy.case import JobContext
 from ftjob.errors.outcomes import BY_EXIT_CODE, Ending, Then
 from tests.simulation.chance import EVENTS, Chance
 from tests.simulation.world import World
@@ -58,7 +58,7 @@ def test_the_world_does_happen() -> None:
     assert {life.spot for world in worlds for life in world.status.attempts} == {False, True}
 
 
-def without_end(case: Case, request: Any, ended: Ending | None) -> None:
+def without_end(context: JobContext, request: Any, ended: Ending | None) -> None:
     """Try again, whatever happened."""
 
 
@@ -74,7 +74,7 @@ BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
         lambda real: lambda life, *a: real(life, *a).model_copy(update={"seconds": 0.0}),
     ),
     "spot": (capacity, "twice_lost", lambda _: bool),
-    "ended early": (attempt, "_shortened_to", lambda _: lambda case, request, _: 0.0),
+    "ended early": (attempt, "_shortened_to", lambda _: lambda context, request, _: 0.0),
 }
 
 

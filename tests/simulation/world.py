@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from ftjob.cluster.controller.manifests import grace_seconds, job_name
-from ftjob.cluster.policy.actions import CreateJob, DeleteJob, KillPod, LookAgain, WriteStatus
-from ftjob.cluster.policy.allowance import Allowance
+from ftjob.cluster.policy.actions import CreateJob, DeleteJob, KillPod, RequeueAfter, WriteStatus
+from ftjob.cluster.policy.allowance import DailyAllowance
 from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.resource.config import Config
@@ -114,14 +114,14 @@ class World:
             job=job,
             jobs=tuple(each for each in jobs if each.owner_uid == uid),
             pods=tuple(pod for pod in pods if pod.uid == uid),
-            strangers=any(each.owner_uid != uid for each in jobs),
+            has_old_jobs=any(each.owner_uid != uid for each in jobs),
             old_pods=tuple(pod for pod in pods if pod.uid != uid and not pod.over),
             planned=PLANNED,
             report=report,
             report_refused=refused,
             nodes=self.nodes,
             config=self.config,
-            allowance=Allowance(10.0, 10.0 if self.day_is_spent else 0.0, 0.0, self.clock.now),
+            allowance=DailyAllowance(10.0, 10.0 if self.day_is_spent else 0.0, 0.0, self.clock.now),
         )
 
     # What the controller does.
@@ -170,7 +170,7 @@ class World:
                 self.cluster.delete_job(action.name)
             elif isinstance(action, KillPod):
                 self.cluster.kill(action.name)
-            elif isinstance(action, LookAgain):
+            elif isinstance(action, RequeueAfter):
                 self.concern(action.seconds)
 
     def _create(self, seen: Observed, action: CreateJob) -> None:

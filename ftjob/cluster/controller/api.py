@@ -1,4 +1,4 @@
-"""The API server, as far as the controller speaks to it: plain objects in and out, every request counted."""
+"""The controller's requests to the API server: plain objects in and out, every request counted."""
 
 import uuid
 from collections.abc import Mapping
@@ -35,46 +35,46 @@ GROUPS = {
 
 
 class ConflictError(Exception):
-    """Somebody else wrote in the meantime, or made it already."""
+    """The object was written in the meantime, or exists already."""
 
 
 class GoneError(Exception):
-    """The object was deleted, or its namespace is being deleted; the news of that is on its way."""
+    """The object was deleted, or its namespace is being deleted; the event is on its way."""
 
 
 class Api:
-    """Requests to the API server. What is gone need not be deleted, and to anything else done to it answers a
-    GoneError; other errors are the client's.
+    """Requests to the API server. Deleting what is gone succeeds, anything else done to it raises GoneError;
+    other errors are the client's.
 
-    The client's methods check and copy what they are given for longer than the server takes; so we have from
-    the client where the server is, who we are, and the connections.
+    The client's methods validate and copy their arguments for longer than the server takes to answer; so only
+    the server's address, the credentials and the connections come from the client.
     """
 
     def __init__(self) -> None:
-        connection = client.ApiClient()
-        self._settings = connection.configuration
-        self._server = connection.rest_client.pool_manager.connection_from_url(self._settings.host)
+        api_client = client.ApiClient()
+        self._settings = api_client.configuration
+        self._server = api_client.rest_client.pool_manager.connection_from_url(self._settings.host)
         self._below = urlsplit(self._settings.host).path.rstrip("/")
 
     def jobs_and_pods(self, job: FineTune) -> tuple[list[Object], list[Object]]:
         """Return the Jobs and pods of a FineTuneJob as they are at this moment."""
         chosen = urlencode({"labelSelector": f"{LABEL_JOB}={job.name}"})
-        jobs = self._ask("list", "jobs", job.namespace, f"?{chosen}")
-        pods = self._ask("list", "pods", job.namespace, f"?{chosen}")
+        jobs = self._request("list", "jobs", job.namespace, f"?{chosen}")
+        pods = self._request("list", "pods", job.namespace, f"?{chosen}")
         return jobs["items"], pods["items"]
 
     def create_job(self, namespace: str, manifest: Object) -> Object:
         """Create a Job; return it. Raises ConflictError where its name is taken."""
-        made: Object = self._ask("create", "jobs", namespace, body=manifest)
+        made: Object = self._request("create", "jobs", namespace, body=manifest)
         return made
 
     def delete_job(self, namespace: str, name: str) -> None:
         """Delete a Job after its pods, each of which gets its grace period."""
-        self._ask("delete", "jobs", namespace, f"/{name}", body={"propagationPolicy": "Foreground"})
+        self._request("delete", "jobs", namespace, f"/{name}", body={"propagationPolicy": "Foreground"})
 
     def kill_pod(self, namespace: str, name: str) -> None:
         """Remove a pod at once."""
-        self._ask("delete", "pods", namespace, f"/{name}", body={"gracePeriodSeconds": 0})
+        self._request("delete", "pods", namespace, f"/{name}", body={"gracePeriodSeconds": 0})
 
     def write_status(self, item: Object, status: FineTuneStatus) -> Object:
         """Write a FineTuneJob's status; return the object. Raises ConflictError where it was changed."""
@@ -87,7 +87,7 @@ class Api:
             "status": status.to_json(),
         }
         below = f"/{metadata['name']}/status"
-        written: Object = self._ask("update", STATUS, metadata["namespace"], below, body=body)
+        written: Object = self._request("update", STATUS, metadata["namespace"], below, body=body)
         return written
 
     def record_event(self, job: FineTune, action: RecordEvent, now: float) -> None:
@@ -109,12 +109,12 @@ class Api:
             "lastTimestamp": render_time(now),
             "count": 1,
         }
-        self._ask("create", "events", job.namespace, body=body)
+        self._request("create", "events", job.namespace, body=body)
 
     def warnings(self, namespace: str) -> list[Object]:
-        """Return every warning of a namespace; whatever is asked for, a server looks at all its Events."""
+        """Return every warning Event of a namespace; a narrower query would cost the server as much."""
         chosen = urlencode({"fieldSelector": "type=Warning"})
-        found: list[Object] = self._ask("list", "events", namespace, f"?{chosen}")["items"]
+        found: list[Object] = self._request("list", "events", namespace, f"?{chosen}")["items"]
         return found
 
     def collection(
@@ -122,7 +122,7 @@ class Api:
     ) -> BaseHTTPResponse:
         """List or watch a namespace's objects, or all there are; a watch's answer is not read yet.
 
-        `silence` is how many seconds may pass between two of its words.
+        `silence` is how many seconds may pass between two bytes of it.
         """
         return self._send(
             verb,
@@ -133,7 +133,7 @@ class Api:
             preload_content=verb != "watch",
         )
 
-    def _ask(
+    def _request(
         self, verb: str, resource: str, namespace: str, below: str = "", body: Object | None = None
     ) -> Any:
         try:
@@ -163,10 +163,10 @@ class Api:
             **{"timeout": TIMEOUT, **options},
         )
         if answer.status >= REFUSED:
-            text = answer.data.decode(errors="replace")
-            raise client.ApiException(status=answer.status, reason=answer.reason, body=text)
+            body = answer.data.decode(errors="replace")
+            raise client.ApiException(status=answer.status, reason=answer.reason, body=body)
         return answer
 
     def _credentials(self) -> dict[str, str]:
-        """Return the header that says who we are; a token that ran out is read anew by the client."""
+        """Return the header that authenticates us; the client renews a token that has expired."""
         return {each["key"]: each["value"] for each in self._settings.auth_settings().values()}

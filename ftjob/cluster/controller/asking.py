@@ -1,7 +1,7 @@
-"""What running workers report: asked of their pods over HTTP, beside the looks, none of which waits for it.
+"""What running workers report: fetched from their pods over HTTP, while no reconcile waits.
 
-Whoever answers is a user's pod: it may be silent, slow, large or untrue. A question has one deadline for all
-of it, an answer a size, a namespace a share of the questions under way. What comes is Progress or is dropped.
+A user's pod answers: it may be silent, slow, large or lying. So a request has one deadline as a whole, an
+answer a largest size, a namespace a share of the requests under way. An answer is Progress or is dropped.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from ftjob.cluster.resource.objects import Pod
 from ftjob.runfolder.progress import LARGEST, PATH, PORT, Progress
 
 DEADLINE_SECONDS = 4.0
-"""For a whole question: connection, head and body."""
+"""For a whole request: connection, head and body."""
 SHARE = 8
-"""Questions of one namespace that are under way at a time."""
+"""Requests of one namespace that are under way at a time."""
 PAUSE_SECONDS = 5.0
-"""Between two questions to a pod that did not answer well."""
+"""Between two requests to a pod that did not answer well."""
 HEAD = 4096
 """Bytes of an answer's head that are read at most."""
 REQUEST = "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n"
@@ -30,20 +30,20 @@ REQUEST = "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r
 
 @dataclass(frozen=True)
 class Answer:
-    """What a pod answered, and when it was asked."""
+    """What a pod answered, and when the request was made."""
 
     pod: str
     asked: float
     progress: Progress | None = None
     refused: str = ""
-    """What is wrong with what came; empty where nothing came."""
+    """What is wrong with the answer; empty where none came."""
 
 
 class Reports:
-    """The newest answer of every FineTuneJob's pod; the object is looked at when a new one is there."""
+    """The newest answer of every FineTuneJob's pod; a new one enqueues the FineTuneJob."""
 
-    def __init__(self, concern: Callable[[str], None], clock: Clock, port: int = PORT) -> None:
-        self._concern, self._clock, self._port = concern, clock, port
+    def __init__(self, enqueue: Callable[[str], None], clock: Clock, port: int = PORT) -> None:
+        self._enqueue, self._clock, self._port = enqueue, clock, port
         self._lock = threading.Lock()
         self._answers: dict[str, Answer] = {}
         self._asking: set[str] = set()
@@ -52,7 +52,7 @@ class Reports:
         threading.Thread(target=self._loop.run_forever, name="reports", daemon=True).start()
 
     def get(self, key: str, pod: Pod, since: float) -> Answer | None:
-        """Return what a pod answered last; ask it again where it runs and that was before `since`."""
+        """Return a pod's last answer; request another where it runs and that was before `since`."""
         with self._lock:
             known = self._answers.get(key)
             known = known if known and known.pod == pod.name else None
@@ -61,15 +61,15 @@ class Reports:
             due = known is None or known.asked < since
             if due and pod.running and pod.ip and key not in self._asking:
                 self._asking.add(key)
-                asyncio.run_coroutine_threadsafe(self._ask(key, pod.name, pod.ip), self._loop)
+                asyncio.run_coroutine_threadsafe(self._fetch(key, pod.name, pod.ip), self._loop)
             return known
 
     def forget(self, key: str) -> None:
-        """Remember nothing of an object that is gone."""
+        """Drop the answer of an object that is gone."""
         with self._lock:
             self._answers.pop(key, None)
 
-    async def _ask(self, key: str, pod: str, ip: str) -> None:
+    async def _fetch(self, key: str, pod: str, ip: str) -> None:
         answer = Answer(pod, self._clock.now())
         try:
             async with self._shares[key.partition("/")[0]]:
@@ -79,14 +79,14 @@ class Reports:
                 answer = Answer(pod, answer.asked, Progress.parse(data))
         except ValueError as error:
             answer = Answer(pod, answer.asked, refused=str(error))
-        except Exception as error:  # noqa: BLE001 whatever it is, the pod is asked again
+        except Exception as error:  # noqa: BLE001 whatever it is, the next request follows
             ERRORS.labels("report").inc()
             log("a worker does not answer", job=key, pod=pod, error=repr(error)[:200])
         finally:
             with self._lock:
                 self._asking.discard(key)
                 self._answers[key] = answer
-            self._concern(key)
+            self._enqueue(key)
 
 
 async def fetch(ip: str, port: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Events, told in the background: who looks at the next object does not wait until they are written."""
+"""Records Events in the background, so that no reconcile waits for them."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -10,24 +10,24 @@ from ftjob.cluster.controller.serving.metrics import ERRORS
 from ftjob.cluster.policy.actions import RecordEvent
 from ftjob.cluster.resource.objects import FineTune
 
-TELLERS = 2
-"""Few, as nobody waits for them: what the API server can do is for those who wait."""
+EVENT_WRITERS = 2
+"""Few, as nothing waits for them: the API server's capacity belongs to the reconciles."""
 CLOSING_SECONDS = 5.0
 
 
 class Events:
-    """Tells of changes where `kubectl describe` shows them; the status says the same, and is what counts."""
+    """Records Events for `kubectl describe`; the status has the same content and is what counts."""
 
     def __init__(self, api: Api, clock: Clock) -> None:
         self._api, self._clock = api, clock
-        self._pool = ThreadPoolExecutor(TELLERS, thread_name_prefix="events")
+        self._pool = ThreadPoolExecutor(EVENT_WRITERS, thread_name_prefix="events")
 
     def record(self, job: FineTune, action: RecordEvent) -> None:
-        """Tell of a change that is now. One that cannot be written is logged, and not tried again."""
+        """Record a change that happens now. An Event that cannot be written is logged and dropped."""
         self._pool.submit(self._write, job, action, self._clock.now())
 
     def close(self) -> None:
-        """Return when everything was told, or some seconds were not enough for that."""
+        """Wait until every Event is written, at most CLOSING_SECONDS."""
         last = self._pool.submit(lambda: None)
         wait([last], timeout=CLOSING_SECONDS)
         self._pool.shutdown(cancel_futures=True)
@@ -36,7 +36,7 @@ class Events:
         try:
             self._api.record_event(job, action, now)
         except GoneError:
-            pass  # and who would read it is, too
+            pass  # nobody is left to read it
         except EXITS:
             raise
         except BaseException as error:  # noqa: BLE001 the pool would keep it to itself

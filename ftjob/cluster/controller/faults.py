@@ -1,11 +1,11 @@
-"""Errors that are one object's trouble: anything but what ends the process."""
+"""Tells one object's errors from those that end the process."""
 
 EXITS = (SystemExit, KeyboardInterrupt, GeneratorExit)
-"""Are passed on. Any other BaseException is not: a panic of a library in Rust derives from it."""
+"""Are raised again. Other BaseExceptions are not: a panic in a Rust library is one."""
 LONGEST = 1000
 
 
 def described(error: BaseException) -> str:
-    """Return an error in one line; the API server's with what it says."""
+    """Return an error in one line; an API server's with its response."""
     body = getattr(error, "body", None)
     return f"{error!r} {body or ''}".strip()[:LONGEST]

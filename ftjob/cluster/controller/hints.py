@@ -1,4 +1,4 @@
-"""What Events say of Jobs and pods that do not start; asked only where nothing else tells."""
+"""Warning Events about Jobs and pods that do not start; listed only where nothing else explains it."""
 
 import threading
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod
 
 PATIENCE_SECONDS = 4.0
-"""How long a Job may take to make its pod, and a kubelet to start it, before anybody asks why."""
+"""How long a Job may take to make its pod, and a kubelet to start it, before Events are listed."""
 EVERY_SECONDS = 3.0
 """Between two lists of a namespace's warnings, however many of its objects wait."""
 About = tuple[str, str]
@@ -22,27 +22,27 @@ class Hints:
         self._api, self._clock = api, clock
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
-        self._warned: dict[str, dict[About, str]] = {}
+        self._warnings: dict[str, dict[About, str]] = {}
 
     def get(self, key: str, jobs: list[AttemptJob], pods: list[Pod]) -> dict[str, str]:
         """Return the newest warning by the name of the Job or pod that waits, where there is one."""
         stuck = self._stuck(jobs, pods)
         if stuck is None:
             return {}
-        warning = self._warnings(key.partition("/")[0]).get(stuck)
+        warning = self._warnings_of(key.partition("/")[0]).get(stuck)
         return {stuck[1]: warning} if warning else {}
 
-    def _warnings(self, namespace: str) -> dict[About, str]:
-        """Return a namespace's warnings; while somebody asks for them, those from before."""
+    def _warnings_of(self, namespace: str) -> dict[About, str]:
+        """Return a namespace's warnings; while another thread lists them, the previous ones."""
         now = self._clock.now()
         with self._lock:
-            before = self._warned.get(namespace, {})
+            before = self._warnings.get(namespace, {})
             if now - self._asked.get(namespace, float("-inf")) < EVERY_SECONDS:
                 return before
             self._asked[namespace] = now
         warnings = newest(self._api.warnings(namespace))
         with self._lock:
-            self._warned[namespace] = warnings
+            self._warnings[namespace] = warnings
         return warnings
 
     def _stuck(self, jobs: list[AttemptJob], pods: list[Pod]) -> About | None:

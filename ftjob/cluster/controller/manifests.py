@@ -1,4 +1,4 @@
-"""The batch/v1 Job of one attempt, from what is asked, what was planned and what the administrator set."""
+"""Renders the batch/v1 Job of an attempt from the request, the plan's figures and the settings."""
 
 import json
 import math
@@ -47,18 +47,18 @@ RUN_ID_PREFIX = 8
 USER = 1000
 WORK, GIVEN = "/var/lib/ftjob", "/etc/ftjob"
 NODES_FILE, SPEC_FILE, OWNER_FILE = "nodes.yaml", "spec.yaml", "owner.json"
-"""What a pod is given of its own annotations, in that folder."""
+"""The files in GIVEN that a pod gets from its own annotations."""
 SNAPSHOTS_ON_DISK = 4
 """The newest two, the best one, and the one being written; a bundle is about half of another."""
 SPARE_BYTES = 2**30
 END_SECONDS = 30
-"""What an end takes beside its snapshot: the iteration under way, status, logs."""
+"""For what an end takes beside its snapshot: the iteration under way, status, logs."""
 SPOT_SECONDS = 120
-"""The notice that spot nodes are given."""
+"""The notice that spot nodes get."""
 LONGEST_GRACE = 600
 MEBIBYTE = 2**20
 TMP_SIZE = "1024Mi"
-ONE_POD = {"backoffLimit": 0, "completions": 1, "parallelism": 1}
+SINGLE_POD = {"backoffLimit": 0, "completions": 1, "parallelism": 1}
 MOUNTS = [
     {"name": "work", "mountPath": WORK},
     {"name": "tmp", "mountPath": "/tmp"},
@@ -67,7 +67,7 @@ MOUNTS = [
 
 
 def job_name(name: str, run_id: str, attempt: int) -> str:
-    """Return the name of an attempt's Job: the same attempt cannot be begun twice."""
+    """Return the name of an attempt's Job: the same attempt cannot begin twice."""
     return f"{name}-{run_id[:RUN_ID_PREFIX]}-{attempt}"
 
 
@@ -107,7 +107,7 @@ def attempt_job(
         ANNOTATION_OWNER: json.dumps(owner_of(object_, config)),
     }
     spec = {
-        **ONE_POD,
+        **SINGLE_POD,
         "ttlSecondsAfterFinished": config.worker.ttl_seconds,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
@@ -130,7 +130,7 @@ def plan_job(object_: FineTune, request: Request, config: Config) -> dict[str, A
     """Return the Job that plans a run: under the workers' account, with small limits and a deadline."""
     labels = common_labels(object_, PLAN_COMPONENT)
     spec = {
-        **ONE_POD,
+        **SINGLE_POD,
         "activeDeadlineSeconds": config.planner.deadline_seconds,
         "ttlSecondsAfterFinished": config.planner.ttl_seconds,
         "template": {
@@ -252,7 +252,7 @@ def pod_security(config: Config) -> dict[str, Any]:
         "serviceAccountName": config.worker.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "shareProcessNamespace": True,  # a first process would not hear SIGTERM before it asks to
+        "shareProcessNamespace": True,  # PID 1 gets no SIGTERM before it has a handler
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

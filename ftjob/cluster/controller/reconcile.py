@@ -1,4 +1,4 @@
-"""One look at one FineTuneJob: observe, decide, act."""
+"""Reconciles one FineTuneJob: observe, decide, act."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,7 +6,7 @@ from ftjob.cluster.controller.api import Api, ConflictError
 from ftjob.cluster.controller.asking import Answer, Reports
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
-from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
@@ -18,14 +18,14 @@ from ftjob.cluster.controller.workqueue.queue import WorkQueue
 from ftjob.cluster.policy.actions import (
     Action,
     CreateJob,
+    CreatePlanJob,
     DeleteJob,
     KillPod,
-    LookAgain,
-    MakePlan,
     RecordEvent,
+    RequeueAfter,
     WriteStatus,
 )
-from ftjob.cluster.policy.case import Observed, Trouble
+from ftjob.cluster.policy.case import Observed, Problem
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.planning import plan_name, planned_by_pod
 from ftjob.cluster.policy.reports import newest_pod, report_of
@@ -40,10 +40,10 @@ from ftjob.errors.outcomes import Reason
 
 @dataclass
 class Reconciler:
-    """Looks at objects, one at a time per thread, and does what decide() says."""
+    """Observes FineTuneJobs, one at a time per thread, and carries out what decide() returns."""
 
     api: Api
-    view: View
+    cache: Cache
     queue: WorkQueue
     reports: Reports
     hints: Hints
@@ -52,11 +52,11 @@ class Reconciler:
     config: Config
     profiles: Profiles
     ledger: Ledger
-    _failed: dict[str, Trouble] = field(default_factory=dict)
+    _failed: dict[str, Problem] = field(default_factory=dict)
 
-    def look(self, key: str) -> None:
-        """Look at one object. Raises what the client raises; the object is then to be looked at again."""
-        item = self.view.item(key)
+    def reconcile(self, key: str) -> None:
+        """Reconcile one object. Raises what the client raises; the object is then queued again."""
+        item = self.cache.item(key)
         if item is None:
             self.reports.forget(key)
             self._failed.pop(key, None)
@@ -78,8 +78,8 @@ class Reconciler:
                 return
 
     def observe(self, key: str, job: FineTune) -> Observed:
-        """Return all that is known of an object now; what its worker is asked comes later."""
-        every_job, every_pod = self.view.jobs(key), self.view.pods(key)
+        """Return what is known of an object now; its worker answers in the background."""
+        every_job, every_pod = self.cache.jobs(key), self.cache.pods(key)
         jobs = [each for each in every_job if each.owner_uid == job.uid]
         pods = [each for each in every_pod if each.uid == job.uid]
         old_pods = tuple(each for each in every_pod if each.uid != job.uid and not each.over)
@@ -93,7 +93,7 @@ class Reconciler:
             job=job,
             jobs=tuple(each for each in jobs if not each.plans),
             pods=attempts,
-            strangers=bool(old_pods) or any(each.owner_uid != job.uid for each in every_job),
+            has_old_jobs=bool(old_pods) or any(each.owner_uid != job.uid for each in every_job),
             old_pods=old_pods,
             plan_jobs=tuple(each for each in jobs if each.plans),
             plan_pods=tuple(each for each in pods if each.plans),
@@ -108,14 +108,14 @@ class Reconciler:
         )
 
     def _answer(self, key: str, job: FineTune, pod: Pod | None) -> Answer | None:
-        """Return what a pod answered last; it is asked again where its numbers are due."""
+        """Return a pod's last answer; request another where its numbers are due."""
         if pod is None:
             return None
         now, pause = self.clock.now(), self.config.progress_seconds
         return self.reports.get(key, pod, now - pause if due(job.status, pause, now) else float("-inf"))
 
     def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:
-        """Do one thing; return whether the rest may be done too."""
+        """Carry out one action; return whether the others may follow."""
         job = seen.job
         match action:
             case WriteStatus():
@@ -123,8 +123,8 @@ class Reconciler:
             case RecordEvent():
                 self.events.record(job, action)
                 log(action.message, job=key, reason=action.reason)
-            case MakePlan():
-                return self._make_plan(key, job, action)
+            case CreatePlanJob():
+                return self._create_plan_job(key, job, action)
             case CreateJob():
                 return self._create(key, job, action)
             case DeleteJob():
@@ -133,42 +133,46 @@ class Reconciler:
             case KillPod():
                 self.api.kill_pod(job.namespace, action.name)
                 log("pod removed", job=key, name=action.name)
-            case LookAgain():
+            case RequeueAfter():
                 self.queue.add_after(key, action.seconds)
         return True
 
     def _write(self, key: str, item: Object, job: FineTune, action: WriteStatus) -> bool:
         try:
-            self.view.written(self.api.write_status(item, action.status))
+            self.cache.assume_status(self.api.write_status(item, action.status))
         except ConflictError:
-            self.queue.add_after(key, 0.05)  # what we saw was old: the news is on its way
+            self.queue.add_after(key, 0.05)  # we acted on an old version: the newer one is on its way
             return False
-        before = {life.pod for life in job.status.attempts if life.ended is not None}
-        fresh = [life for life in action.status.attempts if life.ended is not None and life.pod not in before]
-        for life in fresh:
-            ATTEMPTS.labels(life.reason).inc()
+        before = {record.pod for record in job.status.attempts if record.ended is not None}
+        fresh = [
+            record
+            for record in action.status.attempts
+            if record.ended is not None and record.pod not in before
+        ]
+        for record in fresh:
+            ATTEMPTS.labels(record.reason).inc()
         if fresh or action.status.state.ended:
             self._left_over(job.namespace)
         return True
 
     def _left_over(self, namespace: str) -> None:
-        """Have those looked at again that wait for their namespace's budget."""
+        """Enqueue the runs that wait for their namespace's budget."""
         if self.ledger.limits(namespace):
-            for key in self.view.waiting(namespace):
+            for key in self.cache.waiting(namespace):
                 self.queue.add(key)
 
-    def _make_plan(self, key: str, job: FineTune, action: MakePlan) -> bool:
-        """Have a pod plan."""
+    def _create_plan_job(self, key: str, job: FineTune, action: CreatePlanJob) -> bool:
+        """Create a plan Job."""
         request = self._for_a_pod(key, job, action.request)
         if request is not None:
             self._submit(key, job, plan_job(job, request, self.config))
         return request is not None
 
     def _create(self, key: str, job: FineTune, action: CreateJob) -> bool:
-        """Begin an attempt, unless the API server knows of one under way that we have not heard of.
+        """Begin an attempt, unless the API server has one under way that the cache lacks.
 
-        Before the first there can be none: the status tells of an attempt before it is begun, and that write
-        was refused had our picture of the object been old.
+        Before the first attempt there can be none: the status names an attempt before it begins, and the API
+        server would have refused that write had the cached object been old.
         """
         if job.status.attempt and self._under_way(job):
             self.queue.add_after(key, 1.0)
@@ -182,11 +186,11 @@ class Reconciler:
         return True
 
     def _for_a_pod(self, key: str, job: FineTune, request: Request) -> Request | None:
-        """Return what is asked for without references to other runs; None where one of them is not there."""
+        """Return the request with references to other runs resolved; None where one is missing."""
         try:
-            spec = without_references(request.spec, self.view, job.namespace)
+            spec = without_references(request.spec, self.cache, job.namespace)
         except BadSpecError as error:
-            self._failed[key] = Trouble(error.reason, str(error), passing=True)
+            self._failed[key] = Problem(error.reason, str(error), passing=True)
             self.queue.add_after(key, self.config.backoff_seconds)
             return None
         self._failed.pop(key, None)
@@ -196,10 +200,10 @@ class Reconciler:
         """Create a Job; return whether it is new."""
         name = manifest["metadata"]["name"]
         try:
-            self.view.begun(self.api.create_job(job.namespace, manifest))
-        except ConflictError:  # ours, of which we have not heard yet; or somebody else's
+            self.cache.assume_job(self.api.create_job(job.namespace, manifest))
+        except ConflictError:  # ours, which the cache lacks; or somebody else's
             message = f"a Job {name} is there that is not of this FineTuneJob: delete it"
-            self._failed[key] = Trouble(Reason.NAME_TAKEN, message, passing=True)
+            self._failed[key] = Problem(Reason.NAME_TAKEN, message, passing=True)
             self.queue.add_after(key, 2.0)
             return False
         log("job created", job=key, name=name)

@@ -1,6 +1,6 @@
-"""What `run:NAME` means in a cluster: the FineTuneJob of that name in the same namespace."""
+"""Resolves `run:NAME` in a cluster: to the FineTuneJob of that name in the same namespace."""
 
-from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.resource.objects import read_fine_tune
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors import BadSpecError
@@ -8,17 +8,17 @@ from ftjob.runfolder.references import resolved
 from jobspec import JobSpec
 
 
-def without_references(spec: JobSpec, view: View, namespace: str) -> JobSpec:
-    """Return a spec as a pod is given it. Raises BadSpecError, which names the run that is not there."""
+def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
+    """Return a spec as a pod gets it. Raises BadSpecError, which names the missing run."""
 
     def weights_of(reference: str) -> str:
         name, _, iteration = reference.partition("@")
-        folder = _run(view, namespace, name, "base.weights").folder
+        folder = _run(cache, namespace, name, "base.weights").folder
         kept = f"snapshots/iter_{iteration}.caffemodel" if iteration else "bundle/weights.caffemodel"
         return f"{folder}/{kept}"
 
     def accuracy_of(name: str) -> float:
-        accuracy = _run(view, namespace, name, "accept.not_below").accuracy
+        accuracy = _run(cache, namespace, name, "accept.not_below").accuracy
         if accuracy is None:
             raise BadSpecError(f"accept.not_below: {name} has no accuracy yet: wait for it to end")
         return accuracy
@@ -26,8 +26,8 @@ def without_references(spec: JobSpec, view: View, namespace: str) -> JobSpec:
     return resolved(spec, weights_of, accuracy_of)
 
 
-def _run(view: View, namespace: str, name: str, field: str) -> FineTuneStatus:
-    item = view.item(f"{namespace}/{name}")
+def _run(cache: Cache, namespace: str, name: str, field: str) -> FineTuneStatus:
+    item = cache.item(f"{namespace}/{name}")
     status = read_fine_tune(item).status if item else None
     if status is None or status.folder is None:
         raise BadSpecError(f"{field}: no FineTuneJob {name} with a run is in namespace {namespace}: name one")

@@ -1,4 +1,4 @@
-"""`ftjob controller`: wait for the Lease, listen, look at what changed, until told to stop."""
+"""Runs `ftjob controller`: acquires the Lease, then watches and reconciles until SIGTERM."""
 
 import gc
 import os
@@ -19,10 +19,10 @@ from ftjob.cluster.controller.api import Api
 from ftjob.cluster.controller.asking import Reports
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
-from ftjob.cluster.controller.cache.sources import Sources
-from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.cache.sources import Informers
+from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
-from ftjob.cluster.controller.events import TELLERS, Events
+from ftjob.cluster.controller.events import EVENT_WRITERS, Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.serving.election import LEASE, Election
@@ -30,38 +30,38 @@ from ftjob.cluster.controller.serving.health import Health
 from ftjob.cluster.controller.serving.logs import log, write_log
 from ftjob.cluster.controller.serving.metrics import DOLLARS, JOBS, LEADER
 from ftjob.cluster.controller.serving.web import serve
-from ftjob.cluster.controller.workqueue.lookers import Lookers
+from ftjob.cluster.controller.workqueue.lookers import Workers
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 from ftjob.cluster.resource.config import Config, load_config
 from ftjob.cluster.resource.status import STATES
 from ftjob.concurrency.periodic import Periodic
 from ftjob.errors import BadSpecError, ExitCode
 
-LOOKERS, WATCHES = 32, 4
-REMIND_SECONDS = 600.0
-"""Between two looks at an object that goes on and of which nothing is heard."""
+WORKERS, WATCHES = 32, 4
+RESYNC_SECONDS = 600.0
+"""Between two reconciles of a run that has not ended and does not change."""
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter: an API server closes watches that do not keep up."""
+"""How long a thread may hold the interpreter: an API server closes watches that fall behind."""
 GARBAGE = 20_000
-"""New objects until cycles are looked for; what is made of the API server's words has none."""
+"""New objects between two searches for cycles; what is made of the API server's JSON has none."""
 LOST = 1
-"""The exit code of a controller that lost its Lease: it must be started anew."""
+"""The exit code of a controller that lost its Lease and must be restarted."""
 
 
 @dataclass(frozen=True)
 class ControllerOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     config: Path | None = None
     namespace: str | None = None
-    """Only objects of this namespace; all of them without."""
+    """Only objects of this namespace; without it, of all."""
     lease_namespace: str | None = None
     address: str = "0.0.0.0"
     port: int = 8080
 
 
 def run_controller(options: ControllerOptions) -> int:
-    """Be a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
+    """Run a controller until SIGTERM; return the exit code. Raises BadSpecError for wrong settings."""
     config, clock = load_config(options.config), Clock()
     write_log()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -88,15 +88,15 @@ def run_controller(options: ControllerOptions) -> int:
 
 
 class Controller:
-    """The parts of a controller, and how they do."""
+    """The parts of a controller, wired together."""
 
     def __init__(self, config: Config, clock: Clock, namespace: str | None) -> None:
-        self._sources = Sources.of(api := Api(), namespace)
-        self.queue = WorkQueue(lambda key: self.view.patience(key), LOOKERS)
-        self.view = View(self.queue.add, clock)
+        self._informers = Informers.of(api := Api(), namespace)
+        self.queue = WorkQueue(lambda key: self.cache.patience(key), WORKERS)
+        self.cache = Cache(self.queue.add, clock)
         self.reconciler = Reconciler(
             api=api,
-            view=self.view,
+            cache=self.cache,
             queue=self.queue,
             reports=Reports(self.queue.add, clock),
             hints=Hints(api, clock),
@@ -104,42 +104,42 @@ class Controller:
             clock=clock,
             config=config,
             profiles=Profiles(),
-            ledger=Ledger(self.view),
+            ledger=Ledger(self.cache),
         )
-        self.lookers = Lookers(self.queue, self.reconciler.look, LOOKERS)
-        self.health = Health(self._sources, self.queue, self.lookers)
+        self.workers = Workers(self.queue, self.reconciler.reconcile, WORKERS)
+        self.health = Health(self._informers, self.queue, self.workers)
 
     def start(self) -> None:
-        """Listen, then look at everything that was heard."""
+        """Start the informers, then the workers once everything has synced."""
         self.health.leads()
         try:
             self.reconciler.clock.follow(client.VersionApi())
-            self.view.start(self._sources)
+            self.cache.start(self._informers)
         except Exception as error:
             self.health.broke(error)
             raise
         self.health.listens()
-        log("listening", jobs=self.view.states().total())
-        self.lookers.start()
-        Periodic(self.view.remind, REMIND_SECONDS, "remind").start()
+        log("listening", jobs=self.cache.states().total())
+        self.workers.start()
+        Periodic(self.cache.resync, RESYNC_SECONDS, "resync").start()
 
     def stop(self) -> None:
-        """Finish the looks that are under way."""
+        """Finish the reconciles under way."""
         self.queue.close()
-        self.lookers.stop()
+        self.workers.stop()
         self.reconciler.events.close()
 
     def measure(self) -> None:
         """Bring the gauges up to date."""
         self.health.measure()
-        counts = self.view.states()
+        counts = self.cache.states()
         for state in STATES:
             JOBS.labels(state.value).set(counts[state.value])
-        DOLLARS.set(self.view.usd())
+        DOLLARS.set(self.cache.usd())
 
 
 def load_cluster() -> None:
-    """Find the API server: as a pod does, else by the user's kubeconfig. Raises BadSpecError."""
+    """Configure the client: as in a pod, else from the user's kubeconfig. Raises BadSpecError."""
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
             kube.load_incluster_config()
@@ -148,21 +148,21 @@ def load_cluster() -> None:
     except ConfigException as error:
         raise BadSpecError(f"controller: no cluster is known ({error}): set KUBECONFIG") from None
     settings = Configuration.get_default_copy()
-    settings.connection_pool_maxsize = LOOKERS + TELLERS + WATCHES
+    settings.connection_pool_maxsize = WORKERS + EVENT_WRITERS + WATCHES
     Configuration.set_default(settings)
 
 
 def lost() -> None:
-    """End at once: another controller acts now."""
+    """Exit at once: another controller may be acting already."""
     log("the Lease was lost")
     os._exit(LOST)
 
 
 def own_name() -> str:
-    """Return who we are among the controllers: the pod's name, and something new for every process."""
+    """Return this process's identity among the controllers: the pod's name and a random suffix."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
 
 
 def own_namespace() -> str:
-    """Return the namespace this controller lives in."""
+    """Return the namespace this controller runs in."""
     return os.environ.get("POD_NAMESPACE") or "default"

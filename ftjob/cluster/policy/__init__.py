@@ -1,1 +1,1 @@
-"""What follows from what is observed: pure."""
+"""Decides what to do about a FineTuneJob from what is observed of it; pure."""

@@ -1,16 +1,16 @@
-"""Seconds and dollars: every pod from its scheduling to its end, over all attempts.
+"""Seconds and dollars of every pod from its scheduling to its end, over all attempts.
 
-Times are those of the API server and of the pods' nodes. The controller's own clock is asked only for what
-still runs, and for what is gone without anybody having seen it end: it may be wrong, or be set.
+Times come from the API server and from the pods' nodes. The controller's own clock, which may be wrong or be
+set, counts only for pods that still run and for pods that vanished before anybody saw them end.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ftjob.cluster.policy.ends import ASKED, LOST, how_it_ended
+from ftjob.cluster.policy.ends import BY_USER, LOST, ending_of
 from ftjob.cluster.resource.names import SPOT
 from ftjob.cluster.resource.objects import AttemptJob, Pod
-from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import dollars
 from ftjob.plan.cost import BudgetLimits
@@ -19,15 +19,15 @@ from ftjob.runfolder.status import State
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """What is seen of one attempt."""
+class _Observation:
+    """What the cluster shows of one attempt."""
 
     pod: Pod | None
     job: AttemptJob | None
     report: Progress | None
-    """What its own worker reports."""
+    """From its own worker."""
     asked: str
-    """Why the user wanted it to end, if so."""
+    """The reason where the user wanted it to end, else empty."""
     now: float
 
 
@@ -38,61 +38,69 @@ def settle(
     report: Progress | None,
     usd_per_hour: float,
     now: float,
-) -> tuple[Life, ...]:
-    """Bring the accounts up to date with what is seen now: pods' and Jobs' own times, and prices as the
-    controller wrote them down. `usd_per_hour` is that of the last attempt.
+) -> tuple[PodRecord, ...]:
+    """Return the accounts brought up to date with the pods' and Jobs' own times, and with the prices that the
+    controller recorded. `usd_per_hour` is the last attempt's.
 
-    A pod that was never scheduled costs nothing and is not in them. One that nobody saw end is counted to its
-    Job's end, or else to now; one that nobody saw at all, from when it was not there yet. Nothing that a
-    worker reports changes what is counted.
+    A pod that was never scheduled costs nothing and has no record. A pod that nobody saw end is counted until
+    its Job ended, or else until now; a pod that nobody saw at all, from the last moment at which it was not
+    there. Nothing that a worker reports changes what is counted.
     """
     ours = {pod.name: pod for pod in pods}
     by_attempt = {job.attempt: job for job in jobs}
-    lives = {life.pod: life for life in before.attempts}
-    prices = {life.attempt: life.usd_per_hour for life in lives.values()} | {before.attempt: usd_per_hour}
-    spot = {life.attempt: life.spot for life in lives.values()} | {before.attempt: before.capacity == SPOT}
+    records = {record.pod: record for record in before.attempts}
+    prices = {record.attempt: record.usd_per_hour for record in records.values()} | {
+        before.attempt: usd_per_hour
+    }
+    spot = {record.attempt: record.spot for record in records.values()} | {
+        before.attempt: before.capacity == SPOT
+    }
     for name, pod in ours.items():
-        if pod.scheduled is not None and (name not in lives or lives[name].scheduled is None):
-            known = lives.get(name)
-            lives[name] = Life(
-                reason=known.reason if known else None,  # it may have been given up a moment before
+        if pod.scheduled is not None and (name not in records or records[name].scheduled is None):
+            known = records.get(name)
+            records[name] = PodRecord(
+                reason=known.reason if known else None,  # PendingTooLong, where it was given up just before
                 attempt=pod.attempt,
                 pod=name,
                 scheduled=pod.scheduled,
                 usd_per_hour=prices.get(pod.attempt, usd_per_hour),
                 spot=spot.get(pod.attempt, False),
             )
-    seen = {life.attempt for life in lives.values() if life.scheduled is not None}
+    seen = {record.attempt for record in records.values() if record.scheduled is not None}
     seen |= {pod.attempt for pod in ours.values()}
-    guesses = {life.attempt: life for life in lives.values() if life.scheduled is None}
+    # A finished Job without a pod or a scheduled record may have run unseen: its pod came and went while no
+    # controller ran. Only the Job is left to account for it.
+    guesses = {record.attempt: record for record in records.values() if record.scheduled is None}
     for number, job in by_attempt.items():
         if number not in seen and job.finished:
             price, on_spot = prices.get(number, usd_per_hour), spot.get(number, False)
             since = max(job.created, before.updated or 0.0) if number == before.attempt else job.created
-            life = _unseen(job, guesses.get(number), since, price, on_spot=on_spot)
-            lives[life.pod] = life
-    asked = before.reason if before.state is State.STOPPING and before.reason in ASKED else ""
+            record = _unseen(job, guesses.get(number), since, price, on_spot=on_spot)
+            records[record.pod] = record
+    asked = before.reason if before.state is State.STOPPING and before.reason in BY_USER else ""
     settled = []
-    for life in lives.values():
-        own = report if report is not None and report.attempt == life.attempt else None
-        sight = _Sight(ours.get(life.pod), by_attempt.get(life.attempt), own, asked, now)
+    for record in records.values():
+        own = report if report is not None and report.attempt == record.attempt else None
+        observation = _Observation(ours.get(record.pod), by_attempt.get(record.attempt), own, asked, now)
         newest = report.snapshot if report else before.snapshot
-        settled.append(life if life.ended is not None else _settled(life, sight, newest))
-    return tuple(sorted(settled, key=lambda life: (life.attempt, life.scheduled or 0.0, life.pod)))
+        settled.append(record if record.ended is not None else _settled(record, observation, newest))
+    return tuple(sorted(settled, key=lambda record: (record.attempt, record.scheduled or 0.0, record.pod)))
 
 
-def _unseen(job: AttemptJob, guess: Life | None, since: float, usd_per_hour: float, *, on_spot: bool) -> Life:
-    """Return the entry of an attempt whose pods came and went while no controller looked, which was `since`
-    a time at which none had been scheduled.
+def _unseen(
+    job: AttemptJob, guess: PodRecord | None, since: float, usd_per_hour: float, *, on_spot: bool
+) -> PodRecord:
+    """Return the record of an attempt whose pods came and went while no controller ran. At `since`, the last
+    status write, none of them had been scheduled yet.
 
-    A guess is what was written of it before anybody knew that a pod of it had been scheduled.
+    `guess` is the record written before anybody knew that one had been scheduled.
     """
     if not job.had_pods:
-        never = Life(
+        never = PodRecord(
             attempt=job.attempt, pod=job.name, ended=job.created, reason=Reason.POD_GONE, spot=on_spot
         )
         return guess or never
-    return Life(
+    return PodRecord(
         attempt=job.attempt,
         pod=guess.pod if guess else job.name,
         scheduled=min(since, job.finished_at or since),
@@ -102,68 +110,75 @@ def _unseen(job: AttemptJob, guess: Life | None, since: float, usd_per_hour: flo
     )
 
 
-def _settled(life: Life, sight: _Sight, snapshot: int | None) -> Life:
-    pod, report = sight.pod, sight.report
+def _settled(record: PodRecord, observation: _Observation, snapshot: int | None) -> PodRecord:
+    pod, report = observation.pod, observation.report
     changes: dict[str, object] = {"node": pod.node} if pod and pod.node else {}
-    ended = _end(life, sight)
+    ended = _end(record, observation)
     if ended is not None:
-        end = how_it_ended(pod, sight.job, report)
-        reason = sight.asked if sight.asked and end.reason in LOST else end.reason
-        changes |= {"ended": ended, "reason": life.reason or reason}
+        end = ending_of(pod, observation.job, report)
+        reason = observation.asked if observation.asked and end.reason in LOST else end.reason
+        changes |= {"ended": ended, "reason": record.reason or reason}
         code = pod.exit_code if pod and pod.exit_code is not None else report and report.exit_code
         changes |= {"exit_code": code, "iteration": snapshot}
-    until = ended if ended is not None else sight.now
-    seconds = max(0.0, until - (life.scheduled or until))
-    changes |= {"seconds": round(seconds, 3), "usd": round(seconds / 3600 * life.usd_per_hour, 9)}
-    return life.model_copy(update=changes)
+    until = ended if ended is not None else observation.now
+    seconds = max(0.0, until - (record.scheduled or until))
+    changes |= {"seconds": round(seconds, 3), "usd": round(seconds / 3600 * record.usd_per_hour, 9)}
+    return record.model_copy(update=changes)
 
 
-def _end(life: Life, sight: _Sight) -> float | None:
-    """Return when a pod ended; None while it goes on."""
-    pod, job = sight.pod, sight.job
-    counted = (life.scheduled or sight.now) + life.seconds
+def _end(record: PodRecord, observation: _Observation) -> float | None:
+    """Return when a pod ended; None while it runs.
+
+    Where the pod itself gives no time, what the status has charged already (`counted`) stays charged.
+    """
+    pod, job = observation.pod, observation.job
+    counted = (record.scheduled or observation.now) + record.seconds
     if pod is not None:
-        return (pod.ended or max(counted, sight.now)) if pod.over else None
+        # Only the phase ends a record: until then the pod holds its node, even if its container has ended.
+        # An evicted pod may be over without any time of its end.
+        return (pod.ended or max(counted, observation.now)) if pod.over else None
+    # The pod is gone: its Job's end is the last that the API server knows of it. Without that, the time until
+    # now is charged, which rather overstates a cost than exceeds a budget.
     if job is not None and job.finished_at is not None:
         return max(counted, job.finished_at)
-    return max(counted, sight.now)
+    return max(counted, observation.now)
 
 
-def spent(lives: Iterable[Life], earlier_seconds: float, earlier_usd: float) -> tuple[float, float]:
-    """Return the seconds and dollars of all pods together, and of what came before this object."""
-    lives = tuple(lives)
+def spent(records: Iterable[PodRecord], earlier_seconds: float, earlier_usd: float) -> tuple[float, float]:
+    """Return the seconds and dollars of all pods, including what the folder had cost before this object."""
+    records = tuple(records)
     return (
-        earlier_seconds + sum(life.seconds for life in lives),
-        earlier_usd + sum(life.usd for life in lives),
+        earlier_seconds + sum(record.seconds for record in records),
+        earlier_usd + sum(record.usd for record in records),
     )
 
 
 def seconds_left(budget: BudgetLimits, seconds: float, usd: float, usd_per_hour: float) -> float:
-    """Return how long a pod at that price may still run; infinite without a budget, never negative."""
+    """Return how many seconds a pod at that price may still run: at least 0, infinite without a budget."""
     return max(0.0, budget.seconds(usd_per_hour, seconds, usd))
 
 
 def no_money(budget: BudgetLimits, seconds: float, usd: float, least_seconds: float) -> str:
-    """Say that a budget does not pay for an attempt of so many seconds, and which limit is reached."""
+    """Return why a budget does not pay for another attempt of `least_seconds`: which limit is reached."""
     by_hours = budget.hours is not None and budget.hours * 3600 - seconds < least_seconds
     field, of = ("hours", f"{budget.hours:g} h") if by_hours else ("usd", dollars(budget.usd or 0.0))
     return (
         f"the budget does not pay for another attempt ({dollars(usd)} and {seconds / 3600:.2f} h are spent, "
-        f"budget.{field} is {of}): raise budget.{field} to go on"
+        f"budget.{field} is {of}): raise budget.{field} to continue"
     )
 
 
-def retries(lives: Iterable[Life], counted: Iterable[str]) -> tuple[int, int]:
+def retries(records: Iterable[PodRecord], counted: Iterable[str]) -> tuple[int, int]:
     """Return how many attempts ended since the last new snapshot, and how many of them for a counted reason.
 
-    The attempt that brought the snapshot is among them: it ended too. Those that the user ended are not.
+    The attempt that made the snapshot is among them, as it ended too; attempts that the user ended are not.
     """
-    last = {life.attempt: life for life in lives if life.ended is not None}
+    last = {record.attempt: record for record in records if record.ended is not None}
     tail: list[str | None] = []
     for number in sorted(last, reverse=True):
         tail.append(last[number].reason)
-        before = [life.iteration or 0 for attempt, life in last.items() if attempt < number]
+        before = [record.iteration or 0 for attempt, record in last.items() if attempt < number]
         if (last[number].iteration or 0) > max(before, default=0):
             break
     reasons = set(counted)
-    return sum(reason not in ASKED for reason in tail), sum(reason in reasons for reason in tail)
+    return sum(reason not in BY_USER for reason in tail), sum(reason in reasons for reason in tail)

@@ -1,4 +1,4 @@
-"""What the controller may do, as values: decide() returns them, the controller carries them out."""
+"""The controller's actions, as values: decide() returns them, the reconciler carries them out."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from ftjob.cluster.resource.status import Figures, FineTuneStatus
 
 
 @dataclass(frozen=True)
-class MakePlan:
-    """Have a pod plan the run: it reads net, weights and data under its user's own account."""
+class CreatePlanJob:
+    """Plan the run in a pod, which reads net, weights and data under its user's own account."""
 
     request: Request
 
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Begin an attempt, unless one is found to be under way after all."""
+    """Begin an attempt, unless the API server knows of one under way."""
 
     request: Request
     figures: Figures
@@ -39,14 +39,14 @@ class KillPod:
 
 @dataclass(frozen=True)
 class WriteStatus:
-    """Write the object's status, all of it."""
+    """Replace the object's status."""
 
     status: FineTuneStatus
 
 
 @dataclass(frozen=True)
 class RecordEvent:
-    """Tell of a change where `kubectl describe` shows it."""
+    """Record an Event, which `kubectl describe` shows."""
 
     reason: str
     message: str
@@ -54,10 +54,10 @@ class RecordEvent:
 
 
 @dataclass(frozen=True)
-class LookAgain:
-    """Decide again after so many seconds, even if nothing is heard until then."""
+class RequeueAfter:
+    """Reconcile again after so many seconds, even if nothing changes until then."""
 
     seconds: float
 
 
-Action = MakePlan | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | LookAgain
+Action = CreatePlanJob | CreateJob | DeleteJob | KillPod | WriteStatus | RecordEvent | RequeueAfter

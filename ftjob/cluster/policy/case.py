@@ -1,25 +1,25 @@
-"""All that is known of one FineTuneJob when it is looked at, and what follows from it at once."""
+"""What one reconcile knows of a FineTuneJob, and what follows from that directly."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ftjob.cluster.policy import accounts
-from ftjob.cluster.policy.allowance import Allowance
+from ftjob.cluster.policy.allowance import DailyAllowance
 from ftjob.cluster.policy.ends import GONE
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import ANNOTATION_RETRY
 from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.resource.request import Request
-from ftjob.cluster.resource.status import Figures, Life
+from ftjob.cluster.resource.status import Figures, PodRecord
 from ftjob.errors.outcomes import BY_REASON, Ending
 from ftjob.nodes.profiles import Node
 from ftjob.runfolder.progress import Progress
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Why something could not be found out; what `passing` says may mend itself."""
+class Problem:
+    """Why something could not be found out; a `passing` problem may go away by itself."""
 
     reason: str
     message: str
@@ -28,47 +28,47 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that is known of one FineTuneJob at one moment."""
+    """What is known of one FineTuneJob at one moment."""
 
     job: FineTune
     jobs: tuple[AttemptJob, ...] = ()
-    """Those of its own uid."""
+    """With its own uid."""
     pods: tuple[Pod, ...] = ()
-    strangers: bool = False
+    has_old_jobs: bool = False
     """Whether there are Jobs of an earlier object of the same name."""
     old_pods: tuple[Pod, ...] = ()
     """Pods of an earlier object."""
     plan_jobs: tuple[AttemptJob, ...] = ()
-    """Those that plan, of its own uid."""
+    """Jobs that plan, with its own uid."""
     plan_pods: tuple[Pod, ...] = ()
-    planned: Figures | Trouble | None = None
-    """None while nobody has planned."""
+    planned: Figures | Problem | None = None
+    """None until the run is planned."""
     report: Progress | None = None
-    """What the newest attempt's worker reports, last at its end; None where nothing is known of it."""
+    """The newest attempt's last report, which may be the one at its end; None where there is none."""
     report_refused: str = ""
-    """What is wrong with a report that was passed over."""
-    allowance: Allowance | Trouble | None = None
+    """What is wrong with a report that was ignored."""
+    allowance: DailyAllowance | Problem | None = None
     """What the namespace may spend today; None where it has no budget of its own."""
-    failed: Trouble | None = None
-    """What went wrong when the last attempt was to be begun."""
+    failed: Problem | None = None
+    """Why the last try to begin an attempt failed."""
     hints: Mapping[str, str] = field(default_factory=dict)
-    """What events say of a Job or pod, by its name."""
+    """The newest warning Event about a Job or pod, by its name."""
     nodes: Mapping[str, Node] = field(default_factory=dict)
     config: Config = field(default_factory=Config)
 
 
 @dataclass(frozen=True)
-class Case:
-    """One look at one FineTuneJob: what is observed, the accounts made up to now, and what is asked."""
+class JobContext:
+    """One reconcile of one FineTuneJob: what is observed, the accounts up to now, and the request."""
 
     seen: Observed
-    request: Request | Trouble
-    lives: tuple[Life, ...]
+    request: Request | Problem
+    records: tuple[PodRecord, ...]
     now: float
 
     @property
     def report(self) -> Progress | None:
-        """What the newest attempt's worker reports."""
+        """The newest attempt's last report."""
         return self.seen.report
 
     @property
@@ -84,7 +84,7 @@ class Case:
         ]
 
     def is_over(self, job: AttemptJob) -> bool:
-        """Whether a Job's pod has ended, and only the Job's own controller has not noticed yet."""
+        """Whether all pods of a Job have ended, though the Job controller may not have noticed yet."""
         own = [pod for pod in self.seen.pods if pod.job == job.name]
         return bool(own) and all(pod.over for pod in own)
 
@@ -95,7 +95,7 @@ class Case:
 
     @property
     def earlier(self) -> tuple[float, float]:
-        """Seconds and dollars that the run's folder cost before this object; a report only raises them."""
+        """Seconds and dollars that the run's folder cost before this object; reports can only raise them."""
         before, report = self.seen.job.status, self.report
         if report is None:
             return before.earlier_seconds, before.earlier_usd
@@ -106,30 +106,30 @@ class Case:
 
     @cached_property
     def spent(self) -> tuple[float, float]:
-        return accounts.spent(self.lives, *self.earlier)
+        return accounts.spent(self.records, *self.earlier)
 
     def seconds_left(self, request: Request, usd_per_hour: float) -> float:
-        """Return how long a pod of that price may still run."""
+        """Return how many seconds a pod at that price may still run."""
         return accounts.seconds_left(request.budget, *self.spent, usd_per_hour)
 
-    def life_of(self, pod: Pod) -> Life | None:
-        """Return a pod's entry in the accounts; None before it was scheduled."""
-        return next((life for life in self.lives if life.pod == pod.name), None)
+    def record_of(self, pod: Pod) -> PodRecord | None:
+        """Return a pod's record in the accounts; None before the pod is scheduled."""
+        return next((record for record in self.records if record.pod == pod.name), None)
 
     @property
     def last_end(self) -> Ending | None:
-        """How the last attempt ended; None before the first one did."""
-        ended = [life for life in self.lives if life.ended is not None]
+        """How the last attempt ended; None until the first one has."""
+        ended = [record for record in self.records if record.ended is not None]
         return BY_REASON.get(ended[-1].reason or "", GONE) if ended else None
 
     @property
-    def retry_asked(self) -> bool:
-        """Whether the user wants an attempt after the last one, whatever ended it."""
+    def retry_requested(self) -> bool:
+        """Whether the user wants another attempt after the last one, whatever ended that."""
         return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
 
     def message_of(self, end: Ending) -> str:
-        """Return the worker's own sentence on its end where there is one, else the table's."""
-        report, last = self.report, self.lives[-1] if self.lives else None
+        """Return the worker's own message about its end, or else the table's."""
+        report, last = self.report, self.records[-1] if self.records else None
         if report and last and report.attempt == last.attempt and report.exit_code is not None:
             return report.message or end.reason.message
         pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]

@@ -1,4 +1,4 @@
-"""How an attempt ended, by what the cluster and its worker leave (docs/kubernetes.md shows what follows)."""
+"""Classifies how an attempt ended, from what the cluster and its worker leave (see docs/kubernetes.md)."""
 
 import re
 
@@ -8,15 +8,15 @@ from ftjob.runfolder.progress import Progress
 
 GONE = BY_REASON[Reason.POD_GONE]
 LOST = frozenset({Reason.PREEMPTED, Reason.TAKEN_AWAY, Reason.POD_GONE})
-"""Ends that an attempt comes to when its pod is taken from it."""
-ASKED = frozenset({Reason.SUSPENDED, Reason.CANCELLED})
-"""What those are called where the user wanted an end."""
+"""Reasons of attempts whose pod was taken away."""
+BY_USER = frozenset({Reason.SUSPENDED, Reason.CANCELLED})
+"""What replaces them where the user wanted the attempt to end."""
 
 
-def how_it_ended(pod: Pod | None, job: AttemptJob | None, report: Progress | None) -> Ending:
-    """Return how an attempt ended: by its worker's exit code, else by what the cluster says of the pod.
+def ending_of(pod: Pod | None, job: AttemptJob | None, report: Progress | None) -> Ending:
+    """Return how an attempt ended: from its worker's exit code, else from the pod's and Job's reasons.
 
-    `report` is what the worker of that attempt left.
+    `report` is the last one of that attempt's worker.
     """
     code = pod.exit_code if pod else None
     if code is None and report is not None:
@@ -37,8 +37,8 @@ def how_it_ended(pod: Pod | None, job: AttemptJob | None, report: Progress | Non
 
 
 FULL = re.compile(r"exceeds the limit|exceeded its local ephemeral|ephemeral local storage usage exceeds")
-"""What a kubelet writes of a pod that it evicts for its own volumes (pkg/kubelet/eviction, `…Fmt` constants);
-what it evicts for its node's trouble is taken away."""
+"""The kubelet's messages on a pod evicted for its own disk use (pkg/kubelet/eviction, `…Fmt` constants); a
+pod evicted because its node is short of something counts as taken away."""
 TAKING = frozenset(
     {
         KubernetesReason.EVICTED,
@@ -49,9 +49,9 @@ TAKING = frozenset(
         KubernetesReason.TERMINATED,
     }
 )
-"""Reasons of pods whose container was killed by the node, so that its exit code says nothing."""
+"""Reasons of pods whose container the node killed, so that its exit code means nothing."""
 
 
 def fail_codes() -> list[int]:
-    """Return the exit codes that a worker chooses, each the end of its attempt."""
+    """Return the exit codes that a worker chooses itself, each of which ends its attempt."""
     return sorted(int(code) for code, ending in BY_EXIT_CODE.items() if ending.then is not Then.SUCCEEDED)

@@ -1,4 +1,4 @@
-"""Why a pod does not start: one sentence from what scheduler, kubelet and Job controller say."""
+"""Explains why a pod does not start, from the messages of scheduler, kubelet and Job controller."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Waiting:
     reason: Reason
     message: str
     expected: bool = False
-    """Whether this is how every pod begins."""
+    """Whether every pod passes through this state."""
 
 
 STARTING = Waiting(Reason.STARTING, Reason.STARTING.message, expected=True)
@@ -35,9 +35,9 @@ IMAGE_REASONS = {
 def why_pending(
     pod: Pod | None, hint: str, request: Request, *, spot: bool = False, plans: bool = False
 ) -> Waiting:
-    """Return why a pod, or a Job that has none yet, does not run; `hint` is what their events say.
+    """Return why a pod, or a Job that has no pod yet, does not run; `hint` is the newest warning about it.
 
-    One that `plans` asks for no node of a profile.
+    A pod that `plans` does not request a profile's node.
     """
     if pod is None:
         return _without_pod(hint)
@@ -66,25 +66,25 @@ def _without_pod(hint: str) -> Waiting:
     return _because(Reason.POD_REFUSED, hint)
 
 
-def _unschedulable(message: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
+def _unschedulable(detail: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
     if plans:
-        return _because(Reason.UNSCHEDULABLE, message, " that plans")
+        return _because(Reason.UNSCHEDULABLE, detail, " that plans")
     node = request.spec.resources.node
     wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
-    if "nvidia.com/gpu" in message:
-        return _because(Reason.NO_GPU, message, f" ({wanted})")
-    if re.search(r"affinity|node selector|taint", message):
+    if "nvidia.com/gpu" in detail:
+        return _because(Reason.NO_GPU, detail, f" ({wanted})")
+    if re.search(r"affinity|node selector|taint", detail):
         on_spot = "spot node, " if spot else ""
-        return _because(Reason.NO_SUCH_NODE, message, f" ({on_spot}{wanted})")
-    return _because(Reason.UNSCHEDULABLE, message, f" ({wanted})")
+        return _because(Reason.NO_SUCH_NODE, detail, f" ({on_spot}{wanted})")
+    return _because(Reason.UNSCHEDULABLE, detail, f" ({wanted})")
 
 
 def _because(reason: Reason, detail: str, more: str = "") -> Waiting:
-    """Return a reason with its message, what is `more` to it, and what the cluster says."""
+    """Return a reason with its message, followed by `more` and the cluster's own message."""
     return Waiting(reason, f"{reason.message}{more}: {_short(detail)}")
 
 
 def _short(text: str) -> str:
-    """Return a message in one line of at most 300 letters, without its full stop."""
+    """Return a message as one line of at most 300 characters, without its full stop."""
     line = " ".join(text.split()).rstrip(".")
     return line if len(line) <= 300 else f"{line[:297]}..."

@@ -1,14 +1,14 @@
-"""What a run's plan pod found, where nobody planned who submitted the run; pure.
+"""Reads what a plan pod found, for runs that were submitted without a plan; pure.
 
-A pod plans in the user's namespace, under the account of the workers there, so that the controller opens
-nothing that a user names. What it found is its termination message, one small document.
+The pod plans in the user's namespace under the workers' service account, so that the controller never opens
+anything that a user names. Its result is its termination message, one small document.
 """
 
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.policy.case import Problem
 from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
 from ftjob.cluster.resource.status import Figures
 from ftjob.errors.outcomes import Reason
@@ -28,19 +28,19 @@ class Refusal(BaseModel):
 
 
 class PlanReport(BaseModel):
-    """What a plan pod leaves: figures or a refusal."""
+    """A plan pod's termination message: figures or a refusal."""
 
     plan: Figures | None = None
     trouble: Refusal | None = None
 
 
 def plan_name(name: str, identity: str) -> str:
-    """Return the name of the Job that plans a spec: the same spec is not planned twice."""
+    """Return the name of the Job that plans a spec: one name per spec, so none is planned twice."""
     return f"{name}-plan-{identity[:8]}"
 
 
-def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -> Figures | Trouble | None:
-    """Return what the plan Job of that name came to; None while it goes on, or where there is none."""
+def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -> Figures | Problem | None:
+    """Return the result of the plan Job of that name; None while it runs, or where there is none."""
     job = next((each for each in jobs if each.plans and each.name == name and not each.deleted), None)
     pod = next((each for each in pods if each.plans and each.job == name and each.over), None)
     if pod is None:
@@ -48,14 +48,14 @@ def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -
             return None
         late = job.reason == KubernetesReason.DEADLINE_EXCEEDED
         why = "planning took longer than it may" if late else "the pod that plans is gone"
-        return Trouble(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
+        return Problem(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
     if pod.reason == KubernetesReason.OOM_KILLED:
-        return Trouble(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
+        return Problem(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
     return read_report(pod)
 
 
-def read_report(pod: Pod) -> Figures | Trouble:
-    """Return what a plan pod left."""
+def read_report(pod: Pod) -> Figures | Problem:
+    """Return the plan or the problem in a plan pod's termination message."""
     text = pod.last_words
     try:
         report = PlanReport.model_validate_json(text if len(text) <= LARGEST else "")
@@ -64,7 +64,7 @@ def read_report(pod: Pod) -> Figures | Trouble:
     if report.plan:
         return report.plan
     if report.trouble:
-        return Trouble(report.trouble.reason, report.trouble.message, report.trouble.passing)
+        return Problem(report.trouble.reason, report.trouble.message, report.trouble.passing)
     taken = pod.exit_code is None or pod.deleted is not None
     how = f"ended with exit code {pod.exit_code}" if pod.exit_code is not None else "was taken away"
-    return Trouble(Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken)
+    return Problem(Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken)

@@ -1,4 +1,4 @@
-"""Which report of a run counts: the last words of its newest pod, else what that answered; pure."""
+"""Picks the report that counts: the newest pod's termination message, else its last answer; pure."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,15 @@ from ftjob.runfolder.progress import Progress
 
 
 def newest_pod(pods: Iterable[Pod]) -> Pod | None:
-    """Return the pod of the newest attempt, the one that came last where an attempt had several."""
+    """Return the newest attempt's pod, the last one where an attempt had several."""
     return max(pods, key=lambda pod: (pod.attempt, pod.created, pod.name), default=None)
 
 
 def report_of(pods: Iterable[Pod], answer: Progress | None) -> tuple[Progress | None, str]:
-    """Return what the newest attempt's worker reports, and what is wrong with its last words where they look
-    like a report and are none. `answer` is what its running pod answered."""
+    """Return the newest attempt's report, and what is wrong with a termination message that looks like one.
+
+    `answer` is its running pod's last answer.
+    """
     pod = newest_pod(pods)
     if pod is None:
         return None, ""
@@ -25,5 +27,5 @@ def report_of(pods: Iterable[Pod], answer: Progress | None) -> tuple[Progress | 
     else:
         report = answer
     if report is not None and report.attempt != pod.attempt:
-        return None, f"pod {pod.name}: it reports of attempt {report.attempt}, and its own is {pod.attempt}"
+        return None, f"pod {pod.name}: it reports attempt {report.attempt}, and its own is {pod.attempt}"
     return report, ""

@@ -1,28 +1,32 @@
-"""A cluster run's attempts: as its pods are accounted for, and as its workers tell what they did."""
+"""Joins a cluster run's accounts, made from its pods, with what its workers recorded in the run's folder."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.errors import BadSpecError
 from ftjob.runfolder.charges import EARLIER
 from ftjob.runfolder.status import Attempt, Status
 
 
-def of_pods(written: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
-    """Return a cluster run's attempts: its pods' accounts are the truth for time and money, and its workers
-    tell what they did in it. `status` is the one in the run's folder, None where there is none; a folder that
-    had `attempts_before` this FineTuneJob counts on from there.
+def of_pods(job_status: FineTuneStatus, status: Status | None, attempts_before: int = 0) -> list[Attempt]:
+    """Return a cluster run's attempts: time and money by its pods' accounts, stages by its workers.
+
+    `status` is the one in the run's folder, None where there is none. In a folder that had `attempts_before`
+    this FineTuneJob, the workers' numbers continue from there.
 
     Raises BadSpecError for an account below zero.
     """
-    _refuse_negative(written)
-    did = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
-    last = {life.attempt: life.pod for life in written.attempts}
-    found = [_of_pod(life, did if last[life.attempt] == life.pod else {}) for life in written.attempts]
-    if not written.earlier_seconds:
+    _refuse_negative(job_status)
+    reported = {attempt.attempt - attempts_before: attempt for attempt in (status.attempts if status else ())}
+    last = {record.attempt: record.pod for record in job_status.attempts}
+    found = [
+        _of_pod(record, reported if last[record.attempt] == record.pod else {})
+        for record in job_status.attempts
+    ]
+    if not job_status.earlier_seconds:
         return found
-    before = [each for number, each in did.items() if number < 1]
+    before = [each for number, each in reported.items() if number < 1]
     stages: dict[str, float] = {}
     for each in before:
         for stage, seconds in each.stages.items():
@@ -31,19 +35,21 @@ def of_pods(written: FineTuneStatus, status: Status | None, attempts_before: int
         attempt=EARLIER,
         node=before[0].node if before else "",
         usd_per_hour=0.0,
-        begun=before[0].begun if before else written.start_time or 0.0,
-        seconds=written.earlier_seconds,
-        usd=written.earlier_usd,
+        begun=before[0].begun if before else job_status.start_time or 0.0,
+        seconds=job_status.earlier_seconds,
+        usd=job_status.earlier_usd,
         stages=stages,
         lost_seconds=sum(each.lost_seconds for each in before),
     )
     return [earlier, *found]
 
 
-def _refuse_negative(written: FineTuneStatus) -> None:
-    """Raise BadSpecError for time or money that cannot have been spent: somebody else wrote the status."""
-    accounts = [("status.earlierSeconds and earlierUsd", written.earlier_seconds, written.earlier_usd)]
-    accounts += [(f"status.attempts: pod {life.pod}", life.seconds, life.usd) for life in written.attempts]
+def _refuse_negative(job_status: FineTuneStatus) -> None:
+    """Raise BadSpecError for negative time or money: somebody other than the controller wrote the status."""
+    accounts = [("status.earlierSeconds and earlierUsd", job_status.earlier_seconds, job_status.earlier_usd)]
+    accounts += [
+        (f"status.attempts: pod {record.pod}", record.seconds, record.usd) for record in job_status.attempts
+    ]
     for place, seconds, usd in accounts:
         if seconds < 0 or usd < 0:
             raise BadSpecError(
@@ -52,17 +58,19 @@ def _refuse_negative(written: FineTuneStatus) -> None:
             )
 
 
-def _of_pod(life: Life, did: Mapping[int, Attempt]) -> Attempt:
-    begun = life.scheduled or life.ended or 0.0
-    known = did.get(life.attempt) or Attempt(life.attempt, life.node or "", life.usd_per_hour, begun)
+def _of_pod(record: PodRecord, reported: Mapping[int, Attempt]) -> Attempt:
+    begun = record.scheduled or record.ended or 0.0
+    known = reported.get(record.attempt) or Attempt(
+        record.attempt, record.node or "", record.usd_per_hour, begun
+    )
     return replace(
         known,
-        attempt=life.attempt,
-        node=known.node or life.node or "",
-        usd_per_hour=life.usd_per_hour,
-        spot=life.spot,
+        attempt=record.attempt,
+        node=known.node or record.node or "",
+        usd_per_hour=record.usd_per_hour,
+        spot=record.spot,
         begun=begun,
-        seconds=life.seconds,
-        usd=life.usd,
-        reason=life.reason or "",
+        seconds=record.seconds,
+        usd=record.usd,
+        reason=record.reason or "",
     )

@@ -1,4 +1,4 @@
-"""Where a run stands, in words: the status that is written, its conditions, and the events on changes."""
+"""Turns an outcome into the status to write, its conditions, and an Event where the state changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from math import isfinite
 from typing import Any
 
 from ftjob.cluster.policy.actions import Action, RecordEvent, WriteStatus
-from ftjob.cluster.policy.case import Case
+from ftjob.cluster.policy.case import JobContext
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import Condition
-from ftjob.cluster.resource.status import ConditionStatus, Figures, FineTuneStatus, Life, with_conditions
+from ftjob.cluster.resource.status import ConditionStatus, Figures, FineTuneStatus, PodRecord, with_conditions
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.progress import Progress
 from ftjob.runfolder.status import State
@@ -27,17 +27,17 @@ FLEETING = (
     "images_per_second",
     "eta_seconds",
 )
-"""Fields that change all the time: alone they are written after `progress_pause`."""
+"""Fields that change all the time: changes in these alone wait for `progress_pause`."""
 STEADY = tuple(name for name in FineTuneStatus.model_fields if name not in (*FLEETING, "updated"))
-"""Those that are worth a write of their own."""
+"""The other fields, each of which is worth a write of its own."""
 WARNINGS = (State.FAILED, State.RETRYING)
 QUIET_SECONDS = 8.0
-"""How long the steps of a beginning attempt are not worth a write of their own."""
+"""How long the usual steps of a beginning attempt wait for a common write."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Where the run stands, and what is done about it."""
+class JobOutcome:
+    """Where the run stands, and what to do about it."""
 
     state: State
     reason: str
@@ -46,27 +46,27 @@ class Verdict:
     running: bool = False
     accepted: bool = True
     quiet: bool = False
-    """Whether this is how every attempt begins, and no event is worth it."""
+    """Whether every attempt passes through this state, so that it is not worth an Event."""
     edit_refused: str = ""
     figures: Figures | None = None
     folder: str | None = None
     identity: str | None = None
-    """Settles the run's identity, from the first attempt on."""
-    life: Life | None = None
-    """An entry of the accounts that this verdict puts in or replaces."""
+    """The run's identity, settled by its first attempt."""
+    record: PodRecord | None = None
+    """A record that this outcome adds to the accounts or replaces."""
     terms: Terms | None = None
-    """Those of an attempt that begins."""
+    """The terms of an attempt that begins."""
 
 
-def write_down(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> list[Action]:
-    """Return one status write where something is worth it, and an event where the standing changed."""
-    before, now = case.seen.job.status, case.now
-    after = _status(case, verdict, lives)
-    if not _worth_writing(before, after, case.seen.config, now) or _passes_soon(before, verdict, now):
+def status_actions(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, ...]) -> list[Action]:
+    """Return a status write where a change is worth it, and an Event where state or reason changed."""
+    before, now = context.seen.job.status, context.now
+    after = _status(context, outcome, records)
+    if not _worth_writing(before, after, context.seen.config, now) or _passes_soon(before, outcome, now):
         return []
     doing: list[Action] = [WriteStatus(after)]
     changed = (before.state, before.reason) != (after.state, after.reason)
-    if changed and not verdict.quiet:
+    if changed and not outcome.quiet:
         doing.append(RecordEvent(after.reason, after.message or after.state, after.state in WARNINGS))
     refused = after.condition(Condition.EDITED)
     if refused and refused.status == "True" and not _is_true(before, Condition.EDITED):
@@ -74,9 +74,9 @@ def write_down(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> list[Ac
     return doing
 
 
-def _passes_soon(before: FineTuneStatus, verdict: Verdict, now: float) -> bool:
-    """Whether this is a step of every beginning, just after the one before: one write for several of them."""
-    beginning = verdict.quiet and before.state is State.PENDING and before.attempt > 0
+def _passes_soon(before: FineTuneStatus, outcome: JobOutcome, now: float) -> bool:
+    """Whether this is a usual step of a beginning attempt, soon after the last: several share a write."""
+    beginning = outcome.quiet and before.state is State.PENDING and before.attempt > 0
     return beginning and not due(before, QUIET_SECONDS, now)
 
 
@@ -85,7 +85,7 @@ def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config
         return True
     if _differ(before, after, STEADY) or len(before.attempts) != len(after.attempts):
         return True
-    if [life.ended for life in before.attempts] != [life.ended for life in after.attempts]:
+    if [record.ended for record in before.attempts] != [record.ended for record in after.attempts]:
         return True
     return due(before, progress_pause(after.attempts, config), now) and _differ(before, after, FLEETING)
 
@@ -94,51 +94,50 @@ def _differ(before: FineTuneStatus, after: FineTuneStatus, fields: Iterable[str]
     return any(getattr(before, name) != getattr(after, name) for name in fields)
 
 
-def progress_pause(lives: Iterable[Life], config: Config) -> float:
-    """Return how many seconds numbers may stand in a status that were true when it was written.
+def progress_pause(records: Iterable[PodRecord], config: Config) -> float:
+    """Return how many seconds a status may be behind in its numbers.
 
-    A share of the attempt's age: so that a run of any length is told of in a number of writes that
-    grows with the logarithm of its length.
+    This is a share of the attempt's age, so that the number of writes grows with the logarithm of its length.
     """
-    age = max((life.seconds for life in lives if life.ended is None), default=0.0)
+    age = max((record.seconds for record in records if record.ended is None), default=0.0)
     return max(config.progress_seconds, config.progress_share * age)
 
 
 def due(before: FineTuneStatus, seconds: float, now: float) -> bool:
-    """Return whether a status was written so many seconds ago, or its time is ahead: a clock was set back."""
+    """Return whether a status is at least so many seconds old, or from the future: a clock was set back."""
     return not 0 <= now - (before.updated or 0.0) < seconds
 
 
-def _status(case: Case, verdict: Verdict, lives: tuple[Life, ...]) -> FineTuneStatus:
-    job, spent, now = case.seen.job, case.spent, case.now
+def _status(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, ...]) -> FineTuneStatus:
+    job, spent, now = context.seen.job, context.spent, context.now
     before = job.status
     changes: dict[str, Any] = {
         "observed_generation": job.generation,
-        "state": verdict.state,
-        "reason": verdict.reason,
-        "message": plain(verdict.message),
-        "attempts": lives,
+        "state": outcome.state,
+        "reason": outcome.reason,
+        "message": plain(outcome.message),
+        "attempts": records,
         "seconds": round(spent[0], 3),
         "usd": round(spent[1], 6),
         "cost": f"${spent[1]:.2f}",
         "updated": float(int(now)),
-        "earlier_seconds": case.earlier[0],
-        "earlier_usd": case.earlier[1],
-        "min_attempt_seconds": case.seen.config.min_attempt_seconds,
-        **_of_report(before, case.report, running=verdict.running),
+        "earlier_seconds": context.earlier[0],
+        "earlier_usd": context.earlier[1],
+        "min_attempt_seconds": context.seen.config.min_attempt_seconds,
+        **_of_report(before, context.report, running=outcome.running),
     }
-    if verdict.figures:
-        changes |= {"plan": verdict.figures, "run_id": verdict.figures.run_id, "folder": verdict.folder}
-        changes["max_iter"] = verdict.figures.max_iter or before.max_iter
-    if verdict.identity:
-        changes["identity"] = verdict.identity
-    if verdict.terms:
-        changes |= _of_terms(verdict.terms)
-    started = min((life.scheduled for life in lives if life.scheduled is not None), default=None)
+    if outcome.figures:
+        changes |= {"plan": outcome.figures, "run_id": outcome.figures.run_id, "folder": outcome.folder}
+        changes["max_iter"] = outcome.figures.max_iter or before.max_iter
+    if outcome.identity:
+        changes["identity"] = outcome.identity
+    if outcome.terms:
+        changes |= _of_terms(outcome.terms)
+    started = min((record.scheduled for record in records if record.scheduled is not None), default=None)
     changes["start_time"] = before.start_time or started
     ended = before.completion_time if before.state.ended else float(int(now))
-    changes["completion_time"] = ended if verdict.state.ended else None
-    conditions = with_conditions(before, _conditions(case, verdict))
+    changes["completion_time"] = ended if outcome.state.ended else None
+    conditions = with_conditions(before, _conditions(context, outcome))
     return before.model_copy(update={**changes, "conditions": conditions})
 
 
@@ -155,7 +154,7 @@ def _of_terms(terms: Terms) -> dict[str, Any]:
 
 
 def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool) -> dict[str, Any]:
-    """Return what a worker reports; where none does, all but its speed stays as it was."""
+    """Return the fields that a worker reports; without a report all but the speed stay as they were."""
     if report is None:
         return {} if running else {"images_per_second": None, "eta_seconds": None}
     snapshots = [each for each in (before.snapshot, report.snapshot) if each is not None]
@@ -170,36 +169,36 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
     }
 
 
-def _conditions(case: Case, verdict: Verdict) -> Iterable[ConditionStatus]:
-    """Yield every condition that applies, in the order of names.Condition, as one that changed just now."""
-    before, unread = case.seen.job.status, case.seen.report_refused
-    for kind, holds, reason, message in _holding(before, verdict, unread):
+def _conditions(context: JobContext, outcome: JobOutcome) -> Iterable[ConditionStatus]:
+    """Yield every condition that applies, in the order of names.Condition, as if it had changed just now."""
+    before, unread = context.seen.job.status, context.seen.report_refused
+    for kind, holds, reason, message in _holding(before, outcome, unread):
         yield ConditionStatus(
             type=kind,
             status="True" if holds else "False",
             reason=reason,
             message=plain(message),
-            last_transition_time=float(int(case.now)),
-            observed_generation=case.seen.job.generation,
+            last_transition_time=float(int(context.now)),
+            observed_generation=context.seen.job.generation,
         )
 
 
 def _holding(
-    before: FineTuneStatus, verdict: Verdict, unread: str
+    before: FineTuneStatus, outcome: JobOutcome, unread: str
 ) -> Iterable[tuple[Condition, bool, str, str]]:
     """Yield every condition that applies, whether it holds, its reason and its message."""
-    state, reason, message = verdict.state, verdict.reason, verdict.message
-    accepted = Reason.VALID if verdict.accepted else reason
-    yield Condition.ACCEPTED, verdict.accepted, accepted, "" if verdict.accepted else message
-    yield Condition.RUNNING, verdict.running, reason, Reason.RUNNING.message if verdict.running else message
+    state, reason, message = outcome.state, outcome.reason, outcome.message
+    accepted = Reason.VALID if outcome.accepted else reason
+    yield Condition.ACCEPTED, outcome.accepted, accepted, "" if outcome.accepted else message
+    yield Condition.RUNNING, outcome.running, reason, Reason.RUNNING.message if outcome.running else message
     if state is State.SUSPENDED or before.condition(Condition.SUSPENDED):
         held = state is State.SUSPENDED
         why = Reason.SUSPENDED if held else Reason.RELEASED
         yield Condition.SUSPENDED, held, why, message if held else ""
-    if verdict.edit_refused or before.condition(Condition.EDITED):
-        refused = bool(verdict.edit_refused)
+    if outcome.edit_refused or before.condition(Condition.EDITED):
+        refused = bool(outcome.edit_refused)
         why = Reason.IMMUTABLE_FIELD if refused else Reason.RESTORED
-        yield Condition.EDITED, refused, why, verdict.edit_refused
+        yield Condition.EDITED, refused, why, outcome.edit_refused
     if unread or before.condition(Condition.REPORT_REFUSED):
         why = Reason.BAD_REPORT if unread else Reason.GOOD_REPORT
         yield Condition.REPORT_REFUSED, bool(unread), why, unread

@@ -1,4 +1,4 @@
-"""What an administrator sets for the controller: images, the workers' surroundings, patience."""
+"""The controller's settings, made by an administrator: images, workers' environment, intervals."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from ftjob.fs.documents import UnreadableError, checked_as, read_text
 from ftjob.plan.cost import UPLOAD_BYTES_PER_SECOND
 
 UNSET = "ftjob.invalid/"
-"""Begins the images that nobody has set: no registry can have that name (RFC 2606), so nothing is pulled."""
+"""Prefix of images that are not set: no registry can have this name (RFC 2606), so nothing is pulled."""
 LARGEST = 64 * 2**10
 """Bytes of settings that are read."""
 DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
@@ -22,7 +22,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Images(_Part):
+class WorkerImages(_Part):
     """The worker's image for each kind of node; at least one is set, by digest."""
 
     caffe_cpu: str = f"{UNSET}worker-caffe-cpu:set-images.caffe_cpu"
@@ -56,59 +56,59 @@ class Images(_Part):
 
 
 class Worker(_Part):
-    """What every worker pod has, whatever its job."""
+    """What every worker pod has, whatever its run."""
 
     service_account: str = "ftjob-worker"
     """Gives it the right to read and write the store (IRSA, workload identity); no right in the cluster."""
     credentials_secret: str | None = "ftjob-storage"
-    """A Secret whose keys become environment variables (AWS_ACCESS_KEY_ID, ...), where it is there."""
+    """A Secret whose keys become environment variables (AWS_ACCESS_KEY_ID, ...), if it exists."""
     env: dict[str, str] = {}
-    """Further variables that are no secret, such as AWS_ENDPOINT_URL and AWS_REGION."""
+    """Further variables that are not secret, such as AWS_ENDPOINT_URL and AWS_REGION."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When a node fetches an image that it has already."""
     cpu: str = "2"
-    """Processors that are kept for a worker; it may use more."""
+    """Processors reserved for a worker; it may use more."""
     memory_bytes: int = Field(default=4 * 2**30, ge=2**20)
     """What a worker needs beside the net: Python, LMDB pages, the snapshot being written."""
     disk_bytes: int = Field(default=20 * 2**30, ge=0)
-    """Room for weights and datasets where the plan does not say how large they are."""
+    """Room for weights and datasets where the plan does not have their size."""
     spot_labels: dict[str, str] = {}
     """What spot nodes are selected by, such as eks.amazonaws.com/capacityType: SPOT."""
     on_demand_labels: dict[str, str] = {}
     """What nodes are selected by for runs that must not be taken away."""
     ttl_seconds: int = Field(default=86400, ge=0)
-    """How long a finished Job and its pod stay; the log is in the run's folder before."""
+    """How long a finished Job and its pod stay; by then the log is in the run's folder."""
     upload_bytes_per_second: float = Field(default=UPLOAD_BYTES_PER_SECOND, gt=0)
-    """Assumed when the grace period is reckoned."""
+    """Assumed when the grace period is computed."""
 
 
 class Planner(_Part):
-    """The pods that plan what nobody planned who submitted it."""
+    """The pods that plan runs submitted without a plan."""
 
     cpu: str = "250m"
-    """Processors that are kept for one; it may use more."""
+    """Processors reserved for one; it may use more."""
     memory_bytes: int = Field(default=2 * 2**30, ge=2**28)
     """What one may take."""
     disk_bytes: int = Field(default=4 * 2**30, ge=2**28)
     """Room for the weights, which are read to the end."""
     deadline_seconds: int = Field(default=600, ge=30)
-    """How long one may take, from the making of its Job."""
+    """How long one may take, from the creation of its Job."""
     ttl_seconds: int = Field(default=3600, ge=60)
-    """How long one stays that is done."""
+    """How long a finished one stays."""
 
 
 class Config(_Part):
     """The controller's settings; every one but the images has a default that works."""
 
     cluster: str = ""
-    """What this cluster is called in a run's folder, which keeps whom it belongs to."""
-    images: Images = Images()
+    """This cluster's name in the owner record of a run's folder."""
+    images: WorkerImages = WorkerImages()
     worker: Worker = Worker()
     planner: Planner = Planner()
     poll_seconds: float = Field(default=5.0, gt=0)
-    """Between two looks at a run that waits for something which nobody tells of."""
+    """Between two reconciles of a run that waits for something that sends no event."""
     progress_seconds: float = Field(default=30.0, ge=0)
-    """Between two questions to a running worker, and at least between two writes of its numbers."""
+    """Between two requests to a running worker, and at least between two writes of its numbers."""
     progress_share: float = Field(default=0.1, ge=0, lt=1)
     """The share of an attempt's age that its numbers may be behind, where that is longer."""
     backoff_seconds: float = Field(default=10.0, ge=0)
@@ -118,12 +118,12 @@ class Config(_Part):
     max_disruptions: int = Field(default=20, ge=0)
     """Attempts in a row that may be taken away without a new snapshot in between."""
     min_attempt_seconds: float = Field(default=30.0, ge=0)
-    """The least that a budget must still pay for, for another attempt to be worth beginning."""
+    """The least that a budget must still pay for before another attempt begins."""
     lost_seconds: float = Field(default=60.0, ge=0)
     """How long a deleted pod may outstay its grace period on a node that is silent."""
 
     lease_seconds: int = Field(default=15, ge=1)
-    """How long the other controllers wait for one that died."""
+    """How long a standby waits for a leader that died."""
 
 
 def load_config(path: Path | None) -> Config:

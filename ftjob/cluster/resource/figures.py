@@ -1,4 +1,4 @@
-"""From a plan to the figures that the cluster needs of it: pure."""
+"""Extracts the figures of a plan that the cluster needs, and carries them in an annotation; pure."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,11 +12,11 @@ if TYPE_CHECKING:  # the controller, which reads annotations, has no need of wha
     from ftjob.plan.plan import Plan
 
 LONGEST = 4096
-"""Characters of the annotation that are looked at."""
+"""The most characters of the annotation that are read."""
 
 
 class Hint(Figures):
-    """What a submitter planned, and of which spec: an edited one is planned anew."""
+    """A submitter's figures and the spec they are for: an edited spec is planned again."""
 
     model_config = ConfigDict(strict=True)
 
@@ -40,13 +40,13 @@ def figures_of(plan: "Plan") -> Figures:
 
 
 def annotation_of(figures: Figures, identity: str) -> str:
-    """Return what `ftjob submit` writes beside the spec, so that nobody has to plan again."""
+    """Return the annotation that `ftjob submit` writes, so that no pod has to plan again."""
     hint = Hint(identity=identity, **figures.model_dump())
     return hint.model_dump_json(by_alias=True, exclude_none=True)
 
 
 def annotated(annotations: Mapping[str, str], identity: str) -> Figures | None:
-    """Return the figures that stand beside a spec; None where there are none of it that can be true."""
+    """Return the figures annotated for a spec; None where none are valid for it."""
     text = annotations.get(ANNOTATION_PLAN, "")
     if len(text) > LONGEST:
         return None

@@ -21,7 +21,7 @@ Object = Mapping[str, Any]
 
 
 class KubernetesReason(StrEnum):
-    """Reasons that Kubernetes gives of its own pods and Jobs, and that mean something here."""
+    """The reasons in pods and Jobs, as Kubernetes writes them, that the controller acts on."""
 
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     EVICTED = "Evicted"
@@ -76,11 +76,11 @@ class AttemptJob:
     had_pods: bool = False
     """Whether it counts a pod that ended."""
     plans: bool = False
-    """Whether it is no attempt: its pod plans."""
+    """Whether it plans and is no attempt."""
     held: bool = False
-    """Whether somebody, such as Kueue, has suspended it."""
+    """Whether it is suspended, as by Kueue."""
     of: str | None = None
-    """The key of the FineTuneJob that it says it belongs to."""
+    """The key of the FineTuneJob that its labels name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class Pod:
     attempt: int
     phase: str = "Pending"
     uid: str = ""
-    """Of the FineTuneJob that it says it belongs to."""
+    """Of the FineTuneJob that its labels name."""
     plans: bool = False
-    """Whether it is no attempt, and plans."""
+    """Whether it plans and is no attempt."""
     ip: str | None = None
     node: str | None = None
     created: float = 0.0
@@ -108,19 +108,19 @@ class Pod:
     message: str = ""
     """The pod's, where it has one."""
     last_words: str = ""
-    """Its container's termination message: what the worker left, or else the end of its log."""
+    """Its container's termination message: the worker's report, or else the end of its log."""
     waiting: tuple[str, str] | None = None
     """Why its container does not run: reason and message."""
     unschedulable: str | None = None
-    """What the scheduler says, where it finds no node."""
+    """The scheduler's message where it finds no node."""
     disruption: str | None = None
-    """The reason of the pod's DisruptionTarget condition, where the cluster tells one."""
+    """The reason of the pod's DisruptionTarget condition, where it has one."""
     deleted: float | None = None
     """When it must be gone: the time of the deletion plus its grace period."""
     not_ready: bool = False
     """Whether its node stopped reporting."""
     of: str | None = None
-    """The key of the FineTuneJob that it says it belongs to."""
+    """The key of the FineTuneJob that its labels name."""
 
     @property
     def over(self) -> bool:
@@ -152,7 +152,7 @@ def key_of(item: Object) -> str:
 
 
 def owner_of(item: Object) -> str | None:
-    """Return the key of the FineTuneJob that a Job or pod says it belongs to."""
+    """Return the key of the FineTuneJob that the labels of a Job or pod name."""
     metadata = item["metadata"]
     name = (metadata.get("labels") or {}).get(LABEL_JOB)
     return f"{metadata.get('namespace', '')}/{name}" if name else None
@@ -162,7 +162,7 @@ def read_job(item: Object) -> AttemptJob:
     """Read the Job of an attempt."""
     metadata = item["metadata"]
     ends = [each for each in _conditions(item) if each["type"] in ("Complete", "Failed")]
-    end = next((each for each in ends if each["status"] == "True"), None)
+    ended_by = next((each for each in ends if each["status"] == "True"), None)
     owners = metadata.get("ownerReferences") or [{}]
     return AttemptJob(
         name=metadata["name"],
@@ -170,10 +170,10 @@ def read_job(item: Object) -> AttemptJob:
         owner_uid=owners[0].get("uid", ""),
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
         deleted="deletionTimestamp" in metadata,
-        finished=end["type"] if end else None,
-        finished_at=parse_time(end.get("lastTransitionTime")) if end else None,
-        reason=end.get("reason", "") if end else "",
-        message=end.get("message", "") if end else "",
+        finished=ended_by["type"] if ended_by else None,
+        finished_at=parse_time(ended_by.get("lastTransitionTime")) if ended_by else None,
+        reason=ended_by.get("reason", "") if ended_by else "",
+        message=ended_by.get("message", "") if ended_by else "",
         had_pods=bool(
             (item.get("status") or {}).get("failed") or (item.get("status") or {}).get("succeeded")
         ),
@@ -223,7 +223,7 @@ def read_pod(item: Object) -> Pod:
 
 
 def _failed_at(item: Object, phase: str) -> float | None:
-    """Return when a pod ended of which no container says so, as with an evicted one."""
+    """Return when a pod ended whose containers have no time for it, as an evicted pod's."""
     if phase not in ("Succeeded", "Failed"):
         return None
     ready = _condition(item, "Ready") or _condition(item, "ContainersReady")

@@ -1,4 +1,4 @@
-"""What a FineTuneJob asks for: its spec read and checked, its node profile, what it may spend."""
+"""Reads a FineTuneJob's request: its validated spec, its node profile, its budget."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ LARGEST_SPEC = 100_000
 
 @dataclass(frozen=True)
 class Request:
-    """A spec that can be run, and the node it asks for."""
+    """A spec that can run, and the node that it requests."""
 
     spec: JobSpec
     node: Node
@@ -45,7 +45,7 @@ class Request:
 
 
 def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
-    """Read what a FineTuneJob asks for. Raises BadSpecError, whose sentence names the field."""
+    """Return the request of a FineTuneJob. Raises BadSpecError, whose message names the field."""
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
     spec, identity, problem = _parsed(json.dumps({"name": object_.name, **fields}))
     if spec is None:
@@ -62,7 +62,7 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
             f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
         )
     request = Request(spec, nodes[name], identity)
-    request.usd_per_hour(spot=spec.resources.begins_on_spot)  # where there is none, now is the time to say so
+    request.usd_per_hour(spot=spec.resources.begins_on_spot)  # raises now where there is none
     return request
 
 
@@ -74,18 +74,18 @@ def identity_of_object(object_: FineTune) -> str:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
-    """Return a spec and its identity, or what is wrong with it; the same one is looked at again and again."""
-    with suppress(ValidationError):  # in which case the slow way tells what is wrong, as it does of files
+    """Return a spec and its identity, or what is wrong with it; cached, as each is read many times."""
+    with suppress(ValidationError):  # parse_spec below explains what is wrong, as it does for files
         spec = JobSpec.model_validate(json.loads(text))
         return spec, identity_of(spec), ""
     try:
         spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
         return spec, identity_of(spec), ""
     except SpecError as error:
-        sentences = (
+        problems = (
             f"{each.field}: {each.message}" if each.field else each.message for each in error.problems
         )
-        return None, "", "; ".join(sentences)
+        return None, "", "; ".join(problems)
 
 
 def identity_of(spec: JobSpec) -> str:
@@ -100,6 +100,6 @@ def _refuse_paths(spec: JobSpec) -> None:
     for field, location in locations(spec, zoo.NAMES).items():
         if "://" not in location:
             raise BadSpecError(
-                f"{field}: {location} is a path, and a pod sees nothing of your machine: "
+                f"{field}: {location} is a path, and a pod cannot read your machine: "
                 "copy it to a bucket and give its URI"
             )

@@ -1,5 +1,8 @@
-"""What a FineTuneJob's status holds. The CustomResourceDefinition's schema of it is made from these models
-(crd.py), so every text and list has a limit and every field that needs one a description."""
+"""The status of a FineTuneJob.
+
+Its schema in the CustomResourceDefinition is generated from these models (crd.py), so every text and list has
+a limit, and every field that needs one has a description.
+"""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self, get_args
@@ -49,7 +52,7 @@ Time = Annotated[
 """Seconds since 1970; written as Kubernetes writes times."""
 Text = Annotated[str, StringConstraints(max_length=4096)]
 Message = Annotated[str, StringConstraints(max_length=32768)]
-"""As long as that of a condition of Kubernetes' own may be."""
+"""As long as the message of a Kubernetes condition may be."""
 INT64 = Field(json_schema_extra={"format": "int64"})
 Whole = Annotated[int, INT64]
 Bytes = Annotated[int, Field(ge=0, le=2**50), INT64]
@@ -66,10 +69,10 @@ class _Part(BaseModel):
 
 
 class ConditionStatus(_Part):
-    """One thing that is so, or is not, and why."""
+    """A condition: whether something holds, and why."""
 
     type: Condition
-    """What it is about, as docs/kubernetes.md lists."""
+    """One of the types that docs/kubernetes.md lists."""
     status: Literal["True", "False", "Unknown"]
     reason: Text
     message: Message = ""
@@ -77,7 +80,7 @@ class ConditionStatus(_Part):
     observed_generation: Whole | None = None
 
 
-class Life(_Part):
+class PodRecord(_Part):
     """One pod of one attempt."""
 
     attempt: Whole
@@ -87,7 +90,7 @@ class Life(_Part):
     scheduled: Time | None = None
     """When the pod got its node; money is counted from here."""
     ended: Time | None = None
-    """When its container was done, or the pod was gone; money is counted to here."""
+    """When its container ended, or the pod was gone; money is counted to here."""
     seconds: float = 0.0
     usd: float = 0.0
     usd_per_hour: float = 0.0
@@ -103,9 +106,9 @@ class Life(_Part):
 
 
 class Figures(_Part):
-    """What was planned, as far as the cluster needs it."""
+    """The figures of a plan that the cluster needs."""
 
-    # A user's word, which sizes that user's own pods alone.
+    # Not verified: a user may write anything here, and it sizes that user's own pods alone.
     run_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,64}$", max_length=64)]
     engine: Literal["caffe", "torch"] = "caffe"
     max_iter: Annotated[Count, INT64] = 0
@@ -149,14 +152,14 @@ class FineTuneStatus(_Part):
     plan: Figures | None = None
     attempt: Whole = 0
     """The number of the last attempt."""
-    attempts: Annotated[tuple[Life, ...], Field(max_length=MOST_ATTEMPTS)] = ()
+    attempts: Annotated[tuple[PodRecord, ...], Field(max_length=MOST_ATTEMPTS)] = ()
     earlier_seconds: float = 0.0
     """What its folder had cost before this object, as its workers report."""
     earlier_usd: float = 0.0
     granted_seconds: float | None = None
     """What the budget paid for over all attempts when the last one began."""
     granted_usd: float | None = None
-    """What the last attempt may come to: what its budget pays for; none without a budget."""
+    """What the last attempt may cost at most: what its budget pays for; none without a budget."""
     deadline_seconds: float | None = None
     """How long the last attempt's pod may run."""
     min_attempt_seconds: float | None = None
@@ -193,7 +196,7 @@ class FineTuneStatus(_Part):
 
     @classmethod
     def from_json(cls, values: dict[str, Any] | None) -> Self:
-        """Read `status`; an object that nobody has looked at yet has none."""
+        """Read `status`; an object that was never reconciled has none."""
         return cls.model_validate(values or {})
 
     def condition(self, kind: Condition) -> ConditionStatus | None:

@@ -1,4 +1,4 @@
-"""The FineTuneJob of a spec: what `ftjob submit` sends and `--dry-run` prints, the same thing; pure."""
+"""Makes the FineTuneJob of a spec, which `ftjob submit` sends and `--dry-run` prints; pure."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from jobspec import JobSpec
 def fine_tune_job(spec: JobSpec, namespace: str, figures: Figures | None = None) -> dict[str, Any]:
     """Return the object for a spec; with the figures of its plan no pod has to plan again.
 
-    Only what the spec says is in it, not its defaults, so that people can read it.
+    It has only the fields that the spec sets, without defaults, so that people can read it.
     """
     fields = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     fields.pop("name", None)

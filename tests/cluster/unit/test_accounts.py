@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ftjob.cluster.policy.actions import DeleteJob, WriteStatus
 from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
-from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.cluster.resource.times import render_time
 from ftjob.runfolder.progress import Progress
 from tests.cluster.unit.builders import (
@@ -32,7 +32,7 @@ def written(observed: Observed, now: float = NOW) -> FineTuneStatus:
     return write.status
 
 
-def only_life(observed: Observed, now: float = NOW) -> Life:
+def only_life(observed: Observed, now: float = NOW) -> PodRecord:
     [entry] = written(observed, now).attempts
     return entry
 

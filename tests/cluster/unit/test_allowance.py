@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.policy.actions import CreateJob, LookAgain, WriteStatus
-from ftjob.cluster.policy.allowance import DAY, Allowance, allowance_of, entry_of, usd_per_day
-from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
+from ftjob.cluster.policy.allowance import DAY, DailyAllowance, allowance_of, entry_of, usd_per_day
+from ftjob.cluster.policy.case import Problem
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.resource.status import FineTuneStatus
 from tests.cluster.unit.builders import FIGURES, NOW, begun, fine_tune, life, seen
@@ -18,7 +18,7 @@ PLANNED = FIGURES.model_copy(update={"seconds": 0.0})
 BUDGET = {"usd": 1.8}
 
 
-def decided(allowance: Allowance | Trouble | None, **changes: Any) -> tuple[FineTuneStatus, list[Any]]:
+def decided(allowance: DailyAllowance | Problem | None, **changes: Any) -> tuple[FineTuneStatus, list[Any]]:
     """What a run that may cost $1.80 does on such a day."""
     made = fine_tune(**{"budget": BUDGET, **changes})
     doing = decide(seen(made, planned=PLANNED, allowance=allowance), NOW)
@@ -48,7 +48,7 @@ def test_a_run_begins_where_the_day_still_pays_for_it(
     spent: float, kept: float, changes: dict[str, Any], expected: bool
 ) -> None:
     """Of $50, for all that its own budget pays for; what costs nothing is never held."""
-    _, doing = decided(Allowance(50.0, spent, kept, NOW), **changes)
+    _, doing = decided(DailyAllowance(50.0, spent, kept, NOW), **changes)
 
     assert begins(doing) is expected
 
@@ -56,7 +56,7 @@ def test_a_run_begins_where_the_day_still_pays_for_it(
 def test_one_that_waits_says_why_and_until_when() -> None:
     """Pending, with the figures; it looks again at midnight, or when it hears that another run ended."""
     late = MIDNIGHT + DAY - 100
-    status, doing = decided(Allowance(50.0, 40.0, 8.5, late))
+    status, doing = decided(DailyAllowance(50.0, 40.0, 8.5, late))
 
     assert (status.state, status.reason, status.identity) == ("Pending", "NamespaceBudget", None)
     assert "may spend $50.00 a day" in status.message
@@ -64,12 +64,12 @@ def test_one_that_waits_says_why_and_until_when() -> None:
         "$40.00 is spent today, $8.50 is kept for attempts under way, and attempt 1 may cost $1.80, all "
         "that is left of its budget" in (status.message)
     )
-    assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [101]
+    assert [action.seconds for action in doing if isinstance(action, RequeueAfter)] == [101]
 
 
 def test_one_that_never_fits_is_told_what_would() -> None:
     """It may cost more than a whole day's."""
-    status, _ = decided(Allowance(1.0, 0.0, 0.0, NOW))
+    status, _ = decided(DailyAllowance(1.0, 0.0, 0.0, NOW))
 
     assert status.message.endswith("more than a whole day's: raise usd-per-day, or lower budget.usd")
 
@@ -81,7 +81,7 @@ def test_a_wrong_amount_is_said_by_who_waits_for_it(text: str | None) -> None:
         ValueError, match=r'^ConfigMap ftjob-budget: usd-per-day is .*: write .*"50"$'
     ) as error:
         usd_per_day({} if text is None else {"usd-per-day": text})
-    status, doing = decided(Trouble("NamespaceBudget", str(error.value), passing=True))
+    status, doing = decided(Problem("NamespaceBudget", str(error.value), passing=True))
 
     assert (status.state, status.reason, status.message) == ("Pending", "NamespaceBudget", str(error.value))
     assert not begins(doing)
@@ -101,7 +101,7 @@ def test_only_what_fell_into_today_is_spent() -> None:
     found = entry(attempts=lives, attempt=3)
 
     assert found.spent_since(MIDNIGHT, NOW) == pytest.approx(0.45 + 0.9)
-    assert found.kept(NOW) == pytest.approx(3.0 - 0.9)
+    assert found.reserved(NOW) == pytest.approx(3.0 - 0.9)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_money_is_kept_for_attempts_that_are_under_way(
     state: str, reason: str, attempts: list[dict[str, Any]], kept: float
 ) -> None:
     """From the status that says that one begins to the one that says that it ended."""
-    assert entry(state, reason=reason, attempts=attempts).kept(NOW) == kept
+    assert entry(state, reason=reason, attempts=attempts).reserved(NOW) == kept
 
 
 def test_what_an_attempt_may_come_to_is_written_when_it_begins() -> None:
@@ -132,7 +132,7 @@ def test_what_an_attempt_may_come_to_is_written_when_it_begins() -> None:
 
 def test_a_run_without_a_budget_is_told_to_state_one() -> None:
     """Where its namespace has one."""
-    status, _ = decided(Allowance(50.0, 0.0, 0.0, NOW), budget={})
+    status, _ = decided(DailyAllowance(50.0, 0.0, 0.0, NOW), budget={})
 
     assert status.message.endswith("this run states no budget: set budget.usd to what it may cost at most")
 
@@ -141,7 +141,7 @@ def test_one_under_way_without_a_budget_keeps_the_rest_of_its_day() -> None:
     """It began before its namespace had a budget."""
     found = entry(granted=None, attempt=1)
 
-    assert found.kept(MIDNIGHT + DAY - HOUR) == pytest.approx(0.9)
+    assert found.reserved(MIDNIGHT + DAY - HOUR) == pytest.approx(0.9)
 
 
 def test_a_run_does_not_keep_money_from_itself() -> None:
@@ -149,4 +149,4 @@ def test_a_run_does_not_keep_money_from_itself() -> None:
     own, other = entry("Pending", reason="Creating"), entry()
     found = allowance_of(10.0, own, [other], NOW)
 
-    assert (found.spent, found.kept) == (0.0, 3.0)
+    assert (found.spent, found.reserved) == (0.0, 3.0)

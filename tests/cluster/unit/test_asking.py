@@ -186,7 +186,7 @@ def test_silent_pods_of_one_namespace_do_not_delay_those_of_another() -> None:
         reports = Reports(lambda _: None, Clock(), many.port)
         for number in range(100):
             reports.get(f"loud/{number}", POD, LONG_AGO)
-        reports._concern, reports._port = heard, other.port
+        reports._enqueue, reports._port = heard, other.port
         reports.get("team/a", POD, LONG_AGO)
         while (found := reports.get("team/a", POD, LONG_AGO)) is None:
             heard.wait()

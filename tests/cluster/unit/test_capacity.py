@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.policy.actions import CreateJob, DeleteJob, LookAgain, RecordEvent, WriteStatus
+from ftjob.cluster.policy.actions import CreateJob, DeleteJob, RecordEvent, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.terms import Terms
@@ -150,7 +150,7 @@ def test_either_limit_ends_what_runs_when_it_is_lowered(
     doing = decide(seen(job, [job_object()], [pod_object(scheduled=NOW - 600)]), NOW)
 
     assert any(isinstance(each, DeleteJob) for each in doing) is ends
-    assert [each.seconds for each in doing if isinstance(each, LookAgain)] == [pytest.approx(looks_after)]
+    assert [each.seconds for each in doing if isinstance(each, RequeueAfter)] == [pytest.approx(looks_after)]
 
 
 @pytest.mark.parametrize(

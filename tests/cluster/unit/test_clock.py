@@ -67,4 +67,4 @@ def test_without_an_api_server_it_goes_by_its_own(caplog: pytest.LogCaptureFixtu
         clock.follow(client.VersionApi(connection))
 
     assert clock.now() == pytest.approx(time.time(), abs=20)
-    assert "time is not known" in caplog.text
+    assert "time is unknown" in caplog.text

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.resource.crd import definition, object_schema, spec_schema, status_schema, structural
-from ftjob.cluster.resource.status import FineTuneStatus, Life
+from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from jobspec import JobSpec
 from tests.cluster.unit.builders import begun, fine_tune, life
 from tools import k8s
@@ -102,7 +102,7 @@ def test_the_status_that_is_written_is_in_the_schema() -> None:
     """Field by field, so that the server drops none of them in silence."""
     known = status_schema()["properties"]
     written = {field.alias or name for name, field in FineTuneStatus.model_fields.items()}
-    entry = {field.alias or name for name, field in Life.model_fields.items()}
+    entry = {field.alias or name for name, field in PodRecord.model_fields.items()}
 
     assert written == set(known)
     assert entry == set(known["attempts"]["items"]["properties"])

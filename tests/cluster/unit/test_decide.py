@@ -9,8 +9,8 @@ from ftjob.cluster.policy.actions import (
     CreateJob,
     DeleteJob,
     KillPod,
-    LookAgain,
     RecordEvent,
+    RequeueAfter,
     WriteStatus,
 )
 from ftjob.cluster.policy.case import Observed
@@ -37,7 +37,7 @@ FULL_POD = "Pod ephemeral local storage usage exceeds the total limit of contain
 
 
 def kinds(actions: list[Action]) -> list[type[Action]]:
-    return [type(action) for action in actions if not isinstance(action, RecordEvent | LookAgain)]
+    return [type(action) for action in actions if not isinstance(action, RecordEvent | RequeueAfter)]
 
 
 def written(actions: list[Action]) -> FineTuneStatus:
@@ -330,7 +330,7 @@ def test_waiting_too_long_gives_up_and_stays_given_up() -> None:
 
 def test_jobs_of_an_earlier_object_are_waited_for() -> None:
     """One of the same name was deleted a moment ago; its Job's name is still taken."""
-    assert standing(seen(strangers=True)) == ("Pending", "OldJobs")
+    assert standing(seen(has_old_jobs=True)) == ("Pending", "OldJobs")
 
 
 def test_an_object_being_deleted_is_left_to_the_garbage_collector() -> None:

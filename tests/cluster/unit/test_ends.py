@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.policy.actions import CreateJob, LookAgain, WriteStatus
+from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.ends import LOST
@@ -54,23 +54,23 @@ def test_trouble_is_waited_out(reason: str, times: int, wait: int) -> None:
     lives = [life(number + 1, 10, at=NOW, reason=reason) for number in range(times)]
     doing = decide(seen(fine_tune(status=begun(attempts=lives, attempt=times))), NOW)
 
-    assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [wait or 5]
+    assert [action.seconds for action in doing if isinstance(action, RequeueAfter)] == [wait or 5]
 
 
 def test_a_pause_is_no_longer_where_the_clock_was_set_back() -> None:
     """By an hour: the pause begins anew, and does not last an hour."""
     doing = decide(after("StorageUnreachable", 1), NOW - 3600)
 
-    assert [action.seconds for action in doing if isinstance(action, LookAgain)] == [10]
+    assert [action.seconds for action in doing if isinstance(action, RequeueAfter)] == [10]
 
 
 @pytest.mark.parametrize(
     ("budget", "sentence"),
     [
-        ({"usd": 0.9}, "($0.90 and 1.00 h are spent, budget.usd is $0.90): raise budget.usd to go on"),
+        ({"usd": 0.9}, "($0.90 and 1.00 h are spent, budget.usd is $0.90): raise budget.usd to continue"),
         (
             {"usd": 9.0, "hours": 1.0},
-            "($0.90 and 1.00 h are spent, budget.hours is 1 h): raise budget.hours to go on",
+            "($0.90 and 1.00 h are spent, budget.hours is 1 h): raise budget.hours to continue",
         ),
     ],
 )

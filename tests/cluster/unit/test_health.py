@@ -23,9 +23,9 @@ class Parts:
         self.pods = SimpleNamespace(resource="pods", silent=0.0, unreadable=0)
         self.jobs = SimpleNamespace(resource="jobs", silent=0.0, unreadable=3)
         self.counts = {"dead": 0, "alive": 32, "stuck": 0}
-        sources: Any = SimpleNamespace(each=lambda: (self.pods, self.jobs))
-        lookers: Any = SimpleNamespace(**{name: self.counter(name) for name in self.counts})
-        self.health = Health(sources, WorkQueue(), lookers)
+        informers: Any = SimpleNamespace(each=lambda: (self.pods, self.jobs))
+        workers: Any = SimpleNamespace(**{name: self.counter(name) for name in self.counts})
+        self.health = Health(informers, WorkQueue(), workers)
 
     def counter(self, name: str) -> Any:
         return lambda: self.counts[name]
@@ -53,7 +53,11 @@ def test_one_that_hears_nothing_is_not(parts: Parts, silent: float) -> None:
     """Whether the server answers nothing, or nobody listens any more."""
     parts.pods.silent = silent
 
-    assert parts.health.unhealthy() == parts.health.unready() == "nothing was heard of pods for 300 s"
+    assert (
+        parts.health.unhealthy()
+        == parts.health.unready()
+        == "the API server sent nothing about pods for 300 s"
+    )
     parts.health.measure()
     assert REGISTRY.get_sample_value("ftjob_watch_silent_seconds", {"resource": "pods"}) == silent
 
@@ -62,7 +66,7 @@ def test_one_without_lookers_is_not(parts: Parts) -> None:
     """Nor is one whose looks do not end."""
     parts.counts |= {"dead": 2, "stuck": 1}
 
-    assert parts.health.unhealthy() == "2 threads that look are no more; 1 looks are stuck"
+    assert parts.health.unhealthy() == "2 worker threads died; 1 reconciles are stuck"
 
 
 def test_one_that_could_not_begin_is_not() -> None:
@@ -70,9 +74,9 @@ def test_one_that_could_not_begin_is_not() -> None:
     health = Parts().health
     assert health.unready() == ""
     health.leads()
-    assert (health.unhealthy(), health.unready()) == ("", "the API server was not heard yet")
+    assert (health.unhealthy(), health.unready()) == ("", "the informers have not synced yet")
     health.broke(OSError("no server"))
-    assert health.unhealthy() == "it could not begin to listen (OSError)"
+    assert health.unhealthy() == "it could not start its informers (OSError)"
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_the_pages_say_it(parts: Parts, page: tuple[str, int]) -> None:
     assert fetched(page, "/healthz") == (200, b"ok\n")
     assert b"ftjob_unreadable_objects" in fetched(page, "/metrics")[1]
     parts.counts["stuck"] = 1
-    assert fetched(page, "/healthz") == fetched(page, "/readyz") == (503, b"1 looks are stuck\n")
+    assert fetched(page, "/healthz") == fetched(page, "/readyz") == (503, b"1 reconciles are stuck\n")
     assert fetched(page, "/etc/passwd")[0] == 404
 
 

@@ -10,7 +10,7 @@ import pytest
 from ftjob.cluster.controller.api import GoneError
 from ftjob.cluster.controller.workqueue import lookers as module
 from ftjob.cluster.controller.workqueue import queue as queues
-from ftjob.cluster.controller.workqueue.lookers import Lookers
+from ftjob.cluster.controller.workqueue.lookers import Workers
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
 PATIENCE = 20.0
@@ -36,26 +36,26 @@ class Looks:
             raise self._first
 
 
-Run = Callable[[Looks, int], tuple[WorkQueue, Lookers]]
+Run = Callable[[Looks, int], tuple[WorkQueue, Workers]]
 
 
 @pytest.fixture
 def run() -> Iterator[Run]:
     """Starts lookers, which end with the test."""
-    made: list[tuple[Looks, WorkQueue, Lookers]] = []
+    made: list[tuple[Looks, WorkQueue, Workers]] = []
 
-    def start(looks: Looks, count: int) -> tuple[WorkQueue, Lookers]:
-        queue = WorkQueue(lookers=count)
-        lookers = Lookers(queue, looks, count)
-        lookers.start()
-        made.append((looks, queue, lookers))
-        return queue, lookers
+    def start(looks: Looks, count: int) -> tuple[WorkQueue, Workers]:
+        queue = WorkQueue(workers=count)
+        workers = Workers(queue, looks, count)
+        workers.start()
+        made.append((looks, queue, workers))
+        return queue, workers
 
     yield start
-    for looks, queue, lookers in made:
+    for looks, queue, workers in made:
         looks.over.set()
         queue.close()
-        lookers.stop()
+        workers.stop()
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -71,12 +71,12 @@ def test_an_error_is_its_keys_own(run: Run, monkeypatch: pytest.MonkeyPatch, err
     """It is looked at again after a while, and the thread goes on."""
     monkeypatch.setattr(queues, "RETRY_SECONDS", 0.01)
     looks = Looks(error)
-    queue, lookers = run(looks, 1)
+    queue, workers = run(looks, 1)
     for key in ("team/bad", "team/good"):
         queue.add(key)
     wait_for(lambda: looks.counts == {"team/bad": 2, "team/good": 1})
 
-    assert (lookers.dead(), lookers.alive()) == (0, 1)
+    assert (workers.dead(), workers.alive()) == (0, 1)
 
 
 def test_what_is_gone_is_not_looked_at_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,9 +96,9 @@ def test_what_is_gone_is_not_looked_at_again(run: Run, monkeypatch: pytest.Monke
 def test_what_ends_a_thread_is_known(run: Run) -> None:
     """And its key is free for another."""
     looks = Looks(SystemExit())
-    queue, lookers = run(looks, 2)
+    queue, workers = run(looks, 2)
     queue.add("team/bad")
-    wait_for(lambda: lookers.dead() == 1)
+    wait_for(lambda: workers.dead() == 1)
     queue.add("team/bad")
     wait_for(lambda: looks.counts["team/bad"] == 2)
 
@@ -106,14 +106,14 @@ def test_what_ends_a_thread_is_known(run: Run) -> None:
 def test_a_look_that_does_not_end_is_known(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it does not."""
     looks = Looks(slow="slow")
-    queue, lookers = run(looks, 2)
+    queue, workers = run(looks, 2)
     queue.add("slow/a")
     wait_for(lambda: looks.counts["slow/a"] == 1)
-    assert lookers.stuck() == 0
+    assert workers.stuck() == 0
     monkeypatch.setattr(module, "STUCK_SECONDS", 0.0)
-    wait_for(lambda: lookers.stuck() == 1)
+    wait_for(lambda: workers.stuck() == 1)
     looks.over.set()
-    wait_for(lambda: lookers.stuck() == 0)
+    wait_for(lambda: workers.stuck() == 0)
 
 
 def test_a_namespace_whose_looks_are_slow_leaves_room(run: Run) -> None:

@@ -108,10 +108,10 @@ def test_what_fails_again_and_again_is_tried_less_and_less_often(monkeypatch: py
     queue = WorkQueue()
     monkeypatch.setattr(queue, "add_after", lambda _, seconds: pauses.append(seconds))
     for _ in range(7):
-        queue.add_again("a")
-    queue.add_again("b")
+        queue.add_rate_limited("a")
+    queue.add_rate_limited("b")
     queue.forget("a")
-    queue.add_again("a")
+    queue.add_rate_limited("a")
 
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 2, 2]
 
@@ -130,7 +130,7 @@ def test_namespaces_take_turns() -> None:
 
 def test_a_namespace_may_have_as_many_looks_as_are_left_free() -> None:
     """Of eight lookers four, until one of them is done; all others may have the rest."""
-    queue = WorkQueue(lookers=8)
+    queue = WorkQueue(workers=8)
     for number in range(8):
         queue.add(f"a/{number}")
     first = [queue.get()[0] for _ in range(4)]  # type: ignore[index]
@@ -151,11 +151,11 @@ def test_a_namespace_may_have_as_many_looks_as_are_left_free() -> None:
 class Model(RuleBasedStateMachine):
     """The queue beside what is to be true of it: keys come and are looked at in any order."""
 
-    LOOKERS = 4
+    WORKERS = 4
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = WorkQueue(lookers=self.LOOKERS)
+        self.queue = WorkQueue(workers=self.WORKERS)
         self.due: set[str] = set()
         self.taken: list[str] = []
         self.passed: Counter[str] = Counter()
@@ -188,7 +188,7 @@ class Model(RuleBasedStateMachine):
         assert max(self.passed.values(), default=0) < len(NAMESPACES)
 
     @precondition(lambda self: self.taken)
-    @rule(number=st.integers(0, LOOKERS - 1))
+    @rule(number=st.integers(0, WORKERS - 1))
     def done(self, number: int) -> None:
         self.queue.done(self.taken.pop(number % len(self.taken)))
 
@@ -198,7 +198,7 @@ class Model(RuleBasedStateMachine):
 
     def could(self) -> set[str]:
         """The namespaces of which a key may be taken now."""
-        free, busy = self.LOOKERS - len(self.taken), Counter(map(namespace_of, self.taken))
+        free, busy = self.WORKERS - len(self.taken), Counter(map(namespace_of, self.taken))
         ready = {namespace_of(key) for key in self.due - set(self.taken)}
         return {each for each in ready if busy[each] < free}
 

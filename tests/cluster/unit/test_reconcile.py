@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
@@ -37,7 +37,7 @@ def test_every_attempt_but_the_first_is_looked_for_before_it_is_begun(
 ) -> None:
     """Before the first none can be under way: the status tells of it, and was written before."""
     server, job = Server(), fine_tune(status=status)
-    parts: Any = {"api": server, "view": View(lambda _: None, Clock()), "queue": WorkQueue()}
+    parts: Any = {"api": server, "cache": Cache(lambda _: None, Clock()), "queue": WorkQueue()}
     others: Any = dict.fromkeys(("reports", "hints", "events", "clock", "profiles", "ledger"))
     made = Reconciler(**parts, **others, config=Config())
     terms = next(each for each in decide(seen(fine_tune()), NOW) if isinstance(each, CreateJob))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.controller.cache import view
-from ftjob.cluster.controller.cache.kept import Kept
-from ftjob.cluster.controller.cache.view import View
+from ftjob.cluster.controller.cache.kept import CachedJob
+from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import read_job, read_pod
 from tests.cluster.unit.builders import NOW, job_object, pod_object
@@ -21,10 +21,10 @@ def concerned() -> list[str]:
 
 
 @pytest.fixture
-def seen(concerned: list[str]) -> View:
+def seen(concerned: list[str]) -> Cache:
     """A picture that has heard of one FineTuneJob."""
-    made = View(concerned.append, Clock())
-    made._changed(Kept.of(item(1)))
+    made = Cache(concerned.append, Clock())
+    made._changed(CachedJob.of(item(1)))
     concerned.clear()
     return made
 
@@ -34,39 +34,39 @@ def item(version: int, **status: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": {}, "status": status}
 
 
-def test_our_own_write_is_no_news(seen: View, concerned: list[str]) -> None:
+def test_our_own_write_is_no_news(seen: Cache, concerned: list[str]) -> None:
     """It is seen at once, and its echo concerns nobody; what others write does."""
-    seen.written(item(2))
+    seen.assume_status(item(2))
     assert seen.item(KEY) == item(2)
-    seen._changed(Kept.of(item(2)))
+    seen._changed(CachedJob.of(item(2)))
     assert concerned == []
-    seen._changed(Kept.of(item(3)))
+    seen._changed(CachedJob.of(item(3)))
 
     assert concerned == [KEY]
 
 
 def test_a_job_that_was_begun_is_there_before_it_is_heard_of(
-    seen: View, monkeypatch: pytest.MonkeyPatch
+    seen: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a while: one that was deleted before it was heard of is not waited for longer."""
-    seen.begun(job_object())
+    seen.assume_job(job_object())
     assert [job.attempt for job in seen.jobs(KEY)] == [1]
     monkeypatch.setattr(view, "EXPECTED_SECONDS", -1.0)
-    seen.begun(job_object())
+    seen.assume_job(job_object())
 
     assert seen.jobs(KEY) == []
 
 
-def test_a_job_that_is_gone_is_not_expected_any_more(seen: View) -> None:
+def test_a_job_that_is_gone_is_not_expected_any_more(seen: Cache) -> None:
     """However lately it was begun."""
-    seen.begun(job_object())
+    seen.assume_job(job_object())
     seen._job_changed(read_job(job_object()))
     seen._job_gone(read_job(job_object()))
 
     assert seen.jobs(KEY) == []
 
 
-def test_changes_that_say_nothing_to_us_concern_nobody(seen: View, concerned: list[str]) -> None:
+def test_changes_that_say_nothing_to_us_concern_nobody(seen: Cache, concerned: list[str]) -> None:
     """A pod has many conditions that the controller does not read."""
     seen._pod_changed(read_pod(pod_object()))
     seen._pod_changed(read_pod(pod_object(conditions=[{"type": "Initialized", "status": "True"}])))
@@ -76,34 +76,34 @@ def test_changes_that_say_nothing_to_us_concern_nobody(seen: View, concerned: li
     assert concerned == [KEY, KEY]
 
 
-def test_what_goes_on_is_reminded_of_and_what_ended_is_not(seen: View, concerned: list[str]) -> None:
+def test_what_goes_on_is_reminded_of_and_what_ended_is_not(seen: Cache, concerned: list[str]) -> None:
     """Should ever a change be missed."""
-    seen.remind()
+    seen.resync()
     assert concerned == [KEY]
-    seen._changed(Kept.of(item(4, completionTime="2026-11-22T10:00:00Z")))
+    seen._changed(CachedJob.of(item(4, completionTime="2026-11-22T10:00:00Z")))
     concerned.clear()
-    seen.remind()
+    seen.resync()
 
     assert concerned == []
 
 
-def test_a_run_to_begin_is_in_a_hurry_and_one_that_ended_is_not(seen: View) -> None:
+def test_a_run_to_begin_is_in_a_hurry_and_one_that_ended_is_not(seen: Cache) -> None:
     """Somebody sits before the first; the last is looked at for good measure."""
     to_begin = seen.patience(KEY)
-    seen._changed(Kept.of(item(2, attempt=1)))
+    seen._changed(CachedJob.of(item(2, attempt=1)))
     under_way = seen.patience(KEY)
-    seen._changed(Kept.of(item(3, attempt=1, completionTime="2026-11-22T10:00:00Z")))
+    seen._changed(CachedJob.of(item(3, attempt=1, completionTime="2026-11-22T10:00:00Z")))
 
     assert to_begin < under_way < seen.patience(KEY)
 
 
-def test_who_waits_for_the_budget_is_known_until_it_begins(seen: View) -> None:
+def test_who_waits_for_the_budget_is_known_until_it_begins(seen: Cache) -> None:
     """Or goes."""
-    seen._changed(Kept.of(item(2, reason="NamespaceBudget")))
+    seen._changed(CachedJob.of(item(2, reason="NamespaceBudget")))
     assert seen.waiting("team") == [KEY]
-    seen.written(item(3, reason="Creating"))
+    seen.assume_status(item(3, reason="Creating"))
     assert seen.waiting("team") == []
-    seen._changed(Kept.of(item(4, reason="NamespaceBudget")))
-    seen._deleted(Kept.of(item(5, reason="NamespaceBudget")))
+    seen._changed(CachedJob.of(item(4, reason="NamespaceBudget")))
+    seen._deleted(CachedJob.of(item(5, reason="NamespaceBudget")))
 
     assert seen.waiting("team") == []

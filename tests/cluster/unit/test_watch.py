@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftjob.cluster.controller.cache import watch
-from ftjob.cluster.controller.cache.kept import Kept
-from ftjob.cluster.controller.cache.watch import ApiException, Source, lines
+from ftjob.cluster.controller.cache.kept import CachedJob
+from ftjob.cluster.controller.cache.watch import ApiException, Informer, lines
 from ftjob.cluster.resource.objects import Object, read_job, read_pod
 from tests.cluster.unit.builders import job_object, pod_object
 
@@ -93,17 +93,17 @@ def version(item: Object) -> int:
     return int(item["metadata"]["resourceVersion"])
 
 
-Heard = tuple[list[Any], list[Any], Source[Any]]
+Heard = tuple[list[Any], list[Any], Informer[Any]]
 
 
 def listen(server: Server, read: Callable[[Object], Any] = version) -> Heard:
     """Return what was heard to have changed, and to be gone, until the server's last answer."""
     changed: list[Any] = []
     gone: list[Any] = []
-    source = Source(server, "pods", "team", read)
+    informer = Informer(server, "pods", "team", read)
     with pytest.raises(SystemExit):
-        source.listen(changed.append, gone.append)
-    return changed, gone, source
+        informer.listen(changed.append, gone.append)
+    return changed, gone, informer
 
 
 def test_a_watch_that_ends_goes_on_where_it_was() -> None:
@@ -160,7 +160,7 @@ def test_an_object_however_deep_is_read(levels: int) -> None:
         listed(*items),
         watched(("ADDED", deep(levels, "new", 7)), ("MODIFIED", items[2])),
     )
-    changed, _, source = listen(server, Kept.of)
+    changed, _, informer = listen(server, CachedJob.of)
 
     assert [each.key for each in changed[:4]] == ["team/deep", "team/pod-0", "team/pod-1", "team/pod-2"]
     assert [each.key for each in changed[4:]] == [
@@ -169,7 +169,7 @@ def test_an_object_however_deep_is_read(levels: int) -> None:
         "team/pod-1",
     ]
     assert b"null" in changed[0].text
-    assert source.unreadable == 0
+    assert informer.unreadable == 0
     assert server.versions[-1] == "1"
 
 
@@ -188,11 +188,11 @@ def test_one_that_cannot_be_read_any_more_is_as_it_was(caplog: pytest.LogCapture
         listed(bad, pod(8, "other")),
         watched(("DELETED", bad)),
     )
-    changed, gone, source = listen(server, read)
+    changed, gone, informer = listen(server, read)
 
     assert (changed, gone) == ([3, 8], [3])
     assert caplog.text.count("an object cannot be read") == 1
-    assert source.unreadable == 0
+    assert informer.unreadable == 0
 
 
 def test_a_panic_is_no_end() -> None:
@@ -206,24 +206,24 @@ def test_a_panic_is_no_end() -> None:
             raise Panic
         return version(item)
 
-    changed, _, source = listen(Server(listed(pod(3, "a"), pod(4, "b"))), read)
+    changed, _, informer = listen(Server(listed(pod(3, "a"), pod(4, "b"))), read)
 
     assert changed == [4]
-    assert source.unreadable == 1
+    assert informer.unreadable == 1
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_who_does_not_listen_any_more_is_known() -> None:
     """A thread that ended hears nothing, for ever."""
     server = Server(listed())
-    source = Source(server, "pods", "team", version)
-    assert source.silent == 0
-    source.start(lambda _: None, lambda _: None)
+    informer = Informer(server, "pods", "team", version)
+    assert informer.silent == 0
+    informer.start(lambda _: None, lambda _: None)
     deadline = time.monotonic() + PATIENCE
-    while source.silent != float("inf") and time.monotonic() < deadline:
+    while informer.silent != float("inf") and time.monotonic() < deadline:
         time.sleep(0.01)
 
-    assert source.silent == float("inf")
+    assert informer.silent == float("inf")
 
 
 @given(st.lists(st.binary(max_size=5)), st.lists(st.integers(1, 8)))
@@ -252,7 +252,7 @@ ANYTHING = st.recursive(
 OBJECTS = {
     read_pod: lambda number, strange: pod_object() | {"metadata": named(pod_object(), number), **strange},
     read_job: lambda number, strange: job_object() | {"metadata": named(job_object(), number), **strange},
-    Kept.of: lambda number, strange: {"metadata": named({"metadata": {"uid": "u"}}, number), **strange},
+    CachedJob.of: lambda number, strange: {"metadata": named({"metadata": {"uid": "u"}}, number), **strange},
 }
 
 
@@ -278,7 +278,7 @@ def test_among_whatever_else_every_good_one_is_seen(
     mixed = data.draw(st.permutations([*good, *data.draw(st.lists(bad, max_size=6))]))
     server = Server(listed(*mixed[:4]), watched(*(("ADDED", item) for item in mixed[4:])))
     changed, gone, _ = listen(server, read)
-    names = {each.key.partition("/")[2] if isinstance(each, Kept) else each.name for each in changed}
+    names = {each.key.partition("/")[2] if isinstance(each, CachedJob) else each.name for each in changed}
 
     assert {f"good-{number}" for number in range(1, 5)} <= names
     assert gone == []

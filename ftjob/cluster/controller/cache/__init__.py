@@ -1,1 +1,1 @@
-"""What the controller has heard of the cluster."""
+"""The controller's informers and the cache that they fill."""

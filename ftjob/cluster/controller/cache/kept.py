@@ -1,7 +1,7 @@
-"""What the controller keeps of a FineTuneJob: its text, and the little that is asked of all of them.
+"""What the cache holds of a FineTuneJob: its JSON, and the few fields that are needed of all of them.
 
-Whatever its spec and status hold, something is kept: an object that nobody can run is refused by the look at
-it, which says so on the object. What lies deeper than any field of a spec is null in it.
+An object is cached whatever its spec and status hold: reconciling it writes on the object why it cannot run.
+Values nested deeper than any field of a spec become null.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from ftjob.cluster.resource.objects import Object, key_of
 from ftjob.errors.outcomes import Reason
 
 UNREAD = ("managedFields", "selfLink")
-"""Of the metadata."""
+"""Metadata that nobody reads."""
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""The spec once more."""
+"""Holds the spec a second time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A FineTuneJob as it was last heard of, or written: its values would take ten times the memory."""
+class CachedJob:
+    """A FineTuneJob as last received or written: JSON, as parsed values would take ten times the memory."""
 
     key: str
     namespace: str
@@ -30,18 +30,18 @@ class Kept:
     version: int
     created: str
     state: str
-    """Empty before anybody looked at it."""
+    """Empty before the first reconcile."""
     usd: float
     ended: bool
     begun: bool
     """Whether it ever had an attempt."""
     waits: bool
-    """For its namespace's budget."""
+    """Whether it waits for its namespace's budget."""
     text: bytes
 
     @classmethod
     def of(cls, item: Object) -> Self:
-        """Return what is kept of an object."""
+        """Return what to cache of an object."""
         metadata, status = item["metadata"], _object(item.get("status"))
         state = status.get("state")
         return cls(
@@ -59,7 +59,7 @@ class Kept:
         )
 
     def item(self) -> Object:
-        """Return the object, without what nobody reads."""
+        """Return the object, without the metadata that nobody reads."""
         item: dict[str, Any] = from_json(self.text)
         return item
 
@@ -73,11 +73,11 @@ def _read(item: Object) -> Object:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    """Return an object; an empty one for what is none."""
+    """Return a value that is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def _number(value: Any) -> float:
-    """Return a finite number; 0 for what is none."""
+    """Return a value that is a finite number, else 0."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if number and isfinite(value) else 0.0

@@ -1,58 +1,66 @@
-"""What each namespace spends on a day, from the statuses that the controller has heard or written itself.
+"""What each namespace spends in a day, from the statuses in the cache.
 
-Two runs that are looked at in the same moment may not both begin on the same last dollars. Whoever wants to
-begin therefore takes `turn`, reckons, and writes the status that says so before the next one reckons: the
-view has a written status at once, and the ledger with it. It keeps nothing that statuses do not say, but for
-objects that were deleted: what they cost today stays counted until the day ends or the controller does.
+Two runs that are reconciled at the same moment must not both begin on the same last dollars. A reconcile
+that wants to begin an attempt therefore takes `turn`, computes, and writes its status before the next one
+computes: the cache, and with it the ledger, has a written status at once. The ledger holds nothing that
+statuses do not, except for deleted objects: what they cost today stays counted until the day or the
+controller ends.
 """
 
 import threading
 from dataclasses import replace
 
-from ftjob.cluster.controller.cache.view import View
-from ftjob.cluster.policy.allowance import DAY, Allowance, Entry, allowance_of, entry_of, usd_per_day
-from ftjob.cluster.policy.case import Trouble
+from ftjob.cluster.controller.cache.view import Cache
+from ftjob.cluster.policy.allowance import (
+    DAY,
+    DailyAllowance,
+    LedgerEntry,
+    allowance_of,
+    entry_of,
+    usd_per_day,
+)
+from ftjob.cluster.policy.case import Problem
 from ftjob.cluster.resource.objects import FineTune, read_fine_tune
 from ftjob.errors.outcomes import Reason
 
 
 class Ledger:
-    """The entries of runs, each made anew when its object changed."""
+    """The entries of runs, each rebuilt when its object has changed."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, cache: Cache) -> None:
         self.turn = threading.Lock()
-        """Held from reckoning to writing, by one who wants to begin an attempt."""
-        self._view = view
+        """Held from computing to writing by a reconcile that wants to begin an attempt."""
+        self._cache = cache
         self._lock = threading.Lock()
-        self._entries: dict[str, dict[str, tuple[int, Entry]]] = {}
+        self._entries: dict[str, dict[str, tuple[int, LedgerEntry]]] = {}
         """By namespace and uid, with the version of the object that they were made from."""
 
     def limits(self, namespace: str) -> bool:
         """Return whether a namespace has a budget."""
-        return self._view.budget(namespace) is not None
+        return self._cache.budget(namespace) is not None
 
-    def allowance(self, job: FineTune, now: float) -> Allowance | Trouble | None:
-        """Return what is left of the day for a run; trouble where nobody can read how much there is."""
-        budget = self._view.budget(job.namespace)
+    def allowance(self, job: FineTune, now: float) -> DailyAllowance | Problem | None:
+        """Return what is left of the day for a run; a problem where the budget cannot be read."""
+        budget = self._cache.budget(job.namespace)
         if budget is None:
             return None
         try:
             limit = usd_per_day(budget)
         except ValueError as error:
-            return Trouble(Reason.NAMESPACE_BUDGET, str(error), passing=True)
+            return Problem(Reason.NAMESPACE_BUDGET, str(error), passing=True)
         entries = self._brought_up_to_date(job.namespace, now)
         own = entries.pop(job.uid, None)
         return allowance_of(limit, own, entries.values(), now)
 
-    def _brought_up_to_date(self, namespace: str, now: float) -> dict[str, Entry]:
-        """Return every entry that a namespace's day has, those of deleted objects among them."""
+    def _brought_up_to_date(self, namespace: str, now: float) -> dict[str, LedgerEntry]:
+        """Return every entry of a namespace's day, including deleted objects'."""
         with self._lock:
             known = self._entries.setdefault(namespace, {})
             there = set()
-            for kept in self._view.kept_of(namespace):
-                there.add(kept.uid)
-                if kept.uid not in known or known[kept.uid][0] != kept.version:
-                    known[kept.uid] = (kept.version, entry_of(read_fine_tune(kept.item())))
+            for cached in self._cache.cached_jobs(namespace):
+                there.add(cached.uid)
+                if cached.uid not in known or known[cached.uid][0] != cached.version:
+                    known[cached.uid] = (cached.version, entry_of(read_fine_tune(cached.item())))
             for uid in known.keys() - there:
                 gone = _gone(known.pop(uid)[1], now)
                 if gone.spent_since(now - now % DAY, now):
@@ -60,7 +68,7 @@ class Ledger:
             return {uid: entry for uid, (_, entry) in known.items()}
 
 
-def _gone(entry: Entry, now: float) -> Entry:
-    """Return the entry of an object that was deleted: its worker is being ended."""
-    lives = (each if each.ended else each.model_copy(update={"ended": now}) for each in entry.lives)
-    return replace(entry, lives=tuple(lives), granted_usd=0.0)
+def _gone(entry: LedgerEntry, now: float) -> LedgerEntry:
+    """Return the entry of a deleted object, whose worker is being stopped."""
+    records = (each if each.ended else each.model_copy(update={"ended": now}) for each in entry.records)
+    return replace(entry, records=tuple(records), granted_usd=0.0)

@@ -1,4 +1,4 @@
-"""The node profiles, read anew when their file changes: an administrator's new price needs no restart."""
+"""The node profiles, reloaded when their file changes: a new price needs no restart."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,28 +12,28 @@ Stamp = tuple[int, int] | None
 
 
 class Profiles:
-    """What $FTJOB_NODES says now; where it cannot be read any more, what it said last."""
+    """The profiles in $FTJOB_NODES; where it has become unreadable, those read last."""
 
     def __init__(self) -> None:
         self._file = user_file()
         self._stamp, self._nodes = stamp(self._file), load_nodes()
 
     def current(self) -> Mapping[str, Node]:
-        """Return the profiles by name. What is under way keeps the price that it began with."""
+        """Return the profiles by name. Attempts under way keep the price that they began with."""
         now = stamp(self._file)
         if now != self._stamp:
-            self._stamp = now  # even where it is wrong: once is often enough to say so
+            self._stamp = now  # even where it is wrong: one log entry is enough
             try:
                 self._nodes = load_nodes()
-                log("node profiles read anew", profiles=len(self._nodes))
+                log("node profiles reloaded", profiles=len(self._nodes))
             except BadSpecError as error:
                 ERRORS.labels("profiles").inc()
-                log("node profiles stay as they were", error=str(error))
+                log("node profiles not reloaded", error=str(error))
         return self._nodes
 
 
 def stamp(file: Path) -> Stamp:
-    """Return what changes when the file does: a ConfigMap's is replaced by another one."""
+    """Return the inode and time of a file, as a ConfigMap's is replaced, not written; None without one."""
     try:
         found = file.stat()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""JSON of the API server's, read however deep somebody nested it: what lies too deep is left out.
+"""Reads the API server's JSON at any depth of nesting: values nested too deep become null.
 
-An API server takes what parsers here refuse: `from_json` goes 200 levels down, `json` about 1,000. And the
-managed fields of an object are as deep as the object.
+An API server accepts what the parsers here refuse: `from_json` stops at 200 levels, `json` at about 1,000.
+The managed fields of an object are as deep as the object.
 """
 
 import re
@@ -10,12 +10,12 @@ from typing import Any
 from pydantic_core import from_json
 
 DEEPEST = 64
-"""Levels that are read; what ftjob's own objects have is less than half of that, managed fields included."""
+"""Levels that are read: more than twice those of ftjob's own objects, managed fields included."""
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 def read_shallow(data: bytes) -> Any:
-    """Return JSON's values, with null for what is nested deeper than is read. Raises ValueError."""
+    """Return the JSON's values, with null for whatever is nested deeper than DEEPEST. Raises ValueError."""
     try:
         return from_json(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the sources have told, by FineTuneJob: the controller's picture of the cluster."""
+"""The controller's cache of the cluster, by FineTuneJob: what its informers received."""
 
 import threading
 from collections import Counter, defaultdict
@@ -6,27 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from ftjob.cluster.controller.cache.kept import Kept
-from ftjob.cluster.controller.cache.sources import Budget, Sources
+from ftjob.cluster.controller.cache.kept import CachedJob
+from ftjob.cluster.controller.cache.sources import Informers, NamespaceBudget
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job
 
 T = TypeVar("T", AttemptJob, Pod)
 EXPECTED_SECONDS = 10.0
-"""A Job that was created is taken to be there for that long, or until it is heard of."""
+"""How long a Job that was just created is assumed to exist before its informer has it."""
 REMEMBERED_SECONDS = 120.0
-"""A pod that ended and was deleted at once is shown for that long, so that its end is accounted."""
+"""How long a pod that ended and was deleted at once stays visible, so that its end is accounted."""
 TO_BEGIN, UNDER_WAY, ENDED = 0.0, 2.0, 30.0
-"""How many seconds a look may let others go first: of a run to begin, one under way, and one that ended."""
+"""How many seconds a reconcile may let others go first: of a new run, one under way, one that ended."""
 
 
-class View:
-    """FineTuneJobs, and their Jobs and pods, as last heard; whoever is concerned is told of every change."""
+class Cache:
+    """FineTuneJobs, and their Jobs and pods, as last received; every change enqueues its FineTuneJob."""
 
-    def __init__(self, concern: Callable[[str], None], clock: Clock) -> None:
-        self._concern, self._clock = concern, clock
+    def __init__(self, enqueue: Callable[[str], None], clock: Clock) -> None:
+        self._enqueue, self._clock = enqueue, clock
         self._lock = threading.Lock()
-        self._kept: dict[str, Kept] = {}
+        self._cached: dict[str, CachedJob] = {}
         self._waiting: dict[str, dict[str, str]] = defaultdict(dict)
         self._jobs: dict[str, dict[str, AttemptJob]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
@@ -34,47 +34,47 @@ class View:
         self._gone: dict[str, dict[str, tuple[float, Pod]]] = defaultdict(dict)
         self._budgets: dict[str, Mapping[str, str]] = {}
 
-    def start(self, of: Sources) -> None:
-        """Begin to listen; return when everything was heard once, children before those they belong to."""
+    def start(self, of: Informers) -> None:
+        """Start the informers; return once all have synced, children before their FineTuneJobs."""
         of.pods.start(self._pod_changed, self._pod_gone)
         of.jobs.start(self._job_changed, self._job_gone)
         of.budgets.start(self._budget_changed, self._budget_gone)
-        for heard in (of.pods.heard, of.jobs.heard, of.budgets.heard):
-            heard.wait()
+        for synced in (of.pods.synced, of.jobs.synced, of.budgets.synced):
+            synced.wait()
         of.fine_tunes.start(self._changed, self._deleted)
-        of.fine_tunes.heard.wait()
+        of.fine_tunes.synced.wait()
 
     def item(self, key: str) -> Object | None:
-        """Return a FineTuneJob as it was last heard of, or written; None when it is gone."""
+        """Return a FineTuneJob as last received or written; None when it is gone."""
         with self._lock:
-            kept = self._kept.get(key)
-        return kept.item() if kept else None
+            cached = self._cached.get(key)
+        return cached.item() if cached else None
 
     def patience(self, key: str) -> float:
-        """Return how many seconds a look at a FineTuneJob may let others go first."""
+        """Return how many seconds a FineTuneJob's reconcile may let others go first."""
         with self._lock:
-            kept = self._kept.get(key)
-        if kept is None or not kept.ended:
-            return UNDER_WAY if kept is None or kept.begun else TO_BEGIN
+            cached = self._cached.get(key)
+        if cached is None or not cached.ended:
+            return UNDER_WAY if cached is None or cached.begun else TO_BEGIN
         return ENDED
 
     def states(self) -> Counter[str]:
         """Return how many FineTuneJobs are in each state."""
         with self._lock:
-            return Counter(kept.state for kept in self._kept.values())
+            return Counter(cached.state for cached in self._cached.values())
 
     def usd(self) -> float:
         """Return what all of them have cost."""
         with self._lock:
-            return sum(kept.usd for kept in self._kept.values())
+            return sum(cached.usd for cached in self._cached.values())
 
-    def kept_of(self, namespace: str) -> list[Kept]:
-        """Return the FineTuneJobs of a namespace as they were last heard of, or written."""
+    def cached_jobs(self, namespace: str) -> list[CachedJob]:
+        """Return the FineTuneJobs of a namespace as last received or written."""
         with self._lock:
-            return [kept for kept in self._kept.values() if kept.namespace == namespace]
+            return [cached for cached in self._cached.values() if cached.namespace == namespace]
 
     def budget(self, namespace: str) -> Mapping[str, str] | None:
-        """Return what a namespace's budget says; None where it has none."""
+        """Return the data of a namespace's budget; None where it has none."""
         with self._lock:
             return self._budgets.get(namespace)
 
@@ -85,7 +85,7 @@ class View:
             return sorted(waits, key=lambda key: (waits[key], key))
 
     def jobs(self, key: str) -> list[AttemptJob]:
-        """Return the Jobs of a FineTuneJob, those begun a moment ago among them."""
+        """Return the Jobs of a FineTuneJob, including Jobs created a moment ago."""
         with self._lock:
             now = self._clock.now()
             expected = {
@@ -94,65 +94,65 @@ class View:
             return list({**expected, **self._jobs.get(key, {})}.values())
 
     def pods(self, key: str) -> list[Pod]:
-        """Return the pods of a FineTuneJob, those that ended and went a moment ago among them."""
+        """Return the pods of a FineTuneJob, including pods that ended and were deleted a moment ago."""
         with self._lock:
             now = self._clock.now()
             lately = {name: pod for name, (until, pod) in self._gone.get(key, {}).items() if until > now}
             return list({**lately, **self._pods.get(key, {})}.values())
 
-    def written(self, item: Object) -> None:
-        """Take over what a write returned, so that the next look does not see the time before it."""
-        kept = Kept.of(item)
+    def assume_status(self, item: Object) -> None:
+        """Assume what a write returned, so that the next reconcile does not see the state before it."""
+        cached = CachedJob.of(item)
         with self._lock:
-            if kept.key in self._kept:
-                self._keep(kept)
+            if cached.key in self._cached:
+                self._keep(cached)
 
-    def begun(self, item: Object) -> None:
-        """Take over a Job that was just created, so that it is not begun again before it is heard of."""
+    def assume_job(self, item: Object) -> None:
+        """Assume a Job that was just created, so that it is not created again before its informer has it."""
         job = read_job(item)
         if job.of:
             with self._lock:
                 self._expected[job.of][job.name] = (self._clock.now() + EXPECTED_SECONDS, job)
 
-    def remind(self) -> None:
-        """Have everything looked at that has not ended: a safeguard, should ever a change be missed."""
+    def resync(self) -> None:
+        """Enqueue every run that has not ended: a safeguard in case a change was missed."""
         with self._lock:
             self._forget_what_ran_out()
-            keys = [key for key, kept in self._kept.items() if not kept.ended]
+            keys = [key for key, cached in self._cached.items() if not cached.ended]
         for key in keys:
-            self._concern(key)
+            self._enqueue(key)
 
     def _forget_what_ran_out(self) -> None:
         now = self._clock.now()
         self._expected = _lasting(self._expected, now)
         self._gone = _lasting(self._gone, now)
 
-    def _keep(self, kept: Kept) -> None:
-        self._kept[kept.key] = kept
-        if kept.waits:
-            self._waiting[kept.namespace][kept.key] = kept.created
+    def _keep(self, cached: CachedJob) -> None:
+        self._cached[cached.key] = cached
+        if cached.waits:
+            self._waiting[cached.namespace][cached.key] = cached.created
         else:
-            self._waiting[kept.namespace].pop(kept.key, None)
+            self._waiting[cached.namespace].pop(cached.key, None)
 
-    def _changed(self, kept: Kept) -> None:
+    def _changed(self, cached: CachedJob) -> None:
         with self._lock:
-            known = self._kept.get(kept.key)
-            if known is None or known.version <= kept.version or known.uid != kept.uid:
-                self._keep(kept)
-        if known is None or known.version != kept.version:  # else it is our own write, or a new list
-            self._concern(kept.key)
+            known = self._cached.get(cached.key)
+            if known is None or known.version <= cached.version or known.uid != cached.uid:
+                self._keep(cached)
+        if known is None or known.version != cached.version:  # else it is our own write, or a new list
+            self._enqueue(cached.key)
 
-    def _deleted(self, kept: Kept) -> None:
+    def _deleted(self, cached: CachedJob) -> None:
         with self._lock:
-            self._waiting[kept.namespace].pop(kept.key, None)
-            for memory in (self._kept, self._gone, self._expected):
-                memory.pop(kept.key, None)
-        self._concern(kept.key)
+            self._waiting[cached.namespace].pop(cached.key, None)
+            for memory in (self._cached, self._gone, self._expected):
+                memory.pop(cached.key, None)
+        self._enqueue(cached.key)
 
-    def _budget_changed(self, budget: Budget) -> None:
+    def _budget_changed(self, budget: NamespaceBudget) -> None:
         self._budget_is(budget.namespace, budget.data)
 
-    def _budget_gone(self, budget: Budget) -> None:
+    def _budget_gone(self, budget: NamespaceBudget) -> None:
         self._budget_is(budget.namespace, None)
 
     def _budget_is(self, namespace: str, data: Mapping[str, str] | None) -> None:
@@ -162,7 +162,7 @@ class View:
                 self._budgets[namespace] = data
         if data != before:
             for key in self.waiting(namespace):
-                self._concern(key)
+                self._enqueue(key)
 
     def _job_changed(self, job: AttemptJob) -> None:
         self._expect_no_more(job)
@@ -191,7 +191,7 @@ class View:
                 news = index[value.of].get(value.name) != value
                 index[value.of][value.name] = value
             if news:
-                self._concern(value.of)
+                self._enqueue(value.of)
 
     def _drop(self, index: dict[str, dict[str, T]], value: T) -> None:
         if value.of:
@@ -199,7 +199,7 @@ class View:
                 index[value.of].pop(value.name, None)
                 if not index[value.of]:
                     del index[value.of]
-            self._concern(value.of)
+            self._enqueue(value.of)
 
 
 def _lasting(
@@ -214,7 +214,7 @@ def _lasting(
 
 
 def _over(pod: Pod) -> Pod:
-    """Return a pod that is gone: whatever its last phase was, nothing of it runs."""
+    """Return a pod that is gone as one that is over, whatever its last phase was."""
     if pod.over:
         return pod
     return replace(pod, phase="Failed" if pod.exit_code else "Succeeded")

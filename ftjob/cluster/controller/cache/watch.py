@@ -1,7 +1,7 @@
-"""One kind of object, listed and then watched for as long as the process lives, item by item.
+"""An informer: lists and then watches one kind of object for as long as the process lives.
 
-An object that cannot be read hides no other, and does not vanish either where it could be read before: it is
-taken to be as it was. It is named in the log once a version, and counted.
+An object that cannot be read hides no other. Where it could be read before, its last readable version stays.
+The log names it once a version, and a metric counts it.
 """
 
 import threading
@@ -19,7 +19,7 @@ from ftjob.cluster.controller.serving.metrics import ERRORS
 from ftjob.cluster.resource.objects import Object, key_of
 
 RESYNC_SECONDS = 600
-"""Of a watch; then everything is listed anew, should ever a change be missed."""
+"""The longest watch; then everything is listed again, in case a change was missed."""
 LIST_SECONDS, SILENCE_SECONDS = 60.0, 100.0
 """A connection that brings neither events nor the bookmarks of every minute is dead."""
 PAGE = 500
@@ -30,24 +30,24 @@ T = TypeVar("T")
 
 
 class ExpiredError(Exception):
-    """The server does not remember what came after a version: everything is to be listed anew."""
+    """The server has no history after a version: everything has to be listed again."""
 
 
-class Collections(Protocol):
-    """The API server, which lists and watches."""
+class ListerWatcher(Protocol):
+    """Lists and watches: the API server."""
 
     def collection(
         self, verb: str, resource: str, namespace: str | None, query: Mapping[str, Any], silence: float
     ) -> Any:
-        """Return the answer: a list's to be read, a watch's to be followed."""
+        """Return the response, which for a watch is not read yet."""
 
 
-class Source(Generic[T]):
-    """Lists and watches one kind of object; `read` says what we want of it, which is all that is kept."""
+class Informer(Generic[T]):
+    """Lists and watches one kind of object, of which it holds only what `read` returns."""
 
     def __init__(
         self,
-        api: Collections,
+        api: ListerWatcher,
         resource: str,
         namespace: str | None,
         read: Callable[[Object], T],
@@ -59,17 +59,17 @@ class Source(Generic[T]):
         self._unreadable: dict[str, str] = {}
         """The version of each object that could not be read, by its key."""
         self._version = ""
-        """Of the list, or of the last event: where the next watch goes on. Empty: with a list."""
+        """Of the list or the last event: where the next watch continues. Empty where a list comes first."""
         self._tries = 0
-        """Since the server last answered with anything."""
+        """Since the server last sent anything."""
         self._thread: threading.Thread | None = None
-        self._heard_at = time.monotonic()
-        self.heard = threading.Event()
+        self._answered_at = time.monotonic()
+        self.synced = threading.Event()
         """Set when everything was listed once and `changed` was called for all of it."""
 
     def start(self, changed: Callable[[T], None], deleted: Callable[[T], None]) -> None:
-        """Listen from now on, in a thread."""
-        self._heard_at = time.monotonic()
+        """Start to list and watch, in a thread."""
+        self._answered_at = time.monotonic()
         target, name = partial(self.listen, changed, deleted), f"watch-{self.resource}"
         self._thread = threading.Thread(target=target, name=name, daemon=True)
         self._thread.start()
@@ -79,7 +79,7 @@ class Source(Generic[T]):
         """Seconds since the server last answered: 0 before the start, infinite where the thread ended."""
         if self._thread is None:
             return 0.0
-        return time.monotonic() - self._heard_at if self._thread.is_alive() else float("inf")
+        return time.monotonic() - self._answered_at if self._thread.is_alive() else float("inf")
 
     @property
     def unreadable(self) -> int:
@@ -94,29 +94,29 @@ class Source(Generic[T]):
             try:
                 if not self._version:
                     self._list()
-                    self.heard.set()
+                    self.synced.set()
                 self._watch()
             except ExpiredError:
                 self._version = ""
             except EXITS:
                 raise
-            except BaseException as error:  # noqa: BLE001 whatever it is, it must not end the listening
+            except BaseException as error:  # noqa: BLE001 whatever it is, it must not end the informer
                 if isinstance(error, ApiException) and error.status == EXPIRED:
                     self._version = ""
                 ERRORS.labels("watch").inc()
-                log("a watch broke off", resource=self.resource, error=described(error))
+                log("a watch failed", resource=self.resource, error=described(error))
 
     def _pause(self) -> None:
-        """Wait before trying anew, the longer the oftener nothing was heard."""
+        """Wait before the next try, longer after each one without an answer."""
         if self._tries:
             time.sleep(min(LONGEST_PAUSE, 0.2 * 2.0 ** min(self._tries, 8)))
         self._tries += 1
 
     def _answered(self) -> None:
-        self._tries, self._heard_at = 0, time.monotonic()
+        self._tries, self._answered_at = 0, time.monotonic()
 
     def _list(self) -> None:
-        """Hear of everything there is, and of what is no more."""
+        """List all objects; notify of each, and of those that are gone."""
         present: set[str] = set()
         version = ""
         for page in self._pages():
@@ -139,12 +139,12 @@ class Source(Generic[T]):
         following: str | None = ""
         while following is not None:
             query = {"limit": PAGE, **({"continue": following} if following else {})}
-            page = read_shallow(self._ask("list", query, LIST_SECONDS).data)
+            page = read_shallow(self._request("list", query, LIST_SECONDS).data)
             yield page
             following = page["metadata"].get("continue") or None
 
     def _watch(self) -> None:
-        """Follow what happens until the server ends that; list anew afterwards."""
+        """Handle events until the server ends the watch, after which a long one is followed by a list."""
         query = {
             "watch": 1,
             "allowWatchBookmarks": "true",
@@ -152,8 +152,8 @@ class Source(Generic[T]):
             "timeoutSeconds": RESYNC_SECONDS,
         }
         begin = time.monotonic()
-        answer = self._ask("watch", query, SILENCE_SECONDS)
-        self._heard_at = time.monotonic()
+        answer = self._request("watch", query, SILENCE_SECONDS)
+        self._answered_at = time.monotonic()
         try:
             for line in lines(answer.stream(amt=None, decode_content=False)):
                 self._answered()
@@ -165,7 +165,7 @@ class Source(Generic[T]):
             self._version = ""
 
     def _event(self, line: bytes) -> None:
-        """Hear of one change. Raises ExpiredError where the server tells of an error instead."""
+        """Handle one event. Raises ExpiredError where the event is an error."""
         try:
             event = read_shallow(line)
             kind, item = event["type"], event["object"]
@@ -192,7 +192,7 @@ class Source(Generic[T]):
             self._notify(self._changed, value)
 
     def _value(self, key: str, item: Any) -> T | None:
-        """Return what we want of an object; None where it cannot be read."""
+        """Return what `read` makes of an object; None where it cannot be read."""
         try:
             if not key:
                 raise ValueError("it has no name")
@@ -210,21 +210,21 @@ class Source(Generic[T]):
             handler(value)
         except EXITS:
             raise
-        except BaseException as error:  # noqa: BLE001 nor does one that cannot be taken hide the others
+        except BaseException as error:  # noqa: BLE001 one that cannot be handled must not hide the others
             ERRORS.labels("watch").inc()
-            log("news could not be taken", resource=self.resource, error=described(error))
+            log("an event could not be handled", resource=self.resource, error=described(error))
 
     def _cannot_read(self, key: str, version: str, error: BaseException) -> None:
         if self._unreadable.get(key) != version:
             log("an object cannot be read", resource=self.resource, object=key, error=described(error))
         self._unreadable[key] = version
 
-    def _ask(self, verb: str, query: Mapping[str, Any], silence: float) -> Any:
+    def _request(self, verb: str, query: Mapping[str, Any], silence: float) -> Any:
         return self._api.collection(verb, self.resource, self._namespace, {**self._chosen, **query}, silence)
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines that are whole; what breaks off was no event."""
+    """Yield the complete lines; an incomplete last one is no event."""
     begun: list[bytes] = []
     for chunk in chunks:
         head, *others = chunk.split(b"\n")

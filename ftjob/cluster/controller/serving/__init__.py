@@ -1,1 +1,1 @@
-"""The controller as a process: its leadership, its health and its metrics."""
+"""The controller as a process: leader election, health, metrics and logs."""

@@ -1,4 +1,4 @@
-"""Who acts: the holder of a Lease. The client's lock, with the monotonic clock and a release at the end."""
+"""Leader election by a Lease: the client's lock, with a monotonic clock and a release at the end."""
 
 import random
 import threading

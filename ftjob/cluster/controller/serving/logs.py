@@ -1,4 +1,4 @@
-"""The controller's log: one JSON object a line on stderr, whoever in this process has something to log."""
+"""The controller's log: one JSON object a line on stderr, for every logger in the process."""
 
 import json
 import logging

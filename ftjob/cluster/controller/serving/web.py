@@ -17,14 +17,14 @@ MOST = 32
 """Connections at a time, each of which has a thread."""
 
 
-class Server(ThreadingHTTPServer):
-    """Serves so many at a time. One more, and the oldest has to go: who asks slowly keeps nobody out."""
+class MetricsServer(ThreadingHTTPServer):
+    """Serves MOST connections at a time; one more closes the oldest, so that a slow client blocks nobody."""
 
     daemon_threads = True
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._open: dict[socket.socket, None] = {}
-        """In the order of their coming."""
+        """In the order of arrival."""
         self._lock = threading.Lock()
         super().__init__(address, handler)
 
@@ -46,12 +46,12 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, *_: Any) -> None:
-        """Count; a client that went away is none of the log's business."""
+        """Count the error; a client that went away is not worth a log entry."""
         ERRORS.labels("web").inc()
 
 
 def serve(address: str, port: int, healthy: Check, ready: Check, refresh: Callable[[], None]) -> int:
-    """Serve in the background; `refresh` is called before metrics are told. Return the port."""
+    """Serve in the background; `refresh` runs before metrics are rendered. Return the port."""
 
     class Handler(BaseHTTPRequestHandler):
         """Answers GET."""
@@ -76,8 +76,8 @@ def serve(address: str, port: int, healthy: Check, ready: Check, refresh: Callab
             self.wfile.write(body)
 
         def log_message(self, format: str, *_: object) -> None:  # noqa: A002 the name http.server has
-            """Say nothing: probes come every few seconds."""
+            """Log nothing: probes come every few seconds."""
 
-    server = Server((address, port), Handler)
+    server = MetricsServer((address, port), Handler)
     threading.Thread(target=server.serve_forever, name="web", daemon=True).start()
     return int(server.server_address[1])
