@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftjob.dataset.journal import Line
 
 FORMAT = 1
-TOLD_UNREADABLE = 20
+UNREADABLE_SHOWN = 20
 """Unreadable images the manifest names; sources.jsonl has them all."""
 
 
@@ -118,7 +118,7 @@ class Tally:
     def add(self, line: "Line") -> None:
         if line.error:
             self.unreadable += 1
-            if self.unreadable <= TOLD_UNREADABLE:
+            if self.unreadable <= UNREADABLE_SHOWN:
                 self.unreadable_first.append(f"{line.source}: {line.error}")
             return
         self.notes.update(line.notes)

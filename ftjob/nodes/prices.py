@@ -111,8 +111,8 @@ def _ask(session: "Session", region: str, types: list[str]) -> tuple[LivePrices,
     for kind in types:
         usd, zone = spots.get(kind) or (None, "")
         prices[kind] = LivePrice(on_demand=lists.get(kind), spot=usd, zone=zone)
-    told = LivePrices(region=region, when=time.time(), prices=prices)
-    return told, [trouble for trouble in (no_spots, no_lists) if trouble]
+    found = LivePrices(region=region, when=time.time(), prices=prices)
+    return found, [trouble for trouble in (no_spots, no_lists) if trouble]
 
 
 def _asked(
@@ -154,8 +154,8 @@ def cheapest(history: list[dict[str, Any]]) -> tuple[float, str] | None:
     """Return the lowest of every zone's newest price, and the zone; None where there is none."""
     newest: dict[str, tuple[datetime, float]] = {}
     for entry in history:
-        zone, said = entry["AvailabilityZone"], (entry["Timestamp"], float(entry["SpotPrice"]))
-        newest[zone] = max(newest.get(zone, said), said)
+        zone, dated = entry["AvailabilityZone"], (entry["Timestamp"], float(entry["SpotPrice"]))
+        newest[zone] = max(newest.get(zone, dated), dated)
     return min(((usd, zone) for zone, (_, usd) in newest.items()), default=None)
 
 

@@ -21,10 +21,10 @@ def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
         after = before
         for name, price in prices.items():
             after = with_price(after, name, price)
-        told = {name: node.price for name, node in parse_nodes(after, str(path)).items()}
+        written = {name: node.price for name, node in parse_nodes(after, str(path)).items()}
     except (yaml.YAMLError, BadSpecError):
-        told = {}
-    if any(told.get(name) != price for name, price in prices.items()):
+        written = {}
+    if any(written.get(name) != price for name, price in prices.items()):
         raise BadSpecError(f"{path}: prices cannot be written into it as it is laid out: write them yourself")
     if after != before:
         files.write_text(path, after)
@@ -32,20 +32,20 @@ def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
 
 def with_price(text: str, name: str, price: Price) -> str:
     """Return the text of a nodes file in which a profile has a price."""
-    said = _flow(price)
+    mapping = _flow(price)
     profile = _value(yaml.compose(text), name)
     if profile is None:
         gap = "" if not text or text.endswith("\n") else "\n"
-        return f"{text}{gap}{name}:\n  price: {said}\n"
+        return f"{text}{gap}{name}:\n  price: {mapping}\n"
     present = _value(profile, "price")
     if present is not None:
         begin, end = present.start_mark.index, present.end_mark.index
         tail = text[begin:end]
-        return text[:begin] + said + tail[len(tail.rstrip()) :] + text[end:]
+        return text[:begin] + mapping + tail[len(tail.rstrip()) :] + text[end:]
     begin = profile.start_mark.index
     if getattr(profile, "flow_style", False):
-        return f"{text[: begin + 1]}price: {said}, {text[begin + 1 :]}"
-    return f"{text[:begin]}price: {said}\n{' ' * profile.start_mark.column}{text[begin:]}"
+        return f"{text[: begin + 1]}price: {mapping}, {text[begin + 1 :]}"
+    return f"{text[:begin]}price: {mapping}\n{' ' * profile.start_mark.column}{text[begin:]}"
 
 
 def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:

@@ -48,7 +48,7 @@ def remember(
         test_seconds_per_image=test_seconds_per_image,
         startup_seconds=startup_seconds,
     )
-    told = {
+    values = {
         "net": plan.spec.base.net,
         "node": plan.inputs.node.name,
         "gpu": plan.inputs.node.gpu,
@@ -58,7 +58,7 @@ def remember(
         **measured.model_dump(),
     }
     store, key = _place(plan)
-    store.write(key, (json.dumps(told, indent=1) + "\n").encode())
+    store.write(key, (json.dumps(values, indent=1) + "\n").encode())
     return f"{store.location}/{key}"
 
 

@@ -87,8 +87,8 @@ def facts_at(
     Without `fetch` one in a store is brought here only where no manifest tells all. Raises BadDataError and
     StorageError.
     """
-    told = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
-    return told or inspect(lmdb_at(place, split, progress), progress)
+    facts = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
+    return facts or inspect(lmdb_at(place, split, progress), progress)
 
 
 def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> Lmdb:

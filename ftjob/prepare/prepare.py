@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
 from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.dataset.folder import TRAIN
@@ -93,7 +93,7 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     """
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
-    weights = find_weights(spec.base.weights, context.folder, told_as_progress(context.progress))
+    weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
     dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
     findings = data_findings(spec, dataset)
     mean, mean_file = find_mean(spec, dataset, context)
@@ -222,7 +222,7 @@ def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:
 def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
     """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
     net = read_net(spec.base.net).net
-    weights = find_weights(spec.base.weights, context.folder, told_as_progress(context.progress))
+    weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
     return find_dataset(spec.data, image_channels(spec, net, weights), context)
 
 

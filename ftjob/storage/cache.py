@@ -156,10 +156,10 @@ def _download(wanted: _Wanted, entries: Sequence[Entry], place: eviction.Place, 
     for entry in entries:
         path, begin = place.coming / entry.key, time.monotonic()
 
-        def tell(transfer: Transfer, before: int = before) -> None:
+        def report(transfer: Transfer, before: int = before) -> None:
             progress(Transfer(wanted.what, before + transfer.done, total))
 
-        digest = wanted.store.download(entry.key, path, progress=tell)
+        digest = wanted.store.download(entry.key, path, progress=report)
         now = wanted.store.stat(entry.key)
         if now is None or wanted.name(now) != wanted.name(entry):
             where = f"{wanted.store.location}/{entry.key}"

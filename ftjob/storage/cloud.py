@@ -112,12 +112,12 @@ class CloudStore:
         )
         return sorted((self.entry(each) for each in found), key=lambda each: each.key)
 
-    def entry(self, said: "ObjectMeta") -> Entry:
+    def entry(self, meta: "ObjectMeta") -> Entry:
         """Return what a store says of an object, with the key as this store counts it."""
-        key = said["path"].removeprefix(self.place.prefix).lstrip("/")
+        key = meta["path"].removeprefix(self.place.prefix).lstrip("/")
         # HEAD tells whole seconds only: the same object must look the same when it is listed.
-        modified = said["last_modified"].replace(microsecond=0).timestamp()
-        return Entry(key, said["size"], said["e_tag"], modified)
+        modified = meta["last_modified"].replace(microsecond=0).timestamp()
+        return Entry(key, meta["size"], meta["e_tag"], modified)
 
     def download(
         self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore

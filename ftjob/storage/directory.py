@@ -125,8 +125,8 @@ def is_partial(path: Path) -> bool:
 
 def entry(key: str, path: Path) -> Entry:
     """Return what the file system says of a file."""
-    said = path.stat()
-    return Entry(key, said.st_size, f"{said.st_mtime_ns:x}-{said.st_size:x}", said.st_mtime)
+    stat = path.stat()
+    return Entry(key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}", stat.st_mtime)
 
 
 def copy(source: Path, target: Path, key: str, progress: Progress) -> str:

@@ -57,12 +57,12 @@ def limit(root: Path) -> int:
 
     Raises StorageError where the variable is no number.
     """
-    told = os.environ.get(LIMIT_NAME, str(DEFAULT_LIMIT))
-    if not told.isdecimal():
+    text = os.environ.get(LIMIT_NAME, str(DEFAULT_LIMIT))
+    if not text.isdecimal():
         raise StorageError(
-            f"{LIMIT_NAME}: {told!r} is not a number of bytes, such as {DEFAULT_LIMIT}: mend it"
+            f"{LIMIT_NAME}: {text!r} is not a number of bytes, such as {DEFAULT_LIMIT}: mend it"
         )
-    return min(int(told), shutil.disk_usage(root).total // 2)
+    return min(int(text), shutil.disk_usage(root).total // 2)
 
 
 def make_room(root: Path, needed: int, what: str) -> None:

@@ -21,7 +21,7 @@ def ask(
     from botocore.exceptions import BotoCoreError, ClientError
     from obstore.exceptions import BaseError
 
-    said_no = (BaseError, FileNotFoundError, BotoCoreError, ClientError)
+    refusals = (BaseError, FileNotFoundError, BotoCoreError, ClientError)
     used: list[Opened] = []
 
     def once() -> T:
@@ -30,7 +30,7 @@ def ask(
 
     def again(state: RetryCallState) -> bool:
         error = state.outcome and state.outcome.exception()
-        if not isinstance(error, said_no):
+        if not isinstance(error, refusals):
             return False
         return bucket.renew(used[-1]) if is_refusal(error) else is_transient(error)
 
@@ -42,5 +42,5 @@ def ask(
     )
     try:
         return retrying(once)
-    except said_no as error:
+    except refusals as error:
         raise explain(error, uri, doing, bucket) from None  # what is left out may quote a key or a signature

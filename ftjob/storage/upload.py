@@ -49,17 +49,17 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
     part = max(PART, -(-size // MOST_PARTS))
     stopped = Event()
 
-    told = 0
+    furthest = 0
 
-    def tell(done: int) -> None:
-        nonlocal told
-        if done > told:  # an upload that begins again does not go back for who watches
-            told = done
+    def report(done: int) -> None:
+        nonlocal furthest
+        if done > furthest:  # an upload that begins again does not go back for who watches
+            furthest = done
             progress(Transfer(key, done, size))
 
     def put(client: "Client") -> None:
         file.seek(0)
-        parts = pieces(file, part, size, tell, stopped)
+        parts = pieces(file, part, size, report, stopped)
         client.put(name, parts, use_multipart=True, chunk_size=part, max_concurrency=SIDE_BY_SIDE)
 
     try:
@@ -74,7 +74,7 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
 
 
 def pieces(
-    file: BinaryIO, part: int, size: int, tell: Callable[[int], None], stopped: Event
+    file: BinaryIO, part: int, size: int, report: Callable[[int], None], stopped: Event
 ) -> Iterator[bytes]:
     """Read the first `size` bytes of a file, which may be growing, and tell of each part that is taken up."""
     done = 0
@@ -83,7 +83,7 @@ def pieces(
             raise InterruptedError("the upload was stopped")  # an end would complete it
         yield piece
         done += len(piece)
-        tell(done)
+        report(done)
 
 
 def abort_uploads(

@@ -1,6 +1,6 @@
 """Transfers told as progress: now and then, with speed and time left."""
 
-from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.options import Progress
 from ftjob.storage import Transfer
 
@@ -8,10 +8,10 @@ from ftjob.storage import Transfer
 def test_the_first_and_the_last_are_told_and_few_between() -> None:
     """A thousand pieces in a moment are not a thousand lines."""
     seen: list[Progress] = []
-    tell = told_as_progress(seen.append)
+    report = as_progress(seen.append)
 
     for done in range(1, 1001):
-        tell(Transfer("s3://models/net", done * 1_000_000, 1_000_000_000))
+        report(Transfer("s3://models/net", done * 1_000_000, 1_000_000_000))
 
     assert (seen[0].done, seen[-1].done) == (1_000_000, 1_000_000_000)
     assert len(seen) < 20
@@ -21,9 +21,9 @@ def test_the_first_and_the_last_are_told_and_few_between() -> None:
 def test_every_transfer_begins_anew() -> None:
     """Speed and time left are of what is on its way now."""
     seen: list[Progress] = []
-    tell = told_as_progress(seen.append)
+    report = as_progress(seen.append)
     for key in ("s3://models/net", "s3://models/weights"):
-        tell(Transfer(key, 1, 2))
+        report(Transfer(key, 1, 2))
 
     assert [told.transfer for told in seen] == ["s3://models/net", "s3://models/weights"]
 

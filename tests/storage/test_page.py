@@ -7,7 +7,7 @@ import pytest
 
 from ftjob.storage.bucket import Bucket as Reached
 from ftjob.storage.bucket import Opened
-from ftjob.storage.explain import Said, sentence
+from ftjob.storage.explain import RequestFailure, sentence
 from ftjob.storage.location import parse_place
 from tests.storage.servers import Bucket
 
@@ -32,7 +32,7 @@ def test_every_sentence_shown_is_what_is_said() -> None:
     assert len(ROWS) == 7
     for said, told in ROWS:
         code = re.findall(r"\w+", said)[1 if "SignatureDoesNotMatch" in said else 0]
-        answer = Said(STATUS.get(code, 403), code, "")
+        answer = RequestFailure(STATUS.get(code, 403), code, "")
         assert sentence(answer, "writing it", bucket) == told
 
 

@@ -26,7 +26,7 @@ AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
 CHUNK = 64
 PROGRESS_SECONDS = 0.1
-TOLD = 3
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Stage:
         self._sums = self._start.sums
         self._tally = Tally(len(work.classes), work.digest_seed)
         self._reused = 0
-        self._began = self._told = time.monotonic()
+        self._began = self._reported_at = time.monotonic()
 
     def run(self) -> Staged:
         """Make every record that is not there yet."""
@@ -79,7 +79,7 @@ class Stage:
             for part in self._work.parts:
                 self._run_part(part, max(0, self._start.done - before), saver)
                 before += len(part.places)
-        self._tell(last=True)
+        self._report(last=True)
         return Staged(self._tally, self._sums, self._reused)
 
     def _run_part(self, part: Part, start: int, saver: Saver) -> None:
@@ -115,23 +115,23 @@ class Stage:
             cv2.accumulate(chunk.sums, self._sums)
         self._done += len(chunk.images)
         self._refuse_too_many()
-        if time.monotonic() - self._told > PROGRESS_SECONDS:
-            self._tell()
+        if time.monotonic() - self._reported_at > PROGRESS_SECONDS:
+            self._report()
 
     def _refuse_too_many(self) -> None:
         bad, total, share = self._tally.unreadable, self._work.total, self._work.options.allow_unreadable
         if bad > total * share:
-            told = "; ".join(self._tally.unreadable_first[:TOLD])
+            shown = "; ".join(self._tally.unreadable_first[:SHOWN])
             raise BadDataError(
                 f"{bad} of the first {self._done} images cannot be read, more than {share * 100:g} % of all "
-                f"{total}: mend or remove them, or allow a larger share: {told}"
+                f"{total}: mend or remove them, or allow a larger share: {shown}"
             )
 
-    def _tell(self, last: bool = False) -> None:
+    def _report(self, last: bool = False) -> None:
         now = time.monotonic()
         speed = (self._done - self._start.done) / max(now - self._began, 1e-9)
         left = (self._work.total - self._done) / speed if speed else None
-        self._told = now
+        self._reported_at = now
         self._progress(
             Progress(self._done, self._work.total, speed, 0.0 if last else left, self._tally.unreadable)
         )

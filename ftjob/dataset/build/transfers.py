@@ -6,27 +6,27 @@ from collections.abc import Callable
 from ftjob.dataset.options import Progress
 from ftjob.storage import Transfer
 
-TOLD_SECONDS = 0.1
+REPORT_SECONDS = 0.1
 
 
-def told_as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer], None]:
+def as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer], None]:
     """Return a function that tells of transfers; each new key begins anew."""
-    began, told, what = 0.0, 0.0, ""
+    began, reported_at, what = 0.0, 0.0, ""
 
-    def tell(transfer: Transfer) -> None:
-        nonlocal began, told, what
+    def report(transfer: Transfer) -> None:
+        nonlocal began, reported_at, what
         if transfer.spared_seconds:
             return progress(
                 Progress(transfer.done, transfer.total, 0.0, 0.0, 0, transfer.key, transfer.spared_seconds)
             )
         now = time.monotonic()
         if transfer.key != what:
-            began, told, what = now, 0.0, transfer.key
-        if now - told > TOLD_SECONDS or transfer.done == transfer.total:
-            told = now
+            began, reported_at, what = now, 0.0, transfer.key
+        if now - reported_at > REPORT_SECONDS or transfer.done == transfer.total:
+            reported_at = now
             speed = transfer.done / max(now - began, 1e-3)
             left = (transfer.total - transfer.done) / speed if speed else None
             progress(Progress(transfer.done, transfer.total, speed, left, 0, what))
         return None
 
-    return tell
+    return report

@@ -10,7 +10,7 @@ from ftjob.dataset.build.build import build
 from ftjob.dataset.build.lock import locked
 from ftjob.dataset.build.planning import Sources, like, plan_work
 from ftjob.dataset.build.publish import settle
-from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.remote import UPLOADING
 from ftjob.dataset.folder import DATA_FILE, SPLITS, DatasetFolder
 from ftjob.dataset.manifest import Manifest, read_manifest
@@ -22,7 +22,7 @@ from ftjob.fs.paths import cache_dir
 from ftjob.storage import Store, Transfer, local_path, open_store
 from ftjob.storage.cache import fetch_entries
 
-Tell = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 NAMES = DatasetFolder(Path())
 PROBE = ".probe"
 SMALL = (NAMES.labels.name, NAMES.mean.name, NAMES.sources.name)
@@ -30,7 +30,12 @@ LARGE = tuple(f"{split}/{DATA_FILE}" for split in SPLITS)
 
 
 def build_at(
-    source: str, out: str, options: BuildOptions, *, val: str | None = None, progress: Tell = lambda _: None
+    source: str,
+    out: str,
+    options: BuildOptions,
+    *,
+    val: str | None = None,
+    progress: OnProgress = lambda _: None,
 ) -> Manifest:
     """Build OUT from images as `build` does; all three may be paths or URIs.
 
@@ -83,12 +88,12 @@ def _refuse_foreign(there: Objects) -> None:
             )
 
 
-def _fetch(there: Objects, names: tuple[str, ...], progress: Tell) -> Path:
+def _fetch(there: Objects, names: tuple[str, ...], progress: OnProgress) -> Path:
     entries = [there.entries[name] for name in names if name in there.entries]
-    return fetch_entries(there.store, entries, told_as_progress(progress))
+    return fetch_entries(there.store, entries, as_progress(progress))
 
 
-def _take_over(there: Objects, work: DatasetFolder, progress: Tell) -> None:
+def _take_over(there: Objects, work: DatasetFolder, progress: OnProgress) -> None:
     """Have what is in the store in the work folder too, unless it is; what was begun there stays."""
     names = (*SMALL, *LARGE, NAMES.manifest.name)
     fetched = _fetch(there, names, progress)
@@ -122,20 +127,20 @@ def _refuse_read_only(store: Store) -> None:
     store.delete([PROBE])
 
 
-def _upload(work: DatasetFolder, store: Store, made: Manifest, progress: Tell) -> None:
+def _upload(work: DatasetFolder, store: Store, made: Manifest, progress: OnProgress) -> None:
     """Put a dataset in place of what is there; from first to last nothing there looks whole but one."""
     splits = [f"{split}/{DATA_FILE}" for split in made.splits]
     sizes = {name: (work.root / name).stat().st_size for name in (*SMALL, *splits)}
-    tell, before = told_as_progress(progress), 0
+    report, before = as_progress(progress), 0
     store.abort_uploads()
     store.write(UPLOADING, b"")
     store.delete([NAMES.manifest.name, *(set(LARGE) - set(splits))])
     for name in sizes:
 
-        def told(transfer: Transfer, before: int = before) -> None:
-            tell(Transfer(store.location, before + transfer.done, sum(sizes.values())))
+        def report_part(transfer: Transfer, before: int = before) -> None:
+            report(Transfer(store.location, before + transfer.done, sum(sizes.values())))
 
-        store.upload(work.root / name, name, progress=told)
+        store.upload(work.root / name, name, progress=report_part)
         before += sizes[name]
     store.write(NAMES.manifest.name, work.manifest.read_bytes())
     store.delete([UPLOADING])

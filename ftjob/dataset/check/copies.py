@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.dataset.check.duplicates import Pairs, exact_pairs, near_pairs
-from ftjob.dataset.check.survey import TOLD, Survey, counted, some
+from ftjob.dataset.check.survey import SHOWN, Survey, counted, some
 from ftjob.dataset.findings import Finding, Severity
 
 Mask = NDArray[np.bool_]
@@ -74,7 +74,7 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
         labels=np.array([label for survey in surveys for label in survey.labels]),
         datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
     )
-    prints = [one for survey in surveys for one in survey.prints]
+    prints = [each for survey in surveys for each in survey.prints]
     where = " and ".join(survey.lmdb.location for survey in surveys)
     return [
         *_findings(pictures, [exact_pairs(prints)], where, nearly=False),
@@ -82,7 +82,7 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     ]
 
 
-class _Told:
+class _Matches:
     """The pictures that a rule applies to."""
 
     def __init__(self, pictures: _Pictures) -> None:
@@ -92,23 +92,23 @@ class _Told:
 
     def add(self, pairs: Pairs) -> None:
         self.copies[pairs[:, 1]] = True
-        first = pairs[: TOLD + 1 - len(self.such)]
+        first = pairs[: SHOWN + 1 - len(self.such)]
         self.such += [f"{self._names[left]} = {self._names[right]}" for left, right in first]
 
 
 def _findings(pictures: _Pictures, found: Iterable[Pairs], where: str, *, nearly: bool) -> list[Finding]:
-    told = [_Told(pictures) for _ in RULES]
+    matches = [_Matches(pictures) for _ in RULES]
     for pairs in found:
-        for rule, one in zip(RULES, told, strict=True):
-            one.add(pairs[rule.applies(pictures, pairs)])
+        for rule, match in zip(RULES, matches, strict=True):
+            match.add(pairs[rule.applies(pictures, pairs)])
     return [
         Finding(
             "warning" if nearly else rule.severity,
             where,
             (rule.near if nearly else rule.exact).format(
-                copies=counted(int(one.copies.sum()), "picture"), such=some(one.such)
+                copies=counted(int(match.copies.sum()), "picture"), such=some(match.such)
             ),
         )
-        for rule, one in zip(RULES, told, strict=True)
-        if one.such
+        for rule, match in zip(RULES, matches, strict=True)
+        if match.such
     ]

@@ -77,9 +77,9 @@ def near_pairs(prints: Sequence[Fingerprint]) -> Iterator[Pairs]:
 def _distinct(prints: Sequence[Fingerprint]) -> list[int]:
     """The first place of every picture that is not blank."""
     first: dict[bytes, int] = {}
-    for place, one in enumerate(prints):
-        if not one.blank:
-            first.setdefault(one.exact, place)
+    for place, each in enumerate(prints):
+        if not each.blank:
+            first.setdefault(each.exact, place)
     return list(first.values())
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftjob.dataset.build.transfers import told_as_progress
+from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.inspection import inspect_manifest
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.folder import DATA_FILE, DatasetFolder
@@ -17,8 +17,8 @@ from ftjob.storage.cache import fetch_entries, parent_store
 UPLOADING = ".uploading"
 """The object that is there as long as a dataset is being uploaded."""
 NAMES = DatasetFolder(Path())
-TOLD_INSIDE = (NAMES.labels.name, NAMES.mean.name)
-TOLD_ABOVE = (NAMES.manifest.name, NAMES.labels.name, NAMES.mean.name)
+NAMES_BESIDE = (NAMES.labels.name, NAMES.mean.name)
+NAMES_ABOVE = (NAMES.manifest.name, NAMES.labels.name, NAMES.mean.name)
 """What stands beside an LMDB and above it."""
 
 
@@ -31,7 +31,8 @@ class RemoteLmdb:
     folder: str
     """Its key there; empty where the LMDB lies right in a bucket."""
     data: Entry
-    told: tuple[Entry, ...]
+    sidecars: tuple[Entry, ...]
+    """The objects beside and above it that describe it: manifest, labels, mean; `UPLOADING` too."""
 
     @property
     def location(self) -> str:
@@ -40,15 +41,15 @@ class RemoteLmdb:
 
     def facts(self) -> DatasetFacts | None:
         """Return what the manifest above it tells; None where there is none, or it is of another LMDB."""
-        if not any(entry.key == NAMES.manifest.name for entry in self.told):
+        if not any(entry.key == NAMES.manifest.name for entry in self.sidecars):
             return None
-        folder = fetch_entries(self.store, self.told) / self.folder
+        folder = fetch_entries(self.store, self.sidecars) / self.folder
         found = inspect_manifest(folder, self.data.size)
         return replace(found, location=self.location, local=None) if found else None
 
     def fetch(self, progress: Callable[[Progress], None]) -> Path:
         """Return the LMDB's folder on this machine, with what is told of it beside and above."""
-        return fetch_entries(self.store, (self.data, *self.told), told_as_progress(progress)) / self.folder
+        return fetch_entries(self.store, (self.data, *self.sidecars), as_progress(progress)) / self.folder
 
 
 def has_lmdb(place: Objects, split: str) -> bool:
@@ -67,7 +68,7 @@ def find_lmdb(place: Objects, split: str) -> RemoteLmdb:
             f"{split}/{DATA_FILE}, nor one folder of images per class"
         )
     found = _lmdb_itself(place) if DATA_FILE in place.entries else _split_of(place, split)
-    if any(entry.key == UPLOADING for entry in found.told):
+    if any(entry.key == UPLOADING for entry in found.sidecars):
         raise BadDataError(
             f"{found.location}: its upload has not ended: wait for it, or run its `ftjob data build` again"
         )
@@ -75,20 +76,20 @@ def find_lmdb(place: Objects, split: str) -> RemoteLmdb:
 
 
 def _split_of(place: Objects, split: str) -> RemoteLmdb:
-    told = (*TOLD_ABOVE, UPLOADING, *(f"{split}/{name}" for name in TOLD_INSIDE))
+    names = (*NAMES_ABOVE, UPLOADING, *(f"{split}/{name}" for name in NAMES_BESIDE))
     return RemoteLmdb(
-        place.store, split, place.entries[f"{split}/{DATA_FILE}"], _those_there(told, place.entries.get)
+        place.store, split, place.entries[f"{split}/{DATA_FILE}"], _those_there(names, place.entries.get)
     )
 
 
 def _lmdb_itself(place: Objects) -> RemoteLmdb:
-    inside = _those_there((DATA_FILE, *TOLD_INSIDE), place.entries.get)
+    inside = _those_there((DATA_FILE, *NAMES_BESIDE), place.entries.get)
     if place.name.rpartition("/")[0].endswith("/"):  # a bucket has nothing above it
         return RemoteLmdb(place.store, "", inside[0], inside[1:])
     store, folder = parent_store(place.name)
-    data, *told = (replace(entry, key=f"{folder}/{entry.key}") for entry in inside)
-    above = _those_there((*TOLD_ABOVE, UPLOADING), store.stat)
-    return RemoteLmdb(store, folder, data, (*told, *above))
+    data, *beside = (replace(entry, key=f"{folder}/{entry.key}") for entry in inside)
+    above = _those_there((*NAMES_ABOVE, UPLOADING), store.stat)
+    return RemoteLmdb(store, folder, data, (*beside, *above))
 
 
 def _those_there(names: tuple[str, ...], find: Callable[[str], Entry | None]) -> tuple[Entry, ...]:

@@ -14,7 +14,7 @@ from ftjob.dataset.lmdb.flaws import COLOURS
 from ftjob.dataset.lmdb.read import key_text
 from ftjob.dataset.mean import ChannelSums
 
-TOLD = 3
+SHOWN = 3
 """Records that a finding names."""
 
 
@@ -123,4 +123,4 @@ def counted(number: int, noun: str) -> str:
 
 def some(names: list[str]) -> str:
     """Return the first few names."""
-    return ", ".join(names[:TOLD]) + (" …" if len(names) > TOLD else "")
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

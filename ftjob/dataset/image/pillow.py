@@ -42,14 +42,14 @@ def any_image(data: bytes, color: bool) -> Picture:
 
 def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
     deep_png = data.startswith(PNG_MAGIC) and data[PNG_DEPTH_AT] == 16
-    told = {
+    present = {
         "rotated": image.getexif().get(ORIENTATION, 1) != 1,
         "cmyk": image.mode == "CMYK",
         "16-bit": deep_png or image.mode.startswith("I"),
         "alpha": image.has_transparency_data,
         "animated": getattr(image, "is_animated", False),
     }
-    return tuple(note for note, so in told.items() if so)
+    return tuple(note for note, applies in present.items() if applies)
 
 
 def _pixels(image: Image.Image, color: bool) -> NDArray[np.uint8]:

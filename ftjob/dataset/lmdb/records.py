@@ -27,7 +27,7 @@ class RecordWriter:
         """Open or make the LMDB and remove what lies at place `keep` and after."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        with self._told():
+        with self._explained():
             self._env = lmdb.open(str(folder), map_size=FIRST_MAP, mode=0o644)
         try:
             self._growing(lambda: self._cut(keep))
@@ -58,13 +58,13 @@ class RecordWriter:
         """
         while True:
             try:
-                with self._told():
+                with self._explained():
                     return transact()
             except lmdb.MapFullError:
                 self._env.set_mapsize(self._env.info()["map_size"] * 2)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Tell what LMDB says, but for a full map, in a sentence."""
         try:
             yield
