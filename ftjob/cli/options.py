@@ -16,7 +16,7 @@ from jobspec.text import plain, visible_lines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftjob.dataset.build.build import Progress
+    from ftjob.dataset.build.build import DataProgress
 
 
 class Format(StrEnum):
@@ -112,10 +112,10 @@ CLOSED = 141
 
 def images_on(
     show: "Callable[[float, float, str], None]", what: str = "images stored"
-) -> "Callable[[Progress], None]":
+) -> "Callable[[DataProgress], None]":
     """Return a function that shows a dataset's progress on a bar."""
 
-    def told(progress: "Progress") -> None:
+    def told(progress: "DataProgress") -> None:
         if progress.spared_seconds or (progress.transfer and progress.total < LEAST_SHOWN):
             return
         if progress.transfer:

@@ -12,7 +12,7 @@ from ftjob.fs import documents
 from jobspec.problems import one_line
 
 if TYPE_CHECKING:
-    from ftjob.dataset.journal import Line
+    from ftjob.dataset.journal import JournalLine
 
 FORMAT = 1
 UNREADABLE_SHOWN = 20
@@ -115,7 +115,7 @@ class Tally:
         self._counts: dict[str, list[int]] = {}
         self._digests: dict[str, hashlib._Hash] = {}
 
-    def add(self, line: "Line") -> None:
+    def add(self, line: "JournalLine") -> None:
         if line.error:
             self.unreadable += 1
             if self.unreadable <= UNREADABLE_SHOWN:

@@ -44,7 +44,7 @@ class BuildOptions:
 
 
 @dataclass(frozen=True)
-class Progress:
+class DataProgress:
     """How far a build is, or the transfer of what it needs."""
 
     done: int

@@ -81,9 +81,9 @@ def live_prices(nodes: Iterable[Node], region: str | None = None) -> tuple[LiveP
     place = str(session.region_name or PRICE_LIST_REGION)
     found = _remembered(place, types)
     if found is None:
-        found, troubles = _ask(session, place, types)
-        if troubles:
-            return found, troubles
+        found, problems = _ask(session, place, types)
+        if problems:
+            return found, problems
         files.write_text(_note(place), found.model_dump_json())
     none = [kind for kind in types if found.prices[kind] == LivePrice()]
     return found, [f"{kind}: EC2 has none in {place}: the profile's price stands" for kind in none]
@@ -112,7 +112,7 @@ def _ask(session: "Session", region: str, types: list[str]) -> tuple[LivePrices,
         usd, zone = spots.get(kind) or (None, "")
         prices[kind] = LivePrice(on_demand=lists.get(kind), spot=usd, zone=zone)
     found = LivePrices(region=region, when=time.time(), prices=prices)
-    return found, [trouble for trouble in (no_spots, no_lists) if trouble]
+    return found, [problem for problem in (no_spots, no_lists) if problem]
 
 
 def _asked(

@@ -10,7 +10,7 @@ from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.check.remote import find_lmdb, has_lmdb
 from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source import kinds
 from ftjob.dataset.source.objects import Objects, Place
 from ftjob.dataset.source.source import list_images
@@ -48,7 +48,7 @@ def dataset_for(
     train: Place,
     val: Place | None,
     options: BuildOptions,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[DataProgress], None] = lambda _: None,
     *,
     fetch: bool = True,
 ) -> BuiltDataset:
@@ -80,7 +80,7 @@ def _named(place: Place, split: str) -> AbstractContextManager[None]:
 
 
 def facts_at(
-    place: Place, split: str, progress: Callable[[Progress], None] = lambda _: None, *, fetch: bool
+    place: Place, split: str, progress: Callable[[DataProgress], None] = lambda _: None, *, fetch: bool
 ) -> DatasetFacts:
     """Return what the LMDB at a place holds, or the one of a split in the built dataset there.
 
@@ -91,7 +91,7 @@ def facts_at(
     return facts or inspect(lmdb_at(place, split, progress), progress)
 
 
-def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> Lmdb:
+def lmdb_at(place: Place, split: str, progress: Callable[[DataProgress], None]) -> Lmdb:
     """Return the LMDB at a place, or the one of a split in the built dataset there, on this machine.
 
     Raises BadDataError for one in a store that is none, StorageError where it cannot be fetched.
@@ -105,7 +105,7 @@ def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> L
 
 
 def both_lmdbs(
-    place: Place, val: Place | None, progress: Callable[[Progress], None] = lambda _: None
+    place: Place, val: Place | None, progress: Callable[[DataProgress], None] = lambda _: None
 ) -> tuple[Lmdb, Lmdb | None]:
     """Return the LMDBs of a built dataset, or an LMDB and the val that was given with it, on this machine.
 
@@ -144,13 +144,13 @@ def _lmdb_of(path: Path, split: str) -> Path:
 
 
 def _built(
-    train: Place, val: Place | None, options: BuildOptions, progress: Callable[[Progress], None]
+    train: Place, val: Place | None, options: BuildOptions, progress: Callable[[DataProgress], None]
 ) -> DatasetFolder:
     from ftjob.dataset.build.build import build  # here, because numpy and OpenCV are slow to import
-    from ftjob.dataset.build.planning import Sources, plan_work
+    from ftjob.dataset.build.planning import BuildPlaces, plan_work
 
     datasets = cache_dir() / "datasets"
-    out = DatasetFolder(datasets / plan_work(Sources(train, val, datasets), options).digest)
+    out = DatasetFolder(datasets / plan_work(BuildPlaces(train, val, datasets), options).digest)
     if not out.is_whole:
         with locked(out.root.with_suffix(".lock"), wait=True):
             if not out.is_whole:

@@ -14,7 +14,7 @@ from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_find
 from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source.objects import filled_place
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.fs import files
@@ -53,7 +53,7 @@ class Context:
     """Relative paths count from here: the spec file's folder."""
     weights_of: WeightsOf | None = None
     accuracy_of: AccuracyOf | None = None
-    progress: Callable[[Progress], None] = lambda _: None
+    progress: Callable[[DataProgress], None] = lambda _: None
     """Told how the building of a dataset goes on, or the transfer of an input."""
     to_train: bool = True
     """Whether the plan's prototxts are to be trained from, here: only then is a dataset in a store brought to

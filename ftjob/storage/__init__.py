@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ftjob.fs.paths import expanded
-from ftjob.storage.location import is_remote, parse_place
+from ftjob.storage.location import is_remote, parse_store_uri
 from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
 
 __all__ = [
@@ -36,5 +36,5 @@ def open_store(location: str, *, patience: float | None = None) -> Store:
     from ftjob.storage.cloud import CloudStore  # here, because its libraries are slow to import
     from ftjob.storage.connect import connect
 
-    place = parse_place(location)
-    return CloudStore(connect(place, patience), place)
+    uri = parse_store_uri(location)
+    return CloudStore(connect(uri, patience), uri)

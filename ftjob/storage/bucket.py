@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ftjob.errors import StorageError
-from ftjob.storage.location import Place
+from ftjob.storage.location import StoreUri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,7 +35,7 @@ class Opened:
 class Bucket:
     """A bucket; its client is made anew when the credentials change."""
 
-    place: Place
+    uri: StoreUri
     endpoint: str
     """Where it is, for people."""
     deadline: float

@@ -10,9 +10,9 @@ from ftjob.errors import StorageError
 from ftjob.fs.documents import UnreadableError, check_size
 from ftjob.storage.bucket import Bucket
 from ftjob.storage.download import download
-from ftjob.storage.location import Place, check_key
+from ftjob.storage.location import StoreUri, check_key
 from ftjob.storage.retry import ask
-from ftjob.storage.store import Entry, MissingError, Progress, ignore
+from ftjob.storage.store import Entry, MissingError, OnTransfer, ignore
 from ftjob.storage.upload import abort_uploads, upload
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ class CloudStore:
     """The objects below a prefix of a bucket."""
 
     bucket: Bucket
-    place: Place
+    uri: StoreUri
 
     @property
     def location(self) -> str:
         """The URI that keys count from."""
-        return str(self.place)
+        return str(self.uri)
 
     def name(self, key: str) -> str:
         """Return the object's whole name in its bucket."""
         check_key(key, self.location)
-        return f"{self.place.prefix}/{key}".lstrip("/")
+        return f"{self.uri.prefix}/{key}".lstrip("/")
 
     def ask(self, key: str, doing: str, request: "Callable[[Client], T]") -> T:
         """Make a request about a key, with patience."""
@@ -106,7 +106,7 @@ class CloudStore:
 
     def list(self, prefix: str = "") -> list[Entry]:
         """Return every object below a folder."""
-        below = self.name(prefix.strip("/")) if prefix else self.place.prefix
+        below = self.name(prefix.strip("/")) if prefix else self.uri.prefix
         found = self.ask(
             prefix, "listing it", lambda client: client.list(below or None, chunk_size=1000).collect()
         )
@@ -114,18 +114,18 @@ class CloudStore:
 
     def entry(self, meta: "ObjectMeta") -> Entry:
         """Return what a store says of an object, with the key as this store counts it."""
-        key = meta["path"].removeprefix(self.place.prefix).lstrip("/")
+        key = meta["path"].removeprefix(self.uri.prefix).lstrip("/")
         # HEAD tells whole seconds only: the same object must look the same when it is listed.
         modified = meta["last_modified"].replace(microsecond=0).timestamp()
         return Entry(key, meta["size"], meta["e_tag"], modified)
 
     def download(
-        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+        self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> str:
         """Copy an object to a file, several ranges of it at a time."""
         return download(self, key, path, sha256, progress)
 
-    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+    def upload(self, path: Path, key: str, *, progress: OnTransfer = ignore) -> Entry:
         """Copy a file to an object, several parts of it at a time."""
         return upload(self, path, key, progress)
 
@@ -137,11 +137,11 @@ class CloudStore:
 
     def abort_uploads(self, prefix: str = "") -> int:
         """Remove the parts that killed uploads left below a folder."""
-        below = self.name(prefix.strip("/")) if prefix else self.place.prefix
+        below = self.name(prefix.strip("/")) if prefix else self.uri.prefix
         return abort_uploads(self.bucket, f"{below}/" if below else "")
 
     def child(self, prefix: str) -> "CloudStore":
         """Return the store of a folder below."""
         return CloudStore(
-            self.bucket, Place(self.place.scheme, self.place.bucket, self.name(prefix.strip("/")))
+            self.bucket, StoreUri(self.uri.scheme, self.uri.bucket, self.name(prefix.strip("/")))
         )

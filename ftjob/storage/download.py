@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ftjob.errors import StorageError
 from ftjob.fs import files
-from ftjob.storage.store import Progress, Transfer, wrong_digest
+from ftjob.storage.store import OnTransfer, Transfer, wrong_digest
 
 if TYPE_CHECKING:
     from ftjob.storage.bucket import Client
@@ -27,7 +27,7 @@ PIECE = 1 << 18
 """Bytes that are written or hashed at once."""
 
 
-def download(store: "CloudStore", key: str, path: Path, sha256: str | None, progress: Progress) -> str:
+def download(store: "CloudStore", key: str, path: Path, sha256: str | None, progress: OnTransfer) -> str:
     """Copy an object to a file and return its SHA-256 in hex; a range that fails is asked for again alone.
 
     Raises StorageError where the object changes meanwhile, or is not the one that `sha256` names.
@@ -43,7 +43,7 @@ def download(store: "CloudStore", key: str, path: Path, sha256: str | None, prog
     return digest
 
 
-def fill(store: "CloudStore", found: "Entry", fd: int, progress: Progress) -> str:
+def fill(store: "CloudStore", found: "Entry", fd: int, progress: OnTransfer) -> str:
     """Write all ranges to an open file and return the SHA-256 of the whole."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(PIECE))

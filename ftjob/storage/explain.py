@@ -78,7 +78,7 @@ def missing(failure: RequestFailure) -> bool:
 
 def sentence(failure: RequestFailure, doing: str, bucket: Bucket) -> str:
     """Return what happened and what to do."""
-    name = bucket.place.bucket
+    name = bucket.uri.bucket
     if missing(failure):
         return "is not there: correct the URI, or upload it"
     if failure.code in NO_BUCKET:

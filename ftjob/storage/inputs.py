@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ftjob.errors import BadDataError, BadNetError, StorageError
 from ftjob.storage.cache import fetch_file
-from ftjob.storage.store import MissingError, Progress, ignore
+from ftjob.storage.store import MissingError, OnTransfer, ignore
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def fetch_input(
     location: str,
     field: str,
     mistake: type[BadNetError | BadDataError],
-    progress: Progress = ignore,
+    progress: OnTransfer = ignore,
     largest: int | None = None,
 ) -> Path:
     """Return the file that a field names as a path on this machine; a path as it is.

@@ -48,7 +48,7 @@ class Transfer:
     """What it would have taken: it is here from an earlier time."""
 
 
-Progress = Callable[[Transfer], None]
+OnTransfer = Callable[[Transfer], None]
 
 
 def ignore(_: Transfer) -> None:
@@ -98,7 +98,7 @@ class Store(Protocol):
         ...
 
     def download(
-        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+        self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> str:
         """Copy an object to a file, whole or not at all, and return its SHA-256 in hex.
 
@@ -106,7 +106,7 @@ class Store(Protocol):
         """
         ...
 
-    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+    def upload(self, path: Path, key: str, *, progress: OnTransfer = ignore) -> Entry:
         """Copy a file to an object, whole or not at all."""
         ...
 

@@ -12,7 +12,7 @@ from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket, Opened
 from ftjob.storage.directory import readable
 from ftjob.storage.retry import ask
-from ftjob.storage.store import Entry, Progress, Transfer
+from ftjob.storage.store import Entry, OnTransfer, Transfer
 
 if TYPE_CHECKING:
     from ftjob.storage.bucket import Client
@@ -26,7 +26,7 @@ SIDE_BY_SIDE = 8
 """Parts under way at once."""
 
 
-def upload(store: "CloudStore", path: Path, key: str, progress: Progress) -> Entry:
+def upload(store: "CloudStore", path: Path, key: str, progress: OnTransfer) -> Entry:
     """Copy a file to an object and return what the store says of it."""
     with readable(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -43,7 +43,7 @@ def upload(store: "CloudStore", path: Path, key: str, progress: Progress) -> Ent
     return entry
 
 
-def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progress: Progress) -> None:
+def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progress: OnTransfer) -> None:
     """Send a file in parts; what a failed or repeated request left is removed."""
     name = store.name(key)
     part = max(PART, -(-size // MOST_PARTS))
@@ -90,7 +90,7 @@ def abort_uploads(
     bucket: Bucket, prefix: str, *, whole_name: bool = False, seconds: float | None = None
 ) -> int:
     """Abort every multipart upload below a prefix, or of one name, and return how many there were."""
-    name = bucket.place.bucket
+    name = bucket.uri.bucket
 
     def abort(opened: Opened) -> int:
         if opened.boto3 is None:
@@ -103,4 +103,4 @@ def abort_uploads(
             client.abort_multipart_upload(Bucket=name, Key=each["Key"], UploadId=each["UploadId"])
         return len(mine)
 
-    return ask(bucket, str(bucket.place), "removing unfinished uploads", abort, seconds)
+    return ask(bucket, str(bucket.uri), "removing unfinished uploads", abort, seconds)

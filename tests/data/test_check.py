@@ -11,7 +11,7 @@ from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.check.check import CheckOptions, CheckReport, check
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.mean_image import write_mean_image
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from tests.data.images import dataset, jpeg, photo, raw
 from tests.data.test_duplicates import again
 
@@ -226,7 +226,7 @@ def test_the_report_is_json(tmp_path: Path) -> None:
 
 def test_progress_ends_at_the_end(tmp_path: Path) -> None:
     """The last word is that all records have been looked at."""
-    seen: list[Progress] = []
+    seen: list[DataProgress] = []
 
     check(dataset(tmp_path / "train", good()), progress=seen.append)
 

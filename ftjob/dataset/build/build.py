@@ -7,17 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ftjob.dataset.build.lock import locked
-from ftjob.dataset.build.planning import Sources, WorkPlan, like, made_with, plan_work
+from ftjob.dataset.build.planning import BuildPlaces, WorkPlan, like, made_with, plan_work
 from ftjob.dataset.build.publish import discard, prepare_stage, refuse_foreign, settle
 from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.dataset.labels import write_labels
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source.objects import Place
 from ftjob.errors import BadDataError
 from ftjob.fs import files
 
-__all__ = ["BuildOptions", "Manifest", "Progress", "build"]
+__all__ = ["BuildOptions", "DataProgress", "Manifest", "build"]
 
 
 def build(
@@ -26,7 +26,7 @@ def build(
     options: BuildOptions,
     *,
     val: Place | None = None,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[DataProgress], None] = lambda _: None,
 ) -> Manifest:
     """Build OUT from images: `train/` and `val/` (LMDB), labels.txt, mean.binaryproto, sources.jsonl and,
     last of all, manifest.json.
@@ -36,7 +36,7 @@ def build(
     labels that cannot be used, StorageError where OUT cannot be written.
     """
     folder = DatasetFolder(out)
-    sources = Sources(source, val, out)
+    sources = BuildPlaces(source, val, out)
     with files.explained(out), locked(folder.lock, wait=False):
         settle(folder)
         refuse_foreign(folder)
@@ -66,7 +66,7 @@ def _fill_stage(
     plan: WorkPlan,
     options: BuildOptions,
     before: Manifest | None,
-    progress: Callable[[Progress], None],
+    progress: Callable[[DataProgress], None],
 ) -> Manifest:
     """Make everything but manifest.json, and return what shall stand in that."""
     from ftjob.dataset.build.earlier import earlier_records  # here, because OpenCV is slow to import

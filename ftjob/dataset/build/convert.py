@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ftjob.dataset.build.order import Part
 from ftjob.dataset.folder import TRAIN
-from ftjob.dataset.image.picture import Shape, UnreadableError, encode_pixels, stored_picture
-from ftjob.dataset.journal import Line
+from ftjob.dataset.image.picture import Shape, UnreadableImageError, encode_pixels, stored_picture
+from ftjob.dataset.journal import JournalLine
 from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_data
 from ftjob.dataset.lmdb.records import record_key
@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 class Converted:
     """One image of the source. Key and value are empty where it was left out."""
 
-    line: Line
+    line: JournalLine
     key: bytes
     value: bytes
     reused: bool
@@ -44,9 +44,9 @@ class Chunk:
 class Earlier:
     """The records of the build before: what has not changed needs no decoding again."""
 
-    lines: Mapping[str, Mapping[str, Line]]
+    lines: Mapping[str, Mapping[str, JournalLine]]
     """By the source's folder and the image's path in it."""
-    read: Callable[[Line], bytes]
+    read: Callable[[JournalLine], bytes]
     """Gives a line's record."""
 
 
@@ -93,12 +93,12 @@ def _fresh(part: Part, at: int, shape: Shape, encoding: str) -> _Image:
     sha256 = hashlib.sha256(file).hexdigest()
     try:
         picture = stored_picture(file, shape)
-    except UnreadableError as error:
+    except UnreadableImageError as error:
         return _Image(sha256, error=str(error))
     return _Image(sha256, encode_pixels(picture.pixels, encoding), picture.pixels, picture.notes)
 
 
-def _again(old: Line, earlier: Earlier, shape: Shape) -> _Image:
+def _again(old: JournalLine, earlier: Earlier, shape: Shape) -> _Image:
     """Take an image over from the build before."""
     if old.error:
         return _Image(old.sha256, error=old.error)
@@ -117,7 +117,7 @@ def _record(part: Part, place: int, image: _Image, options: BuildOptions) -> Con
     at = part.places[place]
     path, label = part.listing.paths[at], part.listing.labels[at]
     key = b"" if image.error else record_key(place, path)
-    line = Line(
+    line = JournalLine(
         split=part.split,
         source=path,
         stamp=part.listing.stamps[at],

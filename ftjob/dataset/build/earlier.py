@@ -8,7 +8,7 @@ import lmdb
 
 from ftjob.dataset.build.convert import NOTHING, Earlier
 from ftjob.dataset.folder import SPLITS, DatasetFolder
-from ftjob.dataset.journal import Line, read_lines
+from ftjob.dataset.journal import JournalLine, read_lines
 from ftjob.dataset.manifest import Manifest
 from ftjob.errors import BadDataError
 
@@ -19,7 +19,7 @@ def earlier_records(folder: DatasetFolder, manifest: Manifest | None) -> Iterato
     if manifest is None:
         yield NOTHING
         return
-    lines: dict[str, dict[str, Line]] = defaultdict(dict)
+    lines: dict[str, dict[str, JournalLine]] = defaultdict(dict)
     for line in read_lines(folder.sources):
         lines[manifest.sources[line.split]][line.source] = line
     with ExitStack() as stack:
@@ -29,7 +29,7 @@ def earlier_records(folder: DatasetFolder, manifest: Manifest | None) -> Iterato
             if split in manifest.splits
         }
 
-        def read(line: Line) -> bytes:
+        def read(line: JournalLine) -> bytes:
             key = line.key.encode(errors="surrogateescape")
             with environments[line.split].begin() as transaction:
                 record = transaction.get(key)

@@ -18,7 +18,7 @@ LIBRARIES = ("numpy", "opencv-contrib-python-headless", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True)
-class Sources:
+class BuildPlaces:
     """Where images come from and go to."""
 
     train: Place
@@ -38,7 +38,7 @@ class WorkPlan:
     """Of what all records have in common."""
 
 
-def plan_work(sources: Sources, options: BuildOptions, journal_before: Path | None = None) -> WorkPlan:
+def plan_work(sources: BuildPlaces, options: BuildOptions, journal_before: Path | None = None) -> WorkPlan:
     """List the images and decide which goes where. Raises BadDataError and BadSpecError.
 
     `journal_before` is the sources.jsonl of a build with the same seed and split: its images stay there.
@@ -76,7 +76,7 @@ def _pixels(options: BuildOptions) -> tuple[object, ...]:
 
 
 def _parts(
-    sources: Sources, options: BuildOptions, journal_before: Path | None
+    sources: BuildPlaces, options: BuildOptions, journal_before: Path | None
 ) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     listing = list_images(sources.train)
     check_counts(listing, str(sources.train))

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ftjob.dataset.folder import DatasetFolder
-from ftjob.dataset.journal import Checkpoint, Journal, Line, Sums, write_checkpoint
+from ftjob.dataset.journal import Checkpoint, Journal, JournalLine, Sums, write_checkpoint
 from ftjob.dataset.lmdb.records import RecordWriter
 
 
@@ -17,11 +17,11 @@ class Batch:
     """Images in a row."""
 
     records: list[tuple[bytes, bytes]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[JournalLine] = field(default_factory=list)
     size: int = 0
     """Bytes of the records."""
 
-    def add(self, line: Line, key: bytes, value: bytes) -> None:
+    def add(self, line: JournalLine, key: bytes, value: bytes) -> None:
         """Take one image; key and value are empty where it was left out."""
         self.lines.append(line)
         if key:
@@ -29,7 +29,7 @@ class Batch:
             self.size += len(value)
 
 
-class Saver:
+class BatchSaver:
     """Writes records, then the journal, then the checkpoint that makes both count: all on disk (fsync).
 
     An error of the disk is raised at the next `save` or at the end.

@@ -11,12 +11,12 @@ import numpy as np
 from ftjob.concurrency.ahead import THREADS, in_order, keep_freed_memory
 from ftjob.dataset.build.convert import Chunk, Earlier, convert
 from ftjob.dataset.build.order import Part
-from ftjob.dataset.build.saver import Batch, Saver
+from ftjob.dataset.build.saver import Batch, BatchSaver
 from ftjob.dataset.folder import DatasetFolder
 from ftjob.dataset.journal import Checkpoint, Sums, read_checkpoint, read_lines
 from ftjob.dataset.lmdb.records import RecordWriter
 from ftjob.dataset.manifest import Tally
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0
@@ -57,7 +57,7 @@ class Staged:
 class Stage:
     """The folder in which a dataset grows."""
 
-    def __init__(self, folder: DatasetFolder, work: Work, progress: Callable[[Progress], None]) -> None:
+    def __init__(self, folder: DatasetFolder, work: Work, progress: Callable[[DataProgress], None]) -> None:
         self._folder, self._work, self._progress = folder, work, progress
         options = work.options
         shape = (options.height, options.width, 3)[: 3 if options.color else 2]
@@ -72,7 +72,7 @@ class Stage:
         """Make every record that is not there yet."""
         cv2.setNumThreads(1)  # the threads are ours already
         keep_freed_memory()
-        with Saver(self._folder, self._start) as saver:
+        with BatchSaver(self._folder, self._start) as saver:
             for line in read_lines(self._folder.sources):
                 self._tally.add(line)
             before = 0
@@ -82,7 +82,7 @@ class Stage:
         self._report(last=True)
         return Staged(self._tally, self._sums, self._reused)
 
-    def _run_part(self, part: Part, start: int, saver: Saver) -> None:
+    def _run_part(self, part: Part, start: int, saver: BatchSaver) -> None:
         if start >= len(part.places) > 0:
             return
         with RecordWriter(self._folder.split(part.split), keep=start) as writer, saver.all_saved():
@@ -133,5 +133,5 @@ class Stage:
         left = (self._work.total - self._done) / speed if speed else None
         self._reported_at = now
         self._progress(
-            Progress(self._done, self._work.total, speed, 0.0 if last else left, self._tally.unreadable)
+            DataProgress(self._done, self._work.total, speed, 0.0 if last else left, self._tally.unreadable)
         )

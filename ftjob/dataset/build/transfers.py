@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.storage import Transfer
 
 REPORT_SECONDS = 0.1
 
 
-def as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer], None]:
+def as_progress(progress: Callable[[DataProgress], None]) -> Callable[[Transfer], None]:
     """Return a function that tells of transfers; each new key begins anew."""
     began, reported_at, what = 0.0, 0.0, ""
 
@@ -17,7 +17,9 @@ def as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer], No
         nonlocal began, reported_at, what
         if transfer.spared_seconds:
             return progress(
-                Progress(transfer.done, transfer.total, 0.0, 0.0, 0, transfer.key, transfer.spared_seconds)
+                DataProgress(
+                    transfer.done, transfer.total, 0.0, 0.0, 0, transfer.key, transfer.spared_seconds
+                )
             )
         now = time.monotonic()
         if transfer.key != what:
@@ -26,7 +28,7 @@ def as_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer], No
             reported_at = now
             speed = transfer.done / max(now - began, 1e-3)
             left = (transfer.total - transfer.done) / speed if speed else None
-            progress(Progress(transfer.done, transfer.total, speed, left, 0, what))
+            progress(DataProgress(transfer.done, transfer.total, speed, left, 0, what))
         return None
 
     return report

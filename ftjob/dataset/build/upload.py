@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ftjob.dataset.build.build import build
 from ftjob.dataset.build.lock import locked
-from ftjob.dataset.build.planning import Sources, like, plan_work
+from ftjob.dataset.build.planning import BuildPlaces, like, plan_work
 from ftjob.dataset.build.publish import settle
 from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.remote import UPLOADING
 from ftjob.dataset.folder import DATA_FILE, SPLITS, DatasetFolder
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source.objects import Objects, objects_at, place_of
 from ftjob.errors import BadDataError
 from ftjob.fs import files
@@ -22,7 +22,7 @@ from ftjob.fs.paths import cache_dir
 from ftjob.storage import Store, Transfer, local_path, open_store
 from ftjob.storage.cache import fetch_entries
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[DataProgress], None]
 NAMES = DatasetFolder(Path())
 PROBE = ".probe"
 SMALL = (NAMES.labels.name, NAMES.mean.name, NAMES.sources.name)
@@ -42,9 +42,9 @@ def build_at(
     An OUT in a store is made in the cache first, where an interrupted build or upload goes on; of a whole one
     the records that stay are fetched. Raises BadDataError and StorageError.
     """
-    images, judged = place_of(source), place_of(val) if val else None
+    images, val_images = place_of(source), place_of(val) if val else None
     if local_path(out):
-        return build(images, Path(out), options, val=judged, progress=progress)
+        return build(images, Path(out), options, val=val_images, progress=progress)
     store = open_store(out)
     if isinstance(images, Objects) and f"{store.location}/".startswith(f"{images}/"):
         raise BadDataError(f"{out}: lies inside {source}: give an OUT beside it")
@@ -55,7 +55,7 @@ def build_at(
             _remove_splits(work)
         there = objects_at(store)
         before = _manifest_of(there)
-        sources = Sources(images, judged, work.root)
+        sources = BuildPlaces(images, val_images, work.root)
         if before is not None and like(before, options):
             fetched = _fetch(there, SMALL, progress)
             if plan_work(sources, options, fetched / NAMES.sources.name).digest == before.plan:
@@ -64,7 +64,7 @@ def build_at(
         elif before is None:
             _refuse_foreign(there)
         _refuse_read_only(store)
-        made = build(images, work.root, options, val=judged, progress=progress)
+        made = build(images, work.root, options, val=val_images, progress=progress)
         _upload(work, store, made, progress)
         shutil.rmtree(work.root)
     return made

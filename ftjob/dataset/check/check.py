@@ -10,14 +10,14 @@ from typing import Any
 from ftjob.dataset.check.copies import copy_findings
 from ftjob.dataset.check.counting import RecordCount
 from ftjob.dataset.check.inspection import facts_of, record_count, speaking_of
-from ftjob.dataset.check.scan import Wanted, look_at_all
+from ftjob.dataset.check.scan import Wanted, scan_all
 from ftjob.dataset.check.sheet import write_sheet
 from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
 from ftjob.dataset.check.survey import Survey, record_findings
 from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.findings import Finding, label_findings, order_findings
 from ftjob.dataset.mean import mean_findings
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError
 
 
@@ -68,7 +68,7 @@ def check(
     train: Path | Lmdb,
     val: Path | Lmdb | None = None,
     options: CheckOptions | None = None,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[DataProgress], None] = lambda _: None,
 ) -> CheckReport:
     """Look at every record of one LMDB, or of train and val, and return all that is wrong or odd.
 
@@ -121,15 +121,15 @@ def _findings(surveys: list[Survey], facts: list[DatasetFacts], options: CheckOp
 
 
 def _survey_all(
-    lmdbs: list[Lmdb], options: CheckOptions, progress: Callable[[Progress], None]
+    lmdbs: list[Lmdb], options: CheckOptions, progress: Callable[[DataProgress], None]
 ) -> list[Survey]:
     wanted = Wanted(fingerprints=options.duplicates, tiles=options.sheet is not None)
     surveys = [Survey(lmdb) for lmdb in lmdbs]
     count = RecordCount(sum(record_count(lmdb) for lmdb in lmdbs), progress)
     for survey in surveys:
         with speaking_of(survey.lmdb):
-            for look in look_at_all(survey.lmdb.path, wanted):
-                survey.add(look)
+            for scan in scan_all(survey.lmdb.path, wanted):
+                survey.add(scan)
                 count.add()
     return surveys
 

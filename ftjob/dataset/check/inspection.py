@@ -12,12 +12,12 @@ from ftjob.dataset.labels import read_labels
 from ftjob.dataset.lmdb.pages import used_bytes
 from ftjob.dataset.lmdb.read import opened
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.errors import BadDataError
 from ftjob.fs.digests import remembered_sha256
 
 
-def inspect(lmdb: Path | Lmdb, progress: Callable[[Progress], None] = lambda _: None) -> DatasetFacts:
+def inspect(lmdb: Path | Lmdb, progress: Callable[[DataProgress], None] = lambda _: None) -> DatasetFacts:
     """Return what an LMDB holds. labels.txt and manifest.json are looked for beside it and above it.
 
     Where a manifest tells of an LMDB of this size it is believed, else every record is looked at, once.
@@ -78,7 +78,7 @@ def facts_of(lmdb: Lmdb, contents: Contents) -> DatasetFacts:
     return replace(facts, **vars(contents), location=lmdb.location, local=path)
 
 
-def _inspect(path: Path, progress: Callable[[Progress], None]) -> DatasetFacts:
+def _inspect(path: Path, progress: Callable[[DataProgress], None]) -> DatasetFacts:
     records = record_count(Lmdb(path, str(path)))
     facts = inspect_manifest(path, _size(path))
     if facts is None or facts.records != records:

@@ -8,7 +8,7 @@ from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.inspection import inspect_manifest
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.folder import DATA_FILE, DatasetFolder
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.dataset.source.objects import Objects
 from ftjob.errors import BadDataError
 from ftjob.storage import Entry, Store
@@ -47,7 +47,7 @@ class RemoteLmdb:
         found = inspect_manifest(folder, self.data.size)
         return replace(found, location=self.location, local=None) if found else None
 
-    def fetch(self, progress: Callable[[Progress], None]) -> Path:
+    def fetch(self, progress: Callable[[DataProgress], None]) -> Path:
         """Return the LMDB's folder on this machine, with what is told of it beside and above."""
         return fetch_entries(self.store, (self.data, *self.sidecars), as_progress(progress)) / self.folder
 

@@ -18,7 +18,7 @@ from ftjob.dataset.lmdb.decode import decode_strictly
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageSummary:
     """What is kept of an image."""
 
     shape: Shape
@@ -33,13 +33,13 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RecordScan:
     """What one record showed."""
 
     key: bytes
     label: int | None
     """None where it is no Datum."""
-    found: Picture | RecordError
+    found: ImageSummary | RecordError
     """Why it is no image, where it is none."""
 
 
@@ -51,12 +51,12 @@ class Wanted:
     tiles: bool
 
 
-def look_at_all(location: Path, wanted: Wanted) -> Iterator[Look]:
+def scan_all(location: Path, wanted: Wanted) -> Iterator[RecordScan]:
     """Yield what every record shows, in key order. Raises BadDataError for an LMDB that cannot be read."""
-    return walk(location, partial(_look, wanted))
+    return walk(location, partial(_scan, wanted))
 
 
-def _look(wanted: Wanted, key: bytes, value: Buffer) -> Look:
+def _scan(wanted: Wanted, key: bytes, value: Buffer) -> RecordScan:
     label = None
     try:
         head = read_head(value)
@@ -64,13 +64,13 @@ def _look(wanted: Wanted, key: bytes, value: Buffer) -> Look:
         data = value[head.data]
         image = decode_strictly(head, data)
     except RecordError as error:
-        return Look(key, label, error)
+        return RecordScan(key, label, error)
     height, width, channels = image.shape
     exact = hashlib.sha256(data).digest() + repr(image.shape).encode()
-    return Look(
+    return RecordScan(
         key,
         label,
-        Picture(
+        ImageSummary(
             (height, width, channels),
             head.encoded,
             cv2.sumElems(image)[:channels],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ftjob.dataset.check.census import Census
 from ftjob.dataset.check.duplicates import Fingerprint
-from ftjob.dataset.check.scan import Look, Picture
+from ftjob.dataset.check.scan import ImageSummary, RecordScan
 from ftjob.dataset.check.sheet import Tiles
 from ftjob.dataset.facts import Lmdb
 from ftjob.dataset.findings import Finding
@@ -36,21 +36,21 @@ class Survey:
     tiles: dict[int, Tiles] = field(default_factory=lambda: defaultdict(Tiles))
     census: Census = field(default_factory=Census)
 
-    def add(self, look: Look) -> None:
+    def add(self, scan: RecordScan) -> None:
         """Take the next record."""
-        key = key_text(look.key)
-        if isinstance(look.found, RecordError):
-            self.census.add(look.key, look.label, None)
-            self.broken[look.found.remedy].append((key, look.found.what))
-        elif look.label is not None:
-            self.census.add(look.key, look.label, look.found.shape, encoded=look.found.encoded)
-            self._add_picture(key, look.label, look.found)
+        key = key_text(scan.key)
+        if isinstance(scan.found, RecordError):
+            self.census.add(scan.key, scan.label, None)
+            self.broken[scan.found.remedy].append((key, scan.found.what))
+        elif scan.label is not None:
+            self.census.add(scan.key, scan.label, scan.found.shape, encoded=scan.found.encoded)
+            self._add_picture(key, scan.label, scan.found)
 
     def mean(self) -> tuple[float, ...]:
         """Return the mean of each channel; nothing where no record is an image."""
         return self.sums.mean()
 
-    def _add_picture(self, key: str, label: int, picture: Picture) -> None:
+    def _add_picture(self, key: str, label: int, picture: ImageSummary) -> None:
         self.keys.append(key)
         self.labels.append(label)
         self.sums.add(picture.sums, picture.shape[0] * picture.shape[1])

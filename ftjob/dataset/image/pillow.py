@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ftjob.dataset.image.picture import Picture, UnreadableError, check_pixels
+from ftjob.dataset.image.picture import Picture, UnreadableImageError, check_pixels
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24
@@ -27,7 +27,7 @@ DECODER_ERRORS = (
 
 
 def any_image(data: bytes, color: bool) -> Picture:
-    """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableError."""
+    """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableImageError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             check_pixels(image.height, image.width)
@@ -35,9 +35,9 @@ def any_image(data: bytes, color: bool) -> Picture:
             upright = ImageOps.exif_transpose(image)
             return Picture(_pixels(upright, color), notes)
     except UnidentifiedImageError as error:
-        raise UnreadableError("no image of a known kind") from error
+        raise UnreadableImageError("no image of a known kind") from error
     except DECODER_ERRORS as error:
-        raise UnreadableError(f"damaged or cut short ({error})") from error
+        raise UnreadableImageError(f"damaged or cut short ({error})") from error
 
 
 def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
 
 def _pixels(image: Image.Image, color: bool) -> NDArray[np.uint8]:
     if image.mode == "F":
-        raise UnreadableError("its pixels are floating-point numbers: save it with 8 bits per channel")
+        raise UnreadableImageError("its pixels are floating-point numbers: save it with 8 bits per channel")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:
