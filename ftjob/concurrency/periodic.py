@@ -49,4 +49,4 @@ class Periodic:
             self._failure = error
         except BaseException as error:
             self._failure = error
-            raise  # nobody foresaw it: the thread's traceback is printed, whether or not somebody checks
+            raise  # unforeseen: the thread's traceback is printed, whether or not `check` is called

@@ -75,7 +75,7 @@ def json_text(line: JournalLine) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a build is: everything past it is cut off before it goes on."""
+    """How far a build is: everything past it is cut off before the build resumes."""
 
     done: int
     """Images dealt with, over train and val."""

@@ -34,7 +34,7 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What stands in manifest.json."""
+    """The contents of manifest.json."""
 
     sources: dict[str, str]
     """Where the images of train and val lay."""

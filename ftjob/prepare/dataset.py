@@ -22,19 +22,19 @@ from ftjob.storage.inputs import named
 
 @dataclass(frozen=True)
 class BuiltDataset:
-    """What a run trains on and is judged by."""
+    """The datasets a run trains and tests on."""
 
     train: DatasetFacts
     val: DatasetFacts
 
 
 def is_lmdb(path: Place) -> bool:
-    """Say whether a place is the folder of an LMDB."""
+    """Return whether a place is the folder of an LMDB."""
     return DATA_FILE in path.entries if isinstance(path, Objects) else (path / DATA_FILE).is_file()
 
 
 def is_image_folder(path: Place) -> bool:
-    """Say whether a place is a folder of folders, at least one of which has an image in it."""
+    """Return whether a place is a folder of folders, at least one of which has an image in it."""
     if isinstance(path, Objects):
         inside = (file for folder in path.folders() for file, _ in path.files(folder))
         return not has_lmdb(path, TRAIN) and any(map(is_image_name, inside))
@@ -55,7 +55,7 @@ def dataset_for(
     """Return the datasets that a spec's `data.train` and `data.val` mean.
 
     LMDBs, and folders that `ftjob data build` made, are inspected; those in a store are brought to this
-    machine for it, but without `fetch` only where no manifest tells all. Folders of images are built once
+    machine for it, but without `fetch` only where no manifest suffices. Folders of images are built once
     into the cache, under a digest of what they hold and of the options. Raises BadDataError and StorageError.
     """
 
@@ -75,7 +75,7 @@ def dataset_for(
 
 
 def _named(place: Place, split: str) -> AbstractContextManager[None]:
-    """Have errors name the field where they would name a URI alone."""
+    """Make errors name the field where they would name a URI alone."""
     return named(f"data.{split}", BadDataError) if isinstance(place, Objects) else nullcontext()
 
 
@@ -84,7 +84,7 @@ def facts_at(
 ) -> DatasetFacts:
     """Return what the LMDB at a place holds, or the one of a split in the built dataset there.
 
-    Without `fetch` one in a store is brought here only where no manifest tells all. Raises BadDataError and
+    Without `fetch` one in a store is brought here only where no manifest suffices. Raises BadDataError and
     StorageError.
     """
     facts = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None

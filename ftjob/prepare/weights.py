@@ -80,7 +80,7 @@ def refuse_several(location: str, folder: Path) -> None:
 
 
 def _of_several(names: list[str], folder: Path) -> str:
-    """Say which one of several caffemodels to give, as far as their layers tell."""
+    """Return which of several caffemodels to give, as far as their layers show."""
     try:
         found = [{layer.name for layer in read_weights(folder / name) if layer.blobs} for name in names]
     except BadNetError:

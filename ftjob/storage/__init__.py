@@ -24,7 +24,7 @@ def local_path(location: str) -> Path | None:
 
 
 def open_store(location: str, *, patience: float | None = None) -> Store:
-    """Return the store at a URI or a directory's path; nothing is asked of it yet.
+    """Return the store at a URI or a directory's path, without a request to it.
 
     `patience`: the seconds that a server may be away, instead of the machine's ($FTJOB_STORAGE_DEADLINE).
     Raises StorageError where the URI means nothing, or no credentials are to be found.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ADDRESSING = "FTJOB_S3_ADDRESSING"
 """`path` or `virtual`: where a bucket's name stands in an address."""
 FRESH = timedelta(minutes=1)
-"""How long credentials are used before boto3's chain is asked again; the chain knows when they expire."""
+"""How long credentials are used before boto3's chain is consulted again; it knows when they expire."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Settings:
 
 
 def connect_s3(uri: StoreUri, seconds: float) -> Bucket:
-    """Return a bucket of S3, with what environment and profile say.
+    """Return a bucket of S3, as environment and profile configure it.
 
     Raises StorageError where there are no credentials.
     """
@@ -144,7 +144,7 @@ def client_options(found: Settings, seconds: float) -> "ClientConfig":
 
 
 def boto3_client(session: "Session", found: Settings) -> "S3Client":
-    """Return boto3's client with the same settings; it does not try again, who calls it does."""
+    """Return boto3's client with the same settings; it does not retry, its callers do."""
     from botocore.config import Config
 
     options: dict[str, Any] = {

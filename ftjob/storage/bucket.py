@@ -48,7 +48,7 @@ class Bucket:
         self.opened = self.open()
 
     def renew(self, refused: Opened) -> bool:
-        """Ask for credentials anew, and return whether there are others than those that were refused."""
+        """Load the credentials again and return whether they differ from those that were refused."""
         with self.lock:
             if self.opened is refused:
                 self.opened = self.open()

@@ -38,7 +38,7 @@ def fetch_file(
     store, name = parent_store(location)
     entry = store.stat(name)
     if entry is None:
-        store.read(name)  # says whether it is the object or the bucket that is missing
+        store.read(name)  # its error tells a missing bucket from a missing object
         raise MissingError(f"{location}: is not there: correct the URI, or upload it")
     check_size(entry.size)
     return fetch_entries(store, [entry], progress) / name
@@ -57,7 +57,7 @@ def parent_store(location: str) -> tuple[Store, str]:
 def fetch_entries(store: Store, entries: Sequence[Entry], progress: OnTransfer = ignore) -> Path:
     """Return a folder on this machine with some objects of a store, as they were when they were listed.
 
-    This process holds it until it ends: nothing of it is removed so long. Raises StorageError.
+    This process holds it until it ends; no other removes it before. Raises StorageError.
     """
     wanted = _Wanted(store, tuple(sorted(entries, key=lambda entry: entry.key)))
     cached = eviction.CachedTree(cache_dir() / "objects", wanted.digest)
@@ -65,9 +65,9 @@ def fetch_entries(store: Store, entries: Sequence[Entry], progress: OnTransfer =
         with locks.locked(cached.making, wait=True):
             if not _held(wanted, cached):
                 _make(wanted, cached, progress)
-                progress = ignore  # what was downloaded has been told
+                progress = ignore  # the download has been reported
     progress(wanted.spared(cached))
-    with contextlib.suppress(PermissionError):  # a cache that somebody else lent
+    with contextlib.suppress(PermissionError):  # a cache that belongs to another user
         os.utime(cached.lock)
     return cached.tree
 
@@ -80,7 +80,7 @@ class _Wanted:
     entries: tuple[Entry, ...]
 
     def name(self, entry: Entry) -> str:
-        """What an object is called as long as it stays the same."""
+        """Return the name of an object's present version."""
         stamp = (entry.etag or repr(entry.modified)).strip('"')
         return _digest(f"{self.store.location}/{entry.key}\n{stamp}\n{entry.size}")
 
@@ -90,9 +90,9 @@ class _Wanted:
         return self.store.location + (f"/{self.entries[0].key}" if len(self.entries) == 1 else "")
 
     def spared(self, cached: eviction.CachedTree) -> Transfer:
-        """Return the transfer that did not have to be."""
+        """Return the transfer that the cache made unnecessary."""
         size, seconds = sum(entry.size for entry in self.entries), 0.0
-        with contextlib.suppress(FileNotFoundError):  # somebody cleared the cache
+        with contextlib.suppress(FileNotFoundError):  # the cache was cleared
             seconds = sum(_known(cached.known(self.name(entry)))[1] for entry in self.entries)
         return Transfer(self.what, size, size, spared_seconds=seconds)
 
@@ -106,7 +106,7 @@ def _digest(text: str) -> str:
 
 
 def _held(wanted: _Wanted, cached: eviction.CachedTree) -> bool:
-    """Hold a tree that is there; say whether it was. One that somebody took files out of is not."""
+    """Hold a tree and return whether it is there whole: files may have been removed from it."""
     locks.hold(cached.lock)
     if all(_size(cached.tree / entry.key) == entry.size for entry in wanted.entries):
         return True
@@ -138,7 +138,7 @@ def _make(wanted: _Wanted, cached: eviction.CachedTree, progress: OnTransfer) ->
 
 
 def _linked(wanted: _Wanted, entry: Entry, cached: eviction.CachedTree) -> bool:
-    """Take an object that was downloaded before, for another tree; say whether there was one."""
+    """Link an object that was downloaded for another tree; return whether there was one."""
     with contextlib.suppress(FileNotFoundError):
         blob = cached.blob(_known(cached.known(wanted.name(entry)))[0])
         if _size(blob) != entry.size:
@@ -173,7 +173,7 @@ def _download(
 
 
 def _known(path: Path) -> tuple[str, float]:
-    """Return an object's sha256 and the seconds that its download took, 0 where nobody timed it."""
+    """Return an object's sha256 and the seconds that its download took, 0 where that is unknown."""
     digest, *seconds = path.read_text().split()
     return digest, float(seconds[0]) if seconds else 0.0
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CREATOR = "ftjob-creator"
-"""The attribute that says which call of `create` wrote an object."""
+"""The attribute that identifies the call of `create` that wrote an object."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class CloudStore:
     def create(self, key: str, data: bytes) -> bool:
         """Write an object where there is none.
 
-        An answer may be lost and the request made again: the object then says that it is ours.
+        When an answer is lost and the request repeated, the attribute shows that the object is ours.
         """
         from obstore.exceptions import AlreadyExistsError
 
@@ -96,11 +96,11 @@ class CloudStore:
         except MissingError:
             return None
         except StorageError:
-            self.first_byte(key)  # the answer to HEAD has no body: this one's says why
+            self.first_byte(key)  # the answer to HEAD has no body; the one to GET explains the error
             raise
 
     def first_byte(self, key: str) -> bytes:
-        """Read one byte, for what the store says where that fails."""
+        """Read one byte, for the error that the store gives where that fails."""
         name = self.name(key)
         return self.ask(key, "reading it", lambda client: bytes(client.get_range(name, start=0, length=1)))
 
@@ -113,9 +113,9 @@ class CloudStore:
         return sorted((self.entry(each) for each in found), key=lambda each: each.key)
 
     def entry(self, meta: "ObjectMeta") -> Entry:
-        """Return what a store says of an object, with the key as this store counts it."""
+        """Return the entry of an object, its key relative to this store."""
         key = meta["path"].removeprefix(self.uri.prefix).lstrip("/")
-        # HEAD tells whole seconds only: the same object must look the same when it is listed.
+        # HEAD gives whole seconds only: a listing must give the same entry for the same object.
         modified = meta["last_modified"].replace(microsecond=0).timestamp()
         return Entry(key, meta["size"], meta["e_tag"], modified)
 

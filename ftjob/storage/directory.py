@@ -124,7 +124,7 @@ def is_partial(path: Path) -> bool:
 
 
 def entry(key: str, path: Path) -> Entry:
-    """Return what the file system says of a file."""
+    """Return the entry of a file."""
     stat = path.stat()
     return Entry(key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}", stat.st_mtime)
 

@@ -1,4 +1,4 @@
-"""What is in the node cache, and what of it has to go."""
+"""Keeps the node cache within its size: least recently used trees are removed first."""
 
 import contextlib
 import os
@@ -35,12 +35,12 @@ class CachedTree:
 
     @property
     def lock(self) -> Path:
-        """Held by who uses the tree; its time is that of the last use."""
+        """Held by the processes that use the tree; its mtime is that of the last use."""
         return self.root / "locks" / self.digest
 
     @property
     def making(self) -> Path:
-        """Held by who brings the tree together."""
+        """Held by the process that downloads the tree."""
         return self.root / "locks" / f"{self.digest}.making"
 
     def blob(self, sha256: str) -> Path:
@@ -60,7 +60,7 @@ def limit(root: Path) -> int:
     text = os.environ.get(LIMIT_NAME, str(DEFAULT_LIMIT))
     if not text.isdecimal():
         raise StorageError(
-            f"{LIMIT_NAME}: {text!r} is not a number of bytes, such as {DEFAULT_LIMIT}: mend it"
+            f"{LIMIT_NAME}: {text!r} is not a number of bytes, such as {DEFAULT_LIMIT}: fix it"
         )
     return min(int(text), shutil.disk_usage(root).total // 2)
 
@@ -68,7 +68,7 @@ def limit(root: Path) -> int:
 def make_room(root: Path, needed: int, what: str) -> None:
     """Remove trees, least recently used first, until so many more bytes fit; never one that is in use.
 
-    What is larger than the whole cache may be still comes, alone. Raises StorageError, naming `what`, where
+    A tree larger than the whole cache is still kept, alone. Raises StorageError, naming `what`, where
     the disk has no room for it.
     """
     _remove_abandoned(root)

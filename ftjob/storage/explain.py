@@ -1,4 +1,4 @@
-"""What a server or the network said, in one sentence for the user; never a credential."""
+"""Turns an error of a server or the network into one sentence for the user, without credentials."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class RequestFailure:
 
 
 def read(error: Exception) -> RequestFailure:
-    """Read what an error of obstore or boto3 says; obstore's quotes the server's answer."""
+    """Return status, code and message of an error of obstore or boto3; obstore's quotes the answer."""
     if isinstance(answer := getattr(error, "response", None), dict):
         details = answer["Error"]
         return RequestFailure(
@@ -66,7 +66,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def explain(error: Exception, uri: str, doing: str, bucket: Bucket) -> StorageError:
-    """Return the sentence for a failed request."""
+    """Return the StorageError for a failed request."""
     failure = read(error)
     return (MissingError if missing(failure) else StorageError)(f"{uri}: {sentence(failure, doing, bucket)}")
 

@@ -1,4 +1,4 @@
-"""What a spec's field names, wherever it lies; errors say the field."""
+"""The file that a spec's field names, wherever it lies; errors name the field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from ftjob.storage.store import MissingError, OnTransfer, ignore
 
 @contextmanager
 def named(field: str, mistake: type[BadNetError | BadDataError]) -> Iterator[None]:
-    """Put a spec's field before what is said inside the block; what is missing becomes `mistake`."""
+    """Make errors inside the block begin with a spec's field; what is missing becomes `mistake`."""
     try:
         yield
     except (MissingError, mistake) as error:

@@ -23,7 +23,7 @@ class DamagedError(StorageError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What a store says of one object."""
+    """The metadata of one object."""
 
     key: str
     """Relative to the store's location, with forward slashes."""
@@ -52,7 +52,7 @@ OnTransfer = Callable[[Transfer], None]
 
 
 def ignore(_: Transfer) -> None:
-    """Tell nobody how a transfer goes on."""
+    """Do not report a transfer's progress."""
 
 
 def wrong_digest(location: str, found: str, expected: str) -> DamagedError:
@@ -90,7 +90,7 @@ class Store(Protocol):
         ...
 
     def stat(self, key: str) -> Entry | None:
-        """Return what the store says of an object, None where it is not there."""
+        """Return an object's metadata, None where it is not there."""
         ...
 
     def list(self, prefix: str = "") -> list[Entry]:
@@ -117,7 +117,7 @@ class Store(Protocol):
     def abort_uploads(self, prefix: str = "") -> int:
         """Remove the parts that killed uploads left below a folder, and return how many uploads they were.
 
-        For who alone writes there: an upload that is under way is aborted too.
+        Only for the sole writer there: uploads under way are aborted too.
         """
         ...
 

@@ -27,7 +27,7 @@ SIDE_BY_SIDE = 8
 
 
 def upload(store: "CloudStore", path: Path, key: str, progress: OnTransfer) -> Entry:
-    """Copy a file to an object and return what the store says of it."""
+    """Copy a file to an object and return its entry."""
     with readable(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= PART:
@@ -53,7 +53,7 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
 
     def report(done: int) -> None:
         nonlocal furthest
-        if done > furthest:  # an upload that begins again does not go back for who watches
+        if done > furthest:  # a repeated upload must not make the progress fall
             furthest = done
             progress(Transfer(key, done, size))
 
@@ -76,7 +76,7 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
 def pieces(
     file: BinaryIO, part: int, size: int, report: Callable[[int], None], stopped: Event
 ) -> Iterator[bytes]:
-    """Read the first `size` bytes of a file, which may be growing, and tell of each part that is taken up."""
+    """Yield the first `size` bytes of a file, which may be growing, and report each part once it is taken."""
     done = 0
     while piece := file.read(min(part, size - done)):
         if stopped.is_set():

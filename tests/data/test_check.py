@@ -109,7 +109,7 @@ def test_the_same_picture_under_two_labels(tmp_path: Path) -> None:
     report = check(dataset(tmp_path / "train", [*good(), raw(1, photo(2)), raw(0, photo(4))]))
 
     assert told(report, "error") == [
-        "1 picture is there under two labels, such as train/002 = train/008: mend the labels"
+        "1 picture is there under two labels, such as train/002 = train/008: fix the labels"
     ]
     assert told(report, "warning") == [
         "1 picture is there more than once, such as train/004 = train/009: remove the copies"
@@ -171,7 +171,7 @@ def test_a_class_that_val_has_not(tmp_path: Path) -> None:
     val = dataset(tmp_path / "val", [raw(0, photo(50))])
 
     assert told(check(dataset(tmp_path / "train", good()), val), "warning") == [
-        "label 1 has no image here, it cannot be judged: add some"
+        "label 1 has no image here and cannot be evaluated: add some"
     ]
 
 

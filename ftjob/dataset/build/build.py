@@ -31,8 +31,8 @@ def build(
     """Build OUT from images: `train/` and `val/` (LMDB), labels.txt, mean.binaryproto, sources.jsonl and,
     last of all, manifest.json.
 
-    What an interrupted build left is gone on with; from a whole OUT, images that have not changed are taken
-    over without decoding them, and all stay in the split they were in. Raises BadDataError for images and
+    Resumes an interrupted build; from a whole OUT, takes images that have not changed without decoding them,
+    and leaves all in the split they were in. Raises BadDataError for images and
     labels that cannot be used, StorageError where OUT cannot be written.
     """
     folder = DatasetFolder(out)
@@ -85,7 +85,7 @@ def _fill_stage(
     for split in splits:
         if not splits[split].records:
             raise BadDataError(
-                f"{folder.root}: not one image of {split} can be read: mend them or give others"
+                f"{folder.root}: not one image of {split} can be read: fix them or give others"
             )
     mean = staged.sums / splits[TRAIN].records
     write_mean_image(stage.mean, mean)

@@ -35,8 +35,8 @@ def split_stratified(
 ) -> tuple[Part, Part]:
     """Move a share of every class to val: at least one image of each, never all.
 
-    Images in `known`, path to split, stay where an earlier build put them, so that nothing an earlier run
-    was trained on is ever used to judge a later one.
+    Images in `known`, path to split, stay where an earlier build put them, so that no later run is tested on
+    what an earlier one was trained on.
     """
     ranks = _hashes(listing.paths, seed, "split")
     labels = np.asarray(listing.labels)

@@ -1,4 +1,4 @@
-"""What a build is going to do, decided from the names of the images before any is read."""
+"""Plans a build from the names of the images, before any is read."""
 
 import hashlib
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def _lies_inside(out: Path, train: Place) -> bool:
 
 
 def like(before: Manifest, options: BuildOptions) -> bool:
-    """Say whether a build made its records, and its split, as these options would."""
+    """Return whether a build made its records, and its split, as these options would."""
     old = BuildOptions(**before.options)
     same_split = (old.val_split, old.seed) == (options.val_split, options.seed)
     return same_split and _pixels(old) == _pixels(options) and before.made_with == made_with()

@@ -31,7 +31,7 @@ def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
 def discard(stage: DatasetFolder) -> None:
     """Remove what an interrupted build left.
 
-    Its plan goes first: the rest, should the removal be interrupted, is then of no plan and not gone on with.
+    The plan goes first: if the removal is interrupted, no build resumes from what is left.
     """
     stage.plan.unlink(missing_ok=True)
     if stage.root.exists():
@@ -43,7 +43,7 @@ def settle(folder: DatasetFolder) -> None:
     stage = folder.stage
     if not stage.is_whole:
         return
-    stage.plan.unlink(missing_ok=True)  # what will be left of the stage is not to be gone on with
+    stage.plan.unlink(missing_ok=True)  # no build may resume from what is left of the stage
     splits = read_manifest(stage.manifest).splits
     folder.manifest.unlink(missing_ok=True)
     for split in SPLITS:

@@ -1,4 +1,4 @@
-"""A build on its way: records, journal and sums that grow together, and go on after a kill."""
+"""A build under way: records, journal and sums that grow together, and resume after a kill."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -124,7 +124,7 @@ class Stage:
             shown = "; ".join(self._tally.unreadable_first[:SHOWN])
             raise BadDataError(
                 f"{bad} of the first {self._done} images cannot be read, more than {share * 100:g} % of all "
-                f"{total}: mend or remove them, or allow a larger share: {shown}"
+                f"{total}: fix or remove them, or allow a larger share: {shown}"
             )
 
     def _report(self, last: bool = False) -> None:

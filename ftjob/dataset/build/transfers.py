@@ -1,4 +1,4 @@
-"""Bytes on their way, told as the images of a build are: now and then, with speed and time left."""
+"""Reports transfers in the form of a build's progress: every 0.1 s, with speed and time left."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ REPORT_SECONDS = 0.1
 
 
 def as_progress(progress: Callable[[DataProgress], None]) -> Callable[[Transfer], None]:
-    """Return a function that tells of transfers; each new key begins anew."""
+    """Return a callback for transfers that reports them to `progress`; each new key starts afresh."""
     began, reported_at, what = 0.0, 0.0, ""
 
     def report(transfer: Transfer) -> None:

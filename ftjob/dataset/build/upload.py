@@ -39,7 +39,7 @@ def build_at(
 ) -> Manifest:
     """Build OUT from images as `build` does; all three may be paths or URIs.
 
-    An OUT in a store is made in the cache first, where an interrupted build or upload goes on; of a whole one
+    An OUT in a store is made in the cache first, where an interrupted build or upload resumes; of a whole one
     the records that stay are fetched. Raises BadDataError and StorageError.
     """
     images, val_images = place_of(source), place_of(val) if val else None
@@ -112,7 +112,7 @@ def _remove_splits(work: DatasetFolder) -> None:
 
 
 def _take(source: Path, target: Path) -> None:
-    """Link a file that nobody is going to change in place; copy it where that fails."""
+    """Link a file that is never changed in place; copy it where that fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

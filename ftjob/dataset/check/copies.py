@@ -1,4 +1,4 @@
-"""What copies of a picture mean: for training, for judging, and for the labels."""
+"""Copies of a picture, and what they spoil: training, evaluation or the labels."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ RULES = (
     _Rule(
         _Pictures.two_labels,
         "error",
-        exact="{copies} there under two labels, such as {such}: mend the labels",
+        exact="{copies} there under two labels, such as {such}: fix the labels",
         near="{copies} nearly as one of another label, such as {such}: look which label is right",
     ),
     _Rule(
@@ -67,7 +67,7 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     """Return the pictures that are there twice: exactly or nearly, in one dataset or in train and val.
 
     The same picture in train and val makes every accuracy too good, and the same picture under two labels
-    cannot be learned: errors where it is exact. All else is told as a warning.
+    cannot be learned: errors where it is exact. All else is a warning.
     """
     pictures = _Pictures(
         names=[f"{survey.lmdb.path.name}/{key}" for survey in surveys for key in survey.keys],

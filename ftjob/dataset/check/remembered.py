@@ -1,4 +1,4 @@
-"""All records of an LMDB looked at, once for as long as its bytes stay the same."""
+"""The contents of an LMDB, remembered as long as its bytes stay the same."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ FORMAT = 1
 
 
 def contents_of(location: Path, digest: str, progress: Callable[[DataProgress], None]) -> Contents:
-    """Return what the records of an LMDB are: looked at the first time that an LMDB of this digest is.
+    """Return what the records of an LMDB are; they are read the first time an LMDB of this digest appears.
 
     Encoded images are decoded for it, plain pixels are not touched. Raises BadDataError for the first record
     that is no image, or has other channels than the first.
@@ -96,7 +96,7 @@ def _summary(location: Path, key: Buffer, value: Buffer) -> _Summary:
 
 
 def _shape(head: DatumHead, data: Buffer) -> Shape:
-    """Encoded records of convert_imageset do not say it, their image does."""
+    """Return (H, W, C), of encoded records from the image: convert_imageset leaves the fields empty."""
     if not head.encoded:
         return raw_shape(head, data)
     from ftjob.dataset.lmdb.decode import decode_data  # here, because OpenCV is slow to import

@@ -1,4 +1,4 @@
-"""LMDBs in a store: planned from their manifests alone where those tell all, fetched where they are read."""
+"""LMDBs in a store: planned from their manifests where those suffice, fetched where they are read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ NAMES_ABOVE = (NAMES.manifest.name, NAMES.labels.name, NAMES.mean.name)
 
 @dataclass(frozen=True)
 class RemoteLmdb:
-    """An LMDB in a store, with what is told of it."""
+    """An LMDB in a store, with the objects that describe it."""
 
     store: Store
     """What its folder lies in."""
@@ -40,7 +40,7 @@ class RemoteLmdb:
         return "/".join(part for part in (self.store.location, self.folder) if part)
 
     def facts(self) -> DatasetFacts | None:
-        """Return what the manifest above it tells; None where there is none, or it is of another LMDB."""
+        """Return the facts in the manifest above it; None without one, or where it describes another LMDB."""
         if not any(entry.key == NAMES.manifest.name for entry in self.sidecars):
             return None
         folder = fetch_entries(self.store, self.sidecars) / self.folder
@@ -48,12 +48,12 @@ class RemoteLmdb:
         return replace(found, location=self.location, local=None) if found else None
 
     def fetch(self, progress: Callable[[DataProgress], None]) -> Path:
-        """Return the LMDB's folder on this machine, with what is told of it beside and above."""
+        """Return the LMDB's folder on this machine, with the files that describe it."""
         return fetch_entries(self.store, (self.data, *self.sidecars), as_progress(progress)) / self.folder
 
 
 def has_lmdb(place: Objects, split: str) -> bool:
-    """Say whether a URI is that of an LMDB, or of a built dataset."""
+    """Return whether a URI is that of an LMDB, or of a built dataset."""
     return DATA_FILE in place.entries or f"{split}/{DATA_FILE}" in place.entries
 
 

@@ -16,7 +16,7 @@ EXIF_MAGIC = b"Exif\0\0"
 ENCODER_FLAGS = {"jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], "png": []}
 """As convert_imageset has it, whose bytes these are."""
 HARMLESS = "extraneous bytes"
-"""What libjpeg says of padding between segments: the picture is whole."""
+"""libjpeg's warning about padding between segments: the picture is whole."""
 
 
 MAX_PIXELS = 100_000_000
@@ -24,7 +24,7 @@ MAX_PIXELS = 100_000_000
 
 
 class UnreadableImageError(Exception):
-    """An image that cannot be used; the text says why."""
+    """An image that cannot be used; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def stored_picture(data: bytes, shape: Shape) -> Picture:
 
 
 def check_pixels(height: int, width: int) -> None:
-    """Raise UnreadableImageError for an image that says that it has more pixels than are decoded."""
+    """Raise UnreadableImageError for an image whose header claims more pixels than are decoded."""
     if height * width > MAX_PIXELS:
         raise UnreadableImageError(f"{width}x{height} is more than {MAX_PIXELS} pixels")
 

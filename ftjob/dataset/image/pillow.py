@@ -75,11 +75,11 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def exif_orientation(segment: bytes) -> int:
-    """Return the orientation that an Exif segment tells, 1 (upright) to 8; 1 where it tells none."""
+    """Return the orientation in an Exif segment, 1 (upright) to 8; 1 where it has none."""
     exif = Image.Exif()
     try:
         exif.load(segment)
         orientation = exif.get(ORIENTATION, 1)
     except (SyntaxError, ValueError, KeyError, OSError):
-        return 1  # broken Exif says nothing of how the picture stands
+        return 1  # broken Exif has no orientation
     return orientation if orientation in range(1, 9) else 1
