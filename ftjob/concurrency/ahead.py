@@ -1,4 +1,4 @@
-"""Work done ahead of time by threads, taken in order."""
+"""Runs calls ahead of time in threads and yields their results in order."""
 
 import ctypes
 from collections import deque

@@ -51,7 +51,9 @@ def read_lines(path: Path) -> Iterator[JournalLine]:
                 try:
                     yield line_from_json(json.loads(text))
                 except (ValueError, TypeError, KeyError, RecursionError):
-                    raise BadDataError(f"{path}: line {number} is none of a build: {remedy}") from None
+                    raise BadDataError(
+                        f"{path}: line {number} was not written by a build: {remedy}"
+                    ) from None
     except documents.UnreadableError as error:
         raise BadDataError(f"{path}: {error}: {remedy}") from None
 
@@ -100,7 +102,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         with np.load(io.BytesIO(documents.read_bytes(path, LARGEST_CHECKPOINT))) as values:
             return Checkpoint(int(values["done"]), int(values["journal_bytes"]), _sums(values["sums"]))
     except (ValueError, TypeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
-        problem = f"is none of a build: remove {path.parent} and build it again"
+        problem = f"was not written by a build: remove {path.parent} and build it again"
         raise BadDataError(f"{path}: {problem}") from None
 
 

@@ -244,4 +244,4 @@ def _without_conversion(schema: Any) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise UnreadableError(f"has {name} in the place of a number")
+    raise UnreadableError(f"has {name} instead of a number")

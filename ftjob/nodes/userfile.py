@@ -1,4 +1,4 @@
-"""Writing prices into a user's nodes file, whose other words and comments stay as they are."""
+"""Writes prices into a user's nodes file and leaves its other fields and comments as they are."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from ftjob.nodes.profiles import Price, parse_nodes, read_file
 
 
 def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
-    """Give profiles of a nodes file, which need not be there, these prices.
+    """Set prices of profiles in a nodes file, which need not exist.
 
     Raises BadSpecError where the file is one that cannot be edited so, StorageError where it cannot be
     written; nothing is changed then.

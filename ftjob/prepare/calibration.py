@@ -1,4 +1,4 @@
-"""Speeds that runs measured, kept for plans to come: `<output>/calibration/<key>.json`."""
+"""Speeds measured by runs, kept for later plans: `<output>/calibration/<key>.json`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ FOLDER = "calibration"
 LARGEST = 64 * 1024
 """Bytes of a measurement."""
 PATIENCE = 5.0
-"""Seconds that a plan waits for a store that does not answer: a measurement is good to have, no more."""
+"""Seconds that a plan waits for a store that does not answer: it can do without a measurement."""
 
 
 def remember(

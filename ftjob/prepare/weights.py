@@ -1,4 +1,4 @@
-"""The weights that a run begins with: a caffemodel of any age, or of NVIDIA's fork, as Caffe 1.0 reads it."""
+"""Reads a run's initial weights: a caffemodel of any age, or of NVIDIA's fork, as Caffe 1.0 reads it."""
 
 import mmap
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""A bucket, the client that reaches it, and how patient that is."""
+"""A bucket, its client, and the client's timeouts and retries."""
 
 import os
 import threading
@@ -65,7 +65,7 @@ def deadline() -> float:
 
 
 def patience(seconds: float) -> "RetryConfig":
-    """Return how one request is tried again: with backoff and jitter, until the deadline."""
+    """Return how a request is retried: with backoff and jitter, until the deadline."""
     return {
         "max_retries": 1000,
         "retry_timeout": timedelta(seconds=seconds),

@@ -130,7 +130,7 @@ class CloudStore:
         return upload(self, path, key, progress)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; what is not there is passed over."""
+        """Remove objects; missing ones are skipped."""
         names = [self.name(key) for key in keys]
         if names:
             self.ask("", "deleting", lambda client: client.delete(names))

@@ -11,7 +11,7 @@ from ftjob.storage.location import StoreUri
 def connect(uri: StoreUri, seconds: float | None = None) -> Bucket:
     """Return the bucket at a URI, whose server may be away for so many seconds.
 
-    Raises StorageError where it cannot be reached for want of a setting.
+    Raises StorageError where a setting or credential is missing.
     """
     return CONNECT[uri.scheme](uri, deadline() if seconds is None else seconds)
 

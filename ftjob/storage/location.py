@@ -1,4 +1,4 @@
-"""Store URIs: what a URI names, in its parts."""
+"""Locations: paths, and URIs in their parts."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ def is_remote(location: str) -> bool:
 
 
 def parse_store_uri(location: str) -> StoreUri:
-    """Take a URI apart; its characters mean themselves, nothing is decoded.
+    """Return a URI in its parts; its characters mean themselves, nothing is decoded.
 
     Raises StorageError where it names no bucket or no store that ftjob knows: before any client is made,
     since what stands in a bucket's place becomes a part of the address that signed requests are sent to.
@@ -39,9 +39,6 @@ def parse_store_uri(location: str) -> StoreUri:
 
 
 def check_key(key: str, location: str) -> None:
-    """Refuse a key that is not a plain relative path: some stores would take it for another.
-
-    Raises StorageError, naming the key.
-    """
+    """Raise StorageError for a key that is no plain relative path: some stores would read another in it."""
     if problem := key_problem(key):
         raise StorageError(f"{location}: the key '{one_line(key)}' {problem}: name it otherwise")

@@ -1,4 +1,4 @@
-"""What every store can do, whatever is behind it."""
+"""The interface of every store."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class MissingError(StorageError):
 
 
 class DamagedError(StorageError):
-    """What is there is not what was meant: its digest is another."""
+    """The object is not the expected one: its digest differs."""
 
     reason = Reason.OBJECT_DAMAGED
 
@@ -45,7 +45,7 @@ class Transfer:
     total: int
     """In bytes."""
     spared_seconds: float = 0.0
-    """What it would have taken: it is here from an earlier time."""
+    """What it would have taken, had the bytes not been here already."""
 
 
 OnTransfer = Callable[[Transfer], None]
@@ -56,7 +56,7 @@ def ignore(_: Transfer) -> None:
 
 
 def wrong_digest(location: str, found: str, expected: str) -> DamagedError:
-    """Return the error for bytes that are not those that were meant."""
+    """Return the error for bytes with another digest than expected."""
     return DamagedError(
         f"{location}: its SHA-256 is {found[:12]}… where {expected[:12]}… was expected: "
         "the file was damaged or replaced: upload it again"
@@ -111,7 +111,7 @@ class Store(Protocol):
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; what is not there is passed over."""
+        """Remove objects; missing ones are skipped."""
         ...
 
     def abort_uploads(self, prefix: str = "") -> int:

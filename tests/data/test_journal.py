@@ -68,7 +68,7 @@ def test_a_line_that_is_none_is_a_sentence(tmp_path: Path, text: str) -> None:
     path.write_text(f"{text}\n", encoding="utf-8")
 
     with pytest.raises(
-        BadDataError, match=r"sources.jsonl: line 1 is none of a build: remove .* build it again"
+        BadDataError, match=r"sources.jsonl: line 1 was not written by a build: remove .* build it again"
     ):
         list(read_lines(path))
 

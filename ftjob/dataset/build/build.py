@@ -1,4 +1,4 @@
-"""From images to a dataset that Caffe reads: train and val LMDB, labels, mean, manifest."""
+"""Builds a dataset that Caffe reads from images: train and val LMDB, labels, mean, manifest."""
 
 import time
 import warnings
@@ -53,7 +53,7 @@ def build(
 
 
 def _manifest_before(folder: DatasetFolder, options: BuildOptions) -> Manifest | None:
-    """The manifest of a whole OUT whose records can be taken over; None where there is none."""
+    """Return the manifest of a whole OUT whose records can be reused; None where there is none."""
     try:
         before = read_manifest(folder.manifest)
     except BadDataError:
@@ -68,7 +68,7 @@ def _fill_stage(
     before: Manifest | None,
     progress: Callable[[DataProgress], None],
 ) -> Manifest:
-    """Make everything but manifest.json, and return what shall stand in that."""
+    """Make everything but manifest.json, and return the manifest to write."""
     from ftjob.dataset.build.earlier import earlier_records  # here, because OpenCV is slow to import
     from ftjob.dataset.build.stage import Stage, Work
     from ftjob.dataset.mean_image import mean_pixel, write_mean_image

@@ -1,4 +1,4 @@
-"""From source files to records: the work of one thread. Decoding lets go of Python's lock."""
+"""Converts source files to records: the work of one thread. Decoding releases Python's lock."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Earlier:
-    """The records of the build before: what has not changed needs no decoding again."""
+    """The records of the previous build: images that have not changed need not be decoded again."""
 
     lines: Mapping[str, Mapping[str, JournalLine]]
     """By the source's folder and the image's path in it."""
@@ -99,7 +99,7 @@ def _fresh(part: Part, at: int, shape: Shape, encoding: str) -> _Image:
 
 
 def _again(old: JournalLine, earlier: Earlier, shape: Shape) -> _Image:
-    """Take an image over from the build before."""
+    """Return an image from the previous build."""
     if old.error:
         return _Image(old.sha256, error=old.error)
     record = earlier.read(old)
@@ -107,7 +107,7 @@ def _again(old: JournalLine, earlier: Earlier, shape: Shape) -> _Image:
         head = read_head(record)
         pixels = decode_data(head, record[head.data])
     except RecordError as error:
-        raise BadDataError(f"record {old.key} of the build before: {error}") from error
+        raise BadDataError(f"record {old.key} of the previous build: {error}") from error
     return _Image(
         old.sha256, record[head.data], pixels if shape.color else pixels[:, :, 0], old.notes, reused=True
     )

@@ -1,4 +1,4 @@
-"""What the build before made, for taking over what has not changed."""
+"""The records of the previous build, reused for images that have not changed."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from ftjob.errors import BadDataError
 
 @contextmanager
 def earlier_records(folder: DatasetFolder, manifest: Manifest | None) -> Iterator[Earlier]:
-    """Open the records of a whole OUT; nothing where there is no manifest of a build like this one."""
+    """Give the records of a whole OUT; none without the manifest of a build like this one."""
     if manifest is None:
         yield NOTHING
         return

@@ -1,4 +1,4 @@
-"""From a finished stage to a whole OUT, and what must not be touched on the way."""
+"""Moves a finished stage into OUT, and refuses to touch what no build made."""
 
 import contextlib
 import shutil
@@ -10,7 +10,7 @@ from ftjob.fs import documents, files
 
 
 def refuse_foreign(folder: DatasetFolder) -> None:
-    """Raise BadDataError where OUT holds a train or val that is not of a build's making."""
+    """Raise BadDataError where OUT holds a train or val that no build made."""
     for split in SPLITS:
         if folder.split(split).exists() and not folder.is_whole:
             raise BadDataError(
@@ -39,7 +39,7 @@ def discard(stage: DatasetFolder) -> None:
 
 
 def settle(folder: DatasetFolder) -> None:
-    """Move a finished stage into place, also one whose moving was interrupted; manifest.json goes last."""
+    """Move a finished stage into place, or finish an interrupted move; manifest.json goes last."""
     stage = folder.stage
     if not stage.is_whole:
         return

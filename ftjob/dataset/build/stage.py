@@ -21,7 +21,7 @@ from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0
 BATCH_BYTES = 16 << 20
-"""Of records in a batch: one is being made, one is on its way to disk, and LMDB has a copy of that."""
+"""Of records in a batch: one batch is being made, one written to disk, and LMDB has a copy of that."""
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
 CHUNK = 64
@@ -47,7 +47,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Staged:
-    """What a finished stage knows."""
+    """The results of a finished stage."""
 
     tally: Tally
     sums: Sums
@@ -70,7 +70,7 @@ class Stage:
 
     def run(self) -> Staged:
         """Make every record that is not there yet."""
-        cv2.setNumThreads(1)  # the threads are ours already
+        cv2.setNumThreads(1)  # ftjob's own threads use the processors already
         keep_freed_memory()
         with BatchSaver(self._folder, self._start) as saver:
             for line in read_lines(self._folder.sources):
@@ -95,7 +95,7 @@ class Stage:
             saver.save(writer, batch, self._done, self._sums)
 
     def _chunks(self, part: Part, start: int) -> Iterator[Chunk]:
-        """The chunks of a part in order, made ahead of time but not by far."""
+        """Yield the chunks of a part in order, a bounded number of them made ahead of time."""
         options = self._work.options
         record_bytes = options.height * options.width * options.channels
         threads = max(THREADS, part.listing.tree.readers)

@@ -1,4 +1,4 @@
-"""Datasets that are built into a store: made on this machine, uploaded, whole when manifest.json is there."""
+"""Builds datasets into a store: on this machine first, then uploaded; manifest.json makes them whole."""
 
 import contextlib
 import hashlib
@@ -94,7 +94,7 @@ def _fetch(there: Objects, names: tuple[str, ...], progress: OnProgress) -> Path
 
 
 def _take_over(there: Objects, work: DatasetFolder, progress: OnProgress) -> None:
-    """Have what is in the store in the work folder too, unless it is; what was begun there stays."""
+    """Copy the store's dataset into the work folder unless it is there; a build begun there stays."""
     names = (*SMALL, *LARGE, NAMES.manifest.name)
     fetched = _fetch(there, names, progress)
     if work.is_whole and read_manifest(work.manifest) == read_manifest(fetched / NAMES.manifest.name):
@@ -122,17 +122,18 @@ def _take(source: Path, target: Path) -> None:
 
 
 def _refuse_read_only(store: Store) -> None:
-    """Raise StorageError now, not after an hour of building, where nothing can be written."""
+    """Raise StorageError where nothing can be written: now, not after an hour of building."""
     store.write(PROBE, b"")
     store.delete([PROBE])
 
 
 def _upload(work: DatasetFolder, store: Store, made: Manifest, progress: OnProgress) -> None:
-    """Put a dataset in place of what is there; from first to last nothing there looks whole but one."""
+    """Replace the dataset in the store."""
     splits = [f"{split}/{DATA_FILE}" for split in made.splits]
     sizes = {name: (work.root / name).stat().st_size for name in (*SMALL, *splits)}
     report, before = as_progress(progress), 0
     store.abort_uploads()
+    # No reader may take a mixture of two datasets for a whole one: the manifest goes first and comes last.
     store.write(UPLOADING, b"")
     store.delete([NAMES.manifest.name, *(set(LARGE) - set(splits))])
     for name in sizes:

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a dataset, found without a GPU."""
+"""Checks every record of a dataset, without a GPU."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from ftjob.errors import BadDataError
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What the dataset is going to be used for, and how much is looked at."""
+    """How the dataset will be used, and what to check."""
 
     num_output: int | None = None
     crop: int | None = None
@@ -51,7 +51,7 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether there are no errors; warnings there may be."""
+        """Whether there are no errors; there may be warnings."""
         return all(finding.severity != "error" for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def check(
     options: CheckOptions | None = None,
     progress: Callable[[DataProgress], None] = lambda _: None,
 ) -> CheckReport:
-    """Look at every record of one LMDB, or of train and val, and return all that is wrong or odd.
+    """Return all that is wrong or odd with one LMDB, or with train and val, from every record.
 
     Raises BadDataError only where an LMDB cannot be read at all.
     """
@@ -91,7 +91,7 @@ def check(
 
 
 def _facts(survey: Survey) -> tuple[DatasetFacts, list[Finding]]:
-    """What was found in a dataset and beside it; what stands beside it may be wrong."""
+    """Return a dataset's facts, and an error where the files beside it are wrong."""
     contents = survey.census.contents()
     try:
         return facts_of(survey.lmdb, contents), []

@@ -1,4 +1,4 @@
-"""Records counted as they are looked at, with speed and time left."""
+"""Counts records as they are read, with speed and time left."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What one record shows: decoded, measured and fingerprinted."""
+"""Decodes, measures and fingerprints records."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from ftjob.dataset.lmdb.decode import decode_strictly
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """What is kept of an image."""
+    """The measurements that a check keeps of an image."""
 
     shape: Shape
     """(H, W, C)."""
@@ -34,7 +34,7 @@ class ImageSummary:
 
 @dataclass(frozen=True, slots=True)
 class RecordScan:
-    """What one record showed."""
+    """The result of scanning one record."""
 
     key: bytes
     label: int | None
@@ -45,14 +45,14 @@ class RecordScan:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is worth its time."""
+    """The optional parts of a scan, which take time."""
 
     fingerprints: bool
     tiles: bool
 
 
 def scan_all(location: Path, wanted: Wanted) -> Iterator[RecordScan]:
-    """Yield what every record shows, in key order. Raises BadDataError for an LMDB that cannot be read."""
+    """Yield the scan of every record, in key order. Raises BadDataError for an LMDB that cannot be read."""
     return walk(location, partial(_scan, wanted))
 
 

@@ -1,4 +1,4 @@
-"""All records of one dataset, summed up."""
+"""Sums up all records of one dataset."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ SHOWN = 3
 
 @dataclass
 class Survey:
-    """What a dataset's records showed, those that are images by place."""
+    """The scans of a dataset's records, summed up; those of images by position."""
 
     lmdb: Lmdb
     keys: list[str] = field(default_factory=list)

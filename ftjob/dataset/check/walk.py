@@ -1,4 +1,4 @@
-"""Every record of an LMDB looked at once, by several threads."""
+"""Visits every record of an LMDB once, with several threads."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 def walk(location: Path, visit: Callable[[bytes, Buffer], Result]) -> Iterator[Result]:
     """Yield what `visit` makes of the key and the value of every record, in key order.
 
-    Worth its threads where most of a visit is done without Python's lock, as decoding is. Raises BadDataError
+    The threads pay where most of a visit runs without Python's lock, as decoding is. Raises BadDataError
     for an LMDB that cannot be read, and what `visit` raises first.
     """
     with opened(location):

@@ -1,4 +1,4 @@
-"""From an image file's bytes to the pixels that are stored: every kind of image comes through here."""
+"""Decodes image files of every kind to the pixels that are stored."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ftjob.dataset.modes import Mode
 EXIF_SEGMENT = 0xE1
 EXIF_MAGIC = b"Exif\0\0"
 ENCODER_FLAGS = {"jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], "png": []}
-"""As convert_imageset has it, whose bytes these are."""
+"""As in convert_imageset, so that the bytes are the same."""
 HARMLESS = "extraneous bytes"
 """libjpeg's warning about padding between segments: the picture is whole."""
 
