@@ -55,7 +55,7 @@ class Manifest:
     unreadable_first: tuple[str, ...]
     """`path: why` of the first of them; sources.jsonl has all."""
     reused: int = field(compare=False, default=0)
-    """Records taken over from the build before."""
+    """Records reused from the previous build."""
     seconds: float = field(compare=False, default=0.0)
     format: int = FORMAT
 

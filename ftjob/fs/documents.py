@@ -26,7 +26,7 @@ LONGEST_LINE = 2**20
 DEEPEST = 32
 """Levels of objects and arrays in each other; what ftjob writes has at most seven."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-"""Possessive, and of texts without an end too: what was passed once is not looked at again."""
+"""Possessive, and matches unterminated texts too, so that no byte is scanned twice."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",

@@ -20,7 +20,7 @@ from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir
 
 FORMAT = 1
-"""Of what is remembered, and by which rules: where it is another, every LMDB is looked at again."""
+"""Version of what is remembered and of its rules; LMDBs remembered in another are read again."""
 
 
 def contents_of(location: Path, digest: str, progress: Callable[[DataProgress], None]) -> Contents:

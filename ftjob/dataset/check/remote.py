@@ -15,7 +15,7 @@ from ftjob.storage import Entry, Store
 from ftjob.storage.cache import fetch_entries, parent_store
 
 UPLOADING = ".uploading"
-"""The object that is there as long as a dataset is being uploaded."""
+"""The object that exists while a dataset is being uploaded."""
 NAMES = DatasetFolder(Path())
 NAMES_BESIDE = (NAMES.labels.name, NAMES.mean.name)
 NAMES_ABOVE = (NAMES.manifest.name, NAMES.labels.name, NAMES.mean.name)

@@ -1,6 +1,6 @@
 """The pages of an LMDB, checked before LMDB follows them: it trusts them, and damage ends the process.
 
-Only what is written on a page and points somewhere is looked at (lmdb.h and mdb.c of LMDB 0.9, 64 bit,
+Only the fields of pages that point somewhere are checked (lmdb.h and mdb.c of LMDB 0.9, 64 bit,
 little-endian), not what records hold.
 """
 

@@ -28,7 +28,7 @@ FOLDERS = "give a folder with one folder of images per class"
 def of_place(place: Place) -> str:
     """Return what a place is and what to do, to follow its name; empty where it is nothing that is known.
 
-    Of a place in a store only the names below it are looked at.
+    Of a place in a store only the names below it count.
     """
     if isinstance(place, Objects):
         tops = {PurePosixPath(key).parts[0] for key in place.entries}
