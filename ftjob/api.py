@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftjob.client.cluster_run import ClusterRun
     from ftjob.client.consent import Consent
     from ftjob.client.handle import RunHandle
-    from ftjob.dataset.build.build import Progress
+    from ftjob.dataset.build.build import DataProgress
     from ftjob.dataset.check.check import CheckOptions, CheckReport
     from ftjob.nodes.prices import LivePrices
     from ftjob.nodes.profiles import Node, Price
@@ -38,7 +38,7 @@ SPEC_SUFFIXES = (".yaml", ".yml", ".json")
 
 def plan(
     spec: "JobSpec | Path | str",
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[DataProgress], None] | None" = None,
     *,
     to_train: bool = True,
 ) -> "Plan":
@@ -175,7 +175,7 @@ def check_data(
     location: Path | str,
     val: Path | str | None = None,
     options: "CheckOptions | None" = None,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[DataProgress], None] | None" = None,
 ) -> "CheckReport":
     """Look at every record of an LMDB, of a built dataset (paths or URIs), or of the data a spec names.
 
@@ -321,7 +321,7 @@ def _load(spec: "JobSpec | Path | str") -> "tuple[JobSpec, Path]":
 def _context(
     spec: "JobSpec",
     folder: Path,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[DataProgress], None] | None" = None,
     to_train: bool = True,
 ) -> "Context":
     """Return what a spec's words are read against."""

@@ -58,7 +58,7 @@ def test_other_bytes_are_values_or_one_clause(data: bytes) -> None:
     [
         (b"[" * 100_000, "is nested deeper than 32"),
         (b'{"a":' * 33 + b"1" + b"}" * 33, "is nested deeper than 32"),
-        (b'{"x": NaN}', "has NaN in the place of a number"),
+        (b'{"x": NaN}', "has NaN instead of a number"),
         (b"[1e999]", None),
         (b'{"x": 1,}', "is no JSON (line 1)"),
         (b"\xff", "is no JSON"),

@@ -87,10 +87,10 @@ def test_an_api_that_refuses_connections_leaves_the_profiles_prices(monkeypatch:
     found, troubles = live_prices(load_nodes().values())
 
     assert [trouble.split(" (")[0] for trouble in troubles] == [
-        "EC2's spot prices cannot be asked",
-        "EC2's price list cannot be asked",
+        "EC2's spot prices cannot be fetched",
+        "EC2's price list cannot be fetched",
     ]
-    assert all(trouble.endswith("the profiles' prices stand") for trouble in troubles)
+    assert all(trouble.endswith("the profiles' prices are used") for trouble in troubles)
     assert found.of(get_node("p2.xlarge")) is None
     assert found.price_of(get_node("p2.xlarge")) == get_node("p2.xlarge").price
 
@@ -171,7 +171,7 @@ def test_a_type_that_ec2_does_not_have_is_named(ec2: Ec2) -> None:
     found, troubles = live_prices(load_nodes().values())
 
     assert troubles == [
-        f"{kind}: EC2 has none in us-east-1: the profile's price stands"
+        f"{kind}: EC2 has none in us-east-1: the profile's price is used"
         for kind in ("g5.xlarge", "p3.2xlarge")
     ]
     assert found.of(get_node("local")) is None

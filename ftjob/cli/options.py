@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ftjob.client.handle import RunHandle
-    from ftjob.dataset.build.build import Progress
+    from ftjob.dataset.build.build import DataProgress
 
 
 class Format(StrEnum):
@@ -122,10 +122,10 @@ CLOSED = 141
 
 def images_on(
     show: "Callable[[float, float, str], None]", what: str = "images stored"
-) -> "Callable[[Progress], None]":
+) -> "Callable[[DataProgress], None]":
     """Return a function that shows a dataset's progress on a bar."""
 
-    def on_progress(progress: "Progress") -> None:
+    def on_progress(progress: "DataProgress") -> None:
         if progress.spared_seconds or (progress.transfer and progress.total < LEAST_SHOWN):
             return
         if progress.transfer:

@@ -1,1 +1,1 @@
-"""Threads and time: processors to use, work done ahead, calls made every so often or again."""
+"""Threads and time: processors to use, work done ahead, periodic calls and retries."""

@@ -1,4 +1,4 @@
-"""Work done ahead of time by threads, taken in order."""
+"""Runs calls ahead of time in threads and yields their results in order."""
 
 import ctypes
 from collections import deque
@@ -31,7 +31,7 @@ def keep_freed_memory() -> None:
 
 
 def in_order(calls: Iterable[Callable[[], Result]], ahead: int, threads: int = THREADS) -> Iterator[Result]:
-    """Yield what each call returns, in order; at most `ahead` calls are done before they are asked for.
+    """Yield what each call returns, in order; at most `ahead` results are computed before they are taken.
 
     The first error ends it; calls not yet begun are not made then.
     """

@@ -1,4 +1,4 @@
-"""A function that is called every so many seconds, beside everything else."""
+"""Calls a function every so many seconds in a thread."""
 
 import threading
 from collections.abc import Callable
@@ -20,12 +20,12 @@ class Periodic:
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> Self:
-        """Begin to call, once."""
+        """Start the thread; once only."""
         self._thread.start()
         return self
 
     def check(self) -> None:
-        """Raise what a call raised; there was no other after it."""
+        """Raise the error of a call, which was the last."""
         if self._failure:
             raise self._failure
 
@@ -49,4 +49,4 @@ class Periodic:
             self._failure = error
         except BaseException as error:
             self._failure = error
-            raise  # nobody foresaw it: the thread's traceback is printed, whether or not somebody checks
+            raise  # unforeseen: the thread's traceback is printed, whether or not `check` is called

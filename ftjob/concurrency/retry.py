@@ -1,4 +1,4 @@
-"""A request that is made again while the other side refuses it."""
+"""Retries a request while the other side refuses it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,7 +19,7 @@ def patiently(
 ) -> T:
     """Return what a request returns; it is made again while it raises StorageError, for `seconds`.
 
-    Raises the last error, or the first one that is `final` or comes when the patience has `ended`.
+    Raises the last error, or the first that is `final` or occurs once `ended` returns True.
     """
     from tenacity import (  # here, because it is slow to import
         Retrying,

@@ -99,7 +99,7 @@ class DatasetFacts(Contents):
     size_bytes: int = 0
     """Of its data.mdb."""
     local: Path | None = None
-    """The LMDB's folder on this machine; None where a manifest told all, and it has not been fetched."""
+    """The LMDB's folder on this machine; None where the manifest sufficed and it was not fetched."""
 
     @property
     def path(self) -> Path:
@@ -114,5 +114,5 @@ class DatasetFacts(Contents):
 
     @property
     def source(self) -> str:
-        """What a data layer is told: the path where there is one, else the URI."""
+        """The source of a data layer: the path where there is one, else the URI."""
         return str(self.local or self.location)

@@ -1,4 +1,4 @@
-"""What is wrong, or odd, with a dataset: plain values, told from its facts alone."""
+"""What is wrong, or odd, with a dataset: plain values, derived from its facts alone."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,11 @@ from ftjob.errors import BadDataError
 
 Severity = Literal["error", "warning"]
 IMBALANCE = 10
-"""Times more images in the largest class than in the smallest, from which on it is told."""
+"""Times more images in the largest class than in the smallest, from which on it is reported."""
 SHOWN = 5
 """Labels or names that are listed where more are meant."""
 LEAST_IN_RUNS = 0.05
-"""The share of the records in long runs of one label from which on it is told."""
+"""The share of the records in long runs of one label from which on it is reported."""
 BACKGROUND = ("background", "none", "void", "dummy", "unlabeled", "unlabelled", "unknown")
 """What label files of other tools begin with, for a class that these data do not have."""
 
@@ -85,7 +85,7 @@ def _label_errors(train: DatasetFacts, num_output: int | None) -> list[str]:
     least, most = min(train.histogram), max(train.histogram)
     if least == most:
         return [
-            f"all records have label {least}, and a classifier needs two classes: mend the labels, or add "
+            f"all records have label {least}, and a classifier needs two classes: fix the labels, or add "
             "images of another class"
         ]
     if least < 0:
@@ -159,7 +159,7 @@ def _val_findings(train: DatasetFacts, val: DatasetFacts) -> list[Finding]:
         )
     if missing := sorted(set(train.histogram) - set(val.histogram)):
         findings.append(
-            warning(val, f"{_class(train, missing[0])} has no image here, it cannot be judged: add some")
+            warning(val, f"{_class(train, missing[0])} has no image here and cannot be evaluated: add some")
         )
     return findings
 

@@ -23,7 +23,7 @@ LARGEST_CHECKPOINT = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JournalLine:
     """One image of the source, as sources.jsonl has it."""
 
     split: str
@@ -41,7 +41,7 @@ class Line:
     """Why it was left out; empty where it was not."""
 
 
-def read_lines(path: Path) -> Iterator[Line]:
+def read_lines(path: Path) -> Iterator[JournalLine]:
     """Yield the lines of a sources.jsonl. Raises BadDataError for one that no build wrote."""
     remedy = f"remove {path.parent} and build it again"
     try:
@@ -51,28 +51,33 @@ def read_lines(path: Path) -> Iterator[Line]:
                 try:
                     yield line_from_json(json.loads(text))
                 except (ValueError, TypeError, KeyError, RecursionError):
-                    raise BadDataError(f"{path}: line {number} is none of a build: {remedy}") from None
+                    raise BadDataError(
+                        f"{path}: line {number} was not written by a build: {remedy}"
+                    ) from None
     except documents.UnreadableError as error:
         raise BadDataError(f"{path}: {error}: {remedy}") from None
 
 
-def line_from_json(values: dict[str, Any]) -> Line:
+def line_from_json(values: dict[str, Any]) -> JournalLine:
     """Return what `json_text` wrote. Raises TypeError, KeyError for other values."""
-    line = Line(**{**values, "notes": tuple(values["notes"])})
+    line = JournalLine(**{**values, "notes": tuple(values["notes"])})
     texts = line.split, line.source, line.stamp, line.key, line.sha256, line.error, *line.notes
     if type(line.label) is not int or not all(isinstance(text, str) for text in texts):
         raise TypeError("a field is of another type")
     return line
 
 
-def json_text(line: Line) -> str:
+def json_text(line: JournalLine) -> str:
     """Write a line in ASCII, so that no letter of a name ends it."""
-    return json.dumps({name: getattr(line, name) for name in Line.__slots__}, separators=(",", ":")) + "\n"
+    return (
+        json.dumps({name: getattr(line, name) for name in JournalLine.__slots__}, separators=(",", ":"))
+        + "\n"
+    )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a build is: everything past it is cut off before it goes on."""
+    """How far a build is: everything past it is cut off before the build resumes."""
 
     done: int
     """Images dealt with, over train and val."""
@@ -97,7 +102,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         with np.load(io.BytesIO(documents.read_bytes(path, LARGEST_CHECKPOINT))) as values:
             return Checkpoint(int(values["done"]), int(values["journal_bytes"]), _sums(values["sums"]))
     except (ValueError, TypeError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
-        problem = f"is none of a build: remove {path.parent} and build it again"
+        problem = f"was not written by a build: remove {path.parent} and build it again"
         raise BadDataError(f"{path}: {problem}") from None
 
 
@@ -115,7 +120,7 @@ class Journal:
         self._file.truncate(keep_bytes)
         self._file.seek(0, os.SEEK_END)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: JournalLine) -> None:
         self._file.write(json_text(line).encode())
 
     def flush(self) -> int:

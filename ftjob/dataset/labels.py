@@ -59,7 +59,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     except documents.UnreadableError as error:
         raise BadDataError(f"{path}: {error}: give one class name per line") from error
     except OSError as error:
-        raise BadDataError(f"{path}: cannot be read ({error.strerror}): mend the path") from error
+        raise BadDataError(f"{path}: cannot be read ({error.strerror}): fix the path") from error
     if "\0" in text:
         raise BadDataError(f"{path}: has bytes of 0 in it, which no text has: save it as UTF-8")
     names = [line.strip(BLANKS) for line in LINE_END.split(text)]

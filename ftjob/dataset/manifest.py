@@ -12,10 +12,10 @@ from ftjob.fs import documents
 from jobspec.problems import one_line
 
 if TYPE_CHECKING:
-    from ftjob.dataset.journal import Line
+    from ftjob.dataset.journal import JournalLine
 
 FORMAT = 1
-MOST_UNREADABLE = 20
+UNREADABLE_SHOWN = 20
 """Unreadable images the manifest names; sources.jsonl has them all."""
 
 
@@ -34,7 +34,7 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What stands in manifest.json."""
+    """The contents of manifest.json."""
 
     sources: dict[str, str]
     """Where the images of train and val lay."""
@@ -55,7 +55,7 @@ class Manifest:
     unreadable_first: tuple[str, ...]
     """`path: why` of the first of them; sources.jsonl has all."""
     reused: int = field(compare=False, default=0)
-    """Records taken over from the build before."""
+    """Records reused from the previous build."""
     seconds: float = field(compare=False, default=0.0)
     format: int = FORMAT
 
@@ -115,10 +115,10 @@ class Tally:
         self._counts: dict[str, list[int]] = {}
         self._digests: dict[str, hashlib._Hash] = {}
 
-    def add(self, line: "Line") -> None:
+    def add(self, line: "JournalLine") -> None:
         if line.error:
             self.unreadable += 1
-            if self.unreadable <= MOST_UNREADABLE:
+            if self.unreadable <= UNREADABLE_SHOWN:
                 self.unreadable_first.append(f"{line.source}: {line.error}")
             return
         self.notes.update(line.notes)

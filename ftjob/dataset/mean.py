@@ -119,10 +119,10 @@ def mean_image_findings(
                 break
 
 
-def _distance(values: tuple[float, ...], other: tuple[float, ...]) -> float:
+def _distance(mean: tuple[float, ...], other: tuple[float, ...]) -> float:
     if len(other) == 1:
-        other = other * len(values)
-    return max((abs(a - b) for a, b in zip(values, other, strict=False)), default=0.0)
+        other = other * len(mean)
+    return max((abs(a - b) for a, b in zip(mean, other, strict=False)), default=0.0)
 
 
 def _text(mean: tuple[float, ...]) -> str:

@@ -26,7 +26,7 @@ def read_mean_image(path: Path) -> NDArray[np.float32]:
     try:
         return mean_image(read_bytes(path, LARGEST))
     except OSError as error:
-        raise BadDataError(f"data.mean: {path} cannot be read ({error.strerror}): mend the path") from error
+        raise BadDataError(f"data.mean: {path} cannot be read ({error.strerror}): fix the path") from error
     except UnreadableError as error:
         raise BadDataError(f"data.mean: {path} {error}") from None
 

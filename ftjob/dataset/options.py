@@ -1,4 +1,4 @@
-"""How a dataset is built, and how far the building is: plain values."""
+"""Options and progress of a dataset's build: plain values."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class BuildOptions:
 
 
 @dataclass(frozen=True)
-class Progress:
+class DataProgress:
     """How far a build is, or the transfer of what it needs."""
 
     done: int
@@ -56,7 +56,7 @@ class Progress:
     transfer: str = ""
     """The URI whose bytes are on their way; empty where images are counted."""
     spared_seconds: float = 0.0
-    """What the transfer would have taken: it is here from an earlier time."""
+    """What the transfer would have taken, had the bytes not been here already."""
 
     def __str__(self) -> str:
         left = "" if self.eta_seconds is None else f", {self.eta_seconds:.0f} s left"

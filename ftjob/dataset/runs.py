@@ -1,4 +1,4 @@
-"""Whether records are shuffled, told from how often one label comes in a row: Caffe reads them in order."""
+"""Whether records are shuffled, judging by long runs of one label: Caffe reads them in order."""
 
 from collections import Counter
 from math import inf, lgamma, log

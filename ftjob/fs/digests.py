@@ -31,7 +31,7 @@ def remembered_sha256(path: Path, first: int | None = None) -> str:
 
 
 def remember_sha256(path: Path, digest: str) -> None:
-    """Note the sha256 (hex) of a file that was found otherwise, such as while it was downloaded."""
+    """Remember the sha256 (hex) of a file that was computed elsewhere, such as during its download."""
     _write(_note(path), digest)
 
 

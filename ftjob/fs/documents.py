@@ -1,8 +1,8 @@
-"""The one door for documents that are read back: regular files, bounded in size and depth, of one schema.
+"""Reads documents back safely: regular files only, bounded in size and depth, checked against a schema.
 
-A document may come from anywhere: from a shared file system, a bucket, a bundle that somebody sent. Whoever
-reads one says how large it may be, and is told in a short clause what is wrong with it, such as "is nested
-deeper than 32"; he puts the file's name before it and what to do behind it.
+A document may come from anywhere: a shared file system, a bucket, a bundle from another person. The caller
+sets how large it may be; an UnreadableError says in a short clause what is wrong, such as "is nested deeper
+than 32", and the caller adds the file's name before it and what to do after it.
 """
 
 import json
@@ -26,7 +26,7 @@ LONGEST_LINE = 2**20
 DEEPEST = 32
 """Levels of objects and arrays in each other; what ftjob writes has at most seven."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-"""Possessive, and of texts without an end too: what was passed once is not looked at again."""
+"""Possessive, and matches unterminated texts too, so that no byte is scanned twice."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -244,4 +244,4 @@ def _without_conversion(schema: Any) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise UnreadableError(f"has {name} in the place of a number")
+    raise UnreadableError(f"has {name} instead of a number")

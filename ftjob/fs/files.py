@@ -1,4 +1,4 @@
-"""Files that are whole or not there: a temporary name in the same folder, on disk, then renamed."""
+"""Writes files whole or not at all: under a temporary name in the same folder, synced, then renamed."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ from ftjob.errors import StorageError
 def whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Give a temporary path; put what was written there in place of `path` when the block ends well.
 
-    Unless `synced`, the disk is not waited for: for what can be had again after a power cut.
+    With `synced=False` it does not wait for the disk: for what can be fetched again after a power cut.
     Raises StorageError, naming the file, where it cannot be written; nothing half-written stays.
     """
     with explained(path):

@@ -1,4 +1,4 @@
-"""Locks between the processes of one machine: a lock goes with the process that holds it."""
+"""Locks between the processes of one machine: a lock ends with the process that holds it."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ _HELD: dict[Path, int] = {}
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock file alone during the block; without `wait`, give False where somebody else holds it.
+    """Hold a lock file alone during the block; without `wait`, give False where another process holds it.
 
     Raises StorageError where the file cannot be made.
     """
@@ -26,7 +26,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
 
 
 def hold(path: Path) -> None:
-    """Hold a lock file, with others who do so, until this process ends or lets it go."""
+    """Hold a lock file, shared with other holders, until this process ends or lets it go."""
     if path not in _HELD:
         handle = _opened(path)
         acquire(handle, shared=True, wait=True)
@@ -40,9 +40,9 @@ def let_go(path: Path) -> None:
 
 
 def acquire(handle: int, *, shared: bool = False, wait: bool) -> bool:
-    """Hold an open file, alone or with others who share it, until it is closed or this process ends.
+    """Hold an open file, alone or shared, until it is closed or this process ends.
 
-    Without `wait`, return False where somebody else holds it.
+    Without `wait`, return False where another process holds it.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:

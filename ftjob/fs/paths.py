@@ -1,4 +1,4 @@
-"""Where ftjob keeps what it can make again."""
+"""The folders of ftjob's cache and configuration."""
 
 import os
 import stat

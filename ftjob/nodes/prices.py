@@ -1,4 +1,4 @@
-"""What EC2 asks for a node right now: on demand and on spot, by region, kept for an hour."""
+"""EC2's present prices of nodes, on demand and on spot, by region; kept for an hour."""
 
 import json
 import re
@@ -27,7 +27,7 @@ PRICE_LIST_REGION = "us-east-1"
 """Where the price list of all regions is served."""
 LINUX = "Linux/UNIX"
 CONNECT_SECONDS, READ_SECONDS, TRIES = 3.0, 5.0, 2
-"""Two tries of so many seconds, then the profile's price stands."""
+"""Two tries of so many seconds; then the profile's price is used."""
 
 Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -60,15 +60,15 @@ class LivePrices(_Part):
         return found if found and (found.on_demand or found.spot) else None
 
     def price_of(self, node: Node) -> Price:
-        """Return a profile's price with what EC2 tells in place of what it says itself."""
+        """Return a node's price: EC2's where known, else its profile's."""
         found = self.of(node) or LivePrice()
         return Price(on_demand=found.on_demand or node.price.on_demand, spot=found.spot or node.price.spot)
 
 
 def live_prices(nodes: Iterable[Node], region: str | None = None) -> tuple[LivePrices, list[str]]:
-    """Return what EC2 asks for the nodes that are its instances, and a sentence for what it does not tell.
+    """Return EC2's prices of the nodes that are its instances, and a sentence for each price it lacks.
 
-    What was asked within the hour is remembered. `region`: else the one of the environment or AWS profile,
+    Answers are remembered for an hour. `region`: else the one of the environment or AWS profile,
     else us-east-1. Raises BadSpecError for a region that cannot be one.
     """
     from botocore.exceptions import BotoCoreError
@@ -77,16 +77,18 @@ def live_prices(nodes: Iterable[Node], region: str | None = None) -> tuple[LiveP
     try:
         session = _session(region)
     except BotoCoreError as error:
-        return LivePrices(region=region or "", when=time.time()), [_stands("EC2 cannot be asked", error)]
+        return LivePrices(region=region or "", when=time.time()), [
+            _fallback("EC2's prices cannot be fetched", error)
+        ]
     place = str(session.region_name or PRICE_LIST_REGION)
     found = _remembered(place, types)
     if found is None:
-        found, troubles = _ask(session, place, types)
-        if troubles:
-            return found, troubles
+        found, problems = _ask(session, place, types)
+        if problems:
+            return found, problems
         files.write_text(_note(place), found.model_dump_json())
     none = [kind for kind in types if found.prices[kind] == LivePrice()]
-    return found, [f"{kind}: EC2 has none in {place}: the profile's price stands" for kind in none]
+    return found, [f"{kind}: EC2 has none in {place}: the profile's price is used" for kind in none]
 
 
 def _session(region: str | None) -> "Session":
@@ -105,20 +107,20 @@ def _ask(session: "Session", region: str, types: list[str]) -> tuple[LivePrices,
     )
     ec2 = session.client("ec2", region_name=region, config=patience)
     pricing = session.client("pricing", region_name=PRICE_LIST_REGION, config=patience)
-    spots, no_spots = _asked("EC2's spot prices", types, lambda kind: _spot(ec2, kind))
-    lists, no_lists = _asked("EC2's price list", types, lambda kind: _on_demand(pricing, kind, region))
+    spots, no_spots = _by_type("EC2's spot prices", types, lambda kind: _spot(ec2, kind))
+    lists, no_lists = _by_type("EC2's price list", types, lambda kind: _on_demand(pricing, kind, region))
     prices = {}
     for kind in types:
         usd, zone = spots.get(kind) or (None, "")
         prices[kind] = LivePrice(on_demand=lists.get(kind), spot=usd, zone=zone)
-    live = LivePrices(region=region, when=time.time(), prices=prices)
-    return live, [trouble for trouble in (no_spots, no_lists) if trouble]
+    found = LivePrices(region=region, when=time.time(), prices=prices)
+    return found, [problem for problem in (no_spots, no_lists) if problem]
 
 
-def _asked(
+def _by_type(
     what: str, types: list[str], ask: "Callable[[str], T | None]"
 ) -> "tuple[dict[str, T | None], str]":
-    """Ask for each type; the first failure that is not a type's own ends it, with a sentence."""
+    """Return the answer by type; the first failure that is not one type's own ends it, with a sentence."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     found: dict[str, T | None] = {}
@@ -127,15 +129,15 @@ def _asked(
             found[kind] = ask(kind)
         except ClientError as error:
             if not error.response["Error"].get("Code", "").startswith("Invalid"):
-                return found, _stands(f"{what} cannot be asked", error)
+                return found, _fallback(f"{what} cannot be fetched", error)
             found[kind] = None
         except (BotoCoreError, ValueError, KeyError) as error:
-            return found, _stands(f"{what} cannot be asked", error)
+            return found, _fallback(f"{what} cannot be fetched", error)
     return found, ""
 
 
-def _stands(what: str, error: Exception) -> str:
-    return f"{what} ({error}): the profiles' prices stand"
+def _fallback(what: str, error: Exception) -> str:
+    return f"{what} ({error}): the profiles' prices are used"
 
 
 def _spot(ec2: Any, kind: str) -> tuple[float, str] | None:
@@ -154,8 +156,8 @@ def cheapest(history: list[dict[str, Any]]) -> tuple[float, str] | None:
     """Return the lowest of every zone's newest price, and the zone; None where there is none."""
     newest: dict[str, tuple[datetime, float]] = {}
     for entry in history:
-        zone, offer = entry["AvailabilityZone"], (entry["Timestamp"], float(entry["SpotPrice"]))
-        newest[zone] = max(newest.get(zone, offer), offer)
+        zone, dated = entry["AvailabilityZone"], (entry["Timestamp"], float(entry["SpotPrice"]))
+        newest[zone] = max(newest.get(zone, dated), dated)
     return min(((usd, zone) for zone, (_, usd) in newest.items()), default=None)
 
 
@@ -186,7 +188,7 @@ def _remembered(region: str, types: list[str]) -> LivePrices | None:
     try:
         found = read_as(LivePrices, _note(region))
     except (OSError, UnreadableError):
-        return None  # never asked, or written by another version: it is asked anew
+        return None  # none yet, or written by another version: fetched anew
     fresh = 0 <= time.time() - found.when < FRESH_SECONDS
     return found if fresh and set(types) <= set(found.prices) else None
 

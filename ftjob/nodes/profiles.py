@@ -1,4 +1,4 @@
-"""Node profiles: GPU, memory, speed and price of the places a run can be put."""
+"""Node profiles: GPU, memory, speed and price of the nodes that a run can be placed on."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ LOCAL = "local"
 ENV_NODES = "FTJOB_NODES"
 """Names the user's own nodes file."""
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
-"""The label by which a cluster tells what kind of machine a node is."""
+"""The label with a cluster node's kind of machine."""
 NEWEST_FOR_CAFFE = (7, 5)
 """The last compute capability Caffe has kernels for; Ampere (8.0) and later need the torch engine."""
 
@@ -63,9 +63,9 @@ class Node(_Profile):
     """Of one GPU, as its driver shows it; none on a node without."""
     compute_capability: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
     teraflops: Positive
-    """Products that training really reaches, in 10^12 floating point operations per second."""
+    """Reached in training, in 10^12 floating point operations per second."""
     gigabytes_per_second: Positive
-    """Blobs that training really moves, in 10^9 bytes per second."""
+    """Of blobs, reached in training, in 10^9 bytes per second."""
     price: Price
     startup_seconds: NonNegative = 240.0
     """From asking for the node to the first iteration: node, image, data."""
@@ -124,7 +124,7 @@ def load_nodes() -> dict[str, Node]:
         return parse_nodes(read_file(path), str(path))
     if ENV_NODES in os.environ:
         raise BadSpecError(
-            f"{path}: FTJOB_NODES names this file, which is not there; unset it or mend the path"
+            f"{path}: FTJOB_NODES names this file, which is not there; unset it or fix the path"
         )
     return parse_nodes("", str(path))
 

@@ -1,4 +1,4 @@
-"""Writing prices into a user's nodes file, whose other words and comments stay as they are."""
+"""Writes prices into a user's nodes file and leaves its other fields and comments as they are."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from ftjob.nodes.profiles import Price, parse_nodes, read_file
 
 
 def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
-    """Give profiles of a nodes file, which need not be there, these prices.
+    """Set prices of profiles in a nodes file, which need not exist.
 
     Raises BadSpecError where the file is one that cannot be edited so, StorageError where it cannot be
     written; nothing is changed then.
@@ -32,20 +32,20 @@ def write_prices(path: Path, prices: Mapping[str, Price]) -> None:
 
 def with_price(text: str, name: str, price: Price) -> str:
     """Return the text of a nodes file in which a profile has a price."""
-    flow = _flow(price)
+    mapping = _flow(price)
     profile = _value(yaml.compose(text), name)
     if profile is None:
         gap = "" if not text or text.endswith("\n") else "\n"
-        return f"{text}{gap}{name}:\n  price: {flow}\n"
+        return f"{text}{gap}{name}:\n  price: {mapping}\n"
     present = _value(profile, "price")
     if present is not None:
         begin, end = present.start_mark.index, present.end_mark.index
         tail = text[begin:end]
-        return text[:begin] + flow + tail[len(tail.rstrip()) :] + text[end:]
+        return text[:begin] + mapping + tail[len(tail.rstrip()) :] + text[end:]
     begin = profile.start_mark.index
     if getattr(profile, "flow_style", False):
-        return f"{text[: begin + 1]}price: {flow}, {text[begin + 1 :]}"
-    return f"{text[:begin]}price: {flow}\n{' ' * profile.start_mark.column}{text[begin:]}"
+        return f"{text[: begin + 1]}price: {mapping}, {text[begin + 1 :]}"
+    return f"{text[:begin]}price: {mapping}\n{' ' * profile.start_mark.column}{text[begin:]}"
 
 
 def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:

@@ -1,4 +1,4 @@
-"""Speeds that runs measured, kept for plans to come: `<output>/calibration/<key>.json`."""
+"""Speeds measured by runs, kept for later plans: `<output>/calibration/<key>.json`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ FOLDER = "calibration"
 LARGEST = 64 * 1024
 """Bytes of a measurement."""
 PATIENCE = 5.0
-"""Seconds that a plan waits for a store that does not answer: a measurement is good to have, no more."""
+"""Seconds that a plan waits for a store that does not answer: it can do without a measurement."""
 
 
 def remember(
@@ -31,8 +31,8 @@ def remember(
 ) -> str | None:
     """Keep what an attempt measured for later plans of the same net on the same node; return where.
 
-    None where it is not kept: on a machine of one's own, a profile other than `local` stands for a price, and
-    says nothing of how fast such nodes are.
+    None where it is not kept: outside a cluster, a profile other than `local` sets the price only, and such
+    a run does not show how fast those nodes are.
 
     Seconds per image: of training with everything an iteration takes, tests and snapshots left out, and of
     testing (None where no test was timed). `plan` is what really ran, with the batch that fitted. `when` is
@@ -63,8 +63,8 @@ def remember(
 
 
 def recall(plan: Plan) -> tuple[Measurement | None, str]:
-    """Return what an earlier run measured of a plan's net on its node, and a sentence where that is there
-    and cannot be read: a plan goes on without it."""
+    """Return what an earlier run measured of a plan's net on its node, and a sentence where that exists but
+    cannot be read: the plan does without it."""
     try:
         store, key = _place(plan)
     except StorageError as error:

@@ -10,7 +10,7 @@ from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.check.remote import find_lmdb, has_lmdb
 from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source import kinds
 from ftjob.dataset.source.objects import Objects, Place
 from ftjob.dataset.source.source import list_images
@@ -22,19 +22,19 @@ from ftjob.storage.inputs import named
 
 @dataclass(frozen=True)
 class BuiltDataset:
-    """What a run trains on and is judged by."""
+    """The datasets a run trains and tests on."""
 
     train: DatasetFacts
     val: DatasetFacts
 
 
 def is_lmdb(path: Place) -> bool:
-    """Say whether a place is the folder of an LMDB."""
+    """Return whether a place is the folder of an LMDB."""
     return DATA_FILE in path.entries if isinstance(path, Objects) else (path / DATA_FILE).is_file()
 
 
 def is_image_folder(path: Place) -> bool:
-    """Say whether a place is a folder of folders, at least one of which has an image in it."""
+    """Return whether a place is a folder of folders, at least one of which has an image in it."""
     if isinstance(path, Objects):
         inside = (file for folder in path.folders() for file, _ in path.files(folder))
         return not has_lmdb(path, TRAIN) and any(map(is_image_name, inside))
@@ -48,14 +48,14 @@ def dataset_for(
     train: Place,
     val: Place | None,
     options: BuildOptions,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[DataProgress], None] = lambda _: None,
     *,
     fetch: bool = True,
 ) -> BuiltDataset:
     """Return the datasets that a spec's `data.train` and `data.val` mean.
 
     LMDBs, and folders that `ftjob data build` made, are inspected; those in a store are brought to this
-    machine for it, but without `fetch` only where no manifest tells all. Folders of images are built once
+    machine for it, but without `fetch` only where no manifest suffices. Folders of images are built once
     into the cache, under a digest of what they hold and of the options. Raises BadDataError and StorageError.
     """
 
@@ -75,23 +75,23 @@ def dataset_for(
 
 
 def _named(place: Place, split: str) -> AbstractContextManager[None]:
-    """Have errors name the field where they would name a URI alone."""
+    """Make errors name the field where they would name a URI alone."""
     return named(f"data.{split}", BadDataError) if isinstance(place, Objects) else nullcontext()
 
 
 def facts_at(
-    place: Place, split: str, progress: Callable[[Progress], None] = lambda _: None, *, fetch: bool
+    place: Place, split: str, progress: Callable[[DataProgress], None] = lambda _: None, *, fetch: bool
 ) -> DatasetFacts:
     """Return what the LMDB at a place holds, or the one of a split in the built dataset there.
 
-    Without `fetch` one in a store is brought here only where no manifest tells all. Raises BadDataError and
+    Without `fetch` one in a store is brought here only where no manifest suffices. Raises BadDataError and
     StorageError.
     """
     facts = find_lmdb(place, split).facts() if isinstance(place, Objects) and not fetch else None
     return facts or inspect(lmdb_at(place, split, progress), progress)
 
 
-def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> Lmdb:
+def lmdb_at(place: Place, split: str, progress: Callable[[DataProgress], None]) -> Lmdb:
     """Return the LMDB at a place, or the one of a split in the built dataset there, on this machine.
 
     Raises BadDataError for one in a store that is none, StorageError where it cannot be fetched.
@@ -105,7 +105,7 @@ def lmdb_at(place: Place, split: str, progress: Callable[[Progress], None]) -> L
 
 
 def both_lmdbs(
-    place: Place, val: Place | None, progress: Callable[[Progress], None] = lambda _: None
+    place: Place, val: Place | None, progress: Callable[[DataProgress], None] = lambda _: None
 ) -> tuple[Lmdb, Lmdb | None]:
     """Return the LMDBs of a built dataset, or an LMDB and the val that was given with it, on this machine.
 
@@ -144,13 +144,13 @@ def _lmdb_of(path: Path, split: str) -> Path:
 
 
 def _built(
-    train: Place, val: Place | None, options: BuildOptions, progress: Callable[[Progress], None]
+    train: Place, val: Place | None, options: BuildOptions, progress: Callable[[DataProgress], None]
 ) -> DatasetFolder:
     from ftjob.dataset.build.build import build  # here, because numpy and OpenCV are slow to import
-    from ftjob.dataset.build.planning import Sources, plan_work
+    from ftjob.dataset.build.planning import BuildPlaces, plan_work
 
     datasets = cache_dir() / "datasets"
-    out = DatasetFolder(datasets / plan_work(Sources(train, val, datasets), options).digest)
+    out = DatasetFolder(datasets / plan_work(BuildPlaces(train, val, datasets), options).digest)
     if not out.is_whole:
         with locked(out.root.with_suffix(".lock"), wait=True):
             if not out.is_whole:

@@ -1,4 +1,4 @@
-"""From a spec to a plan: the reading that planning needs, the same when submitting and in the worker."""
+"""Reads what a spec names and plans the run, in the same way when submitting and in the worker."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftjob.dataset.build.transfers import transfer_progress
+from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
 from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source.objects import filled_place
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.fs import files
@@ -47,18 +47,18 @@ DEFAULT_SIDE = 256
 
 @dataclass(frozen=True)
 class Context:
-    """What a spec's words are read against."""
+    """What a spec's values are resolved against."""
 
     folder: Path = field(default_factory=Path.cwd)
     """Relative paths count from here: the spec file's folder."""
     weights_of: WeightsOf | None = None
     accuracy_of: AccuracyOf | None = None
-    progress: Callable[[Progress], None] = lambda _: None
-    """Told how the building of a dataset goes on, or the transfer of an input."""
+    progress: Callable[[DataProgress], None] = lambda _: None
+    """Called with the progress of building a dataset, or of fetching an input."""
     to_train: bool = True
-    """Whether the plan's prototxts are to be trained from, here: only then is a dataset in a store brought to
-    this machine although its manifest tells all, and `mean: auto` measured where no manifest has it, which
-    takes a look at every pixel."""
+    """Whether this machine will train the plan: only then is a dataset fetched from a store although its
+    manifest suffices for planning, and `mean: auto` measured where no manifest has it, which reads every
+    pixel."""
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
@@ -88,12 +88,12 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
 def prepare(spec: JobSpec, context: Context) -> Plan:
     """Read what an absolute spec names and plan the run.
 
-    Raises FtjobError, whose sentence names what is wrong and what to do; nothing has been written then but
-    datasets and weights into the cache.
+    Raises FtjobError, which names the field, what is wrong and what to do; nothing is written then but
+    datasets and weights in the cache.
     """
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
-    weights = find_weights(spec.base.weights, context.folder, transfer_progress(context.progress))
+    weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
     dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
     findings = data_findings(spec, dataset)
     mean, mean_file = find_mean(spec, dataset, context)
@@ -118,7 +118,7 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
 
 
 def write_prototxts(plan: Plan, folder: RunFolder) -> None:
-    """Write the files that Caffe is given into a run's folder. Raises StorageError."""
+    """Write the prototxts that Caffe reads into a run's folder. Raises StorageError."""
     files.write_text(folder.train_val, to_text(plan.train_val))
     files.write_text(folder.deploy, to_text(plan.deploy))
     files.write_text(folder.solver, to_text(plan.solver))
@@ -222,12 +222,12 @@ def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:
 def dataset_of(spec: JobSpec, context: Context) -> BuiltDataset:
     """Return the data of an absolute spec, as its net reads it. Raises BadNetError or BadDataError."""
     net = read_net(spec.base.net).net
-    weights = find_weights(spec.base.weights, context.folder, transfer_progress(context.progress))
+    weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
     return find_dataset(spec.data, image_channels(spec, net, weights), context)
 
 
 def use_of(spec: JobSpec, options: "CheckOptions") -> "CheckOptions":
-    """Return check's options with what a spec says of how its data will be used."""
+    """Return check's options with those that a spec's use of its data decides."""
     data, num_output = spec.data, spec.surgery.num_output
     return replace(
         options,
@@ -269,10 +269,10 @@ def find_mean(
 
 
 def input_channels(net: NetParameter, weights: Weights | None) -> int:
-    """Return the channels that a net's images have where net or weights say so, else 3.
+    """Return the channels of a net's images as net or weights declare them, else 3.
 
-    A deploy net says it in its Input layer, a train_val net in force_gray, weights in the shape of the first
-    convolution's: (num_output, channels / group, height, width).
+    A deploy net declares them in its Input layer, a train_val net in force_gray, weights in the shape of the
+    first convolution's: (num_output, channels / group, height, width).
     """
     shapes = {layer.name: layer.shapes for layer in weights.layers} if weights else {}
     for layer in net.layer:

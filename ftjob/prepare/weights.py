@@ -1,4 +1,4 @@
-"""The weights that a run begins with: a caffemodel of any age, or of NVIDIA's fork, as Caffe 1.0 reads it."""
+"""Reads a run's initial weights: a caffemodel of any age, or of NVIDIA's fork, as Caffe 1.0 reads it."""
 
 import mmap
 from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ def refuse_several(location: str, folder: Path) -> None:
 
 
 def _of_several(names: list[str], folder: Path) -> str:
-    """Say which one of several caffemodels to give, as far as their layers tell."""
+    """Return which of several caffemodels to give, as far as their layers show."""
     try:
         found = [{layer.name for layer in read_weights(folder / name) if layer.blobs} for name in names]
     except BadNetError:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ftjob.fs.paths import expanded
-from ftjob.storage.location import is_remote, parse_place
+from ftjob.storage.location import is_remote, parse_store_uri
 from ftjob.storage.store import DamagedError, Entry, MissingError, Store, Transfer, wrong_digest
 
 __all__ = [
@@ -24,7 +24,7 @@ def local_path(location: str) -> Path | None:
 
 
 def open_store(location: str, *, patience: float | None = None) -> Store:
-    """Return the store at a URI or a directory's path; nothing is asked of it yet.
+    """Return the store at a URI or a directory's path, without a request to it.
 
     `patience`: the seconds that a server may be away, instead of the machine's ($FTJOB_STORAGE_DEADLINE).
     Raises StorageError where the URI means nothing, or no credentials are to be found.
@@ -36,5 +36,5 @@ def open_store(location: str, *, patience: float | None = None) -> Store:
     from ftjob.storage.cloud import CloudStore  # here, because its libraries are slow to import
     from ftjob.storage.connect import connect
 
-    place = parse_place(location)
-    return CloudStore(connect(place, patience), place)
+    uri = parse_store_uri(location)
+    return CloudStore(connect(uri, patience), uri)

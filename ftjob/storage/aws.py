@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket, Opened, patience, timeouts
 from ftjob.storage.directory import readable
-from ftjob.storage.location import Place
+from ftjob.storage.location import StoreUri
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ADDRESSING = "FTJOB_S3_ADDRESSING"
 """`path` or `virtual`: where a bucket's name stands in an address."""
 FRESH = timedelta(minutes=1)
-"""How long credentials are used before boto3's chain is asked again; the chain knows when they expire."""
+"""How long credentials are used before boto3's chain is consulted again; it knows when they expire."""
 
 
 @dataclass(frozen=True)
@@ -51,42 +51,42 @@ class Settings:
         return parts._replace(netloc=f"{self.bucket}.{parts.netloc}").geturl()
 
 
-def connect_s3(place: Place, seconds: float) -> Bucket:
-    """Return a bucket of S3, with what environment and profile say.
+def connect_s3(uri: StoreUri, seconds: float) -> Bucket:
+    """Return a bucket of S3, as environment and profile configure it.
 
     Raises StorageError where there are no credentials.
     """
-    found = settings(place)
-    return Bucket(place, found.host, seconds, lambda: open_client(place, found, seconds))
+    found = settings(uri)
+    return Bucket(uri, found.host, seconds, lambda: open_client(uri, found, seconds))
 
 
-def settings(place: Place) -> Settings:
+def settings(uri: StoreUri) -> Settings:
     """Read endpoint, region and addressing as AWS' own tools do; $FTJOB_S3_ADDRESSING goes first."""
     from botocore.configprovider import ConfiguredEndpointProvider
 
-    session = new_session(place)
+    session = new_session(uri)
     inner = session._session
     profile = inner.get_scoped_config()
     endpoint = ConfiguredEndpointProvider(inner.full_config, profile, "s3").provide()
     if endpoint and not endpoint.startswith(("http://", "https://")):
         raise StorageError(
-            f"{place}: the endpoint {endpoint!r} is no URL: write http://HOST:PORT or https://HOST"
+            f"{uri}: the endpoint {endpoint!r} is no URL: write http://HOST:PORT or https://HOST"
         )
     style = os.environ.get(ADDRESSING) or profile.get("s3", {}).get("addressing_style", "auto")
     if style not in ("path", "virtual", "auto"):
         raise StorageError(f"{ADDRESSING}: {style!r} is no way to address a bucket: use path or virtual")
     bundle = inner.get_config_variable("ca_bundle")
     return Settings(
-        bucket=place.bucket,
+        bucket=uri.bucket,
         region=os.environ.get("AWS_REGION") or session.region_name or "us-east-1",
         endpoint=endpoint.rstrip("/") if endpoint else None,
         # A name with a dot does not match AWS' certificate.
-        virtual=style == "virtual" or (style == "auto" and not endpoint and "." not in place.bucket),
+        virtual=style == "virtual" or (style == "auto" and not endpoint and "." not in uri.bucket),
         certificates=Path(bundle) if bundle else None,
     )
 
 
-def new_session(place: Place) -> "Session":
+def new_session(uri: StoreUri) -> "Session":
     """Return a session of boto3 that has read environment and profile now."""
     import boto3
     from botocore.exceptions import BotoCoreError
@@ -94,27 +94,27 @@ def new_session(place: Place) -> "Session":
     try:
         return boto3.Session()
     except BotoCoreError as error:
-        raise StorageError(f"{place}: {error}: correct AWS_PROFILE or ~/.aws/config") from error
+        raise StorageError(f"{uri}: {error}: correct AWS_PROFILE or ~/.aws/config") from error
 
 
-def open_client(place: Place, found: Settings, seconds: float) -> Opened:
+def open_client(uri: StoreUri, found: Settings, seconds: float) -> Opened:
     """Return a client with the credentials that boto3's chain gives now."""
     from botocore.exceptions import BotoCoreError
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
-    session = new_session(place)
+    session = new_session(uri)
     try:
         credentials = session.get_credentials()
         frozen = credentials.get_frozen_credentials() if credentials else None
     except (BotoCoreError, ValueError) as error:  # a credential_process that prints nonsense is a ValueError
         raise StorageError(
-            f"{place}: no credentials ({error}): correct the role, profile or variables they come from"
+            f"{uri}: no credentials ({error}): correct the role, profile or variables they come from"
         ) from error
     if frozen is None:
         raise StorageError(
-            f"{place}: no credentials are found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            f"{uri}: no credentials are found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or give the machine or pod a role"
         )
     address: S3Config = {"aws_endpoint_url_s3": found.address} if found.address else {}
@@ -129,7 +129,7 @@ def open_client(place: Place, found: Settings, seconds: float) -> Opened:
             retry_config=patience(seconds),
         )
     except (BaseError, ValueError) as error:
-        raise StorageError(f"{place}: cannot be addressed ({error}): correct the bucket's name") from error
+        raise StorageError(f"{uri}: cannot be addressed ({error}): correct the bucket's name") from error
     return Opened(client, tuple(frozen), cache(lambda: boto3_client(session, found)))
 
 
@@ -144,7 +144,7 @@ def client_options(found: Settings, seconds: float) -> "ClientConfig":
 
 
 def boto3_client(session: "Session", found: Settings) -> "S3Client":
-    """Return boto3's client with the same settings; it does not try again, who calls it does."""
+    """Return boto3's client with the same settings; it does not retry, its callers do."""
     from botocore.config import Config
 
     options: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A bucket, the client that reaches it, and how patient that is."""
+"""A bucket, its client, and the client's timeouts and retries."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ftjob.errors import StorageError
-from ftjob.storage.location import Place
+from ftjob.storage.location import StoreUri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,7 +35,7 @@ class Opened:
 class Bucket:
     """A bucket; its client is made anew when the credentials change."""
 
-    place: Place
+    uri: StoreUri
     endpoint: str
     """Where it is, for people."""
     deadline: float
@@ -48,7 +48,7 @@ class Bucket:
         self.opened = self.open()
 
     def renew(self, refused: Opened) -> bool:
-        """Ask for credentials anew, and return whether there are others than those that were refused."""
+        """Load the credentials again and return whether they differ from those that were refused."""
         with self.lock:
             if self.opened is refused:
                 self.opened = self.open()
@@ -65,7 +65,7 @@ def deadline() -> float:
 
 
 def patience(seconds: float) -> "RetryConfig":
-    """Return how one request is tried again: with backoff and jitter, until the deadline."""
+    """Return how a request is retried: with backoff and jitter, until the deadline."""
     return {
         "max_retries": 1000,
         "retry_timeout": timedelta(seconds=seconds),

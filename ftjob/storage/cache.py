@@ -22,11 +22,11 @@ from ftjob.fs.digests import remember_sha256
 from ftjob.fs.paths import cache_dir
 from ftjob.storage import eviction
 from ftjob.storage.location import is_remote
-from ftjob.storage.store import Entry, MissingError, Progress, Store, Transfer, ignore
+from ftjob.storage.store import Entry, MissingError, OnTransfer, Store, Transfer, ignore
 
 
 def fetch_file(
-    location: str, progress: Progress = ignore, check_size: Callable[[int], None] = lambda _: None
+    location: str, progress: OnTransfer = ignore, check_size: Callable[[int], None] = lambda _: None
 ) -> Path:
     """Return a file's path on this machine, under its own name; a path is returned as it is.
 
@@ -38,7 +38,7 @@ def fetch_file(
     store, name = parent_store(location)
     entry = store.stat(name)
     if entry is None:
-        store.read(name)  # says whether it is the object or the bucket that is missing
+        store.read(name)  # its error tells a missing bucket from a missing object
         raise MissingError(f"{location}: is not there: correct the URI, or upload it")
     check_size(entry.size)
     return fetch_entries(store, [entry], progress) / name
@@ -54,22 +54,22 @@ def parent_store(location: str) -> tuple[Store, str]:
     return open_store(parent), name
 
 
-def fetch_entries(store: Store, entries: Sequence[Entry], progress: Progress = ignore) -> Path:
+def fetch_entries(store: Store, entries: Sequence[Entry], progress: OnTransfer = ignore) -> Path:
     """Return a folder on this machine with some objects of a store, as they were when they were listed.
 
-    This process holds it until it ends: nothing of it is removed so long. Raises StorageError.
+    This process holds it until it ends; no other removes it before. Raises StorageError.
     """
     wanted = _Wanted(store, tuple(sorted(entries, key=lambda entry: entry.key)))
-    place = eviction.Place(cache_dir() / "objects", wanted.digest)
-    if not _held(wanted, place):
-        with locks.locked(place.making, wait=True):
-            if not _held(wanted, place):
-                _make(wanted, place, progress)
-                progress = ignore  # what was downloaded has been told
-    progress(wanted.spared(place))
-    with contextlib.suppress(PermissionError):  # a cache that somebody else lent
-        os.utime(place.lock)
-    return place.tree
+    cached = eviction.CachedTree(cache_dir() / "objects", wanted.digest)
+    if not _held(wanted, cached):
+        with locks.locked(cached.making, wait=True):
+            if not _held(wanted, cached):
+                _make(wanted, cached, progress)
+                progress = ignore  # the download has been reported
+    progress(wanted.spared(cached))
+    with contextlib.suppress(PermissionError):  # a cache that belongs to another user
+        os.utime(cached.lock)
+    return cached.tree
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Wanted:
     entries: tuple[Entry, ...]
 
     def name(self, entry: Entry) -> str:
-        """What an object is called as long as it stays the same."""
+        """Return the name of an object's present version."""
         stamp = (entry.etag or repr(entry.modified)).strip('"')
         return _digest(f"{self.store.location}/{entry.key}\n{stamp}\n{entry.size}")
 
@@ -89,11 +89,11 @@ class _Wanted:
         """What a transfer of them is called."""
         return self.store.location + (f"/{self.entries[0].key}" if len(self.entries) == 1 else "")
 
-    def spared(self, place: eviction.Place) -> Transfer:
-        """Return the transfer that did not have to be."""
+    def spared(self, cached: eviction.CachedTree) -> Transfer:
+        """Return the transfer that the cache made unnecessary."""
         size, seconds = sum(entry.size for entry in self.entries), 0.0
-        with contextlib.suppress(FileNotFoundError):  # somebody cleared the cache
-            seconds = sum(_known(place.known(self.name(entry)))[1] for entry in self.entries)
+        with contextlib.suppress(FileNotFoundError):  # the cache was cleared
+            seconds = sum(_known(cached.known(self.name(entry)))[1] for entry in self.entries)
         return Transfer(self.what, size, size, spared_seconds=seconds)
 
     @property
@@ -105,12 +105,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def _held(wanted: _Wanted, place: eviction.Place) -> bool:
-    """Hold a tree that is there; say whether it was. One that somebody took files out of is not."""
-    locks.hold(place.lock)
-    if all(_size(place.tree / entry.key) == entry.size for entry in wanted.entries):
+def _held(wanted: _Wanted, cached: eviction.CachedTree) -> bool:
+    """Hold a tree and return whether it is there whole: files may have been removed from it."""
+    locks.hold(cached.lock)
+    if all(_size(cached.tree / entry.key) == entry.size for entry in wanted.entries):
         return True
-    locks.let_go(place.lock)
+    locks.let_go(cached.lock)
     return False
 
 
@@ -121,40 +121,42 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _make(wanted: _Wanted, place: eviction.Place, progress: Progress) -> None:
+def _make(wanted: _Wanted, cached: eviction.CachedTree, progress: OnTransfer) -> None:
     """Bring a tree together aside and move it into place, held from its first moment on."""
-    with files.explained(place.coming):
-        shutil.rmtree(place.coming, ignore_errors=True)  # what a killed process left
-        place.coming.mkdir(parents=True)
-        missing = [entry for entry in wanted.entries if not _linked(wanted, entry, place)]
-        eviction.make_room(place.root, sum(entry.size for entry in missing), wanted.store.location)
-        _download(wanted, missing, place, progress)
-        locks.hold(place.lock)
-        place.tree.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(place.tree, ignore_errors=True)
-        place.coming.rename(place.tree)
+    with files.explained(cached.coming):
+        shutil.rmtree(cached.coming, ignore_errors=True)  # what a killed process left
+        cached.coming.mkdir(parents=True)
+        missing = [entry for entry in wanted.entries if not _linked(wanted, entry, cached)]
+        eviction.make_room(cached.root, sum(entry.size for entry in missing), wanted.store.location)
+        _download(wanted, missing, cached, progress)
+        locks.hold(cached.lock)
+        cached.tree.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(cached.tree, ignore_errors=True)
+        cached.coming.rename(cached.tree)
     for entry in wanted.entries:
-        remember_sha256(place.tree / entry.key, _known(place.known(wanted.name(entry)))[0])
+        remember_sha256(cached.tree / entry.key, _known(cached.known(wanted.name(entry)))[0])
 
 
-def _linked(wanted: _Wanted, entry: Entry, place: eviction.Place) -> bool:
-    """Take an object that was downloaded before, for another tree; say whether there was one."""
+def _linked(wanted: _Wanted, entry: Entry, cached: eviction.CachedTree) -> bool:
+    """Link an object that was downloaded for another tree; return whether there was one."""
     with contextlib.suppress(FileNotFoundError):
-        blob = place.blob(_known(place.known(wanted.name(entry)))[0])
+        blob = cached.blob(_known(cached.known(wanted.name(entry)))[0])
         if _size(blob) != entry.size:
             blob.unlink()  # cut short since: not worth a second look
             return False
-        target = place.coming / entry.key
+        target = cached.coming / entry.key
         target.parent.mkdir(parents=True, exist_ok=True)
         target.hardlink_to(blob)
         return True
     return False
 
 
-def _download(wanted: _Wanted, entries: Sequence[Entry], place: eviction.Place, progress: Progress) -> None:
+def _download(
+    wanted: _Wanted, entries: Sequence[Entry], cached: eviction.CachedTree, progress: OnTransfer
+) -> None:
     total, before = sum(entry.size for entry in entries), 0
     for entry in entries:
-        path, begin = place.coming / entry.key, time.monotonic()
+        path, begin = cached.coming / entry.key, time.monotonic()
 
         def report(transfer: Transfer, before: int = before) -> None:
             progress(Transfer(wanted.what, before + transfer.done, total))
@@ -165,13 +167,13 @@ def _download(wanted: _Wanted, entries: Sequence[Entry], place: eviction.Place, 
             where = f"{wanted.store.location}/{entry.key}"
             raise StorageError(f"{where}: was replaced while it was being read: try again")
         path.chmod(0o444)
-        _keep(path, place.blob(digest))
-        files.write_text(place.known(wanted.name(entry)), f"{digest} {time.monotonic() - begin:.3f}")
+        _keep(path, cached.blob(digest))
+        files.write_text(cached.known(wanted.name(entry)), f"{digest} {time.monotonic() - begin:.3f}")
         before += entry.size
 
 
 def _known(path: Path) -> tuple[str, float]:
-    """Return an object's sha256 and the seconds that its download took, 0 where nobody timed it."""
+    """Return an object's sha256 and the seconds that its download took, 0 where that is unknown."""
     digest, *seconds = path.read_text().split()
     return digest, float(seconds[0]) if seconds else 0.0
 

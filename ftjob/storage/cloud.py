@@ -10,9 +10,9 @@ from ftjob.errors import StorageError
 from ftjob.fs.documents import UnreadableError, check_size
 from ftjob.storage.bucket import Bucket
 from ftjob.storage.download import download
-from ftjob.storage.location import Place, check_key
+from ftjob.storage.location import StoreUri, check_key
 from ftjob.storage.retry import ask
-from ftjob.storage.store import Entry, MissingError, Progress, ignore
+from ftjob.storage.store import Entry, MissingError, OnTransfer, ignore
 from ftjob.storage.upload import abort_uploads, upload
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CREATOR = "ftjob-creator"
-"""The attribute that says which call of `create` wrote an object."""
+"""The attribute that identifies the call of `create` that wrote an object."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class CloudStore:
     """The objects below a prefix of a bucket."""
 
     bucket: Bucket
-    place: Place
+    uri: StoreUri
 
     @property
     def location(self) -> str:
         """The URI that keys count from."""
-        return str(self.place)
+        return str(self.uri)
 
     def name(self, key: str) -> str:
         """Return the object's whole name in its bucket."""
         check_key(key, self.location)
-        return f"{self.place.prefix}/{key}".lstrip("/")
+        return f"{self.uri.prefix}/{key}".lstrip("/")
 
     def ask(self, key: str, doing: str, request: "Callable[[Client], T]") -> T:
         """Make a request about a key, with patience."""
@@ -73,7 +73,7 @@ class CloudStore:
     def create(self, key: str, data: bytes) -> bool:
         """Write an object where there is none.
 
-        An answer may be lost and the request made again: the object then says that it is ours.
+        When an answer is lost and the request repeated, the attribute shows that the object is ours.
         """
         from obstore.exceptions import AlreadyExistsError
 
@@ -96,52 +96,52 @@ class CloudStore:
         except MissingError:
             return None
         except StorageError:
-            self.first_byte(key)  # the answer to HEAD has no body: this one's says why
+            self.first_byte(key)  # the answer to HEAD has no body; the one to GET explains the error
             raise
 
     def first_byte(self, key: str) -> bytes:
-        """Read one byte, for what the store says where that fails."""
+        """Read one byte, for the error that the store gives where that fails."""
         name = self.name(key)
         return self.ask(key, "reading it", lambda client: bytes(client.get_range(name, start=0, length=1)))
 
     def list(self, prefix: str = "") -> list[Entry]:
         """Return every object below a folder."""
-        below = self.name(prefix.strip("/")) if prefix else self.place.prefix
+        below = self.name(prefix.strip("/")) if prefix else self.uri.prefix
         found = self.ask(
             prefix, "listing it", lambda client: client.list(below or None, chunk_size=1000).collect()
         )
         return sorted((self.entry(each) for each in found), key=lambda each: each.key)
 
     def entry(self, meta: "ObjectMeta") -> Entry:
-        """Return what a store says of an object, with the key as this store counts it."""
-        key = meta["path"].removeprefix(self.place.prefix).lstrip("/")
-        # HEAD tells whole seconds only: the same object must look the same when it is listed.
+        """Return the entry of an object, its key relative to this store."""
+        key = meta["path"].removeprefix(self.uri.prefix).lstrip("/")
+        # HEAD gives whole seconds only: a listing must give the same entry for the same object.
         modified = meta["last_modified"].replace(microsecond=0).timestamp()
         return Entry(key, meta["size"], meta["e_tag"], modified)
 
     def download(
-        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+        self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> str:
         """Copy an object to a file, several ranges of it at a time."""
         return download(self, key, path, sha256, progress)
 
-    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+    def upload(self, path: Path, key: str, *, progress: OnTransfer = ignore) -> Entry:
         """Copy a file to an object, several parts of it at a time."""
         return upload(self, path, key, progress)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; what is not there is passed over."""
+        """Remove objects; missing ones are skipped."""
         names = [self.name(key) for key in keys]
         if names:
             self.ask("", "deleting", lambda client: client.delete(names))
 
     def abort_uploads(self, prefix: str = "") -> int:
         """Remove the parts that killed uploads left below a folder."""
-        below = self.name(prefix.strip("/")) if prefix else self.place.prefix
+        below = self.name(prefix.strip("/")) if prefix else self.uri.prefix
         return abort_uploads(self.bucket, f"{below}/" if below else "")
 
     def child(self, prefix: str) -> "CloudStore":
         """Return the store of a folder below."""
         return CloudStore(
-            self.bucket, Place(self.place.scheme, self.place.bucket, self.name(prefix.strip("/")))
+            self.bucket, StoreUri(self.uri.scheme, self.uri.bucket, self.name(prefix.strip("/")))
         )

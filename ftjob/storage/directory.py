@@ -13,7 +13,7 @@ from ftjob.errors import StorageError
 from ftjob.fs import files
 from ftjob.fs.documents import UnreadableError, check_size, opened
 from ftjob.storage.location import check_key
-from ftjob.storage.store import Entry, MissingError, Progress, Transfer, ignore, wrong_digest
+from ftjob.storage.store import Entry, MissingError, OnTransfer, Transfer, ignore, wrong_digest
 
 CHUNK = 8 << 20
 """Bytes copied at once."""
@@ -85,7 +85,7 @@ class DirectoryStore:
         return sorted(entries, key=lambda each: each.key)
 
     def download(
-        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+        self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> str:
         """Copy a file out of the folder."""
         source = self.path(key)
@@ -95,7 +95,7 @@ class DirectoryStore:
                 raise wrong_digest(str(source), digest, str(sha256))
         return digest
 
-    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+    def upload(self, path: Path, key: str, *, progress: OnTransfer = ignore) -> Entry:
         """Copy a file into the folder."""
         target = self.path(key)
         with files.whole(target) as temporary:
@@ -124,12 +124,12 @@ def is_partial(path: Path) -> bool:
 
 
 def entry(key: str, path: Path) -> Entry:
-    """Return what the file system says of a file."""
+    """Return the entry of a file."""
     stat = path.stat()
     return Entry(key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}", stat.st_mtime)
 
 
-def copy(source: Path, target: Path, key: str, progress: Progress) -> str:
+def copy(source: Path, target: Path, key: str, progress: OnTransfer) -> str:
     """Copy a file in pieces and return its SHA-256 in hex."""
     with readable(source):
         total = source.stat().st_size

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ftjob.errors import StorageError
 from ftjob.fs import files
-from ftjob.storage.store import Progress, Transfer, wrong_digest
+from ftjob.storage.store import OnTransfer, Transfer, wrong_digest
 
 if TYPE_CHECKING:
     from ftjob.storage.bucket import Client
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from ftjob.storage.store import Entry
 
 RANGE = 8 << 20
-"""Bytes asked for at once."""
+"""Bytes requested at once."""
 SIDE_BY_SIDE = 8
 """Requests under way at once."""
 PIECE = 1 << 18
 """Bytes that are written or hashed at once."""
 
 
-def download(store: "CloudStore", key: str, path: Path, sha256: str | None, progress: Progress) -> str:
-    """Copy an object to a file and return its SHA-256 in hex; a range that fails is asked for again alone.
+def download(store: "CloudStore", key: str, path: Path, sha256: str | None, progress: OnTransfer) -> str:
+    """Copy an object to a file and return its SHA-256 in hex; a range that fails is retried alone.
 
     Raises StorageError where the object changes meanwhile, or is not the one that `sha256` names.
     """
     found = store.stat(key)
     if found is None:
-        store.first_byte(key)  # HEAD does not tell a missing bucket from a missing object; this does
-        raise StorageError(f"{store.location}/{key}: came and went while it was asked for: try again")
+        store.first_byte(key)  # HEAD cannot distinguish a missing bucket from a missing object; GET can
+        raise StorageError(f"{store.location}/{key}: was removed while it was being read: try again")
     with files.whole(path, synced=False) as temporary, temporary.open("w+b") as file:
         digest = fill(store, found, file.fileno(), progress)
         if sha256 not in (None, digest):
@@ -43,7 +43,7 @@ def download(store: "CloudStore", key: str, path: Path, sha256: str | None, prog
     return digest
 
 
-def fill(store: "CloudStore", found: "Entry", fd: int, progress: Progress) -> str:
+def fill(store: "CloudStore", found: "Entry", fd: int, progress: OnTransfer) -> str:
     """Write all ranges to an open file and return the SHA-256 of the whole."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(PIECE))
@@ -78,7 +78,7 @@ def fetch(store: "CloudStore", found: "Entry", start: int, fd: int) -> int:
         for piece in answer.stream(min_chunk_size=PIECE):
             at += write(fd, memoryview(piece), at)
         if at != end:
-            raise GenericError("the answer ended early")  # so that it is asked for again
+            raise GenericError("the answer ended early")  # so that it is retried
 
     store.ask(found.key, "reading it", get)
     return end

@@ -1,4 +1,4 @@
-"""What is in the node cache, and what of it has to go."""
+"""Keeps the node cache within its size: least recently used trees are removed first."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ OLD = ".old"
 
 
 @dataclass(frozen=True)
-class Place:
+class CachedTree:
     """The names of one tree in the cache."""
 
     root: Path
@@ -35,12 +35,12 @@ class Place:
 
     @property
     def lock(self) -> Path:
-        """Held by who uses the tree; its time is that of the last use."""
+        """Held by the processes that use the tree; its mtime is that of the last use."""
         return self.root / "locks" / self.digest
 
     @property
     def making(self) -> Path:
-        """Held by who brings the tree together."""
+        """Held by the process that downloads the tree."""
         return self.root / "locks" / f"{self.digest}.making"
 
     def blob(self, sha256: str) -> Path:
@@ -57,18 +57,18 @@ def limit(root: Path) -> int:
 
     Raises StorageError where the variable is no number.
     """
-    limit = os.environ.get(LIMIT_NAME, str(DEFAULT_LIMIT))
-    if not limit.isdecimal():
+    text = os.environ.get(LIMIT_NAME, str(DEFAULT_LIMIT))
+    if not text.isdecimal():
         raise StorageError(
-            f"{LIMIT_NAME}: {limit!r} is not a number of bytes, such as {DEFAULT_LIMIT}: mend it"
+            f"{LIMIT_NAME}: {text!r} is not a number of bytes, such as {DEFAULT_LIMIT}: fix it"
         )
-    return min(int(limit), shutil.disk_usage(root).total // 2)
+    return min(int(text), shutil.disk_usage(root).total // 2)
 
 
 def make_room(root: Path, needed: int, what: str) -> None:
     """Remove trees, least recently used first, until so many more bytes fit; never one that is in use.
 
-    What is larger than the whole cache may be still comes, alone. Raises StorageError, naming `what`, where
+    A tree larger than the whole cache is still kept, alone. Raises StorageError, naming `what`, where
     the disk has no room for it.
     """
     _remove_abandoned(root)
@@ -76,10 +76,10 @@ def make_room(root: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(root).free
     used = used_bytes(root)
     most = min(limit(root), used + free)
-    for place in _by_last_use(root):
+    for cached in _by_last_use(root):
         if used + needed <= most:
             break
-        _remove(place)
+        _remove(cached)
         _remove_unlinked(root)
         used = used_bytes(root)
     free = shutil.disk_usage(root).free
@@ -105,29 +105,29 @@ def _files(folder: Path) -> Iterator[os.stat_result]:
                 yield path.stat()
 
 
-def _by_last_use(root: Path) -> list[Place]:
-    places = [Place(root, tree.name) for tree in _inside(root / "trees")]
-    return sorted(places, key=lambda place: place.lock.stat().st_mtime_ns)
+def _by_last_use(root: Path) -> list[CachedTree]:
+    trees = [CachedTree(root, tree.name) for tree in _inside(root / "trees")]
+    return sorted(trees, key=lambda cached: cached.lock.stat().st_mtime_ns)
 
 
 def _inside(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-def _remove(place: Place) -> None:
+def _remove(cached: CachedTree) -> None:
     """Remove a tree unless a living process holds it: out of sight at once, then file by file."""
-    with locks.locked(place.lock, wait=False) as alone:
-        if alone and place.tree.is_dir():
-            aside = place.coming.with_suffix(OLD)
+    with locks.locked(cached.lock, wait=False) as alone:
+        if alone and cached.tree.is_dir():
+            aside = cached.coming.with_suffix(OLD)
             shutil.rmtree(aside, ignore_errors=True)
-            place.tree.rename(aside)
+            cached.tree.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove_abandoned(root: Path) -> None:
     """Remove what killed processes were downloading or removing."""
     for folder in _inside(root / "coming"):
-        with locks.locked(Place(root, folder.stem).making, wait=False) as alone:
+        with locks.locked(CachedTree(root, folder.stem).making, wait=False) as alone:
             if alone:
                 shutil.rmtree(folder, ignore_errors=True)
 

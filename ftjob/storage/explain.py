@@ -1,4 +1,4 @@
-"""What a server or the network refusal, in one sentence for the user; never a credential."""
+"""Turns an error of a server or the network into one sentence for the user, without credentials."""
 
 import re
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "InvalidBucketName"}
 SKEWED = {"RequestTimeTooSkewed"}
 ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 AGAIN = {"RequestTimeout", "SlowDown", "NoSuchUpload", "BadDigest", "IncompleteBody", "OperationAborted"}
-"""Answers that may go away by themselves, which obstore does not try again."""
+"""Refusals that may go away by themselves, which obstore does not try again."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class RequestFailure:
     """What is known of a failed request."""
 
     status: int | None
@@ -25,24 +25,24 @@ class Answer:
     code: str | None
     """The store's word for it; None where the answer had no body."""
     message: str
-    """The first line of the answer."""
+    """The first line of the answer, or of the error."""
 
 
-def read(error: Exception) -> Answer:
-    """Read what an error of obstore or boto3 says; obstore's quotes the server's answer."""
+def read(error: Exception) -> RequestFailure:
+    """Return status, code and message of an error of obstore or boto3; obstore's quotes the answer."""
     if isinstance(answer := getattr(error, "response", None), dict):
         details = answer["Error"]
-        return Answer(
+        return RequestFailure(
             answer["ResponseMetadata"]["HTTPStatusCode"], details["Code"], str(details.get("Message"))
         )
     text = str(error)
     if "redirect without LOCATION" in text:  # obstore drops the rest of S3's PermanentRedirect
-        return Answer(301, "PermanentRedirect", "the server redirects elsewhere")
-    number = re.search(r"status code: (\d{3})", text)
+        return RequestFailure(301, "PermanentRedirect", "the server redirects elsewhere")
+    status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>(\w+)</Code>", text)
     message = re.search(r"<Message>([^<]*)</Message>", text) or re.search(r"HTTP error: ([^\n]*)", text)
-    return Answer(
-        int(number[1]) if number else None,
+    return RequestFailure(
+        int(status[1]) if status else None,
         code[1] if code else None,
         message[1] if message else text.partition("\n")[0],
     )
@@ -50,57 +50,61 @@ def read(error: Exception) -> Answer:
 
 def is_refusal(error: Exception) -> bool:
     """Return whether other credentials might have been accepted."""
-    answer = read(error)
-    return (answer.status in (401, 403) and answer.code not in SKEWED) or answer.code in EXPIRED
+    failure = read(error)
+    return (failure.status in (401, 403) and failure.code not in SKEWED) or failure.code in EXPIRED
 
 
 def is_transient(error: Exception) -> bool:
     """Return whether the same request may succeed a little later."""
-    answer = read(error)
+    failure = read(error)
     return (
-        answer.code in AGAIN or answer.status is None or answer.status in (408, 429) or answer.status >= 500
+        failure.code in AGAIN
+        or failure.status is None
+        or failure.status in (408, 429)
+        or failure.status >= 500
     )
 
 
 def explain(error: Exception, uri: str, doing: str, bucket: Bucket) -> StorageError:
-    """Return the sentence for a failed request."""
-    answer = read(error)
-    return (MissingError if missing(answer) else StorageError)(f"{uri}: {sentence(answer, doing, bucket)}")
+    """Return the StorageError for a failed request."""
+    failure = read(error)
+    return (MissingError if missing(failure) else StorageError)(f"{uri}: {sentence(failure, doing, bucket)}")
 
 
-def missing(answer: Answer) -> bool:
+def missing(failure: RequestFailure) -> bool:
     """Return whether the bucket is there and the object is not."""
-    return answer.status == 404 and answer.code not in NO_BUCKET | {"NoSuchUpload"}
+    return failure.status == 404 and failure.code not in NO_BUCKET | {"NoSuchUpload"}
 
 
-def sentence(answer: Answer, doing: str, bucket: Bucket) -> str:
+def sentence(failure: RequestFailure, doing: str, bucket: Bucket) -> str:
     """Return what happened and what to do."""
-    name = bucket.place.bucket
-    if missing(answer):
+    name = bucket.uri.bucket
+    if missing(failure):
         return "is not there: correct the URI, or upload it"
-    if answer.code in NO_BUCKET:
+    if failure.code in NO_BUCKET:
         return f"there is no bucket {name} at {bucket.endpoint}: create it, or correct the URI"
-    if answer.code == "NoSuchUpload":
+    if failure.code == "NoSuchUpload":
         return "the upload was ended from elsewhere: see that nothing else writes there, and submit again"
-    if answer.code in EXPIRED:
+    if failure.code in EXPIRED:
         return "the credentials have expired: renew them (a new login or token) and submit again"
-    if answer.code in UNKNOWN_KEYS:
+    if failure.code in UNKNOWN_KEYS:
         return (
-            f"{bucket.endpoint} does not know the credentials ({answer.code}): correct the key and its secret"
+            f"{bucket.endpoint} does not know the credentials ({failure.code}): correct the key and its "
+            "secret"
         )
-    if answer.code in SKEWED:
+    if failure.code in SKEWED:
         return (
             "the server refuses this machine's time as too far from its own: set the clock and submit again"
         )
-    if answer.code in ELSEWHERE or answer.status == 301:
-        return f"the bucket {name} is in another region ({answer.message}): set AWS_REGION to the bucket's"
-    if answer.status in (401, 403):
+    if failure.code in ELSEWHERE or failure.status == 301:
+        return f"the bucket {name} is in another region ({failure.message}): set AWS_REGION to the bucket's"
+    if failure.status in (401, 403):
         return f"access denied, {doing} is not allowed: give these credentials the right to it, or use others"
-    if answer.status is None or answer.status >= 500:
-        what = f"answers {answer.status}" if answer.status else f"cannot be reached ({answer.message})"
+    if failure.status is None or failure.status >= 500:
+        what = f"answers {failure.status}" if failure.status else f"cannot be reached ({failure.message})"
         return (
             f"{bucket.endpoint} {what}, also after {bucket.deadline:g} s of trying again: "
             "check the endpoint, the network and the server, and submit again"
         )
-    what = f"{answer.status} {answer.code or ''}: {answer.message}"
+    what = f"{failure.status} {failure.code or ''}: {failure.message}"
     return f"{doing} failed ({what}): see what the server asks for"

@@ -1,4 +1,4 @@
-"""What a spec's field names, wherever it lies; errors say the field."""
+"""The file that a spec's field names, wherever it lies; errors name the field."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ftjob.errors import BadDataError, BadNetError, StorageError
 from ftjob.storage.cache import fetch_file
-from ftjob.storage.store import MissingError, Progress, ignore
+from ftjob.storage.store import MissingError, OnTransfer, ignore
 
 
 @contextmanager
 def named(field: str, mistake: type[BadNetError | BadDataError]) -> Iterator[None]:
-    """Put a spec's field before what is said inside the block; what is missing becomes `mistake`."""
+    """Make errors inside the block begin with a spec's field; what is missing becomes `mistake`."""
     try:
         yield
     except (MissingError, mistake) as error:
@@ -24,7 +24,7 @@ def fetch_input(
     location: str,
     field: str,
     mistake: type[BadNetError | BadDataError],
-    progress: Progress = ignore,
+    progress: OnTransfer = ignore,
     largest: int | None = None,
 ) -> Path:
     """Return the file that a field names as a path on this machine; a path as it is.

@@ -1,4 +1,4 @@
-"""Places: what a URI names, in its parts."""
+"""Locations: paths, and URIs in their parts."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jobspec.problems import one_line
 
 
 @dataclass(frozen=True)
-class Place:
+class StoreUri:
     """A URI in its parts: `scheme://bucket/prefix`."""
 
     scheme: str
@@ -25,23 +25,20 @@ def is_remote(location: str) -> bool:
     return "://" in location
 
 
-def parse_place(location: str) -> Place:
-    """Take a URI apart; its characters mean themselves, nothing is decoded.
+def parse_store_uri(location: str) -> StoreUri:
+    """Return a URI in its parts; its characters mean themselves, nothing is decoded.
 
     Raises StorageError where it names no bucket or no store that ftjob knows: before any client is made,
     since what stands in a bucket's place becomes a part of the address that signed requests are sent to.
     """
     try:
-        return Place(*parse_uri(location))
+        return StoreUri(*parse_uri(location))
     except GrammarError as error:
         shown = one_line(location) if "@" not in location else one_line(location.partition("://")[0] + "://")
         raise StorageError(f"{shown}: {error.problem}: {error.remedy}") from None
 
 
 def check_key(key: str, location: str) -> None:
-    """Refuse a key that is not a plain relative path: some stores would take it for another.
-
-    Raises StorageError, naming the key.
-    """
+    """Raise StorageError for a key that is no plain relative path: some stores would read another in it."""
     if problem := key_problem(key):
         raise StorageError(f"{location}: the key '{one_line(key)}' {problem}: name it otherwise")

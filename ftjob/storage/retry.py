@@ -1,4 +1,4 @@
-"""Asking again: what obstore does not try again by itself, and credentials that changed."""
+"""Retries what obstore does not retry by itself, and requests whose credentials changed."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,9 +14,9 @@ T = TypeVar("T")
 def ask(
     bucket: Bucket, uri: str, doing: str, request: Callable[[Opened], T], seconds: float | None = None
 ) -> T:
-    """Make a request, again while it may succeed, for `seconds` (None: the bucket's deadline).
+    """Return a request's result; it is retried while it may succeed, for `seconds` (None: the deadline).
 
-    `doing` says for people what it is. Raises StorageError that names the URI.
+    `doing` describes it in messages. Raises StorageError, which names the URI.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from obstore.exceptions import BaseError

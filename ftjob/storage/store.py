@@ -1,4 +1,4 @@
-"""What every store can do, whatever is behind it."""
+"""The interface of every store."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class MissingError(StorageError):
 
 
 class DamagedError(StorageError):
-    """What is there is not what was meant: its digest is another."""
+    """The object is not the expected one: its digest differs."""
 
     reason = Reason.OBJECT_DAMAGED
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a store says of one object."""
+    """The metadata of one object."""
 
     key: str
     """Relative to the store's location, with forward slashes."""
@@ -45,18 +45,18 @@ class Transfer:
     total: int
     """In bytes."""
     spared_seconds: float = 0.0
-    """What it would have taken: it is here from an earlier time."""
+    """What it would have taken, had the bytes not been here already."""
 
 
-Progress = Callable[[Transfer], None]
+OnTransfer = Callable[[Transfer], None]
 
 
 def ignore(_: Transfer) -> None:
-    """Tell nobody how a transfer goes on."""
+    """Do not report a transfer's progress."""
 
 
 def wrong_digest(location: str, found: str, expected: str) -> DamagedError:
-    """Return the error for bytes that are not those that were meant."""
+    """Return the error for bytes with another digest than expected."""
     return DamagedError(
         f"{location}: its SHA-256 is {found[:12]}… where {expected[:12]}… was expected: "
         "the file was damaged or replaced: upload it again"
@@ -90,7 +90,7 @@ class Store(Protocol):
         ...
 
     def stat(self, key: str) -> Entry | None:
-        """Return what the store says of an object, None where it is not there."""
+        """Return an object's metadata, None where it is not there."""
         ...
 
     def list(self, prefix: str = "") -> list[Entry]:
@@ -98,7 +98,7 @@ class Store(Protocol):
         ...
 
     def download(
-        self, key: str, path: Path, *, sha256: str | None = None, progress: Progress = ignore
+        self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> str:
         """Copy an object to a file, whole or not at all, and return its SHA-256 in hex.
 
@@ -106,18 +106,18 @@ class Store(Protocol):
         """
         ...
 
-    def upload(self, path: Path, key: str, *, progress: Progress = ignore) -> Entry:
+    def upload(self, path: Path, key: str, *, progress: OnTransfer = ignore) -> Entry:
         """Copy a file to an object, whole or not at all."""
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; what is not there is passed over."""
+        """Remove objects; missing ones are skipped."""
         ...
 
     def abort_uploads(self, prefix: str = "") -> int:
         """Remove the parts that killed uploads left below a folder, and return how many uploads they were.
 
-        For who alone writes there: an upload that is under way is aborted too.
+        Only for the sole writer there: uploads under way are aborted too.
         """
         ...
 

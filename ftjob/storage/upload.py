@@ -12,7 +12,7 @@ from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket, Opened
 from ftjob.storage.directory import readable
 from ftjob.storage.retry import ask
-from ftjob.storage.store import Entry, Progress, Transfer
+from ftjob.storage.store import Entry, OnTransfer, Transfer
 
 if TYPE_CHECKING:
     from ftjob.storage.bucket import Client
@@ -26,8 +26,8 @@ SIDE_BY_SIDE = 8
 """Parts under way at once."""
 
 
-def upload(store: "CloudStore", path: Path, key: str, progress: Progress) -> Entry:
-    """Copy a file to an object and return what the store says of it."""
+def upload(store: "CloudStore", path: Path, key: str, progress: OnTransfer) -> Entry:
+    """Copy a file to an object and return its entry."""
     with readable(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size <= PART:
@@ -43,18 +43,18 @@ def upload(store: "CloudStore", path: Path, key: str, progress: Progress) -> Ent
     return entry
 
 
-def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progress: Progress) -> None:
+def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progress: OnTransfer) -> None:
     """Send a file in parts; what a failed or repeated request left is removed."""
     name = store.name(key)
     part = max(PART, -(-size // MOST_PARTS))
     stopped = Event()
 
-    reported = 0
+    furthest = 0
 
     def report(done: int) -> None:
-        nonlocal reported
-        if done > reported:  # an upload that begins again does not go back for who watches
-            reported = done
+        nonlocal furthest
+        if done > furthest:  # a repeated upload must not make the progress fall
+            furthest = done
             progress(Transfer(key, done, size))
 
     def put(client: "Client") -> None:
@@ -76,7 +76,7 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
 def pieces(
     file: BinaryIO, part: int, size: int, report: Callable[[int], None], stopped: Event
 ) -> Iterator[bytes]:
-    """Read the first `size` bytes of a file, which may be growing, and tell of each part that is taken up."""
+    """Yield the first `size` bytes of a file, which may be growing, and report each part once it is taken."""
     done = 0
     while piece := file.read(min(part, size - done)):
         if stopped.is_set():
@@ -90,7 +90,7 @@ def abort_uploads(
     bucket: Bucket, prefix: str, *, whole_name: bool = False, seconds: float | None = None
 ) -> int:
     """Abort every multipart upload below a prefix, or of one name, and return how many there were."""
-    name = bucket.place.bucket
+    name = bucket.uri.bucket
 
     def abort(opened: Opened) -> int:
         if opened.boto3 is None:
@@ -103,4 +103,4 @@ def abort_uploads(
             client.abort_multipart_upload(Bucket=name, Key=each["Key"], UploadId=each["UploadId"])
         return len(mine)
 
-    return ask(bucket, str(bucket.place), "removing unfinished uploads", abort, seconds)
+    return ask(bucket, str(bucket.uri), "removing unfinished uploads", abort, seconds)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.engine.open import resolve
 from ftjob.errors import BadSpecError
 from ftjob.fs import documents
@@ -67,12 +67,12 @@ def with_smaller_batch(plan: Plan) -> Plan | None:
     return replace(make_plan(replace(plan.inputs, spec=spec)), run_id=plan.run_id)
 
 
-def log_progress(recorder: Recorder) -> Callable[[Progress], None]:
+def log_progress(recorder: Recorder) -> Callable[[DataProgress], None]:
     """Return a function that logs how a dataset or a transfer goes on, every few seconds, and notes what the
     cache spared."""
     last = 0.0
 
-    def on_progress(progress: Progress) -> None:
+    def on_progress(progress: DataProgress) -> None:
         nonlocal last
         if progress.spared_seconds:
             recorder.saved_by("cache", progress.spared_seconds)

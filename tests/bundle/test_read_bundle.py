@@ -110,7 +110,7 @@ VALUES: list[tuple[str, tuple[str | int, ...], Any, str]] = [
     (PREPROCESS, ("mean_file",), "../mean.binaryproto", "mean_file: "),
     (PREPROCESS, ("scale",), 1e39, "scale: "),
     (PREPROCESS, ("scale",), 3e38, "00.png: becomes numbers beyond float32"),
-    (PREPROCESS, ("scale",), float("nan"), "has NaN in the place of a number"),
+    (PREPROCESS, ("scale",), float("nan"), "has NaN instead of a number"),
     (SCORES, ("blob",), "fc", "no blob of the name"),
     (SCORES, ("images",), [], "images: "),
     (SCORES, ("images", 0, "image"), "../../00.png", "images.0.image: "),

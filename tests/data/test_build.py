@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ftjob.dataset.build.build import BuildOptions, Progress, build
+from ftjob.dataset.build.build import BuildOptions, DataProgress, build
 from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.journal import read_lines
 from ftjob.dataset.lmdb import records as records_module
@@ -182,7 +182,7 @@ def test_what_others_put_there_is_left_alone(photos: Path, tmp_path: Path) -> No
 
 def test_progress_is_told(photos: Path, tmp_path: Path) -> None:
     """The last word is that all is done."""
-    told: list[Progress] = []
+    told: list[DataProgress] = []
 
     build(photos, tmp_path / "out", SMALL, progress=told.append)
 

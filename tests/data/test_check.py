@@ -11,7 +11,7 @@ from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.check.check import CheckOptions, CheckReport, check
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.mean_image import write_mean_image
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from tests.data.images import dataset, jpeg, photo, raw
 from tests.data.test_duplicates import again
 
@@ -109,7 +109,7 @@ def test_the_same_picture_under_two_labels(tmp_path: Path) -> None:
     report = check(dataset(tmp_path / "train", [*good(), raw(1, photo(2)), raw(0, photo(4))]))
 
     assert told(report, "error") == [
-        "1 picture is there under two labels, such as train/002 = train/008: mend the labels"
+        "1 picture is there under two labels, such as train/002 = train/008: fix the labels"
     ]
     assert told(report, "warning") == [
         "1 picture is there more than once, such as train/004 = train/009: remove the copies"
@@ -171,7 +171,7 @@ def test_a_class_that_val_has_not(tmp_path: Path) -> None:
     val = dataset(tmp_path / "val", [raw(0, photo(50))])
 
     assert told(check(dataset(tmp_path / "train", good()), val), "warning") == [
-        "label 1 has no image here, it cannot be judged: add some"
+        "label 1 has no image here and cannot be evaluated: add some"
     ]
 
 
@@ -226,7 +226,7 @@ def test_the_report_is_json(tmp_path: Path) -> None:
 
 def test_progress_ends_at_the_end(tmp_path: Path) -> None:
     """The last word is that all records have been looked at."""
-    seen: list[Progress] = []
+    seen: list[DataProgress] = []
 
     check(dataset(tmp_path / "train", good()), progress=seen.append)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ftjob.dataset.check.inspection import inspect
-from ftjob.dataset.image.picture import Shape, UnreadableError, stored_picture
+from ftjob.dataset.image.picture import Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_data, decode_strictly
 from ftjob.dataset.source.tree import LARGEST, Folder
@@ -57,7 +57,7 @@ def test_an_image_that_says_it_is_huge_is_not_decoded(kind: str):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     head = read_head(encode_datum(BOMBS[kind], 0, channels=3, height=0, width=0, encoded=True))
 
-    with pytest.raises(UnreadableError, match="pixels"):
+    with pytest.raises(UnreadableImageError, match="pixels"):
         stored_picture(BOMBS[kind], SHAPE)
     for decode in (decode_data, decode_strictly):
         with pytest.raises(RecordError):

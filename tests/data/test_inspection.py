@@ -16,7 +16,7 @@ from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.facts import ImageSize, OtherSizes
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.lmdb.read import records
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import Datum
 from tests.data.images import dataset, encoded, jpeg, photo, raw, read_lmdb, write_lmdb
@@ -83,7 +83,7 @@ def test_a_built_dataset_is_not_read(photos: Path, tmp_path: Path, monkeypatch: 
     """Where a manifest tells all, no record is looked at."""
     build(photos, tmp_path / "out", BuildOptions(30, 40))
     monkeypatch.setattr(remembered, "contents_of", None)
-    monkeypatch.setattr(remembered, "_look", None)
+    monkeypatch.setattr(remembered, "_summary", None)
 
     assert inspect(tmp_path / "out" / "train").records == 20
 
@@ -215,7 +215,7 @@ def test_an_lmdb_is_looked_at_once(lmdb_folder: Path, monkeypatch: pytest.Monkey
     first = inspect(lmdb_folder)
     other = dataset(lmdb_folder.with_name("other"), [raw(0, photo(1))])
     copy = shutil.copytree(lmdb_folder, lmdb_folder.with_name("copy"))
-    monkeypatch.setattr(remembered, "_look_at_all", None)
+    monkeypatch.setattr(remembered, "_count_all", None)
 
     assert inspect(lmdb_folder) == first
     assert inspect(copy).histogram == first.histogram
@@ -250,7 +250,7 @@ def test_a_bad_lmdb_is_not_remembered(tmp_path: Path) -> None:
 def test_looking_is_reported(tmp_path: Path) -> None:
     """Decoding takes time, so it is said how far it is; a second look takes none."""
     folder = dataset(tmp_path / "db", [encoded(0, photo(at)) for at in range(40)])
-    seen: list[Progress] = []
+    seen: list[DataProgress] = []
 
     inspect(folder, seen.append)
     assert (seen[-1].done, seen[-1].total) == (40, 40)

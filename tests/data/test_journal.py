@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.dataset.journal import Journal, Line, read_lines
+from ftjob.dataset.journal import Journal, JournalLine, read_lines
 from ftjob.dataset.lmdb.records import KEY_BYTES, record_key
 from ftjob.errors import BadDataError
 
@@ -15,10 +15,10 @@ NAMES = st.text(st.characters(codec="utf-8") | st.characters(min_codepoint=0xDC8
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> Line:
+def lines(draw: st.DrawFn) -> JournalLine:
     source, error = draw(NAMES), draw(NAMES)
     key = b"" if error else record_key(draw(st.integers(0, 10**8 - 1)), source)
-    return Line(
+    return JournalLine(
         split=draw(st.sampled_from(["train", "val"])),
         source=source,
         stamp=draw(NAMES),
@@ -32,7 +32,7 @@ def lines(draw: st.DrawFn) -> Line:
 
 @given(st.lists(lines(), max_size=4), st.lists(lines(), max_size=4))
 def test_lines_are_read_back(
-    tmp_path_factory: pytest.TempPathFactory, kept: list[Line], cut: list[Line]
+    tmp_path_factory: pytest.TempPathFactory, kept: list[JournalLine], cut: list[JournalLine]
 ) -> None:
     """All of them, each once; those behind the checkpoint are gone when the build goes on."""
     path = tmp_path_factory.mktemp("journal") / "sources.jsonl"
@@ -68,7 +68,7 @@ def test_a_line_that_is_none_is_a_sentence(tmp_path: Path, text: str) -> None:
     path.write_text(f"{text}\n", encoding="utf-8")
 
     with pytest.raises(
-        BadDataError, match=r"sources.jsonl: line 1 is none of a build: remove .* build it again"
+        BadDataError, match=r"sources.jsonl: line 1 was not written by a build: remove .* build it again"
     ):
         list(read_lines(path))
 

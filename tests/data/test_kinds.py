@@ -185,7 +185,7 @@ def test_what_is_an_lmdb_is_not_built(tmp_path: Path) -> None:
     build(write_photos(tmp_path / "photos", {"cat": 2, "dog": 2}), tmp_path / "out", BuildOptions(8, 8))
 
     for use, place, sentence in [
-        (built, folder, "train_db: is an LMDB already: `ftjob data check` says what is in it"),
+        (built, folder, "train_db: is an LMDB already: `ftjob data check` shows what is in it"),
         (planned, folder.parent, "dbs: holds LMDBs, and is none: give one of them, such as .*/dbs/train_db"),
         (api.check_data, folder.parent, "dbs: holds LMDBs, and is none"),
         (planned_as_val, tmp_path / "out", "out: was built without val: build it again with --val-split"),

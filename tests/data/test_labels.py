@@ -171,7 +171,7 @@ def test_one_label_alone_is_no_classification(tmp_path: Path, label: int) -> Non
         dataset(tmp_path / split, [raw(label & 2**64 - 1, photo(at)) for at in range(first, first + 8)])
         for split, first in (("train", 0), ("val", 20))
     ]
-    sentence = f"all records have label {label}, and a classifier needs two classes: mend the labels"
+    sentence = f"all records have label {label}, and a classifier needs two classes: fix the labels"
 
     assert [finding.severity for finding in check(folders[0]).findings if sentence in finding.message] == [
         "error"

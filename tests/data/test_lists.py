@@ -31,8 +31,8 @@ def write_list(folder: Path, *lines: str, name: str = "list.txt") -> Path:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("cat/nowhere.jpg 0", r"line 2: cat/nowhere.jpg is not there, looked for in .*photos: mend the path"),
-        ("c" * 300 + ".jpg 0", r"line 2: c*.jpg cannot be looked at \(File name too long\): mend the path"),
+        ("cat/nowhere.jpg 0", r"line 2: cat/nowhere.jpg is not there, looked for in .*photos: fix the path"),
+        ("c" * 300 + ".jpg 0", r"line 2: c*.jpg cannot be read \(File name too long\): fix the path"),
         ("cat/001.jpg cat", r"line 2: label 'cat' of cat/001.jpg is not an integer"),
         ("cat/001.jpg 1.5", r"line 2: label '1.5' of cat/001.jpg is not an integer"),
         ("cat/001.jpg -1", r"line 2: label -1 of cat/001.jpg is negative: number the classes from 0"),
@@ -52,7 +52,7 @@ def write_list(folder: Path, *lines: str, name: str = "list.txt") -> Path:
         ),
         (
             "/cat/nowhere.jpg 0",
-            r"line 2: /cat/nowhere.jpg is not there, looked for in .*photos: mend the path",
+            r"line 2: /cat/nowhere.jpg is not there, looked for in .*photos: fix the path",
         ),
     ],
 )

@@ -90,7 +90,7 @@ def test_a_checkpoint_that_no_build_wrote_is_refused(tmp_path: Path, data: bytes
     path = tmp_path / "checkpoint.npz"
     path.write_bytes(data)
 
-    with pytest.raises(BadDataError, match="is none of a build"):
+    with pytest.raises(BadDataError, match="was not written by a build"):
         read_checkpoint(path)
 
 
@@ -98,7 +98,7 @@ def test_a_checkpoints_sums_are_float64(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.npz"
     np.savez(path, done=1, journal_bytes=1, sums=np.array(["x"]))
 
-    with pytest.raises(BadDataError, match="is none of a build"):
+    with pytest.raises(BadDataError, match="was not written by a build"):
         read_checkpoint(path)
 
 
@@ -107,5 +107,5 @@ def test_a_line_that_no_build_wrote_is_refused(tmp_path: Path, text: str) -> Non
     path = tmp_path / "sources.jsonl"
     path.write_text(f"{text}\n")
 
-    with pytest.raises(BadDataError, match="line 1 is none of a build"):
+    with pytest.raises(BadDataError, match="line 1 was not written by a build"):
         list(read_lines(path))

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ftjob.dataset.image.picture import Shape, UnreadableError, encode_pixels, stored_picture
+from ftjob.dataset.image.picture import Shape, UnreadableImageError, encode_pixels, stored_picture
 from tests.data.images import file_of, jpeg, photo, rgb
 
 COLOR = Shape(60, 80, "squash", color=True)
@@ -146,7 +146,7 @@ def test_padding_in_a_jpeg_is_no_damage() -> None:
 )
 def test_unusable_images_say_why(data: bytes, why: str) -> None:
     """An image that is cut short or none at all is refused, never stored in part."""
-    with pytest.raises(UnreadableError, match=why):
+    with pytest.raises(UnreadableImageError, match=why):
         stored_picture(data, COLOR)
 
 

@@ -71,7 +71,7 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("missing", "db: is not there: mend the path"),
+        ("missing", "db: is not there: fix the path"),
         ("no lmdb", "db: is no LMDB, there is no data.mdb in it"),
         ("empty file", "db: is no LMDB that can be read"),
         ("other file", "db: is no LMDB that can be read"),

@@ -14,7 +14,7 @@ from ftjob.dataset.build import upload
 from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.build.upload import build_at
 from ftjob.dataset.manifest import Manifest
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.dataset.source.objects import filled_place, place_of
 from ftjob.errors import BadDataError, StorageError
 from ftjob.prepare.dataset import dataset_for, lmdb_at
@@ -96,7 +96,7 @@ def test_a_bad_image_in_s3_is_counted(images: str, tmp_path: Path) -> None:
 def test_a_dataset_is_built_into_s3(photos: Path, s3: Bucket, tmp_path: Path, cache: Path) -> None:
     """All that a build makes is there, nothing else, and nothing stays on this machine but the node cache."""
     out = f"{s3.uri}/sets/pets"
-    seen: list[Progress] = []
+    seen: list[DataProgress] = []
 
     made = build_at(str(photos), out, OPTIONS, progress=seen.append)
 
@@ -261,7 +261,7 @@ def records_there(uri: str) -> tuple[int, int]:
     )
 
 
-def ignore(_: Progress) -> None:
+def ignore(_: DataProgress) -> None:
     """Tell nobody."""
 
 

@@ -1,17 +1,17 @@
 """Transfers told as progress: now and then, with speed and time left."""
 
-from ftjob.dataset.build.transfers import transfer_progress
-from ftjob.dataset.options import Progress
+from ftjob.dataset.build.transfers import as_progress
+from ftjob.dataset.options import DataProgress
 from ftjob.storage import Transfer
 
 
 def test_the_first_and_the_last_are_told_and_few_between() -> None:
     """A thousand pieces in a moment are not a thousand lines."""
-    seen: list[Progress] = []
-    tell = transfer_progress(seen.append)
+    seen: list[DataProgress] = []
+    report = as_progress(seen.append)
 
     for done in range(1, 1001):
-        tell(Transfer("s3://models/net", done * 1_000_000, 1_000_000_000))
+        report(Transfer("s3://models/net", done * 1_000_000, 1_000_000_000))
 
     assert (seen[0].done, seen[-1].done) == (1_000_000, 1_000_000_000)
     assert len(seen) < 20
@@ -20,17 +20,17 @@ def test_the_first_and_the_last_are_told_and_few_between() -> None:
 
 def test_every_transfer_begins_anew() -> None:
     """Speed and time left are of what is on its way now."""
-    seen: list[Progress] = []
-    tell = transfer_progress(seen.append)
+    seen: list[DataProgress] = []
+    report = as_progress(seen.append)
     for key in ("s3://models/net", "s3://models/weights"):
-        tell(Transfer(key, 1, 2))
+        report(Transfer(key, 1, 2))
 
     assert [told.transfer for told in seen] == ["s3://models/net", "s3://models/weights"]
 
 
 def test_progress_reads_as_a_sentence() -> None:
     """In the worker's log: images for a build, megabytes for a transfer."""
-    transfer = Progress(12_000_000, 600_000_000, 98e6, 6.0, 0, "s3://models/net")
+    transfer = DataProgress(12_000_000, 600_000_000, 98e6, 6.0, 0, "s3://models/net")
 
     assert str(transfer) == "s3://models/net: 12.0 of 600.0 MB, 98 MB/s, 6 s left"
-    assert str(Progress(3, 9, 1.0, 6.0, 1)) == "3/9 images, 1/s, 6 s left, 1 unreadable"
+    assert str(DataProgress(3, 9, 1.0, 6.0, 1)) == "3/9 images, 1/s, 6 s left, 1 unreadable"

@@ -7,8 +7,8 @@ import pytest
 
 from ftjob.storage.bucket import Bucket as Reached
 from ftjob.storage.bucket import Opened
-from ftjob.storage.explain import Answer, sentence
-from ftjob.storage.location import parse_place
+from ftjob.storage.explain import RequestFailure, sentence
+from ftjob.storage.location import parse_store_uri
 from tests.storage.servers import Bucket
 
 PAGE = (Path(__file__).parents[2] / "docs" / "storage.md").read_text(encoding="utf-8")
@@ -27,12 +27,12 @@ def test_the_example_runs(s3: Bucket, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_every_sentence_shown_is_what_is_said() -> None:
     """Word for word, of a bucket at the address that the page names."""
-    place = parse_place("s3://faces")
+    place = parse_store_uri("s3://faces")
     bucket = Reached(place, "http://127.0.0.1:9000", 120.0, lambda: Opened(None))  # type: ignore[arg-type]
     assert len(ROWS) == 7
     for said, told in ROWS:
         code = re.findall(r"\w+", said)[1 if "SignatureDoesNotMatch" in said else 0]
-        answer = Answer(STATUS.get(code, 403), code, "")
+        answer = RequestFailure(STATUS.get(code, 403), code, "")
         assert sentence(answer, "writing it", bucket) == told
 
 

@@ -1,4 +1,4 @@
-"""From images to a dataset that Caffe reads: train and val LMDB, labels, mean, manifest."""
+"""Builds a dataset that Caffe reads from images: train and val LMDB, labels, mean, manifest."""
 
 import time
 import warnings
@@ -7,17 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ftjob.dataset.build.lock import locked
-from ftjob.dataset.build.planning import Sources, WorkPlan, like, made_with, plan_work
+from ftjob.dataset.build.planning import BuildPlaces, WorkPlan, like, made_with, plan_work
 from ftjob.dataset.build.publish import discard, prepare_stage, refuse_foreign, settle
 from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.dataset.labels import write_labels
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source.objects import Place
 from ftjob.errors import BadDataError
 from ftjob.fs import files
 
-__all__ = ["BuildOptions", "Manifest", "Progress", "build"]
+__all__ = ["BuildOptions", "DataProgress", "Manifest", "build"]
 
 
 def build(
@@ -26,17 +26,17 @@ def build(
     options: BuildOptions,
     *,
     val: Place | None = None,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[DataProgress], None] = lambda _: None,
 ) -> Manifest:
     """Build OUT from images: `train/` and `val/` (LMDB), labels.txt, mean.binaryproto, sources.jsonl and,
     last of all, manifest.json.
 
-    What an interrupted build left is gone on with; from a whole OUT, images that have not changed are taken
-    over without decoding them, and all stay in the split they were in. Raises BadDataError for images and
+    Resumes an interrupted build; from a whole OUT, takes images that have not changed without decoding them,
+    and leaves all in the split they were in. Raises BadDataError for images and
     labels that cannot be used, StorageError where OUT cannot be written.
     """
     folder = DatasetFolder(out)
-    sources = Sources(source, val, out)
+    sources = BuildPlaces(source, val, out)
     with files.explained(out), locked(folder.lock, wait=False):
         settle(folder)
         refuse_foreign(folder)
@@ -53,7 +53,7 @@ def build(
 
 
 def _manifest_before(folder: DatasetFolder, options: BuildOptions) -> Manifest | None:
-    """The manifest of a whole OUT whose records can be taken over; None where there is none."""
+    """Return the manifest of a whole OUT whose records can be reused; None where there is none."""
     try:
         before = read_manifest(folder.manifest)
     except BadDataError:
@@ -66,9 +66,9 @@ def _fill_stage(
     plan: WorkPlan,
     options: BuildOptions,
     before: Manifest | None,
-    progress: Callable[[Progress], None],
+    progress: Callable[[DataProgress], None],
 ) -> Manifest:
-    """Make everything but manifest.json, and return what shall stand in that."""
+    """Make everything but manifest.json, and return the manifest to write."""
     from ftjob.dataset.build.earlier import earlier_records  # here, because OpenCV is slow to import
     from ftjob.dataset.build.stage import Stage, Work
     from ftjob.dataset.mean_image import mean_pixel, write_mean_image
@@ -85,7 +85,7 @@ def _fill_stage(
     for split in splits:
         if not splits[split].records:
             raise BadDataError(
-                f"{folder.root}: not one image of {split} can be read: mend them or give others"
+                f"{folder.root}: not one image of {split} can be read: fix them or give others"
             )
     mean = staged.sums / splits[TRAIN].records
     write_mean_image(stage.mean, mean)

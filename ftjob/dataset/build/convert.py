@@ -1,4 +1,4 @@
-"""From source files to records: the work of one thread. Decoding lets go of Python's lock."""
+"""Converts source files to records: the work of one thread. Decoding releases Python's lock."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ftjob.dataset.build.order import Part
 from ftjob.dataset.folder import TRAIN
-from ftjob.dataset.image.picture import Shape, UnreadableError, encode_pixels, stored_picture
-from ftjob.dataset.journal import Line
+from ftjob.dataset.image.picture import Shape, UnreadableImageError, encode_pixels, stored_picture
+from ftjob.dataset.journal import JournalLine
 from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_data
 from ftjob.dataset.lmdb.records import record_key
@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 class Converted:
     """One image of the source. Key and value are empty where it was left out."""
 
-    line: Line
+    line: JournalLine
     key: bytes
     value: bytes
     reused: bool
@@ -42,11 +42,11 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Earlier:
-    """The records of the build before: what has not changed needs no decoding again."""
+    """The records of the previous build: images that have not changed need not be decoded again."""
 
-    lines: Mapping[str, Mapping[str, Line]]
+    lines: Mapping[str, Mapping[str, JournalLine]]
     """By the source's folder and the image's path in it."""
-    read: Callable[[Line], bytes]
+    read: Callable[[JournalLine], bytes]
     """Gives a line's record."""
 
 
@@ -93,13 +93,13 @@ def _fresh(part: Part, at: int, shape: Shape, encoding: str) -> _Image:
     sha256 = hashlib.sha256(file).hexdigest()
     try:
         picture = stored_picture(file, shape)
-    except UnreadableError as error:
+    except UnreadableImageError as error:
         return _Image(sha256, error=str(error))
     return _Image(sha256, encode_pixels(picture.pixels, encoding), picture.pixels, picture.notes)
 
 
-def _again(old: Line, earlier: Earlier, shape: Shape) -> _Image:
-    """Take an image over from the build before."""
+def _again(old: JournalLine, earlier: Earlier, shape: Shape) -> _Image:
+    """Return an image from the previous build."""
     if old.error:
         return _Image(old.sha256, error=old.error)
     record = earlier.read(old)
@@ -107,7 +107,7 @@ def _again(old: Line, earlier: Earlier, shape: Shape) -> _Image:
         head = read_head(record)
         pixels = decode_data(head, record[head.data])
     except RecordError as error:
-        raise BadDataError(f"record {old.key} of the build before: {error}") from error
+        raise BadDataError(f"record {old.key} of the previous build: {error}") from error
     return _Image(
         old.sha256, record[head.data], pixels if shape.color else pixels[:, :, 0], old.notes, reused=True
     )
@@ -117,7 +117,7 @@ def _record(part: Part, place: int, image: _Image, options: BuildOptions) -> Con
     at = part.places[place]
     path, label = part.listing.paths[at], part.listing.labels[at]
     key = b"" if image.error else record_key(place, path)
-    line = Line(
+    line = JournalLine(
         split=part.split,
         source=path,
         stamp=part.listing.stamps[at],

@@ -1,4 +1,4 @@
-"""What the build before made, for taking over what has not changed."""
+"""The records of the previous build, reused for images that have not changed."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ import lmdb
 
 from ftjob.dataset.build.convert import NOTHING, Earlier
 from ftjob.dataset.folder import SPLITS, DatasetFolder
-from ftjob.dataset.journal import Line, read_lines
+from ftjob.dataset.journal import JournalLine, read_lines
 from ftjob.dataset.manifest import Manifest
 from ftjob.errors import BadDataError
 
 
 @contextmanager
 def earlier_records(folder: DatasetFolder, manifest: Manifest | None) -> Iterator[Earlier]:
-    """Open the records of a whole OUT; nothing where there is no manifest of a build like this one."""
+    """Give the records of a whole OUT; none without the manifest of a build like this one."""
     if manifest is None:
         yield NOTHING
         return
-    lines: dict[str, dict[str, Line]] = defaultdict(dict)
+    lines: dict[str, dict[str, JournalLine]] = defaultdict(dict)
     for line in read_lines(folder.sources):
         lines[manifest.sources[line.split]][line.source] = line
     with ExitStack() as stack:
@@ -29,7 +29,7 @@ def earlier_records(folder: DatasetFolder, manifest: Manifest | None) -> Iterato
             if split in manifest.splits
         }
 
-        def read(line: Line) -> bytes:
+        def read(line: JournalLine) -> bytes:
             key = line.key.encode(errors="surrogateescape")
             with environments[line.split].begin() as transaction:
                 record = transaction.get(key)

@@ -12,7 +12,7 @@ from ftjob.fs import locks
 def locked(path: Path, *, wait: bool, what: str = "") -> Iterator[None]:
     """Hold a lock file during the block.
 
-    Raises BadDataError, which names `what` or the lock's folder, where another holds it, unless one waits.
+    Without `wait`, raises BadDataError, which names `what` or the lock's folder, where another holds it.
     """
     with locks.locked(path, wait=wait) as held:
         if not held:

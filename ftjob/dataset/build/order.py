@@ -1,4 +1,4 @@
-"""Which image goes where: train or val, and at which place. Pure, and the same on every machine."""
+"""Decides the split and position of each image: pure, and the same on every machine."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ftjob.errors import BadDataError
 
 LEAST_CLASSES = 2
 LEAST_IMAGES = 2
-"""Of a class: one image can be learned by heart and never be tested."""
+"""Of a class: a single image can be trained on or tested on, not both."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def split_stratified(
 ) -> tuple[Part, Part]:
     """Move a share of every class to val: at least one image of each, never all.
 
-    Images in `known`, path to split, stay where an earlier build put them, so that nothing an earlier run
-    was trained on is ever used to judge a later one.
+    Images in `known`, path to split, stay where an earlier build put them, so that no later run is tested on
+    what an earlier one was trained on.
     """
     ranks = _hashes(listing.paths, seed, "split")
     labels = np.asarray(listing.labels)

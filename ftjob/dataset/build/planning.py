@@ -1,4 +1,4 @@
-"""What a build is going to do, decided from the names of the images before any is read."""
+"""Plans a build from the names of the images, before any is read."""
 
 import hashlib
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LIBRARIES = ("numpy", "opencv-contrib-python-headless", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True)
-class Sources:
+class BuildPlaces:
     """Where images come from and go to."""
 
     train: Place
@@ -38,7 +38,7 @@ class WorkPlan:
     """Of what all records have in common."""
 
 
-def plan_work(sources: Sources, options: BuildOptions, journal_before: Path | None = None) -> WorkPlan:
+def plan_work(sources: BuildPlaces, options: BuildOptions, journal_before: Path | None = None) -> WorkPlan:
     """List the images and decide which goes where. Raises BadDataError and BadSpecError.
 
     `journal_before` is the sources.jsonl of a build with the same seed and split: its images stay there.
@@ -59,7 +59,7 @@ def _lies_inside(out: Path, train: Place) -> bool:
 
 
 def like(before: Manifest, options: BuildOptions) -> bool:
-    """Say whether a build made its records, and its split, as these options would."""
+    """Return whether a build made its records, and its split, as these options would."""
     old = BuildOptions(**before.options)
     same_split = (old.val_split, old.seed) == (options.val_split, options.seed)
     return same_split and _pixels(old) == _pixels(options) and before.made_with == made_with()
@@ -76,7 +76,7 @@ def _pixels(options: BuildOptions) -> tuple[object, ...]:
 
 
 def _parts(
-    sources: Sources, options: BuildOptions, journal_before: Path | None
+    sources: BuildPlaces, options: BuildOptions, journal_before: Path | None
 ) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     listing = list_images(sources.train)
     check_counts(listing, str(sources.train))

@@ -1,4 +1,4 @@
-"""From a finished stage to a whole OUT, and what must not be touched on the way."""
+"""Moves a finished stage into OUT, and refuses to touch what no build made."""
 
 import contextlib
 import shutil
@@ -10,7 +10,7 @@ from ftjob.fs import documents, files
 
 
 def refuse_foreign(folder: DatasetFolder) -> None:
-    """Raise BadDataError where OUT holds a train or val that is not of a build's making."""
+    """Raise BadDataError where OUT holds a train or val that no build made."""
     for split in SPLITS:
         if folder.split(split).exists() and not folder.is_whole:
             raise BadDataError(
@@ -31,7 +31,7 @@ def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
 def discard(stage: DatasetFolder) -> None:
     """Remove what an interrupted build left.
 
-    Its plan goes first: the rest, should the removal be interrupted, is then of no plan and not gone on with.
+    The plan goes first: if the removal is interrupted, no build resumes from what is left.
     """
     stage.plan.unlink(missing_ok=True)
     if stage.root.exists():
@@ -39,11 +39,11 @@ def discard(stage: DatasetFolder) -> None:
 
 
 def settle(folder: DatasetFolder) -> None:
-    """Move a finished stage into place, also one whose moving was interrupted; manifest.json goes last."""
+    """Move a finished stage into place, or finish an interrupted move; manifest.json goes last."""
     stage = folder.stage
     if not stage.is_whole:
         return
-    stage.plan.unlink(missing_ok=True)  # what will be left of the stage is not to be gone on with
+    stage.plan.unlink(missing_ok=True)  # no build may resume from what is left of the stage
     splits = read_manifest(stage.manifest).splits
     folder.manifest.unlink(missing_ok=True)
     for split in SPLITS:

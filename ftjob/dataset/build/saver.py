@@ -1,4 +1,4 @@
-"""What has been made goes to disk in batches, one at a time, while the next is being made."""
+"""Writes batches of a build to disk, one at a time, while the next is being made."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ftjob.dataset.folder import DatasetFolder
-from ftjob.dataset.journal import Checkpoint, Journal, Line, Sums, write_checkpoint
+from ftjob.dataset.journal import Checkpoint, Journal, JournalLine, Sums, write_checkpoint
 from ftjob.dataset.lmdb.records import RecordWriter
 
 
@@ -17,11 +17,11 @@ class Batch:
     """Images in a row."""
 
     records: list[tuple[bytes, bytes]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[JournalLine] = field(default_factory=list)
     size: int = 0
     """Bytes of the records."""
 
-    def add(self, line: Line, key: bytes, value: bytes) -> None:
+    def add(self, line: JournalLine, key: bytes, value: bytes) -> None:
         """Take one image; key and value are empty where it was left out."""
         self.lines.append(line)
         if key:
@@ -29,10 +29,10 @@ class Batch:
             self.size += len(value)
 
 
-class Saver:
-    """Writes records, then the journal, then the checkpoint that makes both count: all on disk (fsync).
+class BatchSaver:
+    """Writes records, then the journal, then the checkpoint, each synced: only what it covers counts.
 
-    An error of the disk is raised at the next `save` or at the end.
+    Errors of the disk are raised by the next `save` or at the end.
     """
 
     def __init__(self, folder: DatasetFolder, start: Checkpoint) -> None:
@@ -42,13 +42,13 @@ class Saver:
         self._running: Future[None] | None = None
 
     def save(self, writer: RecordWriter, batch: Batch, done: int, sums: Sums) -> None:
-        """Begin to put a batch on disk, when the one before is there; `done` and `sums` include it."""
+        """Start writing a batch once the one before is on disk; `done` and `sums` include it."""
         self._wait()
         self._running = self._thread.submit(self._put, writer, batch, done, sums.copy())
 
     @contextmanager
     def all_saved(self) -> Iterator[None]:
-        """Leave the block only when nothing is being written any more. Raises what writing it raised."""
+        """Wait at the end of the block for what is being written. Raises what writing it raised."""
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""A build on its way: records, journal and sums that grow together, and go on after a kill."""
+"""A build under way: records, journal and sums that grow together, and resume after a kill."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,22 +11,22 @@ import numpy as np
 from ftjob.concurrency.ahead import THREADS, in_order, keep_freed_memory
 from ftjob.dataset.build.convert import Chunk, Earlier, convert
 from ftjob.dataset.build.order import Part
-from ftjob.dataset.build.saver import Batch, Saver
+from ftjob.dataset.build.saver import Batch, BatchSaver
 from ftjob.dataset.folder import DatasetFolder
 from ftjob.dataset.journal import Checkpoint, Sums, read_checkpoint, read_lines
 from ftjob.dataset.lmdb.records import RecordWriter
 from ftjob.dataset.manifest import Tally
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0
 BATCH_BYTES = 16 << 20
-"""Of records in a batch: one is being made, one is on its way to disk, and LMDB has a copy of that."""
+"""Of records in a batch: one batch is being made, one written to disk, and LMDB has a copy of that."""
 AHEAD_BYTES = 48 << 20
 """Of records that are made while others are written."""
 CHUNK = 64
 PROGRESS_SECONDS = 0.1
-MOST_NAMED = 3
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Staged:
-    """What a finished stage knows."""
+    """The results of a finished stage."""
 
     tally: Tally
     sums: Sums
@@ -57,7 +57,7 @@ class Staged:
 class Stage:
     """The folder in which a dataset grows."""
 
-    def __init__(self, folder: DatasetFolder, work: Work, progress: Callable[[Progress], None]) -> None:
+    def __init__(self, folder: DatasetFolder, work: Work, progress: Callable[[DataProgress], None]) -> None:
         self._folder, self._work, self._progress = folder, work, progress
         options = work.options
         shape = (options.height, options.width, 3)[: 3 if options.color else 2]
@@ -70,9 +70,9 @@ class Stage:
 
     def run(self) -> Staged:
         """Make every record that is not there yet."""
-        cv2.setNumThreads(1)  # the threads are ours already
+        cv2.setNumThreads(1)  # ftjob's own threads use the processors already
         keep_freed_memory()
-        with Saver(self._folder, self._start) as saver:
+        with BatchSaver(self._folder, self._start) as saver:
             for line in read_lines(self._folder.sources):
                 self._tally.add(line)
             before = 0
@@ -82,7 +82,7 @@ class Stage:
         self._report(last=True)
         return Staged(self._tally, self._sums, self._reused)
 
-    def _run_part(self, part: Part, start: int, saver: Saver) -> None:
+    def _run_part(self, part: Part, start: int, saver: BatchSaver) -> None:
         if start >= len(part.places) > 0:
             return
         with RecordWriter(self._folder.split(part.split), keep=start) as writer, saver.all_saved():
@@ -95,7 +95,7 @@ class Stage:
             saver.save(writer, batch, self._done, self._sums)
 
     def _chunks(self, part: Part, start: int) -> Iterator[Chunk]:
-        """The chunks of a part in order, made ahead of time but not by far."""
+        """Yield the chunks of a part in order, a bounded number of them made ahead of time."""
         options = self._work.options
         record_bytes = options.height * options.width * options.channels
         threads = max(THREADS, part.listing.tree.readers)
@@ -121,10 +121,10 @@ class Stage:
     def _refuse_too_many(self) -> None:
         bad, total, share = self._tally.unreadable, self._work.total, self._work.options.allow_unreadable
         if bad > total * share:
-            unreadable = "; ".join(self._tally.unreadable_first[:MOST_NAMED])
+            shown = "; ".join(self._tally.unreadable_first[:SHOWN])
             raise BadDataError(
                 f"{bad} of the first {self._done} images cannot be read, more than {share * 100:g} % of all "
-                f"{total}: mend or remove them, or allow a larger share: {unreadable}"
+                f"{total}: fix or remove them, or allow a larger share: {shown}"
             )
 
     def _report(self, last: bool = False) -> None:
@@ -133,5 +133,5 @@ class Stage:
         left = (self._work.total - self._done) / speed if speed else None
         self._reported_at = now
         self._progress(
-            Progress(self._done, self._work.total, speed, 0.0 if last else left, self._tally.unreadable)
+            DataProgress(self._done, self._work.total, speed, 0.0 if last else left, self._tally.unreadable)
         )

@@ -1,23 +1,25 @@
-"""Progress of transfers, reported as a build's is: now and then, with speed and time left."""
+"""Reports transfers in the form of a build's progress: every 0.1 s, with speed and time left."""
 
 import time
 from collections.abc import Callable
 
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.storage import Transfer
 
 REPORT_SECONDS = 0.1
 
 
-def transfer_progress(progress: Callable[[Progress], None]) -> Callable[[Transfer], None]:
-    """Return a function that reports transfers as progress; each new key begins anew."""
+def as_progress(progress: Callable[[DataProgress], None]) -> Callable[[Transfer], None]:
+    """Return a callback for transfers that reports them to `progress`; each new key starts afresh."""
     began, reported_at, what = 0.0, 0.0, ""
 
     def report(transfer: Transfer) -> None:
         nonlocal began, reported_at, what
         if transfer.spared_seconds:
             return progress(
-                Progress(transfer.done, transfer.total, 0.0, 0.0, 0, transfer.key, transfer.spared_seconds)
+                DataProgress(
+                    transfer.done, transfer.total, 0.0, 0.0, 0, transfer.key, transfer.spared_seconds
+                )
             )
         now = time.monotonic()
         if transfer.key != what:
@@ -26,7 +28,7 @@ def transfer_progress(progress: Callable[[Progress], None]) -> Callable[[Transfe
             reported_at = now
             speed = transfer.done / max(now - began, 1e-3)
             left = (transfer.total - transfer.done) / speed if speed else None
-            progress(Progress(transfer.done, transfer.total, speed, left, 0, what))
+            progress(DataProgress(transfer.done, transfer.total, speed, left, 0, what))
         return None
 
     return report

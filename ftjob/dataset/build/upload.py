@@ -1,4 +1,4 @@
-"""Datasets that are built into a store: made on this machine, uploaded, whole when manifest.json is there."""
+"""Builds datasets into a store: on this machine first, then uploaded; manifest.json makes them whole."""
 
 import contextlib
 import hashlib
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ftjob.dataset.build.build import build
 from ftjob.dataset.build.lock import locked
-from ftjob.dataset.build.planning import Sources, like, plan_work
+from ftjob.dataset.build.planning import BuildPlaces, like, plan_work
 from ftjob.dataset.build.publish import settle
-from ftjob.dataset.build.transfers import transfer_progress
+from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.check.remote import UPLOADING
 from ftjob.dataset.folder import DATA_FILE, SPLITS, DatasetFolder
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source.objects import Objects, objects_at, place_of
 from ftjob.errors import BadDataError
 from ftjob.fs import files
@@ -22,7 +22,7 @@ from ftjob.fs.paths import cache_dir
 from ftjob.storage import Store, Transfer, local_path, open_store
 from ftjob.storage.cache import fetch_entries
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[DataProgress], None]
 NAMES = DatasetFolder(Path())
 PROBE = ".probe"
 SMALL = (NAMES.labels.name, NAMES.mean.name, NAMES.sources.name)
@@ -39,12 +39,12 @@ def build_at(
 ) -> Manifest:
     """Build OUT from images as `build` does; all three may be paths or URIs.
 
-    An OUT in a store is made in the cache first, where an interrupted build or upload goes on; of a whole one
+    An OUT in a store is made in the cache first, where an interrupted build or upload resumes; of a whole one
     the records that stay are fetched. Raises BadDataError and StorageError.
     """
-    images, judged = place_of(source), place_of(val) if val else None
+    images, val_images = place_of(source), place_of(val) if val else None
     if local_path(out):
-        return build(images, Path(out), options, val=judged, progress=progress)
+        return build(images, Path(out), options, val=val_images, progress=progress)
     store = open_store(out)
     if isinstance(images, Objects) and f"{store.location}/".startswith(f"{images}/"):
         raise BadDataError(f"{out}: lies inside {source}: give an OUT beside it")
@@ -55,7 +55,7 @@ def build_at(
             _remove_splits(work)
         there = objects_at(store)
         before = _manifest_of(there)
-        sources = Sources(images, judged, work.root)
+        sources = BuildPlaces(images, val_images, work.root)
         if before is not None and like(before, options):
             fetched = _fetch(there, SMALL, progress)
             if plan_work(sources, options, fetched / NAMES.sources.name).digest == before.plan:
@@ -64,7 +64,7 @@ def build_at(
         elif before is None:
             _refuse_foreign(there)
         _refuse_read_only(store)
-        made = build(images, work.root, options, val=judged, progress=progress)
+        made = build(images, work.root, options, val=val_images, progress=progress)
         _upload(work, store, made, progress)
         shutil.rmtree(work.root)
     return made
@@ -90,11 +90,11 @@ def _refuse_foreign(there: Objects) -> None:
 
 def _fetch(there: Objects, names: tuple[str, ...], progress: OnProgress) -> Path:
     entries = [there.entries[name] for name in names if name in there.entries]
-    return fetch_entries(there.store, entries, transfer_progress(progress))
+    return fetch_entries(there.store, entries, as_progress(progress))
 
 
 def _take_over(there: Objects, work: DatasetFolder, progress: OnProgress) -> None:
-    """Have what is in the store in the work folder too, unless it is; what was begun there stays."""
+    """Copy the store's dataset into the work folder unless it is there; a build begun there stays."""
     names = (*SMALL, *LARGE, NAMES.manifest.name)
     fetched = _fetch(there, names, progress)
     if work.is_whole and read_manifest(work.manifest) == read_manifest(fetched / NAMES.manifest.name):
@@ -112,7 +112,7 @@ def _remove_splits(work: DatasetFolder) -> None:
 
 
 def _take(source: Path, target: Path) -> None:
-    """Link a file that nobody is going to change in place; copy it where that fails."""
+    """Link a file that is never changed in place; copy it where that fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
@@ -122,25 +122,26 @@ def _take(source: Path, target: Path) -> None:
 
 
 def _refuse_read_only(store: Store) -> None:
-    """Raise StorageError now, not after an hour of building, where nothing can be written."""
+    """Raise StorageError where nothing can be written: now, not after an hour of building."""
     store.write(PROBE, b"")
     store.delete([PROBE])
 
 
 def _upload(work: DatasetFolder, store: Store, made: Manifest, progress: OnProgress) -> None:
-    """Put a dataset in place of what is there; from first to last nothing there looks whole but one."""
+    """Replace the dataset in the store."""
     splits = [f"{split}/{DATA_FILE}" for split in made.splits]
     sizes = {name: (work.root / name).stat().st_size for name in (*SMALL, *splits)}
-    report, before = transfer_progress(progress), 0
+    report, before = as_progress(progress), 0
     store.abort_uploads()
+    # No reader may take a mixture of two datasets for a whole one: the manifest goes first and comes last.
     store.write(UPLOADING, b"")
     store.delete([NAMES.manifest.name, *(set(LARGE) - set(splits))])
     for name in sizes:
 
-        def report_whole(transfer: Transfer, before: int = before) -> None:
+        def report_part(transfer: Transfer, before: int = before) -> None:
             report(Transfer(store.location, before + transfer.done, sum(sizes.values())))
 
-        store.upload(work.root / name, name, progress=report_whole)
+        store.upload(work.root / name, name, progress=report_part)
         before += sizes[name]
     store.write(NAMES.manifest.name, work.manifest.read_bytes())
     store.delete([UPLOADING])

@@ -1,4 +1,4 @@
-"""What the records of a dataset are, counted one after the other."""
+"""Counts the labels and shapes of a dataset's records, one after the other."""
 
 from collections import Counter
 from dataclasses import replace

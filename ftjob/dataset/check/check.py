@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a dataset, found without a GPU."""
+"""Checks every record of a dataset, without a GPU."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,20 +10,20 @@ from typing import Any
 from ftjob.dataset.check.copies import copy_findings
 from ftjob.dataset.check.counting import RecordCount
 from ftjob.dataset.check.inspection import facts_of, record_count, speaking_of
-from ftjob.dataset.check.scan import Wanted, look_at_all
+from ftjob.dataset.check.scan import Wanted, scan_all
 from ftjob.dataset.check.sheet import write_sheet
 from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
 from ftjob.dataset.check.survey import Survey, record_findings
 from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.findings import Finding, label_findings, order_findings
 from ftjob.dataset.mean import mean_findings
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError
 
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What the dataset is going to be used for, and how much is looked at."""
+    """How the dataset will be used, and what to check."""
 
     num_output: int | None = None
     crop: int | None = None
@@ -51,7 +51,7 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether there are no errors; warnings there may be."""
+        """Whether there are no errors; there may be warnings."""
         return all(finding.severity != "error" for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,9 +68,9 @@ def check(
     train: Path | Lmdb,
     val: Path | Lmdb | None = None,
     options: CheckOptions | None = None,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[DataProgress], None] = lambda _: None,
 ) -> CheckReport:
-    """Look at every record of one LMDB, or of train and val, and return all that is wrong or odd.
+    """Return all that is wrong or odd with one LMDB, or with train and val, from every record.
 
     Raises BadDataError only where an LMDB cannot be read at all.
     """
@@ -91,7 +91,7 @@ def check(
 
 
 def _facts(survey: Survey) -> tuple[DatasetFacts, list[Finding]]:
-    """What was found in a dataset and beside it; what stands beside it may be wrong."""
+    """Return a dataset's facts, and an error where the files beside it are wrong."""
     contents = survey.census.contents()
     try:
         return facts_of(survey.lmdb, contents), []
@@ -121,15 +121,15 @@ def _findings(surveys: list[Survey], facts: list[DatasetFacts], options: CheckOp
 
 
 def _survey_all(
-    lmdbs: list[Lmdb], options: CheckOptions, progress: Callable[[Progress], None]
+    lmdbs: list[Lmdb], options: CheckOptions, progress: Callable[[DataProgress], None]
 ) -> list[Survey]:
     wanted = Wanted(fingerprints=options.duplicates, tiles=options.sheet is not None)
     surveys = [Survey(lmdb) for lmdb in lmdbs]
     count = RecordCount(sum(record_count(lmdb) for lmdb in lmdbs), progress)
     for survey in surveys:
         with speaking_of(survey.lmdb):
-            for look in look_at_all(survey.lmdb.path, wanted):
-                survey.add(look)
+            for scan in scan_all(survey.lmdb.path, wanted):
+                survey.add(scan)
                 count.add()
     return surveys
 

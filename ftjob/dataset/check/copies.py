@@ -1,4 +1,4 @@
-"""What copies of a picture mean: for training, for judging, and for the labels."""
+"""Copies of a picture, and what they spoil: training, evaluation or the labels."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.dataset.check.duplicates import Pairs, exact_pairs, near_pairs
-from ftjob.dataset.check.survey import MOST_NAMED, Survey, counted, some
+from ftjob.dataset.check.survey import SHOWN, Survey, counted, some
 from ftjob.dataset.findings import Finding, Severity
 
 Mask = NDArray[np.bool_]
@@ -51,7 +51,7 @@ RULES = (
     _Rule(
         _Pictures.two_labels,
         "error",
-        exact="{copies} there under two labels, such as {such}: mend the labels",
+        exact="{copies} there under two labels, such as {such}: fix the labels",
         near="{copies} nearly as one of another label, such as {such}: look which label is right",
     ),
     _Rule(
@@ -67,14 +67,14 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     """Return the pictures that are there twice: exactly or nearly, in one dataset or in train and val.
 
     The same picture in train and val makes every accuracy too good, and the same picture under two labels
-    cannot be learned: errors where it is exact. All else is told as a warning.
+    cannot be learned: errors where it is exact. All else is a warning.
     """
     pictures = _Pictures(
         names=[f"{survey.lmdb.path.name}/{key}" for survey in surveys for key in survey.keys],
         labels=np.array([label for survey in surveys for label in survey.labels]),
         datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
     )
-    prints = [fingerprint for survey in surveys for fingerprint in survey.prints]
+    prints = [each for survey in surveys for each in survey.prints]
     where = " and ".join(survey.lmdb.location for survey in surveys)
     return [
         *_findings(pictures, [exact_pairs(prints)], where, nearly=False),
@@ -82,7 +82,7 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     ]
 
 
-class _Examples:
+class _Matches:
     """The pictures that a rule applies to."""
 
     def __init__(self, pictures: _Pictures) -> None:
@@ -92,23 +92,23 @@ class _Examples:
 
     def add(self, pairs: Pairs) -> None:
         self.copies[pairs[:, 1]] = True
-        first = pairs[: MOST_NAMED + 1 - len(self.such)]
+        first = pairs[: SHOWN + 1 - len(self.such)]
         self.such += [f"{self._names[left]} = {self._names[right]}" for left, right in first]
 
 
 def _findings(pictures: _Pictures, found: Iterable[Pairs], where: str, *, nearly: bool) -> list[Finding]:
-    by_rule = [_Examples(pictures) for _ in RULES]
+    matches = [_Matches(pictures) for _ in RULES]
     for pairs in found:
-        for rule, examples in zip(RULES, by_rule, strict=True):
-            examples.add(pairs[rule.applies(pictures, pairs)])
+        for rule, match in zip(RULES, matches, strict=True):
+            match.add(pairs[rule.applies(pictures, pairs)])
     return [
         Finding(
             "warning" if nearly else rule.severity,
             where,
             (rule.near if nearly else rule.exact).format(
-                copies=counted(int(examples.copies.sum()), "picture"), such=some(examples.such)
+                copies=counted(int(match.copies.sum()), "picture"), such=some(match.such)
             ),
         )
-        for rule, examples in zip(RULES, by_rule, strict=True)
-        if examples.such
+        for rule, match in zip(RULES, matches, strict=True)
+        if match.such
     ]

@@ -1,4 +1,4 @@
-"""Which pictures are the same, or nearly: from a fingerprint of each, without comparing all with all."""
+"""Finds pictures that are the same, or nearly, by their fingerprints, without comparing all with all."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 NEAR_BITS = 4
 """Bits of 64 in which the perceptual hashes of a picture and its copy (saved again, scaled) may differ."""
 NEAR_CORRELATION = 0.97
-"""What small versions of both must have in common: the hash alone takes any two round shapes for one."""
+"""Least correlation of small versions of both: by the hash alone any two round shapes are equal."""
 SMALL = 16
 HASH_BITS = 64
 ROWS = 128
@@ -23,7 +23,7 @@ Pairs = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What is kept of a picture."""
+    """A picture reduced to what comparisons need."""
 
     exact: bytes
     """Digest of its data and shape: what is equal was built from the same picture."""
@@ -77,9 +77,9 @@ def near_pairs(prints: Sequence[Fingerprint]) -> Iterator[Pairs]:
 def _distinct(prints: Sequence[Fingerprint]) -> list[int]:
     """The first place of every picture that is not blank."""
     first: dict[bytes, int] = {}
-    for place, fingerprint in enumerate(prints):
-        if not fingerprint.blank:
-            first.setdefault(fingerprint.exact, place)
+    for place, each in enumerate(prints):
+        if not each.blank:
+            first.setdefault(each.exact, place)
     return list(first.values())
 
 

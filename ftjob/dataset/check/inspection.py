@@ -1,4 +1,4 @@
-"""What a dataset holds: told by the manifest of the build that made it, else by a look at every record."""
+"""What a dataset holds, from the manifest of the build that made it, else from every record."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ from ftjob.dataset.labels import read_labels
 from ftjob.dataset.lmdb.pages import used_bytes
 from ftjob.dataset.lmdb.read import opened
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, Progress
+from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.errors import BadDataError
 from ftjob.fs.digests import remembered_sha256
 
 
-def inspect(lmdb: Path | Lmdb, progress: Callable[[Progress], None] = lambda _: None) -> DatasetFacts:
+def inspect(lmdb: Path | Lmdb, progress: Callable[[DataProgress], None] = lambda _: None) -> DatasetFacts:
     """Return what an LMDB holds. labels.txt and manifest.json are looked for beside it and above it.
 
-    Where a manifest tells of an LMDB of this size it is believed, else every record is looked at, once.
-    Raises BadDataError, which speaks of the LMDB as people do, for one that cannot be read and for the first
+    A manifest for an LMDB of this size is trusted; without one every record is read, once. Raises
+    BadDataError, which names the LMDB by its location, for one that cannot be read and for the first
     record that is no image or has other channels than the first.
     """
     named = Lmdb(lmdb, str(lmdb)) if isinstance(lmdb, Path) else lmdb
@@ -31,7 +31,7 @@ def inspect(lmdb: Path | Lmdb, progress: Callable[[Progress], None] = lambda _: 
 
 @contextmanager
 def speaking_of(lmdb: Lmdb) -> Iterator[None]:
-    """Have errors inside the block speak of an LMDB as people do, where they name its path."""
+    """Make errors inside the block name an LMDB by its location instead of its path."""
     try:
         yield
     except BadDataError as error:
@@ -45,7 +45,7 @@ def record_count(lmdb: Lmdb) -> int:
 
 
 def inspect_manifest(location: Path, size: int) -> DatasetFacts | None:
-    """Return what the manifest above tells of an LMDB that is not here itself, only what lies around it.
+    """Return the facts in the manifest of an LMDB whose data is not here, only the files around it.
 
     None where there is no manifest, or it is of another LMDB than one whose data.mdb has `size` bytes. Raises
     BadDataError where it is no manifest.
@@ -78,7 +78,7 @@ def facts_of(lmdb: Lmdb, contents: Contents) -> DatasetFacts:
     return replace(facts, **vars(contents), location=lmdb.location, local=path)
 
 
-def _inspect(path: Path, progress: Callable[[Progress], None]) -> DatasetFacts:
+def _inspect(path: Path, progress: Callable[[DataProgress], None]) -> DatasetFacts:
     records = record_count(Lmdb(path, str(path)))
     facts = inspect_manifest(path, _size(path))
     if facts is None or facts.records != records:

@@ -1,4 +1,4 @@
-"""All records of an LMDB looked at, once for as long as its bytes stay the same."""
+"""The contents of an LMDB, remembered as long as its bytes stay the same."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -14,17 +14,17 @@ from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, Shape, read
 from ftjob.dataset.lmdb.flaws import COLOURS, raw_shape
 from ftjob.dataset.lmdb.pages import check_pages
 from ftjob.dataset.lmdb.read import opened, reading, record_name
-from ftjob.dataset.options import Progress
+from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError, StorageError
 from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir
 
 FORMAT = 1
-"""Of what is remembered, and by which rules: where it is another, every LMDB is looked at again."""
+"""Version of what is remembered and of its rules; LMDBs remembered in another are read again."""
 
 
-def contents_of(location: Path, digest: str, progress: Callable[[Progress], None]) -> Contents:
-    """Return what the records of an LMDB are: looked at the first time that an LMDB of this digest is.
+def contents_of(location: Path, digest: str, progress: Callable[[DataProgress], None]) -> Contents:
+    """Return what the records of an LMDB are; they are read the first time an LMDB of this digest appears.
 
     Encoded images are decoded for it, plain pixels are not touched. Raises BadDataError for the first record
     that is no image, or has other channels than the first.
@@ -34,7 +34,7 @@ def contents_of(location: Path, digest: str, progress: Callable[[Progress], None
         OSError, ValueError, KeyError, TypeError, AttributeError
     ):  # nothing there, or not whole
         return _from_json(documents.read_json(note))
-    contents = _look_at_all(location, progress)
+    contents = _count_all(location, progress)
     with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
         files.write_json(note, asdict(contents))
     return contents
@@ -53,12 +53,12 @@ def _from_json(values: dict[str, Any]) -> Contents:
     )
 
 
-def _look_at_all(location: Path, progress: Callable[[Progress], None]) -> Contents:
+def _count_all(location: Path, progress: Callable[[DataProgress], None]) -> Contents:
     census = Census()
     with opened(location) as env:
         count = RecordCount(int(env.stat()["entries"]), progress)
     check_pages(location)
-    for key, label, shape, encoded in _looks(location):
+    for key, label, shape, encoded in _summaries(location):
         census.add(key, label, shape, encoded=encoded)
         if census.shape and shape[2] != census.shape[2]:
             raise BadDataError(
@@ -69,25 +69,25 @@ def _look_at_all(location: Path, progress: Callable[[Progress], None]) -> Conten
     return census.contents()
 
 
-_Look = tuple[bytes, int, Shape, bool]
+_Summary = tuple[bytes, int, Shape, bool]
 """Key, label, (H, W, C), and whether the record is encoded."""
 
 
-def _looks(location: Path) -> Iterator[_Look]:
+def _summaries(location: Path) -> Iterator[_Summary]:
     """Look at every record: by threads where the first is encoded, since decoding is what takes time."""
     with reading(location, in_order=False) as cursor:
         cursor.first()
         key, value = cursor.item()
-        if not _look(location, key, value)[3]:
+        if not _summary(location, key, value)[3]:
             for key, value in cursor:
-                yield _look(location, key, value)
+                yield _summary(location, key, value)
             return
     from ftjob.dataset.check.walk import walk
 
-    yield from walk(location, partial(_look, location))
+    yield from walk(location, partial(_summary, location))
 
 
-def _look(location: Path, key: Buffer, value: Buffer) -> _Look:
+def _summary(location: Path, key: Buffer, value: Buffer) -> _Summary:
     try:
         head = read_head(value)
         return bytes(key), head.label, _shape(head, value[head.data]), head.encoded
@@ -96,7 +96,7 @@ def _look(location: Path, key: Buffer, value: Buffer) -> _Look:
 
 
 def _shape(head: DatumHead, data: Buffer) -> Shape:
-    """Encoded records of convert_imageset do not say it, their image does."""
+    """Return (H, W, C), of encoded records from the image: convert_imageset leaves the fields empty."""
     if not head.encoded:
         return raw_shape(head, data)
     from ftjob.dataset.lmdb.decode import decode_data  # here, because OpenCV is slow to import

@@ -1,4 +1,4 @@
-"""What one record shows: decoded, measured and fingerprinted."""
+"""Decodes, measures and fingerprints records."""
 
 import hashlib
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from ftjob.dataset.lmdb.decode import decode_strictly
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What is kept of an image."""
+class ImageSummary:
+    """The measurements that a check keeps of an image."""
 
     shape: Shape
     """(H, W, C)."""
@@ -33,30 +33,30 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one record showed."""
+class RecordScan:
+    """The result of scanning one record."""
 
     key: bytes
     label: int | None
     """None where it is no Datum."""
-    found: Picture | RecordError
+    found: ImageSummary | RecordError
     """Why it is no image, where it is none."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is worth its time."""
+    """The optional parts of a scan, which take time."""
 
     fingerprints: bool
     tiles: bool
 
 
-def look_at_all(location: Path, wanted: Wanted) -> Iterator[Look]:
-    """Yield what every record shows, in key order. Raises BadDataError for an LMDB that cannot be read."""
-    return walk(location, partial(_look, wanted))
+def scan_all(location: Path, wanted: Wanted) -> Iterator[RecordScan]:
+    """Yield the scan of every record, in key order. Raises BadDataError for an LMDB that cannot be read."""
+    return walk(location, partial(_scan, wanted))
 
 
-def _look(wanted: Wanted, key: bytes, value: Buffer) -> Look:
+def _scan(wanted: Wanted, key: bytes, value: Buffer) -> RecordScan:
     label = None
     try:
         head = read_head(value)
@@ -64,13 +64,13 @@ def _look(wanted: Wanted, key: bytes, value: Buffer) -> Look:
         data = value[head.data]
         image = decode_strictly(head, data)
     except RecordError as error:
-        return Look(key, label, error)
+        return RecordScan(key, label, error)
     height, width, channels = image.shape
     exact = hashlib.sha256(data).digest() + repr(image.shape).encode()
-    return Look(
+    return RecordScan(
         key,
         label,
-        Picture(
+        ImageSummary(
             (height, width, channels),
             head.encoded,
             cv2.sumElems(image)[:channels],

@@ -1,4 +1,4 @@
-"""What sizes and channels of images cannot be trained on or asked about, alone or together."""
+"""Sizes and channels of images that a net cannot be trained or used on, alone or together."""
 
 from collections.abc import Iterable, Iterator
 
@@ -65,6 +65,6 @@ def _of_several_sizes(facts: DatasetFacts, crop: int | None) -> Finding:
         return error(facts, f"{what}: give data.crop, or build the dataset again, all in one size")
     return warning(
         facts,
-        f"{what}: each is cropped as it is, and pictures that a bundle is asked about are made {facts.size} "
+        f"{what}: each is cropped as it is, and a bundle makes its pictures {facts.size} "
         "first: build the dataset again, all in one size",
     )

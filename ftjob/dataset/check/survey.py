@@ -1,11 +1,11 @@
-"""All records of one dataset, summed up."""
+"""Sums up all records of one dataset."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ftjob.dataset.check.census import Census
 from ftjob.dataset.check.duplicates import Fingerprint
-from ftjob.dataset.check.scan import Look, Picture
+from ftjob.dataset.check.scan import ImageSummary, RecordScan
 from ftjob.dataset.check.sheet import Tiles
 from ftjob.dataset.facts import Lmdb
 from ftjob.dataset.findings import Finding
@@ -14,13 +14,13 @@ from ftjob.dataset.lmdb.flaws import COLOURS
 from ftjob.dataset.lmdb.read import key_text
 from ftjob.dataset.mean import ChannelSums
 
-MOST_NAMED = 3
+SHOWN = 3
 """Records that a finding names."""
 
 
 @dataclass
 class Survey:
-    """What a dataset's records showed, those that are images by place."""
+    """The scans of a dataset's records, summed up; those of images by position."""
 
     lmdb: Lmdb
     keys: list[str] = field(default_factory=list)
@@ -36,21 +36,21 @@ class Survey:
     tiles: dict[int, Tiles] = field(default_factory=lambda: defaultdict(Tiles))
     census: Census = field(default_factory=Census)
 
-    def add(self, look: Look) -> None:
+    def add(self, scan: RecordScan) -> None:
         """Take the next record."""
-        key = key_text(look.key)
-        if isinstance(look.found, RecordError):
-            self.census.add(look.key, look.label, None)
-            self.broken[look.found.remedy].append((key, look.found.what))
-        elif look.label is not None:
-            self.census.add(look.key, look.label, look.found.shape, encoded=look.found.encoded)
-            self._add_picture(key, look.label, look.found)
+        key = key_text(scan.key)
+        if isinstance(scan.found, RecordError):
+            self.census.add(scan.key, scan.label, None)
+            self.broken[scan.found.remedy].append((key, scan.found.what))
+        elif scan.label is not None:
+            self.census.add(scan.key, scan.label, scan.found.shape, encoded=scan.found.encoded)
+            self._add_picture(key, scan.label, scan.found)
 
     def mean(self) -> tuple[float, ...]:
         """Return the mean of each channel; nothing where no record is an image."""
         return self.sums.mean()
 
-    def _add_picture(self, key: str, label: int, picture: Picture) -> None:
+    def _add_picture(self, key: str, label: int, picture: ImageSummary) -> None:
         self.keys.append(key)
         self.labels.append(label)
         self.sums.add(picture.sums, picture.shape[0] * picture.shape[1])
@@ -123,4 +123,4 @@ def counted(number: int, noun: str) -> str:
 
 def some(names: list[str]) -> str:
     """Return the first few names."""
-    return ", ".join(names[:MOST_NAMED]) + (" …" if len(names) > MOST_NAMED else "")
+    return ", ".join(names[:SHOWN]) + (" …" if len(names) > SHOWN else "")

@@ -1,4 +1,4 @@
-"""Every record of an LMDB looked at once, by several threads."""
+"""Visits every record of an LMDB once, with several threads."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,25 +16,27 @@ from ftjob.dataset.lmdb.read import opened
 CHUNK = 32
 """Records that a thread takes at a time."""
 
-Look = TypeVar("Look")
+Result = TypeVar("Result")
 
 
-def walk(location: Path, look: Callable[[bytes, Buffer], Look]) -> Iterator[Look]:
-    """Yield what `look` makes of the key and the value of every record, in key order.
+def walk(location: Path, visit: Callable[[bytes, Buffer], Result]) -> Iterator[Result]:
+    """Yield what `visit` makes of the key and the value of every record, in key order.
 
-    Worth its threads where most of a look is done without Python's lock, as decoding is. Raises BadDataError
-    for an LMDB that cannot be read, and what `look` raises first.
+    The threads pay where most of a visit runs without Python's lock, as decoding is. Raises BadDataError
+    for an LMDB that cannot be read, and what `visit` raises first.
     """
     with opened(location):
         check_pages(location)
     with opened(location) as env, env.begin() as transaction, transaction.cursor() as cursor:
         keys = cursor.iternext(values=False)
         chunks = iter(lambda: [bytes(key) for key in islice(keys, CHUNK)], [])
-        calls = (partial(_look_at, env, chunk, look) for chunk in chunks)
-        for looks in in_order(calls, ahead=2 * THREADS):
-            yield from looks
+        calls = (partial(_visit_all, env, chunk, visit) for chunk in chunks)
+        for results in in_order(calls, ahead=2 * THREADS):
+            yield from results
 
 
-def _look_at(env: lmdb.Environment, keys: list[bytes], look: Callable[[bytes, Buffer], Look]) -> list[Look]:
+def _visit_all(
+    env: lmdb.Environment, keys: list[bytes], visit: Callable[[bytes, Buffer], Result]
+) -> list[Result]:
     with env.begin(buffers=True) as transaction:
-        return [look(key, transaction.get(key, b"")) for key in keys]
+        return [visit(key, transaction.get(key, b"")) for key in keys]

@@ -1,4 +1,4 @@
-"""From an image file's bytes to the pixels that are stored: every kind of image comes through here."""
+"""Decodes image files of every kind to the pixels that are stored."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ from ftjob.dataset.modes import Mode
 EXIF_SEGMENT = 0xE1
 EXIF_MAGIC = b"Exif\0\0"
 ENCODER_FLAGS = {"jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], "png": []}
-"""As convert_imageset has it, whose bytes these are."""
+"""As in convert_imageset, so that the bytes are the same."""
 HARMLESS = "extraneous bytes"
-"""What libjpeg says of padding between segments: the picture is whole."""
+"""libjpeg's warning about padding between segments: the picture is whole."""
 
 
 MAX_PIXELS = 100_000_000
 """Of an image file: 300 MB, and 600 MB while a progressive JPEG is decoded."""
 
 
-class UnreadableError(Exception):
-    """An image that cannot be used; the text says why."""
+class UnreadableImageError(Exception):
+    """An image that cannot be used; the text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Picture:
 
 
 def stored_picture(data: bytes, shape: Shape) -> Picture:
-    """Decode an image file and make it the stored shape. Raises UnreadableError."""
+    """Decode an image file and make it the stored shape. Raises UnreadableImageError."""
     picture = _plain_jpeg(data, shape) if data.startswith(JPEG_MAGIC) else None
     if picture is None:
         from ftjob.dataset.image.pillow import any_image  # here, because plain JPEGs do without Pillow
@@ -60,9 +60,9 @@ def stored_picture(data: bytes, shape: Shape) -> Picture:
 
 
 def check_pixels(height: int, width: int) -> None:
-    """Raise UnreadableError for an image that says that it has more pixels than are decoded."""
+    """Raise UnreadableImageError for an image whose header claims more pixels than are decoded."""
     if height * width > MAX_PIXELS:
-        raise UnreadableError(f"{width}x{height} is more than {MAX_PIXELS} pixels")
+        raise UnreadableImageError(f"{width}x{height} is more than {MAX_PIXELS} pixels")
 
 
 def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:
@@ -100,7 +100,7 @@ def _decode_jpeg(
         return decode(strict=True), ()
     except ValueError as error:
         if HARMLESS not in str(error):
-            raise UnreadableError(f"damaged or cut short ({error})") from error
+            raise UnreadableImageError(f"damaged or cut short ({error})") from error
         return decode(strict=False), ("padded",)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ftjob.dataset.image.picture import Picture, UnreadableError, check_pixels
+from ftjob.dataset.image.picture import Picture, UnreadableImageError, check_pixels
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24
@@ -27,7 +27,7 @@ DECODER_ERRORS = (
 
 
 def any_image(data: bytes, color: bool) -> Picture:
-    """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableError."""
+    """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableImageError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             check_pixels(image.height, image.width)
@@ -35,26 +35,26 @@ def any_image(data: bytes, color: bool) -> Picture:
             upright = ImageOps.exif_transpose(image)
             return Picture(_pixels(upright, color), notes)
     except UnidentifiedImageError as error:
-        raise UnreadableError("no image of a known kind") from error
+        raise UnreadableImageError("no image of a known kind") from error
     except DECODER_ERRORS as error:
-        raise UnreadableError(f"damaged or cut short ({error})") from error
+        raise UnreadableImageError(f"damaged or cut short ({error})") from error
 
 
 def _notes(image: Image.Image, data: bytes) -> tuple[str, ...]:
     deep_png = data.startswith(PNG_MAGIC) and data[PNG_DEPTH_AT] == 16
-    settings = {
+    present = {
         "rotated": image.getexif().get(ORIENTATION, 1) != 1,
         "cmyk": image.mode == "CMYK",
         "16-bit": deep_png or image.mode.startswith("I"),
         "alpha": image.has_transparency_data,
         "animated": getattr(image, "is_animated", False),
     }
-    return tuple(note for note, so in settings.items() if so)
+    return tuple(note for note, applies in present.items() if applies)
 
 
 def _pixels(image: Image.Image, color: bool) -> NDArray[np.uint8]:
     if image.mode == "F":
-        raise UnreadableError("its pixels are floating-point numbers: save it with 8 bits per channel")
+        raise UnreadableImageError("its pixels are floating-point numbers: save it with 8 bits per channel")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:
@@ -75,11 +75,11 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def exif_orientation(segment: bytes) -> int:
-    """Return the orientation that an Exif segment tells, 1 (upright) to 8; 1 where it tells none."""
+    """Return the orientation in an Exif segment, 1 (upright) to 8; 1 where it has none."""
     exif = Image.Exif()
     try:
         exif.load(segment)
         orientation = exif.get(ORIENTATION, 1)
     except (SyntaxError, ValueError, KeyError, OSError):
-        return 1  # broken Exif says nothing of how the picture stands
+        return 1  # broken Exif has no orientation
     return orientation if orientation in range(1, 9) else 1

@@ -1,4 +1,4 @@
-"""From a picture of any size to the stored size: where it goes (pure), and the pixels."""
+"""Resizes pictures to the stored size: the geometry (pure), and the pixels."""
 
 from collections.abc import Mapping
 from typing import cast

@@ -1,4 +1,4 @@
-"""What makes a Datum no image that a net can be trained on and asked with: told from all but its pixels."""
+"""Why a Datum is no image that a net can be trained or tested on, found without reading its pixels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, Shape
 
 COLOURS = {1: "grey", 3: "in colour"}
-"""By channels, those that an image file has, and so a bundle can be asked with; colour is BGR."""
+"""By number of channels: those that image files have, the input of a bundle; colour is BGR."""
 SMALLEST_SIDE = 5
 """From here on a number of channels looks like the side of an image."""
 FILE_STARTS = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"BM", "BMP"), (b"RIFF", "WebP"))
@@ -37,7 +37,7 @@ def check_decoded(shape: Shape) -> Shape:
 
 
 def undecodable(head: DatumHead) -> RecordError:
-    """Return what is to be said of an encoded record that is no image file."""
+    """Return the error for an encoded record that is no image file."""
     if head.size and head.size == head.channels * head.height * head.width:
         return RecordError(
             "is marked as encoded and holds plain pixels, which cannot be decoded", "write encoded: false"

@@ -1,6 +1,6 @@
 """The pages of an LMDB, checked before LMDB follows them: it trusts them, and damage ends the process.
 
-Only what is written on a page and points somewhere is looked at (lmdb.h and mdb.c of LMDB 0.9, 64 bit,
+Only the fields of pages that point somewhere are checked (lmdb.h and mdb.c of LMDB 0.9, 64 bit,
 little-endian), not what records hold.
 """
 
@@ -20,9 +20,9 @@ _NODE = struct.Struct("<HHHH")
 _BRANCH, _LEAF, _OVERFLOW = 1, 2, 4
 _BIG_DATA = 1
 _META_FREE, _META_MAIN, _META_LAST = 40, 88, 136
-"""Where pages 0 and 1 have what they say of free pages, of the records, of the last page."""
+"""Offsets in pages 0 and 1 of the free pages, the records and the number of the last page."""
 _MAGIC, _LMDB = 16, b"\xde\xc0\xef\xbe"
-"""Where pages 0 and 1 say that this is an LMDB, and how."""
+"""Offset of the magic number in pages 0 and 1, and the number."""
 _LARGEST_PAGE = 2**16
 _NO_PAGE = 2**64 - 1
 _DEEPEST = 32
@@ -45,20 +45,20 @@ def check_pages(location: Path) -> None:
 def check_meta_pages(location: Path) -> None:
     """Raise BadDataError for an LMDB that cannot even be opened without ending the process.
 
-    LMDB finds its second page by the size that the newer of the two says pages have (mdb_env_read_header).
+    LMDB finds its second page by the page size in the newer of the two (mdb_env_read_header).
     """
     with (location / DATA_FILE).open("rb") as file:
         head = file.read(_LARGEST_PAGE + _META_LAST)
     size = head[_META_FREE:][:4]
     if head[_MAGIC:][:4] != _LMDB or len(head) < (second := int.from_bytes(size, "little")) + _META_LAST:
-        return  # which LMDB itself says
+        return  # LMDB itself reports this
     if head[second + _META_FREE :][:4] != size:
         problem = f"{DATA_FILE} is damaged (its first pages differ): copy or build it again"
         raise BadDataError(f"{location}: {problem}")
 
 
 def used_bytes(location: Path) -> int:
-    """Bytes of an LMDB's file up to its last page: what was mapped in advance lies behind them.
+    """Return the bytes of an LMDB's file up to its last page; space mapped in advance follows them.
 
     Raises BadDataError for what is no LMDB.
     """
@@ -113,7 +113,7 @@ class _Tree:
                 for place in places:
                     self._record(page, start, place)
         if records != self.entries:
-            raise _DamagedError(f"it has {records} records and says {self.entries}")
+            raise _DamagedError(f"it has {records} records where its header counts {self.entries}")
 
     def _page(self, page: int) -> tuple[int, int, int]:
         """Return where a page with nodes is, its kind, and where its list of nodes ends."""
@@ -137,7 +137,7 @@ class _Tree:
             raise _DamagedError(f"page {page} has a record outside of it")
         low, high, flags, key = map(int, _NODE.unpack_from(self.data, start + place))
         if place + _NODE.size + key > self.page_bytes:
-            raise _DamagedError(f"page {page} has a key that goes on behind it")
+            raise _DamagedError(f"page {page} has a key that runs past its end")
         return low, high, flags, key
 
     def _child(self, page: int, start: int, place: int) -> int:
@@ -151,7 +151,7 @@ class _Tree:
             raise _DamagedError(f"page {page} has something else than a record")
         if not flags:
             if at + size > self.page_bytes:
-                raise _DamagedError(f"page {page} has a record that goes on behind it")
+                raise _DamagedError(f"page {page} has a record that runs past its end")
             return
         (own,) = struct.unpack_from("<Q", self.data, start + at)
         count = -(-(16 + size) // self.page_bytes)

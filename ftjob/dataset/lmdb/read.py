@@ -32,13 +32,13 @@ class Record:
 def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environment]:
     """Open an LMDB for reading: memory-mapped, without a lock file, so that a read-only mount will do.
 
-    `in_order` says that whole records are going to be read in key order, for which the system reads ahead.
+    `in_order`: whole records will be read in key order, so the system may read ahead.
     Raises BadDataError where it is missing, no LMDB, cut short or empty, and for damage that LMDB finds while
     it is read.
     """
     data = location / DATA_FILE
     if not location.exists():
-        raise BadDataError(f"{location}: is not there: mend the path")
+        raise BadDataError(f"{location}: is not there: fix the path")
     if not data.is_file():
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
     check_meta_pages(location)
@@ -53,7 +53,7 @@ def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environmen
 
 
 def _check(location: Path, env: lmdb.Environment) -> None:
-    """Raise BadDataError for a file without some of the pages that it says it has, and for one of none."""
+    """Raise BadDataError for a file that lacks pages its header counts, or has no records."""
     size, stat = (location / DATA_FILE).stat().st_size, env.stat()
     expected = (env.info()["last_pgno"] + 1) * stat["psize"]
     if size < expected:

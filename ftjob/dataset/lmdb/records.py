@@ -1,4 +1,4 @@
-"""The LMDB that is being written: appended in batches, each on disk or not there."""
+"""Writes an LMDB in batches, each of them on disk whole or not at all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ class RecordWriter:
         self._env.close()
 
     def _growing(self, transact: Callable[[], None]) -> None:
-        """Do one transaction, again with a larger map for as long as it does not fit.
+        """Run a transaction, again with a larger map as long as it does not fit.
 
         Removing records takes room too: LMDB copies the pages that it changes.
         """
@@ -65,7 +65,7 @@ class RecordWriter:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn LMDB's errors, but for a full map, into StorageErrors."""
+        """Turn an LMDB error inside the block, other than a full map, into a StorageError."""
         try:
             yield
         except lmdb.MapFullError:

@@ -1,4 +1,4 @@
-"""What people give for a dataset that is none that ftjob reads, called what it is."""
+"""Recognises what ftjob cannot read as a dataset, so that the error names what it is."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from ftjob.dataset.source.tree import is_image_name
 from ftjob.fs import documents
 
 START_BYTES = 4096
-"""Of a file, from which it is told what it is."""
+"""Of a file, enough to recognise its kind."""
 LMDB_MAGIC = b"\xde\xc0\xef\xbe"
 LMDB_MAGIC_AT = 16
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
@@ -28,7 +28,7 @@ FOLDERS = "give a folder with one folder of images per class"
 def of_place(place: Place) -> str:
     """Return what a place is and what to do, to follow its name; empty where it is nothing that is known.
 
-    Of a place in a store only the names below it are looked at.
+    Of a place in a store only the names below it count.
     """
     if isinstance(place, Objects):
         tops = {PurePosixPath(key).parts[0] for key in place.entries}
@@ -89,7 +89,7 @@ class _Sight:
         return self.place.rpartition("/")[2].lower()
 
     def has(self, *suffixes: str) -> bool:
-        """Say whether it is, or has in it, a file with one of these suffixes."""
+        """Return whether it is, or contains, a file with one of these suffixes."""
         return any(name.endswith(suffixes) for name in {*self.names, self.name})
 
 
@@ -142,7 +142,7 @@ _KINDS = (
     ),
     _Kind(
         lambda sight: DATA_FILE in sight.names,
-        "is an LMDB already: `ftjob data check` says what is in it, and a spec's data.train names it",
+        "is an LMDB already: `ftjob data check` shows what is in it, and a spec's data.train names it",
     ),
     _Kind(
         lambda sight: sight.lmdb == TRAIN and DatasetFolder(Path()).manifest.name in sight.names,

@@ -76,7 +76,7 @@ def _list_rows(source: str, text: str) -> Iterator[_Row]:
 
 
 def _no_label(line: str, words: Sequence[str]) -> str:
-    """What is to be said of a line that does not end in a number."""
+    """Return the problem of a line that does not end in a number."""
     shown = f"'{one_line(line)}'"
     if LABEL_AFTER_COMMA.fullmatch(line):
         return (
@@ -106,10 +106,10 @@ def _table_rows(source: str, text: str) -> Iterator[_Row]:
             )
         for row in rows:
             if not row[PATH_COLUMN] or not row[LABEL_COLUMN]:
-                raise BadDataError(f"{source}: line {rows.line_num}: path or label is empty: mend the line")
+                raise BadDataError(f"{source}: line {rows.line_num}: path or label is empty: fix the line")
             yield _Row(rows.line_num, row[PATH_COLUMN].strip(), intern(row[LABEL_COLUMN].strip()))
     except csv.Error as error:
-        raise BadDataError(f"{source}: line {rows.line_num}: is no CSV ({error}): mend the line") from error
+        raise BadDataError(f"{source}: line {rows.line_num}: is no CSV ({error}): fix the line") from error
 
 
 def _found(source: str, tree: Tree, row: _Row) -> tuple[str, str]:
@@ -118,7 +118,7 @@ def _found(source: str, tree: Tree, row: _Row) -> tuple[str, str]:
         try:
             stamp = tree.stamp(path)
         except OSError as error:  # too long, or not permitted
-            problem = f"{path} cannot be looked at ({error.strerror}): mend the path"
+            problem = f"{path} cannot be read ({error.strerror}): fix the path"
             raise BadDataError(f"{source}: line {row.line}: {problem}") from error
         if stamp is not None:
             return path, stamp
@@ -132,7 +132,7 @@ def _found(source: str, tree: Tree, row: _Row) -> tuple[str, str]:
     elif WINDOWS_DRIVE.match(row.path):
         problem = f"{row.path} is a path of Windows: write paths that count from the list's folder"
     else:
-        problem = f"{row.path} is not there, looked for in {tree.name}: mend the path"
+        problem = f"{row.path} is not there, looked for in {tree.name}: fix the path"
     raise BadDataError(f"{source}: line {row.line}: {problem}")
 
 
@@ -153,7 +153,7 @@ def _numbers(source: str, rows: list[_Row], classes: int) -> list[int]:
         if not _is_integer(row.label):
             label, what = f"'{one_line(row.label)}'", "is not an integer"
         elif int(row.label) >= 0:
-            what, remedy = f"is no class of train, whose labels are 0 to {classes - 1}", "mend the label"
+            what, remedy = f"is no class of train, whose labels are 0 to {classes - 1}", "fix the label"
         raise BadDataError(f"{source}: line {row.line}: label {label} of {row.path} {what}: {remedy}")
     labels = [int(row.label) for row in rows]
     if not classes and max(labels) >= len(labels):  # then one below is missing, and they may be huge
@@ -170,7 +170,7 @@ def _named_labels(source: str, rows: list[_Row], names: tuple[str, ...]) -> list
     for row in rows:
         if row.label not in label_of:
             raise BadDataError(
-                f"{source}: line {row.line}: {row.label!r} is no class of train: mend the label"
+                f"{source}: line {row.line}: {row.label!r} is no class of train: fix the label"
             )
     return [label_of[row.label] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Where image files lie, and what is asked of that place."""
+"""Folders of image files, and the interface that builds read them through."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from ftjob.concurrency.ahead import THREADS
 LARGEST = 256 * 2**20
 """Bytes of an image file."""
 MORE_BYTES = 1 << 16
-"""Read at a time from a file that is longer than it said, or comes in pieces."""
+"""Read at a time from a file that is longer than its stated size, or arrives in pieces."""
 IMAGE_SUFFIXES = frozenset(
     {
         ".bmp",
@@ -34,7 +34,7 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def is_image_name(path: str) -> bool:
-    """Say whether a file's name is that of an image; others, such as Thumbs.db, are passed over."""
+    """Return whether a file has an image's name; others, such as Thumbs.db, are skipped."""
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - a pure, often called test
 
 
@@ -43,12 +43,12 @@ class Tree(Protocol):
 
     @property
     def name(self) -> str:
-        """Where it is, the same from wherever one looks."""
+        """Its absolute location."""
         ...
 
     @property
     def readers(self) -> int:
-        """How many threads may well read at once."""
+        """How many threads should read at once."""
         ...
 
     def folders(self) -> list[str]:
@@ -104,7 +104,7 @@ class Folder:
             path = f"{folder}/{entry.name}"
             if entry.is_dir():
                 yield from self._files(path, (*above, here))
-            elif entry.is_file() or is_image_name(path):  # a pipe of that name is told of, as unreadable
+            elif entry.is_file() or is_image_name(path):  # a pipe of that name is reported as unreadable
                 yield path, self.stamp(path) or ""
 
     def stamp(self, path: str) -> str | None:
