@@ -54,7 +54,7 @@ class Run:
     """One process, from its start to its end."""
 
     seconds: float
-    said: str
+    output: str
     """What it printed: of ours the most KiB it had resident, files that it had mapped included."""
 
 
@@ -129,7 +129,7 @@ def timed(images: Path, command: list[str]) -> Run:
 
 
 def peak_mib(run: Run) -> int:
-    return round(int(run.said) / 1024)
+    return round(int(run.output) / 1024)
 
 
 def fresh(name: str) -> Path:
@@ -184,7 +184,7 @@ def textures() -> list[list[NDArray[np.float32]]]:
         fields = chance.standard_normal((12, waves * 3 // 4, waves, 3)).astype(np.float32)
         fields = 0.8 * fields.mean(axis=3, keepdims=True) + 0.5 * fields
         octaves.append(
-            [strength * cv2.resize(one, (500, 375), interpolation=cv2.INTER_CUBIC) for one in fields]
+            [strength * cv2.resize(field, (500, 375), interpolation=cv2.INTER_CUBIC) for field in fields]
         )
     return octaves
 

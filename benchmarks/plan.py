@@ -54,12 +54,15 @@ def main() -> None:
         run(folder, "googlenet")  # writes the bytecode
         figures = {case: measure(folder, case) for case in TARGETS}
     peak = max(figure.megabytes for figure in figures.values())
-    told: dict[str, float] = {"rounds": ROUNDS, "peak_megabytes": round(peak)}
+    report: dict[str, float] = {"rounds": ROUNDS, "peak_megabytes": round(peak)}
     for case, figure in figures.items():
         key = case.replace(" ", "_")
-        told |= {f"seconds_{key}": round(figure.fastest, 3), f"median_seconds_{key}": round(figure.median, 3)}
-        told |= {f"ratio_{key}": round(TARGETS[case] / figure.fastest, 2)}
-    print(json.dumps({**told, "ratio_memory": round(TARGET_MB / peak, 2)}))
+        report |= {
+            f"seconds_{key}": round(figure.fastest, 3),
+            f"median_seconds_{key}": round(figure.median, 3),
+        }
+        report |= {f"ratio_{key}": round(TARGETS[case] / figure.fastest, 2)}
+    print(json.dumps({**report, "ratio_memory": round(TARGET_MB / peak, 2)}))
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,10 @@ def write_weights(net: str, path: Path) -> None:
     view = phase_view(zoo.build(net), TRAIN)
     shapes = infer_shapes(view, data_inputs(view.layer, (3, SIDE, SIDE)))
     with path.open("wb") as file:
-        for one in shapes.layers:
-            blobs = [(blob_head(param.shape, param.count), 4 * param.count) for param in one.params]
+        for layer in shapes.layers:
+            blobs = [(blob_head(param.shape, param.count), 4 * param.count) for param in layer.params]
             starts = [tag(LayerParameter.BLOBS_FIELD_NUMBER, len(head) + size) + head for head, size in blobs]
-            name = LayerParameter(name=one.name, type=one.type).SerializeToString()
+            name = LayerParameter(name=layer.name, type=layer.type).SerializeToString()
             whole = len(name) + sum(map(len, starts)) + sum(size for _, size in blobs)
             if blobs:
                 file.write(tag(NetParameter.LAYER_FIELD_NUMBER, whole) + name)

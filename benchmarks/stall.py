@@ -54,12 +54,12 @@ def main() -> None:
     for name, net, batch_size in (("demo_net", digits.build(), 32), ("vgg16_size", wide(), 4)):
         with tempfile.TemporaryDirectory() as folder:
             seen = watch(Path(folder), net, batch_size)
-        figures |= told(name, seen)
+        figures |= report_figures(name, seen)
     figures["ratio_stall"] = min(value for key, value in figures.items() if key.startswith("ratio_"))
     print(json.dumps(figures))
 
 
-def told(name: str, seen: Watched) -> dict[str, float]:
+def report_figures(name: str, seen: Watched) -> dict[str, float]:
     """Print a line about one net, and return its figures."""
     share, longest = sum(seen.standing) / seen.seconds, max(seen.standing)
     slower = max(0.0, 1 - statistics.mean(seen.after) / statistics.mean(seen.other))

@@ -26,7 +26,7 @@ LABEL = {"ftjob.dev/bench": "true"}
 TAINT = {"key": "ftjob.dev/bench", "value": "true", "effect": "NoSchedule"}
 STARTING = 0.5
 """Seconds from a pod's coming to the node to its container's running."""
-TELLING = 10.0
+STATUS_SECONDS = 10.0
 """Seconds between two writes of a worker's status.json."""
 BEAT = 8.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -79,14 +79,14 @@ class Kubelet:
             self._after(0, lambda: self._create(pod))
 
     def _create(self, pod: Object) -> None:
-        self._tell(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}}, ready=False)
+        self._patch_pod(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}}, ready=False)
         self._after(STARTING, lambda: self._start(pod))
 
     def _start(self, pod: Object) -> None:
         began = time.time()
         self._write(pod, State.RUNNING, began)
-        self._tell(pod, "Running", {"running": {"startedAt": render_time(began)}}, ready=True)
-        self._after(min(TELLING, self.seconds), lambda: self._go_on(pod, began))
+        self._patch_pod(pod, "Running", {"running": {"startedAt": render_time(began)}}, ready=True)
+        self._after(min(STATUS_SECONDS, self.seconds), lambda: self._go_on(pod, began))
 
     def _go_on(self, pod: Object, began: float) -> None:
         left = began + self.seconds - time.time()
@@ -94,19 +94,19 @@ class Kubelet:
             self._end(pod, began)
             return
         self._write(pod, State.RUNNING, began)
-        self._after(min(TELLING, left), lambda: self._go_on(pod, began))
+        self._after(min(STATUS_SECONDS, left), lambda: self._go_on(pod, began))
 
     def _end(self, pod: Object, began: float) -> None:
         self._write(pod, State.SUCCEEDED, began)
         now = {"startedAt": render_time(began), "finishedAt": render_time(time.time())}
-        self._tell(
+        self._patch_pod(
             pod, "Succeeded", {"terminated": {"exitCode": 0, "reason": "Completed", **now}}, ready=False
         )
 
     def _remove(self, pod: Object) -> None:
         self.server.ask("DELETE", _path(pod), {"gracePeriodSeconds": 0})
 
-    def _tell(self, pod: Object, phase: str, state: Object, *, ready: bool) -> None:
+    def _patch_pod(self, pod: Object, phase: str, state: Object, *, ready: bool) -> None:
         """Write a pod's status, as a kubelet does."""
         now = _since(time.time())
         conditions = [

@@ -116,36 +116,36 @@ def _check_size(shapes: NetShapes) -> None:
         )
 
 
-def _padded_count(one: LayerShapes) -> int:
+def _padded_count(layer: LayerShapes) -> int:
     """Numbers of an image that an LRN pads with as many channels as it sums over (lrn_layer.cpp)."""
-    if one.type != "LRN":
+    if layer.type != "LRN":
         return 0
-    _, channels, *sides = one.bottoms[0]
-    return (channels + one.layer.lrn_param.local_size) * prod(sides)
+    _, channels, *sides = layer.bottoms[0]
+    return (channels + layer.layer.lrn_param.local_size) * prod(sides)
 
 
-def _window_operations(one: LayerShapes) -> int:
+def _window_operations(layer: LayerShapes) -> int:
     """What a Pooling does, at most: no product of matrices, and no less to do."""
-    if one.type != "Pooling":
+    if layer.type != "Pooling":
         return 0
-    param, area = one.layer.pooling_param, prod(one.bottoms[0][2:])
+    param, area = layer.layer.pooling_param, prod(layer.bottoms[0][2:])
     kernel = (param.kernel_h or param.kernel_size) * (param.kernel_w or param.kernel_size)
-    return prod(one.tops[0]) * (area if param.global_pooling else min(kernel, area))
+    return prod(layer.tops[0]) * (area if param.global_pooling else min(kernel, area))
 
 
 def _check_weights(bundle: BundleFolder, shapes: NetShapes) -> None:
     """Raise BadNetError where a layer's params are not in the caffemodel, or of other shapes."""
     stored = {layer.name: layer for layer in read_weights(bundle.weights)}
-    for one in shapes.layers:
-        blobs = stored[one.name].blobs if one.name in stored else ()
-        fits = len(blobs) == len(one.params) and all(
-            same_shape(param.shape, blob) for param, blob in zip(one.params, blobs, strict=True)
+    for layer in shapes.layers:
+        blobs = stored[layer.name].blobs if layer.name in stored else ()
+        fits = len(blobs) == len(layer.params) and all(
+            same_shape(param.shape, blob) for param, blob in zip(layer.params, blobs, strict=True)
         )
         if not fits:
             raise BadNetError(
-                f'{bundle.weights}: layer "{one.name[:60]}" has {_shapes(blob.shape for blob in blobs)} in '
-                f"it, and in the net {_shapes(param.shape for param in one.params)}: copy it again from the "
-                "run"
+                f'{bundle.weights}: layer "{layer.name[:60]}" has {_shapes(blob.shape for blob in blobs)} in '
+                f"it, and in the net {_shapes(param.shape for param in layer.params)}: copy it again "
+                "from the run"
             )
 
 

@@ -104,21 +104,21 @@ class Child:
 
         `go_on` is asked at every sign of life whether the command is not to end early.
         """
-        self.tell(command, arrays, **fields)
+        self.send(command, arrays, **fields)
         halted = False
         while True:
-            header, found = self.hear()
+            header, found = self.receive()
             if header.get("done", True):
                 return header, found
             if not halted and not go_on(header["share"]):
                 halted = True
-                self.tell("halt")
+                self.send("halt")
 
     def be_patient(self, seconds: float | None) -> None:
         """Wait that long for a sign of life from now on; without end if None."""
         self._replies.patience_seconds = seconds
 
-    def tell(self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object) -> None:
+    def send(self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object) -> None:
         """Send a command."""
         if self._end:
             raise errors.EngineError(f"the engine ended before: {self._end}")
@@ -128,7 +128,7 @@ class Child:
             except BrokenPipeError:
                 raise self._death() from None
 
-    def hear(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    def receive(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Wait for a reply. Raises EngineSilentError, with the process killed, where none comes in time."""
         with self._ending_on_error():
             return self._reply()

@@ -52,14 +52,14 @@ class ProcessEngine(_Held):
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         self._settle()
-        self.child.tell("steps", iterations=iterations)
+        self.child.send("steps", iterations=iterations)
         self._stepping = True
         while self._stepping:
-            if done := self._hear_steps():
+            if done := self._receive_steps():
                 yield done
 
-    def _hear_steps(self) -> list[Iteration]:
-        reply, _ = self.child.hear()
+    def _receive_steps(self) -> list[Iteration]:
+        reply, _ = self.child.receive()
         done = [
             Iteration(iteration, loss, dict(zip(reply["outputs"], outputs, strict=True)), rate, seconds)
             for iteration, loss, outputs, rate, seconds in reply["rows"]
@@ -70,13 +70,13 @@ class ProcessEngine(_Held):
 
     def halt(self) -> None:
         if self._stepping:
-            self.child.tell("halt")
+            self.child.send("halt")
 
     def _settle(self) -> None:
         """End steps that the caller turned away from."""
         self.halt()
         while self._stepping:
-            self._hear_steps()
+            self._receive_steps()
 
     def step(self, iterations: int) -> list[Iteration]:
         return [each for some in self.steps(iterations) for each in some]

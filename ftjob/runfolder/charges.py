@@ -107,8 +107,8 @@ def charges(status: Status, attempts: Iterable[Attempt]) -> list[Charge]:
 
 def of_status(status: Status) -> list[Attempt]:
     """Return a run's attempts as its workers accounted for them, and what only their sum tells of."""
-    told = sum(attempt.seconds for attempt in status.attempts)
-    missing, usd = status.seconds - told, status.usd - sum(attempt.usd for attempt in status.attempts)
+    accounted = sum(attempt.seconds for attempt in status.attempts)
+    missing, usd = status.seconds - accounted, status.usd - sum(attempt.usd for attempt in status.attempts)
     if missing < 1:  # no more than roundings
         return list(status.attempts)
     begun = status.submitted or 0.0

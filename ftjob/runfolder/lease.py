@@ -124,7 +124,7 @@ class Lease:
                 )
             number, held = newest
             if number > self._number or held.token != self._claim.token:
-                self._lost = told(self._store, held, "took over this run, so this one stops")
+                self._lost = conflict(self._store, held, "took over this run, so this one stops")
                 return
             self._claim = Claim(**{**asdict(self._claim), "beat": held.beat + 1, "released": released})
             self._store.write(key_of(self._number), self._claim.render())
@@ -147,7 +147,7 @@ def take(store: Store, mine: Claim, *, lease_seconds: float = LEASE_SECONDS, pol
         now = newest_lease(store)
         if now and now[1].token == mine.token:
             return Lease(store, number, mine)
-    raise LeaseLostError(told(store, None, "began at the same moment"))
+    raise LeaseLostError(conflict(store, None, "began at the same moment"))
 
 
 def wait_for_death(store: Store, seen: tuple[int, Claim], seconds: float, poll: float) -> None:
@@ -159,7 +159,7 @@ def wait_for_death(store: Store, seen: tuple[int, Claim], seconds: float, poll: 
         if now and now[0] == seen[0] and now[1].released:
             return
         if now != seen:
-            raise LeaseLostError(told(store, seen[1], "is at this run: wait for it or cancel it"))
+            raise LeaseLostError(conflict(store, seen[1], "is at this run: wait for it or cancel it"))
 
 
 def idle_seconds(store: Store, number: int) -> float:
@@ -196,7 +196,7 @@ def is_lease(key: str) -> bool:
     return len(name) == 11 and name.isascii() and name[:6].isdecimal() and name.endswith(".json")
 
 
-def told(store: Store, held: Claim | None, doing: str) -> str:
+def conflict(store: Store, held: Claim | None, doing: str) -> str:
     """Return the sentence about another worker."""
     who = f"another worker (attempt {held.attempt} on {held.host})" if held else "another worker"
     return f"{store.location}: {who} {doing}"

@@ -26,7 +26,7 @@ from ftjob.worker.train import Outcome
 from ftjob.worker.watch.signals import StopRequest
 from jobspec.text import plain_lines
 
-Tell = Callable[[str], None]
+LogLine = Callable[[str], None]
 WELL = (ExitCode.DONE, ExitCode.BUDGET_REACHED)
 """Ends with a bundle: what is missing beside it is worth a failure."""
 
@@ -96,17 +96,17 @@ def done_before(status: Status, report: AttemptReport) -> int:
     return report.end(Reason.ALREADY_DONE, message, ExitCode.DONE)
 
 
-def finish(recorder: Recorder, end: End, tell: Tell) -> int:
+def finish(recorder: Recorder, end: End, log_line: LogLine) -> int:
     """Write report.html, then the last status, which has the same figures; return the exit code.
 
     Raises StorageError where the status cannot be written.
     """
-    tell(f"{end.state}: {end.message}")
+    log_line(f"{end.state}: {end.message}")
     status = _settled(recorder, end)
     try:
-        draw(recorder.folder.report, lambda: _page(recorder.folder, status), tell)
+        draw(recorder.folder.report, lambda: _page(recorder.folder, status), log_line)
     except StorageError as error:
-        tell(str(error))
+        log_line(str(error))
         if end.code in WELL:
             end = End.failed(error)
             _settled(recorder, end)
@@ -114,7 +114,7 @@ def finish(recorder: Recorder, end: End, tell: Tell) -> int:
     return end.code
 
 
-def draw(path: Path, make: Callable[[], bytes], tell: Tell) -> None:
+def draw(path: Path, make: Callable[[], bytes], log_line: LogLine) -> None:
     """Make a picture or page and write it.
 
     What goes wrong in making it is told and ends no run; a disk that does not take it is a StorageError.
@@ -123,7 +123,7 @@ def draw(path: Path, make: Callable[[], bytes], tell: Tell) -> None:
         made = make()
     except Exception as error:  # noqa: BLE001 - no picture is worth a run
         why = f"{type(error).__name__}: {error}"
-        tell(f"{path.name} could not be drawn ({why}): the run is whole without it; please report it")
+        log_line(f"{path.name} could not be drawn ({why}): the run is whole without it; please report it")
         return
     with files.whole(path) as temporary:
         temporary.write_bytes(made)

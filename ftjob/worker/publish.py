@@ -77,13 +77,13 @@ class StorePublisher(Publisher):
     def close(self) -> None:
         """Bring everything up to date a last time. Raises StorageError."""
         self._updates.close()
-        self._tell()
+        self._echo_log()
         self.check()
         patiently(self.send, self._patience, final=(LeaseLostError,))
 
     def _update(self) -> None:
         """Raises StorageError where the store refused for too long."""
-        self._tell()
+        self._echo_log()
         try:
             self.send()
             self._well = time.monotonic()
@@ -91,7 +91,7 @@ class StorePublisher(Publisher):
             if isinstance(error, LeaseLostError) or time.monotonic() - self._well > self._patience:
                 raise
 
-    def _tell(self) -> None:
+    def _echo_log(self) -> None:
         """Give what is new in the log to the echo, whether or not the store answers."""
         if self._echo and self._log_path.exists():
             with self._log_path.open("rb") as file:
@@ -115,8 +115,8 @@ class StorePublisher(Publisher):
     def _send_whole(self, path: Path) -> None:
         if not path.exists():
             return
-        said = path.stat()
-        stamp = (said.st_mtime_ns, said.st_ino)
+        stat = path.stat()
+        stamp = (stat.st_mtime_ns, stat.st_ino)
         if self._sent.get(path) != stamp:
             self._run.store.write(self._folder.key(path), path.read_bytes())
             self._sent[path] = stamp

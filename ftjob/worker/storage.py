@@ -73,9 +73,9 @@ class Home:
             self.folder.snapshots.mkdir(parents=True, exist_ok=True)
         return self.folder.snapshots
 
-    def newest(self, tell: Callable[[str], None]) -> Snapshot | None:
+    def newest(self, warn: Callable[[str], None]) -> Snapshot | None:
         """Return the snapshot to go on from, its files on this disk and sound. Raises StorageError."""
-        newest = self.run.newest_sound(self.found, tell)
+        newest = self.run.newest_sound(self.found, warn)
         self.found = [each for each in self.found if newest and each.iteration <= newest.iteration]
         self.saver.keep_only(self.found)
         return newest

@@ -122,14 +122,14 @@ def test_long_work_is_no_silence(job: Job, name: str, monkeypatch: pytest.Monkey
     """Updates of many batches, tests of many records and replays tell of themselves on their way."""
     passes, records = LONG[name]
     folder, replies = job(nets.convnet(1024), iter_size=passes), 0
-    hear = Child.hear
+    receive = Child.receive
 
     def counted(self: Child) -> Any:
         nonlocal replies
         replies += 1
-        return hear(self)
+        return receive(self)
 
-    monkeypatch.setattr(Child, "hear", counted)
+    monkeypatch.setattr(Child, "receive", counted)
     with opened(folder, name) as engine:
         replies = 0
         engine.step(1)
@@ -182,11 +182,11 @@ def test_a_halt_right_behind_its_steps_is_seen(job: Job):
     """Though both may come in one read of the pipe."""
     with opened(job(nets.softmax_regression())) as engine:
         for _ in range(100):
-            engine.child.tell("steps", iterations=10**8)
-            engine.child.tell("halt")
+            engine.child.send("steps", iterations=10**8)
+            engine.child.send("halt")
             done = False
             while not done:
-                done = engine.child.hear()[0]["done"]
+                done = engine.child.receive()[0]["done"]
 
 
 PARENT = """

@@ -67,11 +67,15 @@ def test_a_full_gpu_is_one_of_ftjobs_errors():
 
     from ftjob.engine.torch.process.server import Server
 
-    name, message = Server().told(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    name, message = Server().error_reply(
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    )
 
     assert name == "GpuMemoryError"
     assert "lower data.batch_size" in message
-    name, message = Server().told(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    name, message = Server().error_reply(
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+    )
     assert (name, "ran out of memory" in message) == ("EngineError", True)
 
 

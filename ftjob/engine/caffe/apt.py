@@ -209,7 +209,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-APT_SAYS: tuple[tuple[str, type[FtjobError], str], ...] = (
+APT_ERRORS: tuple[tuple[str, type[FtjobError], str], ...] = (
     (
         r"No space left on device",
         StorageError,
@@ -237,7 +237,7 @@ APT_SAYS: tuple[tuple[str, type[FtjobError], str], ...] = (
 
 def explain_apt(stderr: str, mirror: str, release: str = CPU.release) -> FtjobError:
     """Turn what apt said into one sentence."""
-    for pattern, kind, sentence in APT_SAYS:
+    for pattern, kind, sentence in APT_ERRORS:
         if re.search(pattern, stderr):
             return kind(sentence.format(mirror=mirror, release=release))
     errors = re.findall(r"^E: (.*)$", stderr, re.MULTILINE) or [stderr.strip() or "apt-get failed"]

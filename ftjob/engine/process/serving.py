@@ -15,20 +15,24 @@ HALTABLE = ("steps", "test", "restore")
 """The commands that `halt` ends early: they are given something to ask whether it came."""
 
 
+# Error class names are the wire protocol: an error crosses the pipe as the name of its class and a message.
+# The parent (engine/child.py) raises the class of that name in ftjob.errors, a StorageError for an OSError,
+# and an EngineError for anything else. Caffe's Python 3.7 cannot import ftjob.errors, so its process defines
+# BadNetError, BadDataError and StorageError anew: renaming one of them changes the protocol.
 def by_name(error: Exception) -> Tuple[str, str]:
-    """Tell of an error by its type and its message."""
+    """Return the type and the message of an error."""
     return type(error).__name__, str(error)
 
 
 def serve(load: Callable[[], Any], arguments: List[str]) -> None:
-    """Load an engine and answer requests until the pipe ends; what cannot be imported is told.
+    """Load an engine and answer requests until the pipe ends; an ImportError is sent to the parent.
 
     `arguments` are the command line's: two inherited pipe ends, for requests and replies, and the id of the
     process to die with.
 
     `load` returns an object with a method for each command that opens something (open_solver, open_deploy,
-    probe); what it opened is its `opened`, whose methods are the other commands. Its `told` says what goes
-    back of an error.
+    probe); what it opened is its `opened`, whose methods are the other commands. Its `error_reply` turns an
+    exception into the name and the message that the parent receives.
     """
     requests_fd, replies_fd, parent_pid = map(int, arguments)
     parent.die_with(parent_pid)
@@ -50,8 +54,8 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
                     wire.send(replies, *reply)
             except (EOFError, BrokenPipeError):
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-                name, message = server.told(error)
+            except Exception as error:  # noqa: BLE001 - the caller gets whatever it is
+                name, message = server.error_reply(error)
                 wire.send(replies, {"error": name, "message": message}, {})
 
 
@@ -79,7 +83,7 @@ def answer(
 
 
 def halted(requests: RawIOBase) -> bool:
-    """Tell whether something came in the middle of a command: `halt`, or the end of the pipe (EOFError)."""
+    """Return whether `halt` came in the middle of a command. Raises EOFError at the end of the pipe."""
     if not select.select([requests], [], [], 0)[0]:
         return False
     wire.receive(requests)

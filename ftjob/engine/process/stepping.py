@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from ftjob.engine.process import wire
 
-TELL_SECONDS = 0.2
+REPORT_SECONDS = 0.2
 Update = Tuple[int, float, List[float], float]
 """What one update shows: iteration, loss, outputs, learning rate."""
 
@@ -21,7 +21,7 @@ class Pulse:
     def due(self) -> bool:
         """Tell whether it is time for one; who asks sends it."""
         now = time.perf_counter()
-        if now - self.last <= TELL_SECONDS:
+        if now - self.last <= REPORT_SECONDS:
             return False
         self.last = now
         return True

@@ -17,7 +17,7 @@ PATIENCE = (1, 2, 4, 8, 16)
 
 
 class StorageError(Exception):
-    """A snapshot could not be written."""
+    """A snapshot could not be written; named as in ftjob.errors, see serving.py."""
 
 
 class Writer:
@@ -62,20 +62,20 @@ class Writer:
         that thread is not in it. So a copy rehearses first, and gives way to another if it hangs there.
         """
         for seconds in PATIENCE:
-            through, tell = os.pipe()
+            read_end, write_end = os.pipe()
             pid = os.fork()
             if not pid:
                 try:
                     parent.die_with(self.pid)
                     self.rehearse()
-                    os.close(tell)
+                    os.close(write_end)
                     work()
                 finally:
                     os._exit(0)
-            os.close(tell)
-            came_through, _, _ = select.select([through], [], [], seconds)
-            os.close(through)
-            if came_through:
+            os.close(write_end)
+            ready, _, _ = select.select([read_end], [], [], seconds)
+            os.close(read_end)
+            if ready:
                 return pid
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)

@@ -45,12 +45,12 @@ class Notices:
 
     def __init__(
         self,
-        told: Callable[[str], None],
+        on_notice: Callable[[str], None],
         endpoint: str | None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`told` hears of the notice, in words, once; None as the endpoint asks nobody."""
-        self._told = told
+        """`on_notice` is called once, with the notice in words. Without an endpoint nobody is asked."""
+        self._on_notice = on_notice
         self._endpoint = (endpoint or "").rstrip("/")
         self._disabled = endpoint is None
         self._token = ""
@@ -76,7 +76,7 @@ class Notices:
         else:
             self._failures = 0
         if notice:
-            self._told(notice)
+            self._on_notice(notice)
         if notice or self._failures == FAILURES:
             self._questions.end()
 

@@ -10,7 +10,7 @@ from ftjob.engine.process.rows import Rows
 
 
 class BadDataError(Exception):
-    """The images do not fit the net."""
+    """The images do not fit the net; named as in ftjob.errors, see process/serving.py."""
 
 
 class Deploy:

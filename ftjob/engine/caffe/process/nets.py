@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Tuple
 
 
 class BadNetError(Exception):
-    """What the caller asked for is not in the net."""
+    """What the caller asked for is not in the net; named as in ftjob.errors, see process/serving.py."""
 
 
 class Net:

@@ -56,8 +56,8 @@ class Server:
         lacks = [name for owner, name in needs if not hasattr(owner, name)]
         return {"version": self.caffe.__version__, "value": value, "lacks": lacks}, {}
 
-    def told(self, error: Exception) -> Tuple[str, str]:
-        """Tell of an error."""
+    def error_reply(self, error: Exception) -> Tuple[str, str]:
+        """Return what the parent receives of an error: its class name and message."""
         return serving.by_name(error)
 
     def _choose_device(self, gpu: Optional[int]) -> None:
@@ -105,6 +105,6 @@ def log_warnings_only(caffe: Any) -> None:
     """Leave out of the log, from here on, a line for every time that the data layer begins anew."""
     try:
         level = ctypes.c_int.in_dll(ctypes.CDLL(caffe.__file__), GLOG_MINLOGLEVEL)
-    except ValueError:  # a Caffe with glog built in some other way goes on telling
+    except ValueError:  # a Caffe with glog built in some other way keeps logging them
         return
     level.value = 1

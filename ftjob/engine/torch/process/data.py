@@ -36,11 +36,11 @@ def record_shape(layer: LayerParameter) -> Shape:
 class Source:
     """The batches of one Data layer by number: the LMDB goes round without an end."""
 
-    def __init__(self, one: LayerShapes, place: Place) -> None:
-        self.layer, self.place = one.layer, place
-        self.path = Path(one.layer.data_param.source)
-        self.shape = one.tops[0]
-        self.transform = Transform(one.layer, self.shape[1:], place.moment.phase)
+    def __init__(self, layer: LayerShapes, place: Place) -> None:
+        self.layer, self.place = layer.layer, place
+        self.path = Path(layer.layer.data_param.source)
+        self.shape = layer.tops[0]
+        self.transform = Transform(layer.layer, self.shape[1:], place.moment.phase)
         with opened(self.path) as env:
             self.count = int(env.stat()["entries"])
         self._thread = ThreadPoolExecutor(1, "data")

@@ -39,7 +39,7 @@ def shapes_of(net: NetParameter) -> NetShapes:
 class Step:
     """One layer, ready to run."""
 
-    one: LayerShapes
+    layer: LayerShapes
     forward: Forward | None
     """None for one that brings data."""
     draw: Draw | None
@@ -70,14 +70,14 @@ class Net:
     def __init__(self, shapes: NetShapes, weights: ByLayer, moment: Moment) -> None:
         self.shapes, self.weights, self.moment = shapes, weights, moment
         self.outputs = _outputs(shapes)
-        self.steps = [self._step(index, one) for index, one in enumerate(shapes.layers)]
+        self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
         self.given: dict[str, Tensor] = {}
         """What Input layers bring."""
 
     @property
     def batch_size(self) -> int:
         """The records of one batch: the first axis of the first source's first top."""
-        return next(one.tops[0][0] for one in self.shapes.layers if one.tops and not one.bottoms)
+        return next(layer.tops[0][0] for layer in self.shapes.layers if layer.tops and not layer.bottoms)
 
     @property
     def scalars(self) -> list[str]:
@@ -95,7 +95,7 @@ class Net:
         passed = Passed()
         blobs = passed.blobs
         for step in self.steps:
-            layer = step.one.layer
+            layer = step.layer.layer
             bottoms = [blobs[blob] for blob in layer.bottom]
             if layer.propagate_down:
                 goes = zip(bottoms, layer.propagate_down, strict=True)
@@ -112,43 +112,45 @@ class Net:
         self.moment.passes += 1
         return passed
 
-    def _step(self, index: int, one: LayerShapes) -> Step:
+    def _step(self, index: int, layer: LayerShapes) -> Step:
         place = Place(self.moment, index)
-        source = one.type in DATA
+        source = layer.type in DATA
         weights = [
-            (one.layer.loss_weight[top] if one.layer.loss_weight else 1.0)
-            if weighs_in_loss(one.layer, top)
+            (layer.layer.loss_weight[top] if layer.layer.loss_weight else 1.0)
+            if weighs_in_loss(layer.layer, top)
             else 0.0
-            for top in range(len(one.tops))
+            for top in range(len(layer.tops))
         ]
         later = {blob for after in self.shapes.layers[index + 1 :] for blob in after.layer.bottom}
-        done = {*one.layer.bottom, *one.layer.top} - later - set(self.outputs)
+        done = {*layer.layer.bottom, *layer.layer.top} - later - set(self.outputs)
         return Step(
-            one,
-            None if source else make(one, place),
-            self._source(one, place) if source else None,
-            self.weights.get(one.name, ()),
+            layer,
+            None if source else make(layer, place),
+            self._source(layer, place) if source else None,
+            self.weights.get(layer.name, ()),
             tuple(weights) if any(weights) else (),
             tuple(done),
         )
 
-    def _source(self, one: LayerShapes, place: Place) -> Draw:
-        if one.type == "Data":
-            return _data(Source(one, place), place)
-        if one.type == "DummyData":
-            return _dummy(one, place)
-        if one.type == "Input":
-            return lambda: [self.given[top] for top in one.layer.top]
-        raise refuse(one.layer, "the torch engine takes images from LMDBs (type Data): give the data as one")
+    def _source(self, layer: LayerShapes, place: Place) -> Draw:
+        if layer.type == "Data":
+            return _data(Source(layer, place), place)
+        if layer.type == "DummyData":
+            return _dummy(layer, place)
+        if layer.type == "Input":
+            return lambda: [self.given[top] for top in layer.layer.top]
+        raise refuse(
+            layer.layer, "the torch engine takes images from LMDBs (type Data): give the data as one"
+        )
 
 
 def _outputs(shapes: NetShapes) -> list[str]:
     """The blobs that no layer reads after they are made, in place or not."""
     available: dict[str, None] = {}
-    for one in shapes.layers:
-        for blob in one.layer.bottom:
+    for layer in shapes.layers:
+        for blob in layer.layer.bottom:
             available.pop(blob, None)
-        available.update(dict.fromkeys(one.layer.top))
+        available.update(dict.fromkeys(layer.layer.top))
     return list(available)
 
 
@@ -164,15 +166,15 @@ def _data(source: Source, place: Place) -> Draw:
     return draw
 
 
-def _dummy(one: LayerShapes, place: Place) -> Draw:
-    fillers = list(one.layer.dummy_data_param.data_filler) or [FillerParameter(type="constant")]
-    fillers = fillers * len(one.tops) if len(fillers) == 1 else fillers
+def _dummy(layer: LayerShapes, place: Place) -> Draw:
+    fillers = list(layer.layer.dummy_data_param.data_filler) or [FillerParameter(type="constant")]
+    fillers = fillers * len(layer.tops) if len(fillers) == 1 else fillers
 
     def draw() -> Sequence[Tensor]:
         random = streams.generator(place.random(streams.DUMMIES))
         return [
             torch.from_numpy(fill(filler, shape, random)).to(place.moment.device)
-            for filler, shape in zip(fillers, one.tops, strict=True)
+            for filler, shape in zip(fillers, layer.tops, strict=True)
         ]
 
     return draw
@@ -183,9 +185,9 @@ def input_shape(net: NetParameter) -> tuple[str, Shape]:
     shapes = infer_shapes(net)
     tops = [
         (top, shape)
-        for one in shapes.layers
-        if one.type == "Input"
-        for top, shape in zip(one.layer.top, one.tops, strict=True)
+        for layer in shapes.layers
+        if layer.type == "Input"
+        for top, shape in zip(layer.layer.top, layer.tops, strict=True)
     ]
     if len(tops) != 1:
         raise BadNetError(f"a deploy net has one input, this one has {len(tops)}")

@@ -44,8 +44,8 @@ class Server:
         self.opened = Deploy(net, Path(weights), _device(None))
         return {}, {}
 
-    def told(self, error: Exception) -> tuple[str, str]:
-        """Tell of an error by one of ftjob's, where it is known what it means."""
+    def error_reply(self, error: Exception) -> tuple[str, str]:
+        """Return the name of ftjob's error that one of PyTorch's means, if known, and a message."""
         if isinstance(error, torch.OutOfMemoryError):
             remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
             return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
@@ -61,9 +61,11 @@ class Server:
 def described(net: Net) -> str:
     """Return a line for each layer: its type, bottoms and the shapes of its tops."""
     lines = []
-    for one in net.shapes.layers:
-        tops = ", ".join(f"{top} {text(shape)}" for top, shape in zip(one.layer.top, one.tops, strict=True))
-        lines.append(f"layer {one.name} ({one.type}): {', '.join(one.layer.bottom)} -> {tops}\n")
+    for layer in net.shapes.layers:
+        tops = ", ".join(
+            f"{top} {text(shape)}" for top, shape in zip(layer.layer.top, layer.tops, strict=True)
+        )
+        lines.append(f"layer {layer.name} ({layer.type}): {', '.join(layer.layer.bottom)} -> {tops}\n")
     return "".join(lines)
 
 

@@ -28,13 +28,13 @@ Chunks = list[bytes | memoryview]
 def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Chunks:
     """Return a caffemodel's bytes, in pieces: every layer with its settings and blobs (Net::ToProto)."""
     chunks: Chunks = [NetParameter(name=name).SerializeToString()]
-    for one in layers:
+    for layer in layers:
         blobs = [
             part
-            for tensor in weights.get(one.name, ())
+            for tensor in weights.get(layer.name, ())
             for part in bytes_field(LayerParameter.BLOBS_FIELD_NUMBER, _blob_chunks(tensor))
         ]
-        chunks += bytes_field(LAYER, [one.layer.SerializeToString(), *blobs])
+        chunks += bytes_field(LAYER, [layer.layer.SerializeToString(), *blobs])
     return chunks
 
 

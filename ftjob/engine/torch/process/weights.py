@@ -44,30 +44,30 @@ def make_weights(
     """
     made: ByLayer = {}
     owned: dict[tuple[str, int], Tensor] = {}
-    for index, one in enumerate(shapes.layers):
+    for index, layer in enumerate(shapes.layers):
         tensors = []
-        for place, param in enumerate(one.params):
-            if source and one.name in source:
-                tensor = source[one.name][place]
-            elif param.owner == one.name:
-                values = _filled(one, place, param, streams.generator(seed, streams.FILLERS, index, place))
+        for place, param in enumerate(layer.params):
+            if source and layer.name in source:
+                tensor = source[layer.name][place]
+            elif param.owner == layer.name:
+                values = _filled(layer, place, param, streams.generator(seed, streams.FILLERS, index, place))
                 tensor = _own(values, device).requires_grad_(param.lr_mult != 0)
-                owned[one.name, place] = tensor
+                owned[layer.name, place] = tensor
             else:
-                tensor = _shared(one, place, shapes, made)
+                tensor = _shared(layer, place, shapes, made)
             tensors.append(tensor)
         if tensors:
-            made[one.name] = tensors
+            made[layer.name] = tensors
     return made
 
 
-def _shared(one: LayerShapes, place: int, shapes: NetShapes, made: ByLayer) -> Tensor:
+def _shared(layer: LayerShapes, place: int, shapes: NetShapes, made: ByLayer) -> Tensor:
     """The owner's param of that name, in this layer's shape."""
-    name = one.layer.param[place].name
-    owner = next(other for other in shapes.layers if other.name == one.params[place].owner)
+    name = layer.layer.param[place].name
+    owner = next(other for other in shapes.layers if other.name == layer.params[place].owner)
     at = [spec.name for spec in owner.layer.param].index(name)
     tensor = made[owner.name][at]
-    return tensor if tensor.shape == one.params[place].shape else tensor.view(one.params[place].shape)
+    return tensor if tensor.shape == layer.params[place].shape else tensor.view(layer.params[place].shape)
 
 
 def _own(values: NDArray[np.float32], device: torch.device) -> Tensor:
@@ -76,8 +76,8 @@ def _own(values: NDArray[np.float32], device: torch.device) -> Tensor:
     return tensor.copy_(torch.from_numpy(np.asarray(values, order="C")))
 
 
-def _filled(one: LayerShapes, place: int, param: Param, random: np.random.Generator) -> NDArray[np.float32]:
-    filler = filler_of(one.layer, place, tuple(each.shape for each in one.params))
+def _filled(layer: LayerShapes, place: int, param: Param, random: np.random.Generator) -> NDArray[np.float32]:
+    filler = filler_of(layer.layer, place, tuple(each.shape for each in layer.params))
     return fill(filler, param.shape, random) if filler else np.zeros(param.shape, np.float32)
 
 
@@ -85,9 +85,9 @@ def learnables(shapes: NetShapes, weights: ByLayer) -> list[Learnable]:
     """Return the params that are a layer's own, in the order in which a solverstate has their history."""
     return [
         Learnable(tensor, param.lr_mult, param.decay_mult)
-        for one in shapes.layers
-        for param, tensor in zip(one.params, weights.get(one.name, ()), strict=True)
-        if param.owner == one.name
+        for layer in shapes.layers
+        for param, tensor in zip(layer.params, weights.get(layer.name, ()), strict=True)
+        if param.owner == layer.name
     ]
 
 

@@ -17,10 +17,10 @@ MAKERS: dict[str, Make] = {
 }
 
 
-def make(one: LayerShapes, place: Place) -> Forward:
+def make(layer: LayerShapes, place: Place) -> Forward:
     """Return what computes a layer. Raises BadNetError for one that this engine does not have."""
-    if lack := lacking_torch(one):
+    if lack := lacking_torch(layer):
         raise refuse(
-            one.layer, f"the torch engine does not have {lack}: train with engine: caffe, which does"
+            layer.layer, f"the torch engine does not have {lack}: train with engine: caffe, which does"
         )
-    return MAKERS[one.type](one, place)
+    return MAKERS[layer.type](layer, place)

@@ -12,51 +12,53 @@ from ftjob.net.proto.caffe_pb2 import ReductionParameter
 from ftjob.net.topology.shapes import LayerShapes
 
 
-def _concat(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.concat_param
+def _concat(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.concat_param
     axis = axis_of(
-        one.layer, one.bottoms[0], param.concat_dim if param.HasField("concat_dim") else param.axis
+        layer.layer, layer.bottoms[0], param.concat_dim if param.HasField("concat_dim") else param.axis
     )
     return lambda bottoms, _: [torch.cat(list(bottoms), axis)]
 
 
-def _slice(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.slice_param
-    axis = axis_of(one.layer, one.bottoms[0], param.slice_dim if param.HasField("slice_dim") else param.axis)
-    sizes = [top[axis] for top in one.tops]
+def _slice(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.slice_param
+    axis = axis_of(
+        layer.layer, layer.bottoms[0], param.slice_dim if param.HasField("slice_dim") else param.axis
+    )
+    sizes = [top[axis] for top in layer.tops]
     return lambda bottoms, _: torch.split(bottoms[0], sizes, axis)
 
 
-def _split(one: LayerShapes, place: Place) -> Forward:
-    return lambda bottoms, _: [bottoms[0]] * len(one.tops)
+def _split(layer: LayerShapes, place: Place) -> Forward:
+    return lambda bottoms, _: [bottoms[0]] * len(layer.tops)
 
 
-def _reshape(one: LayerShapes, place: Place) -> Forward:
-    return lambda bottoms, _: [bottoms[0].reshape(one.tops[0])]
+def _reshape(layer: LayerShapes, place: Place) -> Forward:
+    return lambda bottoms, _: [bottoms[0].reshape(layer.tops[0])]
 
 
-def _crop(one: LayerShapes, place: Place) -> Forward:
-    start = axis_of(one.layer, one.bottoms[0], one.layer.crop_param.axis)
-    offsets = list(one.layer.crop_param.offset) or [0]
-    axes = len(one.bottoms[0]) - start
+def _crop(layer: LayerShapes, place: Place) -> Forward:
+    start = axis_of(layer.layer, layer.bottoms[0], layer.layer.crop_param.axis)
+    offsets = list(layer.layer.crop_param.offset) or [0]
+    axes = len(layer.bottoms[0]) - start
     offsets = offsets * axes if len(offsets) == 1 else offsets
     window = tuple(
-        slice(offset, offset + size) for offset, size in zip(offsets, one.tops[0][start:], strict=True)
+        slice(offset, offset + size) for offset, size in zip(offsets, layer.tops[0][start:], strict=True)
     )
     return lambda bottoms, _: [bottoms[0][(slice(None),) * start + window]]
 
 
-def _tile(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.tile_param
-    repeats = [1] * len(one.bottoms[0])
-    repeats[axis_of(one.layer, one.bottoms[0], param.axis)] = param.tiles
+def _tile(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.tile_param
+    repeats = [1] * len(layer.bottoms[0])
+    repeats[axis_of(layer.layer, layer.bottoms[0], param.axis)] = param.tiles
     return lambda bottoms, _: [bottoms[0].repeat(repeats)]
 
 
-def _argmax(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.argmax_param
+def _argmax(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.argmax_param
     by_axis = param.HasField("axis")
-    axis = axis_of(one.layer, one.bottoms[0], param.axis) if by_axis else 1
+    axis = axis_of(layer.layer, layer.bottoms[0], param.axis) if by_axis else 1
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         values = bottoms[0].detach() if by_axis else bottoms[0].detach().flatten(1)
@@ -67,18 +69,18 @@ def _argmax(one: LayerShapes, place: Place) -> Forward:
         if by_axis:
             return [best if param.out_max_val else indices.to(values.dtype)]
         found = [indices.to(values.dtype), *([best] if param.out_max_val else [])]
-        return [torch.stack(found, 1).reshape(one.tops[0])]
+        return [torch.stack(found, 1).reshape(layer.tops[0])]
 
     return forward
 
 
-def _reduction(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.reduction_param
-    start = axis_of(one.layer, one.bottoms[0], param.axis)
-    count = prod(one.bottoms[0][start:])
+def _reduction(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.reduction_param
+    start = axis_of(layer.layer, layer.bottoms[0], param.axis)
+    count = prod(layer.bottoms[0][start:])
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        values = bottoms[0].reshape(*one.bottoms[0][:start], count)
+        values = bottoms[0].reshape(*layer.bottoms[0][:start], count)
         if param.operation == ReductionParameter.ASUM:
             values = values.abs()
         elif param.operation == ReductionParameter.SUMSQ:
@@ -89,7 +91,7 @@ def _reduction(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _silence(one: LayerShapes, place: Place) -> Forward:
+def _silence(layer: LayerShapes, place: Place) -> Forward:
     return lambda bottoms, _: []
 
 

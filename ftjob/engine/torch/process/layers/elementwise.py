@@ -17,22 +17,22 @@ from ftjob.net.topology.shapes import LayerShapes
 
 def _of(function: Callable[[Tensor], Tensor]) -> Make:
     """A type whose function has no settings."""
-    return lambda one, place: lambda bottoms, _: [function(bottoms[0])]
+    return lambda layer, place: lambda bottoms, _: [function(bottoms[0])]
 
 
-def _relu(one: LayerShapes, place: Place) -> Forward:
-    slope = one.layer.relu_param.negative_slope
+def _relu(layer: LayerShapes, place: Place) -> Forward:
+    slope = layer.layer.relu_param.negative_slope
     if slope:
         return lambda bottoms, _: [functional.leaky_relu(bottoms[0], slope)]
     return lambda bottoms, _: [torch.relu(bottoms[0])]
 
 
-def _elu(one: LayerShapes, place: Place) -> Forward:
-    return lambda bottoms, _: [functional.elu(bottoms[0], one.layer.elu_param.alpha)]
+def _elu(layer: LayerShapes, place: Place) -> Forward:
+    return lambda bottoms, _: [functional.elu(bottoms[0], layer.layer.elu_param.alpha)]
 
 
-def _power(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.power_param
+def _power(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.power_param
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         inner = bottoms[0] * param.scale + param.shift
@@ -41,42 +41,42 @@ def _power(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _exp(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.exp_param
+def _exp(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.exp_param
     rate = 1.0 if param.base == -1 else math.log(param.base)
     return lambda bottoms, _: [torch.exp((bottoms[0] * param.scale + param.shift) * rate)]
 
 
-def _log(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.log_param
+def _log(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.log_param
     rate = 1.0 if param.base == -1 else math.log(param.base)
     return lambda bottoms, _: [torch.log(bottoms[0] * param.scale + param.shift) / rate]
 
 
-def _clip(one: LayerShapes, place: Place) -> Forward:
+def _clip(layer: LayerShapes, place: Place) -> Forward:
     """Of a min above max it is min that counts (clip_layer.cpp)."""
-    param = one.layer.clip_param
+    param = layer.layer.clip_param
     return lambda bottoms, _: [bottoms[0].clamp_max(param.max).clamp_min(param.min)]
 
 
-def _swish(one: LayerShapes, place: Place) -> Forward:
-    beta = one.layer.swish_param.beta
+def _swish(layer: LayerShapes, place: Place) -> Forward:
+    beta = layer.layer.swish_param.beta
     return lambda bottoms, _: [bottoms[0] * torch.sigmoid(bottoms[0] * beta)]
 
 
-def _threshold(one: LayerShapes, place: Place) -> Forward:
-    limit = one.layer.threshold_param.threshold
+def _threshold(layer: LayerShapes, place: Place) -> Forward:
+    limit = layer.layer.threshold_param.threshold
     return lambda bottoms, _: [(bottoms[0].detach() > limit).to(bottoms[0].dtype)]
 
 
-def _softmax(one: LayerShapes, place: Place) -> Forward:
-    axis = axis_of(one.layer, one.bottoms[0], one.layer.softmax_param.axis)
+def _softmax(layer: LayerShapes, place: Place) -> Forward:
+    axis = axis_of(layer.layer, layer.bottoms[0], layer.layer.softmax_param.axis)
     return lambda bottoms, _: [torch.softmax(bottoms[0], axis)]
 
 
-def _dropout(one: LayerShapes, place: Place) -> Forward:
+def _dropout(layer: LayerShapes, place: Place) -> Forward:
     """Scaled while training, so that TEST has nothing to do (dropout_layer.cpp)."""
-    kept = 1 - one.layer.dropout_param.dropout_ratio
+    kept = 1 - layer.layer.dropout_param.dropout_ratio
     factor = 1 / kept if kept else math.inf  # of nothing, which is NaN in Caffe too
     if place.moment.phase != TRAIN:
         return lambda bottoms, _: [bottoms[0]]
@@ -90,9 +90,9 @@ def _dropout(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _eltwise(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.eltwise_param
-    weights = list(param.coeff) or [1.0] * len(one.bottoms)
+def _eltwise(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.eltwise_param
+    weights = list(param.coeff) or [1.0] * len(layer.bottoms)
 
     def sum_(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         terms = [bottom if w == 1 else bottom * w for bottom, w in zip(bottoms, weights, strict=True)]

@@ -13,22 +13,22 @@ from ftjob.net.proto.caffe_pb2 import TEST
 from ftjob.net.topology.shapes import LayerShapes
 
 
-def _inner_product(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.inner_product_param
-    axis = axis_of(one.layer, one.bottoms[0], param.axis)
-    inputs = prod(one.bottoms[0][axis:])
+def _inner_product(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.inner_product_param
+    axis = axis_of(layer.layer, layer.bottoms[0], param.axis)
+    inputs = prod(layer.bottoms[0][axis:])
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         weights = params[0].t() if param.transpose else params[0]
         flat = bottoms[0].reshape(-1, inputs)
         top = functional.linear(flat, weights, params[1] if param.bias_term else None)
-        return [top.reshape(one.tops[0])]
+        return [top.reshape(layer.tops[0])]
 
     return forward
 
 
-def _embed(one: LayerShapes, place: Place) -> Forward:
-    bias = one.layer.embed_param.bias_term
+def _embed(layer: LayerShapes, place: Place) -> Forward:
+    bias = layer.layer.embed_param.bias_term
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         top = functional.embedding(bottoms[0].long(), params[0])
@@ -37,15 +37,15 @@ def _embed(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _batch_norm(one: LayerShapes, place: Place) -> Forward:
+def _batch_norm(layer: LayerShapes, place: Place) -> Forward:
     """With the batch's statistics, which are added to the running ones, or with those (batch_norm_layer.cpp).
 
     Params: the sums of means and of variances, and how much was summed.
     """
-    param = one.layer.batch_norm_param
+    param = layer.layer.batch_norm_param
     running = param.use_global_stats if param.HasField("use_global_stats") else place.moment.phase == TEST
     fraction = param.moving_average_fraction
-    count = prod(one.bottoms[0]) // one.bottoms[0][1]
+    count = prod(layer.bottoms[0]) // layer.bottoms[0][1]
     eps = max(param.eps, torch.finfo(torch.float32).tiny)  # PyTorch trains with no eps of 0
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
@@ -72,13 +72,13 @@ def _spread(param: Tensor, axis: int, axes: int) -> Tensor:
     return param.reshape(*param.shape, *(1,) * (axes - axis - param.dim()))
 
 
-def _axis(one: LayerShapes, axis: int, second: Shape | None) -> int:
-    return 0 if second == () else axis_of(one.layer, one.bottoms[0], axis)
+def _axis(layer: LayerShapes, axis: int, second: Shape | None) -> int:
+    return 0 if second == () else axis_of(layer.layer, layer.bottoms[0], axis)
 
 
-def _scale(one: LayerShapes, place: Place) -> Forward:
-    param, axes = one.layer.scale_param, len(one.bottoms[0])
-    axis = _axis(one, param.axis, one.bottoms[1] if len(one.bottoms) == 2 else None)
+def _scale(layer: LayerShapes, place: Place) -> Forward:
+    param, axes = layer.layer.scale_param, len(layer.bottoms[0])
+    axis = _axis(layer, param.axis, layer.bottoms[1] if len(layer.bottoms) == 2 else None)
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         scale = bottoms[1] if len(bottoms) == 2 else params[0]
@@ -88,9 +88,9 @@ def _scale(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _bias(one: LayerShapes, place: Place) -> Forward:
-    axes = len(one.bottoms[0])
-    axis = _axis(one, one.layer.bias_param.axis, one.bottoms[1] if len(one.bottoms) == 2 else None)
+def _bias(layer: LayerShapes, place: Place) -> Forward:
+    axes = len(layer.bottoms[0])
+    axis = _axis(layer, layer.layer.bias_param.axis, layer.bottoms[1] if len(layer.bottoms) == 2 else None)
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         return [bottoms[0] + _spread(bottoms[1] if len(bottoms) == 2 else params[0], axis, axes)]
@@ -98,11 +98,11 @@ def _bias(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _prelu(one: LayerShapes, place: Place) -> Forward:
+def _prelu(layer: LayerShapes, place: Place) -> Forward:
     return lambda bottoms, params: [functional.prelu(bottoms[0], params[0].reshape(-1))]
 
 
-def _parameter(one: LayerShapes, place: Place) -> Forward:
+def _parameter(layer: LayerShapes, place: Place) -> Forward:
     return lambda _, params: [params[0]]
 
 

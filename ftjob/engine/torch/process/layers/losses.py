@@ -53,7 +53,7 @@ def normalization(layer: LayerParameter) -> LossParameter.NormalizationMode:
     return param.normalization
 
 
-def _labels(one: LayerShapes, labels: Tensor, shape: tuple[int, int, int], ignored: int | None) -> Tensor:
+def _labels(layer: LayerShapes, labels: Tensor, shape: tuple[int, int, int], ignored: int | None) -> Tensor:
     """(outer, inner) whole numbers, each a class or the one to ignore; on a GPU that is not looked at."""
     outer, classes, inner = shape
     whole = labels.reshape(outer, inner).long()
@@ -64,18 +64,18 @@ def _labels(one: LayerShapes, labels: Tensor, shape: tuple[int, int, int], ignor
         if not bool(allowed.all()):
             label = int(whole[~allowed][0])
             raise BadDataError(
-                f'layer "{one.name}" ({one.type}): a label is {label}, its classes are 0 to {classes - 1}: '
-                "`ftjob data check` finds the record"
+                f'layer "{layer.name}" ({layer.type}): a label is {label}, its classes are 0 to '
+                f"{classes - 1}: `ftjob data check` finds the record"
             )
     return whole
 
 
-def _softmax_loss(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.loss_param
-    axis = axis_of(one.layer, one.bottoms[0], one.layer.softmax_param.axis)
-    shape = _around(one.bottoms[0], axis)
+def _softmax_loss(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.loss_param
+    axis = axis_of(layer.layer, layer.bottoms[0], layer.layer.softmax_param.axis)
+    shape = _around(layer.bottoms[0], axis)
     ignored = param.ignore_label if param.HasField("ignore_label") else None
-    divide_by = normalization(one.layer)
+    divide_by = normalization(layer.layer)
     fixed = {
         LossParameter.FULL: shape[0] * shape[2],
         LossParameter.BATCH_SIZE: shape[0],
@@ -83,7 +83,7 @@ def _softmax_loss(one: LayerShapes, place: Place) -> Forward:
     }
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        labels = _labels(one, bottoms[1], shape, ignored)
+        labels = _labels(layer, bottoms[1], shape, ignored)
         counted = None
         divisor: Tensor | int = fixed.get(divide_by, shape[0] * shape[2])
         if ignored is not None:
@@ -91,7 +91,7 @@ def _softmax_loss(one: LayerShapes, place: Place) -> Forward:
             labels, counted = labels * valid, valid.unsqueeze(1).to(bottoms[0].dtype)
             divisor = valid.sum().clamp_min(1) if divide_by == LossParameter.VALID else divisor
         loss = NegativeLog.apply(bottoms[0].reshape(shape), labels, counted) / divisor
-        return [loss, *([torch.softmax(bottoms[0], axis)] if len(one.tops) > 1 else [])]
+        return [loss, *([torch.softmax(bottoms[0], axis)] if len(layer.tops) > 1 else [])]
 
     return forward
 
@@ -100,21 +100,21 @@ def _around(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
     return prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
 
 
-def _accuracy(one: LayerShapes, place: Place) -> Forward:
+def _accuracy(layer: LayerShapes, place: Place) -> Forward:
     """A label is right when fewer than top_k other scores are as high as its own."""
-    param = one.layer.accuracy_param
-    shape = _around(one.bottoms[0], axis_of(one.layer, one.bottoms[0], param.axis))
+    param = layer.layer.accuracy_param
+    shape = _around(layer.bottoms[0], axis_of(layer.layer, layer.bottoms[0], param.axis))
     ignored = param.ignore_label if param.HasField("ignore_label") else None
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        labels = _labels(one, bottoms[1].detach(), shape, ignored)
+        labels = _labels(layer, bottoms[1].detach(), shape, ignored)
         counted = torch.ones_like(labels) if ignored is None else (labels != ignored).long()
         labels = labels * counted
         scores = bottoms[0].detach().reshape(shape)
         own = scores.gather(1, labels.unsqueeze(1))
         right = ((scores >= own).sum(1) - 1 < param.top_k) * counted
         tops = [(right.sum() / counted.sum().clamp_min(1)).float()]
-        if len(one.tops) > 1:
+        if len(layer.tops) > 1:
             per_class = functional.one_hot(labels, shape[1]) * counted.unsqueeze(-1)
             hits = (per_class * right.unsqueeze(-1)).sum((0, 1))
             tops.append(hits / per_class.sum((0, 1)).clamp_min(1))
@@ -123,20 +123,20 @@ def _accuracy(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _euclidean_loss(one: LayerShapes, place: Place) -> Forward:
+def _euclidean_loss(layer: LayerShapes, place: Place) -> Forward:
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         difference = bottoms[0] - bottoms[1].reshape(bottoms[0].shape)
-        return [(difference * difference).sum() / (2 * one.bottoms[0][0])]
+        return [(difference * difference).sum() / (2 * layer.bottoms[0][0])]
 
     return forward
 
 
-def _hinge_loss(one: LayerShapes, place: Place) -> Forward:
-    squared = one.layer.hinge_loss_param.norm == HingeLossParameter.L2
-    shape = (one.bottoms[0][0], prod(one.bottoms[0][1:]), 1)
+def _hinge_loss(layer: LayerShapes, place: Place) -> Forward:
+    squared = layer.layer.hinge_loss_param.norm == HingeLossParameter.L2
+    shape = (layer.bottoms[0][0], prod(layer.bottoms[0][1:]), 1)
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        labels = _labels(one, bottoms[1], shape, None)
+        labels = _labels(layer, bottoms[1], shape, None)
         signs = torch.ones(shape[:2], device=bottoms[0].device).scatter_(1, labels, -1.0)
         margins = torch.relu(1 + signs * bottoms[0].reshape(shape[:2]))
         return [(margins * margins if squared else margins).sum() / shape[0]]
@@ -144,11 +144,11 @@ def _hinge_loss(one: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _multinomial_loss(one: LayerShapes, place: Place) -> Forward:
-    shape = (one.bottoms[0][0], prod(one.bottoms[0][1:]), 1)
+def _multinomial_loss(layer: LayerShapes, place: Place) -> Forward:
+    shape = (layer.bottoms[0][0], prod(layer.bottoms[0][1:]), 1)
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        labels = _labels(one, bottoms[1], shape, None)
+        labels = _labels(layer, bottoms[1], shape, None)
         picked = bottoms[0].reshape(shape[:2]).gather(1, labels)
         return [-picked.clamp_min(LEAST_LOGGED).log().sum() / shape[0]]
 

@@ -50,10 +50,10 @@ def negative_power(values: Tensor, beta: float) -> Tensor:
     return values**-beta
 
 
-def _lrn(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.lrn_param
+def _lrn(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.lrn_param
     size, alpha, beta = param.local_size, param.alpha, param.beta
-    if not lrn_within_channel(one.layer):
+    if not lrn_within_channel(layer.layer):
         return lambda bottoms, _: [AcrossChannels.apply(bottoms[0], size, alpha, beta, param.k)]
 
     def within_channel(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:

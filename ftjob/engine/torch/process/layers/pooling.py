@@ -58,16 +58,16 @@ class Window:
         return torch.outer(*sides).float()
 
 
-def window_of(one: LayerShapes) -> Window:
+def window_of(layer: LayerShapes) -> Window:
     """Read a layer's pooling_param, whose values were checked when the shapes were inferred."""
-    param = one.layer.pooling_param
+    param = layer.layer.pooling_param
 
     def pair(name: str, height: str, width: str) -> Pair:
         if param.HasField(height):
             return getattr(param, height), getattr(param, width)
         return (getattr(param, name),) * 2
 
-    bottom, top = one.bottoms[0][2:], one.tops[0][2:]
+    bottom, top = layer.bottoms[0][2:], layer.tops[0][2:]
     kernel = pair("kernel_size", "kernel_h", "kernel_w")
     return Window(
         kernel=(bottom[0], bottom[1]) if param.global_pooling else kernel,
@@ -129,11 +129,11 @@ def _average(window: Window) -> Callable[[Tensor], Tensor]:
     return average
 
 
-def _pooling(one: LayerShapes, place: Place) -> Forward:
-    param = one.layer.pooling_param
+def _pooling(layer: LayerShapes, place: Place) -> Forward:
+    param = layer.layer.pooling_param
     if param.pool == PoolingParameter.AVE and param.global_pooling:
         return lambda bottoms, _: [bottoms[0].mean((2, 3), keepdim=True)]
-    pool = (_max if param.pool == PoolingParameter.MAX else _average)(window_of(one))
+    pool = (_max if param.pool == PoolingParameter.MAX else _average)(window_of(layer))
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         return [pool(bottoms[0])]

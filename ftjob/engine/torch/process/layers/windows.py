@@ -17,9 +17,9 @@ TRANSPOSED = {
 }
 
 
-def _each(one: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> Forward:
+def _each(layer: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None], Tensor]) -> Forward:
     """All bottoms alike, with the same weights."""
-    bias = one.layer.convolution_param.bias_term
+    bias = layer.layer.convolution_param.bias_term
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         return [convolve(bottom, params[0], params[1] if bias else None) for bottom in bottoms]
@@ -27,18 +27,18 @@ def _each(one: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None], 
     return forward
 
 
-def _convolution(one: LayerShapes, place: Place) -> Forward:
-    window, group = window_of(one.layer, one.bottoms[0]), one.layer.convolution_param.group
+def _convolution(layer: LayerShapes, place: Place) -> Forward:
+    window, group = window_of(layer.layer, layer.bottoms[0]), layer.layer.convolution_param.group
     convolve = FORWARD[len(window.kernel)]
     stride, pad, dilation = window.stride, window.pad, window.dilation
-    return _each(one, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, dilation, group))
+    return _each(layer, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, dilation, group))
 
 
-def _deconvolution(one: LayerShapes, place: Place) -> Forward:
-    window, group = window_of(one.layer, one.bottoms[0]), one.layer.convolution_param.group
+def _deconvolution(layer: LayerShapes, place: Place) -> Forward:
+    window, group = window_of(layer.layer, layer.bottoms[0]), layer.layer.convolution_param.group
     convolve = TRANSPOSED[len(window.kernel)]
     stride, pad, dilation = window.stride, window.pad, window.dilation
-    return _each(one, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, 0, group, dilation))
+    return _each(layer, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, 0, group, dilation))
 
 
 MAKERS: dict[str, Make] = {"Convolution": _convolution, "Deconvolution": _deconvolution}
