@@ -26,7 +26,7 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import open_store
-from ftjob.worker.snapshot_upload import Saver
+from ftjob.worker.snapshot_upload import SnapshotSaver
 
 SNAPSHOTS = int(os.environ.get("SNAPSHOTS", "3"))
 EVERY_SECONDS = 30.0
@@ -86,12 +86,12 @@ def watch(folder: Path, net: NetParameter, batch_size: int) -> Watched:
     with (
         take(store, claim(run, 1)) as lease,
         open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine,
-        closing(Saver(CopiedRunStore(store, run), [], check=lease.check)) as saver,
+        closing(SnapshotSaver(CopiedRunStore(store, run), [], check=lease.check)) as saver,
     ):
         return observed(engine, saver, run)
 
 
-def observed(engine: Engine, saver: Saver, run: RunFolder) -> Watched:
+def observed(engine: Engine, saver: SnapshotSaver, run: RunFolder) -> Watched:
     """Train for some intervals, each of which begins with a snapshot."""
     seen = Watched()
     engine.step(2)

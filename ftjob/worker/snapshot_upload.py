@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 
 
-class Saver:
+class SnapshotSaver:
     """Completes snapshots in the order they were taken. The training thread takes, checks and settles."""
 
     def __init__(

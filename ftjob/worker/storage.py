@@ -19,7 +19,7 @@ from ftjob.runfolder.store import RunStore, working
 from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
 from ftjob.worker.publish import Publisher, StorePublisher
-from ftjob.worker.snapshot_upload import Saver
+from ftjob.worker.snapshot_upload import SnapshotSaver
 
 
 def nothing_to_check() -> None:
@@ -53,7 +53,7 @@ class Home:
     def __init__(self, claimed: ClaimedRun, saved: Callable[[Snapshot, Snapshot | None], None]) -> None:
         """`saved` gets every snapshot that is complete, and the best one so far, from another thread."""
         self.run, self.found, self._publisher = claimed.run, claimed.found, claimed.publisher
-        self.saver = Saver(
+        self.saver = SnapshotSaver(
             claimed.run, claimed.found, check=claimed.check, publish=self._publisher.send, saved=saved
         )
 

@@ -9,7 +9,7 @@ class BadNetError(Exception):
     """What the caller asked for is not in the net; named as in ftjob.errors, see process/serving.py."""
 
 
-class Net:
+class PycaffeNet:
     """A Net through pycaffe's extension alone, whose own names begin with an underscore."""
 
     def __init__(self, net: Any) -> None:

@@ -20,7 +20,7 @@ TEST = 1
 """The value of Phase.TEST in caffe.proto."""
 
 
-class Server:
+class CaffeServer:
     """Caffe, and the one solver or net that is open."""
 
     def __init__(self, caffe: Any) -> None:
@@ -33,13 +33,13 @@ class Server:
         self._choose_device(gpu)
         if gpu is None:
             self.caffe.log(described(self.caffe))
-        self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights, self.caffe.log)
+        self.opened = training.CaffeTraining(self.caffe.get_solver(path), iter_size, weights, self.caffe.log)
         log_warnings_only(self.caffe)
         return {}, {}
 
     def open_deploy(self, path: str, weights: str) -> wire.Frame:
         self._choose_device(None)
-        self.opened = deploy.Deploy(self.caffe.Net(path, TEST), weights)
+        self.opened = deploy.CaffeDeploy(self.caffe.Net(path, TEST), weights)
         return {}, {}
 
     def probe(self, path: str) -> wire.Frame:
@@ -68,9 +68,9 @@ class Server:
             self.caffe.set_mode_gpu()
 
 
-def load() -> Server:
+def load() -> CaffeServer:
     """Load Caffe. Raises ImportError where this Python has none."""
-    return Server(load_pycaffe())
+    return CaffeServer(load_pycaffe())
 
 
 def load_pycaffe() -> Any:

@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional
 
-from ftjob.engine.caffe.process.nets import Net
+from ftjob.engine.caffe.process.nets import PycaffeNet
 from ftjob.engine.process import snapshotfile, stepping, wire
 from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.writer import Writer
 
 
-class Training:
+class CaffeTraining:
     """A solver with its TRAIN and TEST nets."""
 
     def __init__(
@@ -23,8 +23,8 @@ class Training:
         """`log` is Caffe's own: a snapshot's writer tries it first, since threads that read data log too."""
         self.solver = solver
         self.iter_size = iter_size
-        self.train = Net(solver.net)
-        self.tests = [Net(net) for net in solver.test_nets]
+        self.train = PycaffeNet(solver.net)
+        self.tests = [PycaffeNet(net) for net in solver.test_nets]
         states = 2 if "Ada" in type(solver).__name__ else 1  # AdaDelta and Adam keep two numbers a weight
         self.writer = Writer(
             self.train.parameters(), states, len(solver.net.layers), lambda: log("writing a snapshot")

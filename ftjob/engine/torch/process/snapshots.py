@@ -63,7 +63,7 @@ def _blob_chunks(values: Tensor | Shape) -> Chunks:
 
 
 @dataclass(frozen=True)
-class State:
+class RestoredState:
     """What a solverstate says."""
 
     iteration: int
@@ -76,7 +76,7 @@ class State:
             yield read_blob(self.path, blob).reshape(blob.shape)
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> RestoredState:
     """Read a solverstate but for its numbers. Raises BadNetError where it is none."""
     try:
         with (
@@ -90,6 +90,6 @@ def read_state(path: Path) -> State:
                     iteration = each.value
                 elif each.number == HISTORY and each.wire_type == BYTES:
                     history.append(blob_in(buffer, each, "history"))
-            return State(iteration, path, tuple(history))
+            return RestoredState(iteration, path, tuple(history))
     except (OSError, ValueError, CutOffError, MalformedError) as error:
         raise BadNetError(f"{path} is no solverstate ({error}): fetch it again") from error

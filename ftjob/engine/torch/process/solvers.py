@@ -11,7 +11,7 @@ from ftjob.engine.torch.process.weights import Learnable
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 
-Rule = Callable[[SolverParameter, Tensor, Sequence[Tensor], float, int], Tensor]
+UpdateRule = Callable[[SolverParameter, Tensor, Sequence[Tensor], float, int], Tensor]
 """Makes what is subtracted from a param, of: the solver, its gradient (which may be changed), its history
 (changed in place), its rate, and the number of updates made before."""
 
@@ -64,7 +64,7 @@ def _adam(
     return (first / second.sqrt().add_(solver.delta)).mul_(rate * correction)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, UpdateRule] = {
     "SGD": _sgd,
     "Nesterov": _nesterov,
     "AdaGrad": _ada_grad,

@@ -17,7 +17,7 @@ GREY = np.array([1868, 9617, 4899])
 """Of blue, green and red in 2^14 parts, as OpenCV has it."""
 
 
-class Transform:
+class ImageTransform:
     """Colour, crop, mean, mirror, scale; in float32."""
 
     def __init__(self, layer: LayerParameter, shape: Shape, phase: Phase) -> None:
