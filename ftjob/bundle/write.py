@@ -26,7 +26,7 @@ from ftjob.runfolder.records.evaluation import read_evaluation
 GOLDEN_IMAGES = 16
 BYTES_A_SCORE = 32
 """In golden/scores.json, at most."""
-LOOKED_AT = 5000
+MOST_SEARCHED = 5000
 """Records of the validation data searched for golden images of different classes."""
 
 
@@ -129,7 +129,7 @@ def golden_images(plan: Plan) -> list[tuple[int, NDArray[np.uint8]]]:
     wanted = min(GOLDEN_IMAGES, len(plan.inputs.val.histogram), most_images(tuple(image)), of_scores)
     for number, record in enumerate(records(plan.inputs.val.path)):
         chosen.setdefault(record.label, record.image)
-        if len(chosen) == wanted or number == LOOKED_AT:
+        if len(chosen) == wanted or number == MOST_SEARCHED:
             break
     return sorted(chosen.items())
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Blobs = dict[str, NDArray[np.float32]]
-GoOn = Callable[[float], bool]
+ShouldContinue = Callable[[float], bool]
 """Asked several times a second, with the share that is done, whether something long is to go on."""
 
 
@@ -86,13 +86,13 @@ class Engine(Process, Protocol):
         """Do that many updates, and return them together."""
         ...
 
-    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         """Run the TEST net over that many records of its data and return the named blobs.
 
         Shapes: (images, ...) for a blob with a batch axis; a scalar blob gives (batches,). The TEST data
         layer goes round its LMDB without an end, so any N records in a row are each of N records once: ask
         for the size of the dataset and every record is counted exactly once, whatever the batch size.
-        Where `go_on` ends it early, the rows of the batches that were run are returned.
+        Where `should_continue` ends it early, the rows of the batches that were run are returned.
         """
         ...
 
@@ -111,12 +111,14 @@ class Engine(Process, Protocol):
         """
         ...
 
-    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
-        """Go on from a snapshot: iteration, momentum and weights, wherever the two files lie now; the data
-        layer is wound on by as many batches as the iterations before consumed.
+    def restore(
+        self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
+    ) -> bool:
+        """Resume from a snapshot: restore iteration, momentum and weights, wherever the two files lie now, and
+        wind the data layer on by as many batches as the iterations before consumed.
 
-        Return False where `go_on` ended that early: the engine may be asked for a test then, and is not to be
-        trained.
+        Return False where `should_continue` ended that early: the engine can still test then, but must not
+        train.
         """
         ...
 

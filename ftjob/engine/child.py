@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import errors
-from ftjob.engine import GoOn, always
+from ftjob.engine import ShouldContinue, always
 from ftjob.engine.process import wire
 from ftjob.engine.threads import with_threads
 
@@ -97,12 +97,12 @@ class Child:
         command: str,
         arrays: Mapping[str, NDArray[Any]] | None = None,
         *,
-        go_on: GoOn = always,
+        should_continue: ShouldContinue = always,
         **fields: object,
     ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Send a command and wait for its reply. The process's death ends the wait at once.
 
-        `go_on` is asked at every sign of life whether the command is not to end early.
+        `should_continue` is asked at every sign of life whether the command is not to end early.
         """
         self.send(command, arrays, **fields)
         halted = False
@@ -110,7 +110,7 @@ class Child:
             header, found = self.receive()
             if header.get("done", True):
                 return header, found
-            if not halted and not go_on(header["share"]):
+            if not halted and not should_continue(header["share"]):
                 halted = True
                 self.send("halt")
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, GoOn, Iteration, SnapshotFiles, Writing, always
+from ftjob.engine import Blobs, Iteration, ShouldContinue, SnapshotFiles, Writing, always
 from ftjob.engine.child import Child
 from ftjob.engine.process.snapshotfile import field_numbers
 from ftjob.engine.snapshot_write import ForkedWriting, sweep
@@ -81,11 +81,11 @@ class ProcessEngine(_Held):
     def step(self, iterations: int) -> list[Iteration]:
         return [each for some in self.steps(iterations) for each in some]
 
-    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         if images < 1:
             raise BadDataError("a test needs at least one image")
         self._settle()
-        return self.child.call("test", go_on=go_on, images=images, blobs=list(blobs))[1]
+        return self.child.call("test", should_continue=should_continue, images=images, blobs=list(blobs))[1]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()
@@ -112,10 +112,14 @@ class ProcessEngine(_Held):
         self._finish_writing()
         super().close()
 
-    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
+    def restore(
+        self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
+    ) -> bool:
         state, model = whole_file(solverstate), whole_file(caffemodel)
         self._settle()
-        reply, _ = self.child.call("restore", go_on=go_on, solverstate=state, caffemodel=model)
+        reply, _ = self.child.call(
+            "restore", should_continue=should_continue, solverstate=state, caffemodel=model
+        )
         self._iteration = int(reply["iteration"])
         return bool(reply["whole"])
 

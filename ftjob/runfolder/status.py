@@ -52,10 +52,10 @@ class State(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing will change until somebody submits again."""
-        return self not in GOING_ON
+        return self not in UNFINISHED
 
 
-GOING_ON = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYING, State.SUSPENDED})
+UNFINISHED = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYING, State.SUSPENDED})
 
 
 @dataclass(frozen=True)

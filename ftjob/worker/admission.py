@@ -88,12 +88,12 @@ def this_user() -> UserOwner:
         return UserOwner(user=str(os.getuid()))
 
 
-def look(store: Store, arrival: Arrival) -> Standing:
+def standing_of(store: Store, arrival: Arrival) -> Standing:
     """Return how a run's folder stands for who comes to it; nothing is changed.
 
     Raises BadSpecError where it is another's, StorageError where it cannot be read.
     """
-    return _look(store, arrival)[1]
+    return _read_standing(store, arrival)[1]
 
 
 def owner_there(store: Store) -> Owner | None:
@@ -102,8 +102,8 @@ def owner_there(store: Store) -> Owner | None:
 
 
 def own(store: Store, arrival: Arrival) -> Standing:
-    """Have a run's folder keep whose it is, and return how it stands. Raises as `look` does."""
-    found, standing = _look(store, arrival)
+    """Have a run's folder keep whose it is, and return how it stands. Raises as `standing_of` does."""
+    found, standing = _read_standing(store, arrival)
     if standing.owner != found:
         store.write(OWNER, standing.owner.render())
     return standing
@@ -113,7 +113,7 @@ def settle(store: Store, arrival: Arrival) -> Standing:
     """Have a run's folder keep its owner, and the spec that a worker comes with; return how it stands.
 
     Where a spec is there already, only what may change during a run is taken over: the rest is the run's
-    identity. Raises as `look` does, and BadSpecError for a spec that refers to another run.
+    identity. Raises as `standing_of` does, and BadSpecError for a spec that refers to another run.
     """
     standing = own(store, arrival)
     if arrival.spec is not None:
@@ -139,7 +139,7 @@ def refuse_references(spec: JobSpec) -> None:
         raise BadSpecError(f"{field}: {value} is known only where it was submitted: `ftjob submit` the spec")
 
 
-def _look(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:
+def _read_standing(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:
     """Return whose the folder is now, and how it stands for who comes."""
     found = owner_there(store)
     status = _read(store, STATUS, partial(parse_as, Status))

@@ -9,7 +9,7 @@ from ftjob.runfolder.address import names_of
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.status import State
 from ftjob.storage import open_store
-from ftjob.worker.admission import Arrival, arrival_of, look, read_spec
+from ftjob.worker.admission import Arrival, arrival_of, read_spec, standing_of
 from ftjob.worker.finish import End, bundle, done_before, finish
 from ftjob.worker.log import log, log_traceback
 from ftjob.worker.planning import planned
@@ -44,7 +44,7 @@ def run_attempt(
 ) -> int:
     """Be a run's one worker, unless it is done or another's; return the exit code. Raises FtjobError."""
     store, run_id = open_store(location), names_of(location)[1]
-    standing = look(store, arrival)  # before anything is written there, a lock or a lease
+    standing = standing_of(store, arrival)  # before anything is written there, a lock or a lease
     report.owned_by(standing.owner)
     if done := standing.done(run_id):
         return done_before(done, report)

@@ -37,7 +37,7 @@ def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: Po
             log(f"{error}; going on with batch_size {data.batch_size} and iter_size {solver.iter_size}")
             plan = smaller
             write_prototxts(plan, home.folder)
-            home.look_again()
+            home.refresh_found()
 
 
 def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:

@@ -80,7 +80,7 @@ class Home:
         self.saver.keep_only(self.found)
         return newest
 
-    def look_again(self) -> None:
+    def refresh_found(self) -> None:
         """Take what was saved meanwhile for what was found. Raises StorageError."""
         self.saver.settle()
         self.found = list(self.saver.complete)

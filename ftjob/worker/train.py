@@ -71,13 +71,13 @@ class Training:
         What must end the run ends the replay too: nothing is lost with it.
         """
 
-        def go_on(share: float) -> bool:
+        def should_continue(share: float) -> bool:
             on_progress(share)
             return not self.must_end()
 
         folder = self.home.folder
         files_of = folder.solverstate(iteration), folder.caffemodel(iteration)
-        self.is_replayed = self.engine.restore(*files_of, go_on=go_on)
+        self.is_replayed = self.engine.restore(*files_of, should_continue=should_continue)
         return self.is_replayed
 
     def run(self) -> Outcome:
@@ -108,7 +108,7 @@ class Training:
         # budget that is reached here ends nothing early: what is left is the graceful end it was kept for.
         if self.stop:
             return self.end_early()
-        if not self.final_is_judged():
+        if not self.final_is_evaluated():
             if not self.test():
                 return self.end_early()
             self.snapshot()
@@ -147,7 +147,7 @@ class Training:
         if iteration % solver.test_interval or iteration == solver.max_iter or not self.untested():
             return
         if self.test() and iteration % solver.snapshot == 0:
-            self.judge_snapshot()
+            self.record_accuracy()
 
     def refuse_chance(self) -> None:
         """Raise NotLearningError, after a snapshot, when the run should be better than chance and is not."""
@@ -202,7 +202,7 @@ class Training:
         money = f" ({dollars(usd)})" if usd else ""
         return f"{kept}, about {duration(left)}{money} are saved"
 
-    def final_is_judged(self) -> bool:
+    def final_is_evaluated(self) -> bool:
         """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""
         last = self.plan.solver.max_iter
         return any(found.iteration == last and found.accuracy is not None for found in self.home.found)
@@ -215,7 +215,7 @@ class Training:
         outcome = why or Outcome.BUDGET_REACHED
         must_test = outcome is Outcome.BUDGET_REACHED and not self.must_stop() and self.untested()
         if must_test and self.test() and self.last_snapshot == self.engine.iteration:
-            self.judge_snapshot()
+            self.record_accuracy()
         if self.stop:
             outcome = Outcome.STOPPED
         elif self.watch.idle:
@@ -242,7 +242,7 @@ class Training:
         heads = [head for head in self.plan.heads if head.tested]
         main, records = self.plan.main_head, self.plan.inputs.val.records
         wanted = [*(head.score for head in heads), main.label]
-        blobs = self.engine.test(records, wanted, go_on=lambda _: not self.must_stop())
+        blobs = self.engine.test(records, wanted, should_continue=lambda _: not self.must_stop())
         scores = {head.layer: blobs[head.score] for head in heads}
         labels = blobs[main.label]
         if len(labels) < records:
@@ -265,7 +265,7 @@ class Training:
         images_seen = self.engine.iteration * self.plan.images_per_iteration
         self.home.saver.take(writing, images_seen, self.last_test)
 
-    def judge_snapshot(self) -> None:
+    def record_accuracy(self) -> None:
         """Give the snapshot of this iteration, which was there before its test, its accuracy."""
         self.keep(ForkedWriting(self.home.snapshots_folder(), self.engine.iteration, None))
 

@@ -40,7 +40,7 @@ class AttemptReport:
         """Return where the attempt stands; from any thread."""
         return progress_of(self._status(), self._owner, self._attempt)
 
-    def going_on(self) -> bytes:
+    def running_report(self) -> bytes:
         """Return where the attempt stands, for who asks while it lives."""
         return self.progress().model_copy(update={"exit_code": None}).render()
 
@@ -60,7 +60,7 @@ def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Itera
     """Give an attempt's report. In a pod it is served during the block, and left as the pod's termination
     message at the block's end."""
     report = AttemptReport(attempt)
-    server = serve(report.going_on, pod.status_port, log) if in_pod else None
+    server = serve(report.running_report, pod.status_port, log) if in_pod else None
     try:
         yield report
     except BaseException as error:
