@@ -1,4 +1,4 @@
-"""The seam between ftjob and whatever trains: Caffe's verbs, arrays in, arrays out."""
+"""The interface of ftjob to its training engines: Caffe's verbs, arrays in, arrays out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 Blobs = dict[str, NDArray[np.float32]]
 ShouldContinue = Callable[[float], bool]
-"""Asked several times a second, with the share that is done, whether something long is to go on."""
+"""Called several times a second with the share that is done; False ends the operation early."""
 
 
 def always(_share: float) -> bool:
-    """Have it go on to its end."""
+    """Let the operation run to its end."""
     return True
 
 
@@ -44,7 +44,7 @@ class SnapshotFiles:
 
 
 class Writing(Protocol):
-    """A snapshot that is being written while the engine goes on."""
+    """A snapshot that is being written while the engine continues."""
 
     def wait(self) -> SnapshotFiles:
         """Return its files once they are whole. Raises StorageError where they could not be written; nothing
@@ -74,12 +74,12 @@ class Engine(Process, Protocol):
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         """Do that many updates, and yield them as they are made: all of some 0.2 s, or each where one takes
-        longer. The engine goes on while the caller looks at them; `halt` ends it early, and then too every
-        update that was made is yielded. Never tests, never snapshots by itself."""
+        longer. The engine continues while the caller handles them. After `halt`, too, every update that was
+        made is yielded. Never tests, never snapshots by itself."""
         ...
 
     def halt(self) -> None:
-        """Have `steps` end after the update that the engine is at."""
+        """End `steps` after the update in progress."""
         ...
 
     def step(self, iterations: int) -> list[Iteration]:
@@ -90,8 +90,8 @@ class Engine(Process, Protocol):
         """Run the TEST net over that many records of its data and return the named blobs.
 
         Shapes: (images, ...) for a blob with a batch axis; a scalar blob gives (batches,). The TEST data
-        layer goes round its LMDB without an end, so any N records in a row are each of N records once: ask
-        for the size of the dataset and every record is counted exactly once, whatever the batch size.
+        layer cycles through its LMDB, so N records in a row are each of its N records once: request the size
+        of the dataset and every record counts exactly once, whatever the batch size.
         Where `should_continue` ends it early, the rows of the batches that were run are returned.
         """
         ...
@@ -105,7 +105,7 @@ class Engine(Process, Protocol):
         ...
 
     def begin_snapshot(self, directory: Path) -> Writing:
-        """Take a snapshot of this moment, which is written while the engine goes on where it can do that.
+        """Take a snapshot of this moment; where it can, the engine continues while the files are written.
 
         Waits for the one before. Raises StorageError where there is no room for the files.
         """
@@ -114,8 +114,8 @@ class Engine(Process, Protocol):
     def restore(
         self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
     ) -> bool:
-        """Resume from a snapshot: restore iteration, momentum and weights, wherever the two files lie now, and
-        wind the data layer on by as many batches as the iterations before consumed.
+        """Resume from a snapshot: restore iteration, momentum and weights, wherever the two files lie now,
+        and advance the data layer by as many batches as the earlier iterations consumed.
 
         Return False where `should_continue` ended that early: the engine can still test then, but must not
         train.

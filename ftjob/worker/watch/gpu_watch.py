@@ -1,4 +1,4 @@
-"""A GPU that is paid for and does nothing."""
+"""Notices a GPU that is paid for and idle."""
 
 import time
 from functools import partial
@@ -12,14 +12,14 @@ POLL_SECONDS = 5.0
 
 
 class Watch:
-    """Looks, in a thread, at how long the GPU has been idle."""
+    """Watches in a thread how long the GPU has been idle."""
 
     def __init__(
         self, limit_seconds: float | None, gpu: Gpu | None, poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """None as the limit, or as the GPU, looks at nothing."""
+        """Without a limit or a GPU nothing is watched."""
         self.idle = False
-        """Whether the GPU did nothing for longer than the limit."""
+        """Whether the GPU has been idle for longer than the limit."""
         self._busy_at = 0.0
         self._polls: Periodic | None = None
         if limit_seconds is not None and gpu is not None:
