@@ -1,4 +1,4 @@
-"""How long training stands still for its snapshots, one every 30 s: the demo's net, and one of VGG16's size.
+"""How long training stalls for its snapshots, one every 30 s: the demo's net, and one of VGG16's size.
 
 What is timed is the training thread between asking for a snapshot and the next iteration, while the run lives
 in a store (a directory here, so that no network is measured). The files are written by a copy of the engine,

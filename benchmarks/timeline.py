@@ -1,4 +1,4 @@
-"""Where the time of a small run goes on a cluster, from `ftjob submit` to its end: the images' own programs.
+"""Where a small run on a cluster spends its time, from `ftjob submit` to its end: the images' own programs.
 
 On a cluster of the test bed: ftjob installed as `kubectl apply -k` does it, from images built here; net,
 dataset and runs in an S3 store inside the cluster's network; real Caffe trains the demo's net for 200

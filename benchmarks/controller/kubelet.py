@@ -122,7 +122,7 @@ class Kubelet:
         self.server.ask("PATCH", f"{_path(pod)}/status", {"status": status}, STRATEGIC)
 
     def _write(self, pod: Object, state: State, began: float) -> None:
-        """Write what the worker in a pod would say of its run."""
+        """Write the status of the run as the worker in a pod would."""
         folder, now = pod["spec"]["containers"][0]["args"][1], time.time()
         _, _, path = folder.partition("://")
         name, run_id = path.split("/")[1:3]
@@ -154,7 +154,9 @@ class Kubelet:
                     self._changed.wait(wait)
                     continue
                 _, _, doing = heapq.heappop(self._due)
-            self._pool.submit(doing).add_done_callback(lambda done: done.result())  # so that errors are told
+            self._pool.submit(doing).add_done_callback(
+                lambda done: done.result()
+            )  # so that errors are raised
 
 
 def _path(pod: Object) -> str:

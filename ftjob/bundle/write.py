@@ -36,17 +36,17 @@ class Golden:
 
     images: int
     right_answers: int
-    """Those whose highest score is at their label."""
+    """Images whose highest score is at their label."""
 
     def __str__(self) -> str:
-        return f"{self.right_answers} of {self.images} golden images are answered rightly"
+        return f"{self.right_answers} of {self.images} golden images are classified correctly"
 
 
 def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golden:
     """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced.
 
-    Raises BadNetError where an image's scores depend on the images asked with it, DivergedError where they
-    depend on how many these are or are no numbers.
+    Raises BadNetError where an image's scores depend on the other images in its batch, DivergedError where
+    they depend on the batch size or are no numbers.
     """
     fresh = BundleFolder(run.root / ".bundle.partial")
     with files.explained(run.bundle):
@@ -84,7 +84,7 @@ def preprocess_of(plan: Plan) -> Preprocess:
 
 
 def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -> Golden:
-    """Store validation images losslessly, with the scores that the bundled net gives each alone."""
+    """Store validation images losslessly, each with the scores that the bundled net gives it alone."""
     chosen = golden_images(plan)
     mean_image = read_mean_image(bundle.mean) if how.mean_file else None
     inputs = np.stack([transform(image, how, mean_image) for _, image in chosen])

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, behind the Engine and DeployNet protocols: each call is one request."""
+"""The Engine and DeployNet protocols over an engine in a process of its own: each call is a request."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from ftjob.errors import BadDataError, BadNetError, FtjobError, StorageError
 
 
 class _Held:
-    """What both kinds of net share: a process, which is closed."""
+    """A process that is closed; what solvers and deploy nets share."""
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -38,7 +38,7 @@ class ProcessEngine(_Held):
     """An Engine: see there."""
 
     def __init__(self, child: Child, patience_seconds: float | None, **snapshot: Any) -> None:
-        """`snapshot` is what goes with that command beside the directory."""
+        """`snapshot` are the arguments of that command beside the directory."""
         super().__init__(child)
         child.be_patient(patience_seconds)
         self._snapshot = snapshot
@@ -73,7 +73,7 @@ class ProcessEngine(_Held):
             self.child.send("halt")
 
     def _settle(self) -> None:
-        """End steps that the caller turned away from."""
+        """End steps whose iterator the caller abandoned."""
         self.halt()
         while self._stepping:
             self._receive_steps()
@@ -103,7 +103,7 @@ class ProcessEngine(_Held):
         return self._writing
 
     def _finish_writing(self) -> None:
-        """Wait for the last snapshot, whose failure is told to who waits for it."""
+        """Wait for the last snapshot; `Writing.wait` raises its failure."""
         if self._writing:
             with contextlib.suppress(StorageError):
                 self._writing.wait()
@@ -144,7 +144,7 @@ def existing_file(path: Path) -> str:
 
 
 def whole_file(path: Path) -> str:
-    """Return the path of a file that Caffe wrote; Caffe itself takes an empty one for weights of no layer."""
+    """Return the path of a whole protobuf file; Caffe itself would read an empty one as no weights."""
     text = existing_file(path)
     try:
         whole = path.suffix == ".h5" or bool(field_numbers(path))

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 from ftjob.engine.process import parent, wire
 
 HALTABLE = ("steps", "test", "restore")
-"""The commands that `halt` ends early: they are given something to ask whether it came."""
+"""The commands that `halt` ends early: they receive a function that returns whether it came."""
 
 
 # Error class names are the wire protocol: an error crosses the pipe as the name of its class and a message.
@@ -36,8 +36,10 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
     """
     requests_fd, replies_fd, parent_pid = map(int, arguments)
     parent.die_with(parent_pid)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
-    # requests have no buffer: what came is to be seen by `halted`
+    resource.setrlimit(
+        resource.RLIMIT_CORE, (0, 0)
+    )  # the parent must see a crash at once, not after a core dump
+    # requests are unbuffered, so that `halted` can select() on them
     with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
         ignore_signals()
         try:
@@ -60,7 +62,7 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
 
 
 def ignore_signals() -> None:
-    """Leave it to the parent when to stop: Ctrl-C and SIGTERM are for it to answer."""
+    """Ignore Ctrl-C and SIGTERM: the parent handles them."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
 
@@ -68,9 +70,9 @@ def ignore_signals() -> None:
 def answer(
     server: Any, request: Dict[str, Any], arrays: Dict[str, Any], halted: Callable[[], bool]
 ) -> Iterator[wire.Frame]:
-    """Answer one request. What Python raises goes back as an error; what Caffe logs as fatal does not."""
+    """Yield the replies to a request. A fatal error of Caffe raises nothing: it ends the process."""
     command = request.pop("command")
-    if command == "halt":  # it came when what it should end was done
+    if command == "halt":  # it came after the command that it was for had ended
         return
     if command in HALTABLE:
         request["halted"] = halted

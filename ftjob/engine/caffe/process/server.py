@@ -1,6 +1,6 @@
 """Caffe and its commands: the only file that imports it.
 
-Caffe ends the whole process on any error of its own: its last words are on stderr.
+Caffe ends the whole process on any error of its own, with a message on stderr.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class CaffeServer:
         return {}, {}
 
     def probe(self, path: str) -> wire.Frame:
-        """Run a net once; say which Caffe this is, and what ftjob needs of it that it lacks."""
+        """Run a net once; return Caffe's version, and what ftjob needs that it lacks."""
         self._choose_device(None)
         net = self.caffe.Net(path, TEST)
         net._forward(0, len(net.layers) - 1)
@@ -102,7 +102,7 @@ def described(caffe: Any) -> str:
 
 
 def log_warnings_only(caffe: Any) -> None:
-    """Leave out of the log, from here on, a line for every time that the data layer begins anew."""
+    """Stop logging a line each time that the data layer starts over."""
     try:
         level = ctypes.c_int.in_dll(ctypes.CDLL(caffe.__file__), GLOG_MINLOGLEVEL)
     except ValueError:  # a Caffe with glog built in some other way keeps logging them

@@ -20,7 +20,7 @@ class CaffeTraining:
     def __init__(
         self, solver: Any, iter_size: int, weights: Optional[str], log: Callable[[str], None]
     ) -> None:
-        """`log` is Caffe's own: a snapshot's writer tries it first, since threads that read data log too."""
+        """`log` is Caffe's own: a forked writer tries it first, since data threads may hold its lock."""
         self.solver = solver
         self.iter_size = iter_size
         self.train = PycaffeNet(solver.net)
@@ -67,9 +67,9 @@ class CaffeTraining:
         yield {}, rows.arrays()
 
     def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
-        """Write both files under temporary names into the directory that prefix_fd is made to stand for.
+        """Write both files under temporary names; prefix_fd is made to refer to the directory.
 
-        `apart` (in a copy of this process) is for the CPU only: a GPU's memory is not copied.
+        `apart` (in a fork) is for the CPU only: a GPU's memory is not copied.
         """
 
         def save(folder: Path, fd: int) -> None:
@@ -80,7 +80,7 @@ class CaffeTraining:
         return {"iteration": self.solver.iter, "pid": pid or None}, {}
 
     def restore(self, solverstate: str, caffemodel: str, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
-        """Take up a snapshot, then draw the batches that the iterations before it drew, unless halted."""
+        """Restore a snapshot, then draw the batches that the earlier iterations drew, unless halted."""
         if self.solver.iter:
             raise RuntimeError("a solver that has run cannot go back: open another")
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Where PyTorch's process begins: `python -m ftjob.engine.torch.process REQUESTS REPLIES PARENT`.
 
-Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has what is said there.
+Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has the protocol.
 """
 
 import gc
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def load() -> "TorchServer":
     """Load PyTorch. Raises ImportError where it cannot be imported.
 
-    What modules are made of stays to the end, so no garbage is looked for among it: neither now nor later,
-    nor when the process ends, nor in the copies of it that write snapshots.
+    The modules' objects live to the end, so the garbage collector skips them: now, later, when the process
+    ends, and in the forks that write snapshots.
     """
     gc.disable()
     from ftjob.engine.torch.process.server import TorchServer

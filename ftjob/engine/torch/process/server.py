@@ -33,7 +33,7 @@ class TorchServer:
         elif solver.net:
             net = _read_net(solver.net)
         else:
-            raise BadNetError(f"{path}: the torch engine takes one net for training and testing: give net")
+            raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
         self.opened = TorchTraining(solver, net, Path(weights) if weights else None, _device(gpu))
         sys.stderr.write(f"{_machine(self.opened.device)}\n{described(self.opened.train)}")
         return {}, {}

@@ -1,7 +1,7 @@
 """Caffe's snapshot files, written and read without a copy of the numbers: they are most of them.
 
-Which bytes are to be written is worked out beforehand; what writes them touches no tensor, so that it may do
-so in a copy of the process.
+The bytes to write are determined beforehand; writing them touches no tensor, so that a fork of the process
+can do it.
 """
 
 import mmap
@@ -64,7 +64,7 @@ def _blob_chunks(values: Tensor | Shape) -> Chunks:
 
 @dataclass(frozen=True)
 class RestoredState:
-    """What a solverstate says."""
+    """The contents of a solverstate."""
 
     iteration: int
     path: Path

@@ -90,7 +90,7 @@ class TorchTraining:
         yield {}, rows.arrays()
 
     def snapshot(self, directory: str) -> wire.Frame:
-        """Write both files in a copy of this process, which shares the memory as it is now."""
+        """Write both files in a fork, which has the memory as it is now."""
         net = snapshots.net_chunks(self.name, self.train.shapes.layers, self.train.weights)
         state = snapshots.state_chunks(self.iteration, self._current_step(), self._history())
 
@@ -115,7 +115,7 @@ class TorchTraining:
         return sum(last >= value for value in self.param.stepvalue)
 
     def restore(self, solverstate: str, caffemodel: str, halted: Callable[[], bool]) -> wire.Frame:
-        """Take up a snapshot, of this engine or of Caffe: weights, history, iteration, place in the data."""
+        """Restore a snapshot of this engine or of Caffe: weights, history, iteration and data position."""
         if self.iteration:
             raise RuntimeError("a solver that has run cannot go back: open another")
         load(self.train.weights, Path(caffemodel))
@@ -127,8 +127,8 @@ class TorchTraining:
         shapes = [tuple(each.tensor.shape) for each in self.solver.learnables] * self.solver.states
         if [blob.shape for blob in state.history] != shapes:
             raise BadNetError(
-                f"{state.path}: the solverstate is not of this net and solver: start anew, with its "
-                "caffemodel as weights"
+                f"{state.path}: the solverstate does not match this net and solver: start a new run "
+                "with its caffemodel as weights"
             )
         for tensor, values in zip(self._history(), state.values(), strict=True):
             if isinstance(tensor, torch.Tensor):

@@ -1,4 +1,4 @@
-"""What becomes of a record's pixels: a transform_param (data_transformer.cpp)."""
+"""Transforms a record's pixels by a transform_param (data_transformer.cpp)."""
 
 from pathlib import Path
 

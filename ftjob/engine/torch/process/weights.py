@@ -38,7 +38,7 @@ class Learnable:
 def make_weights(
     shapes: NetShapes, seed: int, device: torch.device, source: Mapping[str, Sequence[Tensor]] | None = None
 ) -> ByLayer:
-    """Return the filled params of a net; what is shared by name is one tensor. Learned ones take gradients.
+    """Return the filled params of a net; params shared by name are one tensor. Learned ones take gradients.
 
     A layer that `source` has too shares that one's params (Net::ShareTrainedLayersWith).
     """
@@ -64,7 +64,7 @@ def make_weights(
 
 
 def _shared(layer: LayerShapes, number: int, shapes: NetShapes, made: ByLayer) -> Tensor:
-    """The owner's param of that name, in this layer's shape."""
+    """Return the owner's param of that name, in this layer's shape."""
     name = layer.layer.param[number].name
     owner = next(other for other in shapes.layers if other.name == layer.params[number].owner)
     at = [spec.name for spec in owner.layer.param].index(name)
@@ -121,7 +121,7 @@ def _check(layer: LayerWeights, tensors: Sequence[Tensor]) -> None:
             have, want = " ".join(map(str, blob.shape)), " ".join(map(str, tensor.shape))
             raise BadNetError(
                 f"layer {layer.name} has shape {have} in the weights and {want} in the net: name it in "
-                "surgery.heads or surgery.relearn, so that it is renamed and learned afresh"
+                "surgery.heads or surgery.relearn, so that it is renamed and randomly initialised"
             )
 
 

@@ -1,4 +1,4 @@
-"""What a layer is made from and made into."""
+"""The context that layers are made with, and the function they become."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class NetContext:
 
 @dataclass(frozen=True)
 class LayerContext:
-    """Where a layer stands."""
+    """A layer's position in its net."""
 
     net: NetContext
     index: int
     """Among the layers of its net."""
 
     def random(self, kind: int) -> int:
-        """Return a seed for what this layer draws in the present pass."""
+        """Return the seed of this layer's draws in the present pass."""
         return streams.number(self.net.seed, kind, self.index, self.net.passes)
 
 
