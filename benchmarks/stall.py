@@ -3,7 +3,7 @@
 What is timed is the training thread between asking for a snapshot and the next iteration, while the run lives
 in a store (a directory here, so that no network is measured). The files are written by a copy of the engine,
 their digests are taken and they are uploaded by a thread meanwhile. That shares the processors and the disk
-with the training: `slower` tells how much less is done in the 10 s after a snapshot was begun than in the
+with the training: `slower` is how much less is done in the 10 s after a snapshot was begun than in the
 others. A ratio is 1 % divided by the share of time stood still; $SNAPSHOTS (3) are taken per net.
 """
 

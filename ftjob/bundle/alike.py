@@ -40,9 +40,9 @@ def ask(net: DeployNet, images: NDArray[np.float32], blob: str) -> Answers:
     A single image is batched with its negative.
     """
     count = len(images)
-    asked = images if count > 1 else np.concatenate([images, -images])
+    batch = images if count > 1 else np.concatenate([images, -images])
     alone = net.forward(images, [blob], at_once=1)[blob].reshape(count, -1)
-    together = net.forward(asked[::-1], [blob], at_once=AT_ONCE)[blob].reshape(len(asked), -1)
+    together = net.forward(batch[::-1], [blob], at_once=AT_ONCE)[blob].reshape(len(batch), -1)
     return Answers(alone, difference(alone, together[::-1][:count]))
 
 
@@ -52,9 +52,9 @@ def depends_on_company(net: DeployNet, images: NDArray[np.float32], blob: str) -
     Where they do not, a difference from the scores alone comes from the order of sums, which depends on the
     batch size, with numbers so large that float32 keeps no digits of their sums.
     """
-    asked = images if len(images) > 1 else np.concatenate([images, -images])
-    for first in range(0, len(asked), AT_ONCE):
-        together = asked[first : first + AT_ONCE]
+    batch = images if len(images) > 1 else np.concatenate([images, -images])
+    for first in range(0, len(batch), AT_ONCE):
+        together = batch[first : first + AT_ONCE]
         count = len(together)
         among_others = net.forward(together, [blob], at_once=count)[blob].reshape(count, -1)
         for row, image in enumerate(together):

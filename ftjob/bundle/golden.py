@@ -66,7 +66,9 @@ def _pixels(data: bytes, how: Preprocess) -> NDArray[np.uint8]:
             if width * height > MOST_PIXELS:
                 raise UnreadableError(f"has {width}x{height} pixels, and at most {MOST_PIXELS:,} are read")
             if picture.mode != _MODES[how.channels]:
-                raise UnreadableError(f"is not of {how.channels} channels of 8 bits, as preprocess.json says")
+                raise UnreadableError(
+                    f"does not have {how.channels} channels of 8 bits, as in preprocess.json"
+                )
             pixels = np.asarray(picture)
     except UnreadableError:
         raise

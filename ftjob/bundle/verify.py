@@ -69,13 +69,13 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
     Raises BadNetError as `read_bundle` does, and what engines raise.
     """
     engine = resolve(engine)
-    asked = read_bundle(root)
-    answers = _answers(asked, engine, log)
-    expected = np.array([image.scores for image in asked.golden.images], dtype=np.float32)
-    labels = np.array([image.label for image in asked.golden.images])
+    question = read_bundle(root)
+    answers = _answers(question, engine, log)
+    expected = np.array([image.scores for image in question.golden.images], dtype=np.float32)
+    labels = np.array([image.label for image in question.golden.images])
     return Verification(
         bundle=str(root),
-        images=len(asked.images),
+        images=len(question.images),
         same_answers=int(same_answers_of(answers.alone, expected).sum()),
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
@@ -101,13 +101,13 @@ def read_bundle(root: Path) -> Question:
     return Question(net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
 
 
-def _answers(asked: Question, engine: str, log: Path) -> Answers:
+def _answers(question: Question, engine: str, log: Path) -> Answers:
     """Return an engine's scores of the checked net, run in an otherwise empty folder."""
     with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
         deploy = BundleFolder(Path(empty)).deploy
-        files.write_text(deploy, to_text(asked.net))
-        with open_deploy(engine, deploy, asked.weights, log=log, cwd=Path(empty)) as net:
-            return ask(net, asked.images, asked.golden.blob)
+        files.write_text(deploy, to_text(question.net))
+        with open_deploy(engine, deploy, question.weights, log=log, cwd=Path(empty)) as net:
+            return ask(net, question.images, question.golden.blob)
 
 
 def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:

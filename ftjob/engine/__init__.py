@@ -131,6 +131,6 @@ class DeployNet(Process, Protocol):
     ) -> Blobs:
         """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs (N, ...).
 
-        `at_once` images go through the net together; None: as many as its prototxt says.
+        `at_once` images go through the net together; None: the prototxt's batch size.
         """
         ...

@@ -45,7 +45,7 @@ class Progress(BaseModel):
     reason: ReportedReason = ""
     message: Message = ""
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
-    """The worker's; None while it goes on."""
+    """The worker's; None while it runs."""
 
     @model_validator(mode="after")
     def _holds(self) -> Self:

@@ -127,7 +127,7 @@ class Status:
     usd: Dollars = 0.0
     """`seconds` at the node's price."""
     usd_estimate: Seconds | None = None
-    """What the whole run will have cost, from the speed of late; None while nobody can tell."""
+    """What the whole run will have cost, from recent speed; None while unknown."""
     attempts: tuple[Attempt, ...] = ()
     """What each attempt took, oldest first."""
     submitted: Moment | None = None

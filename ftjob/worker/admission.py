@@ -89,7 +89,7 @@ def this_user() -> UserOwner:
 
 
 def standing_of(store: Store, arrival: Arrival) -> Standing:
-    """Return how a run's folder stands for a worker, without changing it.
+    """Return the state of a run's folder for a worker, without changing it.
 
     Raises BadSpecError for another's folder, StorageError where it cannot be read.
     """
@@ -140,7 +140,7 @@ def refuse_references(spec: JobSpec) -> None:
 
 
 def _read_standing(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:
-    """Return the present owner of the folder, and how it stands for the worker."""
+    """Return the present owner of the folder, and its state for the worker."""
     found = owner_there(store)
     status = _read(store, STATUS, partial(parse_as, Status))
     return found, Standing(

@@ -278,9 +278,9 @@ class Training:
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        asked = self.plan.spec.budget
+        budget = self.plan.spec.budget
         reserve = END_SECONDS + 2 * (self.test_seconds + self.save_seconds() + self.open_seconds)
-        return self.recorder.account.left(Budget(asked.usd, asked.hours)) <= reserve
+        return self.recorder.account.left(Budget(budget.usd, budget.hours)) <= reserve
 
     def save_seconds(self) -> float:
         """Return the seconds until a snapshot is where the run lives: measured, or else planned."""

@@ -150,9 +150,9 @@ class Apt:
         return sum(_size(path) for path in [*self.archives.glob("*.deb"), *self.archives.glob("partial/*")])
 
 
-def debian_mirror(folder: Path, asked: str | None) -> str:
+def debian_mirror(folder: Path, requested: str | None) -> str:
     """Return the mirror to use: the given one, $FTJOB_DEBIAN_MIRROR, or the host's own Debian mirror."""
-    mirror = asked or os.environ.get("FTJOB_DEBIAN_MIRROR") or _host_mirror(folder)
+    mirror = requested or os.environ.get("FTJOB_DEBIAN_MIRROR") or _host_mirror(folder)
     if mirror is None:
         raise EngineError(
             "apt on this machine knows no Debian mirror: name one with --mirror URL or $FTJOB_DEBIAN_MIRROR, "

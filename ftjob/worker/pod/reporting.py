@@ -74,10 +74,10 @@ def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Itera
             server.close()
 
 
-def serve(answer: Callable[[], bytes], asked: str, log: Log) -> StatusServer | None:
+def serve(answer: Callable[[], bytes], requested: str, log: Log) -> StatusServer | None:
     """Serve the answer on the requested port; None where that cannot be opened, which must not end a run."""
     try:
-        port = int(asked)
+        port = int(requested)
         if port not in range(65536):
             raise ValueError(f"{port} is no port")
         server = StatusServer(answer, port)

@@ -57,7 +57,7 @@ class Passed:
     loss: Tensor | None = None
     """The weighted sum of all losses; None where there is none."""
     blobs: dict[str, Tensor] = field(default_factory=dict)
-    """The outputs, and the blobs that were asked for."""
+    """The outputs, and the requested blobs."""
 
     def arrays(self, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the numbers of blobs by name."""

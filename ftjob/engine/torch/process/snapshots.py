@@ -39,7 +39,7 @@ def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Ch
 
 
 def state_chunks(iteration: int, current_step: int, history: Iterable[Tensor | Shape]) -> Chunks:
-    """Return a solverstate's bytes, in pieces. A shape stands for a history of zeros.
+    """Return a solverstate's bytes, in pieces. A shape means a history of zeros.
 
     The path of the caffemodel is added when the file is finished.
     """

@@ -40,10 +40,10 @@ class TorchTraining:
                 load(each.weights, weights)
 
     def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> TorchNet:
-        asked = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
+        phase_state = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
         state = NetState(phase=phase)
         state.MergeFrom(net.state)
-        state.MergeFrom(asked)
+        state.MergeFrom(phase_state)
         state.phase = phase
         shapes = shapes_of(filter_net(net, state))
         weights = make_weights(shapes, self.seed, self.device, source)
