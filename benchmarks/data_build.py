@@ -55,7 +55,7 @@ class Run:
 
     seconds: float
     output: str
-    """What it printed: of ours the most KiB it had resident, files that it had mapped included."""
+    """What it printed; ftjob's programs print their peak resident KiB, mapped files included."""
 
 
 def main() -> None:

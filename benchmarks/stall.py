@@ -1,9 +1,9 @@
-"""How long training stands still for its snapshots, one every 30 s: the demo's net, and one of VGG16's size.
+"""How long training stalls for its snapshots, one every 30 s: the demo's net, and one of VGG16's size.
 
 What is timed is the training thread between asking for a snapshot and the next iteration, while the run lives
 in a store (a directory here, so that no network is measured). The files are written by a copy of the engine,
 their digests are taken and they are uploaded by a thread meanwhile. That shares the processors and the disk
-with the training: `slower` tells how much less is done in the 10 s after a snapshot was begun than in the
+with the training: `slower` is how much less is done in the 10 s after a snapshot was begun than in the
 others. A ratio is 1 % divided by the share of time stood still; $SNAPSHOTS (3) are taken per net.
 """
 
@@ -26,7 +26,7 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import open_store
-from ftjob.worker.snapshot_upload import Saver
+from ftjob.worker.snapshot_upload import SnapshotSaver
 
 SNAPSHOTS = int(os.environ.get("SNAPSHOTS", "3"))
 EVERY_SECONDS = 30.0
@@ -54,12 +54,12 @@ def main() -> None:
     for name, net, batch_size in (("demo_net", digits.build(), 32), ("vgg16_size", wide(), 4)):
         with tempfile.TemporaryDirectory() as folder:
             seen = watch(Path(folder), net, batch_size)
-        figures |= told(name, seen)
+        figures |= report_figures(name, seen)
     figures["ratio_stall"] = min(value for key, value in figures.items() if key.startswith("ratio_"))
     print(json.dumps(figures))
 
 
-def told(name: str, seen: Watched) -> dict[str, float]:
+def report_figures(name: str, seen: Watched) -> dict[str, float]:
     """Print a line about one net, and return its figures."""
     share, longest = sum(seen.standing) / seen.seconds, max(seen.standing)
     slower = max(0.0, 1 - statistics.mean(seen.after) / statistics.mean(seen.other))
@@ -86,12 +86,12 @@ def watch(folder: Path, net: NetParameter, batch_size: int) -> Watched:
     with (
         take(store, claim(run, 1)) as lease,
         open_engine("caffe", solver=run.solver, weights=None, log=run.log(1), cwd=run.root) as engine,
-        closing(Saver(CopiedRunStore(store, run), [], check=lease.check)) as saver,
+        closing(SnapshotSaver(CopiedRunStore(store, run), [], check=lease.check)) as saver,
     ):
         return observed(engine, saver, run)
 
 
-def observed(engine: Engine, saver: Saver, run: RunFolder) -> Watched:
+def observed(engine: Engine, saver: SnapshotSaver, run: RunFolder) -> Watched:
     """Train for some intervals, each of which begins with a snapshot."""
     seen = Watched()
     engine.step(2)

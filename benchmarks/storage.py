@@ -210,7 +210,7 @@ def processor() -> float:
 
 
 def clear(cluster: Cluster) -> None:
-    """Remove what was transferred, on both sides; Ceph keeps deleted data until it is told."""
+    """Remove what was transferred, on both sides; Ceph keeps deleted data until it collects garbage."""
     shutil.rmtree(FOLDER / "down", ignore_errors=True)
     store = open_store("s3://bench/up")
     store.delete([entry.key for entry in store.list()])

@@ -1,4 +1,4 @@
-"""Where the time of a small run goes on a cluster, from `ftjob submit` to its end: the images' own programs.
+"""Where a small run on a cluster spends its time, from `ftjob submit` to its end: the images' own programs.
 
 On a cluster of the test bed: ftjob installed as `kubectl apply -k` does it, from images built here; net,
 dataset and runs in an S3 store inside the cluster's network; real Caffe trains the demo's net for 200
@@ -39,7 +39,7 @@ MOMENTS = {
     "tested": "data fetched, Caffe started, the first test is done",
     "iteration": "the first iteration is done",
     "ended": "trained, evaluated, bundle in the store, pod done",
-    "told": "state Succeeded",
+    "succeeded": "state Succeeded",
 }
 
 
@@ -60,7 +60,7 @@ class Story:
     def wait(self) -> None:
         """Return when the run has ended."""
         deadline = time.time() + LONGEST
-        while "told" not in self.at:
+        while "succeeded" not in self.at:
             if time.time() > deadline:
                 raise RuntimeError(f"{self.name} did not end in {LONGEST:.0f} s: {self.at}")
             time.sleep(0.05)
@@ -70,14 +70,14 @@ class Story:
             for _, item in server.watch(path):
                 hear(item)
         except HTTPError:
-            if "told" not in self.at:  # afterwards the cluster goes
+            if "succeeded" not in self.at:  # afterwards the cluster goes
                 raise
 
     def _fine_tune(self, item: Object) -> None:
         if item["metadata"]["name"] == self.name:
             self._note("object")
             if "completionTime" in item.get("status", {}):
-                self._note("told")
+                self._note("succeeded")
 
     def _job(self, _: Object) -> None:
         self._note("job")
@@ -110,8 +110,8 @@ def main() -> None:
         rounds = [run(user, f"digits-{number}") for number in range(ROUNDS)]
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     medians = {moment: round(statistics.median(each[moment] for each in rounds), 2) for moment in MOMENTS}
-    for moment, told in MOMENTS.items():
-        print(f"{medians[moment]:6.1f} s  {told}")
+    for moment, description in MOMENTS.items():
+        print(f"{medians[moment]:6.1f} s  {description}")
     spans = {moment: [round(each[moment], 2) for each in rounds] for moment in MOMENTS}
     load = round(os.getloadavg()[0], 2)
     print(json.dumps({"cores": processors.share(), "rounds": ROUNDS, "load": load, **medians, "all": spans}))

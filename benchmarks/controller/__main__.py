@@ -5,7 +5,7 @@ submitted 50 a second; a node that is none acts their pods, each for so long tha
 First with nothing else there, then beside as many objects that ended before as a cluster keeps: those have a
 status and a run, and nothing happens to them any more. Then the same with kopf in the controller's place.
 
-Submit to Job is counted from before the request to when a watch tells of the Job, in one process. What a job
+Submit to Job is counted from before the request to when a watch reports the Job, in one process. What a job
 takes is counted from before the first submit to after the last end, without what the program takes at rest.
 
 $JOBS (500), $STANDING (4500), $RATE (50) and $ROUNDS (1) change that.

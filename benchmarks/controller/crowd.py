@@ -49,7 +49,7 @@ def stand(server: Server, namespace: str, store: str, count: int, pattern: Objec
 
 
 def wait_until_heard(server: Server, namespace: str, name: str, patience: float = 300) -> None:
-    """Return when a program has answered what it was asked last: by then it has heard of everything.
+    """Wait until a program has handled the last change: by then it has seen all of them.
 
     A node that is not there makes a run that fails without a Job.
     """
@@ -66,7 +66,7 @@ def wait_until_heard(server: Server, namespace: str, name: str, patience: float 
 
 
 def identity(item: Object) -> str:
-    """Return what a status says of a spec's identity; of another one, an edit would be refused."""
+    """Return a status's record of a spec's identity; with another one, an edit would be refused."""
     return identity_of_object(read_fine_tune(item))
 
 
@@ -101,7 +101,7 @@ class Timing:
 
 
 def submit(server: Server, namespace: str, prefix: str, count: int, rate: float, patience: float) -> Timing:
-    """Submit at a rate; return when every one was told to have ended, by this process' clock.
+    """Submit at a rate; return when each job was reported as ended, by this process' clock.
 
     The prefix makes them runs that nobody has done before.
     """

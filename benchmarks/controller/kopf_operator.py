@@ -50,10 +50,10 @@ class Indexed:
         """No namespace has one here."""
 
     def written(self, item: Object) -> None:
-        """Wait for the watch to tell."""
+        """Return nothing: the watch delivers the changes."""
 
     def begun(self, item: Object) -> None:
-        """Wait for the watch to tell."""
+        """Return nothing: the watch delivers the changes."""
 
 
 class Loop:
@@ -98,7 +98,7 @@ LOOP, VIEW = Loop(), Indexed()
 
 @kopf.on.startup()
 def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-    """Say nothing, post nothing: what is compared is the work."""
+    """Log nothing, post nothing: the benchmark compares the work."""
     settings.posting.enabled = False
     settings.watching.server_timeout = 300
 

@@ -26,7 +26,7 @@ LABEL = {"ftjob.dev/bench": "true"}
 TAINT = {"key": "ftjob.dev/bench", "value": "true", "effect": "NoSchedule"}
 STARTING = 0.5
 """Seconds from a pod's coming to the node to its container's running."""
-REPORT_SECONDS = 10.0
+STATUS_SECONDS = 10.0
 """Seconds between two writes of a worker's status.json."""
 BEAT = 8.0
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -79,14 +79,14 @@ class Kubelet:
             self._after(0, lambda: self._create(pod))
 
     def _create(self, pod: Object) -> None:
-        self._report(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}}, ready=False)
+        self._patch_pod(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}}, ready=False)
         self._after(STARTING, lambda: self._start(pod))
 
     def _start(self, pod: Object) -> None:
         began = time.time()
         self._write(pod, State.RUNNING, began)
-        self._report(pod, "Running", {"running": {"startedAt": render_time(began)}}, ready=True)
-        self._after(min(REPORT_SECONDS, self.seconds), lambda: self._go_on(pod, began))
+        self._patch_pod(pod, "Running", {"running": {"startedAt": render_time(began)}}, ready=True)
+        self._after(min(STATUS_SECONDS, self.seconds), lambda: self._go_on(pod, began))
 
     def _go_on(self, pod: Object, began: float) -> None:
         left = began + self.seconds - time.time()
@@ -94,19 +94,19 @@ class Kubelet:
             self._end(pod, began)
             return
         self._write(pod, State.RUNNING, began)
-        self._after(min(REPORT_SECONDS, left), lambda: self._go_on(pod, began))
+        self._after(min(STATUS_SECONDS, left), lambda: self._go_on(pod, began))
 
     def _end(self, pod: Object, began: float) -> None:
         self._write(pod, State.SUCCEEDED, began)
         now = {"startedAt": render_time(began), "finishedAt": render_time(time.time())}
-        self._report(
+        self._patch_pod(
             pod, "Succeeded", {"terminated": {"exitCode": 0, "reason": "Completed", **now}}, ready=False
         )
 
     def _remove(self, pod: Object) -> None:
         self.server.ask("DELETE", _path(pod), {"gracePeriodSeconds": 0})
 
-    def _report(self, pod: Object, phase: str, state: Object, *, ready: bool) -> None:
+    def _patch_pod(self, pod: Object, phase: str, state: Object, *, ready: bool) -> None:
         """Write a pod's status, as a kubelet does."""
         now = _since(time.time())
         conditions = [
@@ -122,7 +122,7 @@ class Kubelet:
         self.server.ask("PATCH", f"{_path(pod)}/status", {"status": status}, STRATEGIC)
 
     def _write(self, pod: Object, state: State, began: float) -> None:
-        """Write what the worker in a pod would say of its run."""
+        """Write the status of the run as the worker in a pod would."""
         folder, now = pod["spec"]["containers"][0]["args"][1], time.time()
         _, _, path = folder.partition("://")
         name, run_id = path.split("/")[1:3]
@@ -154,7 +154,9 @@ class Kubelet:
                     self._changed.wait(wait)
                     continue
                 _, _, doing = heapq.heappop(self._due)
-            self._pool.submit(doing).add_done_callback(lambda done: done.result())  # so that errors are told
+            self._pool.submit(doing).add_done_callback(
+                lambda done: done.result()
+            )  # so that errors are raised
 
 
 def _path(pod: Object) -> str:

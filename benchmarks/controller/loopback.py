@@ -1,4 +1,4 @@
-"""An API server that has nothing but FineTuneJobs of two namespaces, and tells of their changes at a rate."""
+"""An API server with only FineTuneJobs of two namespaces, which it changes at a given rate."""
 
 import json
 import time
@@ -55,7 +55,7 @@ def events(objects: int, changes: float, runs: int, pause: float) -> Iterator[di
 
 
 def serve(port: Connection, objects: int, changes: float, runs: int, pause: float) -> None:
-    """Serve until the process ends; tell the port. `pause` is between two runs that are submitted."""
+    """Serve until the process ends; report the port. `pause` separates two submitted runs."""
 
     class Handler(BaseHTTPRequestHandler):
         """Lists and watches."""
@@ -90,7 +90,7 @@ def serve(port: Connection, objects: int, changes: float, runs: int, pause: floa
             self.wfile.write(body)
 
         def log_message(self, format: str, *_: object) -> None:  # noqa: A002 the name http.server has
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

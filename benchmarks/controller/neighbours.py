@@ -1,7 +1,7 @@
 """How long another namespace's new run waits beside one that has 10,000 objects, all of which change.
 
 The controller's own sources, picture, queue and lookers listen to an API server on loopback. It lists
-$OBJECTS (10000) FineTuneJobs of one namespace and then tells of $CHANGES (1000) changes of theirs a second.
+$OBJECTS (10000) FineTuneJobs of one namespace and then reports $CHANGES (1000) changes of theirs a second.
 Beside that another namespace submits $RUNS (150) runs, one every 0.2 s. A look reads the object and waits for
 10 ms, as for one request; every hundredth of the large namespace waits for 10 s, as for a silent server.
 

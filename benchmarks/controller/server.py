@@ -11,7 +11,7 @@ FINE_TUNES = "/apis/ftjob.dev/v1alpha1/namespaces/{}/finetunejobs"
 
 
 class Server:
-    """One API server. Raises RuntimeError with what it says where it refuses."""
+    """A client of one API server. Raises RuntimeError with its message where it refuses a request."""
 
     def __init__(self, kubeconfig: Path, connections: int = 16) -> None:
         from kubernetes import config

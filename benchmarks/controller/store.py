@@ -7,7 +7,7 @@ MISSING = b"<Error><Code>NoSuchKey</Code><Message>there is none</Message></Error
 
 
 class MemoryStore:
-    """Objects by their path; who reads is not asked for credentials."""
+    """Objects by their path; reading needs no credentials."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
@@ -46,6 +46,6 @@ class MemoryStore:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *_: object) -> None:  # noqa: A002 the name http.server has
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

@@ -1,4 +1,4 @@
-"""An image's scores are its own: the same whether it is asked alone or with others, in whatever order."""
+"""Checks that an image's scores are the same alone and in a batch, in whatever order."""
 
 from dataclasses import dataclass
 
@@ -13,48 +13,48 @@ float32 in another order do."""
 FLOOR = 0.1
 """Scores below it are measured against it: they may differ by 1e-5, and no probability does by more then."""
 AT_ONCE = 8
-"""Images that are asked together: enough to show, and few enough for the memory of a machine that tests."""
+"""Images in a batch: enough to show a difference, few enough for a small machine's memory."""
 
 Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a net answers to some images."""
+    """A net's scores of some images."""
 
     alone: Scores
-    """(N, K), each image asked for itself."""
+    """(N, K), each image computed alone."""
     difference: float
-    """The largest between those and the scores of the same images asked together, as a share of the largest
-    score; infinite where only one of two is a number."""
+    """The largest between those and the same images' scores in a batch, as a share of the largest score;
+    infinite where only one of two is a number."""
 
     @property
     def alike(self) -> bool:
-        """Whether company makes no difference."""
+        """Whether the batch makes no difference."""
         return self.difference <= ALIKE
 
 
 def ask(net: DeployNet, images: NDArray[np.float32], blob: str) -> Answers:
-    """Ask for one blob of images (N, C, H, W), alone and together, from the last to the first.
+    """Return a blob's scores of images (N, C, H, W), computed alone and in batches in reverse order.
 
-    One image alone is asked together with its negative.
+    A single image is batched with its negative.
     """
     count = len(images)
-    asked = images if count > 1 else np.concatenate([images, -images])
+    batch = images if count > 1 else np.concatenate([images, -images])
     alone = net.forward(images, [blob], at_once=1)[blob].reshape(count, -1)
-    together = net.forward(asked[::-1], [blob], at_once=AT_ONCE)[blob].reshape(len(asked), -1)
+    together = net.forward(batch[::-1], [blob], at_once=AT_ONCE)[blob].reshape(len(batch), -1)
     return Answers(alone, difference(alone, together[::-1][:count]))
 
 
 def depends_on_company(net: DeployNet, images: NDArray[np.float32], blob: str) -> bool:
-    """Say whether an image's scores change with those beside it where as many are asked at once.
+    """Return whether an image's scores depend on the other images in a batch of the same size.
 
-    Where they do not, other scores in company come from the order of sums, which goes by how many images
-    there are, and from numbers so large that float32 keeps no digits of their sums.
+    Where they do not, a difference from the scores alone comes from the order of sums, which depends on the
+    batch size, with numbers so large that float32 keeps no digits of their sums.
     """
-    asked = images if len(images) > 1 else np.concatenate([images, -images])
-    for first in range(0, len(asked), AT_ONCE):
-        together = asked[first : first + AT_ONCE]
+    batch = images if len(images) > 1 else np.concatenate([images, -images])
+    for first in range(0, len(batch), AT_ONCE):
+        together = batch[first : first + AT_ONCE]
         count = len(together)
         among_others = net.forward(together, [blob], at_once=count)[blob].reshape(count, -1)
         for row, image in enumerate(together):

@@ -1,4 +1,4 @@
-"""The files of a bundle: those that its manifest names, within its folder, regular, and as they were."""
+"""Checks a bundle's files: named in its manifest, within its folder, regular and unchanged."""
 
 import stat
 from collections.abc import Collection
@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 
 def checked_files(bundle: BundleFolder) -> BundleManifest:
-    """Return what a bundle's manifest names, after a look at every file. Other files are passed over.
+    """Return a bundle's manifest after checking every file in it. Other files are ignored.
 
-    Raises BadNetError for a file that is missing, that leads out of the folder, is none or too large, or is
-    another one than the bundle was made with; and where the manifest leaves out one that every bundle has.
+    Raises BadNetError for a file that is missing, leads out of the folder, is not regular, too large, or not
+    the one that the bundle was made with; and where the manifest lacks a file that every bundle has.
     """
     try:
         data = read_bytes(bundle.manifest)
@@ -58,7 +58,7 @@ def parse_manifest(data: bytes, bundle: BundleFolder) -> BundleManifest:
 
 
 def require(manifest: BundleManifest, bundle: BundleFolder, paths: Collection[Path]) -> None:
-    """Raise BadNetError for a file that the manifest does not name: nobody knows whether it is the one."""
+    """Raise BadNetError for a file that is not in the manifest, which cannot be verified."""
     for path in paths:
         key = path.relative_to(bundle.root).as_posix()
         if key not in manifest.files:

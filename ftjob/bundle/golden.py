@@ -1,4 +1,4 @@
-"""Golden images as the net is given them: PNG or JPEG of a bounded size, and as many as were stored."""
+"""Reads golden images as a net's input: PNG or JPEG of bounded size and number."""
 
 import io
 import warnings
@@ -21,7 +21,7 @@ LARGEST_FILE = 64 * 2**20
 MOST_PIXELS = 2**24
 """Of an image: 48 MiB in colour."""
 MOST_BYTES = 200 * 2**20
-"""Of all images together as the net is given them: 16 of 1024x1024 in colour."""
+"""Of all images together as the net's input: 16 of 1024x1024 in colour."""
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -30,7 +30,7 @@ def golden_inputs(
 ) -> NDArray[np.float32]:
     """Return the preprocessed golden images, (N, C, H, W), each of a shape (C, H, W).
 
-    Raises BadNetError, naming the file, for one that is no such image.
+    Raises BadNetError, naming the file, for one that is not such an image.
     """
     count = len(golden.images)
     if count > most_images(shape):
@@ -66,7 +66,9 @@ def _pixels(data: bytes, how: Preprocess) -> NDArray[np.uint8]:
             if width * height > MOST_PIXELS:
                 raise UnreadableError(f"has {width}x{height} pixels, and at most {MOST_PIXELS:,} are read")
             if picture.mode != _MODES[how.channels]:
-                raise UnreadableError(f"is not of {how.channels} channels of 8 bits, as preprocess.json says")
+                raise UnreadableError(
+                    f"does not have {how.channels} channels of 8 bits, as in preprocess.json"
+                )
             pixels = np.asarray(picture)
     except UnreadableError:
         raise

@@ -1,4 +1,4 @@
-"""A bundle's net and weights: what is known of them before an engine is started."""
+"""Checks a bundle's net and weights before any engine is started."""
 
 from collections.abc import Iterable
 from math import prod
@@ -36,11 +36,11 @@ ImageShape = tuple[int, int, int]
 def read_model(
     bundle: BundleFolder, how: Preprocess, golden: GoldenScores
 ) -> tuple[NetParameter, ImageShape]:
-    """Return a bundle's net, held against its preprocessing, its golden scores and its weights, and the image
-    that it takes.
+    """Return a bundle's net and the image shape that it takes, checked against its preprocessing, golden
+    scores and weights.
 
     The net is that of the TEST phase: one Input layer, and layers that compute.
-    Nothing of a size that the net claims is made. Raises BadNetError, naming file and layer.
+    Nothing of a size that the net claims is allocated. Raises BadNetError, naming file and layer.
     """
     try:
         source = read_text(bundle.deploy, LARGEST_PROTOTXT)
@@ -61,7 +61,7 @@ def read_model(
 
 
 def _in_test(net: NetParameter) -> NetParameter:
-    """The layers of the TEST phase, without the rules that say so."""
+    """Return the layers of the TEST phase, without their include and exclude rules."""
     kept = filter_net(net, NetState(phase=TEST))
     kept.ClearField("state")
     for layer in kept.layer:
@@ -79,7 +79,7 @@ def _image(net: NetParameter, how: Preprocess) -> ImageShape:
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise BadNetError(f'layer "{inputs[0].name}" (Input): give it one shape of four axes')
     _, channels, height, width = shapes[0]
-    inputs[0].input_param.shape[0].dim[0] = 1  # an engine makes room for as many at once, before it is asked
+    inputs[0].input_param.shape[0].dim[0] = 1  # an engine allocates that many at once when it opens the net
     made = (how.channels, how.crop or height, how.crop or width)
     if made != (channels, height, width):
         raise BadNetError(
@@ -106,13 +106,13 @@ def _check_size(shapes: NetShapes) -> None:
     if needed > MOST_MEMORY:
         raise BadNetError(
             f"the net takes {gib(needed)} of memory with {AT_ONCE} images, and at most "
-            f"{gib(MOST_MEMORY)} are given to one"
+            f"{gib(MOST_MEMORY)} are allowed"
         )
     operations = count_flops(shapes).forward + sum(map(_window_operations, shapes.layers)) / AT_ONCE
     if operations > MOST_OPERATIONS:
         raise BadNetError(
             f"the net does {operations:.0e} operations for one image, and at most {MOST_OPERATIONS:.0e} are "
-            "waited for"
+            "allowed"
         )
 
 
@@ -125,7 +125,7 @@ def _padded_count(layer: LayerShapes) -> int:
 
 
 def _window_operations(layer: LayerShapes) -> int:
-    """What a Pooling does, at most: no product of matrices, and no less to do."""
+    """Return the operations of a Pooling, at most: count_flops counts only matrix products."""
     if layer.type != "Pooling":
         return 0
     param, area = layer.layer.pooling_param, prod(layer.bottoms[0][2:])
@@ -135,7 +135,7 @@ def _window_operations(layer: LayerShapes) -> int:
 
 def _check_weights(bundle: BundleFolder, shapes: NetShapes) -> None:
     """Raise BadNetError where a layer's params are not in the caffemodel, or of other shapes."""
-    stored = {each.name: each for each in read_weights(bundle.weights)}
+    stored = {layer.name: layer for layer in read_weights(bundle.weights)}
     for layer in shapes.layers:
         blobs = stored[layer.name].blobs if layer.name in stored else ()
         fits = len(blobs) == len(layer.params) and all(
@@ -144,8 +144,8 @@ def _check_weights(bundle: BundleFolder, shapes: NetShapes) -> None:
         if not fits:
             raise BadNetError(
                 f'{bundle.weights}: layer "{layer.name[:60]}" has {_shapes(blob.shape for blob in blobs)} in '
-                f"it, and in the net {_shapes(param.shape for param in layer.params)}: copy it again from "
-                "the run"
+                f"it, and in the net {_shapes(param.shape for param in layer.params)}: copy it again "
+                "from the run"
             )
 
 

@@ -1,4 +1,4 @@
-"""From an image to what the net is given: exactly what Caffe's data layer does in the TEST phase."""
+"""Preprocesses an image exactly as Caffe's data layer does in the TEST phase."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Preprocess:
     """3: BGR, as OpenCV and Caffe read; 1: grey."""
     height: Side
     width: Side
-    """Of the stored images: what a picture is resized to."""
+    """Of the stored images: the size after resizing."""
     resize_mode: Annotated[str, StringConstraints(strict=True, max_length=100)]
     crop: Side | None
     """Side of the square cut from the middle after resizing; None where the whole image is used."""
@@ -48,7 +48,7 @@ def transform(
 ) -> NDArray[np.float32]:
     """Turn a stored image (H, W, C) in BGR into a net's input (C, crop, crop).
 
-    Its own middle is taken, and a mean image (C, H, W) is cut at the same place.
+    The crop is the middle, and a mean image (C, H, W) is cut at the same place.
     """
     window = data_transformer.middle((image.shape[0], image.shape[1]), how.crop)
     planes = data_transformer.cut(image.transpose(2, 0, 1), window)

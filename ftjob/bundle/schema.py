@@ -18,7 +18,7 @@ Side = Annotated[int, Field(strict=True, ge=1, le=LARGEST_SIDE)]
 Number = Annotated[float, Field(strict=True, ge=-FLOAT_MAX, le=FLOAT_MAX, allow_inf_nan=False)]
 Label = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
-"""Of a file in a folder: it leads nowhere else."""
+"""Of a file in a folder; it cannot lead out of it."""
 Key = Annotated[str, StringConstraints(strict=True, pattern=r"^(golden/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
 """Of a file in a bundle, counted from its root."""
 MeanFile = Annotated[str, StringConstraints(strict=True, pattern=r"^mean\.binaryproto$")]
@@ -39,7 +39,7 @@ class BundleManifest:
 
 @dataclass(frozen=True)
 class GoldenImage:
-    """One image, and what the net answered to it where the bundle was made."""
+    """One image, and its scores from where the bundle was made."""
 
     image: Name
     """In golden/."""
@@ -52,7 +52,7 @@ class GoldenScores:
     """golden/scores.json: every image has as many scores."""
 
     blob: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000)]
-    """The net's, that the scores are in."""
+    """The net's blob with the scores."""
     images: Annotated[tuple[GoldenImage, ...], Field(min_length=1, max_length=MOST_GOLDEN, fail_fast=True)]
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Prove, anywhere, that a bundle answers as it did where it was made."""
+"""Verifies, on any machine, that a bundle gives the scores that it gave where it was made."""
 
 import dataclasses
 import tempfile
@@ -27,23 +27,23 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Verification:
-    """How a bundle's answers compare with those it came with."""
+    """How a bundle's scores compare with those stored in it."""
 
     bundle: str
     images: int
     same_answers: int
-    """Images whose highest score is at the same class, or as high there as rounding tells."""
+    """Images whose highest score is at the same class, within rounding."""
     largest_difference: float
     """Between two scores, as a share of the largest score."""
     together_difference: float
-    """The same between an image's scores asked alone and asked with other images."""
+    """The same between an image's scores alone and in a batch."""
     right_answers: int
     """Images whose highest score is at their label."""
     engine: str
 
     @property
     def ok(self) -> bool:
-        """Whether it answers the same, and whatever is asked beside an image."""
+        """Whether the scores are the same, alone and in a batch."""
         same = self.same_answers == self.images and self.largest_difference <= TOLERANCE
         return same and self.together_difference <= ALIKE
 
@@ -54,7 +54,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class Question:
-    """What an engine is given of a bundle, and what it is to answer; all of it found to be safe."""
+    """A bundle's checked input for an engine, and the scores expected from it."""
 
     net: NetParameter
     weights: Path
@@ -69,13 +69,13 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
     Raises BadNetError as `read_bundle` does, and what engines raise.
     """
     engine = resolve(engine)
-    asked = read_bundle(root)
-    answers = _answers(asked, engine, log)
-    expected = np.array([image.scores for image in asked.golden.images], dtype=np.float32)
-    labels = np.array([image.label for image in asked.golden.images])
+    question = read_bundle(root)
+    answers = _answers(question, engine, log)
+    expected = np.array([image.scores for image in question.golden.images], dtype=np.float32)
+    labels = np.array([image.label for image in question.golden.images])
     return Verification(
         bundle=str(root),
-        images=len(asked.images),
+        images=len(question.images),
         same_answers=int(same_answers_of(answers.alone, expected).sum()),
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
@@ -85,7 +85,7 @@ def verify(root: Path, engine: str, log: Path) -> Verification:
 
 
 def read_bundle(root: Path) -> Question:
-    """Check every file of a bundle, which may come from anywhere, each for itself and against the others.
+    """Check every file of a bundle from an untrusted source, alone and against the others.
 
     Raises BadNetError, naming the file, where something is missing, malformed, too large, or not what the
     bundle was made with.
@@ -101,17 +101,17 @@ def read_bundle(root: Path) -> Question:
     return Question(net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
 
 
-def _answers(asked: Question, engine: str, log: Path) -> Answers:
-    """Ask an engine, which is given the net as it was checked, in a folder where nothing else is."""
+def _answers(question: Question, engine: str, log: Path) -> Answers:
+    """Return an engine's scores of the checked net, run in an otherwise empty folder."""
     with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
         deploy = BundleFolder(Path(empty)).deploy
-        files.write_text(deploy, to_text(asked.net))
-        with open_deploy(engine, deploy, asked.weights, log=log, cwd=Path(empty)) as net:
-            return ask(net, asked.images, asked.golden.blob)
+        files.write_text(deploy, to_text(question.net))
+        with open_deploy(engine, deploy, question.weights, log=log, cwd=Path(empty)) as net:
+            return ask(net, question.images, question.golden.blob)
 
 
 def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:
-    """Say of each image whether the class that was highest still is, but for what the tolerance allows."""
+    """Return for each image whether the highest class is still the highest, within the tolerance."""
     rows, before = np.arange(len(scores)), expected.argmax(axis=1)
     with np.errstate(invalid="ignore"):  # of two infinite scores
         behind = scores.max(axis=1) - scores[rows, before]

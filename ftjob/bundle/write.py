@@ -26,7 +26,7 @@ from ftjob.runfolder.records.evaluation import read_evaluation
 GOLDEN_IMAGES = 16
 BYTES_A_SCORE = 32
 """In golden/scores.json, at most."""
-LOOKED_AT = 5000
+MOST_SEARCHED = 5000
 """Records of the validation data searched for golden images of different classes."""
 
 
@@ -36,17 +36,17 @@ class Golden:
 
     images: int
     right_answers: int
-    """Those whose highest score is at their label."""
+    """Images whose highest score is at their label."""
 
     def __str__(self) -> str:
-        return f"{self.right_answers} of {self.images} golden images are answered rightly"
+        return f"{self.right_answers} of {self.images} golden images are classified correctly"
 
 
 def write_bundle(plan: Plan, run: RunFolder, iteration: int, log: Path) -> Golden:
     """Write `bundle/` from one snapshot, whole or not at all; an older bundle is replaced.
 
-    Raises BadNetError where an image's scores depend on the images asked with it, DivergedError where they
-    depend on how many these are or are no numbers.
+    Raises BadNetError where an image's scores depend on the other images in its batch, DivergedError where
+    they depend on the batch size or are no numbers.
     """
     fresh = BundleFolder(run.root / ".bundle.partial")
     with files.explained(run.bundle):
@@ -84,7 +84,7 @@ def preprocess_of(plan: Plan) -> Preprocess:
 
 
 def write_golden(plan: Plan, how: Preprocess, bundle: BundleFolder, log: Path) -> Golden:
-    """Store validation images losslessly, with the scores that the bundled net gives each alone."""
+    """Store validation images losslessly, each with the scores that the bundled net gives it alone."""
     chosen = golden_images(plan)
     mean_image = read_mean_image(bundle.mean) if how.mean_file else None
     inputs = np.stack([transform(image, how, mean_image) for _, image in chosen])
@@ -129,7 +129,7 @@ def golden_images(plan: Plan) -> list[tuple[int, NDArray[np.uint8]]]:
     wanted = min(GOLDEN_IMAGES, len(plan.inputs.val.histogram), most_images(tuple(image)), of_scores)
     for number, record in enumerate(records(plan.inputs.val.path)):
         chosen.setdefault(record.label, record.image)
-        if len(chosen) == wanted or number == LOOKED_AT:
+        if len(chosen) == wanted or number == MOST_SEARCHED:
             break
     return sorted(chosen.items())
 

@@ -1,4 +1,4 @@
-"""The seam between ftjob and whatever trains: Caffe's verbs, arrays in, arrays out."""
+"""The interface of ftjob to its training engines: Caffe's verbs, arrays in, arrays out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Blobs = dict[str, NDArray[np.float32]]
-GoOn = Callable[[float], bool]
-"""Asked several times a second, with the share that is done, whether something long is to go on."""
+ShouldContinue = Callable[[float], bool]
+"""Called several times a second with the share that is done; False ends the operation early."""
 
 
 def always(_share: float) -> bool:
-    """Have it go on to its end."""
+    """Let the operation run to its end."""
     return True
 
 
@@ -44,7 +44,7 @@ class SnapshotFiles:
 
 
 class Writing(Protocol):
-    """A snapshot that is being written while the engine goes on."""
+    """A snapshot that is being written while the engine continues."""
 
     def wait(self) -> SnapshotFiles:
         """Return its files once they are whole. Raises StorageError where they could not be written; nothing
@@ -74,25 +74,25 @@ class Engine(Process, Protocol):
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         """Do that many updates, and yield them as they are made: all of some 0.2 s, or each where one takes
-        longer. The engine goes on while the caller looks at them; `halt` ends it early, and then too every
-        update that was made is yielded. Never tests, never snapshots by itself."""
+        longer. The engine continues while the caller handles them. After `halt`, too, every update that was
+        made is yielded. Never tests, never snapshots by itself."""
         ...
 
     def halt(self) -> None:
-        """Have `steps` end after the update that the engine is at."""
+        """End `steps` after the update in progress."""
         ...
 
     def step(self, iterations: int) -> list[Iteration]:
         """Do that many updates, and return them together."""
         ...
 
-    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         """Run the TEST net over that many records of its data and return the named blobs.
 
         Shapes: (images, ...) for a blob with a batch axis; a scalar blob gives (batches,). The TEST data
-        layer goes round its LMDB without an end, so any N records in a row are each of N records once: ask
-        for the size of the dataset and every record is counted exactly once, whatever the batch size.
-        Where `go_on` ends it early, the rows of the batches that were run are returned.
+        layer cycles through its LMDB, so N records in a row are each of its N records once: request the size
+        of the dataset and every record counts exactly once, whatever the batch size.
+        Where `should_continue` ends it early, the rows of the batches that were run are returned.
         """
         ...
 
@@ -105,18 +105,20 @@ class Engine(Process, Protocol):
         ...
 
     def begin_snapshot(self, directory: Path) -> Writing:
-        """Take a snapshot of this moment, which is written while the engine goes on where it can do that.
+        """Take a snapshot of this moment; where it can, the engine continues while the files are written.
 
         Waits for the one before. Raises StorageError where there is no room for the files.
         """
         ...
 
-    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
-        """Go on from a snapshot: iteration, momentum and weights, wherever the two files lie now; the data
-        layer is wound on by as many batches as the iterations before consumed.
+    def restore(
+        self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
+    ) -> bool:
+        """Resume from a snapshot: restore iteration, momentum and weights, wherever the two files lie now,
+        and advance the data layer by as many batches as the earlier iterations consumed.
 
-        Return False where `go_on` ended that early: the engine may be asked for a test then, and is not to be
-        trained.
+        Return False where `should_continue` ended that early: the engine can still test then, but must not
+        train.
         """
         ...
 
@@ -129,6 +131,6 @@ class DeployNet(Process, Protocol):
     ) -> Blobs:
         """Forward images of shape (N, C, H, W), any N, already preprocessed; return blobs (N, ...).
 
-        `at_once` images go through the net together; None: as many as its prototxt says.
+        `at_once` images go through the net together; None: the prototxt's batch size.
         """
         ...

@@ -1,4 +1,4 @@
-"""The engine's process as its parent sees it: started, asked, watched and ended."""
+"""The parent's side of an engine's process: starts it, sends requests, watches and ends it."""
 
 import builtins
 import contextlib
@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob import errors
-from ftjob.engine import GoOn, always
+from ftjob.engine import ShouldContinue, always
 from ftjob.engine.process import wire
 from ftjob.engine.threads import with_threads
 
 GRACE_SECONDS = 5.0
 """What an idle engine gets to close its files in; it needs a tenth of it."""
 PATIENCE_SECONDS = 900.0
-"""How long an engine may be silent: it tells of every batch. Loading it, and opening a net (a GPU's code may
-have to be compiled first), has at least that long."""
+"""How long an engine may be silent: it reports every batch. Loading it and opening a net (a GPU's code may
+have to be compiled first) always get at least that long."""
 GLOG = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
-"""Caffe's log goes into the attempt's, not into files in /tmp."""
+"""Send Caffe's log to the attempt's, not to files in /tmp."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Program:
     command: tuple[str, ...]
     """Its command line, to which the pipes' ends and this process's id are added."""
     unloaded: str
-    """What it is that could not be imported."""
+    """The message of an ImportError, without its cause."""
     explain: Callable[[str, int], errors.FtjobError]
-    """Makes of its log and return code (negative: a signal) the error that its end is."""
+    """Turns its log and return code (negative: a signal) into an error."""
 
 
 class Child:
-    """One engine process. It belongs to one caller; it ends when the thread that opened it does."""
+    """One engine process, of one caller; it ends with the thread that opened it."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Child:
         inherit: Sequence[int] = (),
         patience_seconds: float | None = PATIENCE_SECONDS,
     ) -> None:
-        """With None for its patience an engine is waited for without end.
+        """Without `patience_seconds` the parent waits for ever.
 
         Raises EngineError where it cannot be started or loaded.
         """
@@ -87,7 +87,7 @@ class Child:
             os.close(from_child)
         try:
             with self._ending_on_error():
-                self._reply()  # that the engine is loaded
+                self._reply()  # it is loaded
         except BaseException:
             self.close()
             raise
@@ -97,25 +97,25 @@ class Child:
         command: str,
         arrays: Mapping[str, NDArray[Any]] | None = None,
         *,
-        go_on: GoOn = always,
+        should_continue: ShouldContinue = always,
         **fields: object,
     ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Send a command and wait for its reply. The process's death ends the wait at once.
 
-        `go_on` is asked at every sign of life whether the command is not to end early.
+        `should_continue` is called at every sign of life; False ends the command early.
         """
         self.send(command, arrays, **fields)
         halted = False
         while True:
-            header, found = self.hear()
+            header, found = self.receive()
             if header.get("done", True):
                 return header, found
-            if not halted and not go_on(header["share"]):
+            if not halted and not should_continue(header["share"]):
                 halted = True
                 self.send("halt")
 
     def be_patient(self, seconds: float | None) -> None:
-        """Wait that long for a sign of life from now on; without end if None."""
+        """Wait that long for each sign of life from now on; None: for ever."""
         self._replies.patience_seconds = seconds
 
     def send(self, command: str, arrays: Mapping[str, NDArray[Any]] | None = None, **fields: object) -> None:
@@ -128,7 +128,7 @@ class Child:
             except BrokenPipeError:
                 raise self._death() from None
 
-    def hear(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    def receive(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
         """Wait for a reply. Raises EngineSilentError, with the process killed, where none comes in time."""
         with self._ending_on_error():
             return self._reply()
@@ -146,7 +146,7 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """End the process in the middle of whatever it does; one that a driver holds fast is left."""
+        """Kill the process; one that a driver keeps from ending is abandoned."""
         self._process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
@@ -207,14 +207,14 @@ class Replies(io.FileIO):
         self.patience_seconds = patience_seconds
 
     def readinto(self, buffer: Any, /) -> int:
-        """Read what is there, at least a byte; 0 means that the other side is gone. Raises TimeoutError."""
+        """Read what is available, at least a byte; 0 at the end of the pipe. Raises TimeoutError."""
         if not select.select([self], [], [], self.patience_seconds)[0]:
             raise TimeoutError
         return super().readinto(buffer)
 
 
 class _RefusalError(Exception):
-    """The engine answered with an error, and lives."""
+    """The engine replied with an error, and is still usable."""
 
     def __init__(self, error: errors.FtjobError) -> None:
         super().__init__(str(error))

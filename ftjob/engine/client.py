@@ -1,4 +1,4 @@
-"""An engine in a process of its own, behind the Engine and DeployNet protocols: each call is one request."""
+"""The Engine and DeployNet protocols over an engine in a process of its own: each call is a request."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, GoOn, Iteration, SnapshotFiles, Writing, always
+from ftjob.engine import Blobs, Iteration, ShouldContinue, SnapshotFiles, Writing, always
 from ftjob.engine.child import Child
 from ftjob.engine.process.snapshotfile import field_numbers
 from ftjob.engine.snapshot_write import ForkedWriting, sweep
@@ -17,7 +17,7 @@ from ftjob.errors import BadDataError, BadNetError, FtjobError, StorageError
 
 
 class _Held:
-    """What both kinds of net share: a process, which is closed."""
+    """A process that is closed; what solvers and deploy nets share."""
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -38,7 +38,7 @@ class ProcessEngine(_Held):
     """An Engine: see there."""
 
     def __init__(self, child: Child, patience_seconds: float | None, **snapshot: Any) -> None:
-        """`snapshot` is what goes with that command beside the directory."""
+        """`snapshot` are the arguments of that command beside the directory."""
         super().__init__(child)
         child.be_patient(patience_seconds)
         self._snapshot = snapshot
@@ -55,11 +55,11 @@ class ProcessEngine(_Held):
         self.child.send("steps", iterations=iterations)
         self._stepping = True
         while self._stepping:
-            if done := self._hear_steps():
+            if done := self._receive_steps():
                 yield done
 
-    def _hear_steps(self) -> list[Iteration]:
-        reply, _ = self.child.hear()
+    def _receive_steps(self) -> list[Iteration]:
+        reply, _ = self.child.receive()
         done = [
             Iteration(iteration, loss, dict(zip(reply["outputs"], outputs, strict=True)), rate, seconds)
             for iteration, loss, outputs, rate, seconds in reply["rows"]
@@ -73,19 +73,19 @@ class ProcessEngine(_Held):
             self.child.send("halt")
 
     def _settle(self) -> None:
-        """End steps that the caller turned away from."""
+        """End steps whose iterator the caller abandoned."""
         self.halt()
         while self._stepping:
-            self._hear_steps()
+            self._receive_steps()
 
     def step(self, iterations: int) -> list[Iteration]:
         return [each for some in self.steps(iterations) for each in some]
 
-    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         if images < 1:
             raise BadDataError("a test needs at least one image")
         self._settle()
-        return self.child.call("test", go_on=go_on, images=images, blobs=list(blobs))[1]
+        return self.child.call("test", should_continue=should_continue, images=images, blobs=list(blobs))[1]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()
@@ -103,7 +103,7 @@ class ProcessEngine(_Held):
         return self._writing
 
     def _finish_writing(self) -> None:
-        """Wait for the last snapshot, whose failure is told to who waits for it."""
+        """Wait for the last snapshot; `Writing.wait` raises its failure."""
         if self._writing:
             with contextlib.suppress(StorageError):
                 self._writing.wait()
@@ -112,10 +112,14 @@ class ProcessEngine(_Held):
         self._finish_writing()
         super().close()
 
-    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
+    def restore(
+        self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
+    ) -> bool:
         state, model = whole_file(solverstate), whole_file(caffemodel)
         self._settle()
-        reply, _ = self.child.call("restore", go_on=go_on, solverstate=state, caffemodel=model)
+        reply, _ = self.child.call(
+            "restore", should_continue=should_continue, solverstate=state, caffemodel=model
+        )
         self._iteration = int(reply["iteration"])
         return bool(reply["whole"])
 
@@ -140,7 +144,7 @@ def existing_file(path: Path) -> str:
 
 
 def whole_file(path: Path) -> str:
-    """Return the path of a file that Caffe wrote; Caffe itself takes an empty one for weights of no layer."""
+    """Return the path of a whole protobuf file; Caffe itself would read an empty one as no weights."""
     text = existing_file(path)
     try:
         whole = path.suffix == ".h5" or bool(field_numbers(path))

@@ -1,4 +1,4 @@
-"""The door to the engines: by name, imported when opened."""
+"""Opens engines by name, importing only the one that is opened."""
 
 from pathlib import Path
 from types import ModuleType
@@ -44,7 +44,7 @@ def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path, cwd: Path 
 
 
 def resolve(name: str) -> str:
-    """Return the engine that a name means on this machine: `auto` is caffe where it is installed, else torch.
+    """Return the engine for a name on this machine: `auto` is caffe where that is installed, else torch.
 
     Raises BadSpecError for an engine this version does not have, EngineError for `auto` where neither is.
     """
@@ -52,7 +52,7 @@ def resolve(name: str) -> str:
         return name
     if name != "auto":
         raise BadSpecError(
-            f"engine: this version has no engine {name!r}: take auto, {' or '.join(AVAILABLE)}"
+            f"engine: this version has no engine {name!r}: choose auto, {' or '.join(AVAILABLE)}"
         )
     if caffe_installed.has_caffe():
         return "caffe"

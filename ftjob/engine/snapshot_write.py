@@ -1,4 +1,4 @@
-"""A snapshot on its way to the disk: written by a copy of the engine, watched from here."""
+"""A snapshot that a fork of the engine is writing, as its parent watches it."""
 
 import json
 import os
@@ -12,11 +12,11 @@ from ftjob.engine.process.snapshotfile import PARTIAL, answer_name
 from ftjob.errors import StorageError
 
 PATIENCE_SECONDS = 1800.0
-"""After which a writer is taken to be stuck, and killed: a slow disk writes 100 GB meanwhile."""
+"""After that a writer counts as stuck and is killed: a slow disk writes 100 GB meanwhile."""
 
 
 class ForkedWriting:
-    """A Writing: see there. May be waited for by several threads, and any number of times.
+    """A Writing: see there. Several threads may wait for it, any number of times.
 
     A fork may write a snapshot because its memory is the solver's at that moment, and stays so: the training
     that continues changes pages of its own process only. What a fork lacks are the other threads, and with
@@ -49,12 +49,12 @@ class ForkedWriting:
         signal.pidfd_send_signal(self._process, signal.SIGKILL)
 
     def _watch(self) -> str:
-        """Return what was wrong when the writer has ended, or an empty text."""
+        """Wait for the writer to end; return what went wrong, or an empty text."""
         try:
             ended = select.select([self._process], [], [], PATIENCE_SECONDS)[0]
             if not ended:
                 self.kill()
-                return f"its writer was at it for {PATIENCE_SECONDS:.0f} s: is the disk stuck?"
+                return f"its writer did not finish in {PATIENCE_SECONDS:.0f} s: is the disk stuck?"
         finally:
             os.close(self._process)
         try:
@@ -65,6 +65,6 @@ class ForkedWriting:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what a writer left."""
+    """Remove the partial files of a writer."""
     for left in directory.glob(f"{PARTIAL}_iter_*"):
         left.unlink()

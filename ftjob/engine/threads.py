@@ -1,4 +1,4 @@
-"""How many threads an engine's process computes with, and how they wait: its environment says so."""
+"""The environment that sets how many threads an engine computes with, and how they wait."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from ftjob.concurrency import processors
 
 COUNTS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 GENERAL = "OMP_NUM_THREADS"
-"""The one that OpenBLAS and MKL go by as well, unless theirs is set."""
+"""OpenBLAS and MKL follow it too, unless theirs is set."""
 WAITING = {
     # OpenMP's threads sleep while they wait. By default they spin, GCC's for some milliseconds, LLVM's and
     # Intel's for 200, on processors that others need, such as the very thread they wait for.
@@ -18,7 +18,7 @@ WAITING = {
 
 
 def with_threads(given: Mapping[str, str], threads: int | None = None) -> dict[str, str]:
-    """Return an environment with what it leaves open about threads; what the user set there is kept.
+    """Return an environment with defaults for threads; what the user set is kept.
 
     `threads` None is one for each processor of this process's share; a number wins over the user's.
     """

@@ -1,4 +1,4 @@
-"""How a run is named: what people write, where its folder is, and what is noted of one on a cluster."""
+"""Names of runs: as users write them, as folders, and as addresses on a cluster."""
 
 import hashlib
 from collections.abc import Iterable
@@ -56,13 +56,13 @@ class RunAddress:
 
     @property
     def reference(self) -> "RunReference":
-        """What people write for this very run."""
+        """The reference to this very run, as users write it."""
         return RunReference(self.name, self.run_id)
 
 
 @dataclass(frozen=True)
 class RunReference:
-    """What people write for a run: NAME, NAME/ID, or the beginning of an ID alone."""
+    """A reference to a run as users write it: NAME, NAME/ID, or the beginning of an ID."""
 
     name: str
     run_id: str = ""
@@ -73,12 +73,12 @@ class RunReference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what is meant by a text that is neither a path nor a URI."""
+        """Return the reference in a text that is neither a path nor a URI."""
         name, _, run_id = text.partition("/")
         return cls(name, run_id)
 
     def among(self, known: Iterable[RunAddress]) -> list[RunAddress]:
-        """Return the runs that are meant, of those that are known, oldest first: of a name its newest."""
+        """Return the runs it refers to among those known, oldest first: for a name alone the newest."""
         known = list(known)
         named = [each for each in known if each.name == self.name and each.run_id.startswith(self.run_id)]
         meant = named if self.run_id else named[-1:]

@@ -1,4 +1,4 @@
-"""What runs have cost, and on what: whole milliseconds and millionths of a dollar, so that sums are exact."""
+"""What runs have cost, by stage: in whole milliseconds and millionths of a dollar, so that sums are exact."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ from ftjob.errors import BadSpecError
 from ftjob.runfolder.status import Attempt, Status
 
 STAGES = ("start", "fetch", "open", "replay", "train", "test", "snapshot", "bundle", "other")
-"""What an attempt's time goes into; `other` is what no worker told of."""
+"""What an attempt's time goes into; `other` is what no worker reported."""
 AGAIN = ("start", "fetch", "open", "replay")
-"""Stages that an attempt after the first is at only because there was an end before."""
+"""Stages that an attempt after the first repeats only because an earlier one ended."""
 UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 EARLIER = 0
-"""Number of the attempt that stands for what is known only as a sum."""
+"""The attempt number for costs that are known only as a sum."""
 
 
 class Amount(NamedTuple):
@@ -50,7 +50,7 @@ class Charge:
     lost: Amount
     """Of the whole, what was trained or begun again after an interruption."""
     saved: Mapping[str, Amount]
-    """What would have come on top, by what prevented it."""
+    """What would have been added, by what prevented it."""
     attempts: int = 1
     attempt: int | None = None
     """Its number; None for several."""
@@ -88,7 +88,7 @@ class Bill:
 
     rows: tuple[Charge, ...]
     unknown: tuple[str, ...] = field(default=())
-    """Sentences on runs that could not be asked."""
+    """A sentence for each run that could not be read."""
 
     @property
     def total(self) -> Charge:
@@ -106,10 +106,10 @@ def charges(status: Status, attempts: Iterable[Attempt]) -> list[Charge]:
 
 
 def of_status(status: Status) -> list[Attempt]:
-    """Return a run's attempts as its workers accounted for them, and what only their sum tells of."""
+    """Return a run's attempts as its workers charged them, and one for what only their sum contains."""
     accounted = sum(attempt.seconds for attempt in status.attempts)
     missing, usd = status.seconds - accounted, status.usd - sum(attempt.usd for attempt in status.attempts)
-    if missing < 1:  # no more than roundings
+    if missing < 1:  # rounding only
         return list(status.attempts)
     begun = status.submitted or 0.0
     return [Attempt(EARLIER, "", 0.0, begun, round(missing, 3), max(0.0, round(usd, 6))), *status.attempts]
@@ -142,8 +142,8 @@ def _charge(status: Status, attempt: Attempt, *, first: bool) -> Charge:
 
 
 def _stages(whole: Amount, seconds: Mapping[str, float]) -> dict[str, Amount]:
-    """Return the stages so that they add up: what is missing is `other`, what is too much by the clocks'
-    difference is taken from the longest ones."""
+    """Return the stages, adjusted to add up: missing time is `other`, and surplus from differing clocks is
+    taken from the longest."""
     spent = dict.fromkeys(STAGES, 0)
     for stage, took in seconds.items():
         spent[stage if stage in spent else "other"] += max(0, round(took * 1e3))
@@ -171,7 +171,7 @@ def shares(total: int, weights: list[int]) -> list[int]:
 
 
 def together(rows: Iterable[Charge], name: str = "") -> Charge:
-    """Return the sum of charges: of a run's attempts, or of all with a name of its own."""
+    """Return the sum of charges: of one run's attempts, or of several runs under a given name."""
     rows = list(rows)
     same = rows[0] if rows and not name else None
     saved: dict[str, Amount] = {}

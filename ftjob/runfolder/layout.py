@@ -14,7 +14,7 @@ class RunFolder:
     """On local disk: the run's folder itself, or where a worker keeps its copy of one in a store."""
 
     writers: ClassVar[str] = "writers"
-    """Key of the folder, in a store only, that says which worker may write (ftjob.runfolder.lease)."""
+    """Key of the folder of leases, in a store only (ftjob.runfolder.lease)."""
 
     def key(self, path: Path) -> str:
         """Return the key that a file of this folder has in a store."""
@@ -35,7 +35,7 @@ class RunFolder:
 
     @property
     def owner(self) -> Path:
-        """Whose the run is (ftjob.worker.owner)."""
+        """The owner of the run (ftjob.worker.owner)."""
         return self.root / "owner.json"
 
     @property
@@ -120,7 +120,7 @@ class RunFolder:
 
 
 def is_of_run(location: str) -> bool:
-    """Say whether a path or URI is where a run's folder has a caffemodel: a snapshot's, or its bundle's."""
+    """Return whether a path or URI is a caffemodel in a run's folder: a snapshot's or its bundle's."""
     return bool(re.search(r"(^|/)(snapshots/iter_\d+|bundle/weights)\.caffemodel$", location))
 
 

@@ -1,8 +1,8 @@
 """One writer per run folder in a store: numbered leases, each made once, the newest of which counts.
 
-Only creating an object where there is none is asked of the store, which all of them can (docs/storage.md says
-which do it atomically). A worker takes the number after the newest; whoever holds an older number finds the
-newer one at its next beat and stops. A holder rewrites its own lease every few seconds: one that has not
+The store need only create an object where there is none, which all of them can (docs/storage.md lists which
+do so atomically). A worker takes the number after the newest; the holder of an older number finds the newer
+one at its next beat and stops. A holder rewrites its own lease every few seconds: one that has not
 changed for LEASE_SECONDS belongs to a worker that is gone.
 """
 
@@ -29,7 +29,7 @@ from ftjob.storage import Store
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
-"""Six beats: long enough for a store that stumbles, short enough to wait for at a restart."""
+"""Six beats: long enough to survive a store's hiccup, short enough to wait for at a restart."""
 LARGEST = 4096
 """Bytes of a lease."""
 
@@ -42,7 +42,7 @@ class LeaseLostError(StorageError):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a lease says of the worker that holds it."""
+    """The content of a lease: the worker that holds it."""
 
     attempt: Count
     host: str
@@ -69,7 +69,7 @@ def claim(folder: RunFolder, attempt: int) -> Claim:
 
 
 def place_of(folder: RunFolder) -> str:
-    """Return what a work folder on this machine is called in a lease; empty where there is none."""
+    """Return the name of a work folder on this machine in a lease; empty where there is no folder."""
     try:
         found = folder.root.stat()
     except FileNotFoundError:
@@ -93,16 +93,16 @@ class Lease:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the lease back, so that nobody has to wait for it."""
+        """Release the lease, so that nobody has to wait for it."""
         if self._beats:
             self._beats.close()
         if not self._lost:
             self._beat(released=True)
 
     def check(self) -> None:
-        """Make sure that this worker is still the writer: at once where a beat was due and did not come.
+        """Check that this worker is still the writer, with a beat of its own where one is overdue.
 
-        Raises LeaseLostError where another took over, StorageError where the store cannot tell.
+        Raises LeaseLostError where another took over, StorageError where the store does not answer.
         """
         if self._lost is None and time.monotonic() - self._confirmed > 2 * self._beat_seconds:
             self._beat()
@@ -110,12 +110,12 @@ class Lease:
             raise LeaseLostError(self._lost)
 
     def _keep(self) -> None:
-        with suppress(StorageError):  # `check` asks again before anything is written
+        with suppress(StorageError):  # `check` tries again before anything is written
             if not self._lost:
                 self._beat()
 
     def _beat(self, *, released: bool = False) -> None:
-        """Look who is there, and say that this worker is."""
+        """Read the newest lease, and renew it if it is this worker's."""
         with self._lock:
             newest = newest_lease(self._store)
             if newest is None or newest[0] < self._number:
@@ -124,7 +124,7 @@ class Lease:
                 )
             number, held = newest
             if number > self._number or held.token != self._claim.token:
-                self._lost = another_worker(self._store, held, "took over this run, so this one stops")
+                self._lost = conflict(self._store, held, "took over this run, so this one stops")
                 return
             self._claim = Claim(**{**asdict(self._claim), "beat": held.beat + 1, "released": released})
             self._store.write(key_of(self._number), self._claim.render())
@@ -134,8 +134,9 @@ class Lease:
 def take(store: Store, mine: Claim, *, lease_seconds: float = LEASE_SECONDS, poll: float = 1.0) -> Lease:
     """Become the writer of a run's folder.
 
-    Raises LeaseLostError where another worker lives; one that gave no sign for `lease_seconds` is taken for
-    dead, and so is one that said goodbye or worked in this very folder, whose lock the caller holds.
+    Raises LeaseLostError where another worker is alive. One that gave no sign of life for `lease_seconds`
+    counts as dead, and so does one that released its lease or worked in this very folder, whose lock the
+    caller holds.
     """
     newest = newest_lease(store)
     number = 1
@@ -147,7 +148,7 @@ def take(store: Store, mine: Claim, *, lease_seconds: float = LEASE_SECONDS, pol
         now = newest_lease(store)
         if now and now[1].token == mine.token:
             return Lease(store, number, mine)
-    raise LeaseLostError(another_worker(store, None, "began at the same moment"))
+    raise LeaseLostError(conflict(store, None, "began at the same moment"))
 
 
 def wait_for_death(store: Store, seen: tuple[int, Claim], seconds: float, poll: float) -> None:
@@ -159,7 +160,7 @@ def wait_for_death(store: Store, seen: tuple[int, Claim], seconds: float, poll: 
         if now and now[0] == seen[0] and now[1].released:
             return
         if now != seen:
-            raise LeaseLostError(another_worker(store, seen[1], "is at this run: wait for it or cancel it"))
+            raise LeaseLostError(conflict(store, seen[1], "is running this run: wait for it or cancel it"))
 
 
 def idle_seconds(store: Store, number: int) -> float:
@@ -196,7 +197,7 @@ def is_lease(key: str) -> bool:
     return len(name) == 11 and name.isascii() and name[:6].isdecimal() and name.endswith(".json")
 
 
-def another_worker(store: Store, held: Claim | None, doing: str) -> str:
-    """Return the sentence about another worker."""
+def conflict(store: Store, held: Claim | None, doing: str) -> str:
+    """Return the message that another worker holds the run."""
     who = f"another worker (attempt {held.attempt} on {held.host})" if held else "another worker"
     return f"{store.location}: {who} {doing}"

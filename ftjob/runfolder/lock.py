@@ -1,8 +1,8 @@
 """The lock of a run's folder, and who holds it.
 
-The lock itself is the kernel's (flock): it goes with the process that holds it. What is written in the file
-is a claim that anybody may have written, on this machine or, on a shared file system, on another: it finds
-the worker, and is never enough to signal a process.
+The lock itself is the kernel's (flock) and ends with the process that holds it. The file's content is a claim
+that anybody may have written, on this machine or, on a shared file system, on another: it helps to find the
+worker, and is never enough to signal a process.
 """
 
 import json
@@ -34,28 +34,28 @@ Pid = Annotated[int, Interval(ge=2, le=2**31 - 1)]
 
 @dataclass(frozen=True)
 class Holder:
-    """What a lock says of the worker that holds it."""
+    """The content of a lock: the worker that holds it."""
 
     pid: Pid
     host: str
     boot: str
     """Of the host: process ids count from its start."""
     started: Annotated[int, Interval(ge=0, le=2**63)]
-    """When the process started, in clock ticks since the boot: a process id comes again, this does not."""
+    """When the process started, in clock ticks since the boot: process ids are reused, this is not."""
 
 
 PATIENCE_SECONDS = 2.0
-"""How long a lock may be held by a process that it does not name: so it is between two workers."""
+"""How long a lock may be held by a process that it does not name, as between two workers."""
 
 
 def boot_id() -> str:
-    """Return which boot of this machine this is; empty where that is not to be known."""
+    """Return the id of this machine's boot; empty where it has none."""
     return BOOT_ID.read_text(encoding="ascii").strip() if BOOT_ID.exists() else ""
 
 
 @contextmanager
 def only_worker(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder's lock, with this process in it. Raises StorageError where another has it."""
+    """Hold the folder's lock for this process. Raises StorageError where another process holds it."""
     with files.explained(folder.lock):
         folder.root.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -64,7 +64,7 @@ def only_worker(folder: RunFolder) -> Iterator[None]:
         with explained(folder.lock):
             check_regular(handle)
         if not locks.acquire(handle, wait=False):
-            raise StorageError(f"{folder.root}: another worker is at this run: wait for it or cancel it")
+            raise StorageError(f"{folder.root}: another worker is running this run: wait for it or cancel it")
         holder = Holder(os.getpid(), socket.gethostname(), boot_id(), _started(os.getpid()) or 0)
         lock.truncate(0)
         lock.write(json.dumps(asdict(holder)).encode() + b"\n")
@@ -74,7 +74,7 @@ def only_worker(folder: RunFolder) -> Iterator[None]:
 
 def is_held(folder: RunFolder) -> bool:
     """Return whether a worker holds the folder's lock, on this machine or, on a shared file system, on
-    another. Raises StorageError where the lock file is none."""
+    another. Raises StorageError where that is no lock file."""
     with explained(folder.lock):
         try:
             with opened(folder.lock) as lock:
@@ -84,11 +84,11 @@ def is_held(folder: RunFolder) -> bool:
 
 
 def worker_pid(folder: RunFolder) -> int | None:
-    """Return the process id of the folder's worker; None where there is none, or it begins or ends right now.
+    """Return the process id of the folder's worker; None without one, or while it begins or ends.
 
-    The process is proven: it runs on this host since the very moment that the lock tells, and is `ftjob
-    worker` of this folder. Raises BadSpecError for a worker on another host, StorageError where the lock does
-    not tell which process it is.
+    The process is verified: it has run on this host since the moment in the lock, and is `ftjob worker` of
+    this folder. Raises BadSpecError for a worker on another host, StorageError where the lock does not
+    identify the process.
     """
     patience = time.monotonic() + PATIENCE_SECONDS
     while is_held(folder):
@@ -106,12 +106,12 @@ def worker_pid(folder: RunFolder) -> int | None:
                 f"{folder.lock}: names process {pid}, which is not this run's worker, and another process "
                 "holds it: nothing was signalled; stop the worker by hand"
             )
-        time.sleep(0.05)  # it is dying, or the next one has not written itself down yet
+        time.sleep(0.05)  # it is ending, or the next one has not written its claim yet
     return None
 
 
 def _holder(path: Path) -> Holder | int | None:
-    """Return what a lock says: nothing for a moment, only a process id where an older ftjob wrote it."""
+    """Return the content of a lock: None while it is empty, a process id where an older ftjob wrote it."""
     with explained(path):
         data = read_bytes(path, LARGEST)
         if not data.strip():

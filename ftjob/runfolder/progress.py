@@ -1,6 +1,6 @@
-"""What a worker reports to the cluster: one small document, for a reader that does not trust it.
+"""A worker's report to the cluster: one small document, for a reader that does not trust it.
 
-While it trains, it answers `GET /status` with it; at its end it leaves it as its termination message, of
+While it trains, the worker serves it at `GET /status`; at its end it writes it as its termination message, of
 which a kubelet keeps 4096 bytes (kubernetes/pkg/kubelet/container, MaxContainerTerminationMessageLength).
 """
 
@@ -45,7 +45,7 @@ class Progress(BaseModel):
     reason: ReportedReason = ""
     message: Message = ""
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
-    """The worker's; None while it goes on."""
+    """The worker's; None while it runs."""
 
     @model_validator(mode="after")
     def _holds(self) -> Self:
@@ -57,7 +57,7 @@ class Progress(BaseModel):
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Read a document. Raises ValueError, in one short line that quotes nothing of it."""
+        """Read a document. Raises ValueError with one short line that quotes nothing of it."""
         if len(data) > LARGEST:
             raise ValueError(f"it has {len(data)} bytes, {LARGEST} at most are read")
         try:
@@ -68,7 +68,7 @@ class Progress(BaseModel):
             raise ValueError(f"{field or 'it'}: {first['type']}") from None
 
     def render(self) -> bytes:
-        """Return the document, with as much of the message as there is room for."""
+        """Return the document, with as much of the message as fits."""
         report = self
         while len(data := report._bytes()) > LARGEST:
             report = report.model_copy(update={"message": report.message[: len(report.message) * 3 // 4]})

@@ -1,4 +1,4 @@
-"""What a spec's `run:NAME` stands for: an earlier run's caffemodel, and the accuracy it reached; pure."""
+"""Resolves a spec's `run:NAME` to an earlier run's caffemodel and accuracy; pure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +8,13 @@ from jobspec.locations import run_references, with_values
 from jobspec.spec import Accept, JobSpec
 
 WeightsOf = Callable[[str], Path | str]
-"""Gives the caffemodel that `run:NAME[@ITERATION]` means, from what follows `run:`."""
+"""Returns the caffemodel of `run:NAME[@ITERATION]`, given the text after `run:`."""
 AccuracyOf = Callable[[str], float]
-"""Gives the accuracy of the run that `run:NAME` means."""
+"""Returns the accuracy of the run in `run:NAME`."""
 
 
 def resolved(spec: JobSpec, weights_of: WeightsOf | None, accuracy_of: AccuracyOf | None) -> JobSpec:
-    """Return a spec without references: each is replaced by what it stands for now."""
+    """Return the spec with each reference replaced by what it means now."""
     weights = run_references(spec).get("base.weights")
     if weights and weights_of:
         spec = with_values(spec, {"base.weights": str(weights_of(weights.removeprefix(RUN_REFERENCE)))})
@@ -22,7 +22,7 @@ def resolved(spec: JobSpec, weights_of: WeightsOf | None, accuracy_of: AccuracyO
 
 
 def accepted(accept: Accept, accuracy_of: AccuracyOf | None) -> Accept:
-    """Return what is asked of the result as one accuracy: that of `not_below`'s run, where it is higher."""
+    """Return the required accuracy as a number: that of `not_below`'s run, where it is higher."""
     if accept.not_below is None or accuracy_of is None:
         return accept
     floor = accuracy_of(accept.not_below.removeprefix(RUN_REFERENCE))

@@ -1,4 +1,4 @@
-"""The snapshots of a run: what is complete, what is kept, where to go on."""
+"""The snapshots of a run: which are complete, which are kept, and which is the best."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from ftjob.storage import MissingError, Store, open_store
 
 KEEP_NEWEST = 2
 LARGEST_RECORD = 512 * 2**20
-"""Bytes of a record, which has the confusion of all classes: a worker's memory holds it."""
+"""Bytes of a record, which includes the confusion of all classes: it fits a worker's memory."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A complete snapshot, as its record tells."""
+    """A complete snapshot, from its record."""
 
     iteration: int
     accuracy: float | None

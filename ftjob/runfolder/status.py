@@ -1,4 +1,4 @@
-"""What a run says of itself: status.json, written by its worker alone and read by everybody else."""
+"""status.json: the state of a run, written only by its worker and read by everything else."""
 
 import dataclasses
 import json
@@ -23,15 +23,15 @@ Number = Annotated[float, Interval(ge=-3.5e38, le=3.5e38)]
 """As far as Caffe's floats go."""
 
 ENV_SECONDS_BEFORE = "FTJOB_SECONDS_BEFORE"
-"""Tells a worker the seconds that earlier pods of its FineTuneJob are accounted with."""
+"""Environment variable with the seconds charged to earlier pods of a worker's FineTuneJob."""
 ENV_USD_BEFORE = "FTJOB_USD_BEFORE"
-"""And the dollars."""
+"""The same in dollars."""
 ENV_USD_PER_HOUR = "FTJOB_USD_PER_HOUR"
-"""The price that the worker's own pod is accounted with."""
+"""The price at which the worker's own pod is charged."""
 
 
 class State(StrEnum):
-    """Where a run stands. Succeeded is final; Failed, Stopped and Interrupted go on when submitted again."""
+    """The state of a run. Succeeded is final; Failed, Stopped and Interrupted resume when submitted again."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -39,34 +39,34 @@ class State(StrEnum):
     FAILED = "Failed"
     STOPPED = "Stopped"
     INTERRUPTED = "Interrupted"
-    """Never written: what a reader calls a run whose status says Running and whose worker is gone."""
+    """Never written: a reader's name for a run whose status is Running and whose worker is gone."""
     STOPPING = "Stopping"
-    """On a cluster: told to end, and not yet gone."""
+    """On a cluster: asked to end, and not yet gone."""
     RETRYING = "Retrying"
     """On a cluster: the next attempt follows."""
     SUSPENDED = "Suspended"
-    """On a cluster: held until it is let go on."""
+    """On a cluster: held until it is resumed."""
     UNREACHABLE = "Unreachable"
-    """Never written: what a list calls a run whose folder cannot be read now."""
+    """Never written: a list's name for a run whose folder cannot be read now."""
 
     @property
     def ended(self) -> bool:
         """Whether nothing will change until somebody submits again."""
-        return self not in GOING_ON
+        return self not in UNFINISHED
 
 
-GOING_ON = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYING, State.SUSPENDED})
+UNFINISHED = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.RETRYING, State.SUSPENDED})
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """How an attempt began that went on from a snapshot."""
+    """How an attempt resumed from a snapshot."""
 
     iteration: Count
     images_replayed: Annotated[int, Interval(ge=0, le=2**53)]
-    """Images the data layer was wound past without training."""
+    """Images that the data layer skipped without training."""
     seconds: Seconds
-    """What restoring took, the winding included."""
+    """What restoring took, the skipping included."""
     lost_seconds: Seconds = 0.0
     """Of training after that snapshot, which is done again."""
 
@@ -83,7 +83,7 @@ class Attempt:
     seconds: Seconds = 0.0
     usd: Dollars = 0.0
     reason: str = ""
-    """How it ended; empty while it goes on, and where its worker was killed."""
+    """How it ended; empty while it runs, and where its worker was killed."""
     stages: dict[str, Seconds] = field(default_factory=dict)
     """Seconds by what the worker did: start (pod, image, Python), fetch, open (the engine), replay, train,
     test, snapshot, bundle."""
@@ -127,7 +127,7 @@ class Status:
     usd: Dollars = 0.0
     """`seconds` at the node's price."""
     usd_estimate: Seconds | None = None
-    """What the whole run will have cost, from the speed of late; None while nobody can tell."""
+    """What the whole run will have cost, from recent speed; None while unknown."""
     attempts: tuple[Attempt, ...] = ()
     """What each attempt took, oldest first."""
     submitted: Moment | None = None

@@ -1,4 +1,4 @@
-"""A run's folder, wherever it lives: what is asked for lies on this disk afterwards."""
+"""A run's folder, wherever it lives, with the requested files brought to this disk."""
 
 import shutil
 import time
@@ -21,8 +21,8 @@ from ftjob.runfolder.tail import bring_parts
 from ftjob.storage import DamagedError, MissingError, Store, local_path, open_store, wrong_digest
 
 SILENT_SECONDS = 90.0
-"""A worker whose lease was not renewed for so long is gone: three times what another worker waits, since here
-the store's clock is held against this machine's."""
+"""A worker whose lease is older than this is gone: three times what another worker waits, since here the
+store's clock is compared with this machine's."""
 WORKER_GONE = "its worker is gone: submit the same spec to resume from the last snapshot"
 
 
@@ -30,18 +30,18 @@ WORKER_GONE = "its worker is gone: submit the same spec to resume from the last 
 class RunStore:
     """A run's folder where it lives, and where its files lie on this disk.
 
-    Of a run in a directory the two are the same: nothing is copied, and what is written is where it belongs.
+    For a run in a directory the two are the same, and nothing is copied.
     Every method raises StorageError where the store cannot be read or written.
     """
 
     store: Store
     folder: RunFolder
-    """The run's own folder, or a copy of what was asked for."""
+    """The run's own folder, or a copy of the requested files."""
 
     is_copy: ClassVar[bool] = False
     """Whether `folder` is a copy."""
     poll_seconds: ClassVar[float] = 0.25
-    """How long to wait before the next look at what its worker writes."""
+    """How long to wait between two reads of what its worker writes."""
 
     @property
     def location(self) -> str:
@@ -49,13 +49,13 @@ class RunStore:
         return self.store.location
 
     def bring(self, *paths: Path) -> None:
-        """Have small files on this disk as they are now; one that the store lacks is gone here too."""
+        """Bring small files to this disk as they are now, deleting here those that the store lacks."""
 
     def bring_growing(self, *paths: Path) -> None:
-        """Have growing files on this disk, as far as the store has them."""
+        """Bring growing files to this disk, as far as the store has them."""
 
     def put(self, path: Path) -> None:
-        """Have a file of the folder where the run lives, whole or not at all."""
+        """Upload a file of the folder to where the run lives, whole or not at all."""
 
     def write(self, path: Path, text: str) -> None:
         """Write a small file of the run, whole or not at all."""
@@ -76,7 +76,7 @@ class RunStore:
         return f"{self.location}/{self.folder.key(path)}"
 
     def status(self) -> Status:
-        """Return where the run stands; Interrupted where its worker is gone without a word.
+        """Return the run's status; Interrupted where its worker is gone without having ended it.
 
         Raises MissingError where it has no status.
         """
@@ -100,7 +100,7 @@ class RunStore:
         return sorted({number for name in names if (number := self.folder.attempt_of(name))})
 
     def log_paths(self) -> list[Path]:
-        """Return the logs of all attempts, the first one first; they are on this disk then."""
+        """Bring the logs of all attempts to this disk; return their paths, oldest first."""
         paths = [self.folder.log(number) for number in self.attempts()]
         self.bring_growing(*paths)
         return paths
@@ -110,24 +110,24 @@ class RunStore:
         return snapshots.list_snapshots(self.store, self.folder)
 
     def refresh(self) -> list[Snapshot]:
-        """Have the work folder as the store has the run, but for the snapshots' own files.
+        """Bring the work folder up to date with the store, but for the snapshots' own files.
 
-        Returns the complete snapshots, oldest first. What an earlier worker left here and did not get into
-        the store is thrown away: the store is the truth. Raises MissingError for a run without spec.
+        Returns the complete snapshots, oldest first. What an earlier worker left here without uploading it is
+        discarded: the store is the truth. Raises MissingError for a run without spec.
         """
         return self.snapshots()
 
     def is_held(self) -> bool:
-        """Return whether a worker is at the run."""
+        """Return whether a worker holds the run."""
         return lock.is_held(self.folder)
 
     def shows_life(self) -> bool:
-        """Return whether a worker is at the run, having waited some seconds for its next sign of life where
-        only that proves it."""
+        """Return whether a worker holds the run, waiting some seconds for its next sign of life where only
+        that proves it."""
         return self.is_held()
 
     def bring_snapshot(self, snapshot: Snapshot) -> None:
-        """Have a snapshot's files on this disk, each with the digest in its record.
+        """Bring a snapshot's files to this disk, each with the digest in its record.
 
         Raises DamagedError, which names the file, where one is not what was written.
         """
@@ -138,13 +138,13 @@ class RunStore:
                 self._bring_whole(path, digest, file.sha256)
 
     def newest_sound(self, found: Iterable[Snapshot], warn: Callable[[str], None]) -> Snapshot | None:
-        """Return the newest snapshot that is not damaged, its files on this disk; `warn` gets a sentence for
-        each one that is."""
+        """Return the newest snapshot that is not damaged, its files on this disk; `warn` is called with a
+        sentence for each damaged one."""
         for snapshot in sorted(found, key=lambda each: each.iteration, reverse=True):
             try:
                 self.bring_snapshot(snapshot)
             except DamagedError as error:
-                warn(f"{error}; going on from the snapshot before")
+                warn(f"{error}; resuming from the snapshot before it")
             else:
                 return snapshot
         return None
@@ -157,10 +157,10 @@ class CopiedRunStore(RunStore):
     """A run's folder in a store, with a copy on this disk."""
 
     is_copy = True
-    poll_seconds = 2.0  # its worker writes to the store no more often
+    poll_seconds = 2.0  # its worker writes to the store at that interval
 
     def bring(self, *paths: Path) -> None:
-        """Have small files on this disk as they are now; one that the store lacks is gone here too."""
+        """Bring small files to this disk as they are now, deleting here those that the store lacks."""
         for path in paths:
             try:
                 data = self.store.read(self.folder.key(path), largest=LARGE)
@@ -171,12 +171,12 @@ class CopiedRunStore(RunStore):
                 temporary.write_bytes(data)
 
     def bring_growing(self, *paths: Path) -> None:
-        """Have growing files on this disk, as far as the store has them."""
+        """Bring growing files to this disk, as far as the store has them."""
         for path in paths:
             bring_parts(self.store, self.folder.key(path), path)
 
     def refresh(self) -> list[Snapshot]:
-        """Have the work folder as the store has the run, but for the snapshots' own files."""
+        """Bring the work folder up to date with the store, but for the snapshots' own files."""
         folder = self.folder
         for stale in (folder.metrics, folder.bundle, folder.curves, folder.report):
             shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)
@@ -187,18 +187,18 @@ class CopiedRunStore(RunStore):
         return found
 
     def is_held(self) -> bool:
-        """Return whether a worker is at the run: by its lease, unless that has been silent for long."""
+        """Return whether a worker holds the run: it has the newest lease and has renewed it lately."""
         newest = newest_lease(self.store)
         if newest is None:
             return False
         number, claim = newest
-        here = place_of(work_folder(self.location))  # its lock was asked before: no worker is at it here
+        here = place_of(work_folder(self.location))  # the lock was checked before: no worker here holds it
         entry = self.store.stat(key_of(number))
         gone = claim.released or claim.place == here
         return not gone and entry is not None and time.time() - entry.modified < SILENT_SECONDS
 
     def shows_life(self) -> bool:
-        """Return whether a worker renews its lease within two beats, for who must not wait a lease's time."""
+        """Return whether a worker renews its lease within two beats, for callers that cannot wait longer."""
         seen, begin = newest_lease(self.store), time.monotonic()
         if not self.is_held():
             return False
@@ -210,7 +210,7 @@ class CopiedRunStore(RunStore):
         return False
 
     def put(self, path: Path) -> None:
-        """Have a file of the folder where the run lives, whole or not at all."""
+        """Upload a file of the folder to where the run lives, whole or not at all."""
         self.store.upload(path, self.folder.key(path))
 
     def write(self, path: Path, text: str) -> None:
@@ -219,7 +219,7 @@ class CopiedRunStore(RunStore):
         path.unlink(missing_ok=True)
 
     def bring_snapshot(self, snapshot: Snapshot) -> None:
-        """Have a snapshot's files on this disk, and its record, which makes them one here."""
+        """Bring a snapshot's files to this disk, and then its record, which makes them a snapshot here."""
         super().bring_snapshot(snapshot)
         write_snapshot(self.folder.snapshot_record(snapshot.iteration), snapshot.record)
 
@@ -245,7 +245,7 @@ def in_folder(folder: RunFolder) -> RunStore:
 def reading(location: str) -> RunStore:
     """Return the run at a path or URI as it is read.
 
-    That is as it is kept, unless a worker on this machine is at it: its work folder is ahead of the store.
+    That is the stored run, unless a worker on this machine holds it: its work folder is ahead of the store.
     """
     work = work_folder(location)
     if local_path(location) is None and lock.is_held(work) and work.status.exists():

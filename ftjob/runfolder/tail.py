@@ -1,4 +1,4 @@
-"""Growing files as objects: a store cannot append, so a file becomes parts and the last one is rewritten."""
+"""Stores growing files in parts, since a store cannot append: only the last part is rewritten."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.storage import Store
 
 PART_BYTES = 1 << 20
-"""A part is closed at the first line that ends beyond this."""
+"""A part ends at the first line end beyond this."""
 LARGEST_PART = 256 << 20
 """Bytes: its last line may be long."""
 
 
 class Tail:
-    """One growing file, kept a few seconds behind in a store. What was there under its name is replaced."""
+    """Keeps a store's copy of one growing file up to date, replacing what it had under that name."""
 
     def __init__(self, store: Store, path: Path, key: str, *, part_bytes: int = PART_BYTES) -> None:
         self._store, self._path, self._key, self._part_bytes = store, path, key, part_bytes
@@ -46,7 +46,7 @@ class Tail:
         return end or None
 
     def _forget_old_parts(self) -> None:
-        """Remove what an earlier attempt left beyond the parts that will be written again."""
+        """Remove an earlier attempt's parts beyond the first, which is rewritten."""
         self._store.delete(key for key in parts(self._store, self._key) if key != self._key)
 
 

@@ -1,6 +1,6 @@
 """Whether a worker may work in a run's folder, and what it writes there first: its owner and its spec.
 
-Both are decided with the worker's own credentials. Who is refused changes nothing in the folder.
+The worker decides both with its own credentials. One that is refused changes nothing in the folder.
 """
 
 import getpass
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Arrival:
-    """What a worker comes with."""
+    """What a worker brings to a run's folder."""
 
     attempt: int
     """As its owner counts: a cluster's begins at 1 with every FineTuneJob."""
@@ -42,21 +42,21 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a run's folder stands when a worker comes to it."""
+    """The state of a run's folder when a worker opens it."""
 
     owner: Owner
-    """Whose it is once that worker is at it."""
+    """The owner once that worker has the folder."""
     status: Status | None
-    """The last one; None where nobody began the run."""
+    """The last status; None before the first attempt."""
 
     def done(self, run_id: str) -> Status | None:
-        """Return what this very run came to, where it was done before."""
+        """Return the last status if this very run has already succeeded."""
         status = self.status
         return status if status and status.state is State.SUCCEEDED and status.run_id == run_id else None
 
 
 def arrival_of(attempt: int, spec: Path | None, owner: Path | None, pod: PodContext) -> Arrival:
-    """Return what a worker comes with; without its owner's file it is this user's. Raises BadSpecError."""
+    """Return what a worker brings; without an owner's file this user is the owner. Raises BadSpecError."""
     mine = read_job_owner(owner) if owner else this_user()
     return Arrival(attempt, mine, read_spec(spec) if spec else None, pod.spent)
 
@@ -88,32 +88,32 @@ def this_user() -> UserOwner:
         return UserOwner(user=str(os.getuid()))
 
 
-def look(store: Store, arrival: Arrival) -> Standing:
-    """Return how a run's folder stands for who comes to it; nothing is changed.
+def standing_of(store: Store, arrival: Arrival) -> Standing:
+    """Return the state of a run's folder for a worker, without changing it.
 
-    Raises BadSpecError where it is another's, StorageError where it cannot be read.
+    Raises BadSpecError for another's folder, StorageError where it cannot be read.
     """
-    return _look(store, arrival)[1]
+    return _read_standing(store, arrival)[1]
 
 
 def owner_there(store: Store) -> Owner | None:
-    """Return whose a run's folder is; None where it has no owner. Raises StorageError."""
+    """Return the owner of a run's folder, None without one. Raises StorageError."""
     return _read(store, OWNER, parse_owner)
 
 
 def own(store: Store, arrival: Arrival) -> Standing:
-    """Have a run's folder keep whose it is, and return how it stands. Raises as `look` does."""
-    found, standing = _look(store, arrival)
+    """Write the owner into a run's folder, and return how it stands. Raises as `standing_of` does."""
+    found, standing = _read_standing(store, arrival)
     if standing.owner != found:
         store.write(OWNER, standing.owner.render())
     return standing
 
 
 def settle(store: Store, arrival: Arrival) -> Standing:
-    """Have a run's folder keep its owner, and the spec that a worker comes with; return how it stands.
+    """Write the owner and the worker's spec into a run's folder; return how it stands.
 
-    Where a spec is there already, only what may change during a run is taken over: the rest is the run's
-    identity. Raises as `look` does, and BadSpecError for a spec that refers to another run.
+    Of a second spec only the sections that may change during a run are taken over: the rest is the run's
+    identity. Raises as `standing_of` does, and BadSpecError for a spec that refers to another run.
     """
     standing = own(store, arrival)
     if arrival.spec is not None:
@@ -126,7 +126,7 @@ def settle(store: Store, arrival: Arrival) -> Standing:
 
 
 def brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
-    """Return the spec that is there with what may change; what a run is measured by stays."""
+    """Return the earlier spec with the free sections of the new one; the accuracy of `not_below` stays."""
     fresh = {section: getattr(spec, section) for section in FREE_SECTIONS}
     if spec.accept.not_below is not None:
         fresh["accept"] = before.accept
@@ -134,13 +134,13 @@ def brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
 
 
 def refuse_references(spec: JobSpec) -> None:
-    """Raise BadSpecError for a spec that names another run: a pod sees no runs but its own."""
+    """Raise BadSpecError for a spec that refers to another run: a pod sees only its own."""
     for field, value in run_references(spec).items():
         raise BadSpecError(f"{field}: {value} is known only where it was submitted: `ftjob submit` the spec")
 
 
-def _look(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:
-    """Return whose the folder is now, and how it stands for who comes."""
+def _read_standing(store: Store, arrival: Arrival) -> tuple[Owner | None, Standing]:
+    """Return the present owner of the folder, and its state for the worker."""
     found = owner_there(store)
     status = _read(store, STATUS, partial(parse_as, Status))
     return found, Standing(

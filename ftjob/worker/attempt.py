@@ -9,7 +9,7 @@ from ftjob.runfolder.address import names_of
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.status import State
 from ftjob.storage import open_store
-from ftjob.worker.admission import Arrival, arrival_of, look, read_spec
+from ftjob.worker.admission import Arrival, arrival_of, read_spec, standing_of
 from ftjob.worker.finish import End, bundle, done_before, finish
 from ftjob.worker.log import log, log_traceback
 from ftjob.worker.planning import planned
@@ -25,10 +25,10 @@ from jobspec import JobSpec
 
 
 def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | None = None) -> int:
-    """Run one attempt of the run at a path or URI; its status.json tells the end.
+    """Run one attempt of the run at a path or URI, and return its exit code; status.json has the end.
 
     In a pod, `spec` and `owner` are files: the spec, and the FineTuneJob that it works for. An error the user
-    can fix ends as Failed with its sentence. Raises what nobody foresaw, after it has been written down.
+    can fix ends as Failed with its message. Raises an unforeseen error after recording it.
     """
     stop, pod = StopRequest().listen(), PodContext.from_env()
     with reporting(attempt, pod, log, in_pod=owner is not None) as report:
@@ -42,15 +42,15 @@ def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | 
 def run_attempt(
     location: str, arrival: Arrival, pod: PodContext, report: AttemptReport, stop: StopRequest
 ) -> int:
-    """Be a run's one worker, unless it is done or another's; return the exit code. Raises FtjobError."""
+    """Be a run's only worker unless it is done or another's; return the exit code. Raises FtjobError."""
     store, run_id = open_store(location), names_of(location)[1]
-    standing = look(store, arrival)  # before anything is written there, a lock or a lease
+    standing = standing_of(store, arrival)  # before anything is written there, a lock or a lease
     report.owned_by(standing.owner)
     if done := standing.done(run_id):
         return done_before(done, report)
     with claim_run(location, store, arrival, log) as claimed:
         report.owned_by(claimed.standing.owner)
-        if done := claimed.standing.done(run_id):  # by a worker that was waited for
+        if done := claimed.standing.done(run_id):  # by the worker that held the run until now
             with closing(claimed.publisher):
                 return done_before(done, report)
         spec = read_spec(claimed.folder.spec)
@@ -62,7 +62,7 @@ def run_attempt(
 
 
 def work_and_finish(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> int:
-    """Work, and write how it ended into the status; return the exit code."""
+    """Train and bundle, write the end into the status, and return the exit code."""
     try:
         end = work(spec, home, recorder, stop, pod)
         home.settle()
@@ -78,7 +78,7 @@ def work_and_finish(spec: JobSpec, home: Home, recorder: Recorder, stop: StopReq
 
 
 def work(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> End:
-    """Train, and make the bundle unless the run was stopped from outside; return how to call the end."""
+    """Train, make the bundle unless the run was stopped from outside, and return the end."""
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
     recorder.update(state=State.RUNNING, reason=Reason.STARTED, stage="fetch")
     plan = planned(home.folder, spec, recorder)

@@ -10,9 +10,9 @@ from ftjob.runfolder.records.evaluation import ClassResult, ConfusionCells, Eval
 
 TOP = 5
 MOST_IN_FULL = 200
-"""Classes whose confusion is written as a matrix; of more, only what is not 0."""
+"""Up to so many classes the confusion is a full matrix; beyond, only its non-zero cells."""
 PART = 1 << 20
-"""Scores that are worked on at once."""
+"""Scores per chunk of work."""
 
 
 def evaluate(
@@ -22,7 +22,7 @@ def evaluate(
     main: str,
     names: tuple[str, ...],
 ) -> Evaluation:
-    """Judge the scores of every head, each (N, K) or (N, K, 1, 1), against labels (N,).
+    """Evaluate the scores of every head, each (N, K) or (N, K, 1, 1), against labels (N,).
 
     A tie goes to the lower label, as numpy's argmax has it.
     """

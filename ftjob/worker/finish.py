@@ -1,4 +1,4 @@
-"""How an attempt ends: with a bundle where there is one to make, pictures, a report and its last status."""
+"""The end of an attempt: the bundle if there is one to make, pictures, report and last status."""
 
 import time
 from collections.abc import Callable
@@ -26,14 +26,14 @@ from ftjob.worker.train import Outcome
 from ftjob.worker.watch.signals import StopRequest
 from jobspec.text import plain_lines
 
-Log = Callable[[str], None]
+LogLine = Callable[[str], None]
 WELL = (ExitCode.DONE, ExitCode.BUDGET_REACHED)
-"""Ends with a bundle: what is missing beside it is worth a failure."""
+"""Exit codes of runs with a bundle: for these a missing report is a failure."""
 
 
 @dataclass(frozen=True)
 class End:
-    """What is said of an attempt's end."""
+    """How an attempt ended, as its status reports it."""
 
     state: State
     reason: Reason
@@ -49,7 +49,7 @@ class End:
             return cls(State.STOPPED, Reason.BUDGET_REACHED, message, ExitCode.BUDGET_REACHED)
         wanted = spec.accept.accuracy
         if wanted is not None and accuracy < wanted:
-            raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is asked for, {accuracy:.4f} was reached")
+            raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is required, {accuracy:.4f} was reached")
         message = f"accuracy {accuracy:.4f}; bundle made"
         if outcome is Outcome.PLATEAU:
             message += f"; ended at iteration {iteration} of {max_iter}, since {spec.guards.patience} tests "
@@ -60,17 +60,17 @@ class End:
     def stopped(cls, stop: StopRequest, iteration: int) -> Self:
         """Return the end of a run that was stopped from outside."""
         why = f"{stop.notice}; " if stop.notice else ""
-        message = f"{why}stopped at iteration {iteration} after a snapshot: submit the same spec to go on"
+        message = f"{why}stopped at iteration {iteration} after a snapshot: submit the same spec to resume"
         return cls(State.STOPPED, stop.reason, message, ExitCode.PREEMPTED)
 
     @classmethod
     def failed(cls, error: FtjobError) -> Self:
-        """Return the end that an error makes of a run; its sentence is the message."""
+        """Return the end of a run with that error, whose text is the message."""
         return cls(State.FAILED, error.reason, str(error), error.exit_code)
 
     @classmethod
     def unforeseen(cls, error: Exception) -> Self:
-        """Return the end of what nobody foresaw."""
+        """Return the end of a run with an unforeseen error."""
         message = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
         return cls(State.FAILED, Reason.INTERNAL_ERROR, message, 1)
 
@@ -89,24 +89,24 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
 
 
 def done_before(status: Status, report: AttemptReport) -> int:
-    """End at once, with what the run came to; its folder stays as it is."""
+    """Report a run that had already succeeded, and return the exit code; its folder stays unchanged."""
     report.follow(lambda: status)
-    message = f"run {status.run_id} was done before: {status.message}"
+    message = f"run {status.run_id} is already done: {status.message}"
     log(message)
     return report.end(Reason.ALREADY_DONE, message, ExitCode.DONE)
 
 
-def finish(recorder: Recorder, end: End, log: Log) -> int:
+def finish(recorder: Recorder, end: End, log_line: LogLine) -> int:
     """Write report.html, then the last status, which has the same figures; return the exit code.
 
     Raises StorageError where the status cannot be written.
     """
-    log(f"{end.state}: {end.message}")
+    log_line(f"{end.state}: {end.message}")
     status = _settled(recorder, end)
     try:
-        draw(recorder.folder.report, lambda: _page(recorder.folder, status), log)
+        draw(recorder.folder.report, lambda: _page(recorder.folder, status), log_line)
     except StorageError as error:
-        log(str(error))
+        log_line(str(error))
         if end.code in WELL:
             end = End.failed(error)
             _settled(recorder, end)
@@ -114,16 +114,16 @@ def finish(recorder: Recorder, end: End, log: Log) -> int:
     return end.code
 
 
-def draw(path: Path, make: Callable[[], bytes], log: Log) -> None:
+def draw(path: Path, make: Callable[[], bytes], log_line: LogLine) -> None:
     """Make a picture or page and write it.
 
-    What goes wrong in making it is told and ends no run; a disk that does not take it is a StorageError.
+    An error in making it is logged and ends no run. Raises StorageError where it cannot be written.
     """
     try:
         made = make()
     except Exception as error:  # noqa: BLE001 - no picture is worth a run
         why = f"{type(error).__name__}: {error}"
-        log(f"{path.name} could not be drawn ({why}): the run is whole without it; please report it")
+        log_line(f"{path.name} could not be drawn ({why}): the run is whole without it; please report it")
         return
     with files.whole(path) as temporary:
         temporary.write_bytes(made)

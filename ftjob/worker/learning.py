@@ -1,4 +1,4 @@
-"""When a run is not worth its money any more, judged from its tests alone: pure."""
+"""Decides from a run's tests alone whether it is still worth its money: pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Chance:
-    """What somebody reaches who knows how many images of each class there are, and sees none of them."""
+    """What a guess reaches that knows the number of images of each class, and sees none of them."""
 
     accuracy: float
     """Always naming the largest class, and two standard deviations of luck."""
@@ -52,7 +52,7 @@ def chance(images: Iterable[int]) -> Chance:
 
 
 def learns(tests: Sequence[Score], by_chance: Chance) -> bool:
-    """Say whether any test was better than chance: in accuracy, or in a loss below chance's and the first."""
+    """Return whether any test beat chance: in accuracy, or by a loss below chance's and the first test's."""
     later = [test for test in tests if test.iteration > 0]
     if not later or any(test.accuracy > by_chance.accuracy for test in tests):
         return True

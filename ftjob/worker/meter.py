@@ -1,7 +1,7 @@
-"""What a run's time costs: earlier attempts as they are accounted, and this one from its begin.
+"""What a run has cost: earlier attempts as accounted, and this one from its beginning.
 
-On a cluster an attempt begins when its pod comes to its node: pulling the image and fetching the data are
-paid for too.
+On a cluster an attempt begins when its pod reaches its node: pulling the image and fetching the data are paid
+for too.
 """
 
 import time
@@ -25,7 +25,7 @@ class Account:
     begun: float
     """Seconds since 1970."""
     clock: float
-    """What time.monotonic() said, or would have said, at `begun`."""
+    """time.monotonic() at `begun`, even where the process began later."""
     spot: bool = False
     """Whether the price is a spot instance's."""
 
@@ -54,10 +54,10 @@ class Account:
 
 
 def open_account(spec: JobSpec, node: Node, before: Status | None, owner: Owner, pod: PodContext) -> Account:
-    """Return the account of an attempt that begins now, or began when its pod came to its node.
+    """Return the account of an attempt that begins now, or began when its pod reached its node.
 
-    Where pods are accounted for, the controller's figures are the truth of its object's own pods, to which
-    comes what the folder had before that object; elsewhere the last status's figures are.
+    In a cluster the earlier costs are the controller's figures for its object's pods, plus what the folder
+    had spent before that object; elsewhere they are those of the last status.
     """
     now, clock = time.time(), time.monotonic()
     accounts = pod.accounts

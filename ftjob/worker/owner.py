@@ -26,7 +26,7 @@ class _Owner(BaseModel):
 
 
 class JobOwner(_Owner):
-    """A FineTuneJob, and what the folder had been accounted with before that object came to it."""
+    """A FineTuneJob, and what had been charged to the folder before that object took it over."""
 
     kind: Literal["kubernetes"] = "kubernetes"
     cluster: Name
@@ -43,7 +43,7 @@ class JobOwner(_Owner):
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What stays when the object is deleted and applied anew."""
+        """What stays when the object is deleted and applied again."""
         return self.kind, self.cluster, self.namespace, self.name
 
     @property
@@ -51,8 +51,8 @@ class JobOwner(_Owner):
         return *self.place, self.uid
 
     def with_unaccounted(self, status: Status | None, seconds: float, usd: float) -> "JobOwner":
-        """Return this owner with what its folder says beyond what the cluster has accounted for its pods: of
-        attempts that came and went while no controller looked."""
+        """Return this owner, charged with what its folder records beyond the cluster's accounts: attempts
+        that began and ended while no controller ran."""
         if status is None or _amount(status.seconds) - self.seconds_before - seconds < SLACK_SECONDS:
             return self
         more = {
@@ -62,7 +62,7 @@ class JobOwner(_Owner):
         return self.model_copy(update=more)
 
     def adopting(self, status: Status | None) -> "JobOwner":
-        """Return this owner of a folder that it did not have before, whose last status is that."""
+        """Return this owner, charged with what the folder it takes over has spent so far."""
         if status is None:
             return self
         before = {
@@ -88,7 +88,7 @@ class UserOwner(_Owner):
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Whose it is; users are not deleted and made anew."""
+        """The user: one is not deleted and applied again."""
         return self.kind, self.user
 
     @property
@@ -96,11 +96,11 @@ class UserOwner(_Owner):
         return self.place
 
     def with_unaccounted(self, status: Status | None, seconds: float, usd: float) -> "UserOwner":
-        """Return this owner: nobody accounts beside the folder."""
+        """Return this owner: only the folder keeps accounts."""
         return self
 
     def adopting(self, status: Status | None) -> "UserOwner":
-        """Return this owner: the folder's own count goes on."""
+        """Return this owner: the folder's own count continues."""
         return self
 
 
@@ -126,13 +126,12 @@ def owner_after(
     accounted: tuple[float, float] = (0.0, 0.0),
     attempt: int = 2**31,
 ) -> Owner:
-    """Return whose a folder is once `mine` works there, for whose pods seconds and dollars are accounted.
+    """Return the owner of a folder once `mine` works there.
 
-    `attempt` is the one that comes, by default a later one than any there was: what an earlier pod of it did
-    is not accounted yet, and will be.
-
-    It stays with its owner, and is adopted where it has none, or by the object that was applied anew under
-    its owner's name. Raises BadSpecError where it is another's.
+    A folder keeps its owner. One without an owner is adopted, as is one whose owner was deleted and applied
+    again under the same name. `accounted` are the seconds and dollars that the cluster has charged for the
+    owner's pods. `attempt` is the one that begins: a second pod of the same attempt changes nothing, since
+    the cluster will charge the first. Raises BadSpecError for another's folder.
     """
     if found is not None and found.identity == mine.identity:
         is_second_pod = status is not None and status.attempt >= found.attempts_before + attempt
@@ -146,5 +145,5 @@ def owner_after(
 
 
 def _amount(value: float) -> float:
-    """What was spent can only raise an account: nothing below 0, nor more than an account holds."""
+    """Clamp what was spent to what an account holds: it can only rise."""
     return min(max(0.0, value), 1e9)  # in this order NaN is 0

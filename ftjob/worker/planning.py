@@ -1,4 +1,4 @@
-"""The plan that an attempt trains: submit's, for the machine that it runs on."""
+"""The plan that an attempt trains: the submitted one, for the machine that it runs on."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from jobspec import JobSpec
 
 
 def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
-    """Plan as submit did, make sure it is the same run, and write the files that Caffe is given.
+    """Plan as submit did, check that it is the same run, and write the engine's prototxts.
 
     Raises BadNetError or BadDataError, naming it, where an input changed since.
     """
@@ -49,9 +49,9 @@ def with_engine_here(plan: Plan) -> Plan:
 
 
 def with_smaller_batch(plan: Plan) -> Plan | None:
-    """Return the same run with at most half the images at a time; None where it is one already.
+    """Return the same run with at most half the batch size; None where that is already 1.
 
-    An iteration is still made from as many images, so iterations, snapshots and metrics mean what they did.
+    An iteration still takes the same number of images, so iterations, snapshots and metrics stay comparable.
     """
     data, solver = plan.spec.data, plan.spec.solver
     images = data.batch_size * solver.iter_size
@@ -68,8 +68,8 @@ def with_smaller_batch(plan: Plan) -> Plan | None:
 
 
 def log_progress(recorder: Recorder) -> Callable[[DataProgress], None]:
-    """Return a function that logs how a dataset or a transfer goes on, every few seconds, and notes what the
-    cache spared."""
+    """Return a function that logs the progress of a dataset or transfer every few seconds, and records the
+    time that the cache saved."""
     last = 0.0
 
     def on_progress(progress: DataProgress) -> None:

@@ -1,4 +1,4 @@
-"""The small files of a run, seconds behind in a store; and the bundle, when there is one."""
+"""Uploads a run's small files to its store every few seconds, and the bundle at the end."""
 
 import threading
 import time
@@ -19,10 +19,10 @@ TICK_SECONDS = 2.0
 
 
 class Publisher:
-    """Brings what a worker writes to where its run lives. In the run's own directory it is there already."""
+    """Brings what a worker writes to where its run lives: nothing to do for a run in a directory."""
 
     def check(self) -> None:
-        """Raise what goes wrong beside the training."""
+        """Raise the error that ended the thread, if any."""
 
     def send(self) -> None:
         """Send what changed. Raises StorageError."""
@@ -47,8 +47,8 @@ class StorePublisher(Publisher):
         tick_seconds: float = TICK_SECONDS,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """`check` raises LeaseLostError where this worker may not write any more; `echo` is given what is
-        added to the log, for whoever reads a container's output."""
+        """`check` raises LeaseLostError where this worker may no longer write; `echo` receives what is added
+        to the log, for readers of a container's output."""
         folder = run.folder
         self._run, self._folder, self._may_write = run, folder, check
         self._log_path, self._echo, self._echoed = folder.log(attempt), echo, 0
@@ -61,7 +61,7 @@ class StorePublisher(Publisher):
         self._updates = Periodic(self._update, tick_seconds, "publisher").start()
 
     def check(self) -> None:
-        """Raise what the thread could not do."""
+        """Raise the error that ended the thread, if any."""
         self._updates.check()
 
     def bundle(self) -> None:
@@ -92,7 +92,7 @@ class StorePublisher(Publisher):
                 raise
 
     def _echo_log(self) -> None:
-        """Give what is new in the log to the echo, whether or not the store answers."""
+        """Copy what is new in the log to the echo, whether or not the store answers."""
         if self._echo and self._log_path.exists():
             with self._log_path.open("rb") as file:
                 file.seek(self._echoed)
@@ -102,7 +102,7 @@ class StorePublisher(Publisher):
             self._echo.flush()
 
     def send(self) -> None:
-        """Send what changed, the status last: what it tells of is there then. Raises StorageError."""
+        """Send what changed, the status last, so that what it refers to is there. Raises StorageError."""
         folder = self._folder
         with self._sending:
             self._may_write()

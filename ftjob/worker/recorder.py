@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: status.json at most once a second, one line of metrics per event."""
+"""Records a run as it proceeds: status.json at most once a second, one line of metrics per event."""
 
 import dataclasses
 import math
@@ -44,7 +44,7 @@ class Recorder:
         begun = Attempt(status.attempt, node, account.usd_per_hour, account.begun)
         self._attempt = dataclasses.replace(begun, spot=account.spot)
         self.stages = {"start": account.elapsed}
-        """Seconds of this attempt by what the worker did."""
+        """Seconds of this attempt by stage."""
         self._stage, self._since = "start", account.elapsed
         with files.explained(folder.metrics):
             folder.metrics.mkdir(parents=True, exist_ok=True)
@@ -55,9 +55,9 @@ class Recorder:
         self._test: IO[str] = self.folder.test_metrics.open("a", encoding="utf-8")
 
     def forget_after(self, iteration: int) -> float:
-        """Cut from the metrics what an earlier attempt did after the snapshot this one goes on from.
+        """Cut from the metrics what an earlier attempt did after the snapshot that this one resumes from.
 
-        Returns the seconds of training that are lost with it.
+        Returns the seconds of training that are lost.
         """
         self.close()
         lost = drop_later_than(self.folder.train_metrics, iteration)
@@ -66,7 +66,7 @@ class Recorder:
         return lost
 
     def saved(self, snapshot: Snapshot, best: Snapshot | None) -> None:
-        """Tell of a snapshot that is complete, and of the best one; called from the thread that saves."""
+        """Record a complete snapshot and the best one so far; called from the saver's thread."""
         fields: dict[str, Any] = {}
         if best is not None and best.accuracy is not None:
             fields = {"best_accuracy": best.accuracy, "best_iteration": best.iteration}
@@ -78,19 +78,19 @@ class Recorder:
         self._test.close()
 
     def scores(self) -> list[Score]:
-        """Return what the tests of this run showed so far, earlier attempts' included."""
+        """Return the scores of all tests of this run, earlier attempts' included."""
         path = self.folder.test_metrics
         with documents.explained(path):
             return [Score.of(line) for line in read_tests(path)]
 
     def lost(self, seconds: float) -> None:
-        """Tell of training of the attempt before that is done again."""
+        """Charge the last attempt with training that has to be done again."""
         if self._earlier:
             *before, last = self._earlier
             self._earlier = (*before, dataclasses.replace(last, lost_seconds=round(seconds, 3)))
 
     def saved_by(self, reason: str, seconds: float) -> None:
-        """Tell of time that did not have to be paid for."""
+        """Record time that did not have to be paid for."""
         saved = self._attempt.saved_seconds
         saved = {**saved, reason: round(saved.get(reason, 0.0) + seconds, 3)}
         self._attempt = dataclasses.replace(self._attempt, saved_seconds=saved)
@@ -103,15 +103,15 @@ class Recorder:
                 self._write()
 
     def settle(self, **changes: Any) -> Status:
-        """Change fields of the status and return it with all that is accounted until now, the metrics on
-        disk; `write` writes it as it is. What is made of it in between tells the same as status.json."""
+        """Change fields of the status and return it, charged up to now and with the metrics on disk. `write`
+        writes it unchanged, so that a report made in between has the same figures as status.json."""
         with self._lock:
             self._change(changes)
             self._complete()
             return self.status
 
     def write(self) -> None:
-        """Write what was settled. Raises StorageError."""
+        """Write the settled status. Raises StorageError."""
         with self._lock:
             files.write_text(self.folder.status, render(self.status))
 
@@ -138,7 +138,7 @@ class Recorder:
             self._train.flush()
 
     def _accrue(self, stage: str) -> None:
-        """Count the time since the last look to the stage that the worker was in."""
+        """Charge the time since the last call to the stage that the worker was in."""
         elapsed = self.account.elapsed
         self.stages[self._stage] = self.stages.get(self._stage, 0.0) + elapsed - self._since
         self._stage, self._since = stage or self._stage, elapsed
@@ -172,12 +172,12 @@ class Recorder:
 
     @property
     def images_per_second(self) -> float | None:
-        """Training speed of late, time for tests and snapshots left out."""
+        """Recent training speed, without the time for tests and snapshots."""
         seconds = sum(seconds for _, seconds in self._speeds)
         return sum(images for images, _ in self._speeds) / seconds if seconds else None
 
     def tested(self, evaluation: Evaluation, seconds: float) -> Score:
-        """Record a test, and return what it showed. Raises StorageError where the disk is full."""
+        """Record a test, and return its score. Raises StorageError where the disk is full."""
         line = TestLine(
             iteration=evaluation.iteration,
             accuracy=evaluation.accuracy,
@@ -197,7 +197,7 @@ class Recorder:
 
 
 def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Recorder:
-    """Return what writes this attempt's status, beginning from what earlier attempts came to."""
+    """Return the recorder of this attempt, which continues the last status."""
     folder, node, before = claimed.folder, get_node(spec.resources.node), None
     if folder.status.exists():
         with documents.explained(folder.status):
@@ -221,9 +221,9 @@ def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Record
 
 
 def drop_later_than(path: Path, iteration: int) -> float:
-    """Keep the lines of a metrics file up to an iteration; return the seconds that the others took.
+    """Cut a metrics file after an iteration; return the seconds that the removed lines took.
 
-    A line that was cut short by a kill was the last. Raises StorageError.
+    A line cut short by a kill is the last. Raises StorageError.
     """
     seconds = 0.0
     with documents.explained(path):

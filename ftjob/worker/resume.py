@@ -1,4 +1,4 @@
-"""Training from the newest sound snapshot, with smaller batches where the GPU's memory asks for it."""
+"""Trains from the newest sound snapshot, with smaller batches where the GPU's memory requires them."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from ftjob.worker.watch.signals import StopRequest
 
 
 def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:
-    """Train, with smaller batches where the GPU's memory wants that and the spec allows it."""
+    """Train, with smaller batches where the GPU's memory requires them and the spec allows it."""
     while True:
         try:
             return train_once(plan, home, recorder, stop, pod)
@@ -34,14 +34,14 @@ def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: Po
             if smaller is None:
                 raise
             data, solver = smaller.spec.data, smaller.spec.solver
-            log(f"{error}; going on with batch_size {data.batch_size} and iter_size {solver.iter_size}")
+            log(f"{error}; continuing with batch_size {data.batch_size} and iter_size {solver.iter_size}")
             plan = smaller
             write_prototxts(plan, home.folder)
-            home.look_again()
+            home.refresh_found()
 
 
 def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:
-    """Open the engine, go on from the newest sound snapshot if there is one, and train."""
+    """Open the engine, resume from the newest sound snapshot if there is one, and train."""
     folder, source = home.folder, plan.inputs.weights
     recorder.update(stage="open")
     begin = time.monotonic()
@@ -77,12 +77,12 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
 
 @contextmanager
 def naming_guard() -> Iterator[None]:
-    """Say of an engine that hung which field is its limit, and that nothing saved is lost."""
+    """Add to the error of a hung engine the field that limits it, and that snapshots are kept."""
     try:
         yield
     except EngineSilentError as error:
         raise EngineSilentError(
-            f"guards.idle_minutes: {error}: submit again to go on from the last snapshot"
+            f"guards.idle_minutes: {error}: submit again to resume from the last snapshot"
         ) from error
 
 
@@ -103,7 +103,7 @@ def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
     is_replayed = training.replay(iteration, on_progress)
     seconds = round(time.monotonic() - begin, 3)
     if not is_replayed:
-        log(f"the replay of {iteration} iterations ends early, after {seconds} s")
+        log(f"the replay of {iteration} iterations ended early, after {seconds} s")
         return recorder.update(iteration=iteration, snapshot=iteration)
     replayed = iteration * plan.images_per_iteration if plan.engine.name == "caffe" else 0
     log(f"resumed at {iteration}: {replayed} images replayed in {seconds} s; {lost:.1f} s of training lost")
@@ -116,7 +116,7 @@ def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
 
 
 def remember_speed(training: Training) -> None:
-    """Keep what was measured for later plans; a store that takes it not is no reason to end a run."""
+    """Store the measured speed for later plans; a failure to do so ends no run."""
     plan, recorder = training.plan, training.recorder
     speed, tests = recorder.images_per_second, training.test_seconds
     if not speed:
@@ -126,4 +126,4 @@ def remember_speed(training: Training) -> None:
     try:
         remember(plan, 1 / speed, per_test, plan.run_id, time.time(), startup_seconds=startup)
     except StorageError as error:
-        log(f"the measured speed is not kept: {error}")
+        log(f"could not store the measured speed: {error}")

@@ -1,4 +1,4 @@
-"""From two files that the engine wrote to a snapshot that counts, while training goes on.
+"""Turns the two files that an engine wrote into a complete snapshot, while training continues.
 
 A thread makes the record (which takes reading a gigabyte for its digests), deletes what is no longer needed
 and, where the run lives in a store, uploads: files first, record last.
@@ -18,12 +18,12 @@ from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.store import RunStore
 
 PATIENCE_SECONDS = 600.0
-"""How long the store may refuse everything before the run ends: training goes on meanwhile."""
+"""How long the store may refuse everything before the run ends; training continues meanwhile."""
 RETRY_SECONDS = 5.0
 
 
-class Saver:
-    """Completes snapshots in the order they were taken. The training thread takes, checks and settles."""
+class SnapshotSaver:
+    """Completes snapshots in the order they were taken, in a thread of its own."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Saver:
         patience_seconds: float = PATIENCE_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        """`found` are those that are complete already.
+        """`found` are the snapshots that are complete already.
 
-        `check` raises LeaseLostError where this worker may not write any more, `publish` brings the small
-        files up to date, so that a snapshot's metrics are there when it is. `saved` gets every snapshot that
-        is complete, and the best one so far.
+        `check` raises LeaseLostError where this worker may no longer write. `publish` brings the small files
+        up to date, so that a snapshot's metrics are there before it. `saved` is called with each snapshot
+        that becomes complete, and the best one so far.
         """
         self._run, self._may_write, self._publish, self._saved = run, check, publish, saved
         self._patience, self._retry = patience_seconds, retry_seconds
@@ -63,24 +63,24 @@ class Saver:
         self.complete = list(found)
 
     def take(self, writing: Writing, images_seen: int, test: Evaluation | None) -> None:
-        """Take over two files that are being written."""
+        """Complete a snapshot once its two files are written."""
         with self._changed:
             self._taken.append((writing, images_seen, test))
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise what the thread could not do."""
+        """Raise the error that ended the thread, if any."""
         if self._failure:
             raise self._failure
 
     def settle(self) -> None:
-        """Return when every snapshot taken is complete, or superseded. Raises StorageError."""
+        """Wait until every snapshot taken is complete or superseded. Raises StorageError."""
         with self._changed:
             self._changed.wait_for(lambda: self._failure or not (self._taken or self._waiting or self._busy))
         self.check()
 
     def close(self) -> None:
-        """Complete what was taken, as far as that goes without waiting for a store that refuses; end."""
+        """Complete what was taken, without waiting for a store that refuses, and end the thread."""
         with self._changed:
             self._end = True
             self._changed.notify_all()
@@ -99,7 +99,7 @@ class Saver:
                     self._changed.notify_all()
         except FtjobError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the training thread must hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the training thread must see it
             self._fail(StorageError(f"{self._run.folder.snapshots}: not kept ({error!r}): please report it"))
 
     def _fail(self, error: FtjobError) -> None:
@@ -108,7 +108,7 @@ class Saver:
             self._changed.notify_all()
 
     def _next(self) -> bool:
-        """Wait for work; return False when there is none and will be none."""
+        """Wait for work; return False when there will be none."""
         with self._changed:
             self._changed.wait_for(lambda: self._end or self._taken or self._waiting)
             self._busy = bool(self._taken or self._waiting)
@@ -127,11 +127,11 @@ class Saver:
                 self._completed(done)
 
     def _upload(self) -> None:
-        """Upload what waits: the newest, and the best if it is among them; others were superseded.
+        """Upload the newest of the waiting snapshots, and the best if it is among them.
 
-        A store that is slower than the snapshots come would fall ever further behind, with a gigabyte for
-        each. Of those that wait, a resumed run wants the newest and a bundle the best: any other would be
-        pruned as soon as it were there.
+        Those two supersede the others: a resumed run needs the newest and a bundle the best, and any other
+        would be pruned as soon as it were uploaded. Without this a store that is slower than the snapshots
+        would fall ever further behind, by a gigabyte each.
         """
         waiting = list(self._waiting)
         best = snapshots.best([*self.complete, *waiting])
@@ -143,13 +143,13 @@ class Saver:
                 self._waiting.remove(snapshot)
 
     def _completed(self, snapshot: Snapshot) -> None:
-        """Count a snapshot, which takes the place of an earlier one of its iteration, and tell of it."""
+        """Count a snapshot, in place of an earlier one of its iteration, and report it."""
         self.complete = [each for each in self.complete if each.iteration != snapshot.iteration]
         self.complete.append(snapshot)
         self._saved(snapshot, snapshots.best(self.complete))
 
     def _patiently(self, snapshot: Snapshot) -> None:
-        """Upload one snapshot, again and again while the store refuses. Raises StorageError at the end."""
+        """Upload one snapshot, retrying while the store refuses. Raises StorageError when patience ends."""
         patiently(
             lambda: self._put(snapshot),
             self._patience,
@@ -159,7 +159,7 @@ class Saver:
         )
 
     def _prune(self) -> None:
-        """Keep the newest two and the best, here and in the store; and what is still to be uploaded."""
+        """Delete, here and in the store, all but the newest two, the best, and those still to be uploaded."""
         for snapshot in snapshots.stale(self.complete):
             self._may_write()
             self._run.forget(snapshot)

@@ -1,4 +1,4 @@
-"""Where a run lives while a worker is at it: a folder on this disk, or one in a store with a copy here."""
+"""A run's folder while its worker runs: on this disk, or in a store with a copy here."""
 
 import os
 import sys
@@ -19,11 +19,11 @@ from ftjob.runfolder.store import RunStore, working
 from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
 from ftjob.worker.publish import Publisher, StorePublisher
-from ftjob.worker.snapshot_upload import Saver
+from ftjob.worker.snapshot_upload import SnapshotSaver
 
 
 def nothing_to_check() -> None:
-    """Hold a directory: its lock alone says who writes it."""
+    """Check nothing: the lock alone protects a directory."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class ClaimedRun:
 
 
 class Home:
-    """A run's folder and what keeps it: the same to train in, wherever the run lives."""
+    """A run's folder with its snapshots and uploads; training uses it the same way wherever the run lives."""
 
     def __init__(self, claimed: ClaimedRun, saved: Callable[[Snapshot, Snapshot | None], None]) -> None:
-        """`saved` gets every snapshot that is complete, and the best one so far, from another thread."""
+        """`saved` is called from another thread with each complete snapshot and the best one so far."""
         self.run, self.found, self._publisher = claimed.run, claimed.found, claimed.publisher
-        self.saver = Saver(
+        self.saver = SnapshotSaver(
             claimed.run, claimed.found, check=claimed.check, publish=self._publisher.send, saved=saved
         )
 
@@ -63,25 +63,25 @@ class Home:
         return self.run.folder
 
     def check(self) -> None:
-        """Raise what goes wrong beside the training: nothing can be written, or another took over."""
+        """Raise what went wrong in a thread beside the training: a failed write, or a lost lease."""
         self.saver.check()
         self._publisher.check()
 
     def snapshots_folder(self) -> Path:
-        """Return where the engine writes snapshots; it is there then. Raises StorageError."""
+        """Return the folder for the engine's snapshots, making it if necessary. Raises StorageError."""
         with files.explained(self.folder.snapshots):
             self.folder.snapshots.mkdir(parents=True, exist_ok=True)
         return self.folder.snapshots
 
     def newest(self, warn: Callable[[str], None]) -> Snapshot | None:
-        """Return the snapshot to go on from, its files on this disk and sound. Raises StorageError."""
+        """Return the newest sound snapshot, its files on this disk. Raises StorageError."""
         newest = self.run.newest_sound(self.found, warn)
         self.found = [each for each in self.found if newest and each.iteration <= newest.iteration]
         self.saver.keep_only(self.found)
         return newest
 
-    def look_again(self) -> None:
-        """Take what was saved meanwhile for what was found. Raises StorageError."""
+    def refresh_found(self) -> None:
+        """Count the snapshots of this attempt among those to resume from. Raises StorageError."""
         self.saver.settle()
         self.found = list(self.saver.complete)
 
@@ -90,17 +90,17 @@ class Home:
         self.saver.settle()
         best = snapshots.best(self.saver.complete)
         if best is None or best.accuracy is None:
-            raise StorageError(f"{self.folder.snapshots}: no tested snapshot is left: submit again to go on")
+            raise StorageError(f"{self.folder.snapshots}: no tested snapshot is left: submit again to resume")
         self.run.bring_snapshot(best)
         return best
 
     def settle(self) -> None:
-        """Return when all but the last status is where the run lives. Raises StorageError."""
+        """Wait until everything but the last status is where the run lives. Raises StorageError."""
         self.saver.settle()
         self._publisher.bundle()
 
     def close(self) -> None:
-        """Bring the last status to where the run lives, and end the threads. Raises StorageError."""
+        """Write the last status to where the run lives, and end the threads. Raises StorageError."""
         self.saver.close()
         self._publisher.close()
 
@@ -109,10 +109,10 @@ class Home:
 def claim_run(
     location: str, store: Store, arrival: Arrival, log: Callable[[str], None]
 ) -> Iterator[ClaimedRun]:
-    """Be the one worker of the run at a path or URI, whose store that is.
+    """Yield the run at a path or URI, with this process as its only worker.
 
-    Raises BadSpecError where it is another's, StorageError where another worker is at it, or it cannot be
-    read.
+    Raises BadSpecError for a run with another owner, StorageError where another worker holds the run or its
+    folder cannot be read.
     """
     run = working(location, store)
     folder = run.folder
@@ -125,7 +125,7 @@ def claim_run(
             return
         with take(store, claim(folder, arrival.attempt)) as lease:
             if left := store.abort_uploads():
-                log(f"{left} uploads that a killed worker left were removed")
+                log(f"removed {left} unfinished uploads of a killed worker")
             claimed = _arrived(run, arrival)
             with own_log(folder, claimed.attempt) as echo:
                 publisher = StorePublisher(run, claimed.attempt, lease.check, echo)
@@ -133,7 +133,7 @@ def claim_run(
 
 
 def _arrived(run: RunStore, arrival: Arrival) -> ClaimedRun:
-    """Have the run's folder keep its owner and spec, and return it as it stands then."""
+    """Write owner and spec into the run's folder, and return the run as it stands then."""
     standing = settle(run.store, arrival)
     attempt = standing.owner.attempts_before + arrival.attempt
     return ClaimedRun(run, run.refresh(), standing, attempt)
@@ -141,7 +141,7 @@ def _arrived(run: RunStore, arrival: Arrival) -> ClaimedRun:
 
 @contextmanager
 def own_log(folder: RunFolder, attempt: int) -> Iterator[BinaryIO | None]:
-    """Have stdout and stderr go into the attempt's log; give what stderr was, where it was not that."""
+    """Redirect stdout and stderr into the attempt's log; yield the former stderr unless it was that log."""
     path = folder.log(attempt)
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The loop: Solver::Step's order of events, driven from outside so that every one of them can be seen."""
+"""The training loop: Solver::Step's order of events, driven from outside so that each can be observed."""
 
 import math
 import time
@@ -24,9 +24,9 @@ from ftjob.worker.watch.signals import StopRequest
 from jobspec.fields import iterations
 
 END_SECONDS = 10.0
-"""What an end takes beyond what can be measured before: golden images, curves, digests."""
+"""What an end takes beyond what was measured before it: golden images, curves, digests."""
 FEWEST_ITERATIONS = 100
-"""Before so many updates a share of the run is not taken for a verdict."""
+"""Updates before which guards.not_learning, given as a share of the run, does not act."""
 
 
 class Outcome(Enum):
@@ -40,7 +40,7 @@ class Outcome(Enum):
 
 @dataclass
 class Training:
-    """One attempt at training a plan: the engine, and what is known so far."""
+    """One attempt at training a plan: the engine, and the state of the loop."""
 
     plan: Plan
     home: Home
@@ -55,60 +55,58 @@ class Training:
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
     is_replayed: bool = field(default=True, init=False)
-    """Whether the data layer is where the snapshot gone on from wants it; training is not gone on with
-    elsewhere."""
+    """Whether the data layer is at the resumed snapshot's position; elsewhere training does not continue."""
     scores: list[Score] = field(init=False)
     """Of all tests of the run."""
 
     def __post_init__(self) -> None:
-        """Take up what earlier attempts measured."""
+        """Load what earlier attempts measured."""
         self.scores = self.recorder.scores()
         self.test_seconds = self.scores[-1].seconds if self.scores else 0.0
 
     def replay(self, iteration: int, on_progress: Callable[[float], None]) -> bool:
-        """Restore the snapshot of an iteration; return whether the data layer is where it wants it.
+        """Restore the snapshot of an iteration; return whether the data layer reached its position.
 
-        What must end the run ends the replay too: nothing is lost with it.
+        What ends the run ends the replay too: nothing is lost by that.
         """
 
-        def go_on(share: float) -> bool:
+        def should_continue(share: float) -> bool:
             on_progress(share)
             return not self.must_end()
 
         folder = self.home.folder
         files_of = folder.solverstate(iteration), folder.caffemodel(iteration)
-        self.is_replayed = self.engine.restore(*files_of, go_on=go_on)
+        self.is_replayed = self.engine.restore(*files_of, should_continue=should_continue)
         return self.is_replayed
 
     def run(self) -> Outcome:
-        """Train to the end, or until a stop, the budget or a guard; a snapshot of the last iteration is there
-        then.
+        """Train to the end, or until a stop, the budget or a guard; leave a snapshot of the last iteration.
 
         Raises DivergedError, NotLearningError, GpuIdleError, and what the engine and the run folder raise.
         """
         solver = self.plan.solver
         # As Solver::Step: a test comes before the update of its iteration, 0 included, so that every run
-        # knows what it began from. A resumed run was tested there, unless its end came in between.
+        # knows what it began from. A resumed run has that test, unless it ended between snapshot and test.
         if self.engine.iteration == 0:
             self.test()
         else:
             self.last_snapshot = self.engine.iteration
             self.make_up_for_test()
         while self.engine.iteration < solver.max_iter:
-            # before the first update too: a resumed run may come with its budget spent
+            # before the first update too: a resumed run may have spent its budget
             if self.must_end():
                 return self.end_early()
             due = next_event(self.engine.iteration, (solver.test_interval, solver.snapshot), solver.max_iter)
             self.train_until(due)
             self.test_and_snapshot_when_due()
-            # after the snapshot that was due: a plateau then needs no other
+            # after the snapshot that was due, so that a plateau needs no second one
             if self.plateaued():
                 return self.end_early(Outcome.PLATEAU)
-        # Who asks for an end during the last iterations waits for no test: the next attempt makes it. A
-        # budget that is reached here ends nothing early: what is left is the graceful end it was kept for.
+        # A stop during the last iterations does not wait for the test: the next attempt makes it. A budget
+        # reached here ends nothing early: the test, snapshot and bundle that remain are what it reserved for.
         if self.stop:
             return self.end_early()
-        if not self.final_is_judged():
+        if not self.final_is_evaluated():
             if not self.test():
                 return self.end_early()
             self.snapshot()
@@ -128,11 +126,11 @@ class Training:
             raise DivergedError(f"{error}; {self.saved(DivergedError.reason)}") from error
 
     def test_and_snapshot_when_due(self) -> None:
-        """Test before the snapshot, so that its record has the accuracy. The last iteration is apart."""
+        """Test before the snapshot, so that its record has the accuracy; `run` handles the last iteration."""
         iteration, solver = self.engine.iteration, self.plan.solver
         if iteration == solver.max_iter or self.must_stop():
             return
-        # A guard raises last: what it ends is kept then, and its sentence can name the iteration.
+        # The guard raises last, so that the snapshot is kept and its message can name the iteration.
         tested = iteration % solver.test_interval == 0
         if tested and not self.test():
             return
@@ -142,15 +140,15 @@ class Training:
             self.refuse_chance()
 
     def make_up_for_test(self) -> None:
-        """Make the test that was due at the snapshot gone on from, where a stop came before it or in it."""
+        """Make the test that was due at the resumed snapshot, where a stop prevented it."""
         iteration, solver = self.engine.iteration, self.plan.solver
         if iteration % solver.test_interval or iteration == solver.max_iter or not self.untested():
             return
         if self.test() and iteration % solver.snapshot == 0:
-            self.judge_snapshot()
+            self.record_accuracy()
 
     def refuse_chance(self) -> None:
-        """Raise NotLearningError, after a snapshot, when the run should be better than chance and is not."""
+        """Raise NotLearningError, after a snapshot, when the run should beat chance by now and does not."""
         iteration, limit = self.engine.iteration, self.plan.spec.guards.not_learning
         if limit is False or iteration < self.enough(limit) or not self.last_test:
             return
@@ -177,20 +175,20 @@ class Training:
         return max(iterations(limit, self.plan.solver.max_iter), epoch, FEWEST_ITERATIONS)
 
     def plateaued(self) -> bool:
-        """Return whether the tests of late brought nothing, and the iterations to come are not worth it."""
+        """Return whether recent tests were no better, so that more iterations are not worth it."""
         patience = self.plan.spec.guards.patience
         if patience is False or self.untested() or self.engine.iteration == self.plan.solver.max_iter:
             return False
         return stale_tests(self.scores) >= patience
 
     def keep_and_save(self, reason: Reason) -> str:
-        """Make a snapshot of what a guard ends, note what that saves, and return both in words."""
+        """Make a snapshot where a guard ends the run, record what that saves, and return both as text."""
         if self.last_snapshot != self.engine.iteration:
             self.snapshot()
         return self.saved(reason)
 
     def saved(self, reason: Reason) -> str:
-        """Note what an end now saves, and return in words what is kept and what is saved."""
+        """Record what an end now saves, and return as text what is kept and what is saved."""
         kept = (
             f"iteration {self.last_snapshot} is kept" if self.last_snapshot > 0 else "no snapshot was due yet"
         )
@@ -202,20 +200,20 @@ class Training:
         money = f" ({dollars(usd)})" if usd else ""
         return f"{kept}, about {duration(left)}{money} are saved"
 
-    def final_is_judged(self) -> bool:
+    def final_is_evaluated(self) -> bool:
         """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""
         last = self.plan.solver.max_iter
         return any(found.iteration == last and found.accuracy is not None for found in self.home.found)
 
     def end_early(self, why: Outcome | None = None) -> Outcome:
-        """Keep what was learned: with the budget reached, an accuracy too, since the result will be used.
+        """Keep what was learned; with the budget reached, test it too, since the result will be used.
 
-        Raises GpuIdleError where that is why.
+        Raises GpuIdleError where an idle GPU is the reason.
         """
         outcome = why or Outcome.BUDGET_REACHED
         must_test = outcome is Outcome.BUDGET_REACHED and not self.must_stop() and self.untested()
         if must_test and self.test() and self.last_snapshot == self.engine.iteration:
-            self.judge_snapshot()
+            self.record_accuracy()
         if self.stop:
             outcome = Outcome.STOPPED
         elif self.watch.idle:
@@ -242,7 +240,7 @@ class Training:
         heads = [head for head in self.plan.heads if head.tested]
         main, records = self.plan.main_head, self.plan.inputs.val.records
         wanted = [*(head.score for head in heads), main.label]
-        blobs = self.engine.test(records, wanted, go_on=lambda _: not self.must_stop())
+        blobs = self.engine.test(records, wanted, should_continue=lambda _: not self.must_stop())
         scores = {head.layer: blobs[head.score] for head in heads}
         labels = blobs[main.label]
         if len(labels) < records:
@@ -253,7 +251,7 @@ class Training:
         return True
 
     def snapshot(self) -> None:
-        """Write a snapshot; what makes it count goes on beside the training. Raises StorageError."""
+        """Write a snapshot; it is completed while training continues. Raises StorageError."""
         self.recorder.update(stage="snapshot")
         begin = time.monotonic()
         self.keep(self.engine.begin_snapshot(self.home.snapshots_folder()))
@@ -261,32 +259,31 @@ class Training:
         self.snapshot_seconds = time.monotonic() - begin
 
     def keep(self, writing: Writing) -> None:
-        """Have the snapshot of this iteration completed, with its accuracy."""
+        """Hand the snapshot of this iteration to the saver, with its accuracy."""
         images_seen = self.engine.iteration * self.plan.images_per_iteration
         self.home.saver.take(writing, images_seen, self.last_test)
 
-    def judge_snapshot(self) -> None:
-        """Give the snapshot of this iteration, which was there before its test, its accuracy."""
+    def record_accuracy(self) -> None:
+        """Add the accuracy of a later test to the snapshot of this iteration."""
         self.keep(ForkedWriting(self.home.snapshots_folder(), self.engine.iteration, None))
 
     def must_stop(self) -> bool:
-        """Return whether the run is to end without even a test: somebody asks for it, or the GPU is idle."""
+        """Return whether the run must end without even a test: a stop request, or an idle GPU."""
         return bool(self.stop) or self.watch.idle
 
     def must_end(self) -> bool:
-        """Return whether somebody, the budget or a guard asks for an end. Raises what cannot be written any
-        more."""
+        """Return whether a stop, the budget or a guard ends the run. Raises what `Home.check` does."""
         self.home.check()
         return not self.is_replayed or self.must_stop() or self.budget_is_near()
 
     def budget_is_near(self) -> bool:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
-        asked = self.plan.spec.budget
+        budget = self.plan.spec.budget
         reserve = END_SECONDS + 2 * (self.test_seconds + self.save_seconds() + self.open_seconds)
-        return self.recorder.account.left(BudgetLimits(asked.usd, asked.hours)) <= reserve
+        return self.recorder.account.left(BudgetLimits(budget.usd, budget.hours)) <= reserve
 
     def save_seconds(self) -> float:
-        """Return what a snapshot takes until it is where the run lives: measured, or as the plan has it."""
+        """Return the seconds until a snapshot is where the run lives: measured, or else planned."""
         if self.snapshot_seconds:
             return self.snapshot_seconds + self.home.saver.seconds
         memory = self.plan.forecast.memory
@@ -295,7 +292,7 @@ class Training:
         return size / SNAPSHOT_BYTES_PER_SECOND + upload
 
     def eta_seconds(self) -> float:
-        """Return the seconds until the last iteration and its test, from the speeds of late."""
+        """Return the seconds until the last iteration and its test, from recent speeds."""
         solver, iteration = self.plan.solver, self.engine.iteration
         speed = self.recorder.images_per_second
         if not speed:

@@ -111,10 +111,10 @@ def test_a_stop_in_a_long_test_is_answered_at_once(
 class CutReplay(Disturbed):
     """An Engine whose replay takes long: what ends a run is asked for in the middle of it."""
 
-    def restore(self, *files: Path, go_on: Callable[[float], bool]) -> bool:
+    def restore(self, *files: Path, should_continue: Callable[[float], bool]) -> bool:
         assert self._engine.restore(*files)
         self._happens(self._engine)
-        return go_on(0.5)
+        return should_continue(0.5)
 
     def steps(self, _iterations: int) -> None:
         pytest.fail("an engine that is not replayed is trained")
@@ -123,9 +123,9 @@ class CutReplay(Disturbed):
 class SlowReplay(Disturbed):
     """An Engine whose replay takes longer than a GPU may be idle. What happens does so when it trains."""
 
-    def restore(self, *files: Path, go_on: Callable[[float], bool]) -> bool:
+    def restore(self, *files: Path, should_continue: Callable[[float], bool]) -> bool:
         time.sleep(2)
-        return self._engine.restore(*files, go_on=go_on)
+        return self._engine.restore(*files, should_continue=should_continue)
 
 
 class GpuStandIn(Gpu):
@@ -142,7 +142,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> GpuStandIn:
     """A stand-in for the GPU of the worker in this process, looked at often."""
     device = GpuStandIn()
     monkeypatch.setattr(resume, "gpu_for", lambda _node, in_cluster: device)
-    monkeypatch.setattr(resume, "Watch", partial(Watch, look_seconds=0.05))
+    monkeypatch.setattr(resume, "Watch", partial(Watch, poll_seconds=0.05))
     return device
 
 

@@ -62,7 +62,7 @@ def test_a_run_in_a_store_goes_from_pod_to_pod_and_object_to_object(
     assert late.wait() == 0
     end = late.end()
     assert (end.reason, end.exit_code, end.iteration) == ("AlreadyDone", 0, 1000)
-    assert end.message == f"run {done['run_id']} was done before: {done['message']}"
+    assert end.message == f"run {done['run_id']} is already done: {done['message']}"
     assert (end.accuracy, end.earlier_seconds) == (done["best_accuracy"], done["seconds"])
     thief = new_pod(tmp_path / "thief", spec, namespace="speech").start(location, *GIVEN)
     assert thief.wait() == 2

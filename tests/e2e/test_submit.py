@@ -174,7 +174,7 @@ def test_an_accuracy_that_is_asked_for_and_missed_fails_the_run(job: Job):
     job.write(accept={"accuracy": 0.99}, solver={"base_lr": 1e-6})
     job.submit(code=11)
 
-    assert "accept.accuracy: 0.9900 is asked for" in job.status()["message"]
+    assert "accept.accuracy: 0.9900 is required" in job.status()["message"]
     assert job.run().bundle.is_dir()
 
 

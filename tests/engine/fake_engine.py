@@ -14,7 +14,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, GoOn, Iteration, SnapshotFiles, always
+from ftjob.engine import Blobs, Iteration, ShouldContinue, SnapshotFiles, always
 from ftjob.engine.snapshot_write import ForkedWriting
 from ftjob.errors import BadNetError
 from ftjob.net.lr_policy import learning_rate
@@ -108,7 +108,7 @@ class FakeEngine:
             loss = self.losses(self.iteration)
         return Iteration(self.iteration, loss, {LOSS: loss}, rate, SECONDS)
 
-    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> Blobs:
+    def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         self._settle()
         self._happens("test")
         known = ("data", "label", self._head, "prob", LOSS)
@@ -117,7 +117,7 @@ class FakeEngine:
                 raise BadNetError(f"the net has no blob {name!r}; it has {', '.join(known)}")
         batches = -(-images // self._test_batch)
         for done in range(1, batches + 1):
-            if done < batches and not go_on(done / batches):
+            if done < batches and not should_continue(done / batches):
                 images, batches = done * self._test_batch, done
                 break
         rows = np.arange(images) % len(self._labels)
@@ -142,14 +142,16 @@ class FakeEngine:
         stem.with_suffix(".solverstate").write_bytes(state.SerializeToString())
         return ForkedWriting(directory, self.iteration, None)
 
-    def restore(self, solverstate: Path, caffemodel: Path, *, go_on: GoOn = always) -> bool:
+    def restore(
+        self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
+    ) -> bool:
         self._settle()
         state = SolverState.FromString(solverstate.read_bytes())
         self._history = _floats(state.history[0].data)
         self._weights = _floats(NetParameter.FromString(caffemodel.read_bytes()).layer[0].blobs[0].data)
         self.iteration = state.iter
         self._happens("restore")
-        return go_on(0.5)
+        return should_continue(0.5)
 
     def _happens(self, event: str) -> None:
         self.heed(event, self.iteration)

@@ -122,14 +122,14 @@ def test_long_work_is_no_silence(job: Job, name: str, monkeypatch: pytest.Monkey
     """Updates of many batches, tests of many records and replays tell of themselves on their way."""
     passes, records = LONG[name]
     folder, replies = job(nets.convnet(1024), iter_size=passes), 0
-    hear = Child.hear
+    receive = Child.receive
 
     def counted(self: Child) -> Any:
         nonlocal replies
         replies += 1
-        return hear(self)
+        return receive(self)
 
-    monkeypatch.setattr(Child, "hear", counted)
+    monkeypatch.setattr(Child, "receive", counted)
     with opened(folder, name) as engine:
         replies = 0
         engine.step(1)
@@ -143,7 +143,7 @@ def test_long_work_is_no_silence(job: Job, name: str, monkeypatch: pytest.Monkey
         engine.restore(
             folder / "iter_1.solverstate",
             folder / "iter_1.caffemodel",
-            go_on=lambda share: shares.append(share) is None,
+            should_continue=lambda share: shares.append(share) is None,
         )
         assert engine.iteration == 1
     if name == "caffe":  # PyTorch's place in the data is a number
@@ -161,7 +161,9 @@ def test_a_replay_that_is_ended_early_leaves_a_net_to_be_tested(job: Job):
         kept = engine.snapshot(folder)
         wanted = engine.test(7, ["fc"])["fc"]
     with opened(folder) as engine:
-        assert not engine.restore(kept.solverstate, kept.caffemodel, go_on=lambda share: share < 0.1)
+        assert not engine.restore(
+            kept.solverstate, kept.caffemodel, should_continue=lambda share: share < 0.1
+        )
         assert np.array_equal(engine.test(7, ["fc"])["fc"], wanted)
 
 
@@ -170,7 +172,7 @@ def test_a_test_that_is_halted_gives_what_it_has(job: Job, name: str):
     val = nets.Records(nets.records(7).images, np.arange(7))
     folder = job(nets.softmax_regression().replace("num_output: 3", "num_output: 7"), val=val)
     with opened(folder, name) as engine:
-        found = engine.test(10**8, ["label"], go_on=lambda _: False)["label"]
+        found = engine.test(10**8, ["label"], should_continue=lambda _: False)["label"]
         assert 0 < len(found) < 10**7
         assert list(found[:8]) == [0, 1, 2, 3, 4, 5, 6, 0]
         assert engine.step(1)
@@ -186,7 +188,7 @@ def test_a_halt_right_behind_its_steps_is_seen(job: Job):
             engine.child.send("halt")
             done = False
             while not done:
-                done = engine.child.hear()[0]["done"]
+                done = engine.child.receive()[0]["done"]
 
 
 PARENT = """

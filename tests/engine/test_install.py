@@ -198,7 +198,7 @@ def test_a_mirror_asked_for_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
         ("E: Write error - write (28: No space left on device)", StorageError, "cache is full"),
         ("W: GPG error: x InRelease: NO_PUBKEY 0E98404D386FA1D9", EngineError, "not signed with a key"),
         ("W: Failed to fetch x Temporary failure resolving 'm'", EngineError, "cannot be reached"),
-        ("E: Something new\nE: More", EngineError, "Something new; run the same command again to go on"),
+        ("E: Something new\nE: More", EngineError, "Something new; run the same command again to continue"),
     ],
 )
 def test_what_apt_says_becomes_a_sentence(stderr: str, kind: type[FtjobError], said: str):

@@ -65,15 +65,15 @@ def test_a_full_gpu_is_one_of_ftjobs_errors():
     """The worker halves the batch for it; memory of the machine's own is another matter."""
     import torch
 
-    from ftjob.engine.torch.process.server import Server
+    from ftjob.engine.torch.process.server import TorchServer
 
-    name, message = Server().explained(
+    name, message = TorchServer().error_reply(
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     )
 
     assert name == "GpuMemoryError"
     assert "lower data.batch_size" in message
-    name, message = Server().explained(
+    name, message = TorchServer().error_reply(
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
     )
     assert (name, "ran out of memory" in message) == ("EngineError", True)

@@ -10,7 +10,7 @@ import pytest
 
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.engine.open import open_engine
-from ftjob.engine.torch.process.transform import Transform
+from ftjob.engine.torch.process.transform import ImageTransform
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter, TransformationParameter
 from tests.engine import nets
 from tests.engine.conftest import Job
@@ -91,7 +91,7 @@ def test_random_crops_and_mirrors_are_windows_of_the_image():
 
     found = []
     for phase in (TRAIN, TEST):
-        transform, seen = Transform(layer, (1, 4, 4), phase), set()
+        transform, seen = ImageTransform(layer, (1, 4, 4), phase), set()
         for each in draws:
             out = np.empty((1, 4, 4), np.float32)
             transform.into(out, pixels, each)

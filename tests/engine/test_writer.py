@@ -50,7 +50,7 @@ def test_when_all_copies_hang_no_snapshot_is_written(tmp_path: Path, monkeypatch
     """It is an error like that of a full disk, and the engine goes on."""
     monkeypatch.setattr(writer, "PATIENCE", (0.1, 0.1))
 
-    with pytest.raises(StorageError, match="copies of the engine's process hang"):
+    with pytest.raises(StorageError, match="forks of the engine's process hang"):
         written(Writer(1, 1, 1, lambda: time.sleep(1000)), tmp_path)
     assert not list(tmp_path.iterdir())
 

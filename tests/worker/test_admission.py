@@ -8,7 +8,7 @@ from ftjob.errors import BadSpecError, FtjobError, StorageError
 from ftjob.runfolder.status import State, Status, render
 from ftjob.storage import open_store
 from ftjob.worker import attempt as worker
-from ftjob.worker.admission import Arrival, Standing, arrival_of, look, own, settle, this_user
+from ftjob.worker.admission import Arrival, Standing, arrival_of, own, settle, standing_of, this_user
 from ftjob.worker.owner import JobOwner, UserOwner
 from ftjob.worker.pod.context import PodContext
 from jobspec import Accept, Budget, JobSpec, dump_spec, load_spec, parse_spec
@@ -98,7 +98,7 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
     """Who is refused afterwards was not there."""
     (tmp_path / "status.json").write_text(render(Status("faces", "a", State.SUCCEEDED, attempt=2)))
     before = contents(tmp_path)
-    standing = look(open_store(str(tmp_path)), Arrival(1, MINE))
+    standing = standing_of(open_store(str(tmp_path)), Arrival(1, MINE))
 
     assert contents(tmp_path) == before
     assert standing.owner.attempts_before == 2
@@ -117,7 +117,7 @@ def test_a_run_that_another_worker_ended_meanwhile_is_not_begun_again(
         render(Status("faces", "0123456789", State.SUCCEEDED, message="well"))
     )
     before = contents(folder)
-    monkeypatch.setattr(worker, "look", lambda _, arrival: Standing(arrival.owner, None))
+    monkeypatch.setattr(worker, "standing_of", lambda _, arrival: Standing(arrival.owner, None))
 
     assert worker.run(str(folder), 2, spec=tmp_path / "given.yaml") == 0
     assert contents(folder).items() >= before.items()

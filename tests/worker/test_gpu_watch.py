@@ -27,7 +27,7 @@ class GpuStandIn(Gpu):
 def test_a_gpu_that_does_nothing_for_too_long_is_told() -> None:
     """And one that computes again is not."""
     device = GpuStandIn()
-    with Watch(LIMIT, device, look_seconds=0.01) as watch:
+    with Watch(LIMIT, device, poll_seconds=0.01) as watch:
         time.sleep(2 * LIMIT)
         assert not watch.idle
         device.computes = False

@@ -57,7 +57,7 @@ def test_a_live_worker_keeps_others_out(store: Store):
     """The second one sees the beat and stops with a sentence that says who is there."""
     with (
         beating(take(store, HERE), 0.05),
-        pytest.raises(LeaseLostError, match=r"another worker \(attempt 1 on here\) is at this run"),
+        pytest.raises(LeaseLostError, match=r"another worker \(attempt 1 on here\) is running this run"),
     ):
         take(store, THERE, lease_seconds=60, poll=0.1)
 

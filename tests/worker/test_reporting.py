@@ -112,7 +112,7 @@ def test_who_asks_while_a_worker_lives_is_told_of_no_end(pod: PodContext) -> Non
     """The store may still be waiting for what was made."""
     with reporting(1, pod, print, in_pod=True) as report:
         report.follow(lambda: Status("faces", "a", reason="Completed", exit_code=0))
-        assert Progress.parse(report.going_on()).exit_code is None
+        assert Progress.parse(report.running_report()).exit_code is None
 
     assert ended(pod)["exit_code"] == 0
 

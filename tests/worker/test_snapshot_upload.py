@@ -17,7 +17,7 @@ from ftjob.runfolder.lease import Claim, Lease, take
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
-from ftjob.worker.snapshot_upload import Saver
+from ftjob.worker.snapshot_upload import SnapshotSaver
 
 
 class Slow:
@@ -61,10 +61,10 @@ def lease(slow: Slow) -> Iterator[Lease]:
         yield lease
 
 
-def saver_of(folder: RunFolder, slow: Slow, lease: Lease, **options: float) -> Saver:
+def saver_of(folder: RunFolder, slow: Slow, lease: Lease, **options: float) -> SnapshotSaver:
     """The saver of a worker that has the right to write."""
     store: Any = slow
-    return Saver(CopiedRunStore(store, folder), [], check=lease.check, **options)
+    return SnapshotSaver(CopiedRunStore(store, folder), [], check=lease.check, **options)
 
 
 @dataclass(frozen=True)

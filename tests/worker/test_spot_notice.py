@@ -70,7 +70,7 @@ def until(condition: object, seconds: float = 60.0) -> None:
 @pytest.mark.parametrize(
     ("notice", "words"),
     [
-        (NOTICE, "the spot instance is told to terminate at 2026-11-22T08:22:00Z"),
+        (NOTICE, "EC2 will terminate the spot instance at 2026-11-22T08:22:00Z"),
         ("soon", "the spot instance has a notice: soon"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ftjob.engine import GoOn, Iteration, always
+from ftjob.engine import Iteration, ShouldContinue, always
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
 from ftjob.worker.meter import Account
@@ -45,7 +45,9 @@ class ClockedEngine:
             self.iteration, iterations = self.iteration + made, iterations - made
             yield [Iteration(number, 0.5, {}, 0.01, 0.025) for number in numbers]
 
-    def test(self, images: int, blobs: Sequence[str], *, go_on: GoOn = always) -> dict[str, Any]:
+    def test(
+        self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always
+    ) -> dict[str, Any]:
         self.clock.now += 0.5
         labels = np.arange(images) % CLASSES
         return {"score": np.eye(CLASSES, dtype=np.float32)[labels], "label": labels.astype(np.float32)}

@@ -16,7 +16,7 @@ from ftjob.engine.caffe.builds import CPU, Build
 from ftjob.errors import BadSpecError, EngineError, FtjobError, StorageError
 
 Progress = Callable[[float, float, str], None]
-"""Called with what is done, of how much, and of what: ("MB downloaded", "packages unpacked")."""
+"""Called with done, total, and the unit: "MB downloaded", "packages unpacked"."""
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEBIAN_SUITES = (
@@ -49,7 +49,7 @@ class Apt:
     mirror: str
     architecture: str
     lock_fd: int
-    """The lock on all installs: apt holds it too, so that one which outlives us is waited for."""
+    """The lock on all installs: apt inherits it, so the next install waits for an apt that outlives us."""
     build: Build = CPU
 
     @property
@@ -57,7 +57,7 @@ class Apt:
         return self.folder / "cache" / "archives"
 
     def prepare(self) -> None:
-        """Make the folders and files that apt expects; what was downloaded before stays."""
+        """Make the folders and files that apt expects; earlier downloads stay."""
         for sub in ("lists/partial", "cache/archives/partial", "sources"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
@@ -116,7 +116,7 @@ class Apt:
         return [Package(name, int(size)) for name, size in found]
 
     def download(self, wanted: list[Package], progress: Progress) -> None:
-        """Download what is missing; a part that came before is kept and gone on with."""
+        """Download what is missing, resuming partial files."""
         total = sum(each.size for each in wanted)
         command = self.command(
             "-oAcquire::Retries=3", "--download-only", "--yes", "install", *self.build.packages
@@ -150,9 +150,9 @@ class Apt:
         return sum(_size(path) for path in [*self.archives.glob("*.deb"), *self.archives.glob("partial/*")])
 
 
-def debian_mirror(folder: Path, asked: str | None) -> str:
-    """Return the mirror to use: the one asked for, $FTJOB_DEBIAN_MIRROR, or the host's own Debian mirror."""
-    mirror = asked or os.environ.get("FTJOB_DEBIAN_MIRROR") or _host_mirror(folder)
+def debian_mirror(folder: Path, requested: str | None) -> str:
+    """Return the mirror to use: the given one, $FTJOB_DEBIAN_MIRROR, or the host's own Debian mirror."""
+    mirror = requested or os.environ.get("FTJOB_DEBIAN_MIRROR") or _host_mirror(folder)
     if mirror is None:
         raise EngineError(
             "apt on this machine knows no Debian mirror: name one with --mirror URL or $FTJOB_DEBIAN_MIRROR, "
@@ -164,7 +164,7 @@ def debian_mirror(folder: Path, asked: str | None) -> str:
 
 
 def check_host() -> str:
-    """Return the host's Debian architecture, or say in a sentence why no bundle can be made here."""
+    """Return the host's Debian architecture. Raises EngineError where no bundle can be made for it."""
     for program in ("apt-get", "dpkg-deb", "dpkg"):
         if shutil.which(program) is None:
             raise EngineError(f"Caffe's packages cannot be unpacked here, there is no {program}: {ELSEWHERE}")
@@ -209,7 +209,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-APT_MESSAGES: tuple[tuple[str, type[FtjobError], str], ...] = (
+APT_ERRORS: tuple[tuple[str, type[FtjobError], str], ...] = (
     (
         r"No space left on device",
         StorageError,
@@ -236,9 +236,9 @@ APT_MESSAGES: tuple[tuple[str, type[FtjobError], str], ...] = (
 
 
 def explain_apt(stderr: str, mirror: str, release: str = CPU.release) -> FtjobError:
-    """Turn what apt said into one sentence."""
-    for pattern, kind, sentence in APT_MESSAGES:
+    """Return the error for apt's output."""
+    for pattern, kind, sentence in APT_ERRORS:
         if re.search(pattern, stderr):
             return kind(sentence.format(mirror=mirror, release=release))
     errors = re.findall(r"^E: (.*)$", stderr, re.MULTILINE) or [stderr.strip() or "apt-get failed"]
-    return EngineError(f"apt could not download Caffe: {errors[0]}; run the same command again to go on")
+    return EngineError(f"apt could not download Caffe: {errors[0]}; run the same command again to continue")

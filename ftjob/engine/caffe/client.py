@@ -1,4 +1,4 @@
-"""Caffe behind the Engine and DeployNet protocols, in a process of its own."""
+"""The Engine and DeployNet protocols over Caffe, in a process of its own."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ layer { name: "y" type: "InnerProduct" bottom: "x" top: "y"
 
 
 def program(python: Path) -> Program:
-    """Return what the process of Caffe runs."""
+    """Return the program of Caffe's process."""
     return Program("Caffe", (str(python), str(MAIN)), "its Python cannot load pycaffe", explain)
 
 
@@ -99,7 +99,7 @@ def probe(python: Path) -> str:
     if reply["lacks"]:
         lacks = ", ".join(reply["lacks"])
         raise EngineError(
-            f"the pycaffe of {python} is of before August 2018: it has no {lacks}; take a newer one"
+            f"the pycaffe of {python} is older than August 2018: it has no {lacks}; use a newer one"
         )
     if reply["value"] != 5:
         raise EngineError(f"the Caffe of {python} computes {reply['value']} where 5 is right")
@@ -107,7 +107,7 @@ def probe(python: Path) -> str:
 
 
 def driven_from_outside(param: SolverParameter, snapshot_prefix: str) -> SolverParameter:
-    """Return the solver with everything that Caffe would do between two updates switched off."""
+    """Return the solver without the tests, snapshots and output that Caffe does between updates."""
     solver = SolverParameter()
     solver.CopyFrom(param)
     test_nets = max(1, len(param.test_net) + len(param.test_net_param), len(param.test_state))

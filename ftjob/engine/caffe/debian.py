@@ -24,7 +24,7 @@ NEEDED_MB = 950
 def make_bundle(
     folder: Path, mirror: str | None, progress: Progress, lock_fd: int, build: Build = CPU
 ) -> None:
-    """Download and unpack a build into `folder`; what an interrupted call did is not done again.
+    """Download and unpack a build into `folder`; continue where an interrupted call stopped.
 
     Raises EngineError where this machine cannot have it, StorageError on a full disk.
     """
@@ -56,7 +56,7 @@ def _check_space(folder: Path) -> None:
 
 
 def main(folder: Path, build: str, mirror: str | None = None) -> None:
-    """Make a bundle and remove what only making it needed."""
+    """Make a bundle and remove what was needed only for making it."""
     folder.mkdir(parents=True)
     with Path(os.devnull).open("w") as nobody_waits:
         make_bundle(folder, mirror, lambda done, of, what: None, nobody_waits.fileno(), BUILDS[build])

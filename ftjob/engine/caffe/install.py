@@ -18,9 +18,9 @@ from ftjob.fs import locks
 def install_caffe(
     *, python: Path | None = None, mirror: str | None = None, progress: Progress
 ) -> CaffeInstallation:
-    """Install Caffe, or record the pycaffe of `python`; return at once where that was done before.
+    """Install Caffe, or record the pycaffe of `python`; return at once if that is already done.
 
-    An install that was interrupted goes on where it was; of two at once, the second waits for the first.
+    An interrupted install continues where it stopped; of two at once, the second waits for the first.
     Raises EngineError where this machine cannot have it, with what can be done; StorageError on a full disk.
     """
     with _alone(progress) as lock_fd:

@@ -14,7 +14,7 @@ INSTALL_HINT = "run `ftjob engine install caffe`"
 
 @dataclass(frozen=True)
 class CaffeInstallation:
-    """A Caffe that was seen to work."""
+    """A Caffe that was tested and works."""
 
     python: Path
     """The Python that can import it."""
@@ -47,7 +47,7 @@ def record_path() -> Path:
 
 
 def has_caffe() -> bool:
-    """Say whether Caffe was installed on this machine; `find_caffe` says whether it is whole."""
+    """Return whether Caffe was installed on this machine; `find_caffe` checks that it is whole."""
     return record_path().exists()
 
 

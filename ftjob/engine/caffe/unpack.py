@@ -34,7 +34,7 @@ def unpack(debs: list[Path], root: Path, done_folder: Path, progress: Progress) 
     root.mkdir(parents=True, exist_ok=True)
     todo = [deb for deb in debs if not (done_folder / deb.name).exists()]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = [pool.submit(_unpack_one, deb, root, done_folder) for deb in todo]
+        jobs = [pool.submit(_unpack_package, deb, root, done_folder) for deb in todo]
         try:
             for count, job in enumerate(jobs, start=len(debs) - len(todo) + 1):
                 job.result()
@@ -44,7 +44,7 @@ def unpack(debs: list[Path], root: Path, done_folder: Path, progress: Progress) 
             raise
 
 
-def _unpack_one(deb: Path, root: Path, done_folder: Path) -> None:
+def _unpack_package(deb: Path, root: Path, done_folder: Path) -> None:
     done = subprocess.run(
         ["dpkg-deb", "-x", str(deb), str(root)], check=False, capture_output=True, text=True
     )

@@ -1,1 +1,1 @@
-"""What every engine's process runs. Caffe's own Python reads it: Python 3.7, its library and numpy alone."""
+"""What each engine's process runs. Caffe's own Python imports it: Python 3.7, its library and numpy only."""

@@ -1,4 +1,4 @@
-"""What an engine's log says of the threads it computes with."""
+"""The line of an engine's log about the threads it computes with."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SETTINGS = (
 
 
 def described(engine: str, threads: Optional[int], library: str = "") -> str:
-    """Return a line with an engine, its threads and the library they are of, and what the environment sets.
+    """Return a line with an engine, its threads and their library, and the environment's settings.
 
-    None for the threads is a library that does not say how many it has.
+    `threads` is None where the library cannot be queried.
     """
     line = engine
     if threads is not None:

@@ -1,4 +1,4 @@
-"""Ending with the process that started this one."""
+"""Ends this process with the one that started it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blobs over several batches."""
+"""Collects blobs over several batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Rows:
         self.parts: Dict[str, List[Any]] = {name: [] for name in blobs}
 
     def take(self, first: int, batch: int, arrays: Mapping[str, Any]) -> None:
-        """Copy what the batch that begins at record `first` left in the blobs."""
+        """Copy the blobs of the batch that begins at record `first`."""
         for name, parts in self.parts.items():
             data = arrays[name]
             by_record = data.ndim > 0 and len(data) == batch

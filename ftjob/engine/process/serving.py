@@ -12,28 +12,34 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 from ftjob.engine.process import parent, wire
 
 HALTABLE = ("steps", "test", "restore")
-"""The commands that `halt` ends early: they are given something to ask whether it came."""
+"""The commands that `halt` ends early: they receive a function that returns whether it came."""
 
 
+# Error class names are the wire protocol: an error crosses the pipe as the name of its class and a message.
+# The parent (engine/child.py) raises the class of that name in ftjob.errors, a StorageError for an OSError,
+# and an EngineError for anything else. Caffe's Python 3.7 cannot import ftjob.errors, so its process defines
+# BadNetError, BadDataError and StorageError anew: renaming one of them changes the protocol.
 def by_name(error: Exception) -> Tuple[str, str]:
-    """Tell of an error by its type and its message."""
+    """Return the type and the message of an error."""
     return type(error).__name__, str(error)
 
 
 def serve(load: Callable[[], Any], arguments: List[str]) -> None:
-    """Load an engine and answer requests until the pipe ends; what cannot be imported is told.
+    """Load an engine and answer requests until the pipe ends; an ImportError is sent to the parent.
 
     `arguments` are the command line's: two inherited pipe ends, for requests and replies, and the id of the
     process to die with.
 
     `load` returns an object with a method for each command that opens something (open_solver, open_deploy,
-    probe); what it opened is its `opened`, whose methods are the other commands. Its `explained` returns what
-    goes back of an error.
+    probe); what it opened is its `opened`, whose methods are the other commands. Its `error_reply` turns an
+    exception into the name and the message that the parent receives.
     """
     requests_fd, replies_fd, parent_pid = map(int, arguments)
     parent.die_with(parent_pid)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is to be seen at once, not after a dump
-    # requests have no buffer: what came is to be seen by `halted`
+    resource.setrlimit(
+        resource.RLIMIT_CORE, (0, 0)
+    )  # the parent must see a crash at once, not after a core dump
+    # requests are unbuffered, so that `halted` can select() on them
     with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
         ignore_signals()
         try:
@@ -50,13 +56,13 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
                     wire.send(replies, *reply)
             except (EOFError, BrokenPipeError):
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is told to the caller
-                name, message = server.explained(error)
+            except Exception as error:  # noqa: BLE001 - the caller gets whatever it is
+                name, message = server.error_reply(error)
                 wire.send(replies, {"error": name, "message": message}, {})
 
 
 def ignore_signals() -> None:
-    """Leave it to the parent when to stop: Ctrl-C and SIGTERM are for it to answer."""
+    """Ignore Ctrl-C and SIGTERM: the parent handles them."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
 
@@ -64,9 +70,9 @@ def ignore_signals() -> None:
 def answer(
     server: Any, request: Dict[str, Any], arrays: Dict[str, Any], halted: Callable[[], bool]
 ) -> Iterator[wire.Frame]:
-    """Answer one request. What Python raises goes back as an error; what Caffe logs as fatal does not."""
+    """Yield the replies to a request. A fatal error of Caffe raises nothing: it ends the process."""
     command = request.pop("command")
-    if command == "halt":  # it came when what it should end was done
+    if command == "halt":  # it came after the command that it was for had ended
         return
     if command in HALTABLE:
         request["halted"] = halted
@@ -79,7 +85,7 @@ def answer(
 
 
 def halted(requests: RawIOBase) -> bool:
-    """Tell whether something came in the middle of a command: `halt`, or the end of the pipe (EOFError)."""
+    """Return whether `halt` came in the middle of a command. Raises EOFError at the end of the pipe."""
     if not select.select([requests], [], [], 0)[0]:
         return False
     wire.receive(requests)

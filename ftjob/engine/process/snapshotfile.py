@@ -1,7 +1,7 @@
 """A solverstate's path to its caffemodel, and which fields a snapshot's files have, without protobuf.
 
-A protobuf message is a row of fields (key, then value), and of a field that stands there twice the last
-counts: so a path is changed by appending one.
+A protobuf message is a sequence of fields (key, then value), and of a field that occurs twice the last
+counts: appending one replaces a path.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def partial_name(iteration: int, kind: str) -> str:
 
 
 def answer_name(iteration: int) -> str:
-    """Return the name of the file in which a writer says how it ended."""
+    """Return the name of the file in which a writer reports how it ended."""
     return partial_name(iteration, "json")
 
 
@@ -62,7 +62,7 @@ def field_numbers(path: Path) -> List[int]:
 
 @contextmanager
 def _mapped(path: Path) -> Iterator[memoryview]:
-    """The bytes of a file, of which those are read that are looked at; an empty file cannot be mapped."""
+    """Yield a file's bytes, mapped, so that only those used are read; an empty file cannot be mapped."""
     with path.open("rb") as stream:
         if not os.fstat(stream.fileno()).st_size:
             yield memoryview(b"")

@@ -1,4 +1,4 @@
-"""Updates made one after another and told of as they are made; signs of life of whatever takes long."""
+"""Runs updates and reports them as they are made; signs of life for operations that take long."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Update = Tuple[int, float, List[float], float]
 
 
 class Pulse:
-    """Says when a sign of life is due: every 0.2 s."""
+    """Tracks when a sign of life is due: every 0.2 s."""
 
     def __init__(self) -> None:
         self.last = time.perf_counter()
 
     def due(self) -> bool:
-        """Tell whether it is time for one; who asks sends it."""
+        """Return whether one is due; the caller then sends it."""
         now = time.perf_counter()
         if now - self.last <= REPORT_SECONDS:
             return False
@@ -28,7 +28,7 @@ class Pulse:
 
 
 def alive(done: int, total: int) -> wire.Frame:
-    """Return a sign of life: that much of something is done."""
+    """Return a sign of life with the share that is done."""
     return {"done": False, "share": min(1.0, done / total)}, {}
 
 
@@ -40,8 +40,8 @@ def steps(
 ) -> Iterator[wire.Frame]:
     """Update that many times, or until halted; yield a frame with the rows of every 0.2 s.
 
-    An update yields None after each of its passes, and at last what it shows. A row is that, and the seconds
-    it took.
+    An update yields None after each of its passes, and at last its result. A row is that result and the
+    seconds it took.
     """
     rows: List[Any] = []
     pulse, start = Pulse(), time.perf_counter()

@@ -1,11 +1,11 @@
-"""How the two ends of the engine's pipes speak.
+"""The protocol on the pipes between an engine and its parent.
 
 A frame is the length of its header (4 bytes, little-endian), the header (a JSON object in UTF-8) and then the
 bytes of its arrays, C-contiguous, in the order in which the header's "arrays" lists [name, dtype, shape].
 A request's header has "command" and that command's arguments; a reply's has the result, or "error" and
 "message". Each request gets one reply, before which there may be others with "done" false: the rows of
 `steps`, or as a sign of life the "share" that is done. `halt` gets none: it ends `steps`, `test` and
-`restore` early. A pipe that ends means that the other side is gone.
+`restore` early. The end of a pipe means that the other side is gone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A snapshot's two files: written by a copy of the engine's process, whole or not at all."""
+"""Writes a snapshot's two files, whole or not at all, in a fork of the engine's process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Callable, List
 from ftjob.engine.process import parent, snapshotfile
 
 PATIENCE = (1, 2, 4, 8, 16)
-"""Seconds that one copy after the other has to show that it can go on."""
+"""Seconds that each fork in turn has to prove that no lock blocks it."""
 
 
 class StorageError(Exception):
-    """A snapshot could not be written."""
+    """A snapshot could not be written; named as in ftjob.errors, see serving.py."""
 
 
 class Writer:
@@ -34,13 +34,13 @@ class Writer:
         self.rehearse = rehearse
         self.pid = os.getpid()
         self.writer = 0
-        """The process that writes the last snapshot, or wrote it; 0 where there is none to wait for."""
+        """The process of the last snapshot; 0 where there is none to reap."""
 
     def write(self, directory: str, iteration: int, save: Callable[[Path, int], None], apart: bool) -> int:
         """Have `save(folder, its descriptor)` write both files under temporary names, then make them whole.
 
-        With `apart` a copy of this process does it, which shares the memory as it is now, while this one goes
-        on: its id is returned, else 0. Its answer is a file, the last thing it writes.
+        With `apart` a fork does it, which has the memory as it is now, while this process continues: its id
+        is returned, else 0. It reports the result in a file, the last thing it writes.
         """
         folder = Path(directory)
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -56,39 +56,39 @@ class Writer:
             os.close(fd)
 
     def _copy(self, work: Callable[[], None]) -> int:
-        """Have a copy of this process do the work and end; return its id.
+        """Do the work in a fork of this process; return its id.
 
-        A lock that another thread holds at the moment of the fork stays locked in the copy for good, since
-        that thread is not in it. So a copy rehearses first, and gives way to another if it hangs there.
+        A lock that another thread holds at the moment of the fork stays locked in the fork for good, since
+        that thread is not in it. So each fork rehearses first, and is replaced if it hangs there.
         """
         for seconds in PATIENCE:
-            through, notify = os.pipe()
+            read_end, write_end = os.pipe()
             pid = os.fork()
             if not pid:
                 try:
                     parent.die_with(self.pid)
                     self.rehearse()
-                    os.close(notify)
+                    os.close(write_end)
                     work()
                 finally:
                     os._exit(0)
-            os.close(notify)
-            came_through, _, _ = select.select([through], [], [], seconds)
-            os.close(through)
-            if came_through:
+            os.close(write_end)
+            ready, _, _ = select.select([read_end], [], [], seconds)
+            os.close(read_end)
+            if ready:
                 return pid
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        raise StorageError("copies of the engine's process hang")
+        raise StorageError("forks of the engine's process hang")
 
     def _reap(self) -> None:
-        """Let go of the last writer, which has ended: its answer was waited for."""
+        """Reap the last writer, which has ended: the parent waited for its result."""
         if self.writer:
             os.waitpid(self.writer, 0)
             self.writer = 0
 
     def _write_apart(self, folder: Path, fd: int, iteration: int, save: Callable[[Path, int], None]) -> None:
-        """In the copy of this process: write, and leave the answer."""
+        """Write in the fork, and report the result in a file."""
         error = ""
         try:
             self._write(folder, fd, iteration, save)
@@ -103,7 +103,7 @@ class Writer:
         os.fsync(fd)
 
     def _check_space(self, fd: int) -> None:
-        """Refuse where the files would not fit: Caffe's own way to say so is to end the process."""
+        """Raise StorageError if the files do not fit: Caffe itself would end the process."""
         needed = 4 * self.parameters * (1 + self.states) * 1.01 + 200000
         disk = os.fstatvfs(fd)
         free = disk.f_bavail * disk.f_frsize
@@ -123,7 +123,7 @@ class Writer:
             partial.replace(final)
 
     def _check_whole(self, partial: Path) -> None:
-        """Refuse a file without its end: Caffe does not notice a full disk in the last 8 kB."""
+        """Raise StorageError for a truncated file: Caffe misses a full disk in the last 8 kB."""
         try:
             fields: List[int] = snapshotfile.field_numbers(partial)
         except ValueError:

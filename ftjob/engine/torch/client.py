@@ -1,4 +1,4 @@
-"""PyTorch behind the Engine and DeployNet protocols, in a process of its own."""
+"""The Engine and DeployNet protocols over PyTorch, in a process of its own."""
 
 import sys
 from pathlib import Path

@@ -14,16 +14,16 @@ REQUIREMENT = "torch>=2.6"
 
 
 def install_torch(index: str | None = None) -> str:
-    """Install PyTorch and return its version; where it is there already, only that.
+    """Install PyTorch unless it is installed, and return its version.
 
-    `index` is a package index with builds for one kind of machine; without it pip takes what it is set up
-    for. Raises EngineError where there is no pip, or it fails.
+    `index` is a package index with builds for one kind of machine; without it pip uses its own
+    configuration. Raises EngineError where there is no pip, or it fails.
     """
     if not has_torch():
         command = [*_pip(), "install", REQUIREMENT, *(["--index-url", index] if index else [])]
         if subprocess.run(command, check=False, stdout=sys.stderr).returncode:
             raise EngineError(
-                f"pip could not install PyTorch (it says why above): mend that, or run "
+                f"pip could not install PyTorch (see its output above): fix that, or run "
                 f"`{' '.join(command)}` with options of your own"
             )
     done = subprocess.run(
@@ -38,7 +38,7 @@ def install_torch(index: str | None = None) -> str:
 
 
 def _pip() -> list[str]:
-    """The pip of this environment, or else that of the system's Python, told of this one."""
+    """The pip of this environment, or else the system's, run for this Python."""
     system = shutil.which("python3", path=os.defpath) or "python3"
     for command in ([sys.executable, "-m", "pip"], [system, "-m", "pip", "--python", sys.executable]):
         if _works(command):

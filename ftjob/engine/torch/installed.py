@@ -1,4 +1,4 @@
-"""Whether this Python has PyTorch, and how it gets it."""
+"""Whether PyTorch is installed for this Python, and how to install it."""
 
 import importlib.util
 
@@ -8,11 +8,11 @@ INSTALL_HINT = "run `ftjob engine install torch`"
 
 
 def has_torch() -> bool:
-    """Say whether PyTorch is here, without importing it."""
+    """Return whether PyTorch is installed, without importing it."""
     return importlib.util.find_spec("torch") is not None
 
 
 def require_torch() -> None:
-    """Raise EngineError, saying how to install it, where PyTorch is not here."""
+    """Raise EngineError, with how to install it, where PyTorch is not installed."""
     if not has_torch():
         raise EngineError(f"PyTorch is not installed for this Python: {INSTALL_HINT}")

@@ -28,14 +28,14 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class ConfusionCells:
-    """A confusion matrix of many classes, without what is 0 in it."""
+    """The non-zero cells of a confusion matrix of many classes."""
 
     classes: Count
     cells: tuple[tuple[Images, Images, Images], ...]
     """(label, label given, images), in that order."""
 
     def is_of(self, count: int) -> bool:
-        """Return whether it is a matrix of that many classes."""
+        """Return whether this is a matrix of that many classes."""
         return self.classes == count and all(max(cell[:2]) < count for cell in self.cells)
 
 

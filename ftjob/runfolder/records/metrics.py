@@ -11,13 +11,13 @@ from ftjob.runfolder.records.ranges import Images
 from ftjob.runfolder.status import Count, Moment, Number, Seconds, Share
 
 MOST_LINES = 100_000
-"""Of metrics, that are held at once: more than a picture shows."""
+"""Lines of metrics held at once: more than a chart shows."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class MetricLine:
-    """What both kinds of lines have."""
+    """The fields of both kinds of lines."""
 
     iteration: Count
     loss: Number | None
@@ -58,7 +58,7 @@ class TestLine:
 
 
 def line_text(line: TrainLine | TestLine) -> str:
-    """Return a line as its file has it, with its end."""
+    """Return a line's text, with its newline."""
     return json.dumps(vars(line)) + "\n"
 
 
@@ -73,7 +73,7 @@ def read_tests(path: Path) -> Iterator[TestLine]:
 
 
 def thinned(lines: Iterable[T], most: int = MOST_LINES) -> list[T]:
-    """Return lines evenly taken from however many there are: at most `most` (even), the first among them."""
+    """Return a regular sample of at most `most` (even) lines, the first among them."""
     kept: list[T] = []
     step = 1
     for index, line in enumerate(lines):

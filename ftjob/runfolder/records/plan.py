@@ -17,7 +17,7 @@ from ftjob.runfolder.status import Count, Number
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedBase:
-    """The net and weights to begin with."""
+    """The net and the weights that the run starts from."""
 
     net: str
     net_digest: str | None
@@ -60,7 +60,7 @@ class PlannedHead:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedLayer:
-    """What becomes of a layer with params, as net.transfer.LayerTransfer."""
+    """How a layer gets its params, as net.transfer.LayerTransfer."""
 
     layer: str
     type: str
@@ -108,7 +108,7 @@ class PlannedNode:
 
 @dataclass(frozen=True)
 class PlannedEngine:
-    """What trains, and why."""
+    """The training engine, and why it was chosen."""
 
     name: str
     why: str

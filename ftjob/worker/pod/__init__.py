@@ -1,1 +1,1 @@
-"""What a worker has to do with its pod: what it is given at its start, and what it reports."""
+"""A worker's interface to its pod: its environment, and its reports."""

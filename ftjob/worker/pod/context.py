@@ -1,4 +1,4 @@
-"""What a worker's environment says of where it runs and of what came before it; read once, at its start."""
+"""A worker's environment: where it runs and what came before it; read once, at its start."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
 """Overrides the port; 0 takes any that is free."""
 ENV_TERMINATION_LOG = "FTJOB_TERMINATION_LOG"
 TERMINATION_LOG = "/dev/termination-log"
-"""Where a kubelet looks for last words, unless the pod says otherwise."""
+"""Where a kubelet reads the termination message by default."""
 ENV_METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 ENV_METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 """As AWS's own tools have them."""
@@ -23,26 +23,26 @@ METADATA = "http://169.254.169.254"
 
 @dataclass(frozen=True)
 class PodAccounts:
-    """What the controller has accounted for its object's earlier pods, and what this one costs."""
+    """What the controller has charged for its object's earlier pods, and what this one costs."""
 
     seconds_before: float
     usd_before: float
     usd_per_hour: float
     begun: float | None
-    """When the pod came to its node, in seconds since 1970; None where nothing shows it."""
+    """When the pod reached its node, in seconds since 1970; None where that is unknown."""
 
 
 @dataclass(frozen=True)
 class PodContext:
-    """Where a worker runs. The default is a machine of the user's own."""
+    """Where a worker runs; by default on a user's own machine."""
 
     accounts: PodAccounts | None = None
     """None outside a cluster: the run's folder has the only accounts."""
     status_port: str = str(PORT)
-    """As it was given: one that is no number is no reason to end a run."""
+    """Unparsed: a value that is no number must not end a run."""
     termination_log: Path = Path(TERMINATION_LOG)
     metadata: str | None = METADATA
-    """The URL of the instance's metadata service; None where it must not be asked."""
+    """The URL of the instance's metadata service; None where that is disabled."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -74,7 +74,7 @@ def _accounts(env: Mapping[str, str]) -> PodAccounts:
 def _mounted(env: Mapping[str, str]) -> float | None:
     """Return when the pod's volumes were made.
 
-    The kubelet makes them when the pod comes to its node, before it pulls the image, so the time of the nodes
+    The kubelet makes them when the pod reaches its node, before it pulls the image; so the mtime of the nodes
     file, which is in one of them, is that moment by the node's own clock.
     """
     try:

@@ -1,4 +1,4 @@
-"""What a pod's worker reports: where it stands while it lives, and how it ended (runfolder/progress)."""
+"""What a pod's worker reports: its progress while it lives, and how it ended (runfolder/progress)."""
 
 import math
 import re
@@ -29,38 +29,38 @@ class AttemptReport:
         self._status: Callable[[], Status] = lambda: Status("", "", reason="")
 
     def owned_by(self, owner: Owner) -> None:
-        """Take note of whose the run's folder is."""
+        """Record the owner of the run's folder."""
         self._owner = owner
 
     def follow(self, status: Callable[[], Status]) -> None:
-        """From now on report what that function returns: the attempt's own status, as it is then."""
+        """Report from now on what that function returns: the attempt's own status at that moment."""
         self._status = status
 
     def progress(self) -> Progress:
-        """Return where the attempt stands; from any thread."""
+        """Return the attempt's progress; from any thread."""
         return progress_of(self._status(), self._owner, self._attempt)
 
-    def going_on(self) -> bytes:
-        """Return where the attempt stands, for who asks while it lives."""
+    def running_report(self) -> bytes:
+        """Return the attempt's progress as the status port serves it while the worker lives."""
         return self.progress().model_copy(update={"exit_code": None}).render()
 
     def end(self, reason: Reason, message: str, code: int) -> int:
-        """Take note of an end that no status tells, and return its exit code."""
+        """Record an end that is in no status, and return its exit code."""
         last = replace(self._status(), reason=reason, message=message, exit_code=int(code))
         self._status = lambda: last
         return int(code)
 
     def failed(self, error: FtjobError) -> int:
-        """Take note of an error, and return its exit code."""
+        """Record an error as the end, and return its exit code."""
         return self.end(error.reason, str(error), error.exit_code)
 
 
 @contextmanager
 def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
-    """Give an attempt's report. In a pod it is served during the block, and left as the pod's termination
-    message at the block's end."""
+    """Yield an attempt's report. In a pod it is served during the block, and written as the pod's termination
+    message at its end."""
     report = AttemptReport(attempt)
-    server = serve(report.going_on, pod.status_port, log) if in_pod else None
+    server = serve(report.running_report, pod.status_port, log) if in_pod else None
     try:
         yield report
     except BaseException as error:
@@ -74,10 +74,10 @@ def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Itera
             server.close()
 
 
-def serve(answer: Callable[[], bytes], asked: str, log: Log) -> StatusServer | None:
-    """Serve the answer on the port that is asked for; a port that cannot be had is no reason to end a run."""
+def serve(answer: Callable[[], bytes], requested: str, log: Log) -> StatusServer | None:
+    """Serve the answer on the requested port; None where that cannot be opened, which must not end a run."""
     try:
-        port = int(asked)
+        port = int(requested)
         if port not in range(65536):
             raise ValueError(f"{port} is no port")
         server = StatusServer(answer, port)
@@ -89,7 +89,7 @@ def serve(answer: Callable[[], bytes], asked: str, log: Log) -> StatusServer | N
 
 
 def leave(path: Path, message: bytes, log: Log) -> None:
-    """Leave a termination message; a file that cannot be written changes no end."""
+    """Write the termination message; a failure to do so changes nothing about the end."""
     try:
         path.write_bytes(message)  # in place: a kubelet mounts this one file
     except OSError as error:
@@ -97,7 +97,7 @@ def leave(path: Path, message: bytes, log: Log) -> None:
 
 
 def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
-    """Return what a status reports; what the model does not take is left out or brought into its bounds."""
+    """Return the progress in a status; values beyond the model's bounds are clamped or left out."""
     max_iter, snapshot = _count(status.max_iter) or 0, _count(status.snapshot)
     iteration = max(_count(status.iteration) or 0, snapshot or 0)  # a resumed attempt stands at its snapshot
     if max_iter:
@@ -121,7 +121,7 @@ def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
 
 
 def legible(text: str) -> str:
-    """Return a text in one line of at most LONGEST characters, all of which can be seen."""
+    """Return a text as one line of at most LONGEST printable characters."""
     line = "; ".join(text[: 4 * LONGEST].splitlines())
     seen = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line)
     return seen if len(seen) <= LONGEST else f"{seen[: LONGEST - 1]}…"

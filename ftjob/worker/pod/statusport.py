@@ -1,7 +1,7 @@
-"""`GET /status` while a worker lives: one small answer for whoever asks, which costs the training nothing.
+"""Serves `GET /status` while a worker lives: one small document, at no cost to the training.
 
-Few threads, bounded requests, and a deadline for each, whatever a client does: who is slow waits for
-nothing but himself, and only in the place of other clients.
+Few threads, bounded requests, and a deadline for each: a slow client delays other clients at most, never the
+training.
 """
 
 import socket

@@ -1,1 +1,1 @@
-"""What is watched beside the training: signals, a spot instance's notice, a GPU that does nothing."""
+"""What is watched during training: signals, a spot instance's notice, an idle GPU."""

@@ -12,7 +12,7 @@ class Gpu:
     index = 0
 
     def busy(self) -> bool:
-        """Return whether it computed anything in the last moments; a driver that cannot say is no verdict."""
+        """Return whether it computed anything lately; True where the driver does not answer."""
         try:
             handle = pynvml.nvmlDeviceGetHandleByIndex(self.index)
             return bool(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu > 0)
@@ -21,7 +21,7 @@ class Gpu:
 
 
 def find_gpu() -> Gpu | None:
-    """Return the GPU that is here; None where there is no driver or no device."""
+    """Return this machine's GPU; None without a driver or a device."""
     try:
         pynvml.nvmlInit()
         return Gpu() if pynvml.nvmlDeviceGetCount() else None
@@ -30,9 +30,9 @@ def find_gpu() -> Gpu | None:
 
 
 def gpu_for(node: Node, *, in_cluster: bool) -> Gpu | None:
-    """Return the GPU to compute on, where the node has one. Raises EngineError where a pod's does not show.
+    """Return the GPU to compute on, where the node has one. Raises EngineError where a pod lacks it.
 
-    On a machine of one's own a profile with a GPU stands for its price and speed only.
+    On a user's own machine a profile with a GPU only provides price and speed.
     """
     gpu = find_gpu() if node.gpus else None
     if node.gpus and gpu is None and in_cluster:

@@ -1,4 +1,4 @@
-"""A GPU that is paid for and does nothing."""
+"""Notices a GPU that is paid for and idle."""
 
 import time
 from functools import partial
@@ -8,36 +8,36 @@ from typing import Self
 from ftjob.concurrency.periodic import Periodic
 from ftjob.worker.watch.gpu import Gpu
 
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 
 
 class Watch:
-    """Looks, in a thread, at how long the GPU has been idle."""
+    """Watches in a thread how long the GPU has been idle."""
 
     def __init__(
-        self, limit_seconds: float | None, gpu: Gpu | None, look_seconds: float = LOOK_SECONDS
+        self, limit_seconds: float | None, gpu: Gpu | None, poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """None as the limit, or as the GPU, looks at nothing."""
+        """Without a limit or a GPU nothing is watched."""
         self.idle = False
-        """Whether the GPU did nothing for longer than the limit."""
+        """Whether the GPU has been idle for longer than the limit."""
         self._busy_at = 0.0
-        self._looks: Periodic | None = None
+        self._polls: Periodic | None = None
         if limit_seconds is not None and gpu is not None:
-            self._looks = Periodic(partial(self._look, limit_seconds, gpu), look_seconds, "idle")
+            self._polls = Periodic(partial(self._poll, limit_seconds, gpu), poll_seconds, "idle")
 
     def __enter__(self) -> Self:
         self._busy_at = time.monotonic()
-        if self._looks:
-            self._looks.start()
+        if self._polls:
+            self._polls.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._looks:
-            self._looks.close()
+        if self._polls:
+            self._polls.close()
 
-    def _look(self, limit_seconds: float, gpu: Gpu) -> None:
+    def _poll(self, limit_seconds: float, gpu: Gpu) -> None:
         now = time.monotonic()
         if gpu.busy():
             self._busy_at = now

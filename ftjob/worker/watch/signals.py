@@ -1,4 +1,4 @@
-"""Signals ask, the loop answers, as with Caffe's SignalHandler; SIGTERM, which Caffe ignores, included."""
+"""Turns signals into a request that the loop checks, as Caffe's SignalHandler does; SIGTERM included."""
 
 import signal
 from types import FrameType
@@ -8,15 +8,15 @@ from ftjob.errors.outcomes import Reason
 
 
 class StopRequest:
-    """Remembers who asked for an end: a signal, whose handler does nothing else, or a spot notice."""
+    """Remembers a request to stop: a signal, whose handler does nothing else, or a spot notice."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self.notice = ""
-        """Why the machine goes, where it was told so."""
+        """Why the machine goes away, if that was announced."""
 
     def listen(self) -> Self:
-        """Take SIGTERM and SIGINT for as long as the process lives; main thread only."""
+        """Handle SIGTERM and SIGINT until the process ends; main thread only."""
         signal.signal(signal.SIGTERM, self._remember)
         signal.signal(signal.SIGINT, self._remember)
         return self
@@ -30,7 +30,7 @@ class StopRequest:
         return Reason.CANCELLED if self.signal is signal.SIGINT else Reason.PREEMPTED
 
     def notify(self, notice: str) -> None:
-        """Take notice of the machine's end; from any thread."""
+        """Record the machine's announced end; from any thread."""
         self.notice = notice
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Spot notices: EC2 tells an instance two minutes before it is taken away, some time before any SIGTERM.
+"""Spot notices: EC2 announces the end of a spot instance two minutes ahead, well before any SIGTERM.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 """
@@ -19,7 +19,7 @@ from jobspec import JobSpec
 POLL_SECONDS = 5.0
 TIMEOUT_SECONDS = 1.0
 FAILURES = 6
-"""So many questions in a row without any answer: there is no metadata service here."""
+"""Requests in a row without an answer after which there is no metadata service here."""
 TOKEN_SECONDS = 21600
 
 
@@ -27,7 +27,7 @@ TOKEN_SECONDS = 21600
 def notices(
     spec: JobSpec, endpoint: str | None, stop: StopRequest, log: Callable[[str], None]
 ) -> Iterator[None]:
-    """Listen for a spot instance's notice, where the run may be on one."""
+    """Watch for a spot instance's notice during the block, where the run may be on one."""
     if not spec.resources.begins_on_spot:
         yield
         return
@@ -41,16 +41,16 @@ def notices(
 
 
 class Notices:
-    """Asks the instance's metadata service for a notice, in a thread, until one comes or it is left."""
+    """Polls the instance's metadata service in a thread until a notice comes or the block ends."""
 
     def __init__(
         self,
-        notify: Callable[[str], None],
+        on_notice: Callable[[str], None],
         endpoint: str | None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`notify` gets the notice, in words, once; None as the endpoint asks nobody."""
-        self._notify = notify
+        """`on_notice` is called once, with the notice as a sentence. No endpoint: nothing is polled."""
+        self._on_notice = on_notice
         self._endpoint = (endpoint or "").rstrip("/")
         self._disabled = endpoint is None
         self._token = ""
@@ -76,12 +76,12 @@ class Notices:
         else:
             self._failures = 0
         if notice:
-            self._notify(notice)
+            self._on_notice(notice)
         if notice or self._failures == FAILURES:
             self._questions.end()
 
     def _notice(self) -> str:
-        """Return the notice in words; empty where there is none. Raises OSError where nobody answers."""
+        """Return the notice as a sentence, empty without one. Raises OSError where nothing answers."""
         status, text = self._get()
         if status == HTTPStatus.UNAUTHORIZED:
             headers = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
@@ -91,7 +91,7 @@ class Notices:
             return ""
         try:
             action = json.loads(text)
-            return f"the spot instance is told to {action['action']} at {action['time']}"
+            return f"EC2 will {action['action']} the spot instance at {action['time']}"
         except (ValueError, KeyError, TypeError):
             return f"the spot instance has a notice: {text[:100]}"
 

@@ -26,7 +26,7 @@ from tests.cluster.unit.test_decide import created, ran, written
 def test_a_worker_that_finds_its_run_done_before_ends_it() -> None:
     """The folder is for the worker to read: another object for the same run is done at its first look."""
     found = report(1, iteration=1000, snapshot=1000, accuracy=0.9, exit_code=0, reason="AlreadyDone")
-    left = found.model_copy(update={"message": "run 1f3b9c02aa was done before", "earlier_usd": 1.5})
+    left = found.model_copy(update={"message": "run 1f3b9c02aa is already done", "earlier_usd": 1.5})
     status = written(decide(ran(0, left), NOW))
 
     assert (status.state, status.reason, status.accuracy) == (State.SUCCEEDED, "AlreadyDone", 0.9)

@@ -1,6 +1,6 @@
 """Where Caffe's process begins: `python __main__.py REQUESTS REPLIES PARENT`, run by Caffe's own Python.
 
-Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has what is said there.
+Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has the protocol.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 PACKAGES = ("ftjob", "ftjob.engine")
-"""Those around what is run here. Their own __init__.py is for ftjob's Python, which is newer."""
+"""The packages around this one. Their own __init__.py need ftjob's Python, which is newer."""
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def name_packages(root: Path) -> None:
-    """Have modules found by the names that they have in ftjob, without a path to all that lies beside it."""
+    """Make modules importable by their names in ftjob, without ftjob's folder on sys.path."""
     for name in PACKAGES:
         package = ModuleType(name)
         package.__path__ = [str(root.joinpath(*name.split(".")))]

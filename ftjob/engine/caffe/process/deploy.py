@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Optional
 
-from ftjob.engine.caffe.process.nets import BadNetError, Net
+from ftjob.engine.caffe.process.nets import BadNetError, PycaffeNet
 from ftjob.engine.process import stepping, wire
 from ftjob.engine.process.rows import Rows
 
 
 class BadDataError(Exception):
-    """The images do not fit the net."""
+    """The images do not fit the net; named as in ftjob.errors, see process/serving.py."""
 
 
-class Deploy:
+class CaffeDeploy:
     """A net with one input."""
 
     def __init__(self, net: Any, weights: str) -> None:
         net.copy_from(weights)
-        self.net = Net(net)
+        self.net = PycaffeNet(net)
         if len(net._inputs) != 1:
             raise BadNetError("a deploy net has one input, this one has %d" % len(net._inputs))
         self.input = net._blobs[net._inputs[0]]

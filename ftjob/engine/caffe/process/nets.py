@@ -6,10 +6,10 @@ from typing import Any, Dict, List, Tuple
 
 
 class BadNetError(Exception):
-    """What the caller asked for is not in the net."""
+    """What the caller asked for is not in the net; named as in ftjob.errors, see process/serving.py."""
 
 
-class Net:
+class PycaffeNet:
     """A Net through pycaffe's extension alone, whose own names begin with an underscore."""
 
     def __init__(self, net: Any) -> None:
@@ -44,7 +44,7 @@ class Net:
                 raise BadNetError("the net has no blob %r; it has %s" % (name, ", ".join(self.blobs)))
 
     def arrays(self, names: List[str]) -> Dict[str, Any]:
-        """Return the numbers of blobs by name, as the last pass left them and until the next."""
+        """Return the blobs' arrays by name, valid until the next pass."""
         return {name: self.blobs[name].data for name in names}
 
     def parameters(self) -> int:
@@ -52,7 +52,7 @@ class Net:
         return sum(blob.count for layer in self.net.layers for blob in layer.blobs)
 
     def redraw(self) -> None:
-        """Draw a batch and throw it away; dropout is run too, since it draws from the same random numbers."""
+        """Draw a batch and discard it; dropout runs too, since it uses the same random numbers."""
         for i, layer in enumerate(self.net.layers):
             if i in self.sources or layer.type == "Dropout":
                 self.net._forward(i, i)

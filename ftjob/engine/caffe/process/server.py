@@ -1,6 +1,6 @@
 """Caffe and its commands: the only file that imports it.
 
-Caffe ends the whole process on any error of its own: its last words are on stderr.
+Caffe ends the whole process on any error of its own, with a message on stderr.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEST = 1
 """The value of Phase.TEST in caffe.proto."""
 
 
-class Server:
+class CaffeServer:
     """Caffe, and the one solver or net that is open."""
 
     def __init__(self, caffe: Any) -> None:
@@ -33,17 +33,17 @@ class Server:
         self._choose_device(gpu)
         if gpu is None:
             self.caffe.log(described(self.caffe))
-        self.opened = training.Training(self.caffe.get_solver(path), iter_size, weights, self.caffe.log)
+        self.opened = training.CaffeTraining(self.caffe.get_solver(path), iter_size, weights, self.caffe.log)
         log_warnings_only(self.caffe)
         return {}, {}
 
     def open_deploy(self, path: str, weights: str) -> wire.Frame:
         self._choose_device(None)
-        self.opened = deploy.Deploy(self.caffe.Net(path, TEST), weights)
+        self.opened = deploy.CaffeDeploy(self.caffe.Net(path, TEST), weights)
         return {}, {}
 
     def probe(self, path: str) -> wire.Frame:
-        """Run a net once; say which Caffe this is, and what ftjob needs of it that it lacks."""
+        """Run a net once; return Caffe's version, and what ftjob needs that it lacks."""
         self._choose_device(None)
         net = self.caffe.Net(path, TEST)
         net._forward(0, len(net.layers) - 1)
@@ -56,8 +56,8 @@ class Server:
         lacks = [name for owner, name in needs if not hasattr(owner, name)]
         return {"version": self.caffe.__version__, "value": value, "lacks": lacks}, {}
 
-    def explained(self, error: Exception) -> Tuple[str, str]:
-        """Tell of an error."""
+    def error_reply(self, error: Exception) -> Tuple[str, str]:
+        """Return what the parent receives of an error: its class name and message."""
         return serving.by_name(error)
 
     def _choose_device(self, gpu: Optional[int]) -> None:
@@ -68,9 +68,9 @@ class Server:
             self.caffe.set_mode_gpu()
 
 
-def load() -> Server:
+def load() -> CaffeServer:
     """Load Caffe. Raises ImportError where this Python has none."""
-    return Server(load_pycaffe())
+    return CaffeServer(load_pycaffe())
 
 
 def load_pycaffe() -> Any:
@@ -102,9 +102,9 @@ def described(caffe: Any) -> str:
 
 
 def log_warnings_only(caffe: Any) -> None:
-    """Leave out of the log, from here on, a line for every time that the data layer begins anew."""
+    """Stop logging a line each time that the data layer starts over."""
     try:
         level = ctypes.c_int.in_dll(ctypes.CDLL(caffe.__file__), GLOG_MINLOGLEVEL)
-    except ValueError:  # a Caffe with glog built in some other way goes on telling
+    except ValueError:  # a Caffe with glog built in some other way keeps logging them
         return
     level.value = 1

@@ -8,23 +8,23 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional
 
-from ftjob.engine.caffe.process.nets import Net
+from ftjob.engine.caffe.process.nets import PycaffeNet
 from ftjob.engine.process import snapshotfile, stepping, wire
 from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.writer import Writer
 
 
-class Training:
+class CaffeTraining:
     """A solver with its TRAIN and TEST nets."""
 
     def __init__(
         self, solver: Any, iter_size: int, weights: Optional[str], log: Callable[[str], None]
     ) -> None:
-        """`log` is Caffe's own: a snapshot's writer tries it first, since threads that read data log too."""
+        """`log` is Caffe's own: a forked writer tries it first, since data threads may hold its lock."""
         self.solver = solver
         self.iter_size = iter_size
-        self.train = Net(solver.net)
-        self.tests = [Net(net) for net in solver.test_nets]
+        self.train = PycaffeNet(solver.net)
+        self.tests = [PycaffeNet(net) for net in solver.test_nets]
         states = 2 if "Ada" in type(solver).__name__ else 1  # AdaDelta and Adam keep two numbers a weight
         self.writer = Writer(
             self.train.parameters(), states, len(solver.net.layers), lambda: log("writing a snapshot")
@@ -67,9 +67,9 @@ class Training:
         yield {}, rows.arrays()
 
     def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
-        """Write both files under temporary names into the directory that prefix_fd is made to stand for.
+        """Write both files under temporary names; prefix_fd is made to refer to the directory.
 
-        `apart` (in a copy of this process) is for the CPU only: a GPU's memory is not copied.
+        `apart` (in a fork) is for the CPU only: a GPU's memory is not copied.
         """
 
         def save(folder: Path, fd: int) -> None:
@@ -80,7 +80,7 @@ class Training:
         return {"iteration": self.solver.iter, "pid": pid or None}, {}
 
     def restore(self, solverstate: str, caffemodel: str, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
-        """Take up a snapshot, then draw the batches that the iterations before it drew, unless halted."""
+        """Restore a snapshot, then draw the batches that the earlier iterations drew, unless halted."""
         if self.solver.iter:
             raise RuntimeError("a solver that has run cannot go back: open another")
         with tempfile.TemporaryDirectory() as folder:

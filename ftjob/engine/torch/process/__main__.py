@@ -1,6 +1,6 @@
 """Where PyTorch's process begins: `python -m ftjob.engine.torch.process REQUESTS REPLIES PARENT`.
 
-Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has what is said there.
+Two inherited pipe ends and the process id to die with; ftjob/engine/process/wire.py has the protocol.
 """
 
 import gc
@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 from ftjob.engine.process import serving
 
 if TYPE_CHECKING:
-    from ftjob.engine.torch.process.server import Server
+    from ftjob.engine.torch.process.server import TorchServer
 
 
-def load() -> "Server":
+def load() -> "TorchServer":
     """Load PyTorch. Raises ImportError where it cannot be imported.
 
-    What modules are made of stays to the end, so no garbage is looked for among it: neither now nor later,
-    nor when the process ends, nor in the copies of it that write snapshots.
+    The modules' objects live to the end, so the garbage collector skips them: now, later, when the process
+    ends, and in the forks that write snapshots.
     """
     gc.disable()
-    from ftjob.engine.torch.process.server import Server
+    from ftjob.engine.torch.process.server import TorchServer
 
     gc.freeze()
     gc.enable()
-    return Server()
+    return TorchServer()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ftjob.dataset.lmdb.read import Record, opened, records
 from ftjob.engine.torch.process import streams
-from ftjob.engine.torch.process.layers.making import Place
-from ftjob.engine.torch.process.transform import Transform
+from ftjob.engine.torch.process.layers.making import LayerContext
+from ftjob.engine.torch.process.transform import ImageTransform
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import DataParameter, LayerParameter
@@ -33,14 +33,14 @@ def record_shape(layer: LayerParameter) -> Shape:
     return channels, height, width
 
 
-class Source:
+class DataSource:
     """The batches of one Data layer by number: the LMDB goes round without an end."""
 
-    def __init__(self, layer: LayerShapes, place: Place) -> None:
-        self.layer, self.place = layer.layer, place
+    def __init__(self, layer: LayerShapes, context: LayerContext) -> None:
+        self.layer, self.context = layer.layer, context
         self.path = Path(layer.layer.data_param.source)
         self.shape = layer.tops[0]
-        self.transform = Transform(layer.layer, self.shape[1:], place.moment.phase)
+        self.transform = ImageTransform(layer.layer, self.shape[1:], context.net.phase)
         with opened(self.path) as env:
             self.count = int(env.stat()["entries"])
         self._thread = ThreadPoolExecutor(1, "data")
@@ -74,7 +74,7 @@ class Source:
 
     def _draws(self, number: int) -> NDArray[np.float64]:
         """Three random numbers for each image, of 0 to 1: row, column, mirror."""
-        random = streams.generator(self.place.moment.seed, streams.TRANSFORMS, self.place.index, number)
+        random = streams.generator(self.context.net.seed, streams.TRANSFORMS, self.context.index, number)
         return random.random((self.shape[0], 3))
 
     def _wind_to(self, position: int) -> None:

@@ -1,4 +1,4 @@
-"""What params begin with (filler.hpp). The distributions are Caffe's, the random numbers are not."""
+"""The initial values of params (filler.hpp). The distributions are Caffe's, the random numbers are not."""
 
 from math import prod
 
@@ -12,7 +12,7 @@ Filled = NDArray[np.float32]
 
 
 def fill(filler: FillerParameter, shape: Shape, random: np.random.Generator) -> Filled:
-    """Return an array filled as its FillerParameter says, whose type was checked when the net was parsed."""
+    """Return an array filled by a FillerParameter, whose type the parser has checked."""
     if filler.type == "constant":
         return np.full(shape, filler.value, np.float32)
     if filler.type == "uniform":

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.torch.process import streams
-from ftjob.engine.torch.process.data import Source, record_shape
+from ftjob.engine.torch.process.data import DataSource, record_shape
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.engine.torch.process.layers import make
-from ftjob.engine.torch.process.layers.making import Forward, Moment, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext
 from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, refuse
@@ -57,18 +57,18 @@ class Passed:
     loss: Tensor | None = None
     """The weighted sum of all losses; None where there is none."""
     blobs: dict[str, Tensor] = field(default_factory=dict)
-    """The outputs, and the blobs that were asked for."""
+    """The outputs, and the requested blobs."""
 
     def arrays(self, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the numbers of blobs by name."""
         return {name: self.blobs[name].float().cpu().numpy() for name in names}
 
 
-class Net:
+class TorchNet:
     """A net of one phase with its weights."""
 
-    def __init__(self, shapes: NetShapes, weights: ByLayer, moment: Moment) -> None:
-        self.shapes, self.weights, self.moment = shapes, weights, moment
+    def __init__(self, shapes: NetShapes, weights: ByLayer, context: NetContext) -> None:
+        self.shapes, self.weights, self.context = shapes, weights, context
         self.outputs = _outputs(shapes)
         self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
         self.given: dict[str, Tensor] = {}
@@ -109,11 +109,11 @@ class Net:
             for blob in step.last_used:
                 if blob not in keep:
                     del blobs[blob]
-        self.moment.passes += 1
+        self.context.passes += 1
         return passed
 
     def _step(self, index: int, layer: LayerShapes) -> Step:
-        place = Place(self.moment, index)
+        context = LayerContext(self.context, index)
         source = layer.type in DATA
         weights = [
             (layer.layer.loss_weight[top] if layer.layer.loss_weight else 1.0)
@@ -125,18 +125,18 @@ class Net:
         done = {*layer.layer.bottom, *layer.layer.top} - later - set(self.outputs)
         return Step(
             layer,
-            None if source else make(layer, place),
-            self._source(layer, place) if source else None,
+            None if source else make(layer, context),
+            self._source(layer, context) if source else None,
             self.weights.get(layer.name, ()),
             tuple(weights) if any(weights) else (),
             tuple(done),
         )
 
-    def _source(self, layer: LayerShapes, place: Place) -> Draw:
+    def _source(self, layer: LayerShapes, context: LayerContext) -> Draw:
         if layer.type == "Data":
-            return _data(Source(layer, place), place)
+            return _data(DataSource(layer, context), context)
         if layer.type == "DummyData":
-            return _dummy(layer, place)
+            return _dummy(layer, context)
         if layer.type == "Input":
             return lambda: [self.given[top] for top in layer.layer.top]
         raise refuse(
@@ -154,11 +154,11 @@ def _outputs(shapes: NetShapes) -> list[str]:
     return list(available)
 
 
-def _data(source: Source, place: Place) -> Draw:
-    device = place.moment.device
+def _data(source: DataSource, context: LayerContext) -> Draw:
+    device = context.net.device
 
     def draw() -> Sequence[Tensor]:
-        tensors = source.batch(place.moment.passes)[: len(source.layer.top)]
+        tensors = source.batch(context.net.passes)[: len(source.layer.top)]
         if device.type == "cpu":
             return tensors
         return [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
@@ -166,14 +166,14 @@ def _data(source: Source, place: Place) -> Draw:
     return draw
 
 
-def _dummy(layer: LayerShapes, place: Place) -> Draw:
+def _dummy(layer: LayerShapes, context: LayerContext) -> Draw:
     fillers = list(layer.layer.dummy_data_param.data_filler) or [FillerParameter(type="constant")]
     fillers = fillers * len(layer.tops) if len(fillers) == 1 else fillers
 
     def draw() -> Sequence[Tensor]:
-        random = streams.generator(place.random(streams.DUMMIES))
+        random = streams.generator(context.random(streams.DUMMIES))
         return [
-            torch.from_numpy(fill(filler, shape, random)).to(place.moment.device)
+            torch.from_numpy(fill(filler, shape, random)).to(context.net.device)
             for filler, shape in zip(fillers, layer.tops, strict=True)
         ]
 

@@ -8,9 +8,9 @@ import torch
 
 from ftjob.engine.client import text_of
 from ftjob.engine.process import computing, serving, wire
-from ftjob.engine.torch.process.deploy import Deploy
-from ftjob.engine.torch.process.net import Net
-from ftjob.engine.torch.process.training import Training
+from ftjob.engine.torch.process.deploy import TorchDeploy
+from ftjob.engine.torch.process.net import TorchNet
+from ftjob.engine.torch.process.training import TorchTraining
 from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
@@ -18,7 +18,7 @@ from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.net.topology.phases import filter_net
 
 
-class Server:
+class TorchServer:
     """The one solver or net that is open."""
 
     def __init__(self) -> None:
@@ -33,19 +33,19 @@ class Server:
         elif solver.net:
             net = _read_net(solver.net)
         else:
-            raise BadNetError(f"{path}: the torch engine takes one net for training and testing: give net")
-        self.opened = Training(solver, net, Path(weights) if weights else None, _device(gpu))
+            raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
+        self.opened = TorchTraining(solver, net, Path(weights) if weights else None, _device(gpu))
         sys.stderr.write(f"{_machine(self.opened.device)}\n{described(self.opened.train)}")
         return {}, {}
 
     def open_deploy(self, path: str, weights: str) -> wire.Frame:
         """Open a deploy prototxt with weights, on the CPU."""
         net = filter_net(_read_net(path), NetState(phase=TEST))
-        self.opened = Deploy(net, Path(weights), _device(None))
+        self.opened = TorchDeploy(net, Path(weights), _device(None))
         return {}, {}
 
-    def explained(self, error: Exception) -> tuple[str, str]:
-        """Tell of an error by one of ftjob's, where it is known what it means."""
+    def error_reply(self, error: Exception) -> tuple[str, str]:
+        """Return the name of ftjob's error that one of PyTorch's means, if known, and a message."""
         if isinstance(error, torch.OutOfMemoryError):
             remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
             return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
@@ -58,7 +58,7 @@ class Server:
         return serving.by_name(error)
 
 
-def described(net: Net) -> str:
+def described(net: TorchNet) -> str:
     """Return a line for each layer: its type, bottoms and the shapes of its tops."""
     lines = []
     for layer in net.shapes.layers:

@@ -1,7 +1,7 @@
 """Caffe's snapshot files, written and read without a copy of the numbers: they are most of them.
 
-Which bytes are to be written is worked out beforehand; what writes them touches no tensor, so that it may do
-so in a copy of the process.
+The bytes to write are determined beforehand; writing them touches no tensor, so that a fork of the process
+can do it.
 """
 
 import mmap
@@ -39,7 +39,7 @@ def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Ch
 
 
 def state_chunks(iteration: int, current_step: int, history: Iterable[Tensor | Shape]) -> Chunks:
-    """Return a solverstate's bytes, in pieces. A shape stands for a history of zeros.
+    """Return a solverstate's bytes, in pieces. A shape means a history of zeros.
 
     The path of the caffemodel is added when the file is finished.
     """
@@ -63,8 +63,8 @@ def _blob_chunks(values: Tensor | Shape) -> Chunks:
 
 
 @dataclass(frozen=True)
-class State:
-    """What a solverstate says."""
+class RestoredState:
+    """The contents of a solverstate."""
 
     iteration: int
     path: Path
@@ -76,7 +76,7 @@ class State:
             yield read_blob(self.path, blob).reshape(blob.shape)
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> RestoredState:
     """Read a solverstate but for its numbers. Raises BadNetError where it is none."""
     try:
         with (
@@ -90,6 +90,6 @@ def read_state(path: Path) -> State:
                     iteration = each.value
                 elif each.number == HISTORY and each.wire_type == BYTES:
                     history.append(blob_in(buffer, each, "history"))
-            return State(iteration, path, tuple(history))
+            return RestoredState(iteration, path, tuple(history))
     except (OSError, ValueError, CutOffError, MalformedError) as error:
         raise BadNetError(f"{path} is no solverstate ({error}): fetch it again") from error

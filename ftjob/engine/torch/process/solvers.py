@@ -11,9 +11,9 @@ from ftjob.engine.torch.process.weights import Learnable
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 
-Rule = Callable[[SolverParameter, Tensor, Sequence[Tensor], float, int], Tensor]
-"""Makes what is subtracted from a param, of: the solver, its gradient (which may be changed), its history
-(changed in place), its rate, and the number of updates made before."""
+UpdateRule = Callable[[SolverParameter, Tensor, Sequence[Tensor], float, int], Tensor]
+"""Returns what is subtracted from a param, given the solver, the gradient (which it may change), the history
+(changed in place), the rate, and the number of earlier updates."""
 
 
 def _sgd(solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, _: int) -> Tensor:
@@ -64,7 +64,7 @@ def _adam(
     return (first / second.sqrt().add_(solver.delta)).mul_(rate * correction)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, UpdateRule] = {
     "SGD": _sgd,
     "Nesterov": _nesterov,
     "AdaGrad": _ada_grad,
@@ -87,7 +87,7 @@ class Solver:
 
     def __post_init__(self) -> None:
         if self.param.type not in RULES:
-            raise BadNetError(f"solver: there is no type {self.param.type!r}: take {', '.join(RULES)}")
+            raise BadNetError(f"solver: there is no type {self.param.type!r}: choose {', '.join(RULES)}")
         self.history = [
             []
             if each.frozen
@@ -101,8 +101,9 @@ class Solver:
         return 2 if self.param.type in TWO_STATES else 1
 
     def update(self, rate: float, before: int) -> None:
-        """Subtract from each param what its gradient and history say (SGDSolver::ApplyUpdate), and forget the
-        gradients. `before` is the number of updates made before this one. For torch.no_grad."""
+        """Update each param by its gradient and history (SGDSolver::ApplyUpdate), and clear the gradients.
+
+        `before` is the number of earlier updates. To be called under torch.no_grad."""
         moving = [
             (each, history) for each, history in zip(self.learnables, self.history, strict=True) if history
         ]
@@ -114,7 +115,7 @@ class Solver:
             each.tensor.grad = None
 
     def _clipping(self, gradients: Sequence[Tensor]) -> float:
-        """What gradients are multiplied by, so that together they are no longer than clip_gradients."""
+        """Return the factor that limits the gradients' common norm to clip_gradients."""
         limit = self.param.clip_gradients
         if limit < 0 or not gradients:
             return 1.0

@@ -1,6 +1,6 @@
-"""Random numbers by counter: what is drawn depends on the seed and the place in the run, on nothing before.
+"""Random numbers by counter: each draw depends only on the seed and the place in the run.
 
-So no state of a generator has to be kept: a run that goes on from iteration N draws what it would have drawn.
+So no generator's state has to be saved: a run resumed at iteration N draws what it would have drawn.
 """
 
 import os
@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 FILLERS, DROPOUT, TRANSFORMS, DUMMIES = range(4)
-"""What is drawn for: the first number of each stream's place."""
+"""The purpose of a draw: the first number of each stream's place."""
 
 
 def run_seed(random_seed: int) -> int:

@@ -10,8 +10,8 @@ from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.snapshotfile import partial_name
 from ftjob.engine.process.writer import Writer
 from ftjob.engine.torch.process import snapshots, streams
-from ftjob.engine.torch.process.layers.making import Moment
-from ftjob.engine.torch.process.net import Net, Passed, shapes_of
+from ftjob.engine.torch.process.layers.making import NetContext
+from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
 from ftjob.engine.torch.process.solvers import Solver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
@@ -20,7 +20,7 @@ from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase
 from ftjob.net.topology.phases import filter_net
 
 
-class Training:
+class TorchTraining:
     """A solver with its TRAIN and TEST net."""
 
     def __init__(
@@ -39,15 +39,15 @@ class Training:
             for each in (self.test_net, self.train):
                 load(each.weights, weights)
 
-    def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> Net:
-        asked = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
+    def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> TorchNet:
+        phase_state = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
         state = NetState(phase=phase)
         state.MergeFrom(net.state)
-        state.MergeFrom(asked)
+        state.MergeFrom(phase_state)
         state.phase = phase
         shapes = shapes_of(filter_net(net, state))
         weights = make_weights(shapes, self.seed, self.device, source)
-        return Net(shapes, weights, Moment(phase, self.device, self.seed))
+        return TorchNet(shapes, weights, NetContext(phase, self.device, self.seed))
 
     def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Update that many times, or until halted: see stepping.py."""
@@ -90,7 +90,7 @@ class Training:
         yield {}, rows.arrays()
 
     def snapshot(self, directory: str) -> wire.Frame:
-        """Write both files in a copy of this process, which shares the memory as it is now."""
+        """Write both files in a fork, which has the memory as it is now."""
         net = snapshots.net_chunks(self.name, self.train.shapes.layers, self.train.weights)
         state = snapshots.state_chunks(self.iteration, self._current_step(), self._history())
 
@@ -115,20 +115,20 @@ class Training:
         return sum(last >= value for value in self.param.stepvalue)
 
     def restore(self, solverstate: str, caffemodel: str, halted: Callable[[], bool]) -> wire.Frame:
-        """Take up a snapshot, of this engine or of Caffe: weights, history, iteration, place in the data."""
+        """Restore a snapshot of this engine or of Caffe: weights, history, iteration and data position."""
         if self.iteration:
             raise RuntimeError("a solver that has run cannot go back: open another")
         load(self.train.weights, Path(caffemodel))
         self._restore_history(snapshots.read_state(Path(solverstate)))
-        self.train.moment.passes = self.iteration * self.param.iter_size
+        self.train.context.passes = self.iteration * self.param.iter_size
         return {"iteration": self.iteration, "whole": not halted()}, {}
 
-    def _restore_history(self, state: snapshots.State) -> None:
+    def _restore_history(self, state: snapshots.RestoredState) -> None:
         shapes = [tuple(each.tensor.shape) for each in self.solver.learnables] * self.solver.states
         if [blob.shape for blob in state.history] != shapes:
             raise BadNetError(
-                f"{state.path}: the solverstate is not of this net and solver: start anew, with its "
-                "caffemodel as weights"
+                f"{state.path}: the solverstate does not match this net and solver: start a new run "
+                "with its caffemodel as weights"
             )
         for tensor, values in zip(self._history(), state.values(), strict=True):
             if isinstance(tensor, torch.Tensor):

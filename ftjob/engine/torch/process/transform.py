@@ -1,4 +1,4 @@
-"""What becomes of a record's pixels: a transform_param (data_transformer.cpp)."""
+"""Transforms a record's pixels by a transform_param (data_transformer.cpp)."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ GREY = np.array([1868, 9617, 4899])
 """Of blue, green and red in 2^14 parts, as OpenCV has it."""
 
 
-class Transform:
+class ImageTransform:
     """Colour, crop, mean, mirror, scale; in float32."""
 
     def __init__(self, layer: LayerParameter, shape: Shape, phase: Phase) -> None:

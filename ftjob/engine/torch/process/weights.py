@@ -38,7 +38,7 @@ class Learnable:
 def make_weights(
     shapes: NetShapes, seed: int, device: torch.device, source: Mapping[str, Sequence[Tensor]] | None = None
 ) -> ByLayer:
-    """Return the filled params of a net; what is shared by name is one tensor. Learned ones take gradients.
+    """Return the filled params of a net; params shared by name are one tensor. Learned ones take gradients.
 
     A layer that `source` has too shares that one's params (Net::ShareTrainedLayersWith).
     """
@@ -46,28 +46,30 @@ def make_weights(
     owned: dict[tuple[str, int], Tensor] = {}
     for index, layer in enumerate(shapes.layers):
         tensors = []
-        for place, param in enumerate(layer.params):
+        for number, param in enumerate(layer.params):
             if source and layer.name in source:
-                tensor = source[layer.name][place]
+                tensor = source[layer.name][number]
             elif param.owner == layer.name:
-                values = _filled(layer, place, param, streams.generator(seed, streams.FILLERS, index, place))
+                values = _filled(
+                    layer, number, param, streams.generator(seed, streams.FILLERS, index, number)
+                )
                 tensor = _own(values, device).requires_grad_(param.lr_mult != 0)
-                owned[layer.name, place] = tensor
+                owned[layer.name, number] = tensor
             else:
-                tensor = _shared(layer, place, shapes, made)
+                tensor = _shared(layer, number, shapes, made)
             tensors.append(tensor)
         if tensors:
             made[layer.name] = tensors
     return made
 
 
-def _shared(layer: LayerShapes, place: int, shapes: NetShapes, made: ByLayer) -> Tensor:
-    """The owner's param of that name, in this layer's shape."""
-    name = layer.layer.param[place].name
-    owner = next(other for other in shapes.layers if other.name == layer.params[place].owner)
+def _shared(layer: LayerShapes, number: int, shapes: NetShapes, made: ByLayer) -> Tensor:
+    """Return the owner's param of that name, in this layer's shape."""
+    name = layer.layer.param[number].name
+    owner = next(other for other in shapes.layers if other.name == layer.params[number].owner)
     at = [spec.name for spec in owner.layer.param].index(name)
     tensor = made[owner.name][at]
-    return tensor if tensor.shape == layer.params[place].shape else tensor.view(layer.params[place].shape)
+    return tensor if tensor.shape == layer.params[number].shape else tensor.view(layer.params[number].shape)
 
 
 def _own(values: NDArray[np.float32], device: torch.device) -> Tensor:
@@ -76,8 +78,10 @@ def _own(values: NDArray[np.float32], device: torch.device) -> Tensor:
     return tensor.copy_(torch.from_numpy(np.asarray(values, order="C")))
 
 
-def _filled(layer: LayerShapes, place: int, param: Param, random: np.random.Generator) -> NDArray[np.float32]:
-    filler = filler_of(layer.layer, place, tuple(each.shape for each in layer.params))
+def _filled(
+    layer: LayerShapes, number: int, param: Param, random: np.random.Generator
+) -> NDArray[np.float32]:
+    filler = filler_of(layer.layer, number, tuple(each.shape for each in layer.params))
     return fill(filler, param.shape, random) if filler else np.zeros(param.shape, np.float32)
 
 
@@ -117,7 +121,7 @@ def _check(layer: LayerWeights, tensors: Sequence[Tensor]) -> None:
             have, want = " ".join(map(str, blob.shape)), " ".join(map(str, tensor.shape))
             raise BadNetError(
                 f"layer {layer.name} has shape {have} in the weights and {want} in the net: name it in "
-                "surgery.heads or surgery.relearn, so that it is renamed and learned afresh"
+                "surgery.heads or surgery.relearn, so that it is renamed and randomly initialised"
             )
 
 

@@ -1,7 +1,7 @@
 """Caffe's layer types as functions on tensors: one module for each kind, as in ftjob.net.layers."""
 
 from ftjob.engine.torch.process.layers import arrange, elementwise, learned, losses, lrn, pooling, windows
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.net.lacks import lacking_torch
 from ftjob.net.layers.rule import refuse
 from ftjob.net.topology.shapes import LayerShapes
@@ -17,10 +17,10 @@ MAKERS: dict[str, Make] = {
 }
 
 
-def make(layer: LayerShapes, place: Place) -> Forward:
+def make(layer: LayerShapes, context: LayerContext) -> Forward:
     """Return what computes a layer. Raises BadNetError for one that this engine does not have."""
     if lack := lacking_torch(layer):
         raise refuse(
             layer.layer, f"the torch engine does not have {lack}: train with engine: caffe, which does"
         )
-    return MAKERS[layer.type](layer, place)
+    return MAKERS[layer.type](layer, context)

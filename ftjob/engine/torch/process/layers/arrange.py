@@ -6,13 +6,13 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import ReductionParameter
 from ftjob.net.topology.shapes import LayerShapes
 
 
-def _concat(layer: LayerShapes, place: Place) -> Forward:
+def _concat(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.concat_param
     axis = axis_of(
         layer.layer, layer.bottoms[0], param.concat_dim if param.HasField("concat_dim") else param.axis
@@ -20,7 +20,7 @@ def _concat(layer: LayerShapes, place: Place) -> Forward:
     return lambda bottoms, _: [torch.cat(list(bottoms), axis)]
 
 
-def _slice(layer: LayerShapes, place: Place) -> Forward:
+def _slice(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.slice_param
     axis = axis_of(
         layer.layer, layer.bottoms[0], param.slice_dim if param.HasField("slice_dim") else param.axis
@@ -29,15 +29,15 @@ def _slice(layer: LayerShapes, place: Place) -> Forward:
     return lambda bottoms, _: torch.split(bottoms[0], sizes, axis)
 
 
-def _split(layer: LayerShapes, place: Place) -> Forward:
+def _split(layer: LayerShapes, context: LayerContext) -> Forward:
     return lambda bottoms, _: [bottoms[0]] * len(layer.tops)
 
 
-def _reshape(layer: LayerShapes, place: Place) -> Forward:
+def _reshape(layer: LayerShapes, context: LayerContext) -> Forward:
     return lambda bottoms, _: [bottoms[0].reshape(layer.tops[0])]
 
 
-def _crop(layer: LayerShapes, place: Place) -> Forward:
+def _crop(layer: LayerShapes, context: LayerContext) -> Forward:
     start = axis_of(layer.layer, layer.bottoms[0], layer.layer.crop_param.axis)
     offsets = list(layer.layer.crop_param.offset) or [0]
     axes = len(layer.bottoms[0]) - start
@@ -48,14 +48,14 @@ def _crop(layer: LayerShapes, place: Place) -> Forward:
     return lambda bottoms, _: [bottoms[0][(slice(None),) * start + window]]
 
 
-def _tile(layer: LayerShapes, place: Place) -> Forward:
+def _tile(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.tile_param
     repeats = [1] * len(layer.bottoms[0])
     repeats[axis_of(layer.layer, layer.bottoms[0], param.axis)] = param.tiles
     return lambda bottoms, _: [bottoms[0].repeat(repeats)]
 
 
-def _argmax(layer: LayerShapes, place: Place) -> Forward:
+def _argmax(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.argmax_param
     by_axis = param.HasField("axis")
     axis = axis_of(layer.layer, layer.bottoms[0], param.axis) if by_axis else 1
@@ -74,7 +74,7 @@ def _argmax(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _reduction(layer: LayerShapes, place: Place) -> Forward:
+def _reduction(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.reduction_param
     start = axis_of(layer.layer, layer.bottoms[0], param.axis)
     count = prod(layer.bottoms[0][start:])
@@ -91,7 +91,7 @@ def _reduction(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _silence(layer: LayerShapes, place: Place) -> Forward:
+def _silence(layer: LayerShapes, context: LayerContext) -> Forward:
     return lambda bottoms, _: []
 
 

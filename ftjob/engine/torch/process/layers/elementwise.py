@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.engine.torch.process.streams import DROPOUT
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import TRAIN, EltwiseParameter
@@ -17,21 +17,21 @@ from ftjob.net.topology.shapes import LayerShapes
 
 def _of(function: Callable[[Tensor], Tensor]) -> Make:
     """A type whose function has no settings."""
-    return lambda layer, place: lambda bottoms, _: [function(bottoms[0])]
+    return lambda layer, context: lambda bottoms, _: [function(bottoms[0])]
 
 
-def _relu(layer: LayerShapes, place: Place) -> Forward:
+def _relu(layer: LayerShapes, context: LayerContext) -> Forward:
     slope = layer.layer.relu_param.negative_slope
     if slope:
         return lambda bottoms, _: [functional.leaky_relu(bottoms[0], slope)]
     return lambda bottoms, _: [torch.relu(bottoms[0])]
 
 
-def _elu(layer: LayerShapes, place: Place) -> Forward:
+def _elu(layer: LayerShapes, context: LayerContext) -> Forward:
     return lambda bottoms, _: [functional.elu(bottoms[0], layer.layer.elu_param.alpha)]
 
 
-def _power(layer: LayerShapes, place: Place) -> Forward:
+def _power(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.power_param
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
@@ -41,56 +41,56 @@ def _power(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _exp(layer: LayerShapes, place: Place) -> Forward:
+def _exp(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.exp_param
     rate = 1.0 if param.base == -1 else math.log(param.base)
     return lambda bottoms, _: [torch.exp((bottoms[0] * param.scale + param.shift) * rate)]
 
 
-def _log(layer: LayerShapes, place: Place) -> Forward:
+def _log(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.log_param
     rate = 1.0 if param.base == -1 else math.log(param.base)
     return lambda bottoms, _: [torch.log(bottoms[0] * param.scale + param.shift) / rate]
 
 
-def _clip(layer: LayerShapes, place: Place) -> Forward:
+def _clip(layer: LayerShapes, context: LayerContext) -> Forward:
     """Of a min above max it is min that counts (clip_layer.cpp)."""
     param = layer.layer.clip_param
     return lambda bottoms, _: [bottoms[0].clamp_max(param.max).clamp_min(param.min)]
 
 
-def _swish(layer: LayerShapes, place: Place) -> Forward:
+def _swish(layer: LayerShapes, context: LayerContext) -> Forward:
     beta = layer.layer.swish_param.beta
     return lambda bottoms, _: [bottoms[0] * torch.sigmoid(bottoms[0] * beta)]
 
 
-def _threshold(layer: LayerShapes, place: Place) -> Forward:
+def _threshold(layer: LayerShapes, context: LayerContext) -> Forward:
     limit = layer.layer.threshold_param.threshold
     return lambda bottoms, _: [(bottoms[0].detach() > limit).to(bottoms[0].dtype)]
 
 
-def _softmax(layer: LayerShapes, place: Place) -> Forward:
+def _softmax(layer: LayerShapes, context: LayerContext) -> Forward:
     axis = axis_of(layer.layer, layer.bottoms[0], layer.layer.softmax_param.axis)
     return lambda bottoms, _: [torch.softmax(bottoms[0], axis)]
 
 
-def _dropout(layer: LayerShapes, place: Place) -> Forward:
+def _dropout(layer: LayerShapes, context: LayerContext) -> Forward:
     """Scaled while training, so that TEST has nothing to do (dropout_layer.cpp)."""
     kept = 1 - layer.layer.dropout_param.dropout_ratio
     factor = 1 / kept if kept else math.inf  # of nothing, which is NaN in Caffe too
-    if place.moment.phase != TRAIN:
+    if context.net.phase != TRAIN:
         return lambda bottoms, _: [bottoms[0]]
-    random = torch.Generator(place.moment.device)
+    random = torch.Generator(context.net.device)
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        random.manual_seed(place.random(DROPOUT))
+        random.manual_seed(context.random(DROPOUT))
         mask = torch.empty_like(bottoms[0]).bernoulli_(kept, generator=random).mul_(factor)
         return [bottoms[0] * mask]
 
     return forward
 
 
-def _eltwise(layer: LayerShapes, place: Place) -> Forward:
+def _eltwise(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.eltwise_param
     weights = list(param.coeff) or [1.0] * len(layer.bottoms)
 

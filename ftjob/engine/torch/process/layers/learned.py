@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.net.layers.rule import Shape, axis_of
 from ftjob.net.proto.caffe_pb2 import TEST
 from ftjob.net.topology.shapes import LayerShapes
 
 
-def _inner_product(layer: LayerShapes, place: Place) -> Forward:
+def _inner_product(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.inner_product_param
     axis = axis_of(layer.layer, layer.bottoms[0], param.axis)
     inputs = prod(layer.bottoms[0][axis:])
@@ -27,7 +27,7 @@ def _inner_product(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _embed(layer: LayerShapes, place: Place) -> Forward:
+def _embed(layer: LayerShapes, context: LayerContext) -> Forward:
     bias = layer.layer.embed_param.bias_term
 
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
@@ -37,13 +37,13 @@ def _embed(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _batch_norm(layer: LayerShapes, place: Place) -> Forward:
+def _batch_norm(layer: LayerShapes, context: LayerContext) -> Forward:
     """With the batch's statistics, which are added to the running ones, or with those (batch_norm_layer.cpp).
 
     Params: the sums of means and of variances, and how much was summed.
     """
     param = layer.layer.batch_norm_param
-    running = param.use_global_stats if param.HasField("use_global_stats") else place.moment.phase == TEST
+    running = param.use_global_stats if param.HasField("use_global_stats") else context.net.phase == TEST
     fraction = param.moving_average_fraction
     count = prod(layer.bottoms[0]) // layer.bottoms[0][1]
     eps = max(param.eps, torch.finfo(torch.float32).tiny)  # PyTorch trains with no eps of 0
@@ -76,7 +76,7 @@ def _axis(layer: LayerShapes, axis: int, second: Shape | None) -> int:
     return 0 if second == () else axis_of(layer.layer, layer.bottoms[0], axis)
 
 
-def _scale(layer: LayerShapes, place: Place) -> Forward:
+def _scale(layer: LayerShapes, context: LayerContext) -> Forward:
     param, axes = layer.layer.scale_param, len(layer.bottoms[0])
     axis = _axis(layer, param.axis, layer.bottoms[1] if len(layer.bottoms) == 2 else None)
 
@@ -88,7 +88,7 @@ def _scale(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _bias(layer: LayerShapes, place: Place) -> Forward:
+def _bias(layer: LayerShapes, context: LayerContext) -> Forward:
     axes = len(layer.bottoms[0])
     axis = _axis(layer, layer.layer.bias_param.axis, layer.bottoms[1] if len(layer.bottoms) == 2 else None)
 
@@ -98,11 +98,11 @@ def _bias(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _prelu(layer: LayerShapes, place: Place) -> Forward:
+def _prelu(layer: LayerShapes, context: LayerContext) -> Forward:
     return lambda bottoms, params: [functional.prelu(bottoms[0], params[0].reshape(-1))]
 
 
-def _parameter(layer: LayerShapes, place: Place) -> Forward:
+def _parameter(layer: LayerShapes, context: LayerContext) -> Forward:
     return lambda _, params: [params[0]]
 
 

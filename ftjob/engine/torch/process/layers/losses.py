@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import HingeLossParameter, LayerParameter, LossParameter
@@ -70,7 +70,7 @@ def _labels(layer: LayerShapes, labels: Tensor, shape: tuple[int, int, int], ign
     return whole
 
 
-def _softmax_loss(layer: LayerShapes, place: Place) -> Forward:
+def _softmax_loss(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.loss_param
     axis = axis_of(layer.layer, layer.bottoms[0], layer.layer.softmax_param.axis)
     shape = _around(layer.bottoms[0], axis)
@@ -100,7 +100,7 @@ def _around(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
     return prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
 
 
-def _accuracy(layer: LayerShapes, place: Place) -> Forward:
+def _accuracy(layer: LayerShapes, context: LayerContext) -> Forward:
     """A label is right when fewer than top_k other scores are as high as its own."""
     param = layer.layer.accuracy_param
     shape = _around(layer.bottoms[0], axis_of(layer.layer, layer.bottoms[0], param.axis))
@@ -123,7 +123,7 @@ def _accuracy(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _euclidean_loss(layer: LayerShapes, place: Place) -> Forward:
+def _euclidean_loss(layer: LayerShapes, context: LayerContext) -> Forward:
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         difference = bottoms[0] - bottoms[1].reshape(bottoms[0].shape)
         return [(difference * difference).sum() / (2 * layer.bottoms[0][0])]
@@ -131,7 +131,7 @@ def _euclidean_loss(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _hinge_loss(layer: LayerShapes, place: Place) -> Forward:
+def _hinge_loss(layer: LayerShapes, context: LayerContext) -> Forward:
     squared = layer.layer.hinge_loss_param.norm == HingeLossParameter.L2
     shape = (layer.bottoms[0][0], prod(layer.bottoms[0][1:]), 1)
 
@@ -144,7 +144,7 @@ def _hinge_loss(layer: LayerShapes, place: Place) -> Forward:
     return forward
 
 
-def _multinomial_loss(layer: LayerShapes, place: Place) -> Forward:
+def _multinomial_loss(layer: LayerShapes, context: LayerContext) -> Forward:
     shape = (layer.bottoms[0][0], prod(layer.bottoms[0][1:]), 1)
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.net.layers.elementwise import lrn_within_channel
 from ftjob.net.topology.shapes import LayerShapes
 
@@ -50,7 +50,7 @@ def negative_power(values: Tensor, beta: float) -> Tensor:
     return values**-beta
 
 
-def _lrn(layer: LayerShapes, place: Place) -> Forward:
+def _lrn(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.lrn_param
     size, alpha, beta = param.local_size, param.alpha, param.beta
     if not lrn_within_channel(layer.layer):

@@ -1,4 +1,4 @@
-"""What a layer is made from and made into."""
+"""The context that layers are made with, and the function they become."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Forward = Callable[[Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
 
 
 @dataclass
-class Moment:
+class NetContext:
     """What all layers of a net share: where it computes, and how often it has run."""
 
     phase: Phase
@@ -25,16 +25,16 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a layer stands."""
+class LayerContext:
+    """A layer's position in its net."""
 
-    moment: Moment
+    net: NetContext
     index: int
     """Among the layers of its net."""
 
     def random(self, kind: int) -> int:
-        """Return a seed for what this layer draws in the present pass."""
-        return streams.number(self.moment.seed, kind, self.index, self.moment.passes)
+        """Return the seed of this layer's draws in the present pass."""
+        return streams.number(self.net.seed, kind, self.index, self.net.passes)
 
 
-Make = Callable[[LayerShapes, Place], Forward]
+Make = Callable[[LayerShapes, LayerContext], Forward]

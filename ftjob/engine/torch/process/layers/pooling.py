@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.net.layers.pooling import pooled
 from ftjob.net.proto.caffe_pb2 import PoolingParameter
 from ftjob.net.topology.shapes import LayerShapes
@@ -17,7 +17,7 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Window:
+class PoolingWindow:
     """Where a pooling looks: (height, width) of everything."""
 
     kernel: Pair
@@ -58,7 +58,7 @@ class Window:
         return torch.outer(*sides).float()
 
 
-def window_of(layer: LayerShapes) -> Window:
+def window_of(layer: LayerShapes) -> PoolingWindow:
     """Read a layer's pooling_param, whose values were checked when the shapes were inferred."""
     param = layer.layer.pooling_param
 
@@ -69,7 +69,7 @@ def window_of(layer: LayerShapes) -> Window:
 
     bottom, top = layer.bottoms[0][2:], layer.tops[0][2:]
     kernel = pair("kernel_size", "kernel_h", "kernel_w")
-    return Window(
+    return PoolingWindow(
         kernel=(bottom[0], bottom[1]) if param.global_pooling else kernel,
         stride=pair("stride", "stride_h", "stride_w"),
         pad=pair("pad", "pad_h", "pad_w"),
@@ -108,7 +108,7 @@ def max_pool(x: Tensor, kernel: Pair, stride: Pair, pad: Pair = (0, 0), ceil_mod
     return functional.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil_mode)
 
 
-def _max(window: Window) -> Callable[[Tensor], Tensor]:
+def _max(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
     kernel, stride, pad = window.kernel, window.stride, window.pad
     if window.torchs_own:
         return lambda x: max_pool(x, kernel, stride, pad, ceil_mode=True)
@@ -116,7 +116,7 @@ def _max(window: Window) -> Callable[[Tensor], Tensor]:
     return lambda x: max_pool(window.padded(x, least), kernel, stride)
 
 
-def _average(window: Window) -> Callable[[Tensor], Tensor]:
+def _average(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
     kernel, stride, pad = window.kernel, window.stride, window.pad
     if window.torchs_own:
         return lambda x: functional.avg_pool2d(x, kernel, stride, pad, ceil_mode=True)
@@ -129,7 +129,7 @@ def _average(window: Window) -> Callable[[Tensor], Tensor]:
     return average
 
 
-def _pooling(layer: LayerShapes, place: Place) -> Forward:
+def _pooling(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.pooling_param
     if param.pool == PoolingParameter.AVE and param.global_pooling:
         return lambda bottoms, _: [bottoms[0].mean((2, 3), keepdim=True)]

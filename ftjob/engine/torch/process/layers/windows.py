@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, Make, Place
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
 from ftjob.net.layers.windows import window_of
 from ftjob.net.topology.shapes import LayerShapes
 
@@ -27,14 +27,14 @@ def _each(layer: LayerShapes, convolve: Callable[[Tensor, Tensor, Tensor | None]
     return forward
 
 
-def _convolution(layer: LayerShapes, place: Place) -> Forward:
+def _convolution(layer: LayerShapes, context: LayerContext) -> Forward:
     window, group = window_of(layer.layer, layer.bottoms[0]), layer.layer.convolution_param.group
     convolve = FORWARD[len(window.kernel)]
     stride, pad, dilation = window.stride, window.pad, window.dilation
     return _each(layer, lambda x, weights, bias: convolve(x, weights, bias, stride, pad, dilation, group))
 
 
-def _deconvolution(layer: LayerShapes, place: Place) -> Forward:
+def _deconvolution(layer: LayerShapes, context: LayerContext) -> Forward:
     window, group = window_of(layer.layer, layer.bottoms[0]), layer.layer.convolution_param.group
     convolve = TRANSPOSED[len(window.kernel)]
     stride, pad, dilation = window.stride, window.pad, window.dilation
