@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ftjob.cli.app import app
 from ftjob.errors.outcomes import BY_EXIT_CODE, Ending
-from tools import clustertables
+from tools import clustertables, rooms
 from tools.specfields import spec_fields
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "waiting": clustertables.waiting,
     "controller-settings": clustertables.settings,
     "conditions": clustertables.conditions,
+    "rooms": rooms.rooms_table,
+    "rooms-picture": rooms.rooms_picture,
 }
 
 
