@@ -68,17 +68,22 @@ def imports_between_rooms() -> Imports:
 
 def without_implied(graph: Imports) -> Imports:
     """Return a graph without the arrows between rooms that are joined by a longer way, too."""
-    reach: dict[str, frozenset[str]] = {}
-
-    def below(room: str) -> frozenset[str]:
-        if room not in reach:
-            reach[room] = graph[room].union(*map(below, graph[room]))
-        return reach[room]
-
+    below = {room: _reached(graph, room) for room in graph}
     return {
-        room: frozenset(each for each in direct if not any(each in below(other) for other in direct - {each}))
+        room: frozenset(each for each in direct if not any(each in below[other] for other in direct - {each}))
         for room, direct in graph.items()
     }
+
+
+def _reached(graph: Imports, start: str) -> frozenset[str]:
+    """Return what a room imports, directly or through others."""
+    reached: set[str] = set()
+    due = [start]
+    while due:
+        new = graph[due.pop()] - reached
+        reached |= new
+        due.extend(new)
+    return frozenset(reached)
 
 
 def room_of(module: str) -> str:
