@@ -14,6 +14,7 @@ from jobspec import SpecError, parse_spec
 from tools import docs
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SPEC_PAGE = (ROOT / "docs" / "spec.md").read_text(encoding="utf-8")
 REFUSED = re.findall(r"```yaml\n([^`]+)```\n\n```text\n([^`]+)```", SPEC_PAGE)
 
@@ -85,9 +86,7 @@ def test_the_page_has_errors_to_show() -> None:
     assert len(REFUSED) >= 7
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_spec_shown_whole_can_be_read(page: Path) -> None:
     """A YAML block with name, base, data and output is a spec that works, but for those shown as wrong."""
     wrong = {spec for spec, _ in REFUSED}
@@ -96,9 +95,7 @@ def test_every_spec_shown_whole_can_be_read(page: Path) -> None:
             parse_spec(block, page.name)
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Files that are linked are there."""
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))

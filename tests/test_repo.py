@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -153,6 +154,17 @@ def test_ci_runs_what_people_run() -> None:
     assert os.access(script, os.X_OK)
     assert script.read_text(encoding="utf-8").rstrip().endswith("make test")
     assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+
+
+def test_hooks_before_a_commit_are_the_lint_of_this_venv() -> None:
+    """They fetch nothing, and run what `make lint` runs."""
+    [repo] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    programs = [hook["entry"].split()[0] for hook in repo["hooks"]]
+    [lint] = re.findall(r"^lint:.*(?:\n\t.*)*", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert repo["repo"] == "local"
+    assert {hook["language"] for hook in repo["hooks"]} == {"system"}
+    assert {program.replace(".venv/bin", "$(BIN)") for program in programs} <= set(lint.split())
 
 
 def test_actions_are_pinned_to_a_version_and_may_only_read() -> None:

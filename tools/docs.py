@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md and docs/*.md, or with --check name those that are out of date.
+"""Write the generated parts of README.md and docs/*.md, or with --check say which are out of date.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- /generated -->`; NAME is one of BLOCKS and what
 it is to be called with.
@@ -69,7 +69,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "controller-settings": clustertables.settings,
     "conditions": clustertables.conditions,
     "rooms": rooms.rooms_table,
-    "imports": rooms.imports_picture,
+    "rooms-picture": rooms.rooms_picture,
 }
 
 
@@ -98,9 +98,9 @@ def pages() -> Iterator[Path]:
 def main(arguments: list[str]) -> int:
     """Write or check every page; return the exit code."""
     check = arguments == ["--check"]
-    problems = [problem for page in pages() if (problem := _write(page, check=check))]
-    sys.stderr.writelines(f"{problem}\n" for problem in problems)
-    return 1 if problems else 0
+    said = [sentence for page in pages() if (sentence := _write(page, check=check))]
+    sys.stderr.writelines(f"{sentence}\n" for sentence in said)
+    return 1 if said else 0
 
 
 def _write(page: Path, *, check: bool) -> str:

@@ -1,1 +1,1 @@
-"""Caffe nets as Caffe 1.0 reads and sets them up, and what fine-tuning changes in them; pure."""
+"""Caffe's nets as Caffe 1.0 sets them up: prototxts, caffemodels, shapes, surgery, built-in nets. Pure."""

@@ -1,1 +1,1 @@
-"""What a run will do, need and cost, decided before anything starts, and why one failed; pure."""
+"""All that is decided about a run before it starts: nets, memory, time, dollars; why a run failed. Pure."""

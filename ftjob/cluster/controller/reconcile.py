@@ -25,7 +25,7 @@ from ftjob.cluster.policy.actions import (
     RequeueAfter,
     WriteStatus,
 )
-from ftjob.cluster.policy.case import Observed, Problem
+from ftjob.cluster.policy.case import JobProblem, Observed
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.planning import plan_name, planned_by_pod
 from ftjob.cluster.policy.reports import newest_pod, report_of
@@ -52,7 +52,7 @@ class Reconciler:
     config: Config
     profiles: Profiles
     ledger: Ledger
-    _failed: dict[str, Problem] = field(default_factory=dict)
+    _failed: dict[str, JobProblem] = field(default_factory=dict)
 
     def reconcile(self, key: str) -> None:
         """Reconcile one object. Raises what the client raises; the object is then queued again."""
@@ -190,7 +190,7 @@ class Reconciler:
         try:
             spec = without_references(request.spec, self.cache, job.namespace)
         except BadSpecError as error:
-            self._failed[key] = Problem(error.reason, str(error), passing=True)
+            self._failed[key] = JobProblem(error.reason, str(error), passing=True)
             self.queue.add_after(key, self.config.backoff_seconds)
             return None
         self._failed.pop(key, None)
@@ -203,7 +203,7 @@ class Reconciler:
             self.cache.assume_job(self.api.create_job(job.namespace, manifest))
         except ConflictError:  # ours, which the cache lacks; or somebody else's
             message = f"a Job {name} is there that is not of this FineTuneJob: delete it"
-            self._failed[key] = Problem(Reason.NAME_TAKEN, message, passing=True)
+            self._failed[key] = JobProblem(Reason.NAME_TAKEN, message, passing=True)
             self.queue.add_after(key, 2.0)
             return False
         log("job created", job=key, name=name)

@@ -18,7 +18,7 @@ from ftjob.runfolder.progress import Progress
 
 
 @dataclass(frozen=True)
-class Problem:
+class JobProblem:
     """Why something could not be found out; a `passing` problem may go away by itself."""
 
     reason: str
@@ -41,15 +41,15 @@ class Observed:
     plan_jobs: tuple[AttemptJob, ...] = ()
     """Jobs that plan, with its own uid."""
     plan_pods: tuple[Pod, ...] = ()
-    planned: Figures | Problem | None = None
+    planned: Figures | JobProblem | None = None
     """None until the run is planned."""
     report: Progress | None = None
     """The newest attempt's last report, which may be the one at its end; None where there is none."""
     report_refused: str = ""
     """What is wrong with a report that was ignored."""
-    allowance: DailyAllowance | Problem | None = None
+    allowance: DailyAllowance | JobProblem | None = None
     """What the namespace may spend today; None where it has no budget of its own."""
-    failed: Problem | None = None
+    failed: JobProblem | None = None
     """Why the last try to begin an attempt failed."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """The newest warning Event about a Job or pod, by its name."""
@@ -62,7 +62,7 @@ class JobContext:
     """One reconcile of one FineTuneJob: what is observed, the accounts up to now, and the request."""
 
     seen: Observed
-    request: Request | Problem
+    request: Request | JobProblem
     records: tuple[PodRecord, ...]
     now: float
 

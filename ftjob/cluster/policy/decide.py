@@ -9,7 +9,7 @@ from dataclasses import replace
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, KillPod, RecordEvent, RequeueAfter
 from ftjob.cluster.policy.attempt import delete_jobs, release, watch_attempt
-from ftjob.cluster.policy.case import JobContext, Observed, Problem
+from ftjob.cluster.policy.case import JobContext, JobProblem, Observed
 from ftjob.cluster.policy.following import next_attempt
 from ftjob.cluster.policy.verdict import JobOutcome, status_actions
 from ftjob.cluster.resource.names import ANNOTATION_CANCEL, SPOT
@@ -44,9 +44,9 @@ def _closed(records: tuple[PodRecord, ...], record: PodRecord | None) -> tuple[P
 def new_context(seen: Observed, now: float) -> JobContext:
     """Return the context of a reconcile: the spec read, the accounts brought up to date."""
     try:
-        request: Request | Problem = read_request(seen.job, seen.nodes)
+        request: Request | JobProblem = read_request(seen.job, seen.nodes)
     except BadSpecError as error:
-        request = Problem(error.reason, str(error))
+        request = JobProblem(error.reason, str(error))
     status, price = seen.job.status, seen.job.status.usd_per_hour
     if price is None:  # a status from before prices were kept in it
         price = _price_now(request, spot=status.capacity == SPOT)
@@ -55,7 +55,7 @@ def new_context(seen: Observed, now: float) -> JobContext:
     )
 
 
-def _price_now(request: Request | Problem, *, spot: bool) -> float:
+def _price_now(request: Request | JobProblem, *, spot: bool) -> float:
     try:
         return request.usd_per_hour(spot=spot) if isinstance(request, Request) else 0.0
     except BadSpecError:
@@ -91,7 +91,7 @@ def _standing(context: JobContext) -> JobOutcome:
     if stopping:
         state = State.SUSPENDED if stopping[0] is Reason.SUSPENDED else State.STOPPED
         return JobOutcome(state, *stopping)
-    if isinstance(context.request, Problem):
+    if isinstance(context.request, JobProblem):
         return JobOutcome(State.FAILED, context.request.reason, context.request.message, accepted=False)
     return next_attempt(context, context.request, ended)
 

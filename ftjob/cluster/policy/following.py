@@ -6,7 +6,7 @@ from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, CreateJob, CreatePlanJob, DeleteJob, RequeueAfter
 from ftjob.cluster.policy.attempt import release
 from ftjob.cluster.policy.capacity import begins_on_spot
-from ftjob.cluster.policy.case import JobContext, Problem
+from ftjob.cluster.policy.case import JobContext, JobProblem
 from ftjob.cluster.policy.pending import why_pending
 from ftjob.cluster.policy.planning import plan_name
 from ftjob.cluster.policy.terms import Terms
@@ -36,7 +36,7 @@ def next_attempt(context: JobContext, request: Request, ended: Ending | None) ->
     figures = context.seen.job.status.plan if context.begun else context.seen.planned
     if figures is None:
         return _being_planned(context, request)
-    if isinstance(figures, Problem):
+    if isinstance(figures, JobProblem):
         if figures.passing:
             return _plan_again(context, request, figures)
         return JobOutcome(State.FAILED, figures.reason, figures.message, accepted=False)
@@ -49,7 +49,7 @@ def _being_planned(context: JobContext, request: Request) -> JobOutcome:
     again = RequeueAfter(context.seen.config.poll_seconds)
     name = plan_name(request.spec.name, request.identity)
     if not any(job.name == name for job in context.seen.plan_jobs):
-        failed = context.seen.failed or Problem(Reason.PLANNING, Reason.PLANNING.message)
+        failed = context.seen.failed or JobProblem(Reason.PLANNING, Reason.PLANNING.message)
         return JobOutcome(State.PENDING, failed.reason, failed.message, (CreatePlanJob(request), again))
     pod = next((pod for pod in context.seen.plan_pods if pod.job == name), None)
     if pod is not None and pod.running:
@@ -59,7 +59,7 @@ def _being_planned(context: JobContext, request: Request) -> JobOutcome:
     return JobOutcome(State.PENDING, reason, f"to be planned: {waiting.message}", (again,))
 
 
-def _plan_again(context: JobContext, request: Request, problem: Problem) -> JobOutcome:
+def _plan_again(context: JobContext, request: Request, problem: JobProblem) -> JobOutcome:
     """Delete a failed plan Job after a while, so that another one replaces it."""
     name = plan_name(request.spec.name, request.identity)
     ends = [pod.ended for pod in context.seen.plan_pods if pod.job == name and pod.ended is not None]
@@ -90,7 +90,7 @@ def _when_ready(context: JobContext, request: Request, figures: Figures, ended: 
 def _held_back(context: JobContext, terms: Terms) -> JobOutcome | None:
     """Return a wait where the namespace's daily budget has no room for the attempt."""
     allowance = context.seen.allowance
-    if isinstance(allowance, Problem):
+    if isinstance(allowance, JobProblem):
         return _wait(allowance.reason, allowance.message, RECHECK_SECONDS)
     message = allowance.refuses(terms) if allowance else ""
     if allowance is None or not message:
@@ -135,7 +135,7 @@ def _budget_was_raised(context: JobContext, request: Request) -> bool:
 
 
 def _begin(
-    context: JobContext, request: Request, figures: Figures, terms: Terms, failed: Problem | None = None
+    context: JobContext, request: Request, figures: Figures, terms: Terms, failed: JobProblem | None = None
 ) -> JobOutcome:
     """Begin the next attempt; `failed` is why the last try to begin it failed."""
     doing = (CreateJob(request, figures, terms), RequeueAfter(context.seen.config.poll_seconds))

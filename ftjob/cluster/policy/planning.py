@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ftjob.cluster.policy.case import Problem
+from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
 from ftjob.cluster.resource.status import Figures
 from ftjob.errors.outcomes import Reason
@@ -39,7 +39,7 @@ def plan_name(name: str, identity: str) -> str:
     return f"{name}-plan-{identity[:8]}"
 
 
-def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -> Figures | Problem | None:
+def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -> Figures | JobProblem | None:
     """Return the result of the plan Job of that name; None while it runs, or where there is none."""
     job = next((each for each in jobs if each.plans and each.name == name and not each.deleted), None)
     pod = next((each for each in pods if each.plans and each.job == name and each.over), None)
@@ -48,13 +48,13 @@ def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -
             return None
         late = job.reason == KubernetesReason.DEADLINE_EXCEEDED
         why = "planning took longer than it may" if late else "the pod that plans is gone"
-        return Problem(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
+        return JobProblem(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
     if pod.reason == KubernetesReason.OOM_KILLED:
-        return Problem(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
+        return JobProblem(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
     return read_report(pod)
 
 
-def read_report(pod: Pod) -> Figures | Problem:
+def read_report(pod: Pod) -> Figures | JobProblem:
     """Return the plan or the problem in a plan pod's termination message."""
     text = pod.last_words
     try:
@@ -64,7 +64,9 @@ def read_report(pod: Pod) -> Figures | Problem:
     if report.plan:
         return report.plan
     if report.trouble:
-        return Problem(report.trouble.reason, report.trouble.message, report.trouble.passing)
+        return JobProblem(report.trouble.reason, report.trouble.message, report.trouble.passing)
     taken = pod.exit_code is None or pod.deleted is not None
     how = f"ended with exit code {pod.exit_code}" if pod.exit_code is not None else "was taken away"
-    return Problem(Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken)
+    return JobProblem(
+        Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken
+    )

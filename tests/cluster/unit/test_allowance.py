@@ -6,7 +6,7 @@ import pytest
 
 from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.allowance import DAY, DailyAllowance, allowance_of, entry_of, usd_per_day
-from ftjob.cluster.policy.case import Problem
+from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.resource.status import FineTuneStatus
 from tests.cluster.unit.builders import FIGURES, NOW, begun, fine_tune, life, seen
@@ -18,7 +18,9 @@ PLANNED = FIGURES.model_copy(update={"seconds": 0.0})
 BUDGET = {"usd": 1.8}
 
 
-def decided(allowance: DailyAllowance | Problem | None, **changes: Any) -> tuple[FineTuneStatus, list[Any]]:
+def decided(
+    allowance: DailyAllowance | JobProblem | None, **changes: Any
+) -> tuple[FineTuneStatus, list[Any]]:
     """What a run that may cost $1.80 does on such a day."""
     made = fine_tune(**{"budget": BUDGET, **changes})
     doing = decide(seen(made, planned=PLANNED, allowance=allowance), NOW)
@@ -81,7 +83,7 @@ def test_a_wrong_amount_is_said_by_who_waits_for_it(text: str | None) -> None:
         ValueError, match=r'^ConfigMap ftjob-budget: usd-per-day is .*: write .*"50"$'
     ) as error:
         usd_per_day({} if text is None else {"usd-per-day": text})
-    status, doing = decided(Problem("NamespaceBudget", str(error.value), passing=True))
+    status, doing = decided(JobProblem("NamespaceBudget", str(error.value), passing=True))
 
     assert (status.state, status.reason, status.message) == ("Pending", "NamespaceBudget", str(error.value))
     assert not begins(doing)

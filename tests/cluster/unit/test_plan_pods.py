@@ -1,7 +1,7 @@
 """decide() before anything is begun: what nobody planned is planned by a pod."""
 
 from ftjob.cluster.policy.actions import CreatePlanJob, DeleteJob, WriteStatus
-from ftjob.cluster.policy.case import Problem
+from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.planning import plan_name
 from ftjob.runfolder.status import State
@@ -36,7 +36,7 @@ def test_a_plan_pod_that_waits_says_why() -> None:
 
 def test_a_plan_that_could_not_reach_something_is_made_again_after_a_while() -> None:
     """The old Job goes first, a minute after its end."""
-    trouble = Problem("StorageUnreachable", "s3://models: unreachable", passing=True)
+    trouble = JobProblem("StorageUnreachable", "s3://models: unreachable", passing=True)
     ended = plan_pod_object(PLAN, "", 5, at=NOW - 30)
     observed = seen(
         planned=trouble, plan_jobs=[plan_job_object(PLAN, end="Failed", finished=NOW - 30)], plan_pods=[ended]
@@ -48,4 +48,4 @@ def test_a_plan_that_could_not_reach_something_is_made_again_after_a_while() -> 
 
 def test_a_net_that_cannot_be_planned_fails_the_run() -> None:
     """With the plan's own reason."""
-    assert standing(seen(planned=Problem("BadNet", "layer conv1"))) == ("Failed", "BadNet")
+    assert standing(seen(planned=JobProblem("BadNet", "layer conv1"))) == ("Failed", "BadNet")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.plan import write_lmdb
-from ftjob.cluster.policy.case import Problem
+from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.policy.planning import plan_name, planned_by_pod
 from ftjob.cluster.policy.reports import report_of
 from ftjob.cluster.resource.figures import annotated, annotation_of, figures_of
@@ -102,13 +102,13 @@ def test_any_annotation_and_any_last_words_are_taken_or_refused(text: str) -> No
     """Without an exception: one object's user does not stop the controller."""
     assert annotated({ANNOTATION_PLAN: text}, "i") is None
     found = planned_by_pod(PLAN, [read_job(plan_job_object(PLAN))], [read_pod(plan_pod_object(PLAN, text))])
-    assert isinstance(found, Problem)
+    assert isinstance(found, JobProblem)
     told, refused = report_of([read_pod(ended_pod(1, terminated={"message": text}))], None)
     assert told is None
     assert bool(refused) is text.startswith("{")
 
 
-def planned(words: str | None, code: int = 0, **more: object) -> Figures | Problem | None:
+def planned(words: str | None, code: int = 0, **more: object) -> Figures | JobProblem | None:
     jobs, pods = [read_job(plan_job_object(PLAN))], [read_pod(plan_pod_object(PLAN, words, code, **more))]
     return planned_by_pod(PLAN, jobs, pods)
 
@@ -120,7 +120,7 @@ def test_a_plan_pod_leaves_figures_or_a_refusal() -> None:
 
     assert planned(None) is None
     assert planned(left) == FIGURES
-    assert planned(json.dumps({"trouble": refusal}), 3) == Problem("BadNet", "layer conv1: no bottom")
+    assert planned(json.dumps({"trouble": refusal}), 3) == JobProblem("BadNet", "layer conv1: no bottom")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_plan_pod_that_leaves_nothing_of_use_is_said_so(
     """Nothing of what it left is quoted."""
     found = planned(words, code, **more)
 
-    assert isinstance(found, Problem)
+    assert isinstance(found, JobProblem)
     assert found.reason == "NotPlanned"
     assert sentence in found.message
 

@@ -19,7 +19,7 @@ from ftjob.cluster.policy.allowance import (
     entry_of,
     usd_per_day,
 )
-from ftjob.cluster.policy.case import Problem
+from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.resource.objects import FineTune, read_fine_tune
 from ftjob.errors.outcomes import Reason
 
@@ -39,7 +39,7 @@ class Ledger:
         """Return whether a namespace has a budget."""
         return self._cache.budget(namespace) is not None
 
-    def allowance(self, job: FineTune, now: float) -> DailyAllowance | Problem | None:
+    def allowance(self, job: FineTune, now: float) -> DailyAllowance | JobProblem | None:
         """Return what is left of the day for a run; a problem where the budget cannot be read."""
         budget = self._cache.budget(job.namespace)
         if budget is None:
@@ -47,7 +47,7 @@ class Ledger:
         try:
             limit = usd_per_day(budget)
         except ValueError as error:
-            return Problem(Reason.NAMESPACE_BUDGET, str(error), passing=True)
+            return JobProblem(Reason.NAMESPACE_BUDGET, str(error), passing=True)
         entries = self._brought_up_to_date(job.namespace, now)
         own = entries.pop(job.uid, None)
         return allowance_of(limit, own, entries.values(), now)

@@ -77,7 +77,7 @@ TWO_STATES = ("AdaDelta", "Adam")
 
 
 @dataclass
-class Solver:
+class TorchSolver:
     """One solver and the history of its params."""
 
     param: SolverParameter

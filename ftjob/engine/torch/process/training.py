@@ -1,4 +1,4 @@
-"""A solver with its nets, driven as Solver::Step does; the commands of the engine's process."""
+"""A solver with its nets, driven as TorchSolver::Step does; the commands of the engine's process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from ftjob.engine.process.writer import Writer
 from ftjob.engine.torch.process import snapshots, streams
 from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
-from ftjob.engine.torch.process.solvers import Solver
+from ftjob.engine.torch.process.solvers import TorchSolver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
 from ftjob.net.lr_policy import learning_rate
@@ -30,7 +30,7 @@ class TorchTraining:
         self.seed = streams.run_seed(param.random_seed)
         self.train = self._net(net, TRAIN)
         self.test_net = self._net(net, TEST, self.train.weights)
-        self.solver = Solver(param, learnables(self.train.shapes, self.train.weights))
+        self.solver = TorchSolver(param, learnables(self.train.shapes, self.train.weights))
         self.iteration = 0
         self.writer = Writer(
             self.train.shapes.parameter_count, self.solver.states, len(self.train.shapes.layers)
