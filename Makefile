@@ -11,7 +11,7 @@ TORCH_VERSION := 2.13.0
 TORCH      ?= torch==$(TORCH_VERSION)# or TORCH="torch --index-url URL", for a build of another kind: not checked then
 T          ?= tests
 B          ?= overhead
-NEEDS      := caffe or torch or store or cluster or browser
+NEEDS      := caffe or torch or store or cluster or browser or root
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,13 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         mark_by_fixtures(item)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     GUARD.admit(needs_of(item))
-    try:
-        return (yield)
-    finally:
-        GUARD.admit(NEEDS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    GUARD.admit(NEEDS)  # what other tests brought may end with this one
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,12 @@ def needs_store() -> None:
 
 
 @pytest.fixture(scope="session")
-def needs_cluster() -> None:
+def needs_root() -> None:
+    """For fixtures that mount something."""
+
+
+@pytest.fixture(scope="session")
+def needs_cluster(needs_root: None) -> None:
     """For fixtures that bring a cluster, or kubectl."""
 
 
@@ -74,7 +80,7 @@ def cache(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(needs_root: None, tmp_path: Path) -> Iterator[Path]:
     """A disk of four megabytes."""
     folder = tmp_path / "small"
     folder.mkdir()

@@ -18,6 +18,7 @@ NEEDS = {
     "store": "an S3 server: Swift, or Ceph from Debian's packages",
     "cluster": "a Kubernetes on this machine, or its kubectl",
     "browser": "a web browser",
+    "root": "root, to mount a disk that fills or may not be written",
 }
 WITHOUT_TORCH = Path(__file__).with_name("without_torch")
 
@@ -50,8 +51,9 @@ class Guard:
             "caffe": (str(machine_cache / "engines"), str((machine_cache / "engines").resolve())),
             "torch": ("ftjob.engine.torch.process",),
             "store": ("tests.storage.swift_server", "tests.storage.ceph_cluster"),
-            "cluster": (str(machine_cache / "testbed"), "kubectl", "tests.cluster.bed"),
-            "browser": ("firefox", "chrom"),
+            "cluster": (str(machine_cache / "testbed"), "tests.cluster.bed", "kubectl"),
+            "browser": ("firefox", "chromium", "google-chrome"),
+            "root": ("mount", "umount", "unshare"),
         }
 
     def admit(self, needs: Iterable[str]) -> None:
@@ -66,6 +68,12 @@ class Guard:
         listed = [program, *words] if isinstance(words, list | tuple) else [program, words]
         command = [os.fsdecode(word) for word in listed if isinstance(word, str | bytes | os.PathLike)]
         for need in NEEDS.keys() - self._allowed:
-            found = [word for word in command for sign in self._signs[need] if sign in word]
-            if found:
-                pytest.fail(f"it starts {found[0]} and lacks the marker `{need}` (tests/tiers.py)")
+            if any(_shows(sign, command) for sign in self._signs[need]):
+                pytest.fail(f"it starts {' '.join(command)} and lacks the marker `{need}` (tests/tiers.py)")
+
+
+def _shows(sign: str, command: list[str]) -> bool:
+    """Return whether a command is that program, or names that module or folder."""
+    if "/" in sign or "." in sign:
+        return any(sign in word for word in command)
+    return Path(command[0]).name == sign

@@ -36,7 +36,7 @@ def test_means_per_channel(lmdb_folder: Path) -> None:
 
 
 @pytest.fixture
-def read_only(lmdb_folder: Path) -> Iterator[Path]:
+def read_only(needs_root: None, lmdb_folder: Path) -> Iterator[Path]:
     """The LMDB on a mount that cannot be written."""
     mount = lmdb_folder.with_name("mount")
     mount.mkdir()

@@ -52,6 +52,7 @@ exec {python} -m ftjob worker --plan --spec {folder}/spec.yaml
 """
 
 
+@pytest.mark.root
 def test_a_plan_needs_no_disk_but_its_cache(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
