@@ -132,7 +132,7 @@ def read_fine_tune(item: Object) -> FineTune:
     """Read a FineTuneJob."""
     metadata = item["metadata"]
     return FineTune(
-        name=metadata["name"],
+        name=_name(metadata),
         namespace=metadata.get("namespace", ""),
         uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 1),
@@ -165,7 +165,7 @@ def read_job(item: Object) -> AttemptJob:
     ended_by = next((each for each in ends if each["status"] == "True"), None)
     owners = metadata.get("ownerReferences") or [{}]
     return AttemptJob(
-        name=metadata["name"],
+        name=_name(metadata),
         attempt=_attempt(metadata),
         owner_uid=owners[0].get("uid", ""),
         created=parse_time(metadata.get("creationTimestamp")) or 0.0,
@@ -197,7 +197,7 @@ def read_pod(item: Object) -> Pod:
     lost = status.get("reason") == KubernetesReason.NODE_LOST
     waiting = state.get("waiting") or {}
     return Pod(
-        name=metadata["name"],
+        name=_name(metadata),
         job=(metadata.get("labels") or {}).get(JOB_NAME, ""),
         attempt=_attempt(metadata),
         phase=phase,
@@ -220,6 +220,14 @@ def read_pod(item: Object) -> Pod:
         not_ready=lost or _condition(item, "Ready").get("status") == "Unknown",
         of=owner_of(item),
     )
+
+
+def _name(metadata: Object) -> str:
+    """Return an object's name. Raises KeyError, and TypeError where it is no text: names are keys."""
+    name = metadata["name"]
+    if not isinstance(name, str):
+        raise TypeError(f"metadata.name: must be text, and is {type(name).__name__}")
+    return name
 
 
 def _failed_at(item: Object, phase: str) -> float | None:
