@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.data.images import dataset, encoded, photo
+from tests.dataset.images import dataset, encoded, photo
 from tests.e2e.jobs import Job
 
 

@@ -9,7 +9,7 @@ from benchmarks.plan import write_lmdb, write_weights
 from ftjob.net import zoo
 from ftjob.net.prototxt import to_text
 from ftjob.runfolder.status import ENV_SECONDS_BEFORE
-from tests.data.images import dataset, raw
+from tests.dataset.images import dataset, raw
 
 
 @pytest.fixture(scope="session")

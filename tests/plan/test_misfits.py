@@ -17,7 +17,7 @@ from ftjob.plan.plan import Plan
 from ftjob.prepare.dataset import BuiltDataset
 from ftjob.prepare.prepare import data_findings
 from jobspec import JobSpec
-from tests.data.images import dataset, photo, raw
+from tests.dataset.images import dataset, photo, raw
 
 Sizes = Sequence[tuple[int, int]]
 """(height, width) of images."""

@@ -16,7 +16,7 @@ from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
 from ftjob.plan.plan import Plan
 from ftjob.worker.train import Outcome, Training
 from jobspec import JobSpec
-from tests.data.images import dataset, photo, raw
+from tests.dataset.images import dataset, photo, raw
 from tests.worker.loop import LABELS, Loop, with_solver
 
 Events = list[tuple[str, int]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.engine.caffe.installed import find_caffe
-from tests.data.images import write_photos
+from tests.dataset.images import write_photos
 
 
 @pytest.fixture

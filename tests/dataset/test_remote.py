@@ -20,8 +20,8 @@ from ftjob.errors import BadDataError, StorageError
 from ftjob.prepare.dataset import dataset_for, lmdb_at
 from ftjob.storage import Store, open_store
 from ftjob.storage.cache import fetch_entries
-from tests.data.child import FORKS, build_at_in
-from tests.data.images import read_lmdb, write_lmdb, write_photos
+from tests.dataset.child import FORKS, build_at_in
+from tests.dataset.images import read_lmdb, write_lmdb, write_photos
 from tests.storage.servers import Bucket
 
 OPTIONS = BuildOptions(30, 40, val_split=0.25)

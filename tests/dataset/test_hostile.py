@@ -22,7 +22,7 @@ from ftjob.dataset.lmdb.decode import decode_data, decode_strictly
 from ftjob.dataset.source.tree import LARGEST, Folder
 from ftjob.errors import BadDataError
 from ftjob.plan.plan import MOST_CLASSES, class_names
-from tests.data.images import dataset, raw
+from tests.dataset.images import dataset, raw
 from tests.plan.specs import changed
 
 SHAPE = Shape(64, 64, "squash", True)

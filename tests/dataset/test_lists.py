@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
-from tests.data.images import write_photos
+from tests.dataset.images import write_photos
 
 
 def test_a_list_as_convert_imageset_reads_it(photos: Path) -> None:

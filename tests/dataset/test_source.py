@@ -10,7 +10,7 @@ from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.source.listing import class_order
 from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
-from tests.data.images import write_photos
+from tests.dataset.images import write_photos
 
 
 def test_a_folder_per_class(photos: Path) -> None:

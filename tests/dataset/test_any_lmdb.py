@@ -15,7 +15,7 @@ from ftjob.dataset.findings import label_findings, refuse_errors
 from ftjob.dataset.lmdb.read import records
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import Datum
-from tests.data.images import dataset
+from tests.dataset.images import dataset
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 LABELS = st.one_of(st.integers(0, 2), st.integers(-3, 5), INT32)

@@ -15,7 +15,7 @@ from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.source import kinds
 from ftjob.errors import BadDataError, FtjobError
 from jobspec import JobSpec
-from tests.data.images import dataset, jpeg, photo, raw, write_photos
+from tests.dataset.images import dataset, jpeg, photo, raw, write_photos
 
 
 def put(place: Path, **files: bytes | str) -> Path:

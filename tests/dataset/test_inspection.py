@@ -19,7 +19,7 @@ from ftjob.dataset.lmdb.read import records
 from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import Datum
-from tests.data.images import dataset, encoded, jpeg, photo, raw, read_lmdb, write_lmdb
+from tests.dataset.images import dataset, encoded, jpeg, photo, raw, read_lmdb, write_lmdb
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.lmdb.read import records
 from ftjob.dataset.mean import measured_mean
 from ftjob.errors import BadDataError
-from tests.data.images import photo, raw, write_lmdb
+from tests.dataset.images import photo, raw, write_lmdb
 
 
 @pytest.fixture

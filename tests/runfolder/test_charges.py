@@ -208,7 +208,7 @@ def test_csv_has_plain_numbers_that_add_up():
 
 def test_the_table_shown_is_what_is_printed():
     """That of docs/cost.md is of the run of these tests; of two runs there is a total, too."""
-    page = (Path(__file__).parents[1] / "docs" / "cost.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
     row = together(charges(STATUS, of_status(STATUS)))
 
     [shown] = re.findall(r"\$ ftjob cost\n(.+?)\n```", page, re.DOTALL)

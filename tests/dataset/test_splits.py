@@ -9,7 +9,7 @@ from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.source.source import list_images
 from ftjob.errors import BadDataError
 from jobspec import JobSpec
-from tests.data.images import write_photos
+from tests.dataset.images import write_photos
 
 CLASSES = {"cat": 3, "dog": 3}
 

@@ -15,7 +15,7 @@ from ftjob.dataset.mean_image import read_mean_image
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.proto.caffe_pb2 import Datum
 from ftjob.prepare.dataset import dataset_for
-from tests.data.images import file_of, photo, read_lmdb, rgb, write_lmdb, write_photos
+from tests.dataset.images import file_of, photo, read_lmdb, rgb, write_lmdb, write_photos
 
 Program = Callable[..., str]
 READ = """

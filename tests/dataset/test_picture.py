@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ftjob.dataset.image.picture import Shape, UnreadableImageError, encode_pixels, stored_picture
-from tests.data.images import file_of, jpeg, photo, rgb
+from tests.dataset.images import file_of, jpeg, photo, rgb
 
 COLOR = Shape(60, 80, "squash", color=True)
 GREY = Shape(60, 80, "squash", color=False)

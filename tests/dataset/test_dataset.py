@@ -9,8 +9,8 @@ from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.findings import label_findings, refuse_errors
 from ftjob.errors import BadDataError
 from ftjob.prepare.dataset import dataset_for, is_image_folder, is_lmdb
-from tests.data.child import FORKS
-from tests.data.images import write_photos
+from tests.dataset.child import FORKS
+from tests.dataset.images import write_photos
 
 OPTIONS = BuildOptions(30, 40, val_split=0.25)
 

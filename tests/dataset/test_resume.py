@@ -14,8 +14,8 @@ from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.folder import DatasetFolder
 from ftjob.dataset.lmdb import records
 from ftjob.errors import BadDataError
-from tests.data.child import FULL_MAP, start_build
-from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
+from tests.dataset.child import FULL_MAP, start_build
+from tests.dataset.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from ftjob.dataset.check.check import check
 from ftjob.dataset.facts import DatasetFacts, LongRuns
 from ftjob.dataset.findings import order_findings
 from ftjob.dataset.runs import Runs, log_chance
-from tests.data.images import dataset, photo, raw
+from tests.dataset.images import dataset, photo, raw
 
 
 def long_runs(labels: Sequence[int]) -> LongRuns | None:

@@ -12,8 +12,8 @@ from ftjob.dataset.check.check import CheckOptions, CheckReport, check
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.mean_image import write_mean_image
 from ftjob.dataset.options import DataProgress
-from tests.data.images import dataset, jpeg, photo, raw
-from tests.data.test_duplicates import again
+from tests.dataset.images import dataset, jpeg, photo, raw
+from tests.dataset.test_duplicates import again
 
 
 def good(first: int = 0, count: int = 8) -> list[bytes]:

@@ -16,7 +16,7 @@ from ftjob.dataset.folder import DatasetFolder
 from ftjob.dataset.labels import name_problem, read_labels, write_labels
 from ftjob.errors import BadDataError
 from jobspec import JobSpec
-from tests.data.images import dataset, photo, raw, write_photos
+from tests.dataset.images import dataset, photo, raw, write_photos
 
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1), min_size=1)
 

@@ -15,7 +15,7 @@ from ftjob.dataset.lmdb.read import records
 from ftjob.dataset.manifest import read_manifest
 from ftjob.dataset.mean_image import read_mean_image
 from ftjob.errors import BadDataError, BadSpecError, StorageError
-from tests.data.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
+from tests.dataset.images import file_of, jpeg, photo, read_lmdb, rgb, write_photos
 
 SMALL = BuildOptions(height=30, width=40, val_split=0.25)
 

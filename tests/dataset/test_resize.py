@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ftjob.dataset.image.resize import fit, resized_size, scale
 from ftjob.dataset.modes import MODES, Mode, resize_mode
 from ftjob.errors import BadSpecError
-from tests.data.images import photo
+from tests.dataset.images import photo
 
 SIDE = st.integers(1, 4000)
 

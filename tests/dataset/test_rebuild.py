@@ -10,7 +10,7 @@ from ftjob.dataset.build import convert
 from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.journal import read_lines
 from ftjob.dataset.mean_image import read_mean_image
-from tests.data.images import jpeg, photo, read_lmdb, write_photos
+from tests.dataset.images import jpeg, photo, read_lmdb, write_photos
 
 OPTIONS = BuildOptions(30, 40, val_split=0.25)
 

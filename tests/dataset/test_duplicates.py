@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ftjob.dataset.check.duplicates import NEAR_BITS, Fingerprint, exact_pairs, fingerprint, near_pairs
-from tests.data.images import jpeg, photo
+from tests.dataset.images import jpeg, photo
 
 
 def printed(image: NDArray[np.uint8]) -> Fingerprint:
