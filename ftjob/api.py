@@ -185,7 +185,7 @@ def check_data(
     """
     from ftjob.dataset.check.check import CheckOptions, check
     from ftjob.dataset.source import kinds
-    from ftjob.dataset.source.objects import Objects, filled_place
+    from ftjob.dataset.source.stored import Objects, filled_place
     from ftjob.prepare.dataset import both_lmdbs
     from ftjob.prepare.prepare import absolute, dataset_of, use_of
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import kopf
 
-from ftjob.cluster.controller.api import Api
-from ftjob.cluster.controller.asking import Reports
+from ftjob.cluster.controller.apiserver import Api
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
 from ftjob.cluster.controller.clock import Clock
@@ -23,6 +22,7 @@ from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.run import load_cluster
 from ftjob.cluster.controller.serving.web import serve
+from ftjob.cluster.controller.worker_reports import Reports
 from ftjob.cluster.resource.config import load_config
 from ftjob.cluster.resource.names import GROUP, LABEL_JOB, PLURAL, VERSION
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job, read_pod

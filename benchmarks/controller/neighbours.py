@@ -33,11 +33,11 @@ class Looks:
     """Looks at objects, and notes how late it was."""
 
     def __init__(self) -> None:
-        from ftjob.cluster.controller.cache.view import Cache
+        from ftjob.cluster.controller.cache.indexed import Cache
         from ftjob.cluster.controller.clock import Clock
         from ftjob.cluster.controller.run import WORKERS
-        from ftjob.cluster.controller.workqueue.lookers import Workers
         from ftjob.cluster.controller.workqueue.queue import WorkQueue
+        from ftjob.cluster.controller.workqueue.workers import Workers
 
         self.queue = WorkQueue(lambda key: self.cache.patience(key), WORKERS)
         self.cache = Cache(self.queue.add, Clock())
@@ -63,8 +63,8 @@ def main() -> None:
     """Measure; print the figures."""
     from kubernetes.client import Configuration
 
-    from ftjob.cluster.controller.api import Api
-    from ftjob.cluster.controller.cache.sources import Informers
+    from ftjob.cluster.controller.apiserver import Api
+    from ftjob.cluster.controller.cache.informers import Informers
     from ftjob.cluster.controller.run import GARBAGE, SWITCH_SECONDS, WATCHES, WORKERS
 
     ours, theirs = multiprocessing.Pipe()

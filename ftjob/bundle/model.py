@@ -16,8 +16,8 @@ from ftjob.net.flops import count_flops
 from ftjob.net.layers.rule import text
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
 from ftjob.net.prototxt import parse_net
+from ftjob.net.surgery.data_layers import IMAGES
 from ftjob.net.surgery.mixing import refuse_mixing
-from ftjob.net.surgery.sources import IMAGES
 from ftjob.net.topology.phases import filter_net
 from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes, Shape, infer_shapes
 from ftjob.plan.memory import net_memory

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ftjob.caffelog.ends import PYTHON_ERROR, ended_by
+from ftjob.caffelog.exits import PYTHON_ERROR, ended_by
 from ftjob.caffelog.lines import LogLine, read_lines
 from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis

@@ -38,7 +38,7 @@ def build(
 ) -> None:
     """Make LMDBs that Caffe reads from images; built again, only what changed is made."""
     from ftjob.dataset.build.build import BuildOptions
-    from ftjob.dataset.build.upload import build_at
+    from ftjob.dataset.build.into_store import build_at
     from ftjob.dataset.modes import resize_mode
 
     width, height = sides(size)

@@ -103,7 +103,7 @@ def planned(spec: Path, *, to_train: bool = False) -> "Plan":
 
 def print_plan(made: "Plan", shortfall: str) -> None:
     """Print a plan as JSON; `shortfall` is shortfall_of(made)."""
-    from ftjob.plan.document import document_of
+    from ftjob.plan.plan_json import document_of
 
     print_json(document_of(made, shortfall).to_json())
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from ftjob.dataset.folder import TRAIN
-from ftjob.dataset.source.objects import Objects, Place, filled_place
-from ftjob.dataset.source.splits import named_splits
+from ftjob.dataset.source.stored import Objects, Place, filled_place
+from ftjob.dataset.source.train_val import named_splits
 from ftjob.dataset.source.tree import Folder
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.formatting import float32_text

@@ -302,7 +302,7 @@ def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tu
     `shortfall` is plan.shortfall.shortfall_of(plan), where that is known. Raises FtjobError, BadSpecError
     where there is no consent to begin.
     """
-    from ftjob.plan.document import document_of
+    from ftjob.plan.plan_json import document_of
     from ftjob.plan.shortfall import shortfall_of
 
     run = Run(planned_at(plan))

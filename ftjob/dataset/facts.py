@@ -43,7 +43,7 @@ class OtherSizes:
 
 @dataclass(frozen=True)
 class LongRuns:
-    """Records of one label in a row, more of them than a shuffled order has (ftjob.dataset.runs)."""
+    """Records of one label in a row, more of them than a shuffled order has (ftjob.dataset.shuffled)."""
 
     records: int
     """In all such runs."""

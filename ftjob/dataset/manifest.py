@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob.dataset.options import BuildOptions
+from ftjob.dataset.build_options import BuildOptions
 from ftjob.errors import BadDataError, BadSpecError
 from ftjob.fs import documents
 from jobspec.problems import one_line

@@ -11,7 +11,7 @@ from ftjob.net.proto.caffe_pb2 import (
     LayerParameter,
     PoolingParameter,
 )
-from ftjob.net.surgery.sources import IMAGES, LABELS, is_source
+from ftjob.net.surgery.data_layers import IMAGES, LABELS, is_source
 from ftjob.net.topology.graph import Graph, graph
 from ftjob.net.topology.phases import phase_view
 from ftjob.plan.plan import Plan

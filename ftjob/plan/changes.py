@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ftjob.errors import BadDataError, BadNetError
-from ftjob.plan.document import base_of
 from ftjob.plan.plan import Plan
+from ftjob.plan.plan_json import base_of
 from ftjob.runfolder.records.plan import PlanDocument
 
 SHOWN = 12

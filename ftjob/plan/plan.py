@@ -10,12 +10,12 @@ from ftjob.net.caffemodel.mismatch import Images
 from ftjob.net.caffemodel.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.solver import solver_param
+from ftjob.net.surgery.data_layers import IMAGES, LABELS, DataLayers
 from ftjob.net.surgery.heads import Head
 from ftjob.net.surgery.mixing import refuse_reindexing
 from ftjob.net.surgery.operation import Operation, operate
 from ftjob.net.surgery.renew import unfilled
 from ftjob.net.surgery.scores import refuse_few_scores, refuse_maps
-from ftjob.net.surgery.sources import IMAGES, LABELS, DataLayers
 from ftjob.net.surgery.statistics import collected_statistics
 from ftjob.net.topology.backward import refuse_dead_ends
 from ftjob.net.topology.phases import phase_view

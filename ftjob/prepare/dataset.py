@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftjob.dataset.build.lock import locked
+from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.check.remote import find_lmdb, has_lmdb
 from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
-from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.dataset.source import kinds
-from ftjob.dataset.source.objects import Objects, Place
 from ftjob.dataset.source.source import list_images
+from ftjob.dataset.source.stored import Objects, Place
 from ftjob.dataset.source.tree import is_image_name
 from ftjob.errors import BadDataError
 from ftjob.fs.paths import cache_dir

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftjob.dataset.build.transfers import as_progress
+from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
 from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
-from ftjob.dataset.options import BuildOptions, DataProgress
-from ftjob.dataset.source.objects import filled_place
+from ftjob.dataset.source.stored import filled_place
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
@@ -126,7 +126,7 @@ def write_prototxts(plan: Plan, folder: RunFolder) -> None:
 
 def write_plan(plan: Plan, folder: RunFolder) -> None:
     """Write a run's plan.json. Raises StorageError."""
-    from ftjob.plan.document import document_of  # here, because a plan is most often only shown
+    from ftjob.plan.plan_json import document_of  # here, because a plan is most often only shown
     from ftjob.plan.shortfall import shortfall_of
     from ftjob.runfolder.records.plan import plan_text
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ftjob.dataset.options import DataProgress
+from ftjob.dataset.build_options import DataProgress
 from ftjob.engine.open import resolve
 from ftjob.errors import BadSpecError
 from ftjob.fs import documents

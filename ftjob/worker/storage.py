@@ -18,7 +18,7 @@ from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.store import RunStore, working
 from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
-from ftjob.worker.publish import Publisher, StorePublisher
+from ftjob.worker.folder_upload import Publisher, StorePublisher
 from ftjob.worker.snapshot_upload import SnapshotSaver
 
 

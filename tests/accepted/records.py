@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.dataset.build.build import build
-from ftjob.dataset.options import BuildOptions
+from ftjob.dataset.build_options import BuildOptions
 from ftjob.net.proto.caffe_pb2 import Datum
 
 MAP_BYTES = 1 << 22

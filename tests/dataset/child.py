@@ -7,7 +7,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from ftjob.dataset import mean
-from ftjob.dataset.build import earlier, stage, upload
+from ftjob.dataset.build import earlier, into_store, stage
 from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.lmdb import records
 
@@ -30,7 +30,7 @@ def build_often(source: Path, out: Path, options: BuildOptions, begun: Event) ->
 def build_at_in(environment: Mapping[str, str], source: str, out: str, options: BuildOptions) -> None:
     """Build to or from a store that an environment says how to reach."""
     os.environ.update(environment)
-    upload.build_at(source, out, options)
+    into_store.build_at(source, out, options)
 
 
 def start_build(source: Path, out: Path, options: BuildOptions) -> multiprocessing.context.ForkServerProcess:

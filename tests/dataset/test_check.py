@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.build_options import DataProgress
 from ftjob.dataset.check.check import CheckOptions, CheckReport, check
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.mean_image import write_mean_image
-from ftjob.dataset.options import DataProgress
 from tests.dataset.images import dataset, jpeg, photo, raw
 from tests.dataset.test_duplicates import again
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ftjob.dataset.check.inspection import inspect
-from ftjob.dataset.image.picture import Shape, UnreadableImageError, stored_picture
+from ftjob.dataset.image.pixels import Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_data, decode_strictly
 from ftjob.dataset.source.tree import LARGEST, Folder

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ftjob.dataset.build.build import BuildOptions, build
+from ftjob.dataset.build_options import DataProgress
 from ftjob.dataset.check import remembered
 from ftjob.dataset.check.inspection import inspect
 from ftjob.dataset.facts import ImageSize, OtherSizes
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.dataset.lmdb.read import records
-from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError
 from ftjob.net.proto.caffe_pb2 import Datum
 from tests.dataset.images import dataset, encoded, jpeg, photo, raw, read_lmdb, write_lmdb

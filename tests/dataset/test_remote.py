@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from ftjob import api
-from ftjob.dataset.build import upload
+from ftjob.dataset.build import into_store
 from ftjob.dataset.build.build import BuildOptions, build
-from ftjob.dataset.build.upload import build_at
+from ftjob.dataset.build.into_store import build_at
+from ftjob.dataset.build_options import DataProgress
 from ftjob.dataset.manifest import Manifest
-from ftjob.dataset.options import DataProgress
-from ftjob.dataset.source.objects import filled_place, place_of
+from ftjob.dataset.source.stored import filled_place, place_of
 from ftjob.errors import BadDataError, StorageError
 from ftjob.prepare.dataset import dataset_for, lmdb_at
 from ftjob.storage import Store, open_store
@@ -192,7 +192,7 @@ def fetched(uri: str) -> Path:
 def test_nothing_new_costs_nothing(pets: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same build again neither builds, fetches records nor uploads."""
     before = [entry.modified for entry in open_store(pets).list()]
-    monkeypatch.setattr(upload, "build", None)
+    monkeypatch.setattr(into_store, "build", None)
 
     build_at(str(photos), pets, OPTIONS)
 
@@ -327,4 +327,4 @@ def test_a_manifest_tells_the_same_wherever_it_was_built(pets: str, photos: Path
     """Two machines that build the same into S3 and onto disk agree on every digest."""
     here: Manifest = build(photos, tmp_path / "here", OPTIONS)
 
-    assert upload._manifest_of(upload.objects_at(open_store(pets))) == here
+    assert into_store._manifest_of(into_store.objects_at(open_store(pets))) == here

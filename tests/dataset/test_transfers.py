@@ -1,7 +1,7 @@
 """Transfers told as progress: now and then, with speed and time left."""
 
 from ftjob.dataset.build.transfers import as_progress
-from ftjob.dataset.options import DataProgress
+from ftjob.dataset.build_options import DataProgress
 from ftjob.storage import Transfer
 
 

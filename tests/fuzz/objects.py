@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from ftjob.cluster.controller.cache.shallow import read_shallow
 from ftjob.cluster.policy.actions import RecordEvent, WriteStatus
-from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.policy.reports import report_of
 from ftjob.cluster.resource.figures import annotated
 from ftjob.cluster.resource.objects import Object, read_fine_tune, read_job, read_pod

@@ -12,8 +12,8 @@ FREE = {
     # what Kubernetes is sent or answers, whose schema is its own
     "api.manifest",
     "cluster.client.Cluster.create",
-    "cluster.controller.api",
-    "cluster.controller.cache.watch",
+    "cluster.controller.apiserver",
+    "cluster.controller.cache.informer",
     "cluster.controller.manifests",
     "cluster.resource.objects.Object",
     "cluster.resource.submission.fine_tune_job",

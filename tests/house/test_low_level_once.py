@@ -10,15 +10,15 @@ THREADS = {
     "ftjob/concurrency/periodic.py": "calls a function every so many seconds",
     "ftjob/worker/snapshot_upload.py": "waits for snapshots, not for time",
     "ftjob/worker/pod/statusport.py": "waits for clients",
-    "ftjob/cluster/controller/asking.py": "runs an event loop",
-    "ftjob/cluster/controller/workqueue/lookers.py": "wait for the queue",
+    "ftjob/cluster/controller/worker_reports.py": "runs an event loop",
+    "ftjob/cluster/controller/workqueue/workers.py": "wait for the queue",
     "ftjob/cluster/controller/run.py": "listens while the main thread keeps the Lease",
-    "ftjob/cluster/controller/cache/watch.py": "waits for the API server",
+    "ftjob/cluster/controller/cache/informer.py": "waits for the API server",
     "ftjob/cluster/controller/serving/web.py": "waits for clients",
 }
 """Where threads are begun, and why that is no call every so many seconds."""
 SLEEPS = {
-    "ftjob/cluster/controller/cache/watch.py": "a watch never ends: its pauses have no deadline",
+    "ftjob/cluster/controller/cache/informer.py": "a watch never ends: its pauses have no deadline",
     "ftjob/client/cluster_run.py": "looks at a run until it has ended",
     "ftjob/engine/caffe/apt.py": "looks at a program that shows how far it is",
     "ftjob/runfolder/store.py": "looks whether a lease changes",

@@ -12,8 +12,8 @@ from ftjob.net.caffemodel.transfer import check_transfer, plan_transfer
 from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights
 from ftjob.net.proto.caffe_pb2 import TRAIN, NetParameter
 from ftjob.net.prototxt import parse_net
+from ftjob.net.surgery.data_layers import DataLayers
 from ftjob.net.surgery.operation import Operation, operate
-from ftjob.net.surgery.sources import DataLayers
 from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import Shape, infer_shapes
 from ftjob.net.transforms import Transform, own_transform

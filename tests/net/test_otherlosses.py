@@ -4,8 +4,8 @@ import pytest
 
 from ftjob.errors import BadNetError
 from ftjob.net.prototxt import parse_net
+from ftjob.net.surgery.data_layers import DataLayers
 from ftjob.net.surgery.operation import operate
-from ftjob.net.surgery.sources import DataLayers
 from ftjob.net.topology.layertypes import OTHER_LOSSES
 from jobspec.spec import Surgery
 

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from ftjob import api
-from ftjob.plan.document import document_of
 from ftjob.plan.plan import Plan
+from ftjob.plan.plan_json import document_of
 from ftjob.plan.shortfall import shortfall_of
 from ftjob.runfolder.records.plan import PlanDocument
 from jobspec import JobSpec

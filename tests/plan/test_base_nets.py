@@ -9,9 +9,9 @@ from benchmarks.plan import write_lmdb
 from ftjob import api
 from ftjob.errors import BadNetError, BadSpecError
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter
-from ftjob.plan.document import base_of
 from ftjob.plan.identity import run_id
 from ftjob.plan.plan import Plan
+from ftjob.plan.plan_json import base_of
 from jobspec import JobSpec
 
 NET = """

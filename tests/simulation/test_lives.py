@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.policy import accounts, attempt, capacity, following
-from ftjob.cluster.policy.case import JobContext
+from ftjob.cluster.policy.job_context import JobContext
 from ftjob.errors.outcomes import BY_EXIT_CODE, Ending, Then
 from tests.simulation.chance import EVENTS, Chance
 from tests.simulation.world import World

@@ -10,8 +10,8 @@ from typing import Any
 from ftjob.cluster.controller.manifests import grace_seconds, job_name
 from ftjob.cluster.policy.actions import CreateJob, DeleteJob, KillPod, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.allowance import DailyAllowance
-from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.objects import FineTune
 from ftjob.cluster.resource.status import FineTuneStatus

@@ -6,8 +6,8 @@ import pytest
 
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
+from ftjob.net.surgery.data_layers import DataLayers
 from ftjob.net.surgery.operation import operate
-from ftjob.net.surgery.sources import DataLayers
 from ftjob.net.topology.backward import backward
 from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import infer_shapes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ftjob.cli.view.text import Text
+from ftjob.cli.view.markup import Text
 from ftjob.formatting import brief, dollars
 from ftjob.report.words import MINUS
 from ftjob.runfolder.charges import EARLIER, total

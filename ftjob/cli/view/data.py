@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from ftjob.cli.view.text import Text
+from ftjob.cli.view.markup import Text
 
 if TYPE_CHECKING:
     from ftjob.dataset.build.build import Manifest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from ftjob.cli.view.text import Text
+from ftjob.cli.view.markup import Text
 from ftjob.formatting import count, dollars, duration, gib
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 
-from ftjob.cli.view.text import Text
+from ftjob.cli.view.markup import Text
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from ftjob.cli.view.text import Text
+from ftjob.cli.view.markup import Text
 from ftjob.formatting import age, dollars, duration, number, percent
 from ftjob.runfolder.status import State, Status
 

@@ -2,11 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from ftjob.cluster.controller.api import Api, GoneError
+from ftjob.cluster.controller.apiserver import Api, GoneError
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.faults import EXITS, described
 from ftjob.cluster.controller.serving.logs import log
-from ftjob.cluster.controller.serving.metrics import ERRORS
+from ftjob.cluster.controller.serving.prometheus import ERRORS
 from ftjob.cluster.policy.actions import RecordEvent
 from ftjob.cluster.resource.objects import FineTune
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterable
 
-from ftjob.cluster.controller.api import Api
+from ftjob.cluster.controller.apiserver import Api
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod
 

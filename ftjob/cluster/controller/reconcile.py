@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, field, replace
 
-from ftjob.cluster.controller.api import Api, ConflictError
-from ftjob.cluster.controller.asking import Answer, Reports
+from ftjob.cluster.controller.apiserver import Api, ConflictError
+from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
-from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.manifests import attempt_job, plan_job
-from ftjob.cluster.controller.references import without_references
+from ftjob.cluster.controller.resolve import without_references
 from ftjob.cluster.controller.serving.logs import log
-from ftjob.cluster.controller.serving.metrics import ATTEMPTS, BEGUN
+from ftjob.cluster.controller.serving.prometheus import ATTEMPTS, BEGUN
+from ftjob.cluster.controller.worker_reports import Answer, Reports
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 from ftjob.cluster.policy.actions import (
     Action,
@@ -25,11 +25,11 @@ from ftjob.cluster.policy.actions import (
     RequeueAfter,
     WriteStatus,
 )
-from ftjob.cluster.policy.case import JobProblem, Observed
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import JobProblem, Observed
+from ftjob.cluster.policy.job_outcome import due
 from ftjob.cluster.policy.planning import plan_name, planned_by_pod
 from ftjob.cluster.policy.reports import newest_pod, report_of
-from ftjob.cluster.policy.verdict import due
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.figures import annotated
 from ftjob.cluster.resource.objects import FineTune, Object, Pod, read_fine_tune, read_job, read_pod

@@ -15,12 +15,11 @@ from kubernetes import config as kube
 from kubernetes.client import Configuration
 from kubernetes.config.config_exception import ConfigException
 
-from ftjob.cluster.controller.api import Api
-from ftjob.cluster.controller.asking import Reports
+from ftjob.cluster.controller.apiserver import Api
+from ftjob.cluster.controller.cache.indexed import Cache
+from ftjob.cluster.controller.cache.informers import Informers
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
-from ftjob.cluster.controller.cache.sources import Informers
-from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import EVENT_WRITERS, Events
 from ftjob.cluster.controller.hints import Hints
@@ -28,10 +27,11 @@ from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.serving.election import LEASE, Election
 from ftjob.cluster.controller.serving.health import Health
 from ftjob.cluster.controller.serving.logs import log, write_log
-from ftjob.cluster.controller.serving.metrics import DOLLARS, JOBS, LEADER
+from ftjob.cluster.controller.serving.prometheus import DOLLARS, JOBS, LEADER
 from ftjob.cluster.controller.serving.web import serve
-from ftjob.cluster.controller.workqueue.lookers import Workers
+from ftjob.cluster.controller.worker_reports import Reports
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.controller.workqueue.workers import Workers
 from ftjob.cluster.resource.config import Config, load_config
 from ftjob.cluster.resource.status import STATES
 from ftjob.concurrency.periodic import Periodic

@@ -4,9 +4,9 @@ from math import inf
 
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, DeleteJob, KillPod, RequeueAfter
-from ftjob.cluster.policy.case import JobContext
+from ftjob.cluster.policy.job_context import JobContext
+from ftjob.cluster.policy.job_outcome import JobOutcome
 from ftjob.cluster.policy.pending import QUEUED, why_pending
-from ftjob.cluster.policy.verdict import JobOutcome
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import SPOT
 from ftjob.cluster.resource.objects import Pod

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from ftjob.cluster.policy.case import JobContext
 from ftjob.cluster.policy.ends import LOST
+from ftjob.cluster.policy.job_context import JobContext
 from ftjob.cluster.resource.request import Request
 from ftjob.cluster.resource.status import Figures, PodRecord
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, KillPod, RecordEvent, RequeueAfter
 from ftjob.cluster.policy.attempt import delete_jobs, release, watch_attempt
-from ftjob.cluster.policy.case import JobContext, JobProblem, Observed
 from ftjob.cluster.policy.following import next_attempt
-from ftjob.cluster.policy.verdict import JobOutcome, status_actions
+from ftjob.cluster.policy.job_context import JobContext, JobProblem, Observed
+from ftjob.cluster.policy.job_outcome import JobOutcome, status_actions
 from ftjob.cluster.resource.names import ANNOTATION_CANCEL, SPOT
 from ftjob.cluster.resource.request import Request, read_request
 from ftjob.cluster.resource.status import PodRecord

@@ -6,11 +6,11 @@ from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, CreateJob, CreatePlanJob, DeleteJob, RequeueAfter
 from ftjob.cluster.policy.attempt import release
 from ftjob.cluster.policy.capacity import begins_on_spot
-from ftjob.cluster.policy.case import JobContext, JobProblem
+from ftjob.cluster.policy.job_context import JobContext, JobProblem
+from ftjob.cluster.policy.job_outcome import JobOutcome
 from ftjob.cluster.policy.pending import why_pending
 from ftjob.cluster.policy.planning import plan_name
 from ftjob.cluster.policy.terms import Terms
-from ftjob.cluster.policy.verdict import JobOutcome
 from ftjob.cluster.resource.request import Request
 from ftjob.cluster.resource.status import Figures
 from ftjob.errors.outcomes import ENDINGS, Ending, Reason, Then

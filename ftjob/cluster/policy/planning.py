@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ftjob.cluster.policy.case import JobProblem
+from ftjob.cluster.policy.job_context import JobProblem
 from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
 from ftjob.cluster.resource.status import Figures
 from ftjob.errors.outcomes import Reason

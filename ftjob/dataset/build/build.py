@@ -9,11 +9,11 @@ from pathlib import Path
 from ftjob.dataset.build.lock import locked
 from ftjob.dataset.build.planning import BuildPlaces, WorkPlan, like, made_with, plan_work
 from ftjob.dataset.build.publish import discard, prepare_stage, refuse_foreign, settle
+from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.dataset.labels import write_labels
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, DataProgress
-from ftjob.dataset.source.objects import Place
+from ftjob.dataset.source.stored import Place
 from ftjob.errors import BadDataError
 from ftjob.fs import files
 

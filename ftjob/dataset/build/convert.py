@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.dataset.build.order import Part
+from ftjob.dataset.build_options import BuildOptions
 from ftjob.dataset.folder import TRAIN
-from ftjob.dataset.image.picture import Shape, UnreadableImageError, encode_pixels, stored_picture
+from ftjob.dataset.image.pixels import Shape, UnreadableImageError, encode_pixels, stored_picture
 from ftjob.dataset.journal import JournalLine
 from ftjob.dataset.lmdb.datum import RecordError, encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_data
 from ftjob.dataset.lmdb.records import record_key
-from ftjob.dataset.options import BuildOptions
 from ftjob.errors import BadDataError
 
 Pixels = NDArray[np.uint8]

@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ftjob.dataset.build.order import Part, check_counts, shuffled, split_stratified
+from ftjob.dataset.build_options import BuildOptions
 from ftjob.dataset.folder import TRAIN, VAL
 from ftjob.dataset.journal import read_lines
 from ftjob.dataset.manifest import Manifest
-from ftjob.dataset.options import BuildOptions
-from ftjob.dataset.source.objects import Place
 from ftjob.dataset.source.source import list_images
+from ftjob.dataset.source.stored import Place
 from ftjob.errors import BadDataError, BadSpecError
 
 LIBRARIES = ("numpy", "opencv-contrib-python-headless", "pillow", "simplejpeg")

@@ -12,11 +12,11 @@ from ftjob.concurrency.ahead import THREADS, in_order, keep_freed_memory
 from ftjob.dataset.build.convert import Chunk, Earlier, convert
 from ftjob.dataset.build.order import Part
 from ftjob.dataset.build.saver import Batch, BatchSaver
+from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.folder import DatasetFolder
 from ftjob.dataset.journal import Checkpoint, Sums, read_checkpoint, read_lines
 from ftjob.dataset.lmdb.records import RecordWriter
 from ftjob.dataset.manifest import Tally
-from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.errors import BadDataError
 
 CHECKPOINT_SECONDS = 1.0

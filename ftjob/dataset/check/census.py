@@ -6,7 +6,7 @@ from dataclasses import replace
 from ftjob.dataset.facts import Contents, ImageSize, OtherSizes
 from ftjob.dataset.lmdb.datum import Shape
 from ftjob.dataset.lmdb.read import key_text
-from ftjob.dataset.runs import Runs
+from ftjob.dataset.shuffled import Runs
 
 
 class Census:

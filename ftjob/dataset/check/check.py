@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ftjob.dataset.build_options import DataProgress
 from ftjob.dataset.check.copies import copy_findings
 from ftjob.dataset.check.counting import RecordCount
 from ftjob.dataset.check.inspection import facts_of, record_count, speaking_of
@@ -17,7 +18,6 @@ from ftjob.dataset.check.survey import Survey, record_findings
 from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.findings import Finding, label_findings, order_findings
 from ftjob.dataset.mean import mean_findings
-from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError
 
 

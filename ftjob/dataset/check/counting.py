@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from ftjob.dataset.options import DataProgress
+from ftjob.dataset.build_options import DataProgress
 
 REPORT_SECONDS = 0.1
 

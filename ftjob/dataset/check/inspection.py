@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.check.remembered import contents_of
 from ftjob.dataset.facts import Contents, DatasetFacts, Lmdb
 from ftjob.dataset.folder import DATA_FILE, DatasetFolder
@@ -12,7 +13,6 @@ from ftjob.dataset.labels import read_labels
 from ftjob.dataset.lmdb.pages import used_bytes
 from ftjob.dataset.lmdb.read import opened
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, DataProgress
 from ftjob.errors import BadDataError
 from ftjob.fs.digests import remembered_sha256
 

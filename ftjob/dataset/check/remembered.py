@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ftjob.dataset.build_options import DataProgress
 from ftjob.dataset.check.census import Census
 from ftjob.dataset.check.counting import RecordCount
 from ftjob.dataset.facts import Contents, ImageSize, LongRuns, OtherSizes
@@ -14,7 +15,6 @@ from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, Shape, read
 from ftjob.dataset.lmdb.flaws import COLOURS, raw_shape
 from ftjob.dataset.lmdb.pages import check_pages
 from ftjob.dataset.lmdb.read import opened, reading, record_name
-from ftjob.dataset.options import DataProgress
 from ftjob.errors import BadDataError, StorageError
 from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir

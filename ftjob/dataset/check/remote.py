@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftjob.dataset.build.transfers import as_progress
+from ftjob.dataset.build_options import DataProgress
 from ftjob.dataset.check.inspection import inspect_manifest
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.folder import DATA_FILE, DatasetFolder
-from ftjob.dataset.options import DataProgress
-from ftjob.dataset.source.objects import Objects
+from ftjob.dataset.source.stored import Objects
 from ftjob.errors import BadDataError
 from ftjob.storage import Entry, Store
 from ftjob.storage.cache import fetch_entries, parent_store

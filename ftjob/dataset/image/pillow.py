@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ftjob.dataset.image.picture import Picture, UnreadableImageError, check_pixels
+from ftjob.dataset.image.pixels import Picture, UnreadableImageError, check_pixels
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
-from ftjob.dataset.source.objects import Objects, Place
+from ftjob.dataset.source.stored import Objects, Place
 from ftjob.dataset.source.tree import is_image_name
 from ftjob.fs import documents
 

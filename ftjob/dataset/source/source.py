@@ -7,8 +7,8 @@ from ftjob.dataset.labels import check_names
 from ftjob.dataset.source import kinds
 from ftjob.dataset.source.listing import Listing, class_order
 from ftjob.dataset.source.lists import list_rows
-from ftjob.dataset.source.objects import Objects, Place, objects_at
-from ftjob.dataset.source.splits import refuse_splits
+from ftjob.dataset.source.stored import Objects, Place, objects_at
+from ftjob.dataset.source.train_val import refuse_splits
 from ftjob.dataset.source.tree import Folder, Tree, is_image_name
 from ftjob.errors import BadDataError
 from ftjob.fs import documents

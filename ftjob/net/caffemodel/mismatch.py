@@ -7,7 +7,7 @@ from math import prod
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, text
 from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
-from ftjob.net.surgery.sources import IMAGES
+from ftjob.net.surgery.data_layers import IMAGES
 from ftjob.net.topology.graph import graph
 from ftjob.net.topology.layertypes import param_count
 from ftjob.net.topology.phases import phase_view

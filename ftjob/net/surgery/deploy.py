@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ftjob.net.proto.caffe_pb2 import TEST, LayerParameter, NetParameter, SoftmaxParameter
+from ftjob.net.surgery.data_layers import IMAGES, is_source, make_room
 from ftjob.net.surgery.names import free_name
-from ftjob.net.surgery.sources import IMAGES, is_source, make_room
 from ftjob.net.topology.graph import graph
 from ftjob.net.topology.layertypes import param_count
 from ftjob.net.topology.phases import phase_view

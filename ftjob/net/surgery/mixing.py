@@ -3,7 +3,7 @@
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import axis_of, refuse, text
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
-from ftjob.net.surgery.sources import IMAGES
+from ftjob.net.surgery.data_layers import IMAGES
 from ftjob.net.topology.shapes import NetShapes, Shape, infer_shapes
 
 SEVERAL = 3

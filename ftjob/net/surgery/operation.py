@@ -8,13 +8,20 @@ from ftjob.errors import BadNetError
 from ftjob.net.legacy.upgrade import upgrade_net
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SoftmaxParameter
 from ftjob.net.surgery.between import clear_ways
+from ftjob.net.surgery.data_layers import (
+    IMAGES,
+    LABELS,
+    DataLayers,
+    make_room,
+    point_at,
+    refuse_strange_layers,
+)
 from ftjob.net.surgery.deploy import deploy_net
 from ftjob.net.surgery.freeze import freeze, frozen_layers, matches
 from ftjob.net.surgery.heads import Head, find_heads, no_head_error
 from ftjob.net.surgery.mixing import refuse_mixing
 from ftjob.net.surgery.names import free_name, layer_names, refuse_twins
 from ftjob.net.surgery.renew import fresh_names, renew, set_num_output
-from ftjob.net.surgery.sources import IMAGES, LABELS, DataLayers, make_room, point_at, refuse_strange_layers
 from ftjob.net.surgery.statistics import settle_statistics
 from ftjob.net.topology.layertypes import CLASSIFICATION_LOSSES, param_count
 from ftjob.net.topology.phases import reduce_rules, set_phases

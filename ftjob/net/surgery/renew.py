@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
+from ftjob.net.surgery.data_layers import rename_blobs
 from ftjob.net.surgery.heads import num_output
-from ftjob.net.surgery.sources import rename_blobs
 from ftjob.net.topology.layertypes import CLASSIFIERS, param_count
 
 _FILLED_BY = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ftjob.caffelog import ends
+from ftjob.caffelog import exits
 from ftjob.caffelog.fatal import diagnose
 from ftjob.caffelog.log import Log
 from ftjob.caffelog.progress import LoggedProgress
@@ -77,7 +77,7 @@ def _last_words(evidence: Evidence) -> Iterator[Explanation]:
 def _crash(evidence: Evidence) -> Iterator[Explanation]:
     """How Caffe broke; for a run its worker decides that, which may have ended it for another reason."""
     if not evidence.state and not _is_over(evidence):
-        yield from _explained(ends.crash(evidence.log.lines))
+        yield from _explained(exits.crash(evidence.log.lines))
 
 
 def _disk_is_full(evidence: Evidence) -> Iterator[Explanation]:
@@ -104,7 +104,7 @@ def _by_status(evidence: Evidence) -> Iterator[Explanation]:
 
 def _killed(evidence: Evidence) -> Iterator[Explanation]:
     if not _is_over(evidence):
-        yield from _explained(ends.killed(evidence.log.lines))
+        yield from _explained(exits.killed(evidence.log.lines))
 
 
 def _broken_off(evidence: Evidence) -> Iterator[Explanation]:
@@ -114,7 +114,7 @@ def _broken_off(evidence: Evidence) -> Iterator[Explanation]:
         yield Explanation(
             "the process was killed from outside, if it does not run still: nothing in its log is wrong, and "
             "it ends in the middle",
-            ends.OUTSIDE,
+            exits.OUTSIDE,
             seen=_last_line(evidence.log),
         )
 

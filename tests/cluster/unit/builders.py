@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ftjob.cluster.policy.case import Observed
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import (
     API_VERSION,

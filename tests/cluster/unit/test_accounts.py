@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob.cluster.policy.actions import DeleteJob, WriteStatus
-from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.cluster.resource.times import render_time
 from ftjob.runfolder.progress import Progress

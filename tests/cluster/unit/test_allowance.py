@@ -6,8 +6,8 @@ import pytest
 
 from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.allowance import DAY, DailyAllowance, allowance_of, entry_of, usd_per_day
-from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import JobProblem
 from ftjob.cluster.resource.status import FineTuneStatus
 from tests.cluster.unit.builders import FIGURES, NOW, begun, fine_tune, life, seen
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.policy.actions import CreateJob, DeleteJob, RecordEvent, RequeueAfter, WriteStatus
-from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.runfolder.progress import Progress

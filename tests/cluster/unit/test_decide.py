@@ -13,8 +13,8 @@ from ftjob.cluster.policy.actions import (
     RequeueAfter,
     WriteStatus,
 )
-from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.resource.names import Condition
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.runfolder.progress import Progress

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
-from ftjob.cluster.policy.case import Observed
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.ends import LOST
+from ftjob.cluster.policy.job_context import Observed
 from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, ENDINGS, ExitCode, Then
 from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
 

@@ -11,7 +11,7 @@ import pytest
 
 from ftjob.cluster.controller.serving import web
 from ftjob.cluster.controller.serving.health import DEAF_SECONDS, Health
-from ftjob.cluster.controller.serving.metrics import REGISTRY
+from ftjob.cluster.controller.serving.prometheus import REGISTRY
 from ftjob.cluster.controller.serving.web import serve
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 

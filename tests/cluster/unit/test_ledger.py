@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller.api import ConflictError
-from ftjob.cluster.controller.asking import Reports
-from ftjob.cluster.controller.cache.kept import CachedJob
+from ftjob.cluster.controller.apiserver import ConflictError
+from ftjob.cluster.controller.cache.cached_job import CachedJob
+from ftjob.cluster.controller.cache.indexed import Cache
+from ftjob.cluster.controller.cache.informers import NamespaceBudget
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
-from ftjob.cluster.controller.cache.sources import NamespaceBudget
-from ftjob.cluster.controller.cache.view import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.reconcile import Reconciler
+from ftjob.cluster.controller.worker_reports import Reports
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 from ftjob.cluster.policy.allowance import DailyAllowance
 from ftjob.cluster.resource.config import Config

@@ -1,8 +1,8 @@
 """decide() before anything is begun: what nobody planned is planned by a pod."""
 
 from ftjob.cluster.policy.actions import CreatePlanJob, DeleteJob, WriteStatus
-from ftjob.cluster.policy.case import JobProblem
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.job_context import JobProblem
 from ftjob.cluster.policy.planning import plan_name
 from ftjob.runfolder.status import State
 from tests.cluster.unit.builders import NOW, plan_job_object, plan_pod_object, request_of, seen

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.plan import write_lmdb
-from ftjob.cluster.policy.case import JobProblem
+from ftjob.cluster.policy.job_context import JobProblem
 from ftjob.cluster.policy.planning import plan_name, planned_by_pod
 from ftjob.cluster.policy.reports import report_of
 from ftjob.cluster.resource.figures import annotated, annotation_of, figures_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller.cache.view import Cache
+from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.reconcile import Reconciler
 from ftjob.cluster.controller.workqueue.queue import WorkQueue

@@ -10,7 +10,7 @@ controller ends.
 import threading
 from dataclasses import replace
 
-from ftjob.cluster.controller.cache.view import Cache
+from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.policy.allowance import (
     DAY,
     DailyAllowance,
@@ -19,7 +19,7 @@ from ftjob.cluster.policy.allowance import (
     entry_of,
     usd_per_day,
 )
-from ftjob.cluster.policy.case import JobProblem
+from ftjob.cluster.policy.job_context import JobProblem
 from ftjob.cluster.resource.objects import FineTune, read_fine_tune
 from ftjob.errors.outcomes import Reason
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ftjob.cluster.controller.serving.logs import log
-from ftjob.cluster.controller.serving.metrics import ERRORS
+from ftjob.cluster.controller.serving.prometheus import ERRORS
 from ftjob.errors import BadSpecError
 from ftjob.nodes.profiles import Node, load_nodes, user_file
 

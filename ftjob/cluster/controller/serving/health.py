@@ -1,9 +1,9 @@
 """The controller's health: whether its informers get answers and its workers make progress."""
 
-from ftjob.cluster.controller.cache.sources import Informers
-from ftjob.cluster.controller.serving.metrics import SILENT, STUCK, UNREADABLE, WAITING, WORKERS
-from ftjob.cluster.controller.workqueue.lookers import Workers
+from ftjob.cluster.controller.cache.informers import Informers
+from ftjob.cluster.controller.serving.prometheus import SILENT, STUCK, UNREADABLE, WAITING, WORKERS
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.controller.workqueue.workers import Workers
 
 DEAF_SECONDS = 300.0
 """A leader without an answer about a kind of object for so long is not doing its work."""

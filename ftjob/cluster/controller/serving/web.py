@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ftjob.cluster.controller.serving.metrics import ERRORS, REGISTRY
+from ftjob.cluster.controller.serving.prometheus import ERRORS, REGISTRY
 
 Check = Callable[[], str]
 """Returns what is wrong, or nothing."""

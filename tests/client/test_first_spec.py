@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.plan import write_lmdb
 from ftjob import api
 from ftjob.dataset.build.build import BuildOptions
-from ftjob.dataset.build.upload import build_at
+from ftjob.dataset.build.into_store import build_at
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.prototxt import to_text

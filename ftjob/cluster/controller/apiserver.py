@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from urllib3 import BaseHTTPResponse, Timeout
 
 from ftjob.cluster.controller.cache.shallow import read_shallow
-from ftjob.cluster.controller.serving.metrics import API_REQUESTS
+from ftjob.cluster.controller.serving.prometheus import API_REQUESTS
 from ftjob.cluster.policy.actions import RecordEvent
 from ftjob.cluster.resource.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_JOB, PLURAL
 from ftjob.cluster.resource.objects import FineTune, Object

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from ftjob.cluster.policy.actions import Action, RecordEvent, WriteStatus
-from ftjob.cluster.policy.case import JobContext
+from ftjob.cluster.policy.job_context import JobContext
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import Condition

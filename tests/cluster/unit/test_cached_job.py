@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller.cache.kept import APPLIED, CachedJob
+from ftjob.cluster.controller.cache.cached_job import APPLIED, CachedJob
 from ftjob.cluster.resource.objects import read_fine_tune
 from ftjob.cluster.resource.request import read_request
 from ftjob.errors import BadSpecError

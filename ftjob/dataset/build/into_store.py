@@ -11,11 +11,11 @@ from ftjob.dataset.build.lock import locked
 from ftjob.dataset.build.planning import BuildPlaces, like, plan_work
 from ftjob.dataset.build.publish import settle
 from ftjob.dataset.build.transfers import as_progress
+from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.check.remote import UPLOADING
 from ftjob.dataset.folder import DATA_FILE, SPLITS, DatasetFolder
 from ftjob.dataset.manifest import Manifest, read_manifest
-from ftjob.dataset.options import BuildOptions, DataProgress
-from ftjob.dataset.source.objects import Objects, objects_at, place_of
+from ftjob.dataset.source.stored import Objects, objects_at, place_of
 from ftjob.errors import BadDataError
 from ftjob.fs import files
 from ftjob.fs.paths import cache_dir

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ftjob.dataset.image.picture import Shape, UnreadableImageError, encode_pixels, stored_picture
+from ftjob.dataset.image.pixels import Shape, UnreadableImageError, encode_pixels, stored_picture
 from tests.dataset.images import file_of, jpeg, photo, rgb
 
 COLOR = Shape(60, 80, "squash", color=True)

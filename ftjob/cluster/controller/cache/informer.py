@@ -15,7 +15,7 @@ from kubernetes.client import ApiException
 from ftjob.cluster.controller.cache.shallow import read_shallow
 from ftjob.cluster.controller.faults import EXITS, described
 from ftjob.cluster.controller.serving.logs import log
-from ftjob.cluster.controller.serving.metrics import ERRORS
+from ftjob.cluster.controller.serving.prometheus import ERRORS
 from ftjob.cluster.resource.objects import Object, key_of
 
 RESYNC_SECONDS = 600

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.controller.cache import view
-from ftjob.cluster.controller.cache.kept import CachedJob
-from ftjob.cluster.controller.cache.view import Cache
+from ftjob.cluster.controller.cache import indexed
+from ftjob.cluster.controller.cache.cached_job import CachedJob
+from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import read_job, read_pod
 from tests.cluster.unit.builders import NOW, job_object, pod_object
@@ -51,7 +51,7 @@ def test_a_job_that_was_begun_is_there_before_it_is_heard_of(
     """For a while: one that was deleted before it was heard of is not waited for longer."""
     seen.assume_job(job_object())
     assert [job.attempt for job in seen.jobs(KEY)] == [1]
-    monkeypatch.setattr(view, "EXPECTED_SECONDS", -1.0)
+    monkeypatch.setattr(indexed, "EXPECTED_SECONDS", -1.0)
     seen.assume_job(job_object())
 
     assert seen.jobs(KEY) == []

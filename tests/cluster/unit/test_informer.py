@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftjob.cluster.controller.cache import watch
-from ftjob.cluster.controller.cache.kept import CachedJob
-from ftjob.cluster.controller.cache.watch import ApiException, Informer, lines
+from ftjob.cluster.controller.cache import informer
+from ftjob.cluster.controller.cache.cached_job import CachedJob
+from ftjob.cluster.controller.cache.informer import ApiException, Informer, lines
 from ftjob.cluster.resource.objects import Object, read_job, read_pod
 from tests.cluster.unit.builders import job_object, pod_object
 
@@ -56,7 +56,7 @@ class Server:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is spared here."""
-    monkeypatch.setattr(watch, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(informer, "LONGEST_PAUSE", 0.0)
 
 
 def pod(version: int, name: str = "pod") -> dict[str, Any]:

@@ -4,10 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from ftjob.cluster.controller.api import GoneError
+from ftjob.cluster.controller.apiserver import GoneError
 from ftjob.cluster.controller.faults import EXITS, described
 from ftjob.cluster.controller.serving.logs import log
-from ftjob.cluster.controller.serving.metrics import ERRORS, QUEUED, RECONCILE
+from ftjob.cluster.controller.serving.prometheus import ERRORS, QUEUED, RECONCILE
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
 
 STUCK_SECONDS = 120.0

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from ftjob.cluster.controller.cache.kept import CachedJob
-from ftjob.cluster.controller.cache.sources import Informers, NamespaceBudget
+from ftjob.cluster.controller.cache.cached_job import CachedJob
+from ftjob.cluster.controller.cache.informers import Informers, NamespaceBudget
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job
 

@@ -15,7 +15,7 @@ from ftjob.dataset.build.build import BuildOptions, build
 from ftjob.dataset.check.check import check
 from ftjob.dataset.facts import DatasetFacts, LongRuns
 from ftjob.dataset.findings import order_findings
-from ftjob.dataset.runs import Runs, log_chance
+from ftjob.dataset.shuffled import Runs, log_chance
 from tests.dataset.images import dataset, photo, raw
 
 

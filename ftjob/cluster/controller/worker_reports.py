@@ -13,7 +13,7 @@ from ipaddress import ip_address
 
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.serving.logs import log
-from ftjob.cluster.controller.serving.metrics import ERRORS
+from ftjob.cluster.controller.serving.prometheus import ERRORS
 from ftjob.cluster.resource.objects import Pod
 from ftjob.runfolder.progress import LARGEST, PATH, PORT, Progress
 

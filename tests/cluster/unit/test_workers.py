@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ftjob.cluster.controller.api import GoneError
-from ftjob.cluster.controller.workqueue import lookers as module
+from ftjob.cluster.controller.apiserver import GoneError
 from ftjob.cluster.controller.workqueue import queue as queues
-from ftjob.cluster.controller.workqueue.lookers import Workers
+from ftjob.cluster.controller.workqueue import workers as module
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
+from ftjob.cluster.controller.workqueue.workers import Workers
 
 PATIENCE = 20.0
 
@@ -41,7 +41,7 @@ Run = Callable[[Looks, int], tuple[WorkQueue, Workers]]
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    """Starts lookers, which end with the test."""
+    """Starts workers, which end with the test."""
     made: list[tuple[Looks, WorkQueue, Workers]] = []
 
     def start(looks: Looks, count: int) -> tuple[WorkQueue, Workers]:
@@ -117,7 +117,7 @@ def test_a_look_that_does_not_end_is_known(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_a_namespace_whose_looks_are_slow_leaves_room(run: Run) -> None:
-    """Half of the lookers, and half of the rest to the next of its kind."""
+    """Half of the workers, and half of the rest to the next of its kind."""
     looks = Looks(slow="slow")
     queue, _ = run(looks, 8)
     for number in range(50):

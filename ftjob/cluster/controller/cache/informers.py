@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ftjob.cluster.controller.cache.kept import CachedJob
-from ftjob.cluster.controller.cache.watch import Informer, ListerWatcher
+from ftjob.cluster.controller.cache.cached_job import CachedJob
+from ftjob.cluster.controller.cache.informer import Informer, ListerWatcher
 from ftjob.cluster.resource.names import BUDGET_CONFIG_MAP, LABEL_JOB, PLURAL
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job, read_pod
 

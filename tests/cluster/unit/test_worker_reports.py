@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from ftjob.cluster.controller import asking
-from ftjob.cluster.controller.asking import Answer, Reports, checked
+from ftjob.cluster.controller import worker_reports
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.controller.worker_reports import Answer, Reports, checked
 from ftjob.cluster.resource.objects import Pod
 from tests.cluster.unit.builders import report
 
@@ -78,14 +78,14 @@ class Worker:
 @pytest.fixture(autouse=True)
 def pods_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the loopback stand for a pod's address, and wait for as long as a busy machine may take."""
-    monkeypatch.setattr(asking, "checked", lambda ip: ip)
-    monkeypatch.setattr(asking, "DEADLINE_SECONDS", 60.0)
+    monkeypatch.setattr(worker_reports, "checked", lambda ip: ip)
+    monkeypatch.setattr(worker_reports, "DEADLINE_SECONDS", 60.0)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for those who do not answer."""
-    monkeypatch.setattr(asking, "DEADLINE_SECONDS", 1.0)
+    monkeypatch.setattr(worker_reports, "DEADLINE_SECONDS", 1.0)
 
 
 class Heard:
@@ -158,7 +158,7 @@ def test_a_pod_that_does_not_answer_is_asked_again_after_a_pause(monkeypatch: py
         heard.wait()
         reports.get("team/a", POD, LONG_AGO)
         assert worker.asked == 1
-        monkeypatch.setattr(asking, "PAUSE_SECONDS", 0.0)
+        monkeypatch.setattr(worker_reports, "PAUSE_SECONDS", 0.0)
         reports.get("team/a", POD, clock.now() + 60)
         heard.wait()
         assert worker.asked == 2
@@ -191,7 +191,7 @@ def test_silent_pods_of_one_namespace_do_not_delay_those_of_another() -> None:
         while (found := reports.get("team/a", POD, LONG_AGO)) is None:
             heard.wait()
         assert found.progress == report()
-        assert many.asked <= asking.SHARE + 1
+        assert many.asked <= worker_reports.SHARE + 1
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
+from ftjob.net.surgery.data_layers import DataLayers
 from ftjob.net.surgery.operation import operate
-from ftjob.net.surgery.sources import DataLayers
 from jobspec.spec import Surgery
 
 NETS = Path(__file__).parent / "nets"

@@ -1,6 +1,6 @@
 """Resolves `run:NAME` in a cluster: to the FineTuneJob of that name in the same namespace."""
 
-from ftjob.cluster.controller.cache.view import Cache
+from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.resource.objects import read_fine_tune
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors import BadSpecError
