@@ -2,6 +2,8 @@
 
 from ftjob.caffelog.rule import FatalRule
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, StorageError
+from ftjob.net.lr_policy import POLICY_FIELDS
+from ftjob.net.solver_types import SOLVER_TYPES
 
 SOLVER_RULES = (
     # upgrade_proto.cpp, io.cpp
@@ -64,13 +66,13 @@ SOLVER_RULES = (
     FatalRule(
         r"Unknown solver type: (?P<type>\S+)",
         BadSpecError,
-        "solver.type {type} is not one of AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD",
+        f"solver.type {{type}} is not one of {', '.join(sorted(SOLVER_TYPES))}",
         patch="solver:\n  type: SGD",
     ),
     FatalRule(
         r"Unknown learning rate policy: (?P<policy>\S*)",
         BadSpecError,
-        "solver.lr_policy {policy} is not one of fixed, step, exp, inv, multistep, poly, sigmoid",
+        f"solver.lr_policy {{policy}} is not one of {', '.join(POLICY_FIELDS)}",
         patch="solver:\n  lr_policy: step",
     ),
     FatalRule(

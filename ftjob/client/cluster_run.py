@@ -19,8 +19,8 @@ from ftjob.cluster.resource.request import identity_of_object
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError, StorageError
+from ftjob.money.limits import BudgetLimits
 from ftjob.net import zoo
-from ftjob.plan.cost import BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.report.facts import Facts, read_facts
 from ftjob.runfolder.address import RunAddress, RunReference

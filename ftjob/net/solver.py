@@ -6,20 +6,11 @@ from itertools import pairwise
 from ftjob.errors import BadSpecError
 from ftjob.net.lr_policy import POLICY_FIELDS
 from ftjob.net.proto.caffe_pb2 import SolverParameter
+from ftjob.net.solver_types import SOLVER_TYPES
 from jobspec.fields import iterations
 from jobspec.spec import Solver
 
 DEFAULT_EPOCHS = 10
-
-_TYPE_FIELDS = {
-    "SGD": ("momentum",),
-    "Nesterov": ("momentum",),
-    "AdaGrad": ("delta",),
-    "RMSProp": ("rms_decay", "delta"),
-    "AdaDelta": ("momentum", "delta"),
-    "Adam": ("momentum", "momentum2", "delta"),
-}
-"""What each type of solver reads (sgd_solvers.hpp)."""
 
 
 def solver_param(
@@ -93,5 +84,5 @@ def _step_values(solver: Solver, max_iter: int) -> list[int]:
 
 
 def _set_type_fields(param: SolverParameter, solver: Solver) -> None:
-    for field in _TYPE_FIELDS[solver.type]:
+    for field in SOLVER_TYPES[solver.type].reads:
         setattr(param, field, getattr(solver, field))

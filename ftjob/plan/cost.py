@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from math import ceil, inf
 
 from ftjob.formatting import dollars
+from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import NetFlops
 from ftjob.nodes.profiles import Node
 from ftjob.plan.measured import Measurement
@@ -40,21 +41,6 @@ class Workload:
     @property
     def images_per_iteration(self) -> int:
         return self.batch_size * self.iter_size
-
-
-@dataclass(frozen=True)
-class BudgetLimits:
-    """The most that may be spent; None where there is no limit."""
-
-    usd: float | None = None
-    hours: float | None = None
-
-    def seconds(self, usd_per_hour: float, spent_seconds: float = 0.0, spent_usd: float = 0.0) -> float:
-        """Return how long a node of that price may be held after what was spent: infinite without a limit,
-        negative where it is overdrawn."""
-        usd, hours = self.usd, self.hours
-        by_price = (usd - spent_usd) / usd_per_hour * 3600 if usd is not None and usd_per_hour else inf
-        return min(by_price, hours * 3600 - spent_seconds if hours is not None else inf)
 
 
 @dataclass(frozen=True)

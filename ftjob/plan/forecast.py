@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import count_flops
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
-from ftjob.plan.cost import BudgetLimits, Cost, Speed, Workload, estimate_cost, predicted_speed
+from ftjob.plan.cost import Cost, Speed, Workload, estimate_cost, predicted_speed
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
@@ -144,7 +145,7 @@ def _cost(inputs: Inputs, work: Workload, predicted: Speed, measured: Measuremen
         predicted,
         inputs.node,
         spot=spec.resources.begins_on_spot,
-        budget=BudgetLimits(spec.budget.usd, spec.budget.hours),
+        budget=BudgetLimits.of(spec.budget),
         measured=measured,
         retries=spec.resources.max_retries,
         dearest=inputs.node.usd_per_hour(spot=spec.resources.spot is True),

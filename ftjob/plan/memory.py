@@ -7,14 +7,12 @@ from math import prod
 from ftjob.net.layers.elementwise import lrn_within_channel
 from ftjob.net.layers.windows import window_of
 from ftjob.net.proto.caffe_pb2 import EltwiseParameter, PoolingParameter
+from ftjob.net.solver_types import SOLVER_TYPES
 from ftjob.net.topology.backward import backward
 from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes
 
 CONTEXT_BYTES = 300 * 2**20
 """Assumed for the CUDA context, cuBLAS and the kernels' code: 100 to 400 MiB, by driver and GPU."""
-
-HISTORY_PER_PARAM = {"SGD": 1, "Nesterov": 1, "AdaGrad": 1, "RMSProp": 1, "AdaDelta": 2, "Adam": 2}
-"""Blobs the solver keeps per param (solvers/*.cpp), of frozen params too: ApplyUpdate goes over all."""
 
 _SHARE_DATA = frozenset({"Split", "Flatten", "Reshape"})
 _SHARE_DIFF = frozenset({"Flatten", "Reshape"})
@@ -87,7 +85,7 @@ def estimate_memory(train: NetShapes, test: NetShapes | None, solver_type: str =
         test=net_memory(test, training=False) if test else NOTHING,
         weights=weights,
         weight_gradients=weights,
-        history=weights * HISTORY_PER_PARAM[solver_type],
+        history=weights * SOLVER_TYPES[solver_type].history,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftjob import formatting as figures
 from ftjob.errors import ExitCode
+from ftjob.money.amount import Amount
 from ftjob.report import trained
 from ftjob.report.chart import Chart, Curve, Point, averaged, stepped
 from ftjob.report.comparison import Comparison
@@ -14,7 +15,7 @@ from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, 
 from ftjob.report.facts import Facts
 from ftjob.report.picture import picture_of
 from ftjob.report.words import difference, fine, points, when
-from ftjob.runfolder.charges import EARLIER, STAGES, Amount
+from ftjob.runfolder.charges import EARLIER, STAGES
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State

@@ -4,9 +4,10 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ftjob.errors import BadSpecError
+from ftjob.money.amount import Amount, shares, total
 from ftjob.runfolder.status import Attempt, Status
 
 STAGES = ("start", "fetch", "open", "replay", "train", "test", "snapshot", "bundle", "other")
@@ -16,25 +17,6 @@ AGAIN = ("start", "fetch", "open", "replay")
 UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 604800}
 EARLIER = 0
 """The attempt number for costs that are known only as a sum."""
-
-
-class Amount(NamedTuple):
-    """Time and money."""
-
-    milliseconds: int = 0
-    microdollars: int = 0
-
-    @property
-    def seconds(self) -> float:
-        return self.milliseconds / 1e3
-
-    @property
-    def usd(self) -> float:
-        return self.microdollars / 1e6
-
-    def to_json(self) -> dict[str, float]:
-        """Return the amount as programs read it."""
-        return {"seconds": self.seconds, "usd": self.usd}
 
 
 @dataclass(frozen=True)
@@ -158,18 +140,6 @@ def _stages(whole: Amount, seconds: Mapping[str, float]) -> dict[str, Amount]:
     return {stage: Amount(took, usd) for (stage, took), usd in zip(spent.items(), paid, strict=True)}
 
 
-def shares(total: int, weights: list[int]) -> list[int]:
-    """Divide a whole number in proportion; the parts add up to it (largest remainders first)."""
-    everything = sum(weights)
-    if not everything:
-        return [total, *[0] * (len(weights) - 1)] if weights else []
-    parts = [total * weight // everything for weight in weights]
-    rest = sorted(range(len(weights)), key=lambda index: -(total * weights[index] % everything))
-    for index in rest[: total - sum(parts)]:
-        parts[index] += 1
-    return parts
-
-
 def together(rows: Iterable[Charge], name: str = "") -> Charge:
     """Return the sum of charges: of one run's attempts, or of several runs under a given name."""
     rows = list(rows)
@@ -190,14 +160,6 @@ def together(rows: Iterable[Charge], name: str = "") -> Charge:
         node=", ".join(dict.fromkeys(row.node for row in rows if row.node)) if same else "",
         begun=min((row.begun for row in rows if row.begun is not None), default=None),
         reason=rows[-1].reason if same else "",
-    )
-
-
-def total(amounts: Iterable[Amount]) -> Amount:
-    """Return the sum of amounts."""
-    time_and_money = list(amounts)
-    return Amount(
-        sum(each.milliseconds for each in time_and_money), sum(each.microdollars for each in time_and_money)
     )
 
 

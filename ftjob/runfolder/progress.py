@@ -16,7 +16,7 @@ LONGEST = 1000
 """Characters of a message."""
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Amount = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Figure = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ReportedReason = Annotated[str, StringConstraints(pattern=r"^([A-Z][A-Za-z0-9]*)?$", max_length=64)]
 """A word like ftjob.errors.outcomes.Reason's; a worker of another version may have words of its own."""
@@ -37,11 +37,11 @@ class Progress(BaseModel):
     loss: Annotated[float, Field(allow_inf_nan=False)] | None = None
     accuracy: Share | None = None
     """The best so far, of the main head on the validation data."""
-    images_per_second: Amount | None = None
-    eta_seconds: Amount | None = None
-    earlier_seconds: Amount = 0.0
+    images_per_second: Figure | None = None
+    eta_seconds: Figure | None = None
+    earlier_seconds: Figure = 0.0
     """What the run's folder had been accounted with before this FineTuneJob came to it."""
-    earlier_usd: Amount = 0.0
+    earlier_usd: Figure = 0.0
     reason: ReportedReason = ""
     message: Message = ""
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None

@@ -7,8 +7,8 @@ for too.
 import time
 from dataclasses import dataclass
 
+from ftjob.money.limits import BudgetLimits
 from ftjob.nodes.profiles import Node
-from ftjob.plan.cost import BudgetLimits
 from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner
 from ftjob.worker.pod.context import PodContext

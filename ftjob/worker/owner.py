@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from ftjob.errors import BadSpecError
 from ftjob.fs.documents import UnreadableError, checked_as, parse_json
-from ftjob.runfolder.progress import Amount, Count
+from ftjob.runfolder.progress import Count, Figure
 from ftjob.runfolder.status import Status
 from jobspec.problems import one_line
 
@@ -34,8 +34,8 @@ class JobOwner(_Owner):
     name: Name
     uid: Name
     attempts_before: Count = 0
-    seconds_before: Amount = 0.0
-    usd_before: Amount = 0.0
+    seconds_before: Figure = 0.0
+    usd_before: Figure = 0.0
 
     def __str__(self) -> str:
         of = f" of cluster {one_line(self.cluster)}" if self.cluster else ""

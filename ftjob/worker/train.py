@@ -12,7 +12,8 @@ from ftjob.engine.snapshot_write import ForkedWriting
 from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import dollars, duration, percent
-from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, BudgetLimits
+from ftjob.money.limits import BudgetLimits
+from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate
@@ -280,7 +281,7 @@ class Training:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
         budget = self.plan.spec.budget
         reserve = END_SECONDS + 2 * (self.test_seconds + self.save_seconds() + self.open_seconds)
-        return self.recorder.account.left(BudgetLimits(budget.usd, budget.hours)) <= reserve
+        return self.recorder.account.left(BudgetLimits.of(budget)) <= reserve
 
     def save_seconds(self) -> float:
         """Return the seconds until a snapshot is where the run lives: measured, or else planned."""

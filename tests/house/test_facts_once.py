@@ -4,6 +4,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -11,8 +12,11 @@ from pydantic.alias_generators import to_camel
 
 from ftjob.cluster.resource.crd import status_schema
 from ftjob.cluster.resource.status import STATES, FineTuneStatus, PodRecord
+from ftjob.engine.process.snapshotfile import states_of
 from ftjob.errors import FtjobError
 from ftjob.errors.outcomes import BY_EXIT_CODE, ENDINGS, ExitCode, Reason
+from ftjob.net.solver_types import SOLVER_TYPES
+from jobspec.spec import WITHOUT_MOMENTUM, Solver
 from tools import docs
 
 ROOT = Path(__file__).parents[2]
@@ -138,3 +142,13 @@ def test_the_docs_show_the_table() -> None:
     assert blocks["exit-codes"]() in errors_page
     assert blocks["retries"]() in cluster_page
     assert blocks["waiting"]() in cluster_page
+
+
+def test_solver_types_are_those_of_the_table() -> None:
+    """The spec's choices, those that take no momentum, and the blobs an engine writes per param."""
+    without_momentum = [name for name, kind in SOLVER_TYPES.items() if "momentum" not in kind.reads]
+    kept = {name: kind.history for name, kind in SOLVER_TYPES.items()}
+
+    assert get_args(Solver.model_fields["type"].annotation) == tuple(SOLVER_TYPES)
+    assert tuple(without_momentum) == WITHOUT_MOMENTUM
+    assert {name: states_of(name) for name in SOLVER_TYPES} == kept

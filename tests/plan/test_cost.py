@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from ftjob.errors import BadSpecError
+from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import count_flops
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN
 from ftjob.net.topology.shapes import data_inputs, infer_shapes
 from ftjob.nodes.profiles import Node, get_node
 from ftjob.plan.cost import (
     SNAPSHOT_BYTES_PER_SECOND,
-    BudgetLimits,
     Cost,
     Speed,
     Workload,

@@ -17,7 +17,8 @@ from ftjob.cli.view.cost import cost_csv, cost_table
 from ftjob.cluster.policy.spending import of_pods
 from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.errors import BadSpecError
-from ftjob.runfolder.charges import AGAIN, STAGES, Amount, Bill, charges, moment, of_status, shares, together
+from ftjob.money.amount import Amount, shares
+from ftjob.runfolder.charges import AGAIN, STAGES, Bill, charges, moment, of_status, together
 from ftjob.runfolder.status import Attempt, State, Status
 
 FIRST = Attempt(

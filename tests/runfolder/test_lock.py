@@ -22,9 +22,10 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lock import boot_id, only_worker
 
 WORKER = """\
-import sys, time
+import signal, sys, time
 from ftjob.runfolder.address import work_folder
 from ftjob.runfolder.lock import only_worker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 with only_worker(work_folder(sys.argv[2])):
     print("held", flush=True)
     time.sleep(60)

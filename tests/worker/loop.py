@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftjob.engine import Writing
-from ftjob.plan.cost import BudgetLimits
+from ftjob.money.limits import BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status

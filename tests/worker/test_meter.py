@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ftjob.money.limits import BudgetLimits
 from ftjob.nodes.profiles import ENV_NODES, get_node
-from ftjob.plan.cost import BudgetLimits
 from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR, Status
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.owner import JobOwner, UserOwner

@@ -9,12 +9,14 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import brief, dollars
+from ftjob.money.amount import total
 from ftjob.report.words import MINUS
-from ftjob.runfolder.charges import EARLIER, total
+from ftjob.runfolder.charges import EARLIER
 from jobspec.text import visible
 
 if TYPE_CHECKING:
-    from ftjob.runfolder.charges import Amount, Bill, Charge
+    from ftjob.money.amount import Amount
+    from ftjob.runfolder.charges import Bill, Charge
 
 GROUPS = {
     "START": ("start", "fetch", "open", "replay"),

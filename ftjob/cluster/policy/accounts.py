@@ -13,7 +13,7 @@ from ftjob.cluster.resource.objects import AttemptJob, Pod
 from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import dollars
-from ftjob.plan.cost import BudgetLimits
+from ftjob.money.limits import BudgetLimits
 from ftjob.runfolder.progress import Progress
 from ftjob.runfolder.status import State
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from ftjob.cluster.resource.objects import FineTune
 from ftjob.errors import BadSpecError
+from ftjob.money.limits import BudgetLimits
 from ftjob.net import zoo
 from ftjob.nodes.profiles import Node
-from ftjob.plan.cost import BudgetLimits
 from ftjob.suggest import did_you_mean
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
 from jobspec.locations import locations
@@ -33,7 +33,7 @@ class Request:
 
     @property
     def budget(self) -> BudgetLimits:
-        return BudgetLimits(self.spec.budget.usd, self.spec.budget.hours)
+        return BudgetLimits.of(self.spec.budget)
 
     def usd_per_hour(self, *, spot: bool) -> float:
         """Return the price of an attempt that begins now. Raises BadSpecError for spot without a price."""

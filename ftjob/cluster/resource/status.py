@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 from ftjob.cluster.resource.names import Condition
 from ftjob.cluster.resource.times import parse_time, render_time
 from ftjob.errors.outcomes import Reason
-from ftjob.runfolder.progress import Amount, Count
+from ftjob.runfolder.progress import Count, Figure
 from ftjob.runfolder.status import State
 
 ClusterState = Literal[
@@ -118,9 +118,9 @@ class Figures(_Part):
     """Of the worker on a node without a GPU."""
     data_bytes: Bytes | None = None
     """Weights and datasets on the pod's disk."""
-    seconds: Amount = 0.0
+    seconds: Figure = 0.0
     """Estimated, for one attempt that nothing interrupts."""
-    usd: Amount = 0.0
+    usd: Figure = 0.0
     """Estimated likewise."""
 
 

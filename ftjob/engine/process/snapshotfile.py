@@ -17,12 +17,17 @@ from ftjob import protowire
 LEARNED_NET = 2
 """SolverState.learned_net in caffe.proto: the path that Solver::Restore loads the weights from."""
 HISTORY = 3
-"""SolverState.history: one for each param, two with AdaDelta and Adam."""
+"""SolverState.history: states_of(type) for each param."""
 LAYER = 100
 """NetParameter.layer."""
 
 PARTIAL = ".partial"
 """What a snapshot's files are called until they are whole: ".partial_iter_<N>.caffemodel"."""
+
+
+def states_of(solver_type: str) -> int:
+    """Return how many blobs a solver of that type keeps for each param (solvers/*.cpp)."""
+    return 2 if solver_type in ("AdaDelta", "Adam") else 1
 
 
 def partial_name(iteration: int, kind: str) -> str:

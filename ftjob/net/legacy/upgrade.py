@@ -5,6 +5,7 @@ from google.protobuf.message import Message
 from ftjob.errors import BadNetError
 from ftjob.net.legacy.upgrade_v0 import V0_TYPES, upgrade_v0
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
+from ftjob.net.solver_types import SOLVER_TYPES
 
 V1 = V1LayerParameter
 
@@ -89,8 +90,8 @@ def upgrade_solver(solver: SolverParameter) -> None:
         return
     if solver.HasField("type"):
         raise BadNetError("the solver gives both type and solver_type; keep type alone")
-    names = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam")
-    solver.type = names[solver.solver_type]
+    names = {name.upper(): name for name in SOLVER_TYPES}
+    solver.type = names[SolverParameter.SolverType.Name(solver.solver_type)]
     solver.ClearField("solver_type")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ftjob.fs.documents import LARGE, read_strictly
-from ftjob.runfolder.records.ranges import Amount, Images
+from ftjob.runfolder.records.ranges import Images, Quantity
 from ftjob.runfolder.status import Count, Number
 
 
@@ -216,8 +216,8 @@ class PlannedCost:
     affordable_seconds: float | None = None
     affordable_iterations: int | None = None
     assumptions: tuple[str, ...] = ()
-    total_seconds: Amount
-    usd: Amount
+    total_seconds: Quantity
+    usd: Quantity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +246,7 @@ class PlanDocument:
     iter_size: int | None = None
     test_batch_size: int | None = None
     images_per_iteration: Count
-    epochs: Amount
+    epochs: Quantity
     node: PlannedNode
     engine: PlannedEngine
     parameters: PlannedParameters

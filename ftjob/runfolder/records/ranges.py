@@ -5,4 +5,4 @@ from typing import Annotated
 from annotated_types import Interval
 
 Images = Annotated[int, Interval(ge=0, le=2**40)]
-Amount = Annotated[float, Interval(ge=0, le=1e15)]
+Quantity = Annotated[float, Interval(ge=0, le=1e15)]

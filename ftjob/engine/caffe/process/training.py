@@ -25,7 +25,7 @@ class CaffeTraining:
         self.iter_size = iter_size
         self.train = PycaffeNet(solver.net)
         self.tests = [PycaffeNet(net) for net in solver.test_nets]
-        states = 2 if "Ada" in type(solver).__name__ else 1  # AdaDelta and Adam keep two numbers a weight
+        states = snapshotfile.states_of(type(solver).__name__.replace("Solver", ""))
         self.writer = Writer(
             self.train.parameters(), states, len(solver.net.layers), lambda: log("writing a snapshot")
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ftjob.engine.process.snapshotfile import states_of
 from ftjob.engine.torch.process.weights import Learnable
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
@@ -72,8 +73,6 @@ RULES: dict[str, UpdateRule] = {
     "AdaDelta": _ada_delta,
     "Adam": _adam,
 }
-TWO_STATES = ("AdaDelta", "Adam")
-"""Types that keep two numbers for each weight."""
 
 
 @dataclass
@@ -98,7 +97,7 @@ class TorchSolver:
     @property
     def states(self) -> int:
         """Numbers kept for each weight."""
-        return 2 if self.param.type in TWO_STATES else 1
+        return states_of(self.param.type)
 
     def update(self, rate: float, before: int) -> None:
         """Update each param by its gradient and history (SGDSolver::ApplyUpdate), and clear the gradients.
