@@ -140,7 +140,7 @@ def test_a_folder_that_no_spec_can_name_is_refused(images: Path, tmp_path: Path)
     """Nothing is written then."""
     shutil.copytree(images, tmp_path / "a\nb: c")
 
-    with pytest.raises(BadSpecError, match=r"data\.train: holds a character that cannot be seen"):
+    with pytest.raises(BadSpecError, match=r"data\.train: contains an invisible character"):
         api.init("lenet", tmp_path / "a\nb: c", out=tmp_path / "a.yaml")
     assert not (tmp_path / "a.yaml").exists()
 
