@@ -31,7 +31,7 @@ def plan_in_pod(spec: Path) -> int:
     try:
         report, code = planned(spec)
     except BaseException as error:
-        why = f"planning failed unforeseen ({type(error).__name__}: {error}): please report it"
+        why = f"planning failed with an unexpected error ({type(error).__name__}: {error}): please report it"
         leave(termination_log, rendered(trouble(Reason.INTERNAL_ERROR, why)), log)
         raise
     leave(termination_log, rendered(report), log)
