@@ -54,7 +54,7 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
 def _refuse_short(plan: Plan, shortfall: str) -> None:
     given(plan)
     if shortfall:
-        raise BadSpecError(f"{shortfall} (--yes submits it so)")
+        raise BadSpecError(f"{shortfall} (--yes submits it anyway)")
 
 
 def ask_above() -> float:
@@ -65,5 +65,5 @@ def ask_above() -> float:
     except ValueError:
         limit = math.nan
     if not limit >= 0:
-        raise BadSpecError(f"{ASK_ABOVE}: {text!r} is no amount of dollars: give one, such as 10")
+        raise BadSpecError(f"{ASK_ABOVE}: {text!r} is not an amount of dollars: give one, such as 10")
     return limit

@@ -45,7 +45,7 @@ def _unreadable(text: str) -> str:
         return "is empty"
     first = next(line.strip() for line in text.splitlines() if line.strip())
     shown = "".join(char for char in first if char.isprintable() and char != "\ufffd")[:QUOTED]
-    what = "no line of it is Caffe's or ftjob's" if is_text(text) else "is no text"
+    what = "has no line from Caffe or ftjob" if is_text(text) else "is not text"
     return f'{what} (it begins with "{shown}")'
 
 

@@ -164,7 +164,7 @@ class SharedVerbs:
                     break
             if is_over(deadline):
                 raise NotEndedError(
-                    f"{self.reference}: is {update.status.state} after {timeout:g} s: wait again"
+                    f"{self.reference}: is still {update.status.state} after {timeout:g} s: wait again"
                 )
 
     def report(self: RunHandle, against: RunHandle | None = None) -> "Report":

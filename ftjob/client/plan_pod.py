@@ -20,8 +20,8 @@ from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import leave, legible
 
 NO_PICTURES = (
-    "data.train: a folder of images is made into a dataset first, for which this image lacks {package}: make "
-    "it with `ftjob data build` and name that, or submit with `ftjob submit`"
+    "data.train: is a folder of images, and this image lacks {package} to build a dataset from it: build it "
+    "with `ftjob data build` and give that, or submit with `ftjob submit`"
 )
 
 

@@ -202,7 +202,7 @@ def weight_transfer(
         )
     if starved := unfilled(operation.train_val):
         raise BadNetError(
-            f"base.weights: without weights {listed(list(starved))} would start as zeros and stay so: give "
+            f"base.weights: without weights {listed(list(starved))} would start as zeros and stay zero: give "
             "base.weights, or a weight_filler in base.net"
         )
     return tuple(replace(row, kind="new", remark=_without_weights(row)) for row in transfer)
@@ -216,8 +216,8 @@ def _refuse_empty_statistics(transfer: Iterable[LayerTransfer], collected: Colle
     ]
     if empty:
         raise BadSpecError(
-            f"surgery.freeze: BatchNorm {listed(empty)} has no statistics in the weights, and frozen it "
-            "would collect none: freeze up to an earlier layer, or give weights whose training collected them"
+            f"surgery.freeze: BatchNorm {listed(empty)} has no statistics in the weights and, frozen, "
+            "collects none: freeze up to an earlier layer, or give weights whose training collected them"
         )
 
 
@@ -257,7 +257,7 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
     if count > MOST_CLASSES:
         culprit = train.location if wanted == "auto" else "surgery.num_output"
         raise BadDataError(
-            f"{culprit}: makes {count:,} classes, and at most {MOST_CLASSES:,} are planned: number the "
+            f"{culprit}: makes {count:,} classes, but at most {MOST_CLASSES:,} are allowed: number the "
             "labels from 0 without gaps"
         )
     if count < 2:

@@ -150,7 +150,7 @@ def test_a_file_that_is_there_is_left_alone(images: Path, tmp_path: Path) -> Non
     path = tmp_path / "mine.yaml"
     path.write_text("mine")
 
-    with pytest.raises(BadSpecError, match=r"mine\.yaml: is there already: .*--force"):
+    with pytest.raises(BadSpecError, match=r"mine\.yaml: already exists: .*--force"):
         api.init("lenet", images, out=path)
     assert path.read_text() == "mine"
     api.init("lenet", images, out=path, force=True)
