@@ -1,4 +1,4 @@
-"""A first spec for a net and a folder of data: commented, and such that `ftjob plan` takes it as it is."""
+"""A first spec for a net and a folder of data, with comments and ready for `ftjob plan`."""
 
 import os
 import re
@@ -39,17 +39,17 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Input:
-    """What a net's images are."""
+    """The images a net takes."""
 
     crop: int | None
-    """Side of the square it takes; None where it sets none."""
+    """Side of the net's input square; None if it sets none."""
     mean: tuple[float, ...]
-    """Per channel (BGR); empty where it is not known."""
+    """Per channel (BGR); empty if unknown."""
     scale: float
     mirror: bool
     batch_size: int
     mean_file: str = ""
-    """A mean image whose values are not known, as its prototxt names it."""
+    """The mean image named by the prototxt, if its values are unknown."""
 
 
 def write_spec(
@@ -183,7 +183,7 @@ def _middle(net: NetParameter) -> str:
 
 
 def _name(text: str) -> str:
-    """Make a DNS label of some text."""
+    """Turn text into a DNS label."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].strip("-")
     return cleaned or DEFAULT_NAME
 

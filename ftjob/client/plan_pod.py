@@ -26,7 +26,7 @@ NO_PICTURES = (
 
 
 def plan_in_pod(spec: Path) -> int:
-    """Plan the spec in a file and leave what came of it; return the exit code. Raises what nobody foresaw."""
+    """Plan the spec in a file, leave the outcome, return the exit code. Re-raises unexpected errors."""
     termination_log = PodContext.from_env().termination_log
     try:
         report, code = planned(spec)

@@ -19,7 +19,7 @@ class EngineChoice:
     name: Literal["caffe", "torch"]
     why: str
     problem: str = ""
-    """Why it cannot be, and what to do; empty where it can."""
+    """Why this engine cannot be used, and what to do; empty if it can."""
     firm: bool = True
     """Whether it must be this one: caffe selected by auto may become torch where Caffe is not installed."""
 
@@ -32,7 +32,7 @@ class EngineChoice:
 def choose_engine(
     wanted: Literal["auto", "caffe", "torch"], node: Node, layers: Iterable[LayerShapes] = ()
 ) -> EngineChoice:
-    """Return caffe where the node's GPU is of its time or there is none, else torch.
+    """Return caffe if it has code for the node's GPU or there is no GPU, else torch.
 
     `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe
     selected by auto must stay caffe where torch lacks one.

@@ -1,4 +1,4 @@
-"""The plan: all that is decided about a run before it starts, one value made by one pure function."""
+"""The plan: every decision about a run before it starts, made by one pure function."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ class Plan:
     solver: SolverParameter
     heads: tuple[Head, ...]
     renamed: Mapping[str, str]
-    """New name → name in the base net, of every layer that starts afresh."""
+    """New name → name in the base net, for every layer that is randomly initialised."""
     frozen: tuple[str, ...]
     transfer: tuple[LayerTransfer, ...]
     shapes: NetShapes
@@ -60,9 +60,9 @@ class Plan:
     engine: EngineChoice
     forecast: Forecast
     notes: tuple[str, ...] = ()
-    """What was changed of the base net beside heads, freezing and data, in sentences."""
+    """Changes to the base net besides heads, freezing and data, in sentences."""
     limits: tuple[str, ...] = ()
-    """What was left of the base net and limits the result, in sentences; part of the warnings."""
+    """Parts of the base net that were kept and limit the result, in sentences; part of the warnings."""
 
     @property
     def spec(self) -> JobSpec:

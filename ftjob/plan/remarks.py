@@ -22,7 +22,7 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
 
 
 def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...]) -> Iterator[str]:
-    """Yield a sentence for everything that is allowed and probably not meant."""
+    """Yield a sentence for everything that is allowed but probably a mistake."""
     yield from _budget_without_price(inputs, coming.cost)
     still = [
         layer.name for layer in shapes.layers if _has_no_rate(layer.params) and layer.type != "BatchNorm"
