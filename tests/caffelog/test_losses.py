@@ -174,7 +174,7 @@ WRONG: dict[str, tuple[Callable[[Path], bytes], str, str]] = {
     ),
     "statistics of nobody": (
         statistics_of_nobody,
-        "layer norm has use_global_stats: true in training, and no weights were loaded",
+        "layer norm has use_global_stats: true in training, but no loaded weights have its statistics",
         "leave use_global_stats out",
     ),
     "two softmaxes": (
