@@ -15,7 +15,7 @@ from jobspec.yamlerrors import explain_yaml_error
 Path = tuple[str | int, ...]
 
 MAX_VALUES = 10_000
-"""More than any spec has; nested aliases reach any number in a few lines."""
+"""More than any spec needs; nested aliases can make any number of values in a few lines."""
 MAX_DEPTH = 50
 MAX_DIGITS = 100
 
@@ -46,7 +46,7 @@ for _name, (_pattern, _first) in _CORE_TYPES.items():
 
 @dataclass(frozen=True)
 class Document:
-    """Plain values and where each of them stands."""
+    """Plain values, and the place of each in the text."""
 
     value: Any
     marks: Mapping[Path, Mark]
@@ -67,7 +67,7 @@ def implicit_type(text: str) -> str:
 
 
 def read_document(text: str, source: str) -> Document:
-    """Read one YAML document. Raises SpecError where it is not one, with the line of what is wrong."""
+    """Read one YAML document. Raises SpecError, with the line of each problem, if it is not one."""
     reading = _Reading()
     node = _compose(text, source)
     try:
@@ -95,7 +95,7 @@ def _compose(text: str, source: str) -> Node | None:
 
 
 class _TooMuchError(Exception):
-    """More than a spec can hold: the reading ends here, before nested aliases fill the memory."""
+    """More than a spec can hold: reading stops here, before nested aliases fill the memory."""
 
     def __init__(self, node: Node) -> None:
         message = f"has more than {MAX_VALUES} values or {MAX_DEPTH} levels, which no spec has"
@@ -104,7 +104,7 @@ class _TooMuchError(Exception):
 
 @dataclass
 class _Reading:
-    """One pass over a document's nodes, which collects marks and problems on its way."""
+    """One pass over a document's nodes that collects marks and problems."""
 
     marks: dict[Path, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -145,7 +145,7 @@ class _Reading:
             elif key.value in own:
                 line, _ = _place(own[key.value][0])
                 self._problem(
-                    key, (*path, key.value), f"stands twice, in line {line} and here; remove one of them"
+                    key, (*path, key.value), f"appears twice, in line {line} and here; remove one of them"
                 )
             else:
                 own[key.value] = (key, value)
@@ -172,7 +172,7 @@ class _Reading:
         if name == "bool":
             return text.lower() == "true"
         if len(text) > MAX_DIGITS:
-            return self._problem(node, path, "is a number of more digits than a spec can hold")
+            return self._problem(node, path, "is a number with more digits than a spec can hold")
         return _integer(text) if name == "int" else float(re.sub(r"(?i)\.(?=inf|nan)", "", text))
 
     def _refuse_tag(self, node: Node, path: Path) -> None:
@@ -189,7 +189,7 @@ class _Reading:
 
 
 def _joined(text: str) -> str:
-    """Join what JSON escapes as two halves; a half alone stays, to be refused as text."""
+    """Join surrogate pairs, which JSON escapes as two halves; a lone half stays and is refused as text."""
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:

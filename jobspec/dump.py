@@ -13,9 +13,9 @@ JSON_SCHEMA_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Block mappings, lists in one line, and quotes wherever YAML 1.1 or 1.2 would read more than text.
+    """Block mappings, lists in one line, and quotes wherever YAML 1.1 or 1.2 would not read text.
 
-    The dumper written in C is ten times as fast, and there wherever PyYAML came as a wheel.
+    The C dumper is ten times as fast; PyYAML's wheels include it.
     """
 
 
@@ -45,7 +45,7 @@ def dump_spec(spec: JobSpec) -> str:
 
 
 def digest(spec: JobSpec) -> str:
-    """Return the sha256 (hex) of a spec's values, whatever the order, comments and spaces of its text."""
+    """Return the sha256 (hex) of a spec's values, whatever the order, comments and spaces in its text."""
     canonical = json.dumps(spec.canonical(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -57,7 +57,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _joined_lines(schema: Any) -> Any:
-    """Put every description in one line; in the source they are wrapped."""
+    """Return the schema with every description on one line; the source wraps them."""
     if isinstance(schema, list):
         return [_joined_lines(item) for item in schema]
     if not isinstance(schema, dict):

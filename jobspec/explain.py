@@ -1,4 +1,4 @@
-"""What Pydantic found wrong with a spec, in sentences: what a field must be, what was got, what to do."""
+"""Pydantic's findings as sentences: what a field must be, what it is, and what to do."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from jobspec.spec import JobSpec
 
 _MUST_BE = {
     "string_type": "must be text",
-    "string_unicode": "must be text of whole characters",
+    "string_unicode": "must be Unicode text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "int_type": "must be a whole number",
@@ -62,7 +62,7 @@ def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
 
 
 def _finding(details: ErrorDetails, context: Mapping[str, Any], hint: str | None) -> str:
-    """Say what is wrong with a field; `hint`, where there is one, goes before what the value suggests."""
+    """Return what is wrong with a field; a `hint` takes precedence over what the value suggests."""
     kind, path, value = details["type"], details["loc"], details["input"]
     if kind == "sentence":
         return str(context["sentence"])
@@ -87,7 +87,7 @@ def _finding(details: ErrorDetails, context: Mapping[str, Any], hint: str | None
 
 
 def shown(value: Any) -> str:
-    """Write a value for an error: as YAML would have it in one line."""
+    """Return a value as errors show it: as YAML in one line."""
     if value is None:
         return "nothing"
     if isinstance(value, BaseModel):
@@ -110,7 +110,7 @@ def _hint(kind: str, value: Any) -> str:
 
 
 def _truth(word: str) -> str:
-    """Suggest what YAML 1.2 has for a word that YAML 1.1 read as true or false."""
+    """Suggest the YAML 1.2 spelling of a word that YAML 1.1 reads as true or false."""
     if word.lower() in ("yes", "on", "y", "true"):
         return "; write true"
     if word.lower() in ("no", "off", "n", "false"):
@@ -119,7 +119,7 @@ def _truth(word: str) -> str:
 
 
 def _did_you_mean(value: Any, choices: Sequence[str]) -> str:
-    """Suggest a word for one that was written, or for a key of a mapping that was written."""
+    """Suggest a choice close to the given word, or to a key of the given mapping."""
     words = [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
     if isinstance(value, str) and "false" in choices and (truth := _truth(value)):
         return truth
@@ -149,11 +149,11 @@ def _unknown_field(path: Path) -> str:
         return f"is {OF_FORKS[name]}"
     target = _renamed(path)
     if target:
-        return f"is no field of {_named(section)}; did you mean {target[-1]}?"
+        return f"is not a field of {_named(section)}; did you mean {target[-1]}?"
     elsewhere = [dotted(other) for other in _places(OTHER_NAMES.get(name, name))]
     if elsewhere:
-        return f"is no field of {_named(section)}; write it as {' or '.join(elsewhere)}"
-    return f"is no field of {_named(section)}, which has {', '.join(known)}"
+        return f"is not a field of {_named(section)}; write it as {' or '.join(elsewhere)}"
+    return f"is not a field of {_named(section)}, which has {', '.join(known)}"
 
 
 def _renamed(path: Path) -> Path | None:
@@ -173,7 +173,7 @@ def _named(section: Path) -> str:
 
 
 def _places(name: str) -> list[tuple[str, ...]]:
-    """Return where in the spec a field of that name is, whatever its case and dashes."""
+    """Return the paths of all fields of that name in the spec, ignoring case and dashes."""
     return [path for path in _walk(JobSpec, ()) if _letters(path[-1]) == _letters(name)]
 
 
@@ -186,7 +186,7 @@ def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, 
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model a field holds, where it holds nothing but that."""
+    """Return the model a field holds, if it can hold only that model."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if isinstance(annotation, types.UnionType):

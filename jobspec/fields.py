@@ -33,27 +33,27 @@ INT32_MAX = 2**31 - 1
 FLOAT_MAX = 3.4e38
 """The largest number that Caffe's floats hold."""
 LONGEST_NAME = 255
-"""Characters of a layer's name; a class' name has as many."""
+"""Characters in a layer's or a class's name."""
 MOST_CLASSES = 1_000_000
 MOST_LAYERS = 1000
 """Names in one list; a net of a thousand layers needs a `*`."""
 LONGEST_SIDE = 16_384
 """Pixels."""
 MOST_IMAGES = 1_000_000
-"""Of a batch, and passes of an iteration."""
+"""The most images in a batch, and the most passes in an iteration."""
 MEAN_SUFFIX = ".binaryproto"
 _RUN_SNAPSHOT = re.compile(f"{RUN_REFERENCE}{RUN_NAME}(?:@{ITERATION})?")
 
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
-    """Make an error whose text is shown as it stands, at a field of the model that is being checked."""
+    """Make an error whose text is shown unchanged, at a field of the model being checked."""
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence, "field": field})
 
 
 def must_be(words: str, *choices: str) -> WrapValidator:
-    """Say one sentence, "must be <words>", whatever is wrong with a value and however many types it may have.
+    """Report any wrong value with one sentence, "must be <words>", however many types the field accepts.
 
-    `choices` are the words that may be taken literally, for did-you-mean.
+    `choices` are the literal words the field accepts, for did-you-mean.
     """
 
     def check(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
@@ -76,9 +76,7 @@ def _without_sign(value: float) -> float:
 
 def _location(text: str) -> str:
     if text.startswith(RUN_REFERENCE):
-        raise ValueError(
-            "must be a path or URI; a run can be named in base.weights and accept.not_below only"
-        )
+        raise ValueError("must be a path or URI; only base.weights and accept.not_below can name a run")
     return _path_or_uri(text)
 
 
@@ -105,7 +103,7 @@ def _mean_file(text: str) -> str:
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise mistake(f"holds a character that cannot be seen ({one_line(text)}); remove it")
+        raise mistake(f"contains an invisible character ({one_line(text)}); remove it")
     return text
 
 
@@ -120,7 +118,7 @@ _Place = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LOCAT
 
 
 def _pattern(pattern: str) -> Any:
-    """Return what puts a pattern into the schema alone: a function checks it, and reports what is wrong."""
+    """Return an annotation that puts a pattern into the schema only; a function does the checking."""
     return WithJsonSchema(
         {"type": "string", "minLength": 1, "maxLength": LONGEST_LOCATION, "pattern": pattern}
     )
@@ -152,7 +150,7 @@ LayerName = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_NAME), AfterValidator(_printable)
 ]
 LayerGlob = LayerName
-"""A layer's name, in which `*` and `?` stand for any letters, as in a shell."""
+"""A layer's name; `*` and `?` match as in a shell."""
 LayerGlobs = Annotated[list[LayerGlob], Field(max_length=MOST_LAYERS)]
 
 Percent = Annotated[
@@ -175,7 +173,7 @@ Positive = Annotated[float, Field(gt=0, le=FLOAT_MAX, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, le=FLOAT_MAX, allow_inf_nan=False), AfterValidator(_without_sign)]
 Dollars = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Hours = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
-"""To eleven years."""
+"""Up to eleven years."""
 Minutes = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Epochs = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Number = Annotated[

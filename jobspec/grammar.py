@@ -1,7 +1,7 @@
-"""What a bucket, a key, a location and a run may be called: one rule each, for whoever writes or reads one.
+"""Rules for the names of buckets, keys, locations and runs, shared by all code that reads or writes them.
 
-Every rule is a function, which is exact, and a pattern for the API server and for editors, which refuses
-what a pattern can (RE2 has no look-ahead) and nothing that the function takes.
+Each rule is an exact function, and a pattern for the API server and for editors. The pattern refuses what a
+pattern can (RE2 has no look-ahead) and nothing that the function accepts.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jobspec.problems import one_line
 
 SCHEMES = ("s3", "gs", "az")
-"""Amazon S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage."""
+"""Amazon S3 and compatible stores, Google Cloud Storage, Azure Blob Storage."""
 LONGEST_LOCATION = 4096
 """Characters; Linux' longest path."""
 LONGEST_NAME = 255
@@ -24,7 +24,7 @@ RUN_NAME = "[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?"
 """A DNS label (RFC 1123), as Kubernetes wants it; 40 leaves room for "-<run id>-<attempt>" in its 63."""
 ITERATION = "[1-9][0-9]{0,9}"
 RUN_REFERENCE = "run:"
-"""Begins the name of a run, where a spec may name one."""
+"""The prefix of a reference to a run."""
 
 _CREDENTIALS = re.compile(r"^[^/]*:[^/]*@|[?&](X-Amz-Signature|Signature|sig)=")
 # What a URL's parser takes for an IPv4 address: 192.168.5.4, and 1234 or 0x7f.1 as well (https://url.spec.whatwg.org).
@@ -33,7 +33,7 @@ _DOTS = ("", ".", "..")
 
 
 class GrammarError(ValueError):
-    """A name that is against its grammar; the text quotes no more of it than can be shown."""
+    """A name that breaks its rule; the text quotes only as much of it as can be shown."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}; {remedy}")
@@ -52,7 +52,7 @@ class Uri(NamedTuple):
 
 @dataclass(frozen=True)
 class _Bucket:
-    """What a store calls its buckets by."""
+    """The rule for a store's bucket names."""
 
     pattern: str
     words: str
@@ -82,7 +82,7 @@ def is_bucket(scheme: str, name: str) -> bool:
 
 
 def key_problem(key: str) -> str | None:
-    """Return why an object's key is no plain relative path, which some stores would take for another."""
+    """Return why an object's key is not a plain relative path; some stores would map it to another key."""
     if not key.isprintable() or any(part in _DOTS for part in key.split("/")):
         return "has an empty, dotted or unprintable part"
     if len(key.encode()) > LONGEST_KEY:
@@ -91,13 +91,15 @@ def key_problem(key: str) -> str | None:
 
 
 def parse_uri(text: str) -> Uri:
-    """Take a URI of an object store apart; its characters mean themselves, nothing is decoded.
+    """Split a URI of an object store into its parts, literally: nothing is decoded.
 
     Raises GrammarError.
     """
     scheme, _, rest = text.partition("://")
     if _CREDENTIALS.search(rest):
-        raise GrammarError("holds credentials, which would end in logs and run folders", "give a plain URI")
+        raise GrammarError(
+            "contains credentials, which would end up in logs and run folders", "give a plain URI"
+        )
     if scheme not in SCHEMES:
         raise GrammarError(
             f"there is no store {one_line(scheme)}://", "use s3://, gs://, az:// or a directory"
@@ -107,21 +109,21 @@ def parse_uri(text: str) -> Uri:
         raise GrammarError("names no bucket", f"write {scheme}://BUCKET/KEY")
     if not is_bucket(scheme, bucket):
         raise GrammarError(
-            f"'{one_line(bucket)}' is no bucket's name",
-            f"give {BUCKETS[scheme].words}, which begin and end with a letter or digit and are no address",
+            f"'{one_line(bucket)}' is not a bucket name",
+            f"give {BUCKETS[scheme].words}, beginning and ending with a letter or digit, and not an address",
         )
     key = key.rstrip("/")
     if key and (problem := key_problem(key)):
-        raise GrammarError(f"the key '{one_line(key)}' {problem}", "name it otherwise")
+        raise GrammarError(f"the key '{one_line(key)}' {problem}", "rename it")
     return Uri(scheme, bucket, key)
 
 
 def check_location(text: str) -> str:
-    """Return a path or URI as it is. Raises GrammarError for one that cannot be either."""
+    """Return a path or URI unchanged. Raises GrammarError if it cannot be either."""
     if text != text.strip():
         raise GrammarError("begins or ends with a space", "remove it")
     if not text.isprintable():
-        raise GrammarError(f"holds a character that cannot be seen ({one_line(text)})", "remove it")
+        raise GrammarError(f"contains an invisible character ({one_line(text)})", "remove it")
     if "://" in text:
         parse_uri(text)
     elif any(len(name.encode()) > LONGEST_NAME for name in text.split("/")):
@@ -141,6 +143,6 @@ LOCATION_PATTERN = f"^(?:{_BUCKET}(?:/{_PART})*/*|{_PATH}{_PATH_END})$"
 
 
 def location_pattern(suffix: str) -> str:
-    """Return the pattern of a location whose last letters are these."""
+    """Return the pattern of a location with this suffix."""
     uri = rf"(?:{'|'.join(SCHEMES)})://[a-z0-9][a-z0-9._-]*(?:/{_PART})*(?:/\.{{0,2}})?"
     return f"^(?:{uri}|{_PATH}{_PATH_END}){re.escape(suffix)}$"

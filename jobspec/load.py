@@ -15,7 +15,7 @@ MAX_BYTES = 256 * 1024
 
 
 def load_spec(path: Path) -> JobSpec:
-    """Read a spec from a YAML file. Raises SpecError where it cannot be read or is not a whole spec."""
+    """Read a spec from a YAML file. Raises SpecError if it cannot be read or is not a valid spec."""
     source = str(path)
     try:
         content = _content(path)
@@ -25,7 +25,7 @@ def load_spec(path: Path) -> JobSpec:
         raise SpecError(source, [Problem("", "is a pipe or device, not a file; name the spec's YAML file")])
     if len(content) > MAX_BYTES:
         raise SpecError(
-            source, [Problem("", f"has more than {MAX_BYTES} bytes, so it is no spec; name the YAML file")]
+            source, [Problem("", f"has more than {MAX_BYTES} bytes, so it is not a spec; name the YAML file")]
         )
     try:
         text = content.decode("utf-8-sig")
@@ -37,7 +37,7 @@ def load_spec(path: Path) -> JobSpec:
 
 
 def parse_spec(text: str, source: str) -> JobSpec:
-    """Read a spec from YAML text. Raises SpecError, whose lines begin with `source`, where it is not one."""
+    """Read a spec from YAML text. Raises SpecError, whose lines begin with `source`, if it is not one."""
     document = read_document(text, source)
     if not isinstance(document.value, dict):
         raise SpecError(source, [_not_a_spec(document)])
@@ -48,9 +48,9 @@ def parse_spec(text: str, source: str) -> JobSpec:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return a regular file's bytes, one more than a spec has where there are more; None for what is no file.
+    """Return a regular file's bytes, at most one more than a spec may have; None for anything else.
 
-    A pipe that nobody writes to is not waited for.
+    It does not wait for a pipe that nobody writes to.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
@@ -67,7 +67,7 @@ def _not_a_spec(document: Document) -> Problem:
 
 def _unreadable(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file; name the spec's YAML file"
+        return "does not exist; name the spec's YAML file"
     if isinstance(error, IsADirectoryError):
         return "is a folder; name the spec's YAML file in it"
     return f"cannot be read ({error.strerror}); fix the path or its permissions"

@@ -1,4 +1,4 @@
-"""Which fields of a spec name a place, and which name another run. Pure."""
+"""The fields of a spec that hold a path or URI, and those that name another run. Pure."""
 
 from collections.abc import Callable, Container
 from typing import Any
@@ -16,7 +16,7 @@ MEAN_WORDS = ("auto", "none")
 def locations(spec: JobSpec, nets: Container[str]) -> dict[str, str]:
     """Return the paths and URIs that a spec names, by field.
 
-    Built-in nets, whose names `nets` has, are no places, nor are a mean's words and values or a run's name.
+    It leaves out built-in nets, whose names are in `nets`, a mean's words and values, and names of runs.
     """
     found = {field: _value(spec, field) for field in FIELDS}
     return {field: value for field, value in found.items() if _is_place(field, value, nets)}
@@ -28,13 +28,13 @@ def with_locations(spec: JobSpec, change: Callable[[str], str], nets: Container[
 
 
 def run_references(spec: JobSpec) -> dict[str, str]:
-    """Return the `run:NAME` that a spec holds, by field."""
+    """Return the `run:NAME` references in a spec, by field."""
     found = {field: _value(spec, field) for field in RUN_FIELDS}
     return {field: value for field, value in found.items() if value and value.startswith(RUN_REFERENCE)}
 
 
 def with_values(spec: JobSpec, values: dict[str, str]) -> JobSpec:
-    """Return the spec with other texts in some fields, which are not checked again."""
+    """Return the spec with other texts in some fields, without checking them again."""
     changed: dict[str, Any] = {}
     for field, value in values.items():
         section, _, name = field.rpartition(".")

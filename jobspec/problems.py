@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jobspec.text import visible
 
 SHOWN = 50
-"""Problems that an error writes out."""
+"""How many problems an error lists."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Problem:
     column: int | None = None
 
     def render(self, source: str) -> str:
-        """Return `spec.yaml:7: solver.base_lr: ...`, or, where no field is known, `spec.yaml:7:3: ...`."""
+        """Return `spec.yaml:7: solver.base_lr: ...`, or `spec.yaml:7:3: ...` if no field is known."""
         place = [source]
         if self.line is not None:
             place.append(str(self.line))
@@ -54,7 +54,7 @@ class SpecError(ValueError):
 
 
 def one_line(text: str) -> str:
-    """Cut a text to 60 characters that can all be seen."""
+    """Return a text cut to 60 characters, all visible."""
     shown = visible(text)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 

@@ -41,7 +41,7 @@ from jobspec.fields import (
 
 # Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
-# The default gamma is a step's; in these policies it would end or turn round the learning within seconds.
+# The default gamma is a step's; in these policies it would stop or reverse learning within seconds.
 GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "0.01"}
 
 
@@ -50,7 +50,7 @@ class _Part(BaseModel):
 
 
 class Base(_Part):
-    """What is fine-tuned."""
+    """The net to fine-tune."""
 
     net: Location
     """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
@@ -58,77 +58,77 @@ class Base(_Part):
     weights: (
         Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME or run:NAME@ITERATION")] | None
     ) = None
-    """The weights to begin with: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run)
-    or `run:NAME@ITERATION`. Without them the net is trained from scratch."""
+    """The initial weights: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run) or
+    `run:NAME@ITERATION`. Without them the net is trained from scratch."""
 
 
 class FreezeUpTo(_Part):
-    """Freeze a layer and everything it is computed from."""
+    """Freeze a layer and all layers it depends on."""
 
     up_to: LayerName
-    """A layer's name, or the prefix its layers share, such as `inception_4e`."""
+    """The name of a layer, or the prefix shared by several, such as `inception_4e`."""
 
 
 class FreezeLayers(_Part):
     """Freeze the layers that match."""
 
     layers: Annotated[LayerGlobs, Field(min_length=1)]
-    """Layer names, in which `*` stands for any letters, such as `[conv1*, conv2*]`."""
+    """Layer names; `*` matches any characters, as in `[conv1*, conv2*]`."""
 
 
 class Surgery(_Part):
-    """How the base net is changed before training."""
+    """Changes to the base net before training."""
 
     heads: Annotated[
         Auto | Annotated[LayerGlobs, Field(min_length=1)],
         must_be("auto or a list of layer names, such as [loss3/classifier]", "auto"),
     ] = "auto"
-    """The classifiers that are renamed and get `num_output`: all that are found, or a list of layer names."""
+    """The classifiers to rename and resize to `num_output`: `auto` finds them all, or list their layers."""
     num_output: Annotated[
         Auto | Annotated[int, Field(ge=2, le=MOST_CLASSES)],
         must_be(f"auto or a number of classes from 2 to {MOST_CLASSES:,}", "auto"),
     ] = "auto"
     """The number of classes; `auto` takes it from the data."""
     relearn: LayerGlobs = []
-    """Further layers that are renamed and start afresh; `*` stands for any letters."""
+    """Other layers to rename and train from scratch; `*` matches any characters."""
     freeze: Annotated[
         FreezeUpTo | FreezeLayers | Literal["none"],
         must_be("none, {up_to: LAYER} or {layers: [LAYER, ...]}", "none", "up_to", "layers"),
     ] = "none"
-    """Layers whose weights stay as they are (lr_mult 0 and decay_mult 0): `{up_to: LAYER}`, the layer and
-    everything it is computed from, or `{layers: [LAYER, ...]}`, or `none`."""
+    """Layers whose weights do not change (lr_mult 0 and decay_mult 0): `{up_to: LAYER}`, the layer and all
+    layers it depends on, or `{layers: [LAYER, ...]}`, or `none`."""
     head_lr_mult: Positive = 10.0
-    """lr_mult of the new layers' weights; their biases get twice that, as Caffe's recipes do."""
+    """lr_mult of the new layers' weights; their biases get twice that, as in Caffe's recipes."""
 
 
 class Data(_Part):
-    """What it is trained on."""
+    """The training and validation images."""
 
     train: Location
-    """What is trained on: an LMDB of Datum, or a folder with one folder of images per class."""
+    """The training data: an LMDB of Datum, or a folder with one folder of images per class."""
     val: Location | None = None
-    """What is tested on: an LMDB or folder as `train`. Give either this or `val_split`."""
+    """The validation data: an LMDB or a folder, like `train`. Give either this or `val_split`."""
     val_split: Split | None = None
-    """The share of `train` that is kept for validation, where there is no `val` (folders of images only)."""
+    """The share of `train` to hold out for validation if there is no `val` (folders of images only)."""
     mean: Annotated[
         Literal["auto", "none"] | Channels | MeanFile,
         must_be(
             "auto, none, a list such as [104, 117, 123] (BGR) or the path of a .binaryproto", "auto", "none"
         ),
     ] = "auto"
-    """What is subtracted from every image: `auto` (from the data), `none`, one number for all channels or one
-    for each (BGR), or the path or URI of a .binaryproto."""
+    """The mean to subtract from every image: `auto` (from the data), `none`, one number for all channels or
+    one for each (BGR), or the path or URI of a .binaryproto."""
     scale: Positive = 1.0
-    """Factor on every value after the mean is subtracted, as in Caffe's transform_param."""
+    """Every value is multiplied by this after the mean is subtracted, as in Caffe's transform_param."""
     resize: Side | None = None
-    """Side in pixels of the stored square images, when `train` is a folder of images. Without it: 256, or
-    `crop` where that is larger."""
+    """Side in pixels of the stored square images, if `train` is a folder of images. Default: 256, or `crop`
+    if that is larger."""
     crop: Side | None = None
-    """Side in pixels of the square that is cut out: at random in training, from the centre in tests."""
+    """Side in pixels of the square cut from each image: at random in training, from the centre in tests."""
     mirror: bool = False
-    """Whether images are mirrored at random in training."""
+    """Whether to mirror images at random in training."""
     batch_size: Images = 32
-    """Images per forward pass; memory decides `batch_size` times `solver.iter_size`."""
+    """Images per forward pass, limited by memory; an iteration has `batch_size` times `solver.iter_size`."""
 
     @model_validator(mode="after")
     def _val_is_given_once(self) -> Self:
@@ -148,51 +148,51 @@ class Data(_Part):
 
 
 class Solver(_Part):
-    """Caffe's SolverParameter: its names, and its defaults where it has them."""
+    """Caffe's SolverParameter: the same names, and the same defaults where it has any."""
 
     type: Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"] = "SGD"
-    """How gradients become updates; Caffe's six solvers."""
+    """How gradients become updates: one of Caffe's six solvers."""
     base_lr: Positive = 0.001
-    """The learning rate to begin with; a fine-tune takes a tenth of what the base net was trained with."""
+    """The initial learning rate; for fine-tuning, a tenth of the rate the base net was trained with."""
     lr_policy: Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid"] = "step"
-    """How the learning rate falls: Caffe's policies."""
+    """How the learning rate falls: one of Caffe's policies."""
     gamma: Positive = 0.1
-    """The factor of a step; of lr_policy exp, inv and sigmoid it must be given, since no value fits all runs
-    (sigmoid rises: Caffe ends over the negative one that would make it fall)."""
+    """The factor of a step. Required for lr_policy exp, inv and sigmoid, since no default fits all runs
+    (sigmoid rises: Caffe aborts on the negative value that would make it fall)."""
     power: Positive = 1.0
-    """The exponent of lr_policy inv and poly."""
+    """The exponent in lr_policy inv and poly."""
     stepsize: IterationsOrPercent = "33%"
-    """Iterations, or the share of the run, between two steps of lr_policy step; the middle of sigmoid."""
+    """Iterations, or the share of the run, between two steps of lr_policy step; the midpoint of sigmoid."""
     stepvalue: Annotated[list[IterationsOrPercent], Field(max_length=1000)] = []
-    """Where the steps of lr_policy multistep are: iterations or shares of the run, such as `[50%, 85%]`."""
+    """When lr_policy multistep takes its steps: iterations or shares of the run, such as `[50%, 85%]`."""
     momentum: Momentum = 0.9
-    """The share of the last update that goes into the next; 0 with AdaGrad and RMSProp, which have none."""
+    """The share of the last update added to the next; 0 with AdaGrad and RMSProp, which have no momentum."""
     momentum2: Momentum = 0.999
     """The decay of Adam's second moment."""
     rms_decay: Momentum = 0.99
-    """The decay of RMSProp's mean of squares."""
+    """The decay of RMSProp's mean of squared gradients."""
     delta: Positive = 1e-8
-    """What keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."""
+    """A small number that keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."""
     weight_decay: NonNegative = 0.0005
-    """Factor of the regularization."""
+    """The weight of the regularization."""
     regularization_type: Literal["L1", "L2"] = "L2"
-    """The norm of the weights that is added to the loss."""
+    """The norm of the weights to add to the loss."""
     clip_gradients: Positive | None = None
-    """The largest L2 norm of all gradients together; larger ones are scaled down to it."""
+    """The largest L2 norm of all gradients together; larger gradients are scaled down to it."""
     iter_size: Images = 1
-    """Forward passes whose gradients are added up into one iteration."""
+    """Forward passes per iteration; their gradients are added up."""
     epochs: Epochs | None = None
-    """Passes over the training data: give this or `max_iter`; 10 where neither is given."""
+    """Passes over the training data: give this or `max_iter`; 10 if you give neither."""
     max_iter: Count | None = None
     """Iterations of the whole run."""
     test_interval: IterationsOrPercent | None = None
-    """Iterations, or the share of the run, between two tests. Without it: one epoch."""
+    """Iterations, or the share of the run, between two tests. Default: one epoch."""
     snapshot: IterationsOrPercent | None = None
-    """Iterations, or the share of the run, between two snapshots. Without it: one epoch."""
+    """Iterations, or the share of the run, between two snapshots. Default: one epoch."""
     display: Count = 20
-    """Iterations between two lines of the log; metrics keep every iteration."""
+    """Iterations between two lines of the log; the metrics have every iteration."""
     random_seed: Annotated[int, Field(ge=0, le=INT32_MAX)] = 1
-    """Where Caffe's random numbers begin: fillers, crops, mirrors and dropout."""
+    """The seed of Caffe's random numbers: fillers, crops, mirrors and dropout."""
 
     @model_validator(mode="before")
     @classmethod
@@ -235,30 +235,30 @@ class Solver(_Part):
         return self
 
     def _is_before(self, left: int | str, right: int | str) -> bool:
-        """Whether one step comes before another; true where a count meets a share of a length unknown yet."""
+        """Whether one step is before another; true for a count and a share if the run's length is unknown."""
         if isinstance(left, int) == isinstance(right, int):
             return iterations(left, 10**15) < iterations(right, 10**15)
         return self.max_iter is None or iterations(left, self.max_iter) < iterations(right, self.max_iter)
 
 
 class Resources(_Part):
-    """Where it runs."""
+    """Where to run, and how often to retry."""
 
     node: NodeName = "local"
-    """A node profile: GPU, memory, price. `local` is the machine ftjob is called on."""
+    """A node profile: GPU, memory, price. `local` is the machine you call ftjob on."""
     spot: Annotated[bool | Literal["prefer"], must_be("true, false or prefer", "true", "false", "prefer")] = (
         False
     )
-    """Whether the node may be a spot instance, cheaper and taken away at times; the run resumes elsewhere.
-    With `prefer`, a run that lost two within an hour continues on demand, if its budget pays for that."""
+    """Whether to use a spot instance: cheaper, but it may be taken away, and the run resumes elsewhere.
+    With `prefer`, a run that loses two within an hour continues on demand, if its budget pays for that."""
     max_pending: Hours = 24.0
-    """Hours that a pod may wait for a node, its image or a volume before the run gives up."""
+    """Hours a pod may wait for a node, its image or a volume before the run gives up."""
     max_retries: Annotated[int, Field(ge=0, le=100)] = 3
-    """How often an attempt that failed by itself is tried again without a new snapshot in between; attempts
-    that were taken away (spot, eviction, a lost node) do not count."""
+    """How many failed attempts in a row, without a new snapshot in between, are retried; attempts that were
+    taken away (spot, eviction, a lost node) do not count."""
     smaller_batch: bool = True
-    """Whether a batch that does not fit the GPU's memory after all is halved and `solver.iter_size` doubled,
-    as often as needed; one iteration is still made from as many images."""
+    """Whether to halve a batch that turns out not to fit the GPU's memory, and double `solver.iter_size`, as
+    often as needed; an iteration still learns from as many images."""
 
     @property
     def begins_on_spot(self) -> bool:
@@ -267,7 +267,7 @@ class Resources(_Part):
 
 
 class Budget(_Part):
-    """What may be spent over all attempts; reached = snapshot, evaluate, bundle, stop."""
+    """The most that all attempts together may spend; at the limit: snapshot, evaluate, bundle, stop."""
 
     usd: Dollars | None = None
     """Dollars, at the node profile's price."""
@@ -276,58 +276,58 @@ class Budget(_Part):
 
 
 class Guards(_Part):
-    """What ends a run that is not worth its money any more; `false` switches one off."""
+    """Guards end a run that is no longer worth its money; `false` switches one off."""
 
     diverged: bool = True
-    """Whether the run fails when its loss is NaN, infinite or 87.3365 (Caffe's largest softmax loss)."""
+    """Whether to fail the run when its loss is NaN, infinite or 87.3365 (Caffe's largest softmax loss)."""
     not_learning: Annotated[
         Count | Percent | Off,
         must_be("a number of iterations, a share of the run such as 25%, or false", "false"),
     ] = "25%"
-    """By when the validation images must be answered better than by chance: an iteration, or a share of the
-    run, which is at least one epoch and 100 iterations; else the run fails."""
+    """When the run fails unless its validation accuracy is better than chance: an iteration, or a share of
+    the run, but at least one epoch and 100 iterations."""
     patience: Annotated[Count | Off, must_be("a number of tests, 1 or more, or false", "false")] = False
-    """Tests in a row without a better accuracy after which the run ends, its best snapshot being the result.
-    A fall of the learning rate begins the count again."""
+    """Tests in a row without a better accuracy after which the run ends; the best snapshot is the result.
+    When the learning rate falls, the count restarts."""
     idle_minutes: Annotated[Minutes | Off, must_be("a number of minutes above 0, or false", "false")] = 15.0
-    """Minutes for which the GPU may do nothing while training is due, or the engine may be silent, before the
-    run is stopped."""
+    """Minutes the GPU may idle while it should be training, or the engine may be silent, before the run is
+    stopped."""
 
 
 class Accept(_Part):
-    """What the result must reach, for a CI run to pass."""
+    """What the result must reach for a CI run to pass."""
 
     accuracy: Accuracy | None = None
-    """The least top-1 accuracy on `data.val`, from 0 to 1."""
+    """The minimum top-1 accuracy on `data.val`, from 0 to 1."""
     not_below: Run | None = None
-    """An earlier run, as `run:NAME`, whose accuracy must not be undercut."""
+    """An earlier run, as `run:NAME`; the accuracy must not be below that run's."""
 
 
 class JobSpec(_Part):
-    """A whole fine-tune. Everything but name, base, data and output has a default that works."""
+    """A complete fine-tune. Everything but name, base, data and output has a default that works."""
 
     name: DnsLabel
     """The run's name: lower-case letters, digits and dashes, at most 40."""
     base: Base
-    """What is fine-tuned: `net` and `weights`."""
+    """The net to fine-tune: `net` and `weights`."""
     surgery: Surgery = Surgery()
-    """How the base net is changed before training."""
+    """Changes to the base net before training."""
     data: Data
-    """What it is trained on: `train`, and `val` or `val_split`."""
+    """The training and validation images: `train`, and `val` or `val_split`."""
     solver: Solver = Solver()
-    """How it is trained, in Caffe's names."""
+    """How to train, in Caffe's terms."""
     engine: Literal["auto", "caffe", "torch"] = "auto"
-    """The training engine: `auto` takes caffe where the node's GPU is of its time, else torch."""
+    """The training engine: `auto` takes caffe unless it has no code for the node's GPU, then torch."""
     resources: Resources = Resources()
-    """Where it runs."""
+    """Where to run, and how often to retry."""
     budget: Budget = Budget()
-    """What may be spent over all attempts."""
+    """The most that all attempts together may spend."""
     guards: Guards = Guards()
-    """What ends a run that is not worth its money any more."""
+    """Guards end a run that is no longer worth its money."""
     accept: Accept = Accept()
-    """What the result must reach, for a CI run to pass."""
+    """What the result must reach for a CI run to pass."""
     output: Location
-    """The folder or URI under which runs are kept, as `<output>/<name>/<run id>/`."""
+    """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
 
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values with every default filled in: the same spec, the same dict."""

@@ -1,9 +1,9 @@
-"""Text from outside as it may be shown: every character visible, in the places where text leaves. Pure."""
+"""Make text from outside safe to print: every character is visible. Pure."""
 
 import re
 
 LONGEST = 1000
-"""Characters of an error's sentence, and of a line of output."""
+"""The most characters in an error's sentence or a line of output."""
 _HIDDEN = re.compile(r"[^ -~]")
 _BROKEN = re.compile(r"[^ -~\n\t]")
 

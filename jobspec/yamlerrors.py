@@ -12,7 +12,7 @@ _SENTENCES = [
     (r"found character '(.+)' that", "text that begins with {0} must be quoted"),
     (
         r"mapping values are not allowed",
-        "this ':' cannot stand here; align the line with its neighbours, and quote text that has a colon",
+        "this ':' is not allowed here; align the line with its neighbours, and quote text that has a colon",
     ),
     (r"could not find expected ':'", "the line above has no ':'; write it as 'field: value'"),
     (r"found unexpected end of stream", "the quote that opens here is never closed; close it"),
@@ -20,32 +20,33 @@ _SENTENCES = [
     (r"expected ',' or '(.)', but got", "a ',' or the closing {0} is missing before this"),
     (
         r"expected <block end>, but found '(?:-|\?|:)'",
-        "this line begins where none of its neighbours does; align it",
+        "this line's indentation matches no other line; align it with its neighbours",
     ),
     (
         r"expected <block end>, but found '<scalar>'",
-        "this text belongs to nothing; align the line with its neighbours, and quote text that has quotes",
+        "this text is not part of any field; align the line with its neighbours, "
+        "and quote text that has quotes",
     ),
     (
         r"expected the node content, but found '(.+)'",
         "a value is missing before this {0}; add it or remove the {0}",
     ),
-    (r"expected chomping", "after | or > the text begins in the next line; move it there"),
+    (r"expected chomping", "after | or > the text begins on the next line; move it there"),
     (r"expected alphabetic", "& and * need a name right after them; quote text that begins with one"),
     (
         r"found undefined alias '(.+)'",
-        "*{0} names no anchor; write &{0} before the value it stands for, further up",
+        "*{0} has no anchor; write &{0} before the value it refers to, further up",
     ),
     (
         r"found duplicate anchor|second occurrence",
-        "an anchor of this name stands further up; give each its own name",
+        "there is an anchor of this name further up; give each its own name",
     ),
     (r"but found another document", "a second document begins here; a spec is one document: remove the ---"),
     (r"expected '<document start>'", "nothing may follow the end of the document; remove it"),
     (r"unknown escape character '(.+)'", "\\{0} means nothing between double quotes; use single quotes"),
-    (r"expected escape sequence", "this escape is not whole; use single quotes for text with backslashes"),
+    (r"expected escape sequence", "this escape is incomplete; use single quotes for text with backslashes"),
 ]
-# The place where these begin helps more than where the parser gave up.
+# For these, the place where they begin helps more than where the parser gave up.
 _FROM_THE_BEGINNING = ("found unexpected end of stream",)
 
 

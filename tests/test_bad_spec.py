@@ -21,8 +21,8 @@ output: runs
 @pytest.mark.parametrize(
     ("verb", "change", "sentence"),
     [
-        (["plan"], ("max_iter", "max_itre"), "5: solver.max_itre: is no field of solver; did you mean max_iter?\n"),
-        (["submit", "--local"], ("base:", "bsae:"), "2: bsae: is no field of a spec; did you mean base?\n"),
+        (["plan"], ("max_iter", "max_itre"), "5: solver.max_itre: is not a field of solver; did you mean max_iter?\n"),
+        (["submit", "--local"], ("base:", "bsae:"), "2: bsae: is not a field of a spec; did you mean base?\n"),
         (["submit", "--dry-run", "-o", "json"], ("10", "ten"), '5: solver.max_iter: must be a whole number, got "ten"\n'),
         (["submit", "--local", "--wait"], ("lenet}", "lenet"), "3:5: a ',' or the closing } is missing before this\n"),
     ],
@@ -47,5 +47,5 @@ def test_a_spec_that_is_not_there_is_one_sentence_and_exit_code_2(tmp_path: Path
 
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
-    assert ended.stderr == "missing.yaml: there is no such file; name the spec's YAML file\n"
+    assert ended.stderr == "missing.yaml: does not exist; name the spec's YAML file\n"
     assert ended.returncode == ExitCode.BAD_SPEC

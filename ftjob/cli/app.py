@@ -7,7 +7,7 @@ import typer
 from ftjob.cli import controller, cost, data, engine, plan, report, runs, schema, submit, verify, worker
 
 app = typer.Typer(
-    help="Fine-tune Caffe image classifiers as batch jobs, within a stated number of dollars.",
+    help="Fine-tune Caffe image classifiers as batch jobs, within a budget in dollars.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -27,7 +27,7 @@ def _print_version(requested: bool) -> None:
 def every_call(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show which ftjob this is."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show ftjob's version."),
     ] = False,
 ) -> None:
     """Take the options that precede a verb."""

@@ -1,4 +1,4 @@
-"""What the user can report when ftjob itself is at fault: where it ran, the command line, the traceback."""
+"""The bug report for an error in ftjob itself: where it ran, the command line, the traceback."""
 
 import os
 import platform
@@ -19,13 +19,13 @@ _SIGNED = re.compile(r"([?&](?:X-Amz-[A-Za-z-]+|Signature|sig|token)=)[^&\s'\"]+
 
 
 def bug_report(error: Exception) -> str:
-    """Return what to print of an unforeseen error: its traceback is in the file that the last line names, or
-    follows where none can be written."""
+    """Return the text to print for an unexpected error. The traceback is in the file named on the last
+    line, or follows if no file can be written."""
     where = f"ftjob {_version()}, Python {platform.python_version()}, {platform.platform()}"
     command = shlex.join(["ftjob", *map(without_credentials, sys.argv[1:])])
     facts = visible_lines(f"{where}\ncommand: {command}\n")
     trace = visible_lines(_hide_arguments("".join(traceback.format_exception(error))))
-    begin = f"unforeseen error ({type(error).__name__}): please report these lines"
+    begin = f"unexpected error ({type(error).__name__}): please report these lines"
     try:
         path = cache_dir() / "errors" / time.strftime(f"%Y%m%dT%H%M%SZ-{os.getpid()}.log", time.gmtime())
         files.write_text(path, f"{facts}{trace}")
@@ -35,12 +35,12 @@ def bug_report(error: Exception) -> str:
 
 
 def without_credentials(text: str) -> str:
-    """Return a word of a command line with `***` for user and password of a URI, and for its signature."""
+    """Return a command-line word with `***` for a URI's user, password and signature."""
     return _SIGNED.sub(r"\1***", _USER.sub("***@", text))
 
 
 def _hide_arguments(trace: str) -> str:
-    """Return a traceback with the command line's words as they may be shown, and other URIs too."""
+    """Return a traceback without credentials in the command line's words or in other URIs."""
     for word in sys.argv[1:]:
         trace = trace.replace(word, without_credentials(word)) if word else trace
     return "\n".join(

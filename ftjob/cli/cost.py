@@ -10,7 +10,7 @@ from ftjob.cli.options import KubeContext, KubeNamespace, console, print_json, w
 
 
 class CostFormat(StrEnum):
-    """How cost is printed."""
+    """The output formats of `ftjob cost`."""
 
     TEXT = "text"
     JSON = "json"
@@ -18,12 +18,15 @@ class CostFormat(StrEnum):
 
 
 Runs = Annotated[
-    list[str] | None, typer.Argument(metavar="[RUN]...", help="NAME, NAME/ID or a run's folder; else all.")
+    list[str] | None,
+    typer.Argument(metavar="[RUN]...", help="NAME, NAME/ID or a run's folder; default: all."),
 ]
-Since = Annotated[str | None, typer.Option(help="Only attempts begun since: 12h, 7d, 2w, or a date (UTC).")]
-Attempts = Annotated[bool, typer.Option("--attempts", help="A row for every attempt.")]
+Since = Annotated[
+    str | None, typer.Option(help="Only attempts begun in the last 12h, 7d or 2w, or since a date (UTC).")
+]
+Attempts = Annotated[bool, typer.Option("--attempts", help="Show a row for every attempt.")]
 CostOutput = Annotated[
-    CostFormat, typer.Option("-o", "--output", help="text for people, json and csv for programs.")
+    CostFormat, typer.Option("-o", "--output", help="text for people, json or csv for programs.")
 ]
 
 
@@ -35,7 +38,7 @@ def cost(
     namespace: KubeNamespace = None,
     output: CostOutput = CostFormat.TEXT,
 ) -> None:
-    """Show what runs have cost: on what, lost to interruptions, saved by guards and caches."""
+    """Show what runs cost: by stage, lost to interruptions, saved by guards and caches."""
     from ftjob.cli.view import cost as view
 
     bill = api.cost(runs or (), since, context, namespace, by_attempt=attempts)

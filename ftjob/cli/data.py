@@ -12,31 +12,33 @@ from ftjob.errors import ExitCode
 
 app = typer.Typer(help="Build and check datasets.", no_args_is_help=True)
 
-BuildVal = Annotated[str | None, typer.Option(help="Images to validate on, instead of a share.")]
-CheckVal = Annotated[str | None, typer.Option(help="The LMDB to validate on; a spec names its own.")]
-Outputs = Annotated[int | None, typer.Option(help="Classes of the net; a spec sets its own.")]
-Unreadable = Annotated[float, typer.Option(help="Share of the images that may be unreadable.")]
+BuildVal = Annotated[str | None, typer.Option(help="Images for validation, instead of --val-split.")]
+CheckVal = Annotated[str | None, typer.Option(help="The validation LMDB; a spec names its own.")]
+Outputs = Annotated[int | None, typer.Option(help="The net's number of classes; a spec sets its own.")]
+Unreadable = Annotated[float, typer.Option(help="The largest share of images that may be unreadable.")]
 
 
 @app.command("build")
 def build(
     source: Annotated[
-        str, typer.Argument(help="A folder per class, a list of `path label`, or a CSV: a path or URI.")
+        str, typer.Argument(help="One folder per class, a list of `path label`, or a CSV: a path or URI.")
     ],
     out: Annotated[
-        str, typer.Argument(help="Gets train and val LMDBs, labels, mean, manifest: a path or URI.")
+        str, typer.Argument(help="Where to write train and val LMDBs, labels, mean, manifest: a path or URI.")
     ],
-    val_split: Annotated[float, typer.Option(help="Share of every class kept for validation.")] = 0.25,
+    val_split: Annotated[
+        float, typer.Option(help="The share of every class to hold out for validation.")
+    ] = 0.25,
     val: BuildVal = None,
-    size: Annotated[str, typer.Option(help="Of the stored images: 256, or WIDTHxHEIGHT.")] = "256",
+    size: Annotated[str, typer.Option(help="Size of the stored images: 256, or WIDTHxHEIGHT.")] = "256",
     mode: Annotated[str, typer.Option(help="How to resize: squash, crop, fill or half-crop.")] = "squash",
-    encoding: Annotated[str, typer.Option(help="How to store: raw, png or jpg.")] = "raw",
+    encoding: Annotated[str, typer.Option(help="How to store images: raw, png or jpg.")] = "raw",
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of BGR.")] = False,
-    seed: Annotated[int, typer.Option(help="Decides the split and the order of the records.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed for the split and the order of the records.")] = 1,
     allow_unreadable: Unreadable = 0.01,
     output: Output = Format.TEXT,
 ) -> None:
-    """Make LMDBs that Caffe reads from images; built again, only what changed is made."""
+    """Build LMDBs for Caffe from images; a rebuild redoes only what changed."""
     from ftjob.dataset.build.build import BuildOptions
     from ftjob.dataset.build.into_store import build_at
     from ftjob.dataset.modes import resize_mode
@@ -62,21 +64,26 @@ def build(
 @app.command("check")
 def check(
     location: Annotated[
-        str, typer.Argument(metavar="LMDB|SPEC", help="An LMDB or what build made (path or URI), or a spec.")
+        str,
+        typer.Argument(
+            metavar="LMDB|SPEC", help="An LMDB or a folder made by build (path or URI), or a spec."
+        ),
     ],
     val: CheckVal = None,
     num_output: Outputs = None,
     crop: Annotated[int | None, typer.Option(help="Side of the crop; a spec sets its own.")] = None,
     duplicates: Annotated[bool, typer.Option(help="Look for equal and nearly equal images.")] = True,
-    sheet: Annotated[Path | None, typer.Option(help="A folder for a contact sheet of every class.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet of every class to this folder.")
+    ] = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Find what is wrong with a dataset before a GPU does: exit code 4 where there are errors."""
+    """Find what is wrong with a dataset before you pay for a GPU; exit code 4 if there are errors."""
     from ftjob.dataset.check.check import CheckOptions
 
     options = CheckOptions(num_output=num_output, crop=crop, duplicates=duplicates, sheet=sheet)
     with live.progress_bar(console(stderr=True)) as show:
-        report = api.check_data(location, val, options, images_on(show, "records looked at"))
+        report = api.check_data(location, val, options, images_on(show, "records checked"))
     if output is Format.JSON:
         print_json(report.to_json())
     else:
@@ -89,5 +96,5 @@ def sides(size: str) -> tuple[int, int]:
     """Return (width, height) of `256` or `320x240`. Raises typer.BadParameter."""
     numbers = size.lower().split("x")
     if len(numbers) > 2 or not all(number.isdecimal() and int(number) for number in numbers):
-        raise typer.BadParameter(f"{size!r} is no size: give 256, or 320x240", param_hint="--size")
+        raise typer.BadParameter(f"{size!r} is not a size: give 256, or 320x240", param_hint="--size")
     return int(numbers[0]), int(numbers[-1])

@@ -16,11 +16,11 @@ app = typer.Typer(help="Install a training engine.", no_args_is_help=True)
 @app.command("install")
 def install(
     engine: Annotated[str, typer.Argument(help="caffe or torch")],
-    python: Annotated[Path | None, typer.Option(help="Use the pycaffe of this Python instead.")] = None,
-    mirror: Annotated[str | None, typer.Option(help="A mirror that has Debian 11.")] = None,
-    index: Annotated[str | None, typer.Option(help="torch: the package index to take it from.")] = None,
+    python: Annotated[Path | None, typer.Option(help="Use this Python's pycaffe instead.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="A mirror of Debian 11.")] = None,
+    index: Annotated[str | None, typer.Option(help="torch: the package index to install from.")] = None,
 ) -> None:
-    """Put real Caffe into the user's cache, without root or compiler; or PyTorch into this Python, by pip."""
+    """Install real Caffe into your cache, without root or compiler; or PyTorch into this Python, with pip."""
     from ftjob.engine.caffe.install import install_caffe
     from ftjob.engine.torch.install import install_torch
 
@@ -28,9 +28,7 @@ def install(
         version = install_torch(index)
         return console().print(f"PyTorch {version} is ready: {sys.executable}", soft_wrap=True)
     if engine != "caffe":
-        raise BadSpecError(
-            f"engine install: there is no engine {engine!r}: those that can be installed are caffe and torch"
-        )
+        raise BadSpecError(f"engine install: there is no engine {engine!r}: give caffe or torch")
     with live.progress_bar(console(stderr=True)) as show:
         found = install_caffe(python=python, mirror=mirror, progress=show)
     return console().print(f"Caffe {found.version} ({found.origin}) is ready: {found.python}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How every verb prints: options and consoles that the rooms of the command line share."""
+"""Options and consoles that all verbs share."""
 
 import io
 import json
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a verb prints."""
+    """A verb's output formats."""
 
     TEXT = "text"
     JSON = "json"
 
 
 KubeContext = Annotated[
-    str | None, typer.Option("--context", help="A cluster, by its context in the kubeconfig.")
+    str | None, typer.Option("--context", help="The cluster's context in your kubeconfig.")
 ]
-KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="A namespace of the cluster.")]
+KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="The cluster's namespace.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
 ]
@@ -45,7 +45,7 @@ class Screen(Console):
         super().__init__(markup=False, emoji=False, highlight=False, stderr=stderr)
 
     def render_str(self, text: str, **style: Any) -> rich.text.Text:
-        """Return what a string looks like: rich asks this of all that it prints, cells of tables included."""
+        """Return a string as shown; rich calls this for everything it prints, table cells included."""
         return super().render_str(visible_lines(text), **style)
 
     def on_broken_pipe(self) -> None:
@@ -59,7 +59,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def write(text: str) -> None:
-    """Write text to stdout as it is, but for what cannot be seen."""
+    """Write text to stdout unchanged, except that invisible characters are escaped."""
     try:
         sys.stdout.write(visible_lines(text))
         sys.stdout.flush()
@@ -68,7 +68,7 @@ def write(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print what programs read: exact data in ASCII, since JSON has escapes of its own."""
+    """Print JSON for programs: exact data in ASCII, since JSON has its own escapes."""
     write(json.dumps(value, indent=1) + "\n")
 
 
@@ -82,7 +82,7 @@ def print_error(message: str) -> None:
 
 
 def open_streams() -> None:
-    """Have stdout take every character, whatever the locale's encoding; a closed one takes all in silence."""
+    """Make stdout accept every character, whatever the locale's encoding; a closed one discards its input."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -92,7 +92,7 @@ def open_streams() -> None:
 
 
 def end_closed() -> NoReturn:
-    """Exit because stdout's reader is gone, without a word of Python's about what is still to be written."""
+    """Exit because stdout's reader is gone, without Python's message about unwritten output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(CLOSED)
 
@@ -103,7 +103,7 @@ def reference(run: "RunHandle") -> str:
 
 
 def ask(question: str) -> bool:
-    """Put a question that is answered with y or n, on stderr: what programs read stays apart."""
+    """Ask a yes-or-no question on stderr, since programs read stdout."""
     return typer.confirm(question, err=True)
 
 
@@ -113,11 +113,11 @@ def is_attended() -> bool:
 
 
 LEAST_SHOWN = 1_000_000
-"""Bytes of a transfer that is worth a bar."""
+"""The smallest transfer, in bytes, that gets a progress bar."""
 MOST_PROBLEMS = 40
-"""Lines of an error that are printed."""
+"""The most lines of an error to print."""
 CLOSED = 141
-"""The exit code where nobody reads on, as of programs that SIGPIPE ends: `ftjob ls | head -1`."""
+"""The exit code when stdout's reader is gone, as with programs that SIGPIPE ends: `ftjob ls | head -1`."""
 
 
 def images_on(

@@ -15,30 +15,34 @@ if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
 
 Spec = Annotated[Path | None, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
-Svg = Annotated[Path | None, typer.Option(help="Draw the net into this file.")]
-Prototxt = Annotated[Path | None, typer.Option(help="Write what Caffe is given into this folder.")]
+Svg = Annotated[Path | None, typer.Option(help="Draw the net to this file.")]
+Prototxt = Annotated[Path | None, typer.Option(help="Write the prototxts that Caffe gets to this folder.")]
 Explain = Annotated[
-    str | None, typer.Option(metavar="LOG|RUN", help="Explain instead why a run, or a `caffe train`, failed.")
+    str | None,
+    typer.Option(metavar="LOG|RUN", help="Explain why a run or a `caffe train` failed, instead of planning."),
 ]
 
 
 def init(
     net: Annotated[str, typer.Option(help="A built-in net, or the path or URI of a prototxt.")],
     data: Annotated[
-        str, typer.Option(help="A folder with a folder of images per class, or train and val: a path or URI.")
+        str,
+        typer.Option(help="One folder of images per class, or a folder with train and val: a path or URI."),
     ],
-    weights: Annotated[str | None, typer.Option(help="The .caffemodel to begin with.")] = None,
-    out: Annotated[Path | None, typer.Argument(help="The file to write; else the data's name.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    weights: Annotated[str | None, typer.Option(help="The initial weights, a .caffemodel.")] = None,
+    out: Annotated[
+        Path | None, typer.Argument(help="The file to write; default: named after the data.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a first spec, commented, that `ftjob plan` takes as it is."""
+    """Write a first spec, with comments, ready for `ftjob plan`."""
     written = api.init(net, data, weights, out, force=force)
     console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True)
 
 
 def plan(
     spec: Spec = None,
-    layers: Annotated[bool, typer.Option("--layers", help="A line for every layer.")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Show a line for every layer.")] = False,
     svg: Svg = None,
     prototxt: Prototxt = None,
     explain: Explain = None,
@@ -48,7 +52,7 @@ def plan(
     if explain is not None:
         return explained(explain, output)
     if spec is None:
-        raise BadSpecError("plan: no spec is given: give the path of one, or --explain LOG")
+        raise BadSpecError("plan: no spec: give its path, or --explain LOG")
     from ftjob.plan.shortfall import shortfall_of
 
     made = planned(spec, to_train=prototxt is not None)
@@ -68,17 +72,17 @@ def plan(
 
 def nodes(
     live: Annotated[
-        bool, typer.Option("--live", help="Show EC2's current prices too; cached for an hour.")
+        bool, typer.Option("--live", help="Also show EC2's current prices, cached for an hour.")
     ] = False,
     region: Annotated[
-        str | None, typer.Option(help="Of AWS, for --live; else the environment's or profile's.")
+        str | None, typer.Option(help="The AWS region for --live; default: from your environment or profile.")
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the live prices into your nodes file, which plans read.")
+        bool, typer.Option("--write", help="Write the live prices to your nodes file, which plans read.")
     ] = False,
     output: Output = Format.TEXT,
 ) -> None:
-    """List the nodes a run can be put on: GPU, memory, speed, price."""
+    """List the nodes a run can use: GPU, memory, speed, price."""
     from ftjob.cli.view import nodes as table
 
     if (write or region) and not live:
@@ -96,7 +100,7 @@ def nodes(
 
 
 def planned(spec: Path, *, to_train: bool = False) -> "Plan":
-    """Plan, with the building of the dataset shown on stderr."""
+    """Plan, and show the progress of building the dataset on stderr."""
     with live.progress_bar(console(stderr=True)) as show:
         return api.plan(spec, images_on(show), to_train=to_train)
 

@@ -15,14 +15,14 @@ PRINTED = Path("-")
 
 
 class ReportForm(StrEnum):
-    """What a report is written as."""
+    """The formats of a report."""
 
     HTML = "html"
     MARKDOWN = "md"
 
 
-Form = Annotated[ReportForm, typer.Option("--format", help="html: a page; md: a pull request's comment.")]
-To = Annotated[Path | None, typer.Option(help="The file to write, or - to print it.")]
+Form = Annotated[ReportForm, typer.Option("--format", help="html for a page, md for a pull request comment.")]
+To = Annotated[Path | None, typer.Option(help="The file to write, or - to print.")]
 Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run to compare it with.")]
 
 
@@ -35,10 +35,10 @@ def report(
     namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Write a run's page, NAME-report.html, or print a comment: accuracy, money, curves, confusion."""
+    """Write a run's page, NAME-report.html, or print a comment: accuracy, cost, curves, confusion."""
     if output is Format.JSON and to == PRINTED:
         raise BadSpecError(
-            "report: -o json prints figures, --to - the report: give --to a file, or leave one out"
+            "report: -o json prints figures, and --to - the report: give --to a file, or drop one of them"
         )
     found = api.find(run, context, namespace)
     made = found.report(api.find(against, context, namespace) if against else None)

@@ -28,7 +28,7 @@ def list_runs(
     namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """List the runs submitted on this machine, or with -n or --context all of a namespace."""
+    """List the runs submitted on this machine, or with -n or --context all runs in a namespace."""
     statuses = [run.status_or_unreachable() for run in api.list_runs(name, context, namespace)]
     for sentence in api.unreadable_notes(name) if not (context or namespace) else []:
         console(stderr=True).print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
@@ -48,7 +48,7 @@ def status(
     namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Show where a run stands."""
+    """Show a run's state and progress."""
     found = api.find(run, context, namespace)
     if output is Format.JSON:
         return print_json({**found.status().to_json(), "folder": found.location})
@@ -62,7 +62,7 @@ def watch(run: RunName, context: KubeContext = None, namespace: KubeNamespace = 
 
 def wait(
     run: RunName,
-    timeout: Annotated[float | None, typer.Option(help="Seconds to wait at most.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="The most seconds to wait.")] = None,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
@@ -78,7 +78,7 @@ def wait(
 
 def logs(
     run: RunName,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Continue until the run ends.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing until the run ends.")] = False,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
 ) -> None:
@@ -89,11 +89,11 @@ def logs(
 
 def cancel(
     run: RunName,
-    now: Annotated[bool, typer.Option("--now", help="Kill it; no snapshot.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Kill it without a snapshot.")] = False,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
 ) -> None:
-    """Stop a run after a snapshot; submit the same spec, or retry, to resume."""
+    """Stop a run after a snapshot; to resume it, submit the same spec, or retry."""
     found = api.find(run, context, namespace)
     stopping = found.cancel(now=now)
     console().print(f"{reference(found)}: {'stopping' if stopping else 'is not running'}")

@@ -35,15 +35,15 @@ def submit(
     context: KubeContext = None,
     namespace: KubeNamespace = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C stops it gracefully.")
+        bool, typer.Option("--wait", help="Follow the run until it ends; Ctrl-C stops it gracefully.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Ask nothing; submit even if the budget pays for only part.")
+        bool, typer.Option("--yes", "-y", help="Do not ask; submit even if the budget pays for only part.")
     ] = False,
     output: Output = Format.TEXT,
 ) -> None:
-    """Start a run, or resume it where it stopped; a run that is done costs nothing."""
+    """Start a run, or resume it where it stopped; resubmitting a finished run costs nothing."""
     from ftjob.client.consent import asking
     from ftjob.plan.shortfall import shortfall_of
 

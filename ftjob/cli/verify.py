@@ -1,4 +1,4 @@
-"""`ftjob verify`: prove a bundle on this machine."""
+"""`ftjob verify`: check a bundle on this machine."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,10 @@ from ftjob.errors import ExitCode
 
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    engine: Annotated[str, typer.Option(help="The engine to run it with: auto, caffe or torch.")] = "auto",
+    engine: Annotated[str, typer.Option(help="The engine to use: auto, caffe or torch.")] = "auto",
     output: Output = Format.TEXT,
 ) -> None:
-    """Prove that a bundle answers here as it did where it was made."""
+    """Check that a bundle gives the same answers here as where it was made."""
     verification = api.verify(bundle, engine)
     if output is Format.JSON:
         print_json(verification.to_json())

@@ -1,4 +1,4 @@
-"""`ftjob worker`: what submit and the controller start."""
+"""`ftjob worker`: the process that submit and the controller start."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +11,11 @@ from ftjob.errors import BadSpecError
 def worker(
     run: Annotated[str | None, typer.Argument()] = None,
     attempt: Annotated[int, typer.Option()] = 1,
-    spec: Annotated[Path | None, typer.Option(help="The spec, where the submitter did not write it.")] = None,
-    owner: Annotated[Path | None, typer.Option(help="The FineTuneJob that it works for, as JSON.")] = None,
-    is_plan: Annotated[bool, typer.Option("--plan", help="Plan the spec of a FineTuneJob only.")] = False,
+    spec: Annotated[Path | None, typer.Option(help="The spec, if the submitter did not write it.")] = None,
+    owner: Annotated[Path | None, typer.Option(help="The FineTuneJob it works for, as JSON.")] = None,
+    is_plan: Annotated[bool, typer.Option("--plan", help="Only plan a FineTuneJob's spec.")] = False,
 ) -> None:
-    """Run one attempt of the run at a path or URI (what submit and the controller start)."""
+    """Run one attempt of the run at a path or URI (submit and the controller start this)."""
     if is_plan and spec is not None:
         from ftjob.client.plan_pod import plan_in_pod
 

@@ -54,9 +54,9 @@ class ClusterRun(SharedVerbs):
         if not self.wanted or (run_id and run_id.startswith(self.wanted)):
             return job
         raise BadSpecError(
-            f"{self.reference}: the FineTuneJob {self.name} in namespace {self.cluster.namespace} is run "
-            f"{run_id or '(not planned yet)'} now: give {self.name} for that one, or the URI of "
-            f"the folder of yours, OUTPUT/{self.reference}"
+            f"{self.reference}: the FineTuneJob {self.name} in namespace {self.cluster.namespace} is now run "
+            f"{run_id or '(not planned yet)'}: give {self.name} for that run, or the URI of your "
+            f"run's folder, OUTPUT/{self.reference}"
         )
 
     @cached_property
@@ -144,7 +144,7 @@ class ClusterRun(SharedVerbs):
             try:
                 written = run.last_status(), run.attempts_before()
             except StorageError as error:
-                unknown.append(f"{self.name}: what its time went into is not known: {error}")
+                unknown.append(f"{self.name}: how its time was spent is unknown: {error}")
         return Bill(tuple(charges(status_of(job), of_pods(job.status, *written))), tuple(unknown))
 
     def facts(self) -> Facts:

@@ -17,7 +17,7 @@ Consent = Callable[[Plan], None]
 
 
 def given(plan: Plan) -> None:
-    """Agree to any plan but one whose budget ends before its first snapshot."""
+    """Agree to any plan unless its budget ends before the first snapshot."""
     if plan.too_poor:
         raise BadSpecError(plan.too_poor)
 
@@ -28,9 +28,9 @@ def unless_short(plan: Plan) -> None:
 
 
 def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> Consent:
-    """Return the command line's consent: `yes` is --yes, `ask` puts a question to whoever is at the terminal,
-    None where nobody is, `shortfall` is shortfall_of the plan. Asked is above $FTJOB_ASK_ABOVE_USD of the
-    worst case."""
+    """Return the command line's consent: `yes` is --yes, `ask` asks the person at the terminal (None if there
+    is none), `shortfall` is shortfall_of the plan. It asks if the worst case is above
+    $FTJOB_ASK_ABOVE_USD."""
 
     def consent(plan: Plan) -> None:
         if yes:
@@ -54,16 +54,16 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
 def _refuse_short(plan: Plan, shortfall: str) -> None:
     given(plan)
     if shortfall:
-        raise BadSpecError(f"{shortfall} (--yes submits it so)")
+        raise BadSpecError(f"{shortfall} (--yes submits it anyway)")
 
 
 def ask_above() -> float:
-    """Return the dollars above which submit asks. Raises BadSpecError where the variable is no amount."""
+    """Return the dollars above which submit asks. Raises BadSpecError if the variable is not an amount."""
     text = os.environ.get(ASK_ABOVE, "")
     try:
         limit = float(text or ASK_ABOVE_USD)
     except ValueError:
         limit = math.nan
     if not limit >= 0:
-        raise BadSpecError(f"{ASK_ABOVE}: {text!r} is no amount of dollars: give one, such as 10")
+        raise BadSpecError(f"{ASK_ABOVE}: {text!r} is not an amount of dollars: give one, such as 10")
     return limit

@@ -20,16 +20,16 @@ from ftjob.runfolder.status import Status
 from ftjob.runfolder.store import in_folder
 
 LOG_HEAD, LOG_TAIL = 16 * 2**20, 32 * 2**20
-"""Bytes of a log that are read at most: its net, and the last few hundred thousand iterations."""
+"""The most bytes of a log to read: its net, and the last few hundred thousand iterations."""
 QUOTED = 60
-"""Characters of an unreadable file that are shown."""
+"""How many characters of an unreadable file to show."""
 T = TypeVar("T")
 
 
 def evidence_of_log(path: Path) -> Evidence:
     """Read the log of a `caffe train`, in any of the forms of caffelog/lines.py.
 
-    Raises StorageError where the file cannot be read, BadSpecError where it is no log of Caffe's or ftjob's.
+    Raises StorageError if the file cannot be read, BadSpecError if it is not a log of Caffe or ftjob.
     """
     text = _log_text(path)
     log = read_log(text) if is_text(text) else Log(())
@@ -40,19 +40,19 @@ def evidence_of_log(path: Path) -> Evidence:
 
 
 def _unreadable(text: str) -> str:
-    """Why a text is no log, with its beginning."""
+    """Why a text is not a log, with its beginning."""
     if not text.strip():
         return "is empty"
     first = next(line.strip() for line in text.splitlines() if line.strip())
     shown = "".join(char for char in first if char.isprintable() and char != "\ufffd")[:QUOTED]
-    what = "no line of it is Caffe's or ftjob's" if is_text(text) else "is no text"
+    what = "has no line from Caffe or ftjob" if is_text(text) else "is not text"
     return f'{what} (it begins with "{shown}")'
 
 
 def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
     """Read a run's metrics, its prototxts and the log of its last attempt.
 
-    Raises StorageError where one is there and cannot be read.
+    Raises StorageError if one exists but cannot be read.
     """
     logs = in_folder(folder).log_paths()
     progress = LoggedProgress(
@@ -77,7 +77,7 @@ def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
 
 
 def _number(value: float | None) -> float:
-    """What the metrics have; null is what JSON has no number for."""
+    """The metrics' values; null where JSON has no number for one."""
     return math.nan if value is None else value
 
 
@@ -87,7 +87,7 @@ def _read(path: Path) -> str:
 
 
 def _log_text(path: Path) -> str:
-    """Return a log; of one that is too large to hold, the whole lines at its start and at its end."""
+    """Return a log; if it is too large to hold, only the whole lines at its start and end."""
     with documents.explained(path):
         head, tail = documents.read_ends(path, LOG_HEAD, LOG_TAIL)
     if not tail:

@@ -1,4 +1,4 @@
-"""A first spec for a net and a folder of data: commented, and such that `ftjob plan` takes it as it is."""
+"""A first spec for a net and a folder of data, with comments and ready for `ftjob plan`."""
 
 import os
 import re
@@ -39,17 +39,17 @@ BATCH_SIZE = 32
 
 @dataclass(frozen=True)
 class Input:
-    """What a net's images are."""
+    """The images a net takes."""
 
     crop: int | None
-    """Side of the square it takes; None where it sets none."""
+    """Side of the net's input square; None if it sets none."""
     mean: tuple[float, ...]
-    """Per channel (BGR); empty where it is not known."""
+    """Per channel (BGR); empty if unknown."""
     scale: float
     mirror: bool
     batch_size: int
     mean_file: str = ""
-    """A mean image whose values are not known, as its prototxt names it."""
+    """The mean image named by the prototxt, if its values are unknown."""
 
 
 def write_spec(
@@ -64,7 +64,7 @@ def write_spec(
         place = filled_place(data)
     path = out or Path(f"{_name(_last(place))}.yaml")
     if path.exists() and not force:
-        raise BadSpecError(f"{path}: is there already: give another name, or --force to write over it")
+        raise BadSpecError(f"{path}: already exists: give another name, or --force to overwrite it")
     if weights is not None:
         refuse_several(str(weights), Path())
     if weights is not None and not fetch_input(str(weights), "base.weights", BadNetError).is_file():
@@ -106,10 +106,10 @@ _Line = tuple[str, str]
 
 _LAST: list[_Line] = [
     ("resources:", ""),
-    ("  node: local", "this machine; `ftjob nodes` shows what else there is"),
-    ("# budget: {usd: 4.00}", "reached: snapshot, evaluate, bundle, stop"),
+    ("  node: local", "this machine; `ftjob nodes` lists others"),
+    ("# budget: {usd: 4.00}", "at the limit: snapshot, evaluate, bundle, stop"),
     ("# accept: {accuracy: 0.80}", "what a CI run must reach"),
-    ("output: runs", "the run's folder is made in it"),
+    ("output: runs", "each run gets a folder in it"),
 ]
 
 
@@ -126,9 +126,9 @@ def _base(net: str, weights: str | None) -> list[_Line]:
 def _surgery(parsed: NetParameter) -> list[_Line]:
     return [
         ("surgery:", ""),
-        ("  heads: auto", "every classifier is found, renamed and gets num_output outputs"),
+        ("  heads: auto", "find every classifier, rename it, give it num_output outputs"),
         ("  num_output: auto", "the number of classes in the data"),
-        ("  freeze: none", "all layers learn; frozen ones save time, memory and overfitting:"),
+        ("  freeze: none", "all layers learn; freezing some saves time and memory:"),
         (f"  # freeze: {{up_to: {_yaml(_middle(parsed))}}}", ""),
         ("  head_lr_mult: 10", "new layers learn ten times faster than copied ones"),
     ]
@@ -138,10 +138,10 @@ def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[
     lines = [
         ("data:", ""),
         (f"  train: {train}", ""),
-        (f"  val: {val}", "") if val else (f"  val_split: {VAL_SPLIT}", "of every class, to test on"),
-        (f"  crop: {crop}", "the square the net takes") if crop else ("", ""),
+        (f"  val: {val}", "") if val else (f"  val_split: {VAL_SPLIT}", "of every class, for validation"),
+        (f"  crop: {crop}", "the net's input size") if crop else ("", ""),
         _mean(images),
-        (f"  scale: {float32_text(images.scale)}", "as the net has it") if images.scale != 1 else ("", ""),
+        (f"  scale: {float32_text(images.scale)}", "from the net") if images.scale != 1 else ("", ""),
         (f"  mirror: {'true' if images.mirror else 'false'}", "at random in training"),
         (f"  batch_size: {images.batch_size}", "`ftjob plan` checks whether it fits the node's memory"),
     ]
@@ -150,17 +150,17 @@ def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[
 
 def _mean(images: Input) -> _Line:
     if images.mean:
-        return f"  mean: [{', '.join(map(float32_text, images.mean))}]", "as the net has it (BGR)"
+        return f"  mean: [{', '.join(map(float32_text, images.mean))}]", "from the net (BGR)"
     if images.mean_file:
-        return "  mean: auto", f"of the training data; or the net's own, {one_line(images.mean_file)}"
-    return "  mean: auto", "of the training data"
+        return "  mean: auto", f"from the training data; or the net's own, {one_line(images.mean_file)}"
+    return "  mean: auto", "from the training data"
 
 
 def _solver(*, tuned: bool) -> list[_Line]:
     lr = ("  base_lr: 0.001", "a tenth of the rate for training from scratch")
     return [
         ("solver:", ""),
-        lr if tuned else ("  base_lr: 0.01", "a tenth of it where the loss grows"),
+        lr if tuned else ("  base_lr: 0.01", "take a tenth of it if the loss grows"),
         ("  lr_policy: step", ""),
         ("  stepsize: 33%", "of the run"),
         ("  gamma: 0.1", ""),
@@ -183,7 +183,7 @@ def _middle(net: NetParameter) -> str:
 
 
 def _name(text: str) -> str:
-    """Make a DNS label of some text."""
+    """Turn text into a DNS label."""
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_NAME].strip("-")
     return cleaned or DEFAULT_NAME
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunUpdate:
-    """Where a run stands at one moment."""
+    """A run's status at one moment."""
 
     status: Status
     ended: bool
@@ -51,7 +51,7 @@ class RunHandle(Protocol):
         ...
 
     def status(self) -> Status:
-        """Return where it stands."""
+        """Return its status."""
         ...
 
     def updates(self, deadline: float | None = None) -> Iterator[RunUpdate]:
@@ -112,7 +112,7 @@ class RunHandle(Protocol):
         ...
 
     def retry(self) -> bool:
-        """Have it resume where it did not end well; return whether anything began. Raises FtjobError."""
+        """Resume it if it did not end well; return whether an attempt began. Raises FtjobError."""
         ...
 
     def bundle(self) -> str | None:
@@ -164,7 +164,7 @@ class SharedVerbs:
                     break
             if is_over(deadline):
                 raise NotEndedError(
-                    f"{self.reference}: is {update.status.state} after {timeout:g} s: wait again"
+                    f"{self.reference}: is still {update.status.state} after {timeout:g} s: wait again"
                 )
 
     def report(self: RunHandle, against: RunHandle | None = None) -> "Report":

@@ -200,7 +200,7 @@ class Run(SharedVerbs):
             status = self.status()
             waited = time.monotonic() - begin
             if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
-                raise StorageError(f"{self.location}: no worker is at this run: submit its spec again")
+                raise StorageError(f"{self.location}: has no worker: submit its spec again")
             yield RunUpdate(status, status.state.ended)
             if status.state.ended or is_over(deadline):
                 return
@@ -234,7 +234,7 @@ class Run(SharedVerbs):
         planned = prepare(absolute(spec, Context()), Context())
         if (location := planned_at(planned)) != self.location:
             raise BadSpecError(
-                f"{self.folder.spec}: makes run {location} now, not this one: submit it to begin there"
+                f"{self.folder.spec}: now makes run {location}, not this one: submit it to start that run"
             )
         return submit(planned, given)[1]
 
@@ -268,7 +268,7 @@ class Run(SharedVerbs):
         if self.bundle() is None:
             raise StorageError(f"{self.location}: has no bundle yet: the run is {self.status().state}")
         if destination.exists():
-            raise StorageError(f"{destination}: exists already: give a new folder")
+            raise StorageError(f"{destination}: already exists: give a new folder")
         run = stored(self.location)
         bundle = BundleFolder(run.folder.bundle)
         partial = destination.with_name(f".{destination.name}.partial")

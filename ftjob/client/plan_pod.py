@@ -20,18 +20,18 @@ from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import leave, legible
 
 NO_PICTURES = (
-    "data.train: a folder of images is made into a dataset first, for which this image lacks {package}: make "
-    "it with `ftjob data build` and name that, or submit with `ftjob submit`"
+    "data.train: is a folder of images, and this image lacks {package} to build a dataset from it: build it "
+    "with `ftjob data build` and give that, or submit with `ftjob submit`"
 )
 
 
 def plan_in_pod(spec: Path) -> int:
-    """Plan the spec in a file and leave what came of it; return the exit code. Raises what nobody foresaw."""
+    """Plan the spec in a file, leave the outcome, return the exit code. Re-raises unexpected errors."""
     termination_log = PodContext.from_env().termination_log
     try:
         report, code = planned(spec)
     except BaseException as error:
-        why = f"planning failed unforeseen ({type(error).__name__}: {error}): please report it"
+        why = f"planning failed with an unexpected error ({type(error).__name__}: {error}): please report it"
         leave(termination_log, rendered(trouble(Reason.INTERNAL_ERROR, why)), log)
         raise
     leave(termination_log, rendered(report), log)

@@ -38,7 +38,7 @@ def ask_to_stop(folder: RunFolder, *, now: bool = False) -> bool:
     pid = worker_pid(folder)
     if pid is None:
         if is_held(folder):
-            raise StorageError(f"{folder.lock}: its worker begins or ends right now: try again")
+            raise StorageError(f"{folder.lock}: its worker is just starting or ending: try again")
         return False
     try:
         os.kill(pid, signal.SIGKILL if now else signal.SIGINT)

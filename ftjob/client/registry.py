@@ -50,7 +50,7 @@ def read_notes(name: str = "*") -> tuple[list[str], list[str]]:
             with documents.explained(path):
                 note = documents.read_as(RunNote, path)
                 if not note.folder.endswith(f"/{path.parent.name}/{path.stem}") or "\0" in note.folder:
-                    raise documents.UnreadableError("folder: is another run's")
+                    raise documents.UnreadableError("folder: belongs to another run")
                 here = local_path(note.folder)
                 if here is None or RunFolder(here).spec.exists():
                     found.append((note.submitted, note.folder))
@@ -80,7 +80,7 @@ def find_run(reference: str) -> str:
     names = sorted({address.name for address in locations})
     if matches:
         ids = ", ".join(str(address.reference) for address in matches)
-        raise BadSpecError(f"{reference}: means several runs ({ids}): give more of the id")
+        raise BadSpecError(f"{reference}: matches several runs ({ids}): give more of the id")
     known = f"known here: {', '.join(names)}" if names else "none was submitted on this machine yet"
     raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder or URI")
 

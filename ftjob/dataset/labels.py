@@ -25,7 +25,7 @@ def name_problem(name: str) -> str | None:
     if not name:
         return "is empty"
     if not name.isprintable():  # line ends of all kinds, controls, half characters, what turns text round
-        return "holds a character that cannot be seen"
+        return "contains an invisible character"
     if name != name.strip():
         return "begins or ends with a blank"
     if len(name) > LONGEST_NAME:

@@ -11,7 +11,7 @@ class FtjobError(Exception):
 
     reason: ClassVar[Reason]
     exit_code: ClassVar[ExitCode]
-    """From the table, by the reason."""
+    """From the table, by reason."""
 
     def __init_subclass__(cls) -> None:
         """Look up the exit code."""
@@ -37,13 +37,13 @@ class BadDataError(FtjobError):
 
 
 class StorageError(FtjobError):
-    """Something could not be read from or written to where it lives."""
+    """Something in storage could not be read or written."""
 
     reason = Reason.STORAGE_UNREACHABLE
 
 
 class EngineError(FtjobError):
-    """The engine died, or refused its input for an unforeseen reason."""
+    """The engine died, or refused its input for an unexpected reason."""
 
     reason = Reason.ENGINE_CRASHED
 
@@ -71,13 +71,13 @@ class NotLearningError(FtjobError):
 
 
 class GpuIdleError(FtjobError):
-    """The GPU did nothing while training was due."""
+    """The GPU was idle when it should have been training."""
 
     reason = Reason.GPU_IDLE
 
 
 class NotEndedError(FtjobError):
-    """The run continues, and its caller does not wait for its end any longer."""
+    """The run continues, but its caller no longer waits for its end."""
 
     reason = Reason.NOT_ENDED
 

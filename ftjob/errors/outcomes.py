@@ -10,7 +10,7 @@ from typing import Self
 
 
 class ExitCode(IntEnum):
-    """How a worker ended. None is 1 (an unforeseen error), 137 or 143 (killed from outside)."""
+    """How a worker ended. 1 (an unexpected error), 137 and 143 (killed from outside) are not among them."""
 
     DONE = 0
     BAD_SPEC = 2
@@ -27,17 +27,17 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """A sentence for people: what happened, and what may be done."""
+        """A sentence for people: what happened, and what to do."""
         return BY_EXIT_CODE[self].meaning
 
 
 class Reason(StrEnum):
-    """Every reason that a status or a condition may give: CamelCase, as a Kubernetes condition has it."""
+    """Every reason a status or a condition may give, in CamelCase like Kubernetes conditions."""
 
     message: str
-    """What happened, as a clause; empty where it depends on the run."""
+    """What happened, as a clause; empty if it depends on the run."""
 
-    # A worker's, while the run is under way.
+    # From a worker, while the run is in progress.
     SUBMITTED = "Submitted"
     STARTED = "Started"
     RESUMED = "Resumed"
@@ -61,17 +61,17 @@ class Reason(StrEnum):
     BUDGET_REACHED = "BudgetReached", "the budget is spent"
     PREEMPTED = "Preempted", "the worker was asked to stop and made a snapshot"
     NOT_ENDED = "NotEnded"
-    NOT_ACCEPTED = "NotAccepted", "the run ended and its result is below what accept asks for"
-    GPU_IDLE = "GpuIdle", "the GPU did nothing while training was due"
-    INTERNAL_ERROR = "InternalError", "the worker died of an unforeseen error; its log says more"
+    NOT_ACCEPTED = "NotAccepted", "the run ended, but its result is below what accept requires"
+    GPU_IDLE = "GpuIdle", "the GPU was idle when it should have been training"
+    INTERNAL_ERROR = "InternalError", "the worker died of an unexpected error; see its log"
     OUT_OF_MEMORY = (
         "OutOfMemory",
-        "the worker took more memory than its pod may have; lower data.batch_size",
+        "the worker used more memory than its pod may have; lower data.batch_size",
     )
-    OUT_OF_DISK = "OutOfDisk", "the worker took more disk than its pod may have; see worker.disk_bytes"
+    OUT_OF_DISK = "OutOfDisk", "the worker used more disk than its pod may have; see worker.disk_bytes"
     TAKEN_AWAY = "TakenAway", "the pod was taken away before the worker could end by itself"
     DEADLINE_EXCEEDED = "DeadlineExceeded", "the pod reached the time its budget paid for"
-    POD_GONE = "PodGone", "the pod is gone, and nothing says how its worker ended"
+    POD_GONE = "PodGone", "the pod is gone, and how its worker ended is unknown"
     SUSPENDED = "Suspended", "held by suspend, after a snapshot"
     CANCELLED = "Cancelled", "cancelled by its user"
     PENDING_TOO_LONG = "PendingTooLong", "the pod waited longer than resources.max_pending"
@@ -83,16 +83,16 @@ class Reason(StrEnum):
     BUDGET_TOO_SMALL = "BudgetTooSmall"
     DOES_NOT_FIT = "DoesNotFit"
     OLD_JOBS = "OldJobs", "Jobs of an earlier object of this name are being removed"
-    NAME_TAKEN = "NameTaken", "a Job of this name is there that is not of this FineTuneJob"
-    NAMESPACE_BUDGET = "NamespaceBudget", "the namespace has spent what it may spend today"
+    NAME_TAKEN = "NameTaken", "a Job of this name exists that does not belong to this FineTuneJob"
+    NAMESPACE_BUDGET = "NamespaceBudget", "the namespace has spent its budget for today"
 
-    # Why a pod does not run, or that it does.
-    RUNNING = "Running", "the worker runs"
+    # Why a pod does not run; RUNNING if it does.
+    RUNNING = "Running", "the worker is running"
     CREATING = "Creating", "the Job is about to make its pod"
     STARTING = "Starting", "the pod is being started"
     QUEUED = "Queued", "the Job is held until its queue has room"
-    NO_GPU = "NoGpu", "no node has a free GPU of the kind asked for"
-    NO_SUCH_NODE = "NoSuchNode", "the cluster has no node of the kind asked for"
+    NO_GPU = "NoGpu", "no node has a free GPU of the requested kind"
+    NO_SUCH_NODE = "NoSuchNode", "the cluster has no node of the requested kind"
     UNSCHEDULABLE = "Unschedulable", "no node has room for the pod"
     IMAGE_UNAVAILABLE = "ImageUnavailable", "the pod's image cannot be pulled"
     CONTAINER_UNUSABLE = "ContainerUnusable", "the pod's container cannot be started"
@@ -103,7 +103,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "NotPermitted", "the cluster does not permit the pod"
     POD_REFUSED = "PodRefused", "the Job cannot make its pod"
 
-    # A condition's alone.
+    # Only in conditions.
     VALID = "Valid"
     RELEASED = "Released"
     IMMUTABLE_FIELD = "ImmutableField"
@@ -123,12 +123,12 @@ class Then(Enum):
     """What follows the end of an attempt."""
 
     SUCCEEDED = "the run is done"
-    FAILED = "never tried again"
+    FAILED = "not retried"
     STOPPED = "stopped; resumes when the budget is raised"
-    COUNTED = "tried again after a pause, up to resources.max_retries times without a new snapshot"
-    LATER = "tried again after a pause, not counted against resources.max_retries"
-    HELD = "resumes when its user lets it"
-    FREE = "tried again at once, not counted against resources.max_retries"
+    COUNTED = "retried after a pause, up to resources.max_retries times without a new snapshot"
+    LATER = "retried after a pause, not counted against resources.max_retries"
+    HELD = "on hold until its user resumes it"
+    FREE = "retried at once, not counted against resources.max_retries"
 
 
 @dataclass(frozen=True)
@@ -138,15 +138,15 @@ class Ending:
     reason: Reason
     then: Then
     exit_code: ExitCode | None = None
-    """The worker's; None where the worker cannot say how it ended."""
+    """The worker's exit code; None if the worker cannot report how it ended."""
     remedy: str = ""
-    """What the user may do, as a clause."""
+    """What the user can do, as a clause."""
     narrower: tuple[Reason, ...] = ()
     """More precise reasons that a status gives with the same exit code."""
 
     @property
     def meaning(self) -> str:
-        """A sentence for people: what happened, and what may be done."""
+        """A sentence for people: what happened, and what to do."""
         happened = f"{self.reason.message[0].upper()}{self.reason.message[1:]}"
         return f"{happened}: {self.remedy}." if self.remedy else f"{happened}."
 
@@ -159,20 +159,20 @@ ENDINGS = (
         narrower=(Reason.ALREADY_DONE, Reason.PLATEAU),
     ),
     Ending(Reason.BAD_SPEC, Then.FAILED, ExitCode.BAD_SPEC, "fix what the message names"),
-    Ending(Reason.BAD_NET, Then.FAILED, ExitCode.BAD_NET, "fix the layer or file that is named"),
-    Ending(Reason.BAD_DATA, Then.FAILED, ExitCode.BAD_DATA, "fix the file or record that is named"),
+    Ending(Reason.BAD_NET, Then.FAILED, ExitCode.BAD_NET, "fix the layer or file that the message names"),
+    Ending(Reason.BAD_DATA, Then.FAILED, ExitCode.BAD_DATA, "fix the file or record that the message names"),
     Ending(
         Reason.STORAGE_UNREACHABLE,
         Then.LATER,
         ExitCode.STORAGE,
-        "make room on a full disk, see to permissions and network, submit again",
+        "free disk space, check permissions and network, then submit again",
         narrower=(Reason.OBJECT_MISSING, Reason.OBJECT_DAMAGED, Reason.LEASE_LOST),
     ),
     Ending(
         Reason.ENGINE_CRASHED,
         Then.COUNTED,
         ExitCode.ENGINE_CRASHED,
-        "read its last log lines, submit again to resume from the last snapshot",
+        "read its last log lines, then submit again to resume from the last snapshot",
         narrower=(Reason.GPU_MEMORY,),
     ),
     Ending(
@@ -191,7 +191,7 @@ ENDINGS = (
         Reason.BUDGET_REACHED,
         Then.STOPPED,
         ExitCode.BUDGET_REACHED,
-        "raise it and submit again to resume; snapshot and bundle are written",
+        "raise it and submit again to resume; snapshot and bundle are saved",
     ),
     Ending(
         Reason.PREEMPTED,
@@ -205,7 +205,7 @@ ENDINGS = (
         Reason.GPU_IDLE,
         Then.FAILED,
         ExitCode.GPU_IDLE,
-        "see that the node's driver and GPU work",
+        "check that the node's driver and GPU work",
     ),
     Ending(Reason.INTERNAL_ERROR, Then.COUNTED),
     Ending(Reason.OUT_OF_MEMORY, Then.COUNTED),
@@ -224,7 +224,7 @@ BY_EXIT_CODE: dict[int, Ending] = {
 
 
 def exit_code_of(reason: Reason) -> ExitCode:
-    """Return the exit code of a worker that ends for a reason. Raises KeyError where there is none."""
+    """Return the exit code of a worker that ends for a reason. Raises KeyError if there is none."""
     found = {
         each: ending.exit_code
         for ending in BY_EXIT_CODE.values()

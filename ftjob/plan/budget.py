@@ -14,9 +14,9 @@ def too_poor(spec: JobSpec, node: Node, coming: Forecast) -> str:
         return ""
     field = binding(spec, cost)
     return (
-        f"{field}: {limit(spec, field)} does not pay for the start and the first {work.first_snapshot} "
-        f"iterations, until a snapshot, on {node.name}, of about "
-        f"{amount(field, cost.least_seconds, cost)}: raise it, lower solver.snapshot or take another node"
+        f"{field}: {limit(spec, field)} does not pay for the start and the {work.first_snapshot} "
+        f"iterations until the first snapshot, about {amount(field, cost.least_seconds, cost)} on "
+        f"{node.name}: raise it, lower solver.snapshot or choose another node"
     )
 
 

@@ -142,7 +142,7 @@ def estimate_cost(
             _of_speed(node, predicted, measured),
             _of_start(startup, measured),
             f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s"
-            + ("" if measured else "; reading images never waits"),
+            + ("" if measured else "; training never waits for images"),
             _of_price(usd_per_hour, spot=spot),
         ),
     )
@@ -191,7 +191,7 @@ def _of_speed(node: Node, predicted: Speed, measured: Measurement | None) -> str
 
 def _of_start(seconds: float, measured: Measurement | None) -> str:
     if measured and measured.startup_seconds is not None:
-        return f"{seconds:.0f} s until the first iteration, as there"
+        return f"{seconds:.0f} s until the first iteration, as in that run"
     return f"{seconds:g} s until the first iteration, for the node, the image and the data"
 
 

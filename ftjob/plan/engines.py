@@ -19,7 +19,7 @@ class EngineChoice:
     name: Literal["caffe", "torch"]
     why: str
     problem: str = ""
-    """Why it cannot be, and what to do; empty where it can."""
+    """Why this engine cannot be used, and what to do; empty if it can."""
     firm: bool = True
     """Whether it must be this one: caffe selected by auto may become torch where Caffe is not installed."""
 
@@ -32,7 +32,7 @@ class EngineChoice:
 def choose_engine(
     wanted: Literal["auto", "caffe", "torch"], node: Node, layers: Iterable[LayerShapes] = ()
 ) -> EngineChoice:
-    """Return caffe where the node's GPU is of its time or there is none, else torch.
+    """Return caffe if it has code for the node's GPU or there is no GPU, else torch.
 
     `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe
     selected by auto must stay caffe where torch lacks one.
@@ -67,7 +67,7 @@ def _words(layer: LayerShapes, engine: str, lack: str) -> str:
 
 
 def _remedy(other: str, possible: bool) -> str:
-    return f"set engine: {other}" if possible else "take it out, or take a node whose GPU Caffe has code for"
+    return f"set engine: {other}" if possible else "remove it, or choose a node whose GPU Caffe has code for"
 
 
 def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
@@ -79,16 +79,16 @@ def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> En
         return EngineChoice("caffe", _why_caffe(node), firm=node.compute_capability is not None)
     gpu = f"{node.gpu} (compute capability {node.compute_capability})"
     if wanted == "auto":
-        return EngineChoice("torch", f"Caffe has no code for the {gpu}, its newest is {NEWEST}")
+        return EngineChoice("torch", f"Caffe has no code for the {gpu}; its newest is {NEWEST}")
     return EngineChoice(
         "caffe",
         "the spec names it",
-        f"engine: caffe has no code for the {gpu} of {node.name}, its newest is {NEWEST}: "
-        "set auto, or take another node",
+        f"engine: caffe has no code for the {gpu} of {node.name}; its newest is {NEWEST}: "
+        "set auto, or choose another node",
     )
 
 
 def _why_caffe(node: Node) -> str:
     if node.compute_capability is None:
-        return "it runs on processors; torch does where Caffe is not installed"
+        return "it runs on processors; torch is used if Caffe is not installed"
     return f"it has code for compute capability {node.compute_capability}"

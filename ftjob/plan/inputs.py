@@ -1,4 +1,4 @@
-"""What a plan is made from: all that was found at the places a spec names, as plain values."""
+"""A plan's inputs: everything read from the places a spec names, as plain values."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ from jobspec.spec import JobSpec
 
 @dataclass(frozen=True)
 class Weights:
-    """A source caffemodel: where it is and what is in it."""
+    """A source caffemodel: its location and content."""
 
     path: Path
-    """Of what Caffe 1.0 reads: the file itself, or what was made of one that it does not."""
+    """The file that Caffe 1.0 reads: the source itself, or a conversion of one Caffe cannot read."""
     digest: str
     """sha256 (hex) of the file itself."""
     layers: tuple[LayerWeights, ...]
@@ -40,9 +40,9 @@ class Inputs:
     train: DatasetFacts
     val: DatasetFacts
     node: Node
-    """Where it is to run."""
+    """The node to run on."""
     nodes: tuple[Node, ...] = ()
-    """Where else it could run."""
+    """Other nodes it could run on."""
     mean: tuple[float, ...] = ()
     """One value per channel (BGR); empty where nothing or a mean image is subtracted."""
     mean_measured: bool = True
@@ -52,6 +52,6 @@ class Inputs:
     """A .binaryproto to subtract instead."""
     mean_file_digest: str = ""
     notes: tuple[PrototxtNote, ...] = ()
-    """What the prototxt had of Caffe's forks, and what became of it."""
+    """Features of Caffe's forks in the prototxt, and what became of them."""
     findings: tuple[str, ...] = ()
-    """What is odd about the data, in sentences."""
+    """Oddities in the data, in sentences."""

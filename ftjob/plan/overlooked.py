@@ -32,7 +32,7 @@ def _transform(own: Transform, inputs: Inputs) -> Iterator[str]:
         return
     facts = [f"{name} {value}" for name, value in missing.items() if name != "mirror"]
     whose = "its weights expect that" if inputs.weights else "its fillers and rates are made for that"
-    choice = "; mirror is a choice" if "mirror" in missing else ""
+    choice = "; mirror is optional" if "mirror" in missing else ""
     yaml = ", ".join(f"{name}: {value}" for name, value in missing.items())
     yield (
         f"data: base.net itself sets {_enumerated(facts)}, and the spec does not: "
@@ -85,14 +85,14 @@ def _loss(name: str, param: LossParameter, inputs: Inputs) -> Iterator[str]:
         names = inputs.train.labels
         called = f" ({names[label]})" if label < len(names) else ""
         yield (
-            f'base.net: layer "{name}" has ignore_label: {label}, so that label {label}{called} of these '
-            "data is never learned: take it out of the prototxt"
+            f'base.net: layer "{name}" has ignore_label: {label}, so label {label}{called} of this '
+            "data is never learned: remove it from the prototxt"
         )
     if param.HasField("normalization") and param.normalization == LossParameter.NONE:
         images = inputs.spec.data.batch_size
         yield (
             f'base.net: layer "{name}" has normalization: NONE, which adds up the losses of the {images} '
-            f"images of a batch: take it out, or divide solver.base_lr by {images}"
+            f"images of a batch: remove it, or divide solver.base_lr by {images}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The plan: all that is decided about a run before it starts, one value made by one pure function."""
+"""The plan: every decision about a run before it starts, made by one pure function."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ class Plan:
     solver: SolverParameter
     heads: tuple[Head, ...]
     renamed: Mapping[str, str]
-    """New name → name in the base net, of every layer that starts afresh."""
+    """New name → name in the base net, for every layer that is randomly initialised."""
     frozen: tuple[str, ...]
     transfer: tuple[LayerTransfer, ...]
     shapes: NetShapes
@@ -60,9 +60,9 @@ class Plan:
     engine: EngineChoice
     forecast: Forecast
     notes: tuple[str, ...] = ()
-    """What was changed of the base net beside heads, freezing and data, in sentences."""
+    """Changes to the base net besides heads, freezing and data, in sentences."""
     limits: tuple[str, ...] = ()
-    """What was left of the base net and limits the result, in sentences; part of the warnings."""
+    """Parts of the base net that were kept and limit the result, in sentences; part of the warnings."""
 
     @property
     def spec(self) -> JobSpec:
@@ -202,7 +202,7 @@ def weight_transfer(
         )
     if starved := unfilled(operation.train_val):
         raise BadNetError(
-            f"base.weights: without weights {listed(list(starved))} would start as zeros and stay so: give "
+            f"base.weights: without weights {listed(list(starved))} would start as zeros and stay zero: give "
             "base.weights, or a weight_filler in base.net"
         )
     return tuple(replace(row, kind="new", remark=_without_weights(row)) for row in transfer)
@@ -216,8 +216,8 @@ def _refuse_empty_statistics(transfer: Iterable[LayerTransfer], collected: Colle
     ]
     if empty:
         raise BadSpecError(
-            f"surgery.freeze: BatchNorm {listed(empty)} has no statistics in the weights, and frozen it "
-            "would collect none: freeze up to an earlier layer, or give weights whose training collected them"
+            f"surgery.freeze: BatchNorm {listed(empty)} has no statistics in the weights and, frozen, "
+            "collects none: freeze up to an earlier layer, or give weights whose training collected them"
         )
 
 
@@ -257,7 +257,7 @@ def class_names(spec: JobSpec, train: DatasetFacts, val: DatasetFacts) -> tuple[
     if count > MOST_CLASSES:
         culprit = train.location if wanted == "auto" else "surgery.num_output"
         raise BadDataError(
-            f"{culprit}: makes {count:,} classes, and at most {MOST_CLASSES:,} are planned: number the "
+            f"{culprit}: makes {count:,} classes, but at most {MOST_CLASSES:,} are allowed: number the "
             "labels from 0 without gaps"
         )
     if count < 2:

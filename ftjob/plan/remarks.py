@@ -22,7 +22,7 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
 
 
 def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...]) -> Iterator[str]:
-    """Yield a sentence for everything that is allowed and probably not meant."""
+    """Yield a sentence for everything that is allowed but probably a mistake."""
     yield from _budget_without_price(inputs, coming.cost)
     still = [
         layer.name for layer in shapes.layers if _has_no_rate(layer.params) and layer.type != "BatchNorm"
@@ -30,19 +30,19 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
     if lost := [name for name in still if name not in frozen]:
         yield (
             f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
-            "there, or name it in surgery.freeze, if it is meant so"
+            "there, or name it in surgery.freeze, if you meant that"
         )
     if blind := [layer.name for layer in shapes.layers if _sees_one_number(layer)]:
         yield (
-            f"data.batch_size: is 1, so BatchNorm {listed(blind)} sees one number of each channel at a time, "
-            "which is its own mean: the layer's output is 0 for every image; take a larger batch"
+            f"data.batch_size: is 1, so BatchNorm {listed(blind)} sees one number per channel at a time, "
+            "which is its own mean: the layer's output is 0 for every image; use a larger batch"
         )
     classes = max(max(facts.histogram) for facts in (inputs.train, inputs.val)) + 1
     wanted = inputs.spec.surgery.num_output
     if wanted != "auto" and wanted > max(classes, len(inputs.train.labels)):
         yield (
             f"surgery.num_output: is {wanted}, but the data has {classes} classes: "
-            f"{wanted - classes} outputs are never right; set auto"
+            f"{wanted - classes} outputs have no class; set auto"
         )
     yield from overlooked(inputs, shapes)
     yield from inputs.findings

@@ -28,8 +28,8 @@ class Change:
 
 
 def shortfall_of(plan: Plan) -> str:
-    """Return a sentence where the budget does not pay for the whole run, with what it would pay for; else
-    nothing.
+    """Return a sentence if the budget does not pay for the whole run, with what it would pay for; else
+    empty text.
 
     Then it plans up to TRIES + 16 times, since nothing is suggested that was not planned: call it once, and
     hand the sentence on.

@@ -68,7 +68,7 @@ def recall(plan: Plan) -> tuple[Measurement | None, str]:
     try:
         store, key = _place(plan)
     except StorageError as error:
-        return None, f"nothing measured was looked for ({error})"
+        return None, f"no measured speed was looked up ({error})"
     try:
         return parse_as(Measurement, store.read(key, largest=LARGEST)), ""
     except MissingError:

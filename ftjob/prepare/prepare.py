@@ -70,7 +70,7 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
     def checked(whole: str) -> str:
         if not whole.isprintable():
             raise BadSpecError(
-                f"{one_line(whole)}: a folder of this path has a character in its name that cannot be seen; "
+                f"{one_line(whole)}: a folder in this path has an invisible character in its name; "
                 "rename the folder"
             )
         return whole
@@ -165,7 +165,7 @@ def _opened(path: Path) -> int:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a file")
     return handle
 
 

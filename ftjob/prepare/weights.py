@@ -17,7 +17,7 @@ from ftjob.storage.inputs import fetch_input
 from ftjob.storage.store import ignore
 from ftjob.suggest import listed
 
-OF_NVIDIA = "written by NVIDIA's Caffe, and read as that reads it"
+OF_NVIDIA = "written by NVIDIA's Caffe, and read the way it does"
 
 
 def find_weights(
@@ -75,7 +75,7 @@ def refuse_several(location: str, folder: Path) -> None:
         return
     raise BadNetError(
         f"base.weights: names {len(names)} files. Caffe copies one after the other, a later one over those "
-        f"before it where both have a layer; ftjob takes one file: {_of_several(names, folder)}"
+        f"before it if both have a layer; ftjob takes one file: {_of_several(names, folder)}"
     )
 
 
@@ -88,7 +88,7 @@ def _of_several(names: list[str], folder: Path) -> str:
     *earlier, last = found
     lost = sorted(set[str]().union(*earlier) - last)
     if not lost:
-        return f"give {names[-1]}, which has all layers of the others, so that nothing of them would be left"
+        return f"give {names[-1]}, which has all layers of the others and would overwrite them"
     return (
         f"give one, or copy all of them into one net (pycaffe's Net.copy_from) and save that; {names[-1]} "
         f"lacks {listed(lost)}"

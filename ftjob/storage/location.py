@@ -41,4 +41,4 @@ def parse_store_uri(location: str) -> StoreUri:
 def check_key(key: str, location: str) -> None:
     """Raise StorageError for a key that is no plain relative path: some stores would read another in it."""
     if problem := key_problem(key):
-        raise StorageError(f"{location}: the key '{one_line(key)}' {problem}: name it otherwise")
+        raise StorageError(f"{location}: the key '{one_line(key)}' {problem}: rename it")

@@ -28,7 +28,7 @@ def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | 
     """Run one attempt of the run at a path or URI, and return its exit code; status.json has the end.
 
     In a pod, `spec` and `owner` are files: the spec, and the FineTuneJob that it works for. An error the user
-    can fix ends as Failed with its message. Raises an unforeseen error after recording it.
+    can fix ends as Failed with its message. Raises an unexpected error after recording it.
     """
     stop, pod = StopRequest().listen(), PodContext.from_env()
     with reporting(attempt, pod, log, in_pod=owner is not None) as report:

@@ -70,8 +70,8 @@ class End:
 
     @classmethod
     def unforeseen(cls, error: Exception) -> Self:
-        """Return the end of a run with an unforeseen error."""
-        message = f"an unforeseen error ({type(error).__name__}: {error}): please report it with the log"
+        """Return the end of a run with an unexpected error."""
+        message = f"an unexpected error ({type(error).__name__}: {error}): please report it with the log"
         return cls(State.FAILED, Reason.INTERNAL_ERROR, message, 1)
 
 

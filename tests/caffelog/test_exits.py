@@ -55,7 +55,7 @@ ENDS = {
     "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.batch.\nKilled": "the memory of its machine",
     f"{TRACE}KeyboardInterrupt": "it was interrupted at the keyboard",
     "^C": "it was interrupted at the keyboard",
-    "": f"{OUTSIDE}, if it does not run still",
+    "": f"{OUTSIDE}, unless it is still running",
 }
 
 

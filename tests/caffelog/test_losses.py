@@ -122,12 +122,12 @@ def two_softmaxes(folder: Path) -> bytes:
 WRONG: dict[str, tuple[Callable[[Path], bytes], str, str]] = {
     "one label": (
         one_label,
-        "the loss is 0 from iteration 10 on: there is nothing to learn, as where all records have one label",
+        "the loss is 0 from iteration 10 on: there is nothing to learn, as when all records have one label",
         "`ftjob data check` counts the labels",
     ),
     "val numbered otherwise": (
         val_numbered_otherwise,
-        "in tests, where accuracy stays at chance, 1/3: the training data was learned by heart, as where "
+        "in tests, where accuracy stays at chance, 1/3: the training data was memorized, because "
         "records are sorted by class",
         "build train and val in one go",
     ),
@@ -174,14 +174,14 @@ WRONG: dict[str, tuple[Callable[[Path], bytes], str, str]] = {
     ),
     "statistics of nobody": (
         statistics_of_nobody,
-        "layer norm has use_global_stats: true in training, and no weights were loaded",
+        "layer norm has use_global_stats: true in training, but no loaded weights have its statistics",
         "leave use_global_stats out",
     ),
     "two softmaxes": (
         two_softmaxes,
-        "nothing is learned: Softmax stands between fc and its loss, which has a softmax of its own, so the "
+        "nothing is learned: Softmax is between fc and its loss, which has its own softmax, so the "
         "loss cannot fall below 0.551",
-        "take Softmax out",
+        "remove Softmax",
     ),
     "a Python layer": (
         lambda folder: train(folder, SOFTMAX.replace('"InnerProduct"', '"Python"')),

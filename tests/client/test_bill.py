@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_read_costs_no_money(folder: RunFolder) -> None:
     found = bill([run_in(str(folder.root))])
 
     assert found.total.whole == found.total.stages["other"] == (120_000, 30_000)
-    assert found.unknown[0].startswith("emotions: what its time went into is not known: ")
+    assert found.unknown[0].startswith("emotions: how its time was spent is unknown: ")
 
 
 def test_a_run_without_a_folder_is_no_trouble() -> None:

@@ -197,7 +197,9 @@ def test_who_waits_no_longer_learns_where_the_run_stands(timeout: float):
     """Also where the server is silent, or away by then."""
     for run in (run_on(item(**RUNNING)), run_on(item(**RUNNING), AWAY)):
         begin = time.monotonic()
-        with pytest.raises(NotEndedError, match=r"emotions: is Running after 0(\.3)? s: wait again") as ended:
+        with pytest.raises(
+            NotEndedError, match=r"emotions: is still Running after 0(\.3)? s: wait again"
+        ) as ended:
             run.wait(timeout)
         assert ended.value.exit_code is ExitCode.PREEMPTED
         assert timeout <= time.monotonic() - begin < timeout + 20
@@ -225,8 +227,8 @@ def test_an_end_from_before_an_edit_is_not_the_last():
 
 
 ANOTHER = (
-    "emotions/1f3b: the FineTuneJob emotions in namespace faces is run 2f00 now: give emotions for that one, "
-    "or the URI of the folder of yours, OUTPUT/emotions/1f3b"
+    "emotions/1f3b: the FineTuneJob emotions in namespace faces is now run 2f00: give emotions for that run, "
+    "or the URI of your run's folder, OUTPUT/emotions/1f3b"
 )
 
 

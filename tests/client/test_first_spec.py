@@ -140,7 +140,7 @@ def test_a_folder_that_no_spec_can_name_is_refused(images: Path, tmp_path: Path)
     """Nothing is written then."""
     shutil.copytree(images, tmp_path / "a\nb: c")
 
-    with pytest.raises(BadSpecError, match=r"data\.train: holds a character that cannot be seen"):
+    with pytest.raises(BadSpecError, match=r"data\.train: contains an invisible character"):
         api.init("lenet", tmp_path / "a\nb: c", out=tmp_path / "a.yaml")
     assert not (tmp_path / "a.yaml").exists()
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_there_is_left_alone(images: Path, tmp_path: Path) -> Non
     path = tmp_path / "mine.yaml"
     path.write_text("mine")
 
-    with pytest.raises(BadSpecError, match=r"mine\.yaml: is there already: .*--force"):
+    with pytest.raises(BadSpecError, match=r"mine\.yaml: already exists: .*--force"):
         api.init("lenet", images, out=path)
     assert path.read_text() == "mine"
     api.init("lenet", images, out=path, force=True)

@@ -120,5 +120,5 @@ def test_who_waits_for_a_run_that_does_not_change_is_let_go_in_time(tmp_path: Pa
     waiting = Run(a_run(tmp_path, "emotions", "aaaa"))
     files.write_json(waiting.folder.status, Status("emotions", "aaaa", State.PENDING).to_json())
 
-    with pytest.raises(NotEndedError, match=r"emotions/aaaa: is Pending after 0 s: wait again"):
+    with pytest.raises(NotEndedError, match=r"emotions/aaaa: is still Pending after 0 s: wait again"):
         waiting.wait(0)

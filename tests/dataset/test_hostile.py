@@ -88,7 +88,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path: Path):
     tree = Folder(tmp_path / "images")
 
     assert [path for path, _ in tree.files("cats")] == ["cats/a.jpg", "cats/b.jpg", "cats/c.jpg"]
-    for name, why in (("a", "no file"), ("b", "no file"), ("c", f"at most {LARGEST:,}")):
+    for name, why in (("a", "not a file"), ("b", "not a file"), ("c", f"at most {LARGEST:,}")):
         with pytest.raises(OSError, match=why):
             tree.read(f"cats/{name}.jpg")
 
@@ -134,7 +134,7 @@ def test_a_label_is_a_number_not_a_length(tmp_path: Path):
     images = [raw(label, np.zeros((8, 8, 3), np.uint8)) for label in (0, 2**31 - 2)]
     facts = inspect(dataset(tmp_path / "train", images))
 
-    with pytest.raises(BadDataError, match=f"makes 2,147,483,647 classes, and at most {MOST_CLASSES:,}"):
+    with pytest.raises(BadDataError, match=f"makes 2,147,483,647 classes, but at most {MOST_CLASSES:,}"):
         class_names(changed({}), facts, facts)
 
 

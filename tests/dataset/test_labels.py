@@ -93,9 +93,9 @@ def test_a_labels_file_is_a_file(tmp_path: Path) -> None:
         (b"\nant\nbee\n", "labels.txt: line 1 is empty.*or name class 0 in it"),
         (
             "ant\nbee\u2028wasp\n".encode(),
-            r"class name 'bee\\u2028wasp' holds a character that cannot be seen: rename it",
+            r"class name 'bee\\u2028wasp' contains an invisible character: rename it",
         ),
-        ("ant\ndog\x85\n".encode(), r"class name 'dog\\x85' holds a character that cannot be seen"),
+        ("ant\ndog\x85\n".encode(), r"class name 'dog\\x85' contains an invisible character"),
         (("a" * 256).encode(), "class name 'a+...' has more than 255 characters: rename it"),
         (b"gr\xfc\xdfe\nbee\n", "labels.txt: cannot be read as text .*: save it as UTF-8"),
         ("ant\nbee\n".encode("utf-16-le"), "labels.txt: has bytes of 0 in it, which no text has: save it"),

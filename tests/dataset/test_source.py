@@ -75,7 +75,7 @@ def test_a_class_name_that_is_no_line_of_text(tmp_path: Path, name: bytes) -> No
     write_photos(tmp_path / "photos", {"cat": 2, "dog": 2})
     (tmp_path / "photos" / "cat").rename(tmp_path / "photos" / os.fsdecode(name))
 
-    with pytest.raises(BadDataError, match=r"photos: the class name '.*' holds a character that"):
+    with pytest.raises(BadDataError, match=r"photos: the class name '.*' contains an invisible character"):
         list_images(tmp_path / "photos")
 
 

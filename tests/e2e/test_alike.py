@@ -149,4 +149,4 @@ def test_verify_counts_the_right_answers(job: Job):
     manifest = json.loads(wrong.manifest.read_text())
     manifest["files"]["golden/scores.json"] = files.sha256(wrong.golden_scores)
     files.write_json(wrong.manifest, manifest)
-    assert "! 0 of 3 golden images answered rightly" in job.ftjob("verify", str(wrong.root)).out
+    assert "! 0 of 3 golden images answered correctly" in job.ftjob("verify", str(wrong.root)).out

@@ -37,7 +37,7 @@ SPECS: list[tuple[dict[str, Any], int, str]] = [
     ({"data": {"crop": 40}}, 2, r"data.crop: must be 32 or less"),
     ({"data": {"mean": [1.0, 2.0]}}, 2, r"data.mean: 2 values, but the images of .* have 1 channels"),
     ({"data": {"train": "ftp://bucket/train"}}, 2, r"data.train: there is no store ftp://"),
-    ({"data": {"train": "s3://evil#x/train"}}, 2, r"data.train: 'evil#x' is no bucket's name"),
+    ({"data": {"train": "s3://evil#x/train"}}, 2, r"data.train: 'evil#x' is not a bucket name"),
     ({"data": {"train": "nowhere"}}, 4, r"nowhere"),
     ({"data": {"mean": "mean.binaryproto"}}, 4, r"data.mean: .*mean.binaryproto cannot be read"),
     ({"base": {"net": "nowhere.prototxt"}}, 3, r"base.net: .*nowhere.prototxt is not there"),

@@ -88,7 +88,7 @@ def test_a_threshold_that_is_no_amount_is_refused(dear: Job, monkeypatch: pytest
     monkeypatch.setenv("FTJOB_ASK_ABOVE_USD", "ten")
 
     assert (
-        "FTJOB_ASK_ABOVE_USD: 'ten' is no amount of dollars"
+        "FTJOB_ASK_ABOVE_USD: 'ten' is not an amount of dollars"
         in dear.ftjob("submit", "spec.yaml", "--local", code=2).err
     )
 
@@ -99,7 +99,7 @@ def test_what_the_budget_does_not_pay_for_is_refused(job: Job):
     [warning] = job.ftjob("plan", "spec.yaml", "-o", "json").json()["warnings"]
     told = job.ftjob("submit", "spec.yaml", "--local", code=2).err
 
-    assert f"{warning} (--yes submits it so)" in told
+    assert f"{warning} (--yes submits it anyway)" in told
     assert "what would fit: solver.max_iter " in warning
     assert not started(job)
 

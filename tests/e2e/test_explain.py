@@ -41,7 +41,7 @@ def test_a_file_that_is_no_log_is_refused(job: Job):
 
     refused = job.ftjob("plan", "--explain", "notes.txt", code=2)
 
-    assert "notes.txt: no line of it is Caffe's or ftjob's (it begins with \"Epoch 1/10\")" in refused.err
+    assert 'notes.txt: has no line from Caffe or ftjob (it begins with "Epoch 1/10")' in refused.err
 
 
 def test_a_file_of_several_trainings_says_so(job: Job):

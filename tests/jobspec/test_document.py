@@ -10,8 +10,10 @@ from jobspec import SpecError
 from jobspec.document import read_document
 from jobspec.problems import Mark
 
-COLON = "this ':' cannot stand here; align the line with its neighbours, and quote text that has a colon"
-TEXT = "this text belongs to nothing; align the line with its neighbours, and quote text that has quotes"
+COLON = "this ':' is not allowed here; align the line with its neighbours, and quote text that has a colon"
+TEXT = (
+    "this text is not part of any field; align the line with its neighbours, and quote text that has quotes"
+)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_field_that_stands_twice_is_refused_with_both_lines(problems: Callable
     text = "solver:\n  base_lr: 1\n  gamma: 2\n  base_lr: 3\n"
 
     assert problems(text) == [
-        "spec.yaml:4: solver.base_lr: stands twice, in line 2 and here; remove one of them"
+        "spec.yaml:4: solver.base_lr: appears twice, in line 2 and here; remove one of them"
     ]
 
 
@@ -128,17 +130,17 @@ def test_nested_aliases_and_deep_lists_are_refused_at_once(text: str) -> None:
         ("a: [1, 2\nb: 3", "2:2: a ',' or the closing ] is missing before this"),
         ("a: {b: 1", "1:9: the file ends before the closing }; add it"),
         ("a: [1,,2]", "1:7: a value is missing before this ,; add it or remove the ,"),
-        ("a: 1\n- b", "2:1: this line begins where none of its neighbours does; align it"),
+        ("a: 1\n- b", "2:1: this line's indentation matches no other line; align it with its neighbours"),
         ("a: 'it's'", f"1:8: {TEXT}"),
-        ("a: |x\n b", "1:5: after | or > the text begins in the next line; move it there"),
+        ("a: |x\n b", "1:5: after | or > the text begins on the next line; move it there"),
         ("a: @b", "1:4: text that begins with @ must be quoted"),
         ("a: & 1", "1:5: & and * need a name right after them; quote text that begins with one"),
-        ("a: *b", "1:4: *b names no anchor; write &b before the value it stands for, further up"),
-        ("a: &b 1\nc: &b 2", "2:4: an anchor of this name stands further up; give each its own name"),
+        ("a: *b", "1:4: *b has no anchor; write &b before the value it refers to, further up"),
+        ("a: &b 1\nc: &b 2", "2:4: there is an anchor of this name further up; give each its own name"),
         ("a: 1\n---\nb: 2", "2:1: a second document begins here; a spec is one document: remove the ---"),
         ("a: 1\n...\nb", "3:1: nothing may follow the end of the document; remove it"),
         ('a: "\\q"', "1:6: \\q means nothing between double quotes; use single quotes"),
-        ('a: "\\xZZ"', "1:7: this escape is not whole; use single quotes for text with backslashes"),
+        ('a: "\\xZZ"', "1:7: this escape is incomplete; use single quotes for text with backslashes"),
         ("a: 1\nb: \x07", "2:4: the character U+0007 is not allowed in YAML; remove it"),
         ("%YAML 1.2\n%YAML 1.2\n---\na: 1", "2:1: is not YAML: found duplicate YAML directive"),
         ("a: !b 1", "1: a: the tag !b cannot be used; write plain values"),
@@ -146,7 +148,7 @@ def test_nested_aliases_and_deep_lists_are_refused_at_once(text: str) -> None:
         ("a: !!int b", "1: a: the tag !!int cannot be used; write plain values"),
         ("a: {<<: 3}", "1: a: << merges mappings only; give it the *NAME of a mapping with an anchor"),
         ("? [a]\n: 1", "1:3: a field's name must be a word, not a list or mapping"),
-        ("a: " + "9" * 5000, "1: a: is a number of more digits than a spec can hold"),
+        ("a: " + "9" * 5000, "1: a: is a number with more digits than a spec can hold"),
     ],
 )
 def test_what_is_no_yaml_is_told_in_one_sentence(

@@ -17,12 +17,15 @@ from jobspec.explain import explain
 @pytest.mark.parametrize(
     ("added", "sentence"),
     [
-        ("solver: {base_Ir: 1}", "solver.base_Ir: is no field of solver; did you mean base_lr?"),
-        ("solver: {step-size: 1}", "solver.step-size: is no field of solver; did you mean stepsize?"),
-        ("bugdet: {usd: 1}", "bugdet: is no field of a spec; did you mean budget?"),
-        ("Engine: caffe", "Engine: is no field of a spec; did you mean engine?"),
-        ("accept: {not-below: 1}", "accept.not-below: is no field of accept; did you mean not_below?"),
-        ("solver: {learning_rate: 1}", "solver.learning_rate: is no field of solver; did you mean base_lr?"),
+        ("solver: {base_Ir: 1}", "solver.base_Ir: is not a field of solver; did you mean base_lr?"),
+        ("solver: {step-size: 1}", "solver.step-size: is not a field of solver; did you mean stepsize?"),
+        ("bugdet: {usd: 1}", "bugdet: is not a field of a spec; did you mean budget?"),
+        ("Engine: caffe", "Engine: is not a field of a spec; did you mean engine?"),
+        ("accept: {not-below: 1}", "accept.not-below: is not a field of accept; did you mean not_below?"),
+        (
+            "solver: {learning_rate: 1}",
+            "solver.learning_rate: is not a field of solver; did you mean base_lr?",
+        ),
     ],
 )
 def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
@@ -35,10 +38,10 @@ def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
 @pytest.mark.parametrize(
     ("added", "sentence"),
     [
-        ("base_lr: 1", "base_lr: is no field of a spec; write it as solver.base_lr"),
-        ("solver: {BatchSize: 1}", "solver.BatchSize: is no field of solver; write it as data.batch_size"),
-        ("solver: {crop: 224}", "solver.crop: is no field of solver; write it as data.crop"),
-        ("num_classes: 7", "num_classes: is no field of a spec; write it as surgery.num_output"),
+        ("base_lr: 1", "base_lr: is not a field of a spec; write it as solver.base_lr"),
+        ("solver: {BatchSize: 1}", "solver.BatchSize: is not a field of solver; write it as data.batch_size"),
+        ("solver: {crop: 224}", "solver.crop: is not a field of solver; write it as data.crop"),
+        ("num_classes: 7", "num_classes: is not a field of a spec; write it as surgery.num_output"),
         (
             "solver: {test_iter: 100}",
             "solver.test_iter: is not needed here; every record of data.val is tested once",
@@ -53,11 +56,11 @@ def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
         ),
         (
             "solver: {min_lr: 0.1}",
-            "solver.min_lr: is of NVIDIA's fork: Caffe 1.0's learning rate falls without an end; leave it out",
+            "solver.min_lr: is only in NVIDIA's fork: in Caffe 1.0 the learning rate has no lower limit; leave it out",
         ),
         (
             "accept: {colour: red}",
-            "accept.colour: is no field of accept, which has accuracy, not_below",
+            "accept.colour: is not a field of accept, which has accuracy, not_below",
         ),
     ],
 )
@@ -79,21 +82,29 @@ def test_every_field_of_caffe_is_known(section: str, least: str) -> None:
 
     for name in names:
         for found in told(least, f"{section}.{name}", []):
-            assert "is no field of" not in found.message or re.search(r"; (write it|did you)", found.message)
+            assert "is not a field of" not in found.message or re.search(
+                r"; (write it|did you)", found.message
+            )
 
 
 @pytest.mark.parametrize(
     ("added", "sentence"),
     [
-        ("solver: {random_seed: -1}", "must be 0 or more, got -1; leave it out: the clock"),
-        ("solver: {clip_gradients: -1}", "must be greater than 0, got -1; leave it out, which is what -1 is"),
+        (
+            "solver: {random_seed: -1}",
+            "must be 0 or more, got -1; leave it out: -1 seeds Caffe from the clock",
+        ),
+        (
+            "solver: {clip_gradients: -1}",
+            "must be greater than 0, got -1; leave it out, which means the same as",
+        ),
         ("solver: {display: 0}", "must be 1 or more, got 0; leave it out"),
         ("solver: {snapshot: 0}", "such as 33%, got 0; leave it out for one every epoch"),
         ("solver: {lr_policy: plateau}", "or sigmoid, got \"plateau\"; only NVIDIA's and Intel's"),
         ("solver: {stepvalue: 100}", "must be a list, such as [a, b], got 100; write [100]"),
         (
             "solver: solver.prototxt",
-            'got "solver.prototxt"; write the fields of that file here, by the same names',
+            'got "solver.prototxt"; write the fields of that file here, under the same names',
         ),
     ],
 )
@@ -108,20 +119,20 @@ def test_several_weights_are_one_too_many(problems: Callable[[str], list[str]]) 
     """Caffe takes a list; what it does with it is told."""
     [line] = problems("name: a\nbase: {net: x, weights: [a, b]}\ndata: {train: x, val: y}\noutput: x")
 
-    assert line.endswith("give one file: of several Caffe copies a later one over those before it")
+    assert line.endswith("give one file: of several, Caffe copies each later one over those before it")
 
 
 def test_a_misspelt_required_field_is_one_problem_not_two(problems: Callable[[str], list[str]]) -> None:
     """That `name` is missing goes without saying when `nam` was written."""
     text = "nam: a\nbase: {net: x}\ndata: {train: x, val: y}\noutput: x"
 
-    assert problems(text) == ["spec.yaml:1: nam: is no field of a spec; did you mean name?"]
+    assert problems(text) == ["spec.yaml:1: nam: is not a field of a spec; did you mean name?"]
 
 
 def test_a_missing_field_is_told_with_what_belongs_there(problems: Callable[[str], list[str]]) -> None:
     """In the line of the group it is missing from, where there is one."""
     assert problems("name: a\nbase:\n  weights: w\noutput: x") == [
-        "spec.yaml: data: is missing; add it (what it is trained on: train, and val or val_split)",
+        "spec.yaml: data: is missing; add it (the training and validation images: train, and val or val_split)",
         "spec.yaml:2: base.net: is missing; add it (the network: a built-in one such as googlenet, or the path"
         " or URI of any classification prototxt (train_val or deploy))",
     ]
@@ -195,7 +206,7 @@ def test_long_and_unprintable_values_are_cut_and_escaped(problem: Callable[[str]
     """An error stays one line that can be read, whatever was written."""
     line = problem('engine: "' + "x" * 500 + '"')
     assert (line.endswith("xxx..."), len(line) < 130) == (True, True)
-    assert problem('"a\\nb\\u2028": 1').startswith("spec.yaml:5: a\\nb\\u2028: is no field")
+    assert problem('"a\\nb\\u2028": 1').startswith("spec.yaml:5: a\\nb\\u2028: is not a field")
 
 
 def fields(model: type[BaseModel] = JobSpec, path: str = "") -> Iterator[str]:

@@ -58,7 +58,7 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path, least: str) -> None:
         (b"# a\n", ": the file is empty; a spec has at least name, base, data and output (see docs/spec.md)"),
         (b"- a\n", ":1: must be fields such as 'name: emotions', got [\"a\"]"),
         (b"name: a\nb: \xfc", ":2: the byte 0xfc is not UTF-8; save the file as UTF-8"),
-        (b"a" * 300_000, ": has more than 262144 bytes, so it is no spec; name the YAML file"),
+        (b"a" * 300_000, ": has more than 262144 bytes, so it is not a spec; name the YAML file"),
     ],
     ids=["empty", "comment", "list", "latin-1", "large"],
 )
@@ -73,7 +73,7 @@ def test_a_path_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
     """A file that is not there, a folder, a file where a folder should be."""
     (tmp_path / "file").touch()
 
-    assert refused(tmp_path / "missing.yaml") == ": there is no such file; name the spec's YAML file"
+    assert refused(tmp_path / "missing.yaml") == ": does not exist; name the spec's YAML file"
     assert refused(tmp_path) == ": is a folder; name the spec's YAML file in it"
     assert "cannot be read (Not a directory); fix the path" in refused(tmp_path / "file" / "spec.yaml")
 
@@ -94,7 +94,7 @@ def test_a_text_with_thousands_of_problems_is_refused_in_some_lines(
 
     assert (len(lines), lines[0]) == (
         51,
-        "spec.yaml:2: a: stands twice, in line 1 and here; remove one of them",
+        "spec.yaml:2: a: appears twice, in line 1 and here; remove one of them",
     )
     assert lines[-1] == "spec.yaml: has 4949 more problems; fix these first"
 

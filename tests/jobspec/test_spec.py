@@ -75,17 +75,17 @@ data: """
             ' got "mean.npy"',
         ),
         ("{train: ' x', val: y}", "data.train: begins or ends with a space; remove it"),
-        ('{train: "x\\ny", val: y}', "data.train: holds a character that cannot be seen (x\\ny); remove it"),
+        ('{train: "x\\ny", val: y}', "data.train: contains an invisible character (x\\ny); remove it"),
         ("{train: 's3://', val: y}", "data.train: names no bucket; write s3://BUCKET/KEY"),
         (
             "{train: 's3://host:9000/x', val: y}",
-            "data.train: 'host:9000' is no bucket's name; give 3 to 63 lower-case letters, digits, dots and dashes,"
-            " which begin and end with a letter or digit and are no address",
+            "data.train: 'host:9000' is not a bucket name; give 3 to 63 lower-case letters, digits, dots and dashes,"
+            " beginning and ending with a letter or digit, and not an address",
         ),
-        ("{train: 's3://data/a//b', val: y}", "data.train: the key 'a//b' has an empty, dotted or unprintable part; name it otherwise"),
+        ("{train: 's3://data/a//b', val: y}", "data.train: the key 'a//b' has an empty, dotted or unprintable part; rename it"),
         ("{train: 'https://h/x', val: y}", "data.train: there is no store https://; use s3://, gs://, az:// or a directory"),
         ("{train: x, val: y, crop: 20000}", "data.crop: must be 16384 or less, got 20000"),
-        ("{train: 'run:a', val: y}", "data.train: must be a path or URI; a run can be named in base.weights and accept.not_below only"),
+        ("{train: 'run:a', val: y}", "data.train: must be a path or URI; only base.weights and accept.not_below can name a run"),
     ],
 )  # fmt: skip
 def test_data_that_cannot_be_meant(data: str, sentence: str, problems: Callable[[str], list[str]]) -> None:
@@ -101,7 +101,7 @@ def test_credentials_are_refused_and_not_repeated(
 ) -> None:
     """They would end up in run folders, manifests and logs; the error keeps them out of the terminal too."""
     values = f"{{train: '{location}', val: y, mean: '{location}.binaryproto'}}"
-    told = "holds credentials, which would end in logs and run folders; give a plain URI"
+    told = "contains credentials, which would end up in logs and run folders; give a plain URI"
 
     assert problems(DATA.replace("net: x", f"net: x, weights: '{location}'") + values) == [
         f"spec.yaml:2: base.weights: {told}",
@@ -132,9 +132,9 @@ def test_a_run_that_cannot_be_is_refused(
     ("surgery", "sentence"),
     [
         ("{num_output: 1000001}", "num_output: must be auto or a number of classes from 2 to 1,000,000, got 1000001"),
-        ('{heads: ["a\\u202eb"]}', "heads: holds a character that cannot be seen (a\\u202eb); remove it"),
-        ('{relearn: ["a\\nb"]}', "relearn[0]: holds a character that cannot be seen (a\\nb); remove it"),
-        ('{freeze: {up_to: "\\e[31m"}}', "freeze: holds a character that cannot be seen (\\x1b[31m); remove it"),
+        ('{heads: ["a\\u202eb"]}', "heads: contains an invisible character (a\\u202eb); remove it"),
+        ('{relearn: ["a\\nb"]}', "relearn[0]: contains an invisible character (a\\nb); remove it"),
+        ('{freeze: {up_to: "\\e[31m"}}', "freeze: contains an invisible character (\\x1b[31m); remove it"),
         (f"{{relearn: [{'a, ' * 1000} a]}}", "relearn: must have at most 1000 entries"),
         (f"{{relearn: [{'a' * 256}]}}", "relearn[0]: must have at most 255 characters"),
     ],

@@ -107,6 +107,6 @@ def test_a_file_that_is_no_text_of_that_size_is_not_read(tmp_path: Path):
     large.write_text("# a net\n" * (LARGEST // 4))
     os.mkfifo(pipe)
 
-    for path, what in ((large, "has 8,388,608 bytes"), (pipe, "it is no file")):
+    for path, what in ((large, "has 8,388,608 bytes"), (pipe, "it is not a file")):
         with pytest.raises(BadNetError, match=what):
             read_net(str(path))

@@ -52,7 +52,7 @@ def test_torch_is_refused_by_the_layer_it_lacks(name: str) -> None:
 
     assert problem.startswith('layer "norm" (')
     assert ": the torch engine does not have " in problem
-    wanted = "take it out" if name in ("stochastic", "spp") else "set engine: caffe"
+    wanted = "remove it" if name in ("stochastic", "spp") else "set engine: caffe"
     assert wanted in problem
     assert choose("torch", "local", "plain").problem == ""
 
@@ -72,6 +72,6 @@ def test_auto_stays_with_caffe_where_torch_lacks_a_layer() -> None:
     assert (mvn.name, mvn.opens, mvn.problem) == ("caffe", "caffe", "")
     assert 'layer "norm" (MVN)' in mvn.why
     assert choose("auto", "g5.xlarge", "mvn").problem == (
-        'layer "norm" (MVN): the torch engine does not have this type: take it out, or take a node whose GPU '
+        'layer "norm" (MVN): the torch engine does not have this type: remove it, or choose a node whose GPU '
         "Caffe has code for"
     )

@@ -78,7 +78,7 @@ REAL: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, str]] = {
             *("-solver", "net/solver.prototxt"),
             *("-snapshot", "snapshots/caffe_iter_60.caffemodel"),
         ),
-        "snapshots/caffe_iter_60.caffemodel holds weights, and was given as the snapshot to resume from",
+        "snapshots/caffe_iter_60.caffemodel has weights only, but was given as the snapshot to resume from",
         "base:\n  weights: snapshots/caffe_iter_60.caffemodel",
     ),
     "a learning rate too high": (
@@ -88,7 +88,7 @@ REAL: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, str]] = {
     ),
     "a learning rate too low": (
         lambda folder: changed(folder, "solver", "base_lr: 0.01", "base_lr: 1e-9"),
-        "nothing is learned: the loss stays where chance is, near ln 7 for 7 classes",
+        "nothing is learned: the loss stays at chance, near ln 7 for 7 classes",
         "solver:\n  base_lr: 1e-08",
     ),
     "weights of other shapes": (

@@ -59,7 +59,7 @@ def test_what_the_weights_expect_is_to_be_pasted(bare: Callable[..., Plan]) -> N
         "data: base.net itself sets scale 0.017, mean [103.94, 116.78, 123.68] and crop 200, and the spec "
         "does not: its weights expect that, and what it gets now is 59 times as large; write data: "
     )
-    assert warning.endswith("; mirror is a choice")
+    assert warning.endswith("; mirror is optional")
     written = _yaml(warning)
     assert written == {"scale": 0.017, "mean": [103.94, 116.78, 123.68], "crop": 200, "mirror": True}
     assert _says(bare(**written), **LIKE_MOBILENET) == []
@@ -132,10 +132,10 @@ def test_a_class_that_is_ignored_is_named(in_faces: Path) -> None:
     named = replace(inputs, train=replace(inputs.train, labels=("ant", "bee", "cow")))
 
     assert _loss(inputs, ignore_label=2) == [
-        'base.net: layer "loss3/loss3" has ignore_label: 2, so that label 2 of these data is never learned: '
-        "take it out of the prototxt"
+        'base.net: layer "loss3/loss3" has ignore_label: 2, so label 2 of this data is never learned: '
+        "remove it from the prototxt"
     ]
-    assert "label 2 (cow) of these data" in _loss(named, ignore_label=2)[0]
+    assert "label 2 (cow) of this data" in _loss(named, ignore_label=2)[0]
     assert _loss(inputs, ignore_label=255) == _loss(inputs, ignore_label=-1) == []
 
 
@@ -146,7 +146,7 @@ def test_a_loss_that_is_a_sum_is_named(in_faces: Path) -> None:
     [warning] = _loss(inputs, normalization=LossParameter.NONE)
 
     assert warning.endswith(
-        "has normalization: NONE, which adds up the losses of the 32 images of a batch: take it out, or "
+        "has normalization: NONE, which adds up the losses of the 32 images of a batch: remove it, or "
         "divide solver.base_lr by 32"
     )
     for normalization in (LossParameter.FULL, LossParameter.VALID, LossParameter.BATCH_SIZE):

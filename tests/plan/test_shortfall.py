@@ -122,7 +122,7 @@ def test_a_budget_without_a_first_snapshot_is_a_problem(in_faces: Path, budget: 
     planned = plan(budget=budget)
 
     assert planned.problems == (planned.too_poor,)
-    assert "does not pay for the start and the first 3 iterations, until a snapshot" in planned.too_poor
+    assert "does not pay for the start and the 3 iterations until the first snapshot" in planned.too_poor
     assert (planned.warnings, shortfall_of(planned)) == ((), "")
 
 

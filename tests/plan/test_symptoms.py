@@ -87,7 +87,10 @@ WRONG = {
         "the loss is nan from iteration 2000 on: the training",
     ),
     "no number in the sum alone": (NAN_IN_SUM, "the loss is nan from iteration 20 on"),
-    "negative": (training(2.3, -0.3), "the loss is -0.3 at iteration 20, and a softmax has no negative loss"),
+    "negative": (
+        training(2.3, -0.3),
+        "the loss is -0.3 at iteration 20, and a softmax loss is never negative",
+    ),
     "negative, of an unknown net": (training(2.3, -0.3, kind=""), "labels lie outside 0..num_output-1"),
     "negative, without outputs": (old(1.2, -9.1), "the loss is -9.1 at iteration 2000"),
     "negative in a test": (training(2.3, 1.2) + TESTED, "the loss is -1.5 at iteration 20"),
@@ -100,11 +103,11 @@ WRONG = {
     ),
     "learned by heart": (
         BY_HEART,
-        "where score #0 stays at chance, 1/6: the training data was learned by heart",
+        "where score #0 stays at chance, 1/6: the training data was memorized",
     ),
     "tests that are no number": (
         training(*FALLING) + AT_ANOTHER.replace("loss = 0.575", "loss = nan"),
-        "loss is nan in tests and the loss of the training is a number",
+        "loss is nan in tests, but the training loss is a number",
     ),
     "another accuracy": (training(*FALLING) + AT_ANOTHER, "the loss of fc falls, but accuracy stays at 1/10"),
     "nothing is learned": (old(*[2.303] * 7, scores=AT_CHANCE), "near ln 10 for 10 classes"),

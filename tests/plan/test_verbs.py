@@ -121,7 +121,7 @@ def test_what_would_fail_is_told_first_and_is_exit_code_2(in_faces: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["plan"], "plan: no spec is given: give the path of one, or --explain LOG\n"),
+        (["plan"], "plan: no spec: give its path, or --explain LOG\n"),
         (["plan", "--explain", "nobody"], "nobody: no such run"),
     ],
 )

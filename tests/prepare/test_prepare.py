@@ -58,6 +58,6 @@ def test_a_folder_that_no_spec_could_name_is_refused(letter: str, tmp_path: Path
         }
     )
 
-    with pytest.raises(BadSpecError, match=r"a folder of this path .* rename the folder"):
+    with pytest.raises(BadSpecError, match=r"a folder in this path .* rename the folder"):
         absolute(spec, Context(folder))
     assert absolute(spec, Context(tmp_path)).data.train == str(tmp_path / "train")

@@ -30,7 +30,7 @@ def test_several_weights_are_told_apart(tmp_path: Path) -> None:
         return str(caught.value)
 
     assert refused("trunk", "all").endswith(
-        "give all.caffemodel, which has all layers of the others, so that nothing of them would be left"
+        "give all.caffemodel, which has all layers of the others and would overwrite them"
     )
     assert refused("trunk", "all", "head").endswith("head.caffemodel lacks conv1, fc")
     assert refused("trunk", "gone").endswith("ftjob takes one file: give the one that counts")

@@ -173,7 +173,7 @@ def test_an_older_ftjobs_lock_is_proven_by_its_command(folder: RunFolder):
 
 def test_a_lock_without_a_word_is_asked_again(folder: RunFolder):
     """For a moment a worker has the lock and has not written yet."""
-    with held_with(folder, ""), pytest.raises(StorageError, match="begins or ends right now: try again"):
+    with held_with(folder, ""), pytest.raises(StorageError, match="is just starting or ending: try again"):
         Run(str(folder.root)).cancel()
 
 

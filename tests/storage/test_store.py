@@ -115,7 +115,7 @@ def test_odd_keys_are_kept_as_they_are(store: Store, key: str) -> None:
 def test_keys_that_are_no_plain_path_are_refused(store: Store, key: str) -> None:
     """Some store would take them for another key."""
     for use in (store.read, store.stat, lambda key: store.write(key, b""), lambda key: store.delete([key])):
-        with pytest.raises(StorageError, match="has an empty, dotted or unprintable part: name it otherwise"):
+        with pytest.raises(StorageError, match="has an empty, dotted or unprintable part: rename it"):
             use(key)
 
 

@@ -16,7 +16,7 @@ SEVERITY_STYLE = {"error": "bold red", "warning": "yellow"}
 
 
 def built(manifest: "Manifest", out: str) -> RenderableType:
-    """Say what a dataset holds, class by class, and what was left out or out of the ordinary."""
+    """Return a dataset's contents, class by class, with what was left out or is unusual."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("LABEL", "CLASS", "TRAIN", "VAL"):
         table.add_column(heading, justify="left" if heading == "CLASS" else "right")
@@ -32,12 +32,12 @@ def built(manifest: "Manifest", out: str) -> RenderableType:
             Text(f"{manifest.unreadable} images could not be read and were left out:\n{unreadable}", "yellow")
         )
     if manifest.reused:
-        lines.append(Text(f"{manifest.reused} records taken over from the build before"))
+        lines.append(Text(f"{manifest.reused} records reused from the previous build"))
     return Group(*lines, Text(out))
 
 
 def checked(report: "CheckReport") -> RenderableType:
-    """Say what was found, errors first, and how much was looked at; datasets are called train and val."""
+    """Return the findings, errors first, and how much was checked; the datasets are called train and val."""
     facts = {"train": report.train} | ({"val": report.val} if report.val else {})
     table = Table.grid(padding=(0, 1))
     for finding in report.findings:

@@ -55,7 +55,7 @@ def nodes_json(nodes: "Iterable[Node]", live: "LivePrices | None" = None) -> lis
 
 
 def written(nodes: "Iterable[Node]", changed: "Mapping[str, Price]") -> Text:
-    """Say which prices are others now, and what they were."""
+    """Return which prices changed, and what they were."""
     before = {node.name: node.price for node in nodes}
     lines = [f"{name}: {_both(before[name])} → {_both(price)}" for name, price in changed.items()]
     return Text("\n".join(lines) or "your nodes file has these prices already")

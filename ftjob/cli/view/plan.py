@@ -150,7 +150,7 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
 def _heads(plan: "Plan") -> Text:
     """The heads, and in dim how each was found."""
     number = f"{len(plan.heads)} classifiers" if len(plan.heads) > 1 else "1 classifier"
-    text = Text(f"{number}, {len(plan.labels)} outputs, called …_{plan.spec.name} from now on")
+    text = Text(f"{number}, {len(plan.labels)} outputs, renamed to …_{plan.spec.name}")
     for head in plan.heads:
         text.append(f"\n{head.source}", "green")
         text.append(" (in deploy)" if head.main and len(plan.heads) > 1 else "")
@@ -222,5 +222,5 @@ def _without_budget(plan: "Plan") -> str:
     taken = " and no spot node is taken away" if resources.spot else ""
     return (
         f"about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)} if {1 + resources.max_retries} "
-        f"attempts fail at their ends{taken}; a budget would be a limit"
+        f"attempts fail just before they end{taken}; a budget would limit this"
     )

@@ -15,10 +15,10 @@ def verified(verification: "Verification") -> RenderableType:
     found = verification
     same = (
         f"{found.same_answers} of {found.images} golden images answered the same; scores differ by at most "
-        f"{found.largest_difference:.1e} of the largest, and by {found.together_difference:.1e} where other "
-        "images are asked with them"
+        f"{found.largest_difference:.1e} of the largest, and by {found.together_difference:.1e} with other "
+        "images in the batch"
     )
-    right = f"{found.right_answers} of {found.images} golden images answered rightly"
+    right = f"{found.right_answers} of {found.images} golden images answered correctly"
     if found.images and not found.right_answers:
         return Text.assemble(
             (f"{same}\n", "green" if found.ok else "red"),

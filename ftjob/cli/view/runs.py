@@ -115,7 +115,7 @@ def line(status: Status) -> str:
 
 
 def submitted(status: Status, folder: str, *, started: bool) -> RenderableType:
-    """Say what submit did, and which commands are useful next."""
+    """Return what submit did, and which commands are useful next."""
     run = f"{status.name}/{status.run_id}"
     text = "started" if started else f"is {status.state} already; nothing was started"
     lines = [f"{run} {text}", f"  folder      {folder}"]

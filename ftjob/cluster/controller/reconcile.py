@@ -202,7 +202,7 @@ class Reconciler:
         try:
             self.cache.assume_job(self.api.create_job(job.namespace, manifest))
         except ConflictError:  # ours, which the cache lacks; or somebody else's
-            message = f"a Job {name} is there that is not of this FineTuneJob: delete it"
+            message = f"a Job {name} exists that does not belong to this FineTuneJob: delete it"
             self._failed[key] = JobProblem(Reason.NAME_TAKEN, message, passing=True)
             self.queue.add_after(key, 2.0)
             return False

@@ -50,7 +50,7 @@ def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -
         why = "planning took longer than it may" if late else "the pod that plans is gone"
         return JobProblem(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
     if pod.reason == KubernetesReason.OOM_KILLED:
-        return JobProblem(Reason.NOT_PLANNED, f"planning took more memory than its pod may have: {SUBMIT}")
+        return JobProblem(Reason.NOT_PLANNED, f"planning used more memory than its pod may have: {SUBMIT}")
     return read_report(pod)
 
 

@@ -118,7 +118,7 @@ class Folder:
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode):
-                raise OSError(errno.EINVAL, "it is no file")
+                raise OSError(errno.EINVAL, "it is not a file")
             if found.st_size > LARGEST:
                 raise OSError(errno.EFBIG, f"it has {found.st_size:,} bytes, at most {LARGEST:,} are read")
             data = os.read(fd, found.st_size)

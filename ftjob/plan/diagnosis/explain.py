@@ -62,9 +62,9 @@ def _snapshot_is_weights(evidence: Evidence) -> Iterator[Explanation]:
     resumed = evidence.progress.resumed_from
     if resumed.endswith((".caffemodel", ".caffemodel.h5")):
         yield Explanation(
-            f"{resumed} holds weights, and was given as the snapshot to resume from",
+            f"{resumed} has weights only, but was given as the snapshot to resume from",
             "give the .solverstate beside it to -snapshot to resume, or the .caffemodel to -weights to "
-            "begin with its weights",
+            "start from its weights",
             f"base:\n  weights: {resumed}",
             f"Resuming from {resumed}",
         )
@@ -112,8 +112,8 @@ def _broken_off(evidence: Evidence) -> Iterator[Explanation]:
     of_a_run = evidence.state or evidence.log.is_of_a_run
     if (of_a_run or (progress.trains and not progress.stepped)) and not _is_over(evidence):
         yield Explanation(
-            "the process was killed from outside, if it does not run still: nothing in its log is wrong, and "
-            "it ends in the middle",
+            "the process was killed from outside, unless it is still running: its log shows nothing wrong "
+            "and breaks off in the middle",
             exits.OUTSIDE,
             seen=_last_line(evidence.log),
         )

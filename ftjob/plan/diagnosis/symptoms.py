@@ -59,7 +59,7 @@ def _not_a_number(curves: Curves) -> Iterator[Symptom]:
                     curves,
                     f"the loss is {_plain(value)} from iteration {point.iteration} on",
                     "the training diverged",
-                    "; where it begins so, `ftjob data check` the labels and the mean",
+                    "; if it starts that way, `ftjob data check` the labels and the mean",
                     _shown(point, blob),
                 )
                 return
@@ -72,10 +72,10 @@ def _tests_are_no_numbers(curves: Curves) -> Iterator[Symptom]:
         blob = next((blob for blob in losses if not math.isfinite(last.outputs[blob])), "")
         if blob:
             yield Symptom(
-                f"{blob} is {_plain(last.outputs[blob])} in tests and the loss of the training is a number: "
-                "what only the TEST net uses is wrong, such as the images of val, or the statistics of a "
-                "BatchNorm",
-                "`ftjob data check` val, and see that use_global_stats is not written in TEST",
+                f"{blob} is {_plain(last.outputs[blob])} in tests, but the training loss is a number: "
+                "something only the TEST net uses is wrong, such as the images of val, or a BatchNorm's "
+                "statistics",
+                "`ftjob data check` val, and check that use_global_stats is not set in TEST",
                 "",
                 _shown(last, blob),
             )
@@ -109,22 +109,22 @@ def _diverged(curves: Curves, what: str, why: str, more: str, seen: str) -> Symp
         joint = ", " if why.startswith("-ln") else ": "
         return Symptom(f"{what}{joint}{why}", _lower(curves) + more, _patch_lr(curves, 0.1), seen)
     return Symptom(
-        f"{what}: layer {curves.uncollected} has use_global_stats: true in training, and no weights were "
-        "loaded that bring these statistics, so it normalizes nothing",
-        "begin with weights that have them, or leave use_global_stats out",
+        f"{what}: layer {curves.uncollected} has use_global_stats: true in training, but no loaded "
+        "weights have its statistics, so it normalizes nothing",
+        "start from weights that have them, or leave use_global_stats out",
         "base:\n  weights: ...",
         seen,
     )
 
 
 def _negative(curves: Curves) -> Iterator[Symptom]:
-    """A softmax's loss is never below zero; where a GPU reads beside the scores it can be anything."""
+    """A softmax's loss is never below zero; a GPU that reads past the scores can return anything."""
     for point in (*curves.train, *curves.test):
         for blob, value in point.outputs.items():
             if value < -ROUNDING and _is_softmax(curves, blob):
                 yield Symptom(
-                    f"the loss is {value:g} at iteration {point.iteration}, and a softmax has no negative "
-                    "loss: labels lie outside 0..num_output-1, so it reads beside the scores",
+                    f"the loss is {value:g} at iteration {point.iteration}, and a softmax loss is never "
+                    "negative: labels lie outside 0..num_output-1, so it reads past the scores",
                     "`ftjob data check` finds wrong labels: they count from 0, and num_output is one more "
                     "than the largest",
                     "surgery:\n  num_output: auto",
@@ -142,8 +142,8 @@ def _zero(curves: Curves) -> Iterator[Symptom]:
         zeros = [point.outputs[blob] == 0 for point in points[at:]]
         if len(zeros) > 1 and sum(zeros) >= 0.9 * len(zeros):
             yield Symptom(
-                f"the loss is 0 from iteration {points[at].iteration} on: there is nothing to learn, as "
-                "where all records have one label, or none",
+                f"the loss is 0 from iteration {points[at].iteration} on: there is nothing to learn, "
+                "as when all records have one label, or none",
                 "`ftjob data check` counts the labels; a list of images needs a label on each line",
                 "",
                 _shown(points[at], blob),
@@ -163,7 +163,7 @@ def _absurd_start(curves: Curves) -> Iterator[Symptom]:
             yield Symptom(
                 f"the very first loss of {head.layer} is {first:.4g}, where {head.num_output} classes start "
                 f"at ln {head.num_output} = {chance:.4g}: labels lie outside 0..{head.num_output - 1}, or "
-                "the images are not scaled as the weights know them",
+                "the images are not scaled as the weights expect",
                 "`ftjob data check` finds wrong labels; mean and scale must be those of the weights",
                 "surgery:\n  num_output: auto",
                 _shown(points[0], head.loss),
@@ -206,8 +206,8 @@ def _by_heart(curves: Curves, what: str, train: float, test: float, seen: str) -
     norm = ", or BatchNorm uses other statistics in TEST than in TRAIN" if curves.batch_norm else ""
     return Symptom(
         f"the loss falls to {train:.3g} in training and is {test:.3g} in tests, where {what}: the training "
-        "data was learned by heart, as where records are sorted by class (Caffe does not shuffle them) or "
-        f"are few; or val is another kind of data, or numbers its classes otherwise{norm}",
+        "data was memorized, because records are sorted by class (Caffe does not shuffle them) or few, for "
+        f"example; or val is another kind of data, or numbers its classes differently{norm}",
         "build train and val in one go with `ftjob data build`, which shuffles (convert_imageset: "
         "-shuffle), and compare them with `ftjob data check`",
         "",
@@ -218,7 +218,7 @@ def _by_heart(curves: Curves, what: str, train: float, test: float, seen: str) -
 def _reads_another(main: Head, blob: str, seen: str) -> Symptom:
     return Symptom(
         f"the loss of {main.layer} falls, but {blob} stays at 1/{main.num_output}, which is chance: it reads "
-        "another layer than the one that learns, or val numbers its classes otherwise",
+        "a layer other than the one that learns, or val numbers its classes differently",
         "let ftjob put the accuracy on the head (surgery.heads: auto), and build train and val in one go",
         "surgery:\n  heads: auto",
         seen,
@@ -317,8 +317,8 @@ def _frozen_head(head: Head, seen: str) -> Symptom:
 def _missing_head(head: Head, learning: Sequence[str], seen: str) -> Symptom:
     return Symptom(
         f"head {head.layer} is not learning while {', '.join(learning)} is: its loss stays at chance",
-        "rename and relearn every head, not some: a head that is copied, or has no rate, answers for the old "
-        "classes",
+        "rename and relearn every head, not just some: a head that is copied, or has no rate, predicts the "
+        "old classes",
         "surgery:\n  heads: auto\n  head_lr_mult: 10",
         seen,
     )
@@ -327,9 +327,9 @@ def _missing_head(head: Head, learning: Sequence[str], seen: str) -> Symptom:
 def _squashed_head(head: Head, kind: str, seen: str) -> Symptom:
     floor = math.log1p((head.num_output - 1) * math.exp(-SQUASHED[kind]))
     return Symptom(
-        f"nothing is learned: {kind} stands between {head.layer} and its loss, which has a softmax of its "
-        f"own, so the loss cannot fall below {floor:.3g} and hardly passes anything back",
-        f"take {kind} out: let the loss read the scores of {head.layer}",
+        f"nothing is learned: {kind} is between {head.layer} and its loss, which has its own "
+        f"softmax, so the loss cannot fall below {floor:.3g} and passes almost nothing back",
+        f"remove {kind}: let the loss read the scores of {head.layer}",
         "",
         seen,
     )
@@ -338,8 +338,8 @@ def _squashed_head(head: Head, kind: str, seen: str) -> Symptom:
 def _nothing_learns(classes: int, curves: Curves, seen: str) -> Symptom:
     higher = f" from {curves.base_lr:g} to {curves.base_lr * 10:g}" if curves.base_lr else ""
     return Symptom(
-        f"nothing is learned: the loss stays where chance is, near ln {classes} for {classes} classes",
-        f"raise solver.base_lr{higher}, freeze less, and look whether the labels belong to the images "
+        f"nothing is learned: the loss stays at chance, near ln {classes} for {classes} classes",
+        f"raise solver.base_lr{higher}, freeze less, and check that the labels match the images "
         "(`ftjob data check --sheet`)",
         _patch_lr(curves, 10),
         seen,

@@ -64,7 +64,7 @@ def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Itera
     try:
         yield report
     except BaseException as error:
-        why = f"an unforeseen error ({type(error).__name__}: {error}): please report it"
+        why = f"an unexpected error ({type(error).__name__}: {error}): please report it"
         report.end(Reason.INTERNAL_ERROR, why, 1)
         raise
     finally:

@@ -132,7 +132,7 @@ def test_a_plan_pod_leaves_figures_or_a_refusal() -> None:
             {},
             "the pod that plans ended with exit code 1 and left no plan",
         ),
-        ("", 137, {"terminated": {"reason": "OOMKilled"}}, "planning took more memory than its pod may have"),
+        ("", 137, {"terminated": {"reason": "OOMKilled"}}, "planning used more memory than its pod may have"),
         (json.dumps({"trouble": {"reason": "x y", "message": ""}}), 3, {}, "left no plan"),
         (json.dumps({"plan": {"runId": "../x"}}), 0, {}, "left no plan"),
         (json.dumps({"plan": {}, "padding": "x" * 5000}), 0, {}, "left no plan"),
