@@ -163,7 +163,7 @@ def test_a_spot_notice_is_answered_before_any_signal(job: Job, metadata: Metadat
 
     status = job.status()
     assert (status["reason"], status["snapshot"]) == ("Preempted", status["iteration"])
-    assert "told to terminate at 2026-11-22T08:22:00Z; stopped at iteration" in status["message"]
+    assert "terminate the spot instance at 2026-11-22T08:22:00Z; stopped at iteration" in status["message"]
 
 
 def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
