@@ -229,7 +229,7 @@ def test_errors_and_logs_hide_nothing(text: str):
 
 
 def test_rich_is_asked_by_nobody_for_markup_or_its_own_text():
-    """Views take cli.view.markup, and consoles are cli.options.console's: both show what comes from outside."""
+    """Views take cli.view.markup, consoles are cli.options.console's: both show what comes from outside."""
     folder = Path(cli.__file__).parent
     for path in folder.rglob("*.py"):
         code = path.read_text(encoding="utf-8")
