@@ -47,7 +47,7 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
     begin = time.monotonic()
     newest, gpu = home.newest(log), gpu_for(plan.inputs.node, in_cluster=pod.accounts is not None)
     log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
-    log("computing on the GPU" if gpu else "computing on processors")
+    log(f"computing on the {gpu.title}" if gpu else "computing on processors")
     minutes = plan.spec.guards.idle_minutes
     limit_seconds = minutes * 60 if minutes else None
     with (

@@ -14,13 +14,13 @@ import pytest
 from ftjob.api import plan
 from ftjob.client.local_run import Run, enlist
 from ftjob.engine import Engine
+from ftjob.engine.nvml import Device
 from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode
 from ftjob.runfolder.address import location_of
 from ftjob.worker import attempt as worker
 from ftjob.worker import resume
 from ftjob.worker.train import Training
-from ftjob.worker.watch.gpu import Gpu
 from ftjob.worker.watch.gpu_watch import Watch
 from tests.e2e.jobs import Job
 from tests.plan.specs import document
@@ -128,19 +128,19 @@ class SlowReplay(Disturbed):
         return self._engine.restore(*files, should_continue=should_continue)
 
 
-class GpuStandIn(Gpu):
+class GpuStandIn(Device):
     """What is not here: it is busy or not as the test has it. The engine computes on processors."""
 
     computes = True
 
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         return self.computes
 
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> GpuStandIn:
     """A stand-in for the GPU of the worker in this process, looked at often."""
-    device = GpuStandIn()
+    device = GpuStandIn(0, "Tesla K80", (3, 7))
     monkeypatch.setattr(resume, "gpu_for", lambda _node, in_cluster: device)
     monkeypatch.setattr(resume, "Watch", partial(Watch, poll_seconds=0.05))
     return device

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ftjob.engine.nvml import find_driver
 from ftjob.runfolder.status import Status, render
 from ftjob.storage import Store, open_store
 from tests.e2e.jobs import Job
@@ -132,3 +133,20 @@ def test_every_error_is_a_pods_last_words(
     assert pod.wait() == code
     assert (pod.end().reason, pod.end().exit_code) == (reason, code)
     assert len(pod.end().message) > 20
+
+
+def test_a_gpu_node_without_a_working_driver_is_the_end(job: Job, tmp_path: Path) -> None:
+    """Named with its node and where to look; there is no driver where this is tested."""
+    if find_driver():
+        pytest.skip("an NVIDIA driver answers here")
+    job.write(resources={"node": "p2.xlarge"}, output=str(tmp_path / "runs"))
+    location, spec = absolute_spec(job.folder / "spec.yaml")
+    pod = new_pod(tmp_path / "pod", spec).start(location, *GIVEN)
+
+    assert pod.wait() == 6
+    assert pod.end().reason == "EngineCrashed"
+    assert "p2.xlarge has a GPU (NVIDIA K80" in pod.end().message
+    assert (
+        "in this pod no driver answers: see that the node's driver and device plugin work"
+        in pod.end().message
+    )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ftjob.caffelog.fatal import explain
 from ftjob.engine import DeployNet, Engine
-from ftjob.engine.caffe.installed import find_caffe
+from ftjob.engine.caffe.gpucode import refuse_unusable
+from ftjob.engine.caffe.installed import CaffeInstallation, find_caffe
 from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
 from ftjob.engine.client import (
     ProcessDeployNet,
@@ -18,6 +19,7 @@ from ftjob.engine.client import (
     text_of,
     whole_file,
 )
+from ftjob.engine.nvml import find_driver
 from ftjob.engine.process.snapshotfile import PARTIAL
 from ftjob.errors import BadNetError, EngineError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
@@ -56,13 +58,15 @@ def open_engine(
     opening it has at least PATIENCE_SECONDS. The engine ends with the thread that opened it.
     Raises BadNetError, BadDataError or EngineError, as Engine's methods do.
     """
-    python = find_caffe().python
+    found = find_caffe()
+    if gpu is not None:
+        _check_gpu(found, gpu)
     param = parse_solver(text_of(solver, BadNetError), str(solver))
     prefix_fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
         text = to_text(driven_from_outside(param, f"/proc/self/fd/{prefix_fd}/{PARTIAL}"))
         with _memory_file(text) as text_fd:
-            child = Child(program(python), log, cwd, threads, (text_fd, prefix_fd), patience_seconds)
+            child = Child(program(found.python), log, cwd, threads, (text_fd, prefix_fd), patience_seconds)
             with closing_on_error(child):
                 child.call(
                     "open_solver",
@@ -120,6 +124,17 @@ def driven_from_outside(param: SolverParameter, snapshot_prefix: str) -> SolverP
     solver.snapshot_prefix = snapshot_prefix
     solver.snapshot_format = SolverParameter.BINARYPROTO
     return solver
+
+
+def _check_gpu(found: CaffeInstallation, index: int) -> None:
+    """Raise EngineError where this Caffe cannot compute on the GPU; a Caffe of the system's may try."""
+    if found.gpu:
+        refuse_unusable(found.gpu, find_driver(), index)
+    elif found.origin == "bundle":
+        raise EngineError(
+            "the installed Caffe computes on processors only: install one for GPUs with "
+            "`ftjob engine install caffe --cuda`, or set engine: torch"
+        )
 
 
 @contextlib.contextmanager

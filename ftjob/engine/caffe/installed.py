@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ftjob.engine.caffe.gpucode import GpuCode
 from ftjob.errors import EngineError
 from ftjob.fs.paths import cache_dir
 
@@ -23,6 +24,8 @@ class CaffeInstallation:
     version: str
     origin: str
     """`bundle` where ftjob unpacked it, `system` where it was there before."""
+    gpu: GpuCode | None = None
+    """What a bundle has for GPUs; None without any, and where it is not known."""
 
     def program(self, name: str) -> Path:
         """Return the path of one of Caffe's own programs, such as `caffe` or `convert_imageset`."""
@@ -53,16 +56,29 @@ def has_caffe() -> bool:
 
 def find_caffe() -> CaffeInstallation:
     """Return the installed Caffe, or raise EngineError saying how to install it."""
-    try:
-        record = json.loads(record_path().read_text())
-    except FileNotFoundError:
-        raise EngineError(f"Caffe is not installed on this machine: {INSTALL_HINT}") from None
-    except (OSError, ValueError) as error:
-        raise EngineError(f"{record_path()} cannot be read ({error}): {INSTALL_HINT} again") from error
-    found = _from_record(record)
+    found = read_record(engine_dir())
     if not found.python.exists():
         raise EngineError(f"the installed Caffe's {found.python} is gone: {INSTALL_HINT} again")
     return found
+
+
+def read_record(folder: Path) -> CaffeInstallation:
+    """Return the Caffe that an engine's folder records. Raises EngineError where it records none."""
+    path = folder / record_path().name
+    try:
+        record = json.loads(path.read_text())
+        binaries = record["binaries"]
+        return CaffeInstallation(
+            python=folder / record["python"],
+            binaries=folder / binaries if binaries else None,
+            version=record["version"],
+            origin=record["origin"],
+            gpu=GpuCode.from_record(record["cuda"]) if "cuda" in record else None,
+        )
+    except FileNotFoundError:
+        raise EngineError(f"Caffe is not installed on this machine: {INSTALL_HINT}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path} cannot be read ({error}): {INSTALL_HINT} again") from error
 
 
 def write_record(found: CaffeInstallation) -> None:
@@ -72,6 +88,7 @@ def write_record(found: CaffeInstallation) -> None:
         "binaries": _relative(found.binaries) if found.binaries else None,
         "version": found.version,
         "origin": found.origin,
+        **({"cuda": found.gpu.to_record()} if found.gpu else {}),
     }
     partial = record_path().with_suffix(".partial")
     partial.write_text(json.dumps(record, indent=2) + "\n")
@@ -80,13 +97,3 @@ def write_record(found: CaffeInstallation) -> None:
 
 def _relative(path: Path) -> str:
     return str(path.relative_to(engine_dir()) if path.is_relative_to(engine_dir()) else path)
-
-
-def _from_record(record: dict[str, str]) -> CaffeInstallation:
-    binaries = record["binaries"]
-    return CaffeInstallation(
-        python=engine_dir() / record["python"],
-        binaries=engine_dir() / binaries if binaries else None,
-        version=record["version"],
-        origin=record["origin"],
-    )

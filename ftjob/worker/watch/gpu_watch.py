@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from ftjob.concurrency.periodic import Periodic
-from ftjob.worker.watch.gpu import Gpu
+from ftjob.engine.nvml import Device
 
 POLL_SECONDS = 5.0
 
@@ -15,7 +15,7 @@ class Watch:
     """Watches in a thread how long the GPU has been idle."""
 
     def __init__(
-        self, limit_seconds: float | None, gpu: Gpu | None, poll_seconds: float = POLL_SECONDS
+        self, limit_seconds: float | None, gpu: Device | None, poll_seconds: float = POLL_SECONDS
     ) -> None:
         """Without a limit or a GPU nothing is watched."""
         self.idle = False
@@ -37,8 +37,8 @@ class Watch:
         if self._polls:
             self._polls.close()
 
-    def _poll(self, limit_seconds: float, gpu: Gpu) -> None:
+    def _poll(self, limit_seconds: float, gpu: Device) -> None:
         now = time.monotonic()
-        if gpu.busy():
+        if gpu.is_busy():
             self._busy_at = now
         self.idle = now - self._busy_at > limit_seconds

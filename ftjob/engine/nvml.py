@@ -1,0 +1,92 @@
+"""NVIDIA's driver and its devices, through the management library that comes with the driver (NVML)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pynvml
+
+Capability = tuple[int, int]
+"""A GPU's compute capability: major, minor."""
+
+
+class ComputeMode(StrEnum):
+    """Who may compute on a GPU (`nvidia-smi -c`)."""
+
+    DEFAULT = "Default"
+    EXCLUSIVE = "Exclusive_Process"
+    PROHIBITED = "Prohibited"
+
+
+_MODES = {
+    pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS: ComputeMode.EXCLUSIVE,
+    pynvml.NVML_COMPUTEMODE_EXCLUSIVE_THREAD: ComputeMode.EXCLUSIVE,
+    pynvml.NVML_COMPUTEMODE_PROHIBITED: ComputeMode.PROHIBITED,
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU that this process may use."""
+
+    index: int
+    name: str
+    capability: Capability
+    mode: ComputeMode = ComputeMode.DEFAULT
+    pids: tuple[int, ...] = ()
+    """Processes that compute on it."""
+
+    def is_busy(self) -> bool:
+        """Return whether it computed anything lately; True where the driver does not answer."""
+        try:
+            handle = pynvml.nvmlDeviceGetHandleByIndex(self.index)
+            return bool(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu > 0)
+        except pynvml.NVMLError:
+            return True
+
+    @property
+    def title(self) -> str:
+        """Its name with its compute capability."""
+        return f"{self.name} (compute capability {dotted(self.capability)})"
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driver that answers."""
+
+    version: str
+    cuda: Capability
+    """The newest CUDA that it runs."""
+    devices: tuple[Device, ...]
+
+
+def find_driver() -> Driver | None:
+    """Return this machine's driver with its devices; None where none answers."""
+    try:
+        pynvml.nvmlInit()
+        number = pynvml.nvmlSystemGetCudaDriverVersion()
+        devices = tuple(_device(index) for index in range(pynvml.nvmlDeviceGetCount()))
+        version = _text(pynvml.nvmlSystemGetDriverVersion())
+    except pynvml.NVMLError:
+        return None
+    return Driver(version, (number // 1000, number % 1000 // 10), devices)
+
+
+def dotted(version: Capability) -> str:
+    """Return a compute capability, or a version of CUDA, as NVIDIA writes it: 3.7."""
+    return ".".join(map(str, version))
+
+
+def _device(index: int) -> Device:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    try:
+        mode = _MODES.get(pynvml.nvmlDeviceGetComputeMode(handle), ComputeMode.DEFAULT)
+        pids = tuple(each.pid for each in pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    except pynvml.NVMLError:  # a part of a GPU (MIG) has no mode of its own
+        mode, pids = ComputeMode.DEFAULT, ()
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return Device(index, _text(pynvml.nvmlDeviceGetName(handle)), (major, minor), mode, pids)
+
+
+def _text(value: str | bytes) -> str:
+    """Return a text of NVML's, which older versions of its package give as bytes."""
+    return value.decode() if isinstance(value, bytes) else value
