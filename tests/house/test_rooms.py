@@ -34,6 +34,7 @@ MODULES_MEANT = {
     "curves": "drawn in a report, read by a diagnosis",
     "data": VERB,
     "deploy": ENGINES,
+    "engine": VERB,
     "elementwise": LAYERS,
     "explain": "errors of specs, stores and runs as sentences",
     "facts": "of a run, of a dataset",

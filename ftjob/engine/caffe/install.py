@@ -1,4 +1,4 @@
-"""`ftjob engine install caffe`: real Caffe in the user's cache, without root, container or compiler."""
+"""`ftjob engine install caffe`: real Caffe in the user's cache, without root or compiler."""
 
 import contextlib
 import os
@@ -10,23 +10,44 @@ from pathlib import Path
 from ftjob.engine.caffe.apt import Progress
 from ftjob.engine.caffe.client import probe
 from ftjob.engine.caffe.debian import make_bundle
-from ftjob.engine.caffe.installed import CaffeInstallation, engine_dir, find_caffe, write_record
-from ftjob.errors import EngineError, StorageError
+from ftjob.engine.caffe.from_image import take_from_image
+from ftjob.engine.caffe.installed import CaffeInstallation, engine_dir, find_caffe, read_record, write_record
+from ftjob.errors import BadSpecError, EngineError, StorageError
 from ftjob.fs import locks
+
+HOW_TO_BUILD = (
+    "engine install caffe --cuda: a Caffe for GPUs is compiled in a container image: build it in a clone of "
+    "ftjob (`docker build --target worker-caffe-cuda --tag worker-caffe-cuda .`), save it (`docker save "
+    "worker-caffe-cuda --output caffe.tar`) and add --from caffe.tar"
+)
 
 
 def install_caffe(
-    *, python: Path | None = None, mirror: str | None = None, progress: Progress
+    *,
+    python: Path | None = None,
+    mirror: str | None = None,
+    image: Path | None = None,
+    cuda: bool = False,
+    progress: Progress,
 ) -> CaffeInstallation:
-    """Install Caffe, or record the pycaffe of `python`; return at once if that is already done.
+    """Install Caffe: Debian's, or the one in a saved container image, or record the pycaffe of `python`.
 
-    An interrupted install continues where it stopped; of two at once, the second waits for the first.
-    Raises EngineError where this machine cannot have it, with what can be done; StorageError on a full disk.
+    Returns at once if that is already done; with `cuda`, if what is installed computes on GPUs. An
+    interrupted install continues where it stopped; of two at once, the second waits for the first.
+    Raises BadSpecError for a file that has no such Caffe, EngineError where this machine cannot have it, with
+    what can be done; StorageError on a full disk.
     """
+    if image and python:
+        raise BadSpecError("engine install: --python and --from name two sources of Caffe: give one of them")
     with _alone(progress) as lock_fd:
         found = _installed()
-        if found and (python is None or python.absolute() == found.python):
+        wanted = found and (not cuda or found.gpu) and (python is None or python.absolute() == found.python)
+        if found and wanted and image is None:
             return found
+        if image:
+            return _from_image(image, cuda, progress)
+        if cuda:
+            raise BadSpecError(HOW_TO_BUILD)
         found = _bundle(mirror, progress, lock_fd) if python is None else _system(python)
         write_record(found)
         shutil.rmtree(engine_dir() / "apt", ignore_errors=True)
@@ -54,6 +75,27 @@ def _bundle(mirror: str | None, progress: Progress, lock_fd: int) -> CaffeInstal
         raise
     progress(1, 1, "programs checked")
     return CaffeInstallation(python, folder / "bin", version, "bundle")
+
+
+def _from_image(image: Path, cuda: bool, progress: Progress) -> CaffeInstallation:
+    """Replace what is installed by an image's Caffe, once that is seen to compute."""
+    folder = engine_dir().with_name("caffe.new")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        take_from_image(image, folder, progress)
+        found = read_record(folder)
+        if cuda and not found.gpu:
+            raise BadSpecError(
+                f"--from {image}: its Caffe computes on processors only: save the image worker-caffe-cuda"
+            )
+        progress(0, 1, "programs checked")
+        probe(found.python)
+        shutil.rmtree(engine_dir())
+        folder.rename(engine_dir())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    progress(1, 1, "programs checked")
+    return find_caffe()
 
 
 def _import_whole_package(python: Path) -> None:
