@@ -69,19 +69,25 @@ COPY ftjob/engine/caffe/apt.py ftjob/engine/caffe/builds.py ftjob/engine/caffe/d
      ftjob/engine/caffe/unpack.py ftjob/engine/caffe/
 
 FROM bundles AS caffe-cpu
-RUN python3 -m ftjob.engine.caffe.debian /opt/engines/caffe cpu \
- && version=$(/opt/engines/caffe/bin/caffe-python -c 'import caffe; print(caffe.__version__)') \
- && echo "{\"python\": \"bin/caffe-python\", \"binaries\": \"bin\", \"version\": \"${version}\", \
-\"origin\": \"bundle\"}" > /opt/engines/caffe/installed.json
+RUN python3 -m ftjob.engine.caffe.debian cpu /opt/engines/caffe
 
-# The driver's libcuda comes with the node, so this Caffe cannot be imported while it is built.
+# Debian 11 with its own CUDA 11.2, unpacked: the root file system of the next stage.
+FROM bundles AS caffe-toolchain
+RUN python3 -m ftjob.engine.caffe.debian toolchain /toolchain
+
+# Caffe compiled for GPUs: half an hour for all of them on two cores, half of that for one. Name a compute capability
+# without the dot: CUDA_ARCH=37 is a K80's.
+FROM scratch AS caffe-compiled
+COPY --from=caffe-toolchain /toolchain /
+COPY tools/compile-caffe /
+ARG CUDA_ARCH="37 52 60 61 70 75 80 86"
+ARG CUDA_PTX=86
+RUN CUDA_ARCH="${CUDA_ARCH}" CUDA_PTX="${CUDA_PTX}" /compile-caffe
+
+# The driver's libcuda comes with the node; without it this Caffe computes on processors.
 FROM bundles AS caffe-cuda
-# An archive or mirror that still has Debian 10 with contrib and non-free.
-ARG DEBIAN_10
-RUN test -n "${DEBIAN_10}" \
- && python3 -m ftjob.engine.caffe.debian /opt/engines/caffe cuda "${DEBIAN_10}" \
- && echo '{"python": "bin/caffe-python", "binaries": "bin", "version": "1.0.0", "origin": "bundle"}' \
-    > /opt/engines/caffe/installed.json
+RUN --mount=type=bind,from=caffe-compiled,source=/compiled,target=/compiled \
+    python3 -m ftjob.engine.caffe.debian cuda /opt/engines/caffe /compiled
 
 # PyTorch and what it alone needs: the usual build, by its hashes, unless the builder names another, for processors or
 # for some CUDA, by an index that has it or by a wheel. Headers are for those who compile.
@@ -144,8 +150,8 @@ COPY --from=ftjob /ftjob /opt/ftjob
 WORKDIR /var/lib/ftjob
 USER 1000:1000
 ENTRYPOINT ["ftjob"]
-LABEL org.opencontainers.image.title="ftjob worker with Caffe on GPUs, Kepler to Volta" \
-      org.opencontainers.image.description="Trains with real Caffe 1.0, Debian 10's build for CUDA 9.2" \
+LABEL org.opencontainers.image.title="ftjob worker with Caffe on GPUs" \
+      org.opencontainers.image.description="Trains with real Caffe 1.0, Debian 11's source with CUDA 11.2" \
       org.opencontainers.image.licenses="Apache-2.0 AND BSD-2-Clause AND LicenseRef-NVIDIA-CUDA-EULA" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

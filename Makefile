@@ -1,4 +1,5 @@
-# make setup | check | demo | test [T=path] | test-fuzz [N=12000] | accepted [N=2000] | lint | bench B=name | docs | k8s | sbom
+# make setup | check | demo | test [T=path] | test-images | test-fuzz [N=12000] | accepted [N=2000] | lint
+#      bench B=name | docs | k8s | sbom | image-caffe-cuda
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
 # Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
@@ -19,10 +20,10 @@ export UV_SYSTEM_CERTS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch demo check test test-fuzz accepted lint format bench docs k8s sbom lock proto clean
+.PHONY: help setup engine torch demo check test test-images image-caffe-cuda test-fuzz accepted lint format bench docs k8s sbom lock proto clean
 
 help:
-	@sed -n '1,4p' Makefile
+	@sed -n '1,5p' Makefile
 
 setup: .venv/.stamp
 
@@ -63,6 +64,14 @@ check: setup lint
 test: setup lint engine torch
 	$(BIN)/pytest -n auto --dist worksteal --maxfail 50 $(T)
 
+# What a run of all tests has no time for: Caffe with CUDA compiled by the Dockerfile (15 minutes on two cores, once),
+# then the engine's laws on that very build, in CPU mode, and its image on the cluster.
+test-images: setup engine torch
+	$(BIN)/python -m tests.cluster.bed caffe-cuda
+	FTJOB_ENGINES=$$($(BIN)/python -m tests.cluster.bed caffe-cuda)/opt/engines \
+	$(BIN)/pytest -n auto --dist worksteal -m "caffe and not cluster" tests/engine tests/bundle tests/e2e/test_submit.py
+	$(BIN)/pytest -n auto --dist worksteal tests/cluster/test_images.py
+
 # Odd specs by the thousand: what plan accepts must end well (tests/accepted). N is a number of specs, or the
 # folder of one that did not; SEED draws the same ones again.
 accepted: N ?= 2000
@@ -80,7 +89,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache   # its cache overlooks modules that are new
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run tools/bootstrap-uv tools/check-wheel
+	$(BIN)/shellcheck .ci/run tools/bootstrap-uv tools/check-wheel tools/compile-caffe
 
 format: setup
 	$(BIN)/ruff check --fix .
@@ -88,6 +97,13 @@ format: setup
 
 bench: setup engine torch
 	@$(BIN)/python -m benchmarks.$(B)
+
+# The worker's image for GPUs, with BUILDER's build: half an hour, or CUDA_ARCH=37 for one kind of GPU.
+BUILDER   ?= docker
+CUDA_ARCH ?=
+image-caffe-cuda:
+	$(BUILDER) build --target worker-caffe-cuda --tag ftjob/worker-caffe-cuda \
+	    $(if $(CUDA_ARCH),--build-arg CUDA_ARCH="$(CUDA_ARCH)") .
 
 # The generated parts of docs/ and the README: command help, exit codes, spec fields.
 docs: setup

@@ -6,12 +6,20 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.bed import cuda
 from tests.cluster.bed.cluster import Cluster, Manifest
 from tests.cluster.bed.shelf import Image
 from tests.cluster.pods import RESTRICTED, a_pod, run_pod
 
-MEGABYTES = {"controller": 420, "worker-caffe-cpu": 1250, "worker-caffe-cuda": 680, "worker-torch": 1550}
-"""At most, unpacked; of the CUDA worker without its Caffe, which a stand-in has the place of."""
+COMPILED = cuda.bundle() is not None
+"""Whether the CUDA worker has its Caffe; else a stand-in has the place of it."""
+MEGABYTES = {
+    "controller": 420,
+    "worker-caffe-cpu": 1250,
+    "worker-caffe-cuda": 1750 if COMPILED else 680,
+    "worker-torch": 1550,
+}
+"""At most, unpacked."""
 TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
 VOLUMES = [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
 MOUNTS = [{"name": "work", "mountPath": "/var/lib/ftjob"}, {"name": "tmp", "mountPath": "/tmp"}]
@@ -90,12 +98,23 @@ def test_nothing_in_the_images_helps_an_intruder(
 
 
 @pytest.mark.parametrize(
-    ("each", "engine"), [("worker-caffe-cpu", "caffe"), ("worker-torch", "torch")], indirect=["each"]
+    ("each", "engine"),
+    [
+        ("worker-caffe-cpu", "caffe"),
+        pytest.param(
+            "worker-caffe-cuda",
+            "caffe",
+            marks=pytest.mark.skipif(not COMPILED, reason="`make test-images` compiles its Caffe"),
+        ),
+        ("worker-torch", "torch"),
+    ],
+    indirect=["each"],
 )
 def test_a_worker_trains_with_its_engine(
     bed: Cluster, each: tuple[str, Image], engine: str, namespace: str
 ) -> None:
-    """From pictures to a bundle that answers as it did in training, with its root file system read-only."""
+    """From pictures to a bundle that answers as it did in training, with its root file system read-only; on
+    processors, where a worker for GPUs has none."""
     pod = restricted("train", each[1], "")
     pod["spec"]["containers"][0]["command"] = ["python3", "-c", TRAIN, engine]
 
@@ -104,3 +123,16 @@ def test_a_worker_trains_with_its_engine(
     assert ended["exitCode"] == 0, log
     assert "Succeeded 20/20" in log
     assert "golden images answered the same" in log
+
+
+@pytest.mark.skipif(not COMPILED, reason="`make test-images` compiles it")
+def test_the_compiled_caffe_has_code_for_the_gpus_it_was_made_for(
+    bed: Cluster, image: Callable[[str], Image], namespace: str
+) -> None:
+    """As cuobjdump found it in libcaffe.so; and without a driver it says so."""
+    script = "ftjob engine list"
+    _, log = run_pod(bed, namespace, restricted("list", image("worker-caffe-cuda"), script))
+
+    [architecture], [ptx] = ([f"{each[:-1]}.{each[-1]}"] for each in (cuda.ARCH, cuda.PTX))
+    assert f"processors; GPUs of compute capability {architecture}; newer by the PTX of {ptx}" in log
+    assert "no NVIDIA driver answers" in log

@@ -28,7 +28,7 @@ class WorkerImages(_Part):
     caffe_cpu: str = f"{UNSET}worker-caffe-cpu:set-images.caffe_cpu"
     """Caffe on processors."""
     caffe_cuda: str = f"{UNSET}worker-caffe-cuda:set-images.caffe_cuda"
-    """Caffe on GPUs from Kepler to Volta."""
+    """Caffe on GPUs: from a K80 to those of today."""
     torch: str = f"{UNSET}worker-torch:set-images.torch"
     """The torch engine, on any node."""
     allow_tags: bool = False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.engine.caffe.builds import CPU, Build
+from ftjob.engine.caffe.builds import CPU, RELEASE, SECURITY, Build
 from ftjob.errors import BadSpecError, EngineError, FtjobError, StorageError
 
 Progress = Callable[[float, float, str], None]
@@ -61,14 +61,17 @@ class Apt:
         for sub in ("lists/partial", "cache/archives/partial", "sources"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
-        self._write_sources(security=bool(self.build.security))
+        self._write_sources(security=True)
 
     def _write_sources(self, *, security: bool) -> None:
-        suites = [(self.mirror, self.build.release)]
-        if security:
-            suites.append((f"{self.mirror}-security", self.build.security))
-        rest = f"Components: {self.build.components}\nSigned-By: {KEYRING}\n"
-        text = "\n".join(f"Types: deb\nURIs: {uri}\nSuites: {suite}\n{rest}" for uri, suite in suites)
+        suites = [(self.mirror, RELEASE, self.build.components)]
+        if security:  # its non-free has drivers alone, which mirrors list and do not have
+            suites.append((f"{self.mirror}-security", SECURITY, "main"))
+        types = "deb deb-src" if self.build.sources else "deb"
+        text = "\n".join(
+            f"Types: {types}\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\nSigned-By: {KEYRING}\n"
+            for uri, suite, components in suites
+        )
         (self.folder / "sources" / "caffe.sources").write_text(text)
 
     def command(self, *arguments: str) -> list[str]:
@@ -100,8 +103,6 @@ class Apt:
         try:
             _run(command, self.mirror)
         except FtjobError:
-            if not self.build.security:
-                raise
             self._write_sources(security=False)
             _run(command, self.mirror)
 
@@ -125,6 +126,11 @@ class Apt:
             progress(self._downloaded() / 1e6, total / 1e6, "MB downloaded")
         progress(total / 1e6, total / 1e6, "MB downloaded")
 
+    def download_sources(self, folder: Path) -> None:
+        """Download the source packages into a folder: archives and a .dsc each, not unpacked."""
+        for name in self.build.sources:
+            _run(self.command("--download-only", "source", name), self.mirror, folder)
+
     def _polled(self, command: list[str]) -> Iterator[None]:
         """Run a command and yield five times a second until it ends."""
         with subprocess.Popen(
@@ -144,7 +150,7 @@ class Apt:
                 raise
             assert child.stderr is not None
             if child.returncode:
-                raise explain_apt(child.stderr.read(), self.mirror, self.build.release)
+                raise explain_apt(child.stderr.read(), self.mirror)
 
     def _downloaded(self) -> int:
         return sum(_size(path) for path in [*self.archives.glob("*.deb"), *self.archives.glob("partial/*")])
@@ -191,8 +197,8 @@ def _host_mirror(folder: Path) -> str | None:
     return None
 
 
-def _run(command: list[str], mirror: str) -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment())
+def _run(command: list[str], mirror: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environment(), cwd=cwd)
     if done.returncode:
         raise explain_apt(done.stderr, mirror)
     return done.stdout
@@ -224,7 +230,7 @@ APT_ERRORS: tuple[tuple[str, type[FtjobError], str], ...] = (
     (
         r"404 +Not Found|does not have a Release file|File not found|Unable to locate package",
         EngineError,
-        "the mirror {mirror} does not have Debian's {release}: name one that does with --mirror URL",
+        f"the mirror {{mirror}} does not have Debian's {RELEASE}: name one that does with --mirror URL",
     ),
     (
         r"resolv|[Cc]ould not connect|Unable to connect|Connection (?:refused|failed|timed out)|unreachable",
@@ -235,10 +241,10 @@ APT_ERRORS: tuple[tuple[str, type[FtjobError], str], ...] = (
 )
 
 
-def explain_apt(stderr: str, mirror: str, release: str = CPU.release) -> FtjobError:
+def explain_apt(stderr: str, mirror: str) -> FtjobError:
     """Return the error for apt's output."""
     for pattern, kind, sentence in APT_ERRORS:
         if re.search(pattern, stderr):
-            return kind(sentence.format(mirror=mirror, release=release))
+            return kind(sentence.format(mirror=mirror))
     errors = re.findall(r"^E: (.*)$", stderr, re.MULTILINE) or [stderr.strip() or "apt-get failed"]
     return EngineError(f"apt could not download Caffe: {errors[0]}; run the same command again to continue")

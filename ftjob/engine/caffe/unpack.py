@@ -9,6 +9,7 @@ from ftjob.engine.caffe.apt import Progress
 from ftjob.engine.caffe.builds import CPU, Build
 from ftjob.errors import EngineError, StorageError
 
+PYTHON = "python3.9"
 PROGRAMS = ("caffe", "convert_imageset", "compute_image_mean")
 """What bin/ has beside caffe-python."""
 
@@ -22,8 +23,8 @@ root=$bundle/root
 libraries=$root/usr/lib/{triplet}
 unset PYTHONPATH LD_PRELOAD
 export PYTHONHOME="$root/usr" PYTHONNOUSERSITE=1
-exec "$root"/lib/{triplet}/{loader} \\
-    --library-path "$libraries/{blas}:$root/lib/{triplet}:$libraries:$root/usr/lib{last}" \\
+exec "$root"/lib/{triplet}/ld-2.31.so \\
+    --library-path "$libraries/openblas-pthread:$root/lib/{triplet}:$libraries:$root/usr/lib{last}" \\
     "$root/usr/bin/{program}" "$@"
 """
 
@@ -72,8 +73,8 @@ def drop_unused(root: Path) -> None:
 def write_launchers(folder: Path, triplet: str, build: Build = CPU) -> None:
     """Write bin/, one small script for each program."""
     (folder / "bin").mkdir(exist_ok=True)
-    names = {"loader": build.loader, "blas": build.blas, "last": build.last and f":{build.last}"}
-    for name, program in {"caffe-python": build.python, **{each: each for each in PROGRAMS}}.items():
+    last = build.last and f":{build.last}"
+    for name, program in {"caffe-python": PYTHON, **{each: each for each in PROGRAMS}}.items():
         path = folder / "bin" / name
-        path.write_text(LAUNCHER.format(triplet=triplet, program=program, **names))
+        path.write_text(LAUNCHER.format(triplet=triplet, program=program, last=last))
         path.chmod(0o755)

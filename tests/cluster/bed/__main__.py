@@ -1,4 +1,4 @@
-"""The bed by hand: python -m tests.cluster.bed build | up | load | exec | kubeconfig | down."""
+"""The bed by hand: python -m tests.cluster.bed build | up | load | caffe-cuda | exec | kubeconfig | down."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ import sys
 
 from tests.cluster.bed.build import ensure_tools, tell
 from tests.cluster.bed.cluster import Cluster
+from tests.cluster.bed.cuda import compile_bundle
 from tests.cluster.bed.images import build_image, open_store
 from tests.cluster.bed.leftovers import clean, sessions_dir
 from tests.cluster.bed.places import Addresses, tools_dir
@@ -24,6 +25,7 @@ def main() -> None:
     verbs.add_parser("kubeconfig", help="print the path of the kubeconfig")
     load = verbs.add_parser("load", help="build an image and give it to the node; print its name")
     load.add_argument("target", help="of the Dockerfile, such as controller")
+    verbs.add_parser("caffe-cuda", help="compile Caffe with CUDA, once; print its folder")
     run = verbs.add_parser("exec", help="run a command in the cluster's network, with KUBECONFIG set")
     run.add_argument("command", nargs=argparse.REMAINDER)
     chosen = parser.parse_args()
@@ -41,6 +43,8 @@ def main() -> None:
             image = build_image(chosen.target, open_store())
             find(chosen.name).pull_image(image)
             sys.stdout.write(f"{image.name}\n")
+        case "caffe-cuda":
+            sys.stdout.write(f"{compile_bundle(open_store())}\n")
         case "exec":
             cluster = find(chosen.name)
             environment = {**cluster.environment, "KUBECONFIG": str(cluster.kubeconfig)}

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ftjob.engine.caffe.apt import KEYRING, debian_mirror
+from tests.cluster.bed import cuda
 from tests.cluster.bed.build import Progress, ensure_tools, tell
 from tests.cluster.bed.packages import RELEASE
 from tests.cluster.bed.places import bed_dir
@@ -22,8 +23,6 @@ SOURCES = (
     *("tools/uv.txt", "tools/torch.txt"),
 )
 PACKAGES = ("jobspec", "ftjob")
-CAFFE_CUDA = Path(__file__).parent / "caffe-cuda"
-"""Stands in for the stage of this name, whose packages have left the mirrors: a bundle's card, no bundle."""
 TORCH = ROOT / ".cache" / "torch"
 """Where `make torch` keeps the wheel that it installs."""
 BASE = f"localhost/bed-base:{RELEASE}"
@@ -65,15 +64,16 @@ def sources_digest(target: str) -> str:
     """Return a digest of everything that an image is made of."""
     digest = hashlib.sha256()
     for path in sorted(_sources(target)):
-        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0".encode())
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]
 
 
 def _sources(target: str) -> Iterator[Path]:
     yield from (ROOT / name for name in SOURCES)
-    for folder in (*(ROOT / package for package in PACKAGES), *_given(target)):
-        found = folder.rglob("*")
+    for place in (*(ROOT / package for package in PACKAGES), *_given(target)):
+        found = [place] if place.is_file() else place.rglob("*")
         yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
@@ -81,7 +81,8 @@ def _given(target: str) -> dict[Path, list[str]]:
     """Return what a target is built from here, beside the sources, and how buildah is told of it."""
     match target:
         case "worker-caffe-cuda":
-            return {CAFFE_CUDA: [f"--build-context=caffe-cuda={CAFFE_CUDA}"]}
+            stage = cuda.bundle() or cuda.STAND_IN
+            return {stage / "opt/engines/caffe/installed.json": [f"--build-context=caffe-cuda={stage}"]}
         case "worker-torch":
             wheel = next(TORCH.glob("torch-*.whl"), None)
             if wheel is None:
@@ -93,9 +94,12 @@ def _given(target: str) -> dict[Path, list[str]]:
 
 def _build(target: str, name: str, buildah: "Buildah", progress: Progress) -> None:
     buildah.make_room()
-    if not buildah.has(BASE):
-        progress(f"making a {RELEASE} base image")
-        buildah.make_base()
+    buildah.ensure_base(progress)
+    if target == "worker-caffe-cuda":
+        progress(
+            "its Caffe is "
+            + ("compiled here" if cuda.bundle() else "a stand-in: `make test-images` compiles it")
+        )
     progress(f"building the image {target}; minutes the first time, seconds when only ftjob changed")
     buildah.build(target, name)
     buildah.push(name)
@@ -124,12 +128,18 @@ class Buildah:
         if int(used.split()[0]) * 1024 > MOST_BYTES:
             self.run("rmi", "--all", "--force")
 
-    def build(self, target: str, name: str) -> None:
-        """Build a target of the Dockerfile."""
+    def ensure_base(self, progress: Progress) -> None:
+        """Make the image that all others begin with, unless it is there."""
+        if not self.has(BASE):
+            progress(f"making a {RELEASE} base image")
+            self.make_base()
+
+    def build(self, target: str, name: str, *more: str) -> None:
+        """Build a target of the Dockerfile, with more of buildah's options."""
         secret = [f"--secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
         settings = ["--isolation=chroot", "--pull-never", "--layers", f"--build-arg=BASE={BASE}", *secret]
         given = chain.from_iterable(_given(target).values())
-        self.run("build", *settings, *given, f"--target={target}", f"--tag={name}", str(ROOT))
+        self.run("build", *settings, *given, *more, f"--target={target}", f"--tag={name}", str(ROOT))
 
     def push(self, name: str) -> None:
         """Put an image on the shelf."""
