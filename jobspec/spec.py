@@ -317,7 +317,7 @@ class JobSpec(_Part):
     solver: Solver = Solver()
     """How to train, in Caffe's terms."""
     engine: Literal["auto", "caffe", "torch"] = "auto"
-    """The training engine: `auto` takes caffe unless it has no code for the node's GPU, then torch."""
+    """The training engine: `auto` takes caffe on processors and on GPUs up to Turing, torch on newer ones."""
     resources: Resources = Resources()
     """Where to run, and how often to retry."""
     budget: Budget = Budget()

@@ -25,7 +25,8 @@ ENV_NODES = "FTJOB_NODES"
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 """The label with a cluster node's kind of machine."""
 NEWEST_FOR_CAFFE = (7, 5)
-"""The last compute capability Caffe has kernels for; Ampere (8.0) and later need the torch engine."""
+"""The last compute capability of Caffe's own time (Turing). A Caffe compiled with CUDA 11.2 has code for
+newer GPUs too; `engine: auto` takes torch for them until that was seen to work on one."""
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -85,7 +86,7 @@ class Node(_Profile):
 
     @property
     def runs_caffe(self) -> bool:
-        """Whether real Caffe has code for this node: on processors always, on GPUs before Ampere."""
+        """Whether `engine: auto` may take Caffe here: on processors always, on GPUs before Ampere."""
         if self.compute_capability is None:
             return True
         major, minor = self.compute_capability.split(".")

@@ -32,7 +32,7 @@ class EngineChoice:
 def choose_engine(
     wanted: Literal["auto", "caffe", "torch"], node: Node, layers: Iterable[LayerShapes] = ()
 ) -> EngineChoice:
-    """Return caffe if it has code for the node's GPU or there is no GPU, else torch.
+    """Return caffe if it is known to run on the node, else torch.
 
     `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe
     selected by auto must stay caffe where torch lacks one.
@@ -44,8 +44,8 @@ def choose_engine(
         return chosen
     if problem := lacking[chosen.name]:
         other: Literal["caffe", "torch"] = "torch" if chosen.name == "caffe" else "caffe"
-        possible = not lacking[other] and not _choice_by_node(other, node).problem
-        return replace(chosen, problem=f"{problem}: {_remedy(other, possible)}")
+        remedy = "remove it" if lacking[other] else f"set engine: {other}"
+        return replace(chosen, problem=f"{problem}: {remedy}")
     if not chosen.firm:
         return replace(chosen, why=f"it runs on processors, and {lacking['torch']}", firm=True)
     return chosen
@@ -66,10 +66,6 @@ def _words(layer: LayerShapes, engine: str, lack: str) -> str:
     return str(refuse(layer.layer, f"{names[engine]} does not have {lack}"))
 
 
-def _remedy(other: str, possible: bool) -> str:
-    return f"set engine: {other}" if possible else "remove it, or choose a node whose GPU Caffe has code for"
-
-
 def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
     if wanted == "torch":
         return EngineChoice("torch", "the spec names it")
@@ -77,15 +73,13 @@ def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> En
         if wanted == "caffe":
             return EngineChoice("caffe", "the spec names it")
         return EngineChoice("caffe", _why_caffe(node), firm=node.compute_capability is not None)
-    gpu = f"{node.gpu} (compute capability {node.compute_capability})"
-    if wanted == "auto":
-        return EngineChoice("torch", f"Caffe has no code for the {gpu}; its newest is {NEWEST}")
-    return EngineChoice(
-        "caffe",
-        "the spec names it",
-        f"engine: caffe has no code for the {gpu} of {node.name}; its newest is {NEWEST}: "
-        "set auto, or choose another node",
+    untried = (
+        f"Caffe was not tried on the {node.gpu} (compute capability {node.compute_capability}), or any newer "
+        f"than {NEWEST}"
     )
+    if wanted == "auto":
+        return EngineChoice("torch", untried)
+    return EngineChoice("caffe", f"the spec names it; {untried}")
 
 
 def _why_caffe(node: Node) -> str:

@@ -65,13 +65,21 @@ def test_stochastic_pooling_is_for_gpus_of_caffes_time() -> None:
 
 
 def test_auto_stays_with_caffe_where_torch_lacks_a_layer() -> None:
-    """A machine without Caffe would take torch for `auto`, and fail; a GPU of today cannot have it."""
+    """A machine without Caffe would take torch for `auto`, and fail; for a new GPU a spec can name caffe."""
     plain, mvn = choose("auto", "local", "plain"), choose("auto", "local", "mvn")
 
     assert (plain.name, plain.opens, plain.problem) == ("caffe", "auto", "")
     assert (mvn.name, mvn.opens, mvn.problem) == ("caffe", "caffe", "")
     assert 'layer "norm" (MVN)' in mvn.why
     assert choose("auto", "g5.xlarge", "mvn").problem == (
-        'layer "norm" (MVN): the torch engine does not have this type: remove it, or choose a node whose GPU '
-        "Caffe has code for"
+        'layer "norm" (MVN): the torch engine does not have this type: set engine: caffe'
     )
+
+
+def test_a_gpu_that_caffe_was_not_tried_on_is_torchs_by_auto() -> None:
+    """Caffe's PTX may do there: the spec can name it, and the plan says what is not known."""
+    auto, named = choose("auto", "g5.xlarge", "plain"), choose("caffe", "g5.xlarge", "plain")
+
+    assert (auto.name, named.name, auto.problem, named.problem) == ("torch", "caffe", "", "")
+    for choice in (auto, named):
+        assert "Caffe was not tried on the NVIDIA A10G (compute capability 8.6)" in choice.why
