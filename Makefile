@@ -56,9 +56,10 @@ endif
 demo: setup
 	$(BIN)/python -m examples.digits.demo
 
-# Before a commit, with nothing but `make setup`: lint, and the quick tests without a marker of tests/tiers.py.
+# Before a commit, with nothing but `make setup`: lint, and the quick tests without a marker of tests/tiers.py. Some of
+# them wait, so there is a process more than processors.
 check: setup lint
-	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
 
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
 test: setup lint engine torch

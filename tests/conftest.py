@@ -17,7 +17,7 @@ pytest_plugins = ["tests.faces", "tests.storage.servers"]
 
 # Hypothesis fails an example that takes more than 200 ms, as any may on a busy machine.
 settings.register_profile("ftjob", deadline=None)
-settings.register_profile("check", deadline=None, max_examples=20)  # of `make check`
+settings.register_profile("check", deadline=None, max_examples=15)  # of `make check`
 settings.load_profile("ftjob")
 
 GUARD = Guard(MACHINE_CACHE)

@@ -120,6 +120,7 @@ def test_what_is_no_single_process_is_never_signalled(folder: RunFolder, pid: in
     assert signals == []
 
 
+@pytest.mark.slow  # a lock that names no worker is looked at again for two seconds
 def test_another_process_is_never_signalled(folder: RunFolder, bystander: "subprocess.Popen[bytes]"):
     """Not even one whose start the lock tells rightly: it is not a worker of this folder."""
     for text in (
@@ -132,6 +133,7 @@ def test_another_process_is_never_signalled(folder: RunFolder, bystander: "subpr
             Run(str(folder.root)).cancel(now=True)
 
 
+@pytest.mark.slow  # a lock that names no worker is looked at again for two seconds
 def test_the_worker_of_another_run_is_never_signalled(folder: RunFolder, tmp_path: Path):
     """A lock that names a real worker, of somebody else's run."""
     other = RunFolder(tmp_path / "faces" / "77aa")
@@ -142,6 +144,7 @@ def test_the_worker_of_another_run_is_never_signalled(folder: RunFolder, tmp_pat
         assert worker.poll() is None
 
 
+@pytest.mark.slow  # a lock that names no worker is looked at again for two seconds
 def test_a_process_id_that_came_again_is_never_signalled(folder: RunFolder):
     """The same number and the same command, begun at another time."""
     with a_worker(str(folder.root)) as worker:
