@@ -74,7 +74,7 @@ def read_log(text: str) -> Log:
 
 
 def is_making_a_net(lines: Sequence[LogLine]) -> bool:
-    """Say whether a log ends while a net is being made."""
+    """Return whether a log ends while a net is being made."""
     of_nets = ("Creating layer ", "Creating Layer ", "Setting up ", "Network initialization done")
     last = next((line.text for line in reversed(lines) if line.level and line.text.startswith(of_nets)), "")
     return bool(last) and not last.startswith("Network")

@@ -210,7 +210,7 @@ def _of_today(shapes: tuple[Shape, ...], blobs: Sequence[BlobWeights]) -> tuple[
 
 
 def same_shape(shape: Shape, blob: BlobWeights) -> bool:
-    """Say whether Caffe takes a stored blob for a param of that shape (blob.cpp, ShapeEquals).
+    """Return whether Caffe takes a stored blob for a param of that shape (blob.cpp, ShapeEquals).
 
     One with the four dimensions of old matches any shape of at most four axes that is the same with ones
     in front.

@@ -34,7 +34,7 @@ class _Blob:
 
 
 def is_nvidias(layers: Sequence[LayerWeights]) -> bool:
-    """Say whether only NVIDIA's fork reads these weights as they are meant."""
+    """Return whether only NVIDIA's fork reads these weights as they are meant."""
     return any(any(blob.raw for blob in layer.blobs) or _is_nvidias_norm(layer) for layer in layers)
 
 

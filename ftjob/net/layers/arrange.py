@@ -94,7 +94,7 @@ def _reshaped(bottom: Shape, dims: Sequence[int], start: int, end: int) -> Shape
 
 
 def _misfit(bottom: Shape, dims: Sequence[int], start: int, end: int) -> str:
-    """Say which size of a Reshape does not follow the net, and what to write for it."""
+    """Return which size of a Reshape does not follow the net, and what to write for it."""
     shape = " ".join(f"dim: {dim}" for dim in dims)
     for index, dim in reversed(list(enumerate(dims))):
         copied = bottom[start + index] if start + index < len(bottom) else None

@@ -100,7 +100,7 @@ def _split(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 
 def lrn_within_channel(layer: LayerParameter) -> bool:
-    """Say whether an LRN sums over neighbours in space (lrn_layer.cpp builds it of five layers)."""
+    """Return whether an LRN sums over neighbours in space (lrn_layer.cpp builds it of five layers)."""
     return layer.lrn_param.norm_region == LRNParameter.WITHIN_CHANNEL
 
 

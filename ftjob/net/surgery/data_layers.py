@@ -113,7 +113,7 @@ def make_room(net: NetParameter, blobs: Iterable[str]) -> dict[str, str]:
 
 
 def is_source(layer: LayerParameter) -> bool:
-    """Say whether a layer brings data into the net."""
+    """Return whether a layer brings data into the net."""
     return layer.type in DATA or (layer.type == "Python" and not layer.bottom)
 
 

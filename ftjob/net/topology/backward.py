@@ -60,7 +60,7 @@ def refuse_dead_ends(shapes: NetShapes) -> None:
 
 
 def weighs_in_loss(layer: LayerParameter, top: int) -> bool:
-    """Say whether a top is part of the loss (layer.hpp, SetLossWeights; loss_layer.cpp)."""
+    """Return whether a top is part of the loss (layer.hpp, SetLossWeights; loss_layer.cpp)."""
     if layer.loss_weight:
         return top < len(layer.loss_weight) and layer.loss_weight[top] != 0
     return top == 0 and rule_of(layer).loss and not layer.loss_weight

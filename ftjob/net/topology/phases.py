@@ -33,7 +33,7 @@ def filter_net(net: NetParameter, state: NetState) -> NetParameter:
 
 
 def belongs(layer: LayerParameter, state: NetState) -> bool:
-    """Say whether a layer is in a net of that state: all layers without rules are.
+    """Return whether a layer is in a net of that state: all layers without rules are.
 
     Of include rules one must be met, of exclude rules none. Raises BadNetError for a layer with both kinds.
     """
@@ -45,7 +45,7 @@ def belongs(layer: LayerParameter, state: NetState) -> bool:
 
 
 def meets_rule(state: NetState, rule: NetStateRule) -> bool:
-    """Say whether a state meets every condition of a rule (net.cpp, StateMeetsRule)."""
+    """Return whether a state meets every condition of a rule (net.cpp, StateMeetsRule)."""
     return (
         (not rule.HasField("phase") or rule.phase == state.phase)
         and (not rule.HasField("min_level") or state.level >= rule.min_level)
