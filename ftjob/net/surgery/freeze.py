@@ -54,7 +54,7 @@ def freeze(net: NetParameter, frozen: Iterable[str]) -> None:
 
 
 def matches(name: str, globs: Iterable[str], suffix: str = "") -> bool:
-    """Return whether a layer's name, with or without the suffix of a renamed layer, matches one of the globs."""
+    """Return whether a layer's name, with or without a renamed layer's suffix, matches one of the globs."""
     names = {name, name.removesuffix(f"_{suffix}") if suffix else name}
     return any(fnmatchcase(name, glob) for glob in globs for name in names)
 
