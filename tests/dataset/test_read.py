@@ -28,6 +28,17 @@ def test_records_from_a_position(lmdb_folder: Path) -> None:
     assert list(records(lmdb_folder, start=10)) == []
 
 
+def test_several_read_one_lmdb_at_a_time(lmdb_folder: Path, tmp_path: Path) -> None:
+    """Under any of its names, which LMDB itself refuses; whoever ends leaves the others their records."""
+    (tmp_path / "link").symlink_to(lmdb_folder)
+    first, second = records(lmdb_folder), records(tmp_path / "link", start=5)
+    keys = [next(first).key, next(second).key]
+    first.close()  # type: ignore[attr-defined]
+
+    assert [*keys, *(record.key for record in second)] == [b"0000", *(b"%04d" % at for at in range(5, 10))]
+    assert [record.key for record in records(lmdb_folder, start=9)] == [b"0009"]
+
+
 def test_means_per_channel(lmdb_folder: Path) -> None:
     """Every pixel of every record counts once."""
     images = np.stack([photo(at, 4, 6) for at in range(10)])

@@ -93,6 +93,21 @@ def test_a_label_without_a_class_is_named(job: Job):
 
 
 @pytest.mark.torch
+def test_what_is_trained_on_can_be_tested_on(job: Job) -> None:
+    """One LMDB for both nets."""
+    net = nets.convnet()
+    folder = job(net.replace('source: "val"', 'source: "train"'))
+    with open_engine(
+        "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+    ) as engine:
+        engine.step(2)
+        labels = engine.test(10, ["label"])["label"]
+        engine.step(2)
+
+    assert sorted(labels.tolist()) == sorted(nets.records(10).labels.tolist())
+
+
+@pytest.mark.torch
 @settings(deadline=None)
 @given(
     shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),

@@ -1,5 +1,6 @@
 """Reading datasets: their records from any position."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,13 +44,46 @@ def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environmen
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
     check_meta_pages(location)
     try:
-        with lmdb.open(str(location), readonly=True, lock=False, readahead=in_order) as env:
+        with _shared(data, in_order=in_order) as env:
             _check(location, env)
             yield env
     except lmdb.Error as error:
         raise BadDataError(
             f"{location}: is no LMDB that can be read ({error}): copy or build it again"
         ) from error
+
+
+@dataclass
+class _Shared:
+    """An environment, and how many read from it."""
+
+    env: lmdb.Environment
+    readers: int = 0
+
+
+_SHARED: dict[tuple[int, int], _Shared] = {}
+"""The environments of this process by device and inode of their file."""
+_SHARING = threading.Lock()
+
+
+@contextmanager
+def _shared(data: Path, *, in_order: bool) -> Iterator[lmdb.Environment]:
+    """Open an LMDB, or use the one that is open: LMDB must not map a file twice in a process (lmdb.h)."""
+    stat = data.stat()
+    key = stat.st_dev, stat.st_ino
+    with _SHARING:
+        if key not in _SHARED:
+            _SHARED[key] = _Shared(lmdb.open(str(data.parent), readonly=True, lock=False, readahead=in_order))
+        shared = _SHARED[key]
+        shared.readers += 1
+    try:
+        yield shared.env
+    finally:
+        with _SHARING:
+            shared.readers -= 1
+            if not shared.readers:
+                del _SHARED[key]
+                shared.env.close()
 
 
 def _check(location: Path, env: lmdb.Environment) -> None:
