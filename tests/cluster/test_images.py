@@ -8,10 +8,11 @@ import pytest
 
 from tests.cluster.bed import cuda
 from tests.cluster.bed.cluster import Cluster, Manifest
+from tests.cluster.bed.places import bed_dir
 from tests.cluster.bed.shelf import Image
 from tests.cluster.pods import RESTRICTED, a_pod, run_pod
 
-COMPILED = cuda.bundle() is not None
+COMPILED = cuda.bundle(bed_dir()) is not None
 """Whether the CUDA worker has its Caffe; else a stand-in has the place of it."""
 MEGABYTES = {
     "controller": 420,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ftjob.engine.caffe.from_image import INSIDE, take_from_image
 from tests.cluster.bed.build import Progress, tell
-from tests.cluster.bed.places import bed_dir
 
 if TYPE_CHECKING:
     from tests.cluster.bed.images import Buildah
@@ -21,17 +20,17 @@ MODULES = ("apt", "builds", "debian", "unpack")
 MADE_OF = ("tools/compile-caffe", *(f"ftjob/engine/caffe/{name}.py" for name in MODULES))
 
 
-def bundle() -> Path | None:
+def bundle(bed: Path) -> Path | None:
     """Return the folder whose opt/engines has this tree's bundle; None where it was not compiled here."""
-    folder = _folder()
+    folder = _folder(bed)
     return folder if (folder / INSIDE / "installed.json").exists() else None
 
 
 def compile_bundle(buildah: "Buildah", progress: Progress = tell) -> Path:
     """Return that folder, compiled by the Dockerfile's own stages if need be."""
-    if found := bundle():
+    if found := bundle(buildah.bed):
         return found
-    folder = _folder()
+    folder = _folder(buildah.bed)
     shutil.rmtree(folder.parent, ignore_errors=True)  # those of earlier trees
     partial = folder.with_name("partial")
     partial.mkdir(parents=True)
@@ -49,9 +48,9 @@ def compile_bundle(buildah: "Buildah", progress: Progress = tell) -> Path:
     return folder
 
 
-def _folder() -> Path:
+def _folder(bed: Path) -> Path:
     stages = (ROOT / "Dockerfile").read_text().partition("AS bundles")[2].partition("AS torch")[0]
     digest = hashlib.sha256(f"{ARCH} {PTX} {stages}".encode())
     for name in MADE_OF:
         digest.update((ROOT / name).read_bytes())
-    return bed_dir() / "caffe-cuda" / digest.hexdigest()[:12]
+    return bed / "caffe-cuda" / digest.hexdigest()[:12]

@@ -52,7 +52,7 @@ def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> I
     """
     with (buildah.folder / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        name = f"test.local/{target}:{sources_digest(target)}"
+        name = f"test.local/{target}:{sources_digest(target, buildah)}"
         if not (image := find(name, buildah.shelf)):
             _build(target, name, buildah, progress)
             image = find(name, buildah.shelf)
@@ -60,28 +60,28 @@ def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> I
     return image
 
 
-def sources_digest(target: str) -> str:
+def sources_digest(target: str, buildah: "Buildah") -> str:
     """Return a digest of everything that an image is made of."""
     digest = hashlib.sha256()
-    for path in sorted(_sources(target)):
+    for path in sorted(_sources(target, buildah)):
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]
 
 
-def _sources(target: str) -> Iterator[Path]:
+def _sources(target: str, buildah: "Buildah") -> Iterator[Path]:
     yield from (ROOT / name for name in SOURCES)
-    for place in (*(ROOT / package for package in PACKAGES), *_given(target)):
+    for place in (*(ROOT / package for package in PACKAGES), *_given(target, buildah)):
         found = [place] if place.is_file() else place.rglob("*")
         yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
 
 
-def _given(target: str) -> dict[Path, list[str]]:
+def _given(target: str, buildah: "Buildah") -> dict[Path, list[str]]:
     """Return what a target is built from here, beside the sources, and how buildah is told of it."""
     match target:
         case "worker-caffe-cuda":
-            stage = cuda.bundle() or cuda.STAND_IN
+            stage = cuda.bundle(buildah.bed) or cuda.STAND_IN
             return {stage / "opt/engines/caffe/installed.json": [f"--build-context=caffe-cuda={stage}"]}
         case "worker-torch":
             wheel = next(TORCH.glob("torch-*.whl"), None)
@@ -98,7 +98,7 @@ def _build(target: str, name: str, buildah: "Buildah", progress: Progress) -> No
     if target == "worker-caffe-cuda":
         progress(
             "its Caffe is "
-            + ("compiled here" if cuda.bundle() else "a stand-in: `make test-images` compiles it")
+            + ("compiled here" if cuda.bundle(buildah.bed) else "a stand-in: `make test-images` compiles it")
         )
     progress(f"building the image {target}; minutes the first time, seconds when only ftjob changed")
     buildah.build(target, name)
@@ -111,6 +111,11 @@ class Buildah:
 
     folder: Path
     tools: Path
+
+    @property
+    def bed(self) -> Path:
+        """The test bed's folder in the machine's cache, whatever cache a test has."""
+        return self.folder.parent
 
     @property
     def shelf(self) -> Path:
@@ -138,7 +143,7 @@ class Buildah:
         """Build a target of the Dockerfile, with more of buildah's options."""
         secret = [f"--secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
         settings = ["--isolation=chroot", "--pull-never", "--layers", f"--build-arg=BASE={BASE}", *secret]
-        given = chain.from_iterable(_given(target).values())
+        given = chain.from_iterable(_given(target, self).values())
         self.run("build", *settings, *given, *more, f"--target={target}", f"--tag={name}", str(ROOT))
 
     def push(self, name: str) -> None:
