@@ -45,14 +45,15 @@ def test_ten_preemptions_of_one_run(user: User) -> None:
     user.write("taken", solver=solver, budget={"usd": 1}, resources=resources)
     user.submit("--yes")
 
-    after: dict[str, Any] = {"attempt": 0}
+    after: dict[str, Any] = {"attempts": [{}]}
     for number in range(PREEMPTIONS):
         told = number % 2 == 0
-        before = running(user, "taken", after["attempt"] + int(number == 0), snapshots=not told)
+        before = running(user, "taken", len(after["attempts"]), snapshots=not told)
+        workers = len(before["attempts"])
         drain(user, "taken") if told else kill_worker("taken")
-        after = running(user, "taken", before["attempt"] + 1)
-        ended = next(each for each in after["attempts"] if each["attempt"] == before["attempt"])
-        if told:  # a second pod of that attempt is Kubernetes 1.20's replacement, which may never be told
+        after = running(user, "taken", workers + 1)
+        ended = after["attempts"][workers - 1]
+        if told:  # the next may be Kubernetes 1.20's replacement, a second pod of the same attempt
             assert (ended["reason"], ended["lost_seconds"]) == ("Preempted", 0.0)
         else:
             assert after["resumed"]["iteration"] >= before["snapshot"]
@@ -60,8 +61,9 @@ def test_ten_preemptions_of_one_run(user: User) -> None:
     user("cancel", "taken", "--now")
 
 
-def running(user: User, name: str, attempt: int, *, snapshots: bool = False) -> dict[str, Any]:
-    """Return a run's own status once that attempt, or a later one, trains, and made a snapshot if asked."""
+def running(user: User, name: str, workers: int, *, snapshots: bool = False) -> dict[str, Any]:
+    """Return a run's own status once so many workers have begun and the last one trains, and made a snapshot
+    if asked."""
     status: dict[str, Any] = {}
 
     def there() -> bool:
@@ -69,9 +71,10 @@ def running(user: User, name: str, attempt: int, *, snapshots: bool = False) -> 
         status = user.run_status(name)
         began = (status.get("resumed") or {}).get("iteration", 0)
         fresh = (status.get("snapshot") or 0) > began if snapshots else True
-        return status.get("attempt", 0) >= attempt and status.get("iteration", 0) > began + 20 and fresh
+        begun = len(status.get("attempts", ()))
+        return begun >= workers and status.get("iteration", 0) > began + 20 and fresh
 
-    wait_until(there, 240, f"attempt {attempt} of {name} to train")
+    wait_until(there, 240, f"worker {workers} of {name} to train")
     return status
 
 
