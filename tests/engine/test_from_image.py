@@ -28,7 +28,7 @@ def silent(*_: object) -> None:
 def a_tar(files: Mapping[str, bytes | str], mode: str = "w") -> bytes:
     """An archive of files, and of symlinks, which are given by a text."""
     with io.BytesIO() as stream:
-        with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=stream, mode=mode) as archive:
             for name, content in files.items():
                 member = tarfile.TarInfo(name)
                 if isinstance(content, str):
@@ -67,6 +67,28 @@ def test_the_engine_alone_is_taken(tmp_path: Path) -> None:
     assert {each.name for each in (tmp_path / "caffe").iterdir()} == {"a", "b", "d"}
     assert (tmp_path / "caffe/b").read_bytes() == b"new"
     assert (tmp_path / "caffe/d").read_bytes() == b"1"
+
+
+def test_a_folder_that_a_layer_makes_anew_has_nothing_of_lower_ones(tmp_path: Path) -> None:
+    """An opaque whiteout."""
+    low, high = engine(**{"lib/a": b"1", "b": b"2"}), engine(**{"lib/.wh..wh..opq": b"", "lib/c": b"3"})
+
+    take_from_image(saved(tmp_path / "image.tar", low, high), tmp_path / "caffe", silent)
+
+    assert {each.name for each in (tmp_path / "caffe").iterdir()} == {"lib", "b"}
+    assert [each.name for each in (tmp_path / "caffe/lib").iterdir()] == ["c"]
+
+
+@pytest.mark.parametrize("name", ["../.wh.kept", "../kept", "lib/../../.wh.kept", "../.wh..wh..opq"])
+def test_nothing_outside_of_the_folder_is_touched(tmp_path: Path, name: str) -> None:
+    """Whatever an archive calls its members."""
+    (tmp_path / "kept").write_text("kept")
+    image = saved(tmp_path / "image.tar", engine(**{"a": b"1", "lib/b": b"2", name: b"3"}))
+
+    with pytest.raises(BadSpecError, match="is not a whole image"):
+        take_from_image(image, tmp_path / "caffe", silent)
+
+    assert (tmp_path / "kept").read_text() == "kept"
 
 
 def test_an_oci_archive_is_taken_too(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from ftjob.errors import BadSpecError, StorageError
 
 INSIDE = PurePosixPath("opt/engines/caffe")
 """The engine's folder in an image (Dockerfile)."""
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+"""What a layer has in the place of a file, or of all files of a folder, that lower ones have."""
 
 
 def take_from_image(archive: Path, folder: Path, progress: Progress) -> None:
@@ -80,23 +82,41 @@ def _member(image: tarfile.TarFile, name: str, archive: Path) -> IO[bytes]:
 
 
 def _unpack(layer: tarfile.TarFile, folder: Path) -> None:
-    """Unpack what a layer has of the engine; what it removed from lower ones goes."""
+    """Unpack what a layer has of the engine; what it removed from lower ones goes (OCI, whiteouts)."""
     for member in layer:
-        path = PurePosixPath(member.name.removeprefix("./").lstrip("/"))
-        if not path.is_relative_to(INSIDE):
+        inside = _inside(member.name)
+        if inside is None:
             continue
-        inside = path.relative_to(INSIDE)
-        if inside.name.startswith(".wh."):
-            gone = folder / inside.with_name(inside.name.removeprefix(".wh."))
-            shutil.rmtree(gone, ignore_errors=True) if gone.is_dir() else gone.unlink(missing_ok=True)
+        if inside.name.startswith(WHITEOUT):
+            hidden = folder / inside.parent
+            if inside.name != OPAQUE:
+                _remove(hidden / inside.name.removeprefix(WHITEOUT))
+            elif hidden.is_dir():
+                for path in list(hidden.iterdir()):
+                    _remove(path)
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        member = member.replace(name=str(inside), deep=False)
-        if member.islnk():
-            member = member.replace(
-                linkname=str(PurePosixPath(member.linkname).relative_to(INSIDE)), deep=False
-            )
+        target = _inside(member.linkname) if member.islnk() else None
+        link = member.linkname if target is None else str(target)
         try:
-            layer.extract(member, folder, filter="data")
+            layer.extract(member.replace(name=str(inside), linkname=link, deep=False), folder, filter="data")
         except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
             continue  # into the image's own /etc: alternatives, which the launchers go round
+
+
+def _inside(name: str) -> PurePosixPath | None:
+    """Return a member's place in the engine's folder; None for one that is not in it.
+
+    Raises ValueError for a name that climbs out of its folder.
+    """
+    path = PurePosixPath(name.removeprefix("./").lstrip("/"))
+    if ".." in path.parts:
+        raise ValueError(f"{name} climbs")
+    return path.relative_to(INSIDE) if path.is_relative_to(INSIDE) else None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
