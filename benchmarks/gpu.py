@@ -28,7 +28,7 @@ from benchmarks.overhead import Case, write_run
 from ftjob.engine import Engine
 from ftjob.engine.client import ProcessEngine
 from ftjob.engine.inventory import Inventory, take_inventory
-from ftjob.engine.nvml import Device, dotted
+from ftjob.engine.nvml import Device
 from ftjob.engine.open import AVAILABLE, open_engine
 from ftjob.errors import FtjobError
 from ftjob.net.proto.caffe_pb2 import NetParameter
@@ -69,7 +69,7 @@ def main() -> None:
     if device is None and not ON_PROCESSORS:
         sys.exit("no GPU: no NVIDIA driver answers, or it shows no device (DEVICE=cpu tries this program)")
     if found.driver and device:
-        print(f"{device.title}, driver {found.driver.version}, CUDA up to {dotted(found.driver.cuda)}")
+        print(f"{device.title}, driver {found.driver.title}")
     print(f"{'engine':<8}{'code':<18}{'net':<11}{'batch':>6}{'img/s':>9}{'GiB':>7}{'planned':>9}  resumed")
     rows = []
     for engine in AVAILABLE:

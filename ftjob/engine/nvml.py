@@ -58,6 +58,11 @@ class Driver:
     """The newest CUDA that it runs."""
     devices: tuple[Device, ...]
 
+    @property
+    def title(self) -> str:
+        """Its version with the newest CUDA that it runs."""
+        return f"{self.version}, for CUDA up to {dotted(self.cuda)}"
+
 
 def find_driver() -> Driver | None:
     """Return this machine's driver with its devices; None where none answers."""

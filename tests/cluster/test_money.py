@@ -47,13 +47,13 @@ def test_ten_preemptions_of_one_run(user: User) -> None:
 
     after: dict[str, Any] = {"attempts": [{}]}
     for number in range(PREEMPTIONS):
-        told = number % 2 == 0
-        before = running(user, "taken", len(after["attempts"]), snapshots=not told)
+        drained = number % 2 == 0
+        before = running(user, "taken", len(after["attempts"]), snapshots=not drained)
         workers = len(before["attempts"])
-        drain(user, "taken") if told else kill_worker("taken")
+        drain(user, "taken") if drained else kill_worker("taken")
         after = running(user, "taken", workers + 1)
         ended = after["attempts"][workers - 1]
-        if told:  # the next may be Kubernetes 1.20's replacement, a second pod of the same attempt
+        if drained:  # the next may be Kubernetes 1.20's replacement, a second pod of the same attempt
             assert (ended["reason"], ended["lost_seconds"]) == ("Preempted", 0.0)
         else:
             assert after["resumed"]["iteration"] >= before["snapshot"]

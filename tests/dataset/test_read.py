@@ -33,7 +33,7 @@ def test_several_read_one_lmdb_at_a_time(lmdb_folder: Path, tmp_path: Path) -> N
     (tmp_path / "link").symlink_to(lmdb_folder)
     first, second = records(lmdb_folder), records(tmp_path / "link", start=5)
     keys = [next(first).key, next(second).key]
-    first.close()  # type: ignore[attr-defined]
+    first.close()
 
     assert [*keys, *(record.key for record in second)] == [b"0000", *(b"%04d" % at for at in range(5, 10))]
     assert [record.key for record in records(lmdb_folder, start=9)] == [b"0009"]

@@ -1,13 +1,11 @@
 """What holds of both engines on a GPU; skipped where there is none. `make bench B=gpu` measures it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from benchmarks.gpu import weights
 from ftjob.engine.inventory import take_inventory
 from ftjob.engine.open import open_engine
-from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.engine import nets
 from tests.engine.conftest import Job
 
@@ -27,12 +25,6 @@ def engine(request: pytest.FixtureRequest) -> str:
         if not code:
             pytest.skip(problem or "the installed Caffe computes on processors only")
     return str(request.param)
-
-
-def weights(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    """All numbers of a caffemodel."""
-    net = NetParameter.FromString(path.read_bytes())
-    return np.concatenate([np.asarray(blob.data, np.float32) for layer in net.layer for blob in layer.blobs])
 
 
 def test_a_gpu_gives_the_losses_of_processors(job: Job, engine: str) -> None:

@@ -101,12 +101,12 @@ def test_credentials_are_refused_and_not_repeated(
 ) -> None:
     """They would end up in run folders, manifests and logs; the error keeps them out of the terminal too."""
     values = f"{{train: '{location}', val: y, mean: '{location}.binaryproto'}}"
-    told = "contains credentials, which would end up in logs and run folders; give a plain URI"
+    problem = "contains credentials, which would end up in logs and run folders; give a plain URI"
 
     assert problems(DATA.replace("net: x", f"net: x, weights: '{location}'") + values) == [
-        f"spec.yaml:2: base.weights: {told}",
-        f"spec.yaml:4: data.train: {told}",
-        f"spec.yaml:4: data.mean: {told}",
+        f"spec.yaml:2: base.weights: {problem}",
+        f"spec.yaml:4: data.train: {problem}",
+        f"spec.yaml:4: data.mean: {problem}",
     ]
 
 

@@ -24,7 +24,7 @@ def engine_lines(found: "Inventory") -> Iterator[Text]:
     if not found.driver:
         yield Text("driver  no NVIDIA driver answers", "dim")
         return
-    yield Text(f"driver  {found.driver.version}, for CUDA up to {'.'.join(map(str, found.driver.cuda))}")
+    yield Text(f"driver  {found.driver.title}")
     for device in found.driver.devices:
         code, problem = found.caffe_on(device)
         caffe = f": Caffe runs its {code}" if code else f": not with Caffe: {problem}" if problem else ""
