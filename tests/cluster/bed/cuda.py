@@ -49,8 +49,9 @@ def compile_bundle(buildah: "Buildah", progress: Progress = tell) -> Path:
 
 
 def _folder(bed: Path) -> Path:
+    """The bundle's place, beside the bed: a program of it is Caffe, not the cluster's (tests/tiers.py)."""
     stages = (ROOT / "Dockerfile").read_text().partition("AS bundles")[2].partition("AS torch")[0]
     digest = hashlib.sha256(f"{ARCH} {PTX} {stages}".encode())
     for name in MADE_OF:
         digest.update((ROOT / name).read_bytes())
-    return bed / "caffe-cuda" / digest.hexdigest()[:12]
+    return bed.with_name("caffe-cuda") / digest.hexdigest()[:12]
