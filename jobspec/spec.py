@@ -193,6 +193,9 @@ class Solver(_Part):
     """Iterations between two lines of the log; the metrics have every iteration."""
     random_seed: Annotated[int, Field(ge=0, le=INT32_MAX)] = 1
     """The seed of Caffe's random numbers: fillers, crops, mirrors and dropout."""
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
+    """What the torch engine multiplies in; weights, losses and snapshots are always fp32. `auto`: bf16 on
+    GPUs of compute capability 8.0 (Ampere) and newer; fp32 on older ones, on processors and with Caffe."""
 
     @model_validator(mode="before")
     @classmethod
@@ -330,9 +333,19 @@ class JobSpec(_Part):
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
 
     def canonical(self) -> dict[str, Any]:
-        """Return the spec as plain values with every default filled in: the same spec, the same dict."""
-        return self.model_dump(mode="json")
+        """Return the spec as plain values with every default filled in: the same spec, the same dict.
+
+        Fields of ADDED are left out at their default, so that a spec keeps the identity that it had before
+        there was such a field.
+        """
+        values = self.model_dump(mode="json")
+        for section, field in ADDED:
+            if values[section][field] == type(getattr(self, section)).model_fields[field].default:
+                del values[section][field]
+        return values
 
 
+ADDED = (("solver", "precision"),)
+"""Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""

@@ -8,6 +8,7 @@ from ftjob.engine.caffe import installed as caffe_installed
 from ftjob.engine.child import PATIENCE_SECONDS
 from ftjob.engine.torch import installed as torch_installed
 from ftjob.errors import BadSpecError, EngineError
+from ftjob.net.precision import CAFFE_PRECISION, Precision
 
 AVAILABLE = ("caffe", "torch")
 
@@ -20,16 +21,26 @@ def open_engine(
     log: Path,
     cwd: Path,
     gpu: int | None = None,
+    precision: Precision = "fp32",
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
     `gpu` is the number of the device it computes on, None the CPU; `weights` is loaded by layer name; what
     the engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
-    Raises what `resolve` and the engine raise.
+    Raises what `resolve` and the engine raise, and BadSpecError for a precision that engine or device lack.
     """
-    engine: Engine = _client(resolve(name)).open_engine(
-        solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds
+    name = resolve(name)
+    if name == "caffe" and precision != "fp32":
+        raise BadSpecError(CAFFE_PRECISION.format(precision=precision))
+    engine: Engine = _client(name).open_engine(
+        solver,
+        weights=weights,
+        log=log,
+        cwd=cwd,
+        gpu=gpu,
+        patience_seconds=patience_seconds,
+        **({"precision": precision} if name == "torch" else {}),
     )
     return engine
 

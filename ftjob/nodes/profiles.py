@@ -85,12 +85,17 @@ class Node(_Profile):
         return self.labels.get(INSTANCE_TYPE)
 
     @property
+    def capability(self) -> tuple[int, int] | None:
+        """The GPU's compute capability as numbers; None on processors."""
+        if self.compute_capability is None:
+            return None
+        major, minor = self.compute_capability.split(".")
+        return int(major), int(minor)
+
+    @property
     def runs_caffe(self) -> bool:
         """Whether `engine: auto` may take Caffe here: on processors always, on GPUs before Ampere."""
-        if self.compute_capability is None:
-            return True
-        major, minor = self.compute_capability.split(".")
-        return (int(major), int(minor)) <= NEWEST_FOR_CAFFE
+        return self.capability is None or self.capability <= NEWEST_FOR_CAFFE
 
     def usd_per_hour(self, *, spot: bool) -> float:
         """Return the price of an hour. Raises BadSpecError for spot on a node that has no spot price."""

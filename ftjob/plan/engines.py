@@ -1,4 +1,4 @@
-"""Which engine runs a net on a node."""
+"""Which engine runs a net on a node, and in which precision."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from typing import Literal
 
 from ftjob.net.lacks import lacking_caffe, lacking_torch
 from ftjob.net.layers.rule import refuse
+from ftjob.net.precision import CAFFE_PRECISION, Precision, automatic, refusal
 from ftjob.net.topology.shapes import LayerShapes
 from ftjob.nodes.profiles import NEWEST_FOR_CAFFE, Node
 
@@ -20,8 +21,15 @@ class EngineChoice:
     why: str
     problem: str = ""
     """Why this engine cannot be used, and what to do; empty if it can."""
+    precision: Precision = "fp32"
+    """What it multiplies in."""
     firm: bool = True
     """Whether it must be this one: caffe selected by auto may become torch where Caffe is not installed."""
+
+    @property
+    def title(self) -> str:
+        """Its name, with the precision where that is not fp32."""
+        return self.name if self.precision == "fp32" else f"{self.name} in {self.precision}"
 
     @property
     def opens(self) -> str:
@@ -29,17 +37,38 @@ class EngineChoice:
         return self.name if self.firm else "auto"
 
 
+Wanted = Literal["auto", "caffe", "torch"]
+WantedPrecision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
+
+
 def choose_engine(
-    wanted: Literal["auto", "caffe", "torch"], node: Node, layers: Iterable[LayerShapes] = ()
+    wanted: Wanted, node: Node, layers: Iterable[LayerShapes] = (), precision: WantedPrecision = "auto"
 ) -> EngineChoice:
-    """Return caffe if it is known to run on the node, else torch.
+    """Return caffe if it is known to run on the node and computes in the precision, else torch.
 
     `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe
-    selected by auto must stay caffe where torch lacks one.
+    selected by auto must stay caffe where torch lacks one. So is a precision that engine or node lack.
     """
-    layers = tuple(layers)
-    chosen = _choice_by_node(wanted, node)
-    lacking = _lacking(layers, node)
+    by_node = _choice_by_node(wanted, node, precision)
+    return _in_precision(_choice_by_layers(by_node, node, layers), node, precision)
+
+
+def _in_precision(chosen: EngineChoice, node: Node, wanted: WantedPrecision) -> EngineChoice:
+    """Return the choice with its precision, and with the problem where it has none and lacks that."""
+    if wanted == "auto":
+        precision = automatic(node.capability) if chosen.name == "torch" else "fp32"
+        return replace(chosen, precision=precision)
+    if chosen.name == "caffe":
+        problem = CAFFE_PRECISION.format(precision=wanted) if wanted != "fp32" else ""
+    else:
+        gpu = f" ({node.gpu})" if node.capability else ""
+        problem = refusal(wanted, node.capability, f"node {node.name}{gpu}")
+    return replace(chosen, precision=wanted, problem=chosen.problem or problem)
+
+
+def _choice_by_layers(chosen: EngineChoice, node: Node, layers: Iterable[LayerShapes]) -> EngineChoice:
+    """Return the choice with what it lacks for a layer."""
+    lacking = _lacking(tuple(layers), node)
     if chosen.problem or not any(lacking.values()):
         return chosen
     if problem := lacking[chosen.name]:
@@ -66,9 +95,11 @@ def _words(layer: LayerShapes, engine: str, lack: str) -> str:
     return str(refuse(layer.layer, f"{names[engine]} does not have {lack}"))
 
 
-def _choice_by_node(wanted: Literal["auto", "caffe", "torch"], node: Node) -> EngineChoice:
+def _choice_by_node(wanted: Wanted, node: Node, precision: WantedPrecision) -> EngineChoice:
     if wanted == "torch":
         return EngineChoice("torch", "the spec names it")
+    if wanted == "auto" and precision not in ("auto", "fp32"):
+        return EngineChoice("torch", f"Caffe does not compute in {precision}")
     if node.runs_caffe:
         if wanted == "caffe":
             return EngineChoice("caffe", "the spec names it")

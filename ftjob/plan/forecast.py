@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import count_flops
+from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Cost, Speed, Workload, estimate_cost, predicted_speed
@@ -77,13 +78,14 @@ def forecast(
     solver: SolverParameter,
     batches: Batches,
     new: Collection[str],
+    precision: Precision,
 ) -> Forecast:
     """Return a run's forecast from the shapes of its TRAIN and TEST nets; `new`: randomly initialised layers.
 
     Raises BadSpecError where the node has no price for that.
     """
     work, node = (count_flops(train), count_flops(test)), inputs.node
-    memory, limit = estimate_memory(train, test, solver.type), node.memory_bytes
+    memory, limit = estimate_memory(train, test, solver.type, precision), node.memory_bytes
     if limit is None:
         memory = replace(memory, context=0)
     workload = _workload(inputs, solver, batches, memory.weights + memory.history)

@@ -40,8 +40,8 @@ def speed_key(plan: "Plan", machine: str) -> str:
     """Return the digest of all that decides a plan's speed: what was measured under it holds for it.
 
     Another name, head, learning rate or data set of the same shape has the same one; other layers, frozen
-    layers, crops, batches, solver types, nodes and engines have another. `machine` distinguishes the machines
-    that one node profile stands for.
+    layers, crops, batches, solver types, nodes, engines and precisions have another. `machine` distinguishes
+    the machines that one node profile stands for.
     """
     train, node = plan.inputs.train, plan.inputs.node
     decides = {
@@ -50,7 +50,7 @@ def speed_key(plan: "Plan", machine: str) -> str:
         "iter_size": plan.solver.iter_size,
         "solver": plan.solver.type,
         "node": [node.name, node.gpu, machine],
-        "engine": plan.engine.name,
+        "engine": plan.engine.title,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 

@@ -1,4 +1,7 @@
-"""GPU memory of a training run in Caffe: TRAIN net, TEST net, params, solver (CUDA, Caffe's own kernels)."""
+"""GPU memory of a training run in Caffe: TRAIN net, TEST net, params, solver (CUDA, Caffe's own kernels).
+
+In bf16 and fp16, which only the torch engine has, some blobs have two bytes a number (net/precision.py).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,6 +9,7 @@ from math import prod
 
 from ftjob.net.layers.elementwise import lrn_within_channel
 from ftjob.net.layers.windows import window_of
+from ftjob.net.precision import HALF, HALF_BYTES, Precision, top_bytes
 from ftjob.net.proto.caffe_pb2 import EltwiseParameter, PoolingParameter
 from ftjob.net.solver_types import SOLVER_TYPES
 from ftjob.net.topology.backward import backward
@@ -56,11 +60,13 @@ class Memory:
     weight_gradients: int
     history: int
     """What the solver keeps of past gradients."""
+    copies: int = 0
+    """Of the params, in the two bytes that products take them in."""
     context: int = CONTEXT_BYTES
 
     @property
     def total(self) -> int:
-        own = self.weights + self.weight_gradients + self.history + self.context
+        own = self.weights + self.weight_gradients + self.history + self.copies + self.context
         return self.train.total + self.test.total + own
 
 
@@ -74,18 +80,21 @@ class Batches:
     """0 without a TEST net."""
 
 
-def estimate_memory(train: NetShapes, test: NetShapes | None, solver_type: str = "SGD") -> Memory:
+def estimate_memory(
+    train: NetShapes, test: NetShapes | None, solver_type: str = "SGD", precision: Precision = "fp32"
+) -> Memory:
     """Return the memory of a solver with these two nets.
 
     An upper bound for the torch engine, which keeps neither gradients nor history of frozen params.
     """
     weights = FLOAT_BYTES * train.parameter_count
     return Memory(
-        train=net_memory(train, training=True),
-        test=net_memory(test, training=False) if test else NOTHING,
+        train=net_memory(train, training=True, precision=precision),
+        test=net_memory(test, training=False, precision=precision) if test else NOTHING,
         weights=weights,
         weight_gradients=weights,
         history=weights * SOLVER_TYPES[solver_type].history,
+        copies=HALF_BYTES * train.parameter_count if precision in HALF else 0,
     )
 
 
@@ -127,11 +136,16 @@ def _with(memory: Memory, old: Batches, new: Batches) -> Memory:
     )
 
 
-def net_memory(shapes: NetShapes, *, training: bool) -> NetMemory:
+def net_memory(shapes: NetShapes, *, training: bool, precision: Precision = "fp32") -> NetMemory:
     """Return the memory of one net, lazily allocated as Caffe's SyncedMemory is."""
+    sizes = {top: size for layer, size in top_bytes(shapes, precision) for top in layer.layer.top}
+
+    def size_of(counts: dict[str, int]) -> int:
+        return sum(sizes[blob] * count for blob, count in counts.items())
+
     return NetMemory(
-        blobs=FLOAT_BYTES * sum(_data_counts(shapes).values()),
-        gradients=FLOAT_BYTES * sum(_diff_counts(shapes).values()) if training else 0,
+        blobs=size_of(_data_counts(shapes)),
+        gradients=size_of(_diff_counts(shapes)) if training else 0,
         buffers=FLOAT_BYTES * sum(_own_counts(shapes, training=training)),
         columns=FLOAT_BYTES * sum(_column_count(layer) for layer in shapes.layers),
     )

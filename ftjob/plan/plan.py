@@ -148,6 +148,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     refuse_reindexing(shapes, in_test)
     refuse_few_scores(len(labels), {head.label for head in operation.heads}, shapes, in_test)
     refuse_dead_ends(shapes)
+    engine = choose_engine(spec.engine, inputs.node, (*shapes.layers, *in_test.layers), spec.solver.precision)
     coming = forecast(
         inputs,
         shapes,
@@ -155,8 +156,8 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
         solver,
         Batches(data.batch_size, solver.iter_size, test_batch_size),
         {layer.layer for layer in transfer if layer.kind == "new"},
+        engine.precision,
     )
-    engine = choose_engine(spec.engine, inputs.node, (*shapes.layers, *in_test.layers))
     return Plan(
         inputs=inputs,
         run_id=run_id(inputs, operation.train_val if operation.notes else None),

@@ -60,7 +60,7 @@ def document_of(plan: Plan, shortfall: str) -> PlanDocument:
         images_per_iteration=plan.images_per_iteration,
         epochs=plan.epochs,
         node=_node(inputs.node),
-        engine=PlannedEngine(plan.engine.name, plan.engine.why),
+        engine=PlannedEngine(plan.engine.name, plan.engine.why, plan.engine.precision),
         parameters=PlannedParameters(**asdict(coming.parameters)),
         flops_per_image=PlannedFlops(**asdict(coming.flops)),
         memory=_memory(plan),
@@ -122,6 +122,7 @@ def _memory(plan: Plan) -> PlannedMemory:
         weights=memory.weights,
         weight_gradients=memory.weight_gradients,
         history=memory.history,
+        copies=memory.copies,
         context=memory.context,
         suggestion=suggested,
     )

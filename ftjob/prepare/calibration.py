@@ -52,7 +52,7 @@ def remember(
         "net": plan.spec.base.net,
         "node": plan.inputs.node.name,
         "gpu": plan.inputs.node.gpu,
-        "engine": plan.engine.name,
+        "engine": plan.engine.title,
         "batch_size": plan.spec.data.batch_size,
         "iter_size": plan.solver.iter_size,
         **measured.model_dump(),

@@ -68,6 +68,7 @@ def _net(plan: PlanDocument) -> Iterator[tuple[str, str]]:
     stays = f"{len(frozen)} of {with_params} layers with params, {count(params.frozen)} params"
     yield "frozen", stays if frozen else "nothing"
     yield "engine", f"{plan.engine.name} ({plan.engine.why})"
+    yield "precision", plan.engine.precision
 
 
 def _data(plan: PlanDocument) -> Iterator[tuple[str, str]]:

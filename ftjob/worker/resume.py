@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ftjob.engine.nvml import Device
 from ftjob.engine.open import open_engine
 from ftjob.errors import EngineSilentError, GpuMemoryError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import duration, percent
+from ftjob.net.precision import Precision, automatic
 from ftjob.plan.plan import Plan
 from ftjob.prepare.calibration import remember
 from ftjob.prepare.prepare import write_prototxts
@@ -47,7 +49,8 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
     begin = time.monotonic()
     newest, gpu = home.newest(log), gpu_for(plan.inputs.node, in_cluster=pod.accounts is not None)
     log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
-    log(f"computing on the {gpu.title}" if gpu else "computing on processors")
+    precision = precision_on(gpu, plan)
+    log(f"computing on {f'the {gpu.title}' if gpu else 'processors'} in {precision}")
     minutes = plan.spec.guards.idle_minutes
     limit_seconds = minutes * 60 if minutes else None
     with (
@@ -59,6 +62,7 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
             log=folder.log(recorder.status.attempt),
             cwd=folder.root,
             gpu=gpu.index if gpu else None,
+            precision=precision,
             patience_seconds=limit_seconds,
         ) as engine,
     ):
@@ -73,6 +77,14 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
             outcome = training.run()
     remember_speed(training)
     return outcome
+
+
+def precision_on(gpu: Device | None, plan: Plan) -> Precision:
+    """Return the plan's precision; fp32 where the spec leaves it open and `auto` is another one here than on
+    the planned node, as on a laptop that stands for a GPU's node."""
+    planned = plan.engine.precision
+    here = automatic(gpu.capability if gpu else None)
+    return planned if plan.spec.solver.precision != "auto" or planned == here else "fp32"
 
 
 @contextmanager

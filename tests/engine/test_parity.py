@@ -72,43 +72,6 @@ def test_every_layer_does_what_caffes_does(job: Job, tmp_path: Path):
     assert apart(mine, its) == {}
 
 
-INCEPTION = (
-    nets.data(4, 4)
-    + """
-layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
-  param { lr_mult: 1 } param { lr_mult: 2 }
-  convolution_param { num_output: 8 kernel_size: 3 stride: 2 pad: 1 weight_filler { type: "msra" } } }
-layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }
-layer { name: "scale1" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }
-layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
-layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
-  pooling_param { pool: MAX kernel_size: 3 stride: 2 } }
-layer { name: "norm1" type: "LRN" bottom: "pool1" top: "norm1"
-  lrn_param { local_size: 5 alpha: 0.01 beta: 0.75 } }
-layer { name: "one" type: "Convolution" bottom: "norm1" top: "one"
-  convolution_param { num_output: 4 kernel_size: 1 weight_filler { type: "xavier" } } }
-layer { name: "three" type: "Convolution" bottom: "norm1" top: "three"
-  convolution_param { num_output: 6 group: 2 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } }
-layer { name: "pooled" type: "Pooling" bottom: "norm1" top: "pooled"
-  pooling_param { pool: MAX kernel_size: 3 stride: 1 pad: 1 } }
-layer { name: "output" type: "Concat" bottom: "one" bottom: "three" bottom: "pooled" top: "output" }
-layer { name: "relu2" type: "ReLU" bottom: "output" top: "output" }
-layer { name: "pool2" type: "Pooling" bottom: "output" top: "pool2"
-  pooling_param { pool: AVE kernel_size: 3 stride: 2 } }
-layer { name: "drop" type: "Dropout" bottom: "pool2" top: "pool2" dropout_param { dropout_ratio: 0 } }
-layer { name: "aux" type: "InnerProduct" bottom: "norm1" top: "aux"
-  inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
-layer { name: "loss1" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" top: "loss1" loss_weight: 0.3 }
-layer { name: "fc" type: "InnerProduct" bottom: "pool2" top: "fc"
-  inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
-layer { name: "loss2" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss2" }
-layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }
-layer { name: "top2" type: "Accuracy" bottom: "fc" bottom: "label" top: "top2" accuracy_param { top_k: 2 } }
-"""
-)
-"""What GoogLeNet and AlexNet are made of, on a map of 23 by 21: pools that are rounded up and clipped."""
-
-
 def lenet() -> str:
     """The built-in LeNet on the test's LMDBs, four images at a time."""
     net = build("lenet")
@@ -120,7 +83,7 @@ def lenet() -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "shape"), [(lenet(), (1, 28, 28)), (INCEPTION, (3, 23, 21))], ids=["lenet", "inception"]
+    ("text", "shape"), [(lenet(), (1, 28, 28)), (branches.INCEPTION, (3, 23, 21))], ids=["lenet", "inception"]
 )
 def test_loss_curves_are_the_same(job: Job, tmp_path: Path, text: str, shape: tuple[int, int, int]):
     """From the same weights, over 25 updates that learn the images by heart, and in a test after them."""

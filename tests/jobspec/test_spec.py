@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from jobspec import FreezeLayers, FreezeUpTo, JobSpec, Solver, parse_spec
+from jobspec import FreezeLayers, FreezeUpTo, JobSpec, Solver, digest, parse_spec
 
 
 @pytest.mark.parametrize(
@@ -189,3 +189,17 @@ def test_the_canonical_spec_makes_an_equal_spec(least: str) -> None:
     spec = parse_spec(least, "spec.yaml")
 
     assert JobSpec.model_validate(spec.canonical()) == spec
+
+
+def test_a_field_that_came_later_leaves_specs_without_it_their_identity(least: str) -> None:
+    """solver.precision: at its default it is no part of the canonical spec, else it is."""
+    plain = parse_spec(least, "spec.yaml")
+    given, other = (
+        plain.model_copy(update={"solver": plain.solver.model_copy(update={"precision": precision})})
+        for precision in ("auto", "fp32")
+    )
+
+    assert "precision" not in plain.canonical()["solver"]
+    assert digest(given) == digest(plain) != digest(other)
+    assert other.canonical()["solver"]["precision"] == "fp32"
+    assert JobSpec.model_validate(other.canonical()) == other

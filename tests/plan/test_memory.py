@@ -120,6 +120,23 @@ def test_adam_keeps_twice_the_history_of_sgd() -> None:
     assert (adam, sgd) == (2 * 4 * 431_080, 4 * 431_080)
 
 
+def test_two_bytes_a_number_save_what_they_are_counted_for() -> None:
+    """VGG-16's blobs and gradients are products, ReLUs and pools: half but for images, scores and losses.
+    Params and history stay, with a copy in two bytes beside them."""
+    nets = zoo_shapes("vgg16", 60), zoo_shapes("vgg16", 50, TEST)
+    full, tf32, half = (estimate_memory(*nets, "SGD", precision) for precision in ("fp32", "tf32", "bf16"))
+    few = 4 * 60 * (3 * 224 * 224 + 1 + 1000 + 1)
+
+    assert tf32 == full
+    assert half == estimate_memory(*nets, "SGD", "fp16")
+    assert half.train.blobs - few == pytest.approx((full.train.blobs - few) / 2, rel=1e-6)
+    assert half.train.gradients == pytest.approx(full.train.gradients / 2, rel=1e-3)
+    assert half.test.blobs == pytest.approx(full.test.blobs / 2, rel=0.01)
+    assert (half.weights, half.weight_gradients, half.history) == (full.weights,) * 3
+    assert half.copies == full.weights / 2
+    assert half.total < 0.65 * full.total
+
+
 def test_a_smaller_test_batch_is_tried_first() -> None:
     """VGG-16 at batch 60 fits half a K80 when only the TEST net is made smaller."""
     found = batches_that_fit(vgg16(), Batches(60, 1, 50), int(K80))

@@ -141,7 +141,7 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
         f"({round(plan.epochs, 1):,g} epochs), "
         f"test every {solver.test_interval}, snapshot every {solver.snapshot}",
     )
-    yield "engine", f"{plan.engine.name}: {plan.engine.why}"
+    yield "engine", f"{plan.engine.title}: {plan.engine.why}"
     yield "memory", _memory(plan)
     yield "time", _time(plan)
     yield "cost", _cost(plan)

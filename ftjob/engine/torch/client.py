@@ -15,6 +15,7 @@ from ftjob.engine.client import (
 )
 from ftjob.engine.torch.installed import require_torch
 from ftjob.errors import FtjobError
+from ftjob.net.precision import Precision
 
 
 def _explain(log: str, returncode: int) -> FtjobError:
@@ -36,19 +37,21 @@ def open_engine(
     log: Path,
     cwd: Path | None = None,
     gpu: int | None = None,
+    precision: Precision = "fp32",
     threads: int | None = None,
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
     Arguments and errors are those of ftjob.engine.caffe.client.open_engine; `threads` is what PyTorch
-    computes with on processors.
+    computes with on processors. Raises BadSpecError too, for a precision that the device lacks.
     """
     require_torch()
     path = existing_file(solver)
     child = Child(PROGRAM, log, cwd, threads, patience_seconds=patience_seconds)
     with closing_on_error(child):
-        child.call("open_solver", path=path, weights=whole_file(weights) if weights else None, gpu=gpu)
+        model = whole_file(weights) if weights else None
+        child.call("open_solver", path=path, weights=model, gpu=gpu, precision=precision)
     return ProcessEngine(child, patience_seconds)
 
 

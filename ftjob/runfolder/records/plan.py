@@ -108,10 +108,11 @@ class PlannedNode:
 
 @dataclass(frozen=True)
 class PlannedEngine:
-    """The training engine, and why it was chosen."""
+    """The training engine, why it was chosen, and what it multiplies in."""
 
     name: str
     why: str
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +170,7 @@ class PlannedMemory:
     history: int
     context: int
     suggestion: PlannedBatches | None
+    copies: int = 0
 
 
 @dataclass(frozen=True)

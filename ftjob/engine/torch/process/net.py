@@ -17,6 +17,7 @@ from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, refuse
 from ftjob.net.layers.sources import data_shape
+from ftjob.net.precision import arithmetic_of
 from ftjob.net.proto.caffe_pb2 import FillerParameter, NetParameter
 from ftjob.net.topology.backward import weighs_in_loss
 from ftjob.net.topology.layertypes import DATA
@@ -70,6 +71,7 @@ class TorchNet:
     def __init__(self, shapes: NetShapes, weights: ByLayer, context: NetContext) -> None:
         self.shapes, self.weights, self.context = shapes, weights, context
         self.outputs = _outputs(shapes)
+        self.arithmetic = arithmetic_of(shapes)
         self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
         self.given: dict[str, Tensor] = {}
         """What Input layers bring."""
@@ -125,7 +127,7 @@ class TorchNet:
         done = {*layer.layer.bottom, *layer.layer.top} - later - set(self.outputs)
         return Step(
             layer,
-            None if source else make(layer, context),
+            None if source else make(layer, context, self.arithmetic[index]),
             self._source(layer, context) if source else None,
             self.weights.get(layer.name, ()),
             tuple(weights) if any(weights) else (),

@@ -10,9 +10,11 @@ from ftjob.engine.client import text_of
 from ftjob.engine.process import computing, serving, wire
 from ftjob.engine.torch.process.deploy import TorchDeploy
 from ftjob.engine.torch.process.net import TorchNet
+from ftjob.engine.torch.process.numerics import settle
 from ftjob.engine.torch.process.training import TorchTraining
 from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
+from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.net.topology.phases import filter_net
@@ -24,7 +26,9 @@ class TorchServer:
     def __init__(self) -> None:
         self.opened: Any = None
 
-    def open_solver(self, path: str, weights: str | None, gpu: int | None) -> wire.Frame:
+    def open_solver(
+        self, path: str, weights: str | None, gpu: int | None, precision: Precision
+    ) -> wire.Frame:
         """Open a solver prototxt, whose paths count from this process's folder."""
         solver = parse_solver(text_of(Path(path), BadNetError), path)
         net = NetParameter()
@@ -34,8 +38,10 @@ class TorchServer:
             net = _read_net(solver.net)
         else:
             raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
-        self.opened = TorchTraining(solver, net, Path(weights) if weights else None, _device(gpu))
-        sys.stderr.write(f"{_machine(self.opened.device)}\n{described(self.opened.train)}")
+        device = _device(gpu)
+        numerics = settle(precision, device)
+        self.opened = TorchTraining(solver, net, Path(weights) if weights else None, device, numerics)
+        sys.stderr.write(f"{_machine(device, precision)}\n{described(self.opened.train)}")
         return {}, {}
 
     def open_deploy(self, path: str, weights: str) -> wire.Frame:
@@ -86,8 +92,8 @@ def _device(gpu: int | None) -> torch.device:
     return torch.device("cuda", gpu)
 
 
-def _machine(device: torch.device) -> str:
-    engine = f"PyTorch {torch.__version__}"
+def _machine(device: torch.device, precision: Precision) -> str:
+    engine = f"PyTorch {torch.__version__} in {precision}"
     if device.type == "cuda":
         return f"{engine} on {torch.cuda.get_device_name(device)}"
     return computing.described(engine, torch.get_num_threads())

@@ -5,6 +5,7 @@ can do it.
 """
 
 import mmap
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from ftjob.net.topology.shapes import LayerShapes
 from ftjob.protowire import BYTES, CutOffError, MalformedError, bytes_field, fields
 
 Chunks = list[bytes | memoryview]
+LOSS_SCALE = 1000
+"""A field of ours in the solverstates of fp16. Caffe reads past it, as protobuf does past unknown numbers."""
+SCALE_STATE = struct.Struct("<ii")
 
 
 def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Chunks:
@@ -38,14 +42,22 @@ def net_chunks(name: str, layers: Sequence[LayerShapes], weights: ByLayer) -> Ch
     return chunks
 
 
-def state_chunks(iteration: int, current_step: int, history: Iterable[Tensor | Shape]) -> Chunks:
+def state_chunks(
+    iteration: int,
+    current_step: int,
+    history: Iterable[Tensor | Shape],
+    loss_scale: tuple[int, int] | None = None,
+) -> Chunks:
     """Return a solverstate's bytes, in pieces. A shape means a history of zeros.
 
     The path of the caffemodel is added when the file is finished.
     """
     state = SolverState(iter=iteration, current_step=current_step)
     parts = (_blob_chunks(each) for each in history)
-    return [state.SerializeToString(), *(chunk for part in parts for chunk in bytes_field(HISTORY, part))]
+    chunks: Chunks = [state.SerializeToString()]
+    if loss_scale:
+        chunks += bytes_field(LOSS_SCALE, [SCALE_STATE.pack(*loss_scale)])
+    return chunks + [chunk for part in parts for chunk in bytes_field(HISTORY, part)]
 
 
 def write(path: Path, chunks: Chunks) -> None:
@@ -69,6 +81,8 @@ class RestoredState:
     iteration: int
     path: Path
     history: tuple[BlobWeights, ...]
+    loss_scale: tuple[int, int] | None
+    """The exponent and the updates since it changed, of a snapshot in fp16."""
 
     def values(self) -> Iterator[NDArray[np.float32]]:
         """Yield the numbers of each history."""
@@ -84,12 +98,14 @@ def read_state(path: Path) -> RestoredState:
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
             memoryview(mapped) as buffer,
         ):
-            iteration, history = 0, []
+            iteration, history, loss_scale = 0, [], None
             for each in fields(buffer, 0, len(buffer)):
                 if each.number == SolverState.ITER_FIELD_NUMBER:
                     iteration = each.value
                 elif each.number == HISTORY and each.wire_type == BYTES:
                     history.append(blob_in(buffer, each, "history"))
-            return RestoredState(iteration, path, tuple(history))
+                elif each.number == LOSS_SCALE and each.end - each.start == SCALE_STATE.size:
+                    loss_scale = SCALE_STATE.unpack(buffer[each.start : each.end])
+            return RestoredState(iteration, path, tuple(history), loss_scale)
     except (OSError, ValueError, CutOffError, MalformedError) as error:
         raise BadNetError(f"{path} is no solverstate ({error}): fetch it again") from error

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,57 +13,89 @@ from ftjob.engine.torch.process.weights import Learnable
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 
-UpdateRule = Callable[[SolverParameter, Tensor, Sequence[Tensor], float, int], Tensor]
-"""Returns what is subtracted from a param, given the solver, the gradient (which it may change), the history
-(changed in place), the rate, and the number of earlier updates."""
+Tensors = Sequence[Tensor]
+UpdateRule = Callable[[SolverParameter, Tensors, Sequence[Tensors], float, int], Tensors]
+"""Returns what is subtracted from some params, given the solver, their gradients (which it may change), their
+histories by state (changed in place), the rate, and the number of earlier updates.
+
+PyTorch's _foreach functions do the same to each tensor: on processors one after the other, to the bit as its
+own operations do, on a GPU many in one kernel.
+"""
 
 
-def _sgd(solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, _: int) -> Tensor:
-    return history[0].mul_(solver.momentum).add_(gradient, alpha=rate)
+def _sgd(
+    solver: SolverParameter, gradients: Tensors, history: Sequence[Tensors], rate: float, _: int
+) -> Tensors:
+    torch._foreach_mul_(history[0], solver.momentum)
+    torch._foreach_add_(history[0], gradients, alpha=rate)
+    return history[0]
 
 
 def _nesterov(
-    solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, _: int
-) -> Tensor:
-    before = history[0].clone()
-    now = history[0].mul_(solver.momentum).add_(gradient, alpha=rate)
-    return before.mul_(-solver.momentum).add_(now, alpha=1 + solver.momentum)
+    solver: SolverParameter, gradients: Tensors, history: Sequence[Tensors], rate: float, _: int
+) -> Tensors:
+    changes: Tensors = torch._foreach_mul(history[0], -solver.momentum)
+    _sgd(solver, gradients, history, rate, _)
+    torch._foreach_add_(changes, history[0], alpha=1 + solver.momentum)
+    return changes
+
+
+def _by_root(gradients: Tensors, squares: Tensors, delta: float, rate: float) -> Tensors:
+    """Divide gradients by the roots of their squares' history."""
+    roots = torch._foreach_sqrt(squares)
+    torch._foreach_add_(roots, delta)
+    torch._foreach_div_(gradients, roots)
+    torch._foreach_mul_(gradients, rate)
+    return gradients
 
 
 def _ada_grad(
-    solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, _: int
-) -> Tensor:
-    root = history[0].addcmul_(gradient, gradient).sqrt().add_(solver.delta)
-    return gradient.div_(root).mul_(rate)
+    solver: SolverParameter, gradients: Tensors, history: Sequence[Tensors], rate: float, _: int
+) -> Tensors:
+    torch._foreach_addcmul_(history[0], gradients, gradients)
+    return _by_root(gradients, history[0], solver.delta, rate)
 
 
 def _rms_prop(
-    solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, _: int
-) -> Tensor:
-    decay = solver.rms_decay
-    root = history[0].mul_(decay).addcmul_(gradient, gradient, value=1 - decay).sqrt().add_(solver.delta)
-    return gradient.div_(root).mul_(rate)
+    solver: SolverParameter, gradients: Tensors, history: Sequence[Tensors], rate: float, _: int
+) -> Tensors:
+    _decay(history[0], gradients, solver.rms_decay)
+    return _by_root(gradients, history[0], solver.delta, rate)
 
 
 def _ada_delta(
-    solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, _: int
-) -> Tensor:
-    momentum, delta = solver.momentum, solver.delta
-    gradients, updates = history
-    gradients.mul_(momentum).addcmul_(gradient, gradient, value=1 - momentum)
-    change = gradient.mul_(((updates + delta) / (gradients + delta)).sqrt_())
-    updates.mul_(momentum).addcmul_(change, change, value=1 - momentum)
-    return change.mul_(rate)
+    solver: SolverParameter, gradients: Tensors, history: Sequence[Tensors], rate: float, _: int
+) -> Tensors:
+    squares, updates = history
+    _decay(squares, gradients, solver.momentum)
+    ratios = torch._foreach_add(updates, solver.delta)
+    torch._foreach_div_(ratios, torch._foreach_add(squares, solver.delta))
+    torch._foreach_sqrt_(ratios)
+    torch._foreach_mul_(gradients, ratios)
+    _decay(updates, gradients, solver.momentum)
+    torch._foreach_mul_(gradients, rate)
+    return gradients
 
 
 def _adam(
-    solver: SolverParameter, gradient: Tensor, history: Sequence[Tensor], rate: float, before: int
-) -> Tensor:
+    solver: SolverParameter, gradients: Tensors, history: Sequence[Tensors], rate: float, before: int
+) -> Tensors:
     first, second, beta1, beta2 = *history, solver.momentum, solver.momentum2
     correction = math.sqrt(1 - beta2 ** (before + 1)) / (1 - beta1 ** (before + 1))
-    first.mul_(beta1).add_(gradient, alpha=1 - beta1)
-    second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    return (first / second.sqrt().add_(solver.delta)).mul_(rate * correction)
+    torch._foreach_mul_(first, beta1)
+    torch._foreach_add_(first, gradients, alpha=1 - beta1)
+    _decay(second, gradients, beta2)
+    roots = torch._foreach_sqrt(second)
+    torch._foreach_add_(roots, solver.delta)
+    changes: Tensors = torch._foreach_div(first, roots)
+    torch._foreach_mul_(changes, rate * correction)
+    return changes
+
+
+def _decay(means: Tensors, values: Tensors, share: float) -> None:
+    """Add the values' squares to their running means."""
+    torch._foreach_mul_(means, share)
+    torch._foreach_addcmul_(means, values, values, value=1 - share)
 
 
 RULES: dict[str, UpdateRule] = {
@@ -99,39 +132,63 @@ class TorchSolver:
         """Numbers kept for each weight."""
         return states_of(self.param.type)
 
+    def gradients(self) -> list[Tensor]:
+        """Return the gradients that there are, which may be changed."""
+        moving = [each.tensor for each in self.learnables if not each.frozen]
+        return [tensor.grad for tensor in moving if tensor.grad is not None]
+
     def update(self, rate: float, before: int) -> None:
         """Update each param by its gradient and history (SGDSolver::ApplyUpdate), and clear the gradients.
 
         `before` is the number of earlier updates. To be called under torch.no_grad."""
-        moving = [
-            (each, history) for each, history in zip(self.learnables, self.history, strict=True) if history
-        ]
-        clipping = self._clipping([each.tensor.grad for each, _ in moving if each.tensor.grad is not None])
+        clipping = self._clipping(self.gradients())
         rule = RULES[self.param.type]
-        for each, history in moving:
-            gradient = self._gradient(each, clipping)
-            each.tensor.sub_(rule(self.param, gradient, history, rate * each.lr_mult, before))
+        for group in self.groups:
+            tensors = [self.learnables[index].tensor for index in group]
+            history = [[self.history[index][state] for index in group] for state in range(self.states)]
+            first = self.learnables[group[0]]
+            gradients = self._gradients(tensors, first.decay_mult, clipping)
+            changes = rule(self.param, gradients, history, rate * first.lr_mult, before)
+            torch._foreach_sub_(tensors, changes)
+            for tensor in tensors:
+                tensor.grad = None
+
+    def skip(self) -> None:
+        """Clear the gradients without an update."""
+        for each in self.learnables:
             each.tensor.grad = None
+
+    @cached_property
+    def groups(self) -> list[list[int]]:
+        """The learnables that are updated together, by number.
+
+        On a GPU all with the same multipliers; on processors each alone, while it is in their cache.
+        """
+        groups: dict[tuple[float, ...], list[int]] = {}
+        for index, each in enumerate(self.learnables):
+            if not each.frozen:
+                alone = () if each.tensor.is_cuda else (float(index),)
+                groups.setdefault((each.lr_mult, each.decay_mult, *alone), []).append(index)
+        return list(groups.values())
 
     def _clipping(self, gradients: Sequence[Tensor]) -> float:
         """Return the factor that limits the gradients' common norm to clip_gradients."""
         limit = self.param.clip_gradients
         if limit < 0 or not gradients:
             return 1.0
-        length = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))
+        squares: list[float] = torch.stack([gradient.square().sum() for gradient in gradients]).tolist()
+        length = math.sqrt(sum(squares))
         return limit / length if length > limit else 1.0
 
-    def _gradient(self, each: Learnable, clipping: float) -> Tensor:
+    def _gradients(self, tensors: Tensors, decay_mult: float, clipping: float) -> Tensors:
         """Clip, normalize, regularize. A param that no loss is computed from has a gradient of zero."""
-        gradient = each.tensor.grad
-        gradient = torch.zeros_like(each.tensor) if gradient is None else gradient
+        gradients = [torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for tensor in tensors]
         if clipping != 1:
-            gradient.mul_(clipping)
+            torch._foreach_mul_(gradients, clipping)
         if self.param.iter_size != 1:
-            gradient.mul_(1 / self.param.iter_size)
-        decay = self.param.weight_decay * each.decay_mult
-        if not decay:
-            return gradient
-        if self.param.regularization_type == "L1":
-            return gradient.add_(each.tensor.sign(), alpha=decay)
-        return gradient.add_(each.tensor, alpha=decay)
+            torch._foreach_mul_(gradients, 1 / self.param.iter_size)
+        decay = self.param.weight_decay * decay_mult
+        if decay:
+            is_l1 = self.param.regularization_type == "L1"
+            torch._foreach_add_(gradients, torch._foreach_sign(tensors) if is_l1 else tensors, alpha=decay)
+        return gradients

@@ -11,7 +11,9 @@ from ftjob.engine.process.snapshotfile import partial_name
 from ftjob.engine.process.writer import Writer
 from ftjob.engine.torch.process import snapshots, streams
 from ftjob.engine.torch.process.layers.making import NetContext
+from ftjob.engine.torch.process.loss_scale import LossScale
 from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
+from ftjob.engine.torch.process.numerics import FP32, Numerics
 from ftjob.engine.torch.process.solvers import TorchSolver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
@@ -24,13 +26,19 @@ class TorchTraining:
     """A solver with its TRAIN and TEST net."""
 
     def __init__(
-        self, param: SolverParameter, net: NetParameter, weights: Path | None, device: torch.device
+        self,
+        param: SolverParameter,
+        net: NetParameter,
+        weights: Path | None,
+        device: torch.device,
+        numerics: Numerics = FP32,
     ) -> None:
-        self.param, self.device, self.name = param, device, net.name
+        self.param, self.device, self.name, self.numerics = param, device, net.name, numerics
         self.seed = streams.run_seed(param.random_seed)
         self.train = self._net(net, TRAIN)
         self.test_net = self._net(net, TEST, self.train.weights)
         self.solver = TorchSolver(param, learnables(self.train.shapes, self.train.weights))
+        self.scale = LossScale() if numerics.dtype == torch.float16 else None
         self.iteration = 0
         self.writer = Writer(
             self.train.shapes.parameter_count, self.solver.states, len(self.train.shapes.layers)
@@ -47,7 +55,8 @@ class TorchTraining:
         state.phase = phase
         shapes = shapes_of(filter_net(net, state))
         weights = make_weights(shapes, self.seed, self.device, source)
-        return TorchNet(shapes, weights, NetContext(phase, self.device, self.seed))
+        context = NetContext(phase, self.device, self.seed, numerics=self.numerics)
+        return TorchNet(shapes, weights, context)
 
     def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Update that many times, or until halted: see stepping.py."""
@@ -59,12 +68,15 @@ class TorchTraining:
             passed = self.train.forward()
             loss = torch.zeros((), device=self.device) if passed.loss is None else passed.loss
             if loss.requires_grad:
-                loss.backward()
+                (loss * self.scale.scale if self.scale else loss).backward()
             losses.append(loss.detach())
             yield None
         rate = learning_rate(self.param, self.iteration)
         with torch.no_grad():
-            self.solver.update(rate, self.iteration)
+            if self.scale is None or self.scale.unscale(self.solver.gradients(), self.iteration):
+                self.solver.update(rate, self.iteration)
+            else:
+                self.solver.skip()
         self.iteration += 1
         loss, *outputs = self._numbers(losses, passed)
         yield self.iteration, loss, outputs, rate
@@ -92,7 +104,8 @@ class TorchTraining:
     def snapshot(self, directory: str) -> wire.Frame:
         """Write both files in a fork, which has the memory as it is now."""
         net = snapshots.net_chunks(self.name, self.train.shapes.layers, self.train.weights)
-        state = snapshots.state_chunks(self.iteration, self._current_step(), self._history())
+        scale = self.scale.state if self.scale else None
+        state = snapshots.state_chunks(self.iteration, self._current_step(), self._history(), scale)
 
         def save(folder: Path, _: int) -> None:
             snapshots.write(folder / partial_name(self.iteration, "caffemodel"), net)
@@ -133,4 +146,6 @@ class TorchTraining:
         for tensor, values in zip(self._history(), state.values(), strict=True):
             if isinstance(tensor, torch.Tensor):
                 tensor.copy_(torch.from_numpy(values))
+        if self.scale and state.loss_scale:
+            self.scale.restore(*state.loss_scale)
         self.iteration = state.iteration

@@ -54,11 +54,17 @@ def _lrn(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.lrn_param
     size, alpha, beta = param.local_size, param.alpha, param.beta
     if not lrn_within_channel(layer.layer):
-        return lambda bottoms, _: [AcrossChannels.apply(bottoms[0], size, alpha, beta, param.k)]
+
+        def across_channels(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
+            top = AcrossChannels.apply(bottoms[0].float(), size, alpha, beta, param.k)
+            return [top.to(bottoms[0].dtype)]
+
+        return across_channels
 
     def within_channel(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        squares = functional.avg_pool2d(bottoms[0] ** 2, size, 1, size // 2)
-        return [bottoms[0] * (1 + alpha * squares) ** -beta]
+        x = bottoms[0].float()
+        squares = functional.avg_pool2d(x**2, size, 1, size // 2)
+        return [(x * (1 + alpha * squares) ** -beta).to(bottoms[0].dtype)]
 
     return within_channel
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, device
 
 from ftjob.engine.torch.process import streams
+from ftjob.engine.torch.process.numerics import FP32, Numerics
 from ftjob.net.proto.caffe_pb2 import Phase
 from ftjob.net.topology.shapes import LayerShapes
 
@@ -22,6 +23,7 @@ class NetContext:
     seed: int
     passes: int = 0
     """Forward passes begun before the present one: the place in the data and in all random streams."""
+    numerics: Numerics = FP32
 
 
 @dataclass(frozen=True)

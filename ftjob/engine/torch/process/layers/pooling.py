@@ -112,8 +112,8 @@ def _max(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
     kernel, stride, pad = window.kernel, window.stride, window.pad
     if window.torchs_own:
         return lambda x: max_pool(x, kernel, stride, pad, ceil_mode=True)
-    least = torch.finfo(torch.float32).min  # what Caffe begins with
-    return lambda x: max_pool(window.padded(x, least), kernel, stride)
+    # the margin is the least number: what Caffe begins with
+    return lambda x: max_pool(window.padded(x, torch.finfo(x.dtype).min), kernel, stride)
 
 
 def _average(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
@@ -124,7 +124,7 @@ def _average(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
 
     def average(x: Tensor) -> Tensor:
         sums = functional.avg_pool2d(window.padded(x, 0), kernel, stride, divisor_override=1)
-        return sums / divisors.to(x.device)
+        return sums / divisors.to(x)
 
     return average
 
