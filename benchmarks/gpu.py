@@ -1,10 +1,10 @@
 """What a GPU makes of each engine: its code, images/s, memory beside the plan's forecast, a run that resumes.
 
 For the first machine that has one: it prints device, driver, a table, and the figures as JSON. For each
-engine that can compute there, whole updates of GoogLeNet and VGG16 are timed after the first few, in which
-memory is allocated and kernels are chosen. Memory is what the device has less while the engine is open.
-Resuming compares an engine that took some updates with one that took the same from a snapshot after the
-first was killed.
+engine that can compute there, in each precision that it and the device have, whole updates of GoogLeNet and
+VGG16 are timed after the first few, in which memory is allocated and kernels are chosen. Memory is what the
+device has less while the engine is open. Resuming compares an engine that took some updates with one that
+took the same from a snapshot after the first was killed.
 
 $DEVICE=cpu computes on processors instead, small batches of the demo's net, to try this program where there
 is no GPU. $STEPS is the number of updates timed.
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from ftjob.engine.inventory import Inventory, take_inventory
 from ftjob.engine.nvml import Device
 from ftjob.engine.open import AVAILABLE, open_engine
 from ftjob.errors import FtjobError
+from ftjob.net.precision import PRECISIONS, Precision, refusal
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.layout import RunFolder
 
@@ -52,6 +54,7 @@ class Row:
 
     engine: str
     code: str
+    precision: Precision
     net: str
     batch_size: int
     images_per_second: float
@@ -70,15 +73,16 @@ def main() -> None:
         sys.exit("no GPU: no NVIDIA driver answers, or it shows no device (DEVICE=cpu tries this program)")
     if found.driver and device:
         print(f"{device.title}, driver {found.driver.title}")
-    print(f"{'engine':<8}{'code':<18}{'net':<11}{'batch':>6}{'img/s':>9}{'GiB':>7}{'planned':>9}  resumed")
-    rows = []
+    what = f"{'engine':<8}{'code':<18}{'in':<5}{'net':<11}{'batch':>6}"
+    print(f"{what}{'img/s':>9}{'GiB':>7}{'planned':>9}  resumed")
+    rows, cases = [], CPU_CASES if device is None else GPU_CASES
     for engine in AVAILABLE:
         code, problem = code_of(found, engine, device)
         if problem:
             print(f"{engine:<8}{problem}")
             continue
-        for case in CPU_CASES if device is None else GPU_CASES:
-            rows.append(measure(engine, code, case, device))
+        for case, precision in product(cases, precisions(engine, device)):
+            rows.append(measure(engine, code, precision, case, device))
             show(rows[-1])
         if device:
             print(f"{engine:<8}a batch too large for its memory ends as {ends_when_full(engine, device)}")
@@ -95,11 +99,18 @@ def code_of(found: Inventory, engine: str, device: Device | None) -> tuple[str, 
     return code, problem or ("" if code else "the installed Caffe computes on processors only")
 
 
-def measure(engine: str, code: str, case: Case, device: Device | None) -> Row:
+def precisions(engine: str, device: Device | None) -> list[Precision]:
+    """Return the precisions that both the engine and the device have."""
+    if engine == "caffe":
+        return ["fp32"]
+    return [each for each in PRECISIONS if not refusal(each, device.capability if device else None, "it")]
+
+
+def measure(engine: str, code: str, precision: Precision, case: Case, device: Device | None) -> Row:
     """Time an engine on a net, and resume it."""
     with tempfile.TemporaryDirectory() as text, ExitStack() as stack:
         folder = Path(text)
-        plan = write_run(case, folder)
+        plan = write_run(case, folder, precision=precision)
         run = RunFolder(folder / plan.run_id)
 
         def opened() -> Engine:
@@ -111,6 +122,7 @@ def measure(engine: str, code: str, case: Case, device: Device | None) -> Row:
                     log=folder / "log",
                     cwd=run.root,
                     gpu=device.index if device else None,
+                    precision=precision,
                 )
             )
 
@@ -119,11 +131,11 @@ def measure(engine: str, code: str, case: Case, device: Device | None) -> Row:
         first.step(WARMING)
         begin = time.perf_counter()
         first.step(STEPS)
-        speed = case.batch_size * STEPS / (time.perf_counter() - begin)
+        speed = round(case.batch_size * STEPS / (time.perf_counter() - begin), 1)
         used = None if free is None else round(free - (free_gib(device) or 0.0), 2)
         planned = round(plan.forecast.memory.total / 2**30, 2)
         resumed = resume(first, opened, folder)
-        return Row(engine, code, case.name, case.batch_size, round(speed, 1), used, planned, resumed)
+        return Row(engine, code, precision, case.name, case.batch_size, speed, used, planned, resumed)
 
 
 def resume(first: Engine, opened: Callable[[], Engine], folder: Path) -> float:
@@ -183,8 +195,8 @@ def show(row: Row) -> None:
     gib = "–" if row.gib is None else f"{row.gib:.2f}"
     resumed = "bit-equal" if row.resumed == 0 else f"off by {row.resumed:.1e}"
     print(
-        f"{row.engine:<8}{row.code:<18}{row.net:<11}{row.batch_size:>6}{row.images_per_second:>9.1f}{gib:>7}"
-        f"{row.planned_gib:>9.2f}  {resumed}",
+        f"{row.engine:<8}{row.code:<18}{row.precision:<5}{row.net:<11}{row.batch_size:>6}"
+        f"{row.images_per_second:>9.1f}{gib:>7}{row.planned_gib:>9.2f}  {resumed}",
         flush=True,
     )
 

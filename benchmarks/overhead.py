@@ -36,6 +36,7 @@ from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.engine import Engine, Iteration
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.engine.open import open_engine
+from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_solver, to_text
 from ftjob.plan.plan import Plan
@@ -120,7 +121,9 @@ def show(name: str, number: str, speeds: dict[str, float]) -> None:
     )
 
 
-def write_run(case: Case, folder: Path, net: NetParameter | None = None) -> Plan:
+def write_run(
+    case: Case, folder: Path, net: NetParameter | None = None, precision: Precision = "fp32"
+) -> Plan:
     """Write random images and a run's files, as the worker does; net.prototxt is the demo's unless given."""
     (folder / "net.prototxt").write_text(to_text(net or digits.build()))
     write_lmdb(folder / "train", case, 500)
@@ -132,7 +135,7 @@ def write_run(case: Case, folder: Path, net: NetParameter | None = None) -> Plan
             "data": {"train": "train", "val": "val", "mean": "none", "crop": case.crop, "mirror": True,
                      "scale": 1 / 256, "batch_size": case.batch_size},
             "solver": {"max_iter": case.max_iter, "test_interval": case.max_iter, "snapshot": case.max_iter,
-                       "base_lr": 0.0001},
+                       "base_lr": 0.0001, "precision": precision},
             "output": "runs",
         }
     )  # fmt: skip

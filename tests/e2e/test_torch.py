@@ -77,3 +77,17 @@ def test_without_caffe_a_run_that_leaves_it_open_trains_with_torch(
     assert job.ftjob("verify", str(run.bundle), "-o", "json").json()["engine"] == "torch"
     job.write(engine="caffe")
     assert "Caffe is not installed on this machine: run" in job.submit(code=6).json()["message"]
+
+
+def test_a_run_in_bf16_makes_a_bundle_of_fp32(job: Job):
+    """The plan and the log name the precision; the bundle's scores are fp32's, to more digits than bf16 has,
+    whatever the run computed in."""
+    job.write(engine="torch", solver={"precision": "bf16"})
+    job.submit()
+
+    planned = json.loads(job.run().plan.read_text())["engine"]
+    assert (planned["name"], planned["precision"]) == ("torch", "bf16")
+    assert " in bf16 on " in job.run().log(1).read_text()
+    checked = job.ftjob("verify", str(job.run().bundle), "--engine", "torch", "-o", "json").json()
+    assert checked["ok"]
+    assert checked["largest_difference"] <= 1e-5

@@ -6,42 +6,60 @@ import pytest
 from benchmarks.gpu import weights
 from ftjob.engine.inventory import take_inventory
 from ftjob.engine.open import open_engine
+from ftjob.errors import BadSpecError
+from ftjob.net.precision import LEAST_CAPABILITY, PRECISIONS, Precision, refusal
 from tests.engine import nets
 from tests.engine.conftest import Job
 
 pytestmark = pytest.mark.gpu
 
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2, "fp16": 1e-2}
+"""Of losses, over a few updates."""
+CASES = [
+    pytest.param(("caffe", "fp32"), marks=pytest.mark.caffe),
+    *(pytest.param(("torch", precision), marks=pytest.mark.torch) for precision in PRECISIONS),
+]
 
-@pytest.fixture(
-    params=[pytest.param("caffe", marks=pytest.mark.caffe), pytest.param("torch", marks=pytest.mark.torch)]
-)
-def engine(request: pytest.FixtureRequest) -> str:
-    """An engine that can compute on this machine's GPU."""
+
+@pytest.fixture(params=CASES, ids="-".join)
+def engine(request: pytest.FixtureRequest) -> tuple[str, Precision]:
+    """An engine and a precision that can compute on this machine's GPU."""
     found = take_inventory()
     if not found.driver or not found.driver.devices:
         pytest.skip("there is no CUDA device here")
-    if request.param == "caffe":
-        code, problem = found.caffe_on(found.driver.devices[0])
+    name, precision = request.param
+    device = found.driver.devices[0]
+    if name == "caffe":
+        code, problem = found.caffe_on(device)
         if not code:
             pytest.skip(problem or "the installed Caffe computes on processors only")
-    return str(request.param)
+    if problem := refusal(precision, device.capability, device.name):
+        pytest.skip(problem)
+    return name, precision
 
 
-def test_a_gpu_gives_the_losses_of_processors(job: Job, engine: str) -> None:
-    """From the same weights; sums come in another order there, and convolutions may round to TF32."""
+def test_a_gpu_gives_the_losses_of_processors(job: Job, engine: tuple[str, Precision]) -> None:
+    """From the same weights, fp32 there; sums come in another order here, and products have fewer digits."""
+    name, precision = engine
     folder = job(nets.convnet().replace('type: "Dropout"', 'type: "ReLU"'), momentum=0.9)
     losses = []
-    for gpu in (None, 0):
+    for settings in ({"gpu": None}, {"gpu": 0, "precision": precision}):
         with open_engine(
-            engine, solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder, gpu=gpu
+            name,
+            solver=folder / "solver.prototxt",
+            weights=None,
+            log=folder / "log",
+            cwd=folder,
+            **settings,
         ) as opened:
             losses.append([step.loss for step in opened.step(10)])
 
-    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+    assert losses[1] == pytest.approx(losses[0], rel=TOLERANCE[precision])
 
 
-def test_a_resumed_run_is_where_it_would_have_been(job: Job, engine: str) -> None:
-    """To float32's accuracy: some kernels add in an order of the moment."""
+def test_a_resumed_run_is_where_it_would_have_been(job: Job, engine: tuple[str, Precision]) -> None:
+    """To the precision's accuracy: some kernels add in an order of the moment."""
+    name, precision = engine
     folder = job(nets.convnet().replace('type: "Dropout"', 'type: "ReLU"'), momentum=0.9)
     settings = {
         "solver": folder / "solver.prototxt",
@@ -49,15 +67,39 @@ def test_a_resumed_run_is_where_it_would_have_been(job: Job, engine: str) -> Non
         "log": folder / "log",
         "cwd": folder,
         "gpu": 0,
+        "precision": precision,
     }
-    with open_engine(engine, **settings) as first:
+    with open_engine(name, **settings) as first:
         first.step(3)
         begun = first.snapshot(folder)
         first.step(5)
         whole = weights(first.snapshot(folder).caffemodel)
-    with open_engine(engine, **settings) as second:
+    with open_engine(name, **settings) as second:
         second.restore(begun.solverstate, begun.caffemodel)
         second.step(5)
         again = weights(second.snapshot(folder).caffemodel)
 
-    assert np.abs(whole - again).max() <= 1e-4 * np.abs(whole).max()
+    assert np.abs(whole - again).max() <= 0.1 * TOLERANCE[precision] * np.abs(whole).max()
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("precision", LEAST_CAPABILITY)
+def test_a_gpu_without_a_precision_is_refused(job: Job, precision: Precision) -> None:
+    """By the engine's process, which sees the device itself."""
+    found = take_inventory()
+    if not found.driver or not found.driver.devices:
+        pytest.skip("there is no CUDA device here")
+    if not refusal(precision, found.driver.devices[0].capability, ""):
+        pytest.skip(f"this GPU has {precision}")
+    folder = job(nets.convnet())
+
+    with pytest.raises(BadSpecError, match=rf"solver\.precision: {precision} needs a GPU"):
+        open_engine(
+            "torch",
+            solver=folder / "solver.prototxt",
+            weights=None,
+            log=folder / "log",
+            cwd=folder,
+            gpu=0,
+            precision=precision,
+        )

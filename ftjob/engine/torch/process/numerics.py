@@ -33,7 +33,7 @@ def settle(precision: Precision, device: torch.device) -> Numerics:
     Raises BadSpecError where the device lacks it.
     """
     on_gpu = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if on_gpu else "the processor"
+    name = torch.cuda.get_device_name(device) if on_gpu else "this run"
     capability: Capability | None = torch.cuda.get_device_capability(device) if on_gpu else None
     if problem := refusal(precision, capability, name):
         raise BadSpecError(problem)
