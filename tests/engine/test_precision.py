@@ -231,6 +231,14 @@ def test_the_scale_leaves_no_trace_in_gradients(training: Callable[..., "TorchTr
     assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
+def snapshot(made: "TorchTraining", folder: Path) -> tuple[Path, Path]:
+    """The solverstate and the caffemodel of this moment, which a fork writes."""
+    os.waitpid(made.snapshot(str(folder))[0]["pid"], 0)
+    made.writer.writer = 0
+    found = (folder / f"iter_{made.iteration}.{kind}" for kind in ("solverstate", "caffemodel"))
+    return next(found), next(found)
+
+
 def test_an_fp16_run_resumes_with_its_scale(training: Callable[..., "TorchTraining"], tmp_path: Path) -> None:
     """It is in the solverstate, which protobuf reads as any other; one without it begins with 2^16."""
     made, resumed = (training(nets.convnet(), "fp16") for _ in range(2))
@@ -239,15 +247,33 @@ def test_an_fp16_run_resumes_with_its_scale(training: Callable[..., "TorchTraini
     assert made.scale.state == (16, 0)
     made.scale.restore(12, 1998)
     list(made.steps(1, lambda: False))
-    os.waitpid(made.snapshot(str(tmp_path))[0]["pid"], 0)
-    made.writer.writer = 0
-    state, model = (tmp_path / f"iter_1.{kind}" for kind in ("solverstate", "caffemodel"))
+    state, model = snapshot(made, tmp_path)
     resumed.restore(str(state), str(model), lambda: False)
     wanted, found = losses(made, 3), losses(resumed, 3)
 
     assert SolverState.FromString(state.read_bytes()).iter == 1
     assert resumed.scale.state == made.scale.state == (13, 2)
     assert found == wanted
+
+
+@pytest.mark.caffe
+def test_caffe_resumes_from_a_snapshot_in_fp16(
+    training: Callable[..., "TorchTraining"], tmp_path: Path
+) -> None:
+    """Its parser keeps the field that it does not know."""
+    made = training(nets.convnet(), "fp16")
+    made.scale.restore(4, 0)  # type: ignore[union-attr]
+    list(made.steps(2, lambda: False))
+    state, model = snapshot(made, tmp_path)
+
+    with open_engine(
+        "caffe", solver=tmp_path / "solver.prototxt", weights=None, log=tmp_path / "log", cwd=tmp_path
+    ) as caffe:
+        caffe.restore(state, model)
+        (step,) = caffe.step(1)
+
+    assert step.iteration == 3
+    assert step.loss < 2
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"])
