@@ -12,7 +12,7 @@ from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.data import DataSource, record_shape
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.engine.torch.process.layers import make
-from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext, layer_context
 from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, refuse
@@ -113,7 +113,7 @@ class TorchNet:
         return passed
 
     def _step(self, index: int, layer: LayerShapes) -> Step:
-        context = LayerContext(self.context, index)
+        context = layer_context(layer.layer, self.context, index)
         source = layer.type in DATA
         weights = [
             (layer.layer.loss_weight[top] if layer.layer.loss_weight else 1.0)
@@ -155,15 +155,17 @@ def _outputs(shapes: NetShapes) -> list[str]:
 
 
 def _data(source: DataSource, context: LayerContext) -> Draw:
-    device = context.net.device
-
     def draw() -> Sequence[Tensor]:
-        tensors = source.batch(context.net.passes)[: len(source.layer.top)]
-        if device.type == "cpu":
-            return tensors
-        return [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+        batch, device = source.batch(context.net.passes), context.net.device
+        images = source.records.end(sent(batch.images, device))
+        return (images, sent(batch.labels, device))[: len(source.records.layer.top)]
 
     return draw
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device, on its way there while this thread continues."""
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _dummy(layer: LayerShapes, context: LayerContext) -> Draw:

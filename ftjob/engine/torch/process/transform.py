@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,16 +45,49 @@ class ImageTransform:
             )
         return data_transformer.per_channel(values) if values else None
 
-    def into(self, out: Values, pixels: Pixels, draws: NDArray[np.float64]) -> None:
-        """Transform pixels (H, W, C) into `out` (C, H, W). `draws` are three numbers from 0 to below 1: for
-        row and column of the crop, and for the mirror. Raises ValueError for an image of another shape."""
-        planes = self._coloured(pixels).transpose(2, 0, 1)
+    @property
+    def ends_alike(self) -> bool:
+        """Whether mean and scale are the same for all images, so that a whole batch can be given them."""
+        return not (self.param.mean_file and self.draws)
+
+    def into(self, out: Values, planes: Pixels, draws: NDArray[np.float64]) -> None:
+        """Transform pixels (C, H, W) into `out`, of the layer's shape. `draws` are three numbers from 0 to
+        below 1: for row and column of the crop, and for the mirror. Raises ValueError for an image of
+        another shape."""
+        planes = self._coloured(planes)
         window = self._window(planes.shape, draws)
+        data_transformer.transform(
+            self._cut(planes, window),
+            self._mean_at(planes.shape, window),
+            self.param.scale,
+            out[:, :, ::-1] if self._mirrors(draws) else out,
+        )
+
+    def pixels_into(self, out: Pixels, planes: Pixels, draws: NDArray[np.float64]) -> None:
+        """Do the same without mean and scale, which are applied to the whole batch (see `end`)."""
+        planes = self._coloured(planes)
+        window = self._window(planes.shape, draws)
+        self._mean_at(planes.shape, window)
+        _copy(self._cut(planes, window), out, mirrored=self._mirrors(draws))
+
+    def end(self) -> tuple[Values | None, float]:
+        """Return the mean that is subtracted from every image of a batch, and the factor then.
+
+        The mean is (C, 1, 1) or of the images' shape. Raises ValueError for a mean image of another shape.
+        """
+        if self.mean is None or not self.param.mean_file:
+            return self.mean, self.param.scale
+        window = data_transformer.middle(self.mean.shape[1:], self.param.crop_size)
+        return self._mean_at(self.mean.shape, window), self.param.scale
+
+    def _mirrors(self, draws: NDArray[np.float64]) -> bool:
+        return bool(self.param.mirror and draws[2] >= 0.5)
+
+    def _cut(self, planes: Pixels, window: Window) -> Pixels:
         cropped = data_transformer.cut(planes, window)
-        if cropped.shape != out.shape:
-            raise ValueError(f"it is {text(planes.shape)}, and {text(out.shape)} is wanted: build it again")
-        target = out[:, :, ::-1] if self.param.mirror and draws[2] >= 0.5 else out
-        data_transformer.transform(cropped, self._mean_at(planes.shape, window), self.param.scale, target)
+        if cropped.shape != self.shape:
+            raise ValueError(f"it is {text(planes.shape)}, and {text(self.shape)} is wanted: build it again")
+        return cropped
 
     def _window(self, shape: Shape, draws: NDArray[np.float64]) -> Window:
         """Where the crop is: anywhere while training, else in the middle."""
@@ -76,11 +110,29 @@ class ImageTransform:
             )
         return data_transformer.cut(self.mean, window)
 
-    def _coloured(self, pixels: Pixels) -> Pixels:
+    def _coloured(self, planes: Pixels) -> Pixels:
         """Give an image the channels that force_color and force_gray ask for."""
-        channels = pixels.shape[2]
+        channels = planes.shape[0]
         if self.param.force_color and channels != self.shape[0]:
-            return np.repeat(pixels, 3, 2) if channels == 1 else pixels[:, :, :3]
+            return np.repeat(planes, 3, 0) if channels == 1 else planes[:3]
         if self.param.force_gray and channels > 1:
-            return np.asarray((pixels[:, :, :3] @ GREY + (1 << 13)) >> 14, np.uint8)[:, :, np.newaxis]
-        return pixels
+            grey = (planes[:3].transpose(1, 2, 0) @ GREY + (1 << 13)) >> 14
+            return np.asarray(grey, np.uint8)[np.newaxis]
+        return planes
+
+
+def _copy(planes: Pixels, out: Pixels, *, mirrored: bool) -> None:
+    """Copy an image (C, H, W), mirrored or not, to a contiguous one.
+
+    OpenCV does it where NumPy would go pixel by pixel: for mirrored planes, and for those of a decoded
+    picture, whose channels lie beside each other.
+    """
+    if planes.strides[2] == 1:
+        for source, target in zip(planes, out, strict=True):
+            if mirrored:
+                cv2.flip(source, 1, target)
+            else:
+                np.copyto(target, source)
+    else:
+        picture = planes.transpose(1, 2, 0)
+        cv2.split(cv2.flip(picture, 1) if mirrored else picture, list(out))
