@@ -125,6 +125,9 @@ class Data(_Part):
     if that is larger."""
     crop: Side | None = None
     """Side in pixels of the square cut from each image: at random in training, from the centre in tests."""
+    random_crop: bool = True
+    """Whether training cuts its squares at random; `false` takes the centre, as tests do, so that a frozen
+    trunk makes the same of an image every time and can be computed once (torch engine)."""
     mirror: bool = False
     """Whether to mirror images at random in training."""
     batch_size: Images = 32
@@ -330,9 +333,19 @@ class JobSpec(_Part):
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
 
     def canonical(self) -> dict[str, Any]:
-        """Return the spec as plain values with every default filled in: the same spec, the same dict."""
-        return self.model_dump(mode="json")
+        """Return the spec as plain values with every default filled in: the same spec, the same dict.
+
+        Fields of ADDED are left out at their default, so that a spec keeps the identity that it had before
+        there was such a field.
+        """
+        values = self.model_dump(mode="json")
+        for section, field in ADDED:
+            if values[section][field] == type(getattr(self, section)).model_fields[field].default:
+                del values[section][field]
+        return values
 
 
+ADDED = (("data", "random_crop"),)
+"""Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""

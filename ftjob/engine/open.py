@@ -3,7 +3,7 @@
 from pathlib import Path
 from types import ModuleType
 
-from ftjob.engine import DeployNet, Engine
+from ftjob.engine import DeployNet, Engine, Features
 from ftjob.engine.caffe import installed as caffe_installed
 from ftjob.engine.child import PATIENCE_SECONDS
 from ftjob.engine.torch import installed as torch_installed
@@ -20,16 +20,20 @@ def open_engine(
     log: Path,
     cwd: Path,
     gpu: int | None = None,
+    features: Features | None = None,
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
-    `gpu` is the number of the device it computes on, None the CPU; `weights` is loaded by layer name; what
+    `gpu` is the number of the device it computes on, None the CPU; `features` is where torch keeps those of a
+    frozen trunk, which Caffe computes in every pass; `weights` is loaded by layer name; what
     the engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
     Raises what `resolve` and the engine raise.
     """
-    engine: Engine = _client(resolve(name)).open_engine(
-        solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds
+    name = resolve(name)
+    more = {"features": features} if name == "torch" else {}
+    engine: Engine = _client(name).open_engine(
+        solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds, **more
     )
     return engine
 

@@ -79,6 +79,25 @@ def test_both_engines_make_the_same_of_records(job: Job):
     assert made["torch"]["mean_image_middle"].shape == (7, 3, 5, 5)
 
 
+@pytest.mark.torch
+@pytest.mark.caffe
+def test_a_data_layer_of_the_test_phase_crops_from_the_centre(job: Job):
+    """`phase: TEST` in a layer of the TRAIN net: both engines train on the same middles."""
+    net = nets.softmax_regression().replace("transform_param {", "transform_param { crop_size: 4")
+    folder = job(net.replace('type: "Data"', 'type: "Data" phase: TEST', 1))
+    with open_engine(
+        "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+    ) as torch:
+        weights = torch.snapshot(folder).caffemodel
+        losses = {"torch": [step.loss for step in torch.step(6)]}
+    with open_engine(
+        "caffe", solver=folder / "solver.prototxt", weights=weights, log=folder / "log", cwd=folder
+    ) as caffe:
+        losses["caffe"] = [step.loss for step in caffe.step(6)]
+
+    np.testing.assert_allclose(losses["torch"], losses["caffe"], rtol=1e-5)
+
+
 def test_random_crops_and_mirrors_are_windows_of_the_image():
     """Every window and both directions come while training; a TEST net takes the middle, mirrored or not."""
     param = TransformationParameter(crop_size=4, mirror=True, scale=2, mean_value=[1])

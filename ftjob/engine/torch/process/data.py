@@ -40,7 +40,7 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Batch:
+class ImageBatch:
     """What a Data layer makes of some records."""
 
     images: Tensor
@@ -49,7 +49,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Rows:
+class DrawnRecords:
     """The records of one batch as they are stored, and what is drawn for them."""
 
     numbers: NDArray[np.int64]
@@ -93,7 +93,7 @@ class Records:
         """The size of one batch of images."""
         return prod(self.shape) * np.dtype(self.kind).itemsize
 
-    def rows(self, number: int) -> Rows:
+    def rows(self, number: int) -> DrawnRecords:
         """Read the batch of that number. One thread calls this, best in ascending order."""
         size = self.shape[0]
         position = number * size
@@ -101,7 +101,7 @@ class Records:
             self._stored = stored_records(self.path, position % self.count, endless=True)
         self._position = position + size
         stored = list(islice(self._stored, size))
-        return Rows((position + np.arange(size)) % self.count, stored, self._draws(number))
+        return DrawnRecords((position + np.arange(size)) % self.count, stored, self._draws(number))
 
     def _draws(self, number: int) -> NDArray[np.float64]:
         """Three random numbers for each image, of 0 to 1: row, column, mirror."""
@@ -110,7 +110,7 @@ class Records:
         random = streams.generator(self.context.net.seed, streams.TRANSFORMS, self.context.index, number)
         return random.random((self.shape[0], 3))
 
-    def batch(self, rows: Rows, which: Sequence[int] | None = None) -> Batch:
+    def batch(self, rows: DrawnRecords, which: Sequence[int] | None = None) -> ImageBatch:
         """Decode and transform records, all of them or those at some places. Raises BadDataError."""
         places = range(len(rows.stored)) if which is None else which
         images = np.empty((len(places), *self.shape[1:]), self.kind)
@@ -122,9 +122,9 @@ class Records:
 
         for piece in [self._threads.submit(fill, begin) for begin in range(0, len(places), PIECE)]:
             piece.result()
-        return Batch(torch.from_numpy(images), torch.from_numpy(labels))
+        return ImageBatch(torch.from_numpy(images), torch.from_numpy(labels))
 
-    def labels(self, rows: Rows) -> Tensor:
+    def labels(self, rows: DrawnRecords) -> Tensor:
         """Return the labels alone. Raises BadDataError."""
         return torch.tensor([self._reading(each, lambda head, _: head.label) for each in rows.stored]).float()
 
@@ -185,9 +185,9 @@ class DataSource:
         self.records = Records(layer, context, threads)
         self._ahead = Ahead(self._make, self.records.batch_bytes)
 
-    def batch(self, number: int) -> Batch:
+    def batch(self, number: int) -> ImageBatch:
         """Return images and labels of the batch of that number. Raises BadDataError."""
         return self._ahead.take(number)
 
-    def _make(self, number: int) -> Batch:
+    def _make(self, number: int) -> ImageBatch:
         return self.records.batch(self.records.rows(number))

@@ -1,6 +1,6 @@
 """A net that runs: Caffe's layers in Caffe's order, as functions on tensors by blob name."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.torch.process import streams
-from ftjob.engine.torch.process.data import DataSource, record_shape
+from ftjob.engine.torch.process.data import DataSource, Records, record_shape
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.engine.torch.process.layers import make
 from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext, layer_context
@@ -67,9 +67,18 @@ class Passed:
 class TorchNet:
     """A net of one phase with its weights."""
 
-    def __init__(self, shapes: NetShapes, weights: ByLayer, context: NetContext) -> None:
+    def __init__(
+        self,
+        shapes: NetShapes,
+        weights: ByLayer,
+        context: NetContext,
+        positions: Mapping[str, int] | None = None,
+    ) -> None:
+        """`positions` are those of the layers, by name, in the net that this one is a part of."""
         self.shapes, self.weights, self.context = shapes, weights, context
         self.outputs = _outputs(shapes)
+        self._sources: dict[str, DataSource] = {}
+        self._positions = positions or {}
         self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
         self.given: dict[str, Tensor] = {}
         """What Input layers bring."""
@@ -83,6 +92,10 @@ class TorchNet:
     def scalars(self) -> list[str]:
         """The outputs of one number."""
         return [blob for blob in self.outputs if self.shapes.blobs[blob] in ((), (1,))]
+
+    def records(self, images: str) -> Records:
+        """Return the records of the Data layer that makes a blob of images."""
+        return self._sources[images].records
 
     def check_names(self, blobs: Collection[str]) -> None:
         """Raise BadNetError, with the names there are, for a blob that is not there."""
@@ -113,7 +126,8 @@ class TorchNet:
         return passed
 
     def _step(self, index: int, layer: LayerShapes) -> Step:
-        context = layer_context(layer.layer, self.context, index)
+        position = self._positions.get(layer.name, index)
+        context = layer_context(layer.layer, self.context, position)
         source = layer.type in DATA
         weights = [
             (layer.layer.loss_weight[top] if layer.layer.loss_weight else 1.0)
@@ -134,7 +148,8 @@ class TorchNet:
 
     def _source(self, layer: LayerShapes, context: LayerContext) -> Draw:
         if layer.type == "Data":
-            return _data(DataSource(layer, context), context)
+            source = self._sources[layer.layer.top[0]] = DataSource(layer, context)
+            return _data(source, context)
         if layer.type == "DummyData":
             return _dummy(layer, context)
         if layer.type == "Input":

@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
+from ftjob.engine import Features
 from ftjob.engine.client import text_of
 from ftjob.engine.process import computing, serving, wire
 from ftjob.engine.torch.process.deploy import TorchDeploy
@@ -18,14 +19,27 @@ from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.net.topology.phases import filter_net
 
 
+class FeatureFields(TypedDict):
+    """The fields of ftjob.engine.Features as they travel."""
+
+    folder: str
+    limit: int
+    digests: dict[str, str]
+
+
 class TorchServer:
     """The one solver or net that is open."""
 
     def __init__(self) -> None:
         self.opened: Any = None
 
-    def open_solver(self, path: str, weights: str | None, gpu: int | None) -> wire.Frame:
-        """Open a solver prototxt, whose paths count from this process's folder."""
+    def open_solver(
+        self, path: str, weights: str | None, gpu: int | None, features: FeatureFields | None
+    ) -> wire.Frame:
+        """Open a solver prototxt, whose paths count from this process's folder.
+
+        `features`: see ftjob.engine.Features.
+        """
         solver = parse_solver(text_of(Path(path), BadNetError), path)
         net = NetParameter()
         if solver.HasField("net_param"):
@@ -34,7 +48,10 @@ class TorchServer:
             net = _read_net(solver.net)
         else:
             raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
-        self.opened = TorchTraining(solver, net, Path(weights) if weights else None, _device(gpu))
+        kept = (
+            Features(Path(features["folder"]), features["limit"], features["digests"]) if features else None
+        )
+        self.opened = TorchTraining(solver, net, Path(weights) if weights else None, _device(gpu), kept)
         sys.stderr.write(f"{_machine(self.opened.device)}\n{described(self.opened.train)}")
         return {}, {}
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ftjob.dataset.image.planes import copy_planes
 from ftjob.dataset.mean_image import read_mean_image
 from ftjob.net import data_transformer
 from ftjob.net.data_transformer import Window
@@ -60,7 +60,7 @@ class ImageTransform:
             self._cut(planes, window),
             self._mean_at(planes.shape, window),
             self.param.scale,
-            out[:, :, ::-1] if self._mirrors(draws) else out,
+            out[:, :, ::-1] if self.mirrored(draws) else out,
         )
 
     def pixels_into(self, out: Pixels, planes: Pixels, draws: NDArray[np.float64]) -> None:
@@ -68,7 +68,7 @@ class ImageTransform:
         planes = self._coloured(planes)
         window = self._window(planes.shape, draws)
         self._mean_at(planes.shape, window)
-        _copy(self._cut(planes, window), out, mirrored=self._mirrors(draws))
+        copy_planes(self._cut(planes, window), out, mirrored=bool(self.mirrored(draws)))
 
     def end(self) -> tuple[Values | None, float]:
         """Return the mean that is subtracted from every image of a batch, and the factor then.
@@ -80,8 +80,9 @@ class ImageTransform:
         window = data_transformer.middle(self.mean.shape[1:], self.param.crop_size)
         return self._mean_at(self.mean.shape, window), self.param.scale
 
-    def _mirrors(self, draws: NDArray[np.float64]) -> bool:
-        return bool(self.param.mirror and draws[2] >= 0.5)
+    def mirrored(self, draws: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which images are mirrored, from the numbers drawn for each of them."""
+        return draws[..., 2] >= (0.5 if self.param.mirror else 1)
 
     def _cut(self, planes: Pixels, window: Window) -> Pixels:
         cropped = data_transformer.cut(planes, window)
@@ -119,20 +120,3 @@ class ImageTransform:
             grey = (planes[:3].transpose(1, 2, 0) @ GREY + (1 << 13)) >> 14
             return np.asarray(grey, np.uint8)[np.newaxis]
         return planes
-
-
-def _copy(planes: Pixels, out: Pixels, *, mirrored: bool) -> None:
-    """Copy an image (C, H, W), mirrored or not, to a contiguous one.
-
-    OpenCV does it where NumPy would go pixel by pixel: for mirrored planes, and for those of a decoded
-    picture, whose channels lie beside each other.
-    """
-    if planes.strides[2] == 1:
-        for source, target in zip(planes, out, strict=True):
-            if mirrored:
-                cv2.flip(source, 1, target)
-            else:
-                np.copyto(target, source)
-    else:
-        picture = planes.transpose(1, 2, 0)
-        cv2.split(cv2.flip(picture, 1) if mirrored else picture, list(out))
