@@ -1,10 +1,10 @@
 """How fast records become batches: the torch engine's Data layer, PyTorch's DataLoader, and decoding alone.
 
 Both read the same LMDB of 256x256 records, plain pixels or JPEG, crop 224x224 anywhere, mirror half of them,
-and end with float32 values less a mean, in batches of 64. The DataLoader does it by its best means: a process
-for each worker, kept, four batches ahead, pixels as uint8 until the whole batch is there. Decoding alone is
-what the JPEG library needs, in as many threads. All take turns in each round; a ratio is the median of those
-within a round.
+and end with batches of 64 as bytes (64, 3, 224, 224), ready to travel to a device; what is left, the same for
+both, is the device's work. The DataLoader does it by its best means: a process for each worker, kept, four
+batches ahead. Decoding alone is what the JPEG library needs, in as many threads. All take turns in each
+round; a ratio is the median of those within a round.
 
 $ROUNDS is the number of rounds, $BATCHES that of batches.
 """
@@ -38,7 +38,6 @@ from ftjob.net.prototxt import parse_net
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 BATCHES = int(os.environ.get("BATCHES", "40"))
 RECORDS, SIDE, CROP, BATCH = 1024, 256, 224, 64
-MEAN = (104.0, 117.0, 123.0)
 KINDS = ("raw", "jpeg")
 WORKERS = (1, 2)
 NET = """
@@ -130,7 +129,7 @@ def by_ftjob(path: Path, workers: int) -> Callable[[], Iterator[torch.Tensor]]:
     def batches() -> Iterator[torch.Tensor]:
         number = 0
         while True:
-            yield source.records.end(source.batch(number).images)
+            yield source.batch(number).images
             number += 1
 
     return batches
@@ -147,12 +146,11 @@ def by_loader(path: Path, workers: int) -> Callable[[], Iterator[torch.Tensor]]:
         drop_last=True,
         multiprocessing_context="spawn",
     )
-    mean = torch.tensor(MEAN).reshape(3, 1, 1)
 
     def batches() -> Iterator[torch.Tensor]:
         while True:
             for images, _ in loader:
-                yield images.to(torch.float32).sub_(mean)
+                yield images
 
     return batches
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine import Features
-from ftjob.engine.torch.process.data import Ahead, Records
+from ftjob.engine.torch.process.data import Ahead, ImageBatch, Records
 from ftjob.engine.torch.process.features import FLOAT_BYTES, FeatureFile, open_file
 from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.net import Passed, TorchNet, sent
@@ -35,8 +35,8 @@ class FeatureBatch:
     labels: Tensor
     missing: list[int]
     """Places in the batch."""
-    images: Tensor | None
-    """The pixels of the missing ones."""
+    images: Callable[[], ImageBatch] | None
+    """Waits for those of the missing ones."""
 
 
 class CutNet:
@@ -57,7 +57,7 @@ class CutNet:
             return self.whole.forward(keep)
         batch = self._ahead.take(self.whole.context.passes)
         if batch.images is not None:
-            self._complete(batch, batch.images)
+            self._complete(batch, batch.images().images)
         device = self.whole.context.device
         features = sent(batch.features, device).split([*map(prod, self.trunk.shapes)], dim=1)
         self.head.given = {
@@ -72,10 +72,10 @@ class CutNet:
         rows = self.records.rows(number)
         numbers = rows.numbers * self.trunk.variants
         if self.trunk.mirrors:
-            numbers = numbers + self.records.transform.mirrored(rows.draws)
+            numbers = numbers + [self.records.transform.mirrors(draw) for draw in rows.draws]
         features = np.empty((len(numbers), self.trunk.floats), np.float32)
         missing = [at for at, row in enumerate(numbers) if not self.file.read(int(row), features[at])]
-        images = self.records.batch(rows, missing).images if missing else None
+        images = self.records.begin(rows, missing) if missing else None
         return FeatureBatch(numbers, torch.from_numpy(features), self.records.labels(rows), missing, images)
 
     def _complete(self, batch: FeatureBatch, images: Tensor) -> None:

@@ -1,17 +1,17 @@
 """The Data layer: records of an LMDB in order, transformed as data_transformer.cpp does, some batches ahead.
 
-Records are decoded, cropped and mirrored by a thread for each processor; a batch travels to the device as
+Records are decoded, cropped and mirrored by a thread for each processor. A batch travels to the device as
 bytes, and mean and scale are applied to all of it there. What a batch holds depends on its number alone.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from ftjob.dataset.lmdb.decode import decode_planes
 from ftjob.dataset.lmdb.read import opened, record_name, records, stored_records
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import LayerContext
-from ftjob.engine.torch.process.transform import ImageTransform
+from ftjob.engine.torch.process.transform import Draw, ImageTransform
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import DataParameter, LayerParameter
@@ -55,9 +55,9 @@ class DrawnRecords:
     numbers: NDArray[np.int64]
     """Of the records in their LMDB, from 0."""
     stored: Sequence[tuple[Buffer, Buffer]]
-    """Keys and values, good until the next rows are read."""
-    draws: NDArray[np.float64]
-    """Three for each record: see ImageTransform."""
+    """Keys and values, to be used before rows of another place are read."""
+    draws: Sequence[Draw]
+    """One for each record."""
 
 
 def record_shape(layer: LayerParameter) -> Shape:
@@ -87,6 +87,7 @@ class Records:
         self._threads = ThreadPoolExecutor(threads or processors.share(), "pixels")
         self._stored: Iterator[tuple[Buffer, Buffer]] = iter(())
         self._position = -1
+        self._begun: list[Future[None]] = []
 
     @property
     def batch_bytes(self) -> int:
@@ -98,20 +99,21 @@ class Records:
         size = self.shape[0]
         position = number * size
         if position != self._position:
+            wait(self._begun)  # they read from the iterator that is ended now
             self._stored = stored_records(self.path, position % self.count, endless=True)
         self._position = position + size
         stored = list(islice(self._stored, size))
         return DrawnRecords((position + np.arange(size)) % self.count, stored, self._draws(number))
 
-    def _draws(self, number: int) -> NDArray[np.float64]:
-        """Three random numbers for each image, of 0 to 1: row, column, mirror."""
+    def _draws(self, number: int) -> Sequence[Draw]:
         if not self.transform.draws:
-            return np.zeros((self.shape[0], 3))
+            return [(0.0, 0.0, 0.0)] * self.shape[0]
         random = streams.generator(self.context.net.seed, streams.TRANSFORMS, self.context.index, number)
-        return random.random((self.shape[0], 3))
+        return cast("list[list[float]]", random.random((self.shape[0], 3)).tolist())
 
-    def batch(self, rows: DrawnRecords, which: Sequence[int] | None = None) -> ImageBatch:
-        """Decode and transform records, all of them or those at some places. Raises BadDataError."""
+    def begin(self, rows: DrawnRecords, which: Sequence[int] | None = None) -> Callable[[], ImageBatch]:
+        """Begin to decode and transform records, all of them or those at some places; what is returned waits
+        for it, and raises BadDataError."""
         places = range(len(rows.stored)) if which is None else which
         images = np.empty((len(places), *self.shape[1:]), self.kind)
         labels = np.empty(len(places), np.float32)
@@ -120,9 +122,15 @@ class Records:
             for at in range(begin, min(begin + PIECE, len(places))):
                 labels[at] = self._fill(images[at], rows.stored[places[at]], rows.draws[places[at]])
 
-        for piece in [self._threads.submit(fill, begin) for begin in range(0, len(places), PIECE)]:
-            piece.result()
-        return ImageBatch(torch.from_numpy(images), torch.from_numpy(labels))
+        pieces = [self._threads.submit(fill, begin) for begin in range(0, len(places), PIECE)]
+        self._begun = [*(piece for piece in self._begun if not piece.done()), *pieces]
+
+        def made() -> ImageBatch:
+            for piece in pieces:
+                piece.result()
+            return ImageBatch(torch.from_numpy(images), torch.from_numpy(labels))
+
+        return made
 
     def labels(self, rows: DrawnRecords) -> Tensor:
         """Return the labels alone. Raises BadDataError."""
@@ -138,12 +146,12 @@ class Records:
             values.sub_(torch.from_numpy(mean).to(images.device))
         return values.mul_(scale) if scale != 1 else values
 
-    def _fill(self, out: NDArray[Any], stored: tuple[Buffer, Buffer], draws: NDArray[np.float64]) -> int:
+    def _fill(self, out: NDArray[Any], stored: tuple[Buffer, Buffer], draw: Draw) -> int:
         """Write a record's pixels or values; return its label."""
-        write = self.transform.pixels_into if self.transform.ends_alike else self.transform.into
+        write = self.transform.pixels_into if self.kind == np.uint8 else self.transform.into
 
         def decode(head: DatumHead, value: Buffer) -> int:
-            write(out, decode_planes(head, value[head.data]), draws)
+            write(out, decode_planes(head, value[head.data]), draw)
             return head.label
 
         return self._reading(stored, decode)
@@ -187,7 +195,7 @@ class DataSource:
 
     def batch(self, number: int) -> ImageBatch:
         """Return images and labels of the batch of that number. Raises BadDataError."""
-        return self._ahead.take(number)
+        return self._ahead.take(number)()
 
-    def _make(self, number: int) -> ImageBatch:
-        return self.records.batch(self.records.rows(number))
+    def _make(self, number: int) -> Callable[[], ImageBatch]:
+        return self.records.begin(self.records.rows(number))
