@@ -122,11 +122,15 @@ def show(name: str, number: str, speeds: dict[str, float]) -> None:
 
 
 def write_run(
-    case: Case, folder: Path, net: NetParameter | None = None, precision: Precision = "fp32"
+    case: Case,
+    folder: Path,
+    net: NetParameter | None = None,
+    records: int = 500,
+    precision: Precision = "fp32",
 ) -> Plan:
     """Write random images and a run's files, as the worker does; net.prototxt is the demo's unless given."""
     (folder / "net.prototxt").write_text(to_text(net or digits.build()))
-    write_lmdb(folder / "train", case, 500)
+    write_lmdb(folder / "train", case, records)
     write_lmdb(folder / "val", case, case.batch_size)
     spec = JobSpec.model_validate(
         {

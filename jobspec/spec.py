@@ -125,6 +125,9 @@ class Data(_Part):
     if that is larger."""
     crop: Side | None = None
     """Side in pixels of the square cut from each image: at random in training, from the centre in tests."""
+    random_crop: bool = True
+    """Whether training cuts its squares at random; `false` takes the centre, as tests do, so that a frozen
+    trunk makes the same of an image every time and can be computed once (torch engine)."""
     mirror: bool = False
     """Whether to mirror images at random in training."""
     batch_size: Images = 32
@@ -345,7 +348,7 @@ class JobSpec(_Part):
         return values
 
 
-ADDED = (("solver", "precision"),)
+ADDED = (("data", "random_crop"), ("solver", "precision"))
 """Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""

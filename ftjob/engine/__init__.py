@@ -43,6 +43,17 @@ class SnapshotFiles:
     solverstate: Path
 
 
+@dataclass(frozen=True)
+class Features:
+    """Where an engine may keep what a frozen trunk makes of images, to compute it once."""
+
+    folder: Path
+    limit: int
+    """Bytes that all files there may have together."""
+    digests: Mapping[str, str]
+    """The digest of an LMDB by the source of its Data layer; of others no features are kept."""
+
+
 class Writing(Protocol):
     """A snapshot that is being written while the engine continues."""
 

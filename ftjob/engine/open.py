@@ -3,7 +3,7 @@
 from pathlib import Path
 from types import ModuleType
 
-from ftjob.engine import DeployNet, Engine
+from ftjob.engine import DeployNet, Engine, Features
 from ftjob.engine.caffe import installed as caffe_installed
 from ftjob.engine.child import PATIENCE_SECONDS
 from ftjob.engine.torch import installed as torch_installed
@@ -22,25 +22,22 @@ def open_engine(
     cwd: Path,
     gpu: int | None = None,
     precision: Precision = "fp32",
+    features: Features | None = None,
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
-    `gpu` is the number of the device it computes on, None the CPU; `weights` is loaded by layer name; what
+    `gpu` is the number of the device it computes on, None the CPU; `features` is where torch keeps those of a
+    frozen trunk, which Caffe computes in every pass; `weights` is loaded by layer name; what
     the engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
     Raises what `resolve` and the engine raise, and BadSpecError for a precision that engine or device lack.
     """
     name = resolve(name)
     if name == "caffe" and precision != "fp32":
         raise BadSpecError(CAFFE_PRECISION.format(precision=precision))
+    more = {"precision": precision, "features": features} if name == "torch" else {}
     engine: Engine = _client(name).open_engine(
-        solver,
-        weights=weights,
-        log=log,
-        cwd=cwd,
-        gpu=gpu,
-        patience_seconds=patience_seconds,
-        **({"precision": precision} if name == "torch" else {}),
+        solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds, **more
     )
     return engine
 

@@ -117,12 +117,12 @@ def arithmetic_of(shapes: NetShapes) -> tuple[Arithmetic, ...]:
     return tuple(kinds)
 
 
-def top_bytes(shapes: NetShapes, precision: Precision) -> Iterator[tuple[LayerShapes, int]]:
-    """Yield each layer of a net with the bytes of a number in its tops.
+def top_bytes(shapes: NetShapes, *, half: bool) -> Iterator[tuple[LayerShapes, int]]:
+    """Yield each layer of a net with the bytes of a number in its tops; `half`: in a precision of HALF.
 
     Of bottoms of two kinds the tops are fp32, as PyTorch promotes them.
     """
-    if precision not in HALF:
+    if not half:
         yield from ((layer, FLOAT_BYTES) for layer in shapes.layers)
         return
     sizes: dict[str, int] = {}

@@ -10,6 +10,7 @@ from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import NetFlops
 from ftjob.nodes.profiles import Node
 from ftjob.plan.measured import Measurement
+from ftjob.plan.savings import KeptTrunk
 
 SNAPSHOT_BYTES_PER_SECOND = 100e6
 """Assumed for writing to the node's disk; training waits for that, not for the upload."""
@@ -32,6 +33,9 @@ class Workload:
     """Iterations between snapshots; one is at the end."""
     snapshot_bytes: int
     """Of one caffemodel with its solverstate."""
+    kept_train: KeptTrunk | None = None
+    """A frozen trunk that runs once for each image; None where the whole net runs in every pass."""
+    kept_test: KeptTrunk | None = None
 
     @property
     def first_snapshot(self) -> int:
@@ -123,7 +127,8 @@ def estimate_cost(
         startup = measured.startup_seconds
     usd_per_hour = node.usd_per_hour(spot=spot)
     limit = (budget or BudgetLimits()).seconds(usd_per_hour)
-    train, test, snapshots = _seconds(work, speed, work.max_iter)
+    seconds_of = _Seconds(work, predicted, speed)
+    train, test, snapshots = seconds_of(work.max_iter)
     whole = startup + train + test + snapshots
     return Cost(
         seconds_per_iteration=work.images_per_iteration * speed.train,
@@ -135,9 +140,9 @@ def estimate_cost(
         startup_seconds=startup,
         usd_per_hour=usd_per_hour,
         worst_usd=_worst(budget or BudgetLimits(), whole * (1 + retries), dearest or usd_per_hour),
-        least_seconds=startup + _until_first_snapshot(work, speed),
+        least_seconds=startup + _until_first_snapshot(seconds_of),
         affordable_seconds=None if limit == inf else limit,
-        affordable_iterations=None if limit == inf else _affordable(work, speed, limit - startup),
+        affordable_iterations=None if limit == inf else _affordable(seconds_of, limit - startup),
         assumptions=(
             _of_speed(node, predicted, measured),
             _of_start(startup, measured),
@@ -148,15 +153,55 @@ def estimate_cost(
     )
 
 
-def _seconds(work: Workload, speed: Speed, iterations: int) -> tuple[float, float, float]:
-    """Return the seconds of training, tests and snapshots when a run ends after that many iterations."""
-    tests = 1 + ceil(iterations / work.test_interval)
-    snapshots = ceil(iterations / work.snapshot)
-    return (
-        iterations * work.images_per_iteration * speed.train,
-        tests * work.val_images * speed.test,
-        snapshots * work.snapshot_bytes / SNAPSHOT_BYTES_PER_SECOND,
-    )
+def remaining_seconds(work: Workload, predicted: Speed, iteration: int, images_per_second: float) -> float:
+    """Return the seconds of training that are left, from the speed at present.
+
+    With a kept trunk later epochs are faster than the first, as is predicted.
+    """
+    left = (work.max_iter - iteration) * work.images_per_iteration / images_per_second
+    if work.kept_train is None or not left:
+        return left
+    seconds = _Seconds(work, predicted, predicted)
+    done, step = iteration * work.images_per_iteration, work.images_per_iteration
+    now = (seconds.train(done + step) - seconds.train(done)) / step
+    to_come = seconds.train(work.max_iter * step) - seconds.train(done)
+    return to_come / now / images_per_second
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    """The seconds of training, tests and snapshots when a run ends after so many iterations."""
+
+    work: Workload
+    predicted: Speed
+    speed: Speed
+
+    def __call__(self, iterations: int) -> tuple[float, float, float]:
+        work = self.work
+        tests = 1 + ceil(iterations / work.test_interval)
+        snapshots = ceil(iterations / work.snapshot)
+        return (
+            self.train(iterations * work.images_per_iteration),
+            self.test(tests * work.val_images),
+            snapshots * work.snapshot_bytes / SNAPSHOT_BYTES_PER_SECOND,
+        )
+
+    def train(self, images: int) -> float:
+        kept, records = self.work.kept_train, self.work.train_images
+        return _of_images(images, records, kept, self.predicted.train, self.speed.train)
+
+    def test(self, images: int) -> float:
+        kept, records = self.work.kept_test, self.work.val_images
+        return _of_images(images, records, kept, self.predicted.test, self.speed.test)
+
+
+def _of_images(images: int, records: int, kept: KeptTrunk | None, predicted: float, seconds: float) -> float:
+    """Return the seconds of images of which some skip a kept trunk; the whole net takes `seconds` for one,
+    of which the trunk has the share that is predicted."""
+    if kept is None:
+        return images * seconds
+    skipping = images - kept.passes(images, records)
+    return seconds * (images - skipping * min(1.0, kept.seconds / predicted))
 
 
 def _worst(budget: BudgetLimits, seconds: float, usd_per_hour: float) -> float:
@@ -166,16 +211,15 @@ def _worst(budget: BudgetLimits, seconds: float, usd_per_hour: float) -> float:
     return budget.seconds(usd_per_hour) / 3600 * usd_per_hour if usd_per_hour else 0.0
 
 
-def _until_first_snapshot(work: Workload, speed: Speed) -> float:
-    train, _, snapshot = _seconds(work, speed, work.first_snapshot)
-    return work.val_images * speed.test + train + snapshot
+def _until_first_snapshot(seconds_of: _Seconds) -> float:
+    work = seconds_of.work
+    train, _, snapshot = seconds_of(work.first_snapshot)
+    return seconds_of.test(work.val_images) + train + snapshot
 
 
-def _affordable(work: Workload, speed: Speed, limit: float) -> int:
-    def seconds(iterations: int) -> float:
-        return sum(_seconds(work, speed, iterations))
-
-    return max(0, bisect_right(range(work.max_iter + 1), limit, key=seconds) - 1)
+def _affordable(seconds_of: _Seconds, limit: float) -> int:
+    iterations = range(seconds_of.work.max_iter + 1)
+    return max(0, bisect_right(iterations, limit, key=lambda each: sum(seconds_of(each))) - 1)
 
 
 def _of_speed(node: Node, predicted: Speed, measured: Measurement | None) -> str:

@@ -12,6 +12,9 @@ from ftjob.plan.cost import Cost, Speed, Workload, estimate_cost, predicted_spee
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
+from ftjob.plan.savings import ENGINE, RANDOM_CROP, KeptTrunk, Trunks, kept_trunk
+
+NONE = Trunks()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ class Flops:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """What it saves in training to keep the features of a frozen trunk."""
+
+    trunk: KeptTrunk
+    cost: Cost
+    """With the features kept."""
+    whole: Cost
+    """With the trunk in every pass."""
+    changes: tuple[str, ...]
+    """What the spec would have to say for it; empty where it is planned."""
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What the planned run takes on its node."""
 
@@ -58,6 +74,21 @@ class Forecast:
     """What a run measured of this net on this node."""
     cost: Cost
     """By what was measured, where something was."""
+    changes: tuple[str, ...] = ()
+    """What the spec would have to say for features of a frozen trunk to be kept in training; empty where they
+    are, and where there is no such trunk."""
+    other_work: Workload | None = None
+    """With the features kept after those changes; where they are kept, without that."""
+    other_cost: Cost | None = None
+
+    @property
+    def saving(self) -> Saving | None:
+        """What kept features save, or would; None where there are none to keep."""
+        kept, whole = (self.other_work, self.work) if self.changes else (self.work, self.other_work)
+        if kept is None or whole is None or kept.kept_train is None or self.other_cost is None:
+            return None
+        costs = (self.other_cost, self.cost) if self.changes else (self.cost, self.other_cost)
+        return Saving(kept.kept_train, *costs, self.changes)
 
     @property
     def fits(self) -> bool:
@@ -79,8 +110,10 @@ def forecast(
     batches: Batches,
     new: Collection[str],
     precision: Precision,
+    trunks: Trunks = NONE,
 ) -> Forecast:
-    """Return a run's forecast from the shapes of its TRAIN and TEST nets; `new`: randomly initialised layers.
+    """Return a run's forecast from the shapes of its TRAIN and TEST nets; `new`: randomly initialised layers;
+    `trunks`: the frozen ones.
 
     Raises BadSpecError where the node has no price for that.
     """
@@ -88,7 +121,16 @@ def forecast(
     memory, limit = estimate_memory(train, test, solver.type, precision), node.memory_bytes
     if limit is None:
         memory = replace(memory, context=0)
-    workload = _workload(inputs, solver, batches, memory.weights + memory.history)
+    whole = _workload(inputs, solver, batches, memory.weights + memory.history)
+    kept = replace(
+        whole,
+        kept_train=kept_trunk(trunks.train, work[0], node),
+        kept_test=kept_trunk(trunks.test, work[1], node),
+    )
+    workload = replace(kept, kept_train=None) if RANDOM_CROP in trunks.changes else kept
+    workload = whole if ENGINE in trunks.changes else workload
+    changes = trunks.changes if kept.kept_train else ()
+    other = kept if changes else whole if kept.kept_train else None
     predicted = predicted_speed(*work, node)
     return Forecast(
         parameters=count_parameters(train, new),
@@ -101,12 +143,21 @@ def forecast(
         predicted=predicted,
         measured=None,
         cost=_cost(inputs, workload, predicted, None),
+        changes=changes,
+        other_work=other,
+        other_cost=_cost(inputs, other, predicted, None) if other else None,
     )
 
 
 def corrected(coming: Forecast, inputs: Inputs, measured: Measurement) -> Forecast:
     """Return the forecast with time and money by what was measured instead of by the profile."""
-    return replace(coming, measured=measured, cost=_cost(inputs, coming.work, coming.predicted, measured))
+    other = coming.other_work
+    return replace(
+        coming,
+        measured=measured,
+        cost=_cost(inputs, coming.work, coming.predicted, measured),
+        other_cost=_cost(inputs, other, coming.predicted, measured) if other else None,
+    )
 
 
 def count_parameters(train: NetShapes, new: Collection[str]) -> Parameters:

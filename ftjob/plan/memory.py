@@ -138,7 +138,9 @@ def _with(memory: Memory, old: Batches, new: Batches) -> Memory:
 
 def net_memory(shapes: NetShapes, *, training: bool, precision: Precision = "fp32") -> NetMemory:
     """Return the memory of one net, lazily allocated as Caffe's SyncedMemory is."""
-    sizes = {top: size for layer, size in top_bytes(shapes, precision) for top in layer.layer.top}
+    sizes = {
+        top: size for layer, size in top_bytes(shapes, half=precision in HALF) for top in layer.layer.top
+    }
 
     def size_of(counts: dict[str, int]) -> int:
         return sum(sizes[blob] * count for blob, count in counts.items())

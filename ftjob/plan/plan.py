@@ -30,6 +30,7 @@ from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import problems, warnings
+from ftjob.plan.savings import Trunks, find_trunks
 from ftjob.suggest import listed
 from jobspec.spec import JobSpec
 
@@ -97,6 +98,13 @@ class Plan:
         return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
 
     @property
+    def kept_features(self) -> dict[str, str]:
+        """The digests of the LMDBs whose features the engine keeps, by the source of their Data layers."""
+        work, inputs = self.forecast.work, self.inputs
+        kept = ((work.kept_train, inputs.train), (work.kept_test, inputs.val))
+        return {facts.source: facts.digest for trunk, facts in kept if trunk}
+
+    @property
     def images_per_iteration(self) -> int:
         return self.spec.data.batch_size * self.spec.solver.iter_size
 
@@ -149,6 +157,8 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     refuse_few_scores(len(labels), {head.label for head in operation.heads}, shapes, in_test)
     refuse_dead_ends(shapes)
     engine = choose_engine(spec.engine, inputs.node, (*shapes.layers, *in_test.layers), spec.solver.precision)
+    torch = engine.name == "torch"
+    trunks = find_trunks(operation.train_val, shapes, in_test, torch=torch) if operation.frozen else Trunks()
     coming = forecast(
         inputs,
         shapes,
@@ -157,6 +167,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
         Batches(data.batch_size, solver.iter_size, test_batch_size),
         {layer.layer for layer in transfer if layer.kind == "new"},
         engine.precision,
+        trunks,
     )
     return Plan(
         inputs=inputs,
@@ -289,6 +300,7 @@ def data_layers(inputs: Inputs, test_batch_size: int) -> DataLayers:
         batch_size=data.batch_size,
         test_batch_size=test_batch_size,
         crop=data.crop,
+        random_crop=data.random_crop,
         mirror=data.mirror,
         mean=inputs.mean,
         mean_file=str(inputs.mean_file) if inputs.mean_file else None,

@@ -7,6 +7,7 @@ from ftjob.dataset.facts import DatasetFacts
 from ftjob.net.caffemodel.transfer import LayerTransfer
 from ftjob.nodes.profiles import Node
 from ftjob.plan.cost import Cost
+from ftjob.plan.forecast import Forecast
 from ftjob.plan.identity import net_digest
 from ftjob.plan.memory import NetMemory
 from ftjob.plan.plan import Plan
@@ -18,6 +19,7 @@ from ftjob.runfolder.records.plan import (
     PlannedCost,
     PlannedData,
     PlannedEngine,
+    PlannedFeatures,
     PlannedFlops,
     PlannedHead,
     PlannedLayer,
@@ -66,6 +68,7 @@ def document_of(plan: Plan, shortfall: str) -> PlanDocument:
         memory=_memory(plan),
         speed=_speed(plan),
         cost=_cost(coming.cost),
+        features=_features(coming),
     )
 
 
@@ -144,3 +147,18 @@ def _speed(plan: Plan) -> PlannedSpeed:
 
 def _cost(cost: Cost) -> PlannedCost:
     return PlannedCost(**asdict(cost), total_seconds=cost.total_seconds, usd=cost.usd)
+
+
+def _features(coming: Forecast) -> PlannedFeatures | None:
+    if (saving := coming.saving) is None:
+        return None
+    return PlannedFeatures(
+        blobs=saving.trunk.features,
+        bytes_per_image=saving.trunk.bytes_per_image,
+        variants=saving.trunk.variants,
+        changes=saving.changes,
+        total_seconds=saving.cost.total_seconds,
+        usd=saving.cost.usd,
+        whole_seconds=saving.whole.total_seconds,
+        whole_usd=saving.whole.usd,
+    )

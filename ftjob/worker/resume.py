@@ -4,17 +4,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ftjob.engine import Features
 from ftjob.engine.nvml import Device
 from ftjob.engine.open import open_engine
 from ftjob.errors import EngineSilentError, GpuMemoryError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import duration, percent
+from ftjob.fs import files
+from ftjob.fs.paths import cache_dir
 from ftjob.net.precision import Precision, automatic
 from ftjob.plan.plan import Plan
 from ftjob.prepare.calibration import remember
 from ftjob.prepare.prepare import write_prototxts
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.status import Resumed
+from ftjob.storage.eviction import limit
 from ftjob.worker.log import PROGRESS_SECONDS, log
 from ftjob.worker.planning import with_smaller_batch
 from ftjob.worker.pod.context import PodContext
@@ -63,6 +67,7 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
             cwd=folder.root,
             gpu=gpu.index if gpu else None,
             precision=precision,
+            features=features_of(plan),
             patience_seconds=limit_seconds,
         ) as engine,
     ):
@@ -85,6 +90,16 @@ def precision_on(gpu: Device | None, plan: Plan) -> Precision:
     planned = plan.engine.precision
     here = automatic(gpu.capability if gpu else None)
     return planned if plan.spec.solver.precision != "auto" or planned == here else "fp32"
+
+
+def features_of(plan: Plan) -> Features | None:
+    """Return where the features of a frozen trunk are kept: in the node's cache, beside what was fetched."""
+    if not plan.kept_features:
+        return None
+    folder = cache_dir() / "features"
+    with files.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return Features(folder, limit(folder) // 2, plan.kept_features)
 
 
 @contextmanager
@@ -128,12 +143,16 @@ def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
 
 
 def remember_speed(training: Training) -> None:
-    """Store the measured speed for later plans; a failure to do so ends no run."""
+    """Store the measured speed for later plans; a failure to do so ends no run.
+
+    Not that of a run whose trunk was skipped in most passes: plans begin with the speed of the whole net.
+    """
     plan, recorder = training.plan, training.recorder
+    work = plan.forecast.work
     speed, tests = recorder.images_per_second, training.test_seconds
-    if not speed:
+    if not speed or work.kept_train:
         return
-    per_test = tests / plan.inputs.val.records if tests else None
+    per_test = tests / plan.inputs.val.records if tests and not work.kept_test else None
     startup = sum(recorder.stages.get(stage, 0.0) for stage in ("start", "fetch", "open"))
     try:
         remember(plan, 1 / speed, per_test, plan.run_id, time.time(), startup_seconds=startup)

@@ -13,7 +13,7 @@ from ftjob.errors import DivergedError, GpuIdleError, NotLearningError
 from ftjob.errors.outcomes import Reason
 from ftjob.formatting import dollars, duration, percent
 from ftjob.money.limits import BudgetLimits
-from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND
+from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, remaining_seconds
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate
@@ -298,7 +298,8 @@ class Training:
         speed = self.recorder.images_per_second
         if not speed:
             return math.inf
-        training = (solver.max_iter - iteration) * self.plan.images_per_iteration / speed
+        coming = self.plan.forecast
+        training = remaining_seconds(coming.work, coming.predicted, iteration, speed)
         tests = math.ceil((solver.max_iter - iteration) / solver.test_interval)
         saves = math.ceil((solver.max_iter - iteration) / solver.snapshot)
         return training + tests * self.test_seconds + saves * self.snapshot_seconds

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from examples.digits.net import build
@@ -13,6 +14,7 @@ from ftjob.client import processes as local
 from ftjob.net.prototxt import to_text
 from tests.e2e.jobs import Job
 from tests.e2e.test_submit import params, start, wait_for_iteration
+from tests.engine.nets import layers
 
 pytestmark = pytest.mark.torch
 
@@ -91,3 +93,48 @@ def test_a_run_in_bf16_makes_a_bundle_of_fp32(job: Job):
     checked = job.ftjob("verify", str(job.run().bundle), "--engine", "torch", "-o", "json").json()
     assert checked["ok"]
     assert checked["largest_difference"] <= 1e-5
+
+
+def test_a_frozen_trunk_runs_once_and_changes_nothing(
+    new_job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """A head is trained on kept features, on those that another run kept, and on none: the same weights.
+
+    The plan says before what that saves, and the second run of a sweep computes nothing twice.
+    """
+    base = new_job("base")
+    base.submit()
+    base.run().caffemodel(30).rename(tmp_path / "base.caffemodel")
+
+    def train(name: str, **solver: object) -> Job:
+        job = new_job(name)
+        job.write(
+            engine="torch",
+            base={"net": "net.prototxt", "weights": str(tmp_path / "base.caffemodel")},
+            surgery={"freeze": {"up_to": "inception_c"}},
+            data={"mirror": True, "random_crop": False},
+            solver={"max_iter": 24, "test_interval": 12, **solver},
+        )
+        job.submit()
+        return job
+
+    monkeypatch.setenv("FTJOB_CACHE", str(tmp_path / "cache"))
+    kept, other = train("kept"), train("other", base_lr=0.002)
+    files = list((tmp_path / "cache" / "features").iterdir())
+    monkeypatch.setenv("FTJOB_CACHE_BYTES", "0")
+    without = train("without")
+
+    plan = json.loads(kept.run().plan.read_text())
+    assert plan["features"]["changes"] == []
+    assert plan["features"]["total_seconds"] < plan["features"]["whole_seconds"]
+    logs = [job.run().log(1).read_text() for job in (kept, other, without)]
+    assert len(files) == 2
+    for file in files:
+        assert f"in {file}, which has 0 bytes now" in logs[0]
+        assert f"in {file}, which has 0 bytes now" not in logs[1]
+        assert f"in {file}, which has" in logs[1]
+    assert "the trunk runs in every pass: " in logs[2]
+    with_features, whole = (layers(job.run().caffemodel(24)) for job in (kept, without))
+    for name, blobs in whole.items():
+        for one, found in zip(blobs, with_features[name], strict=True):
+            np.testing.assert_allclose(found, one, atol=1e-6)

@@ -282,7 +282,9 @@ def test_what_caffe_prints_goes_to_the_log_only(job: Job, capfd: pytest.CaptureF
     assert capfd.readouterr() == ("", "")
     assert begun.startswith("earlier\n")
     assert "Creating Layer conv" in begun
-    assert (folder / "log").read_text() == begun  # no line for each time round the data
+    more = (folder / "log").read_text().removeprefix(begun).splitlines()
+    by_thread = "Cannot create Cu"  # of Caffe with CUDA, without a GPU, as each of its threads begins
+    assert [line for line in more if by_thread not in line] == []  # no line for each time round the data
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path: Path):

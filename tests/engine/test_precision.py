@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from ftjob.engine import Engine
+from ftjob.engine import Engine, Features
 from ftjob.engine.open import open_engine
 from ftjob.errors import BadSpecError
 from ftjob.net.precision import HALF, Precision, top_bytes
@@ -54,7 +54,7 @@ def training(job: Job, monkeypatch: pytest.MonkeyPatch) -> Callable[..., "TorchT
     training(net text, "fp16", channels_last=True)."""
     import torch
 
-    from ftjob.engine.torch.process.numerics import DTYPES, Numerics
+    from ftjob.engine.torch.process.layers.numerics import DTYPES, Numerics
     from ftjob.engine.torch.process.training import TorchTraining
 
     def make(
@@ -66,7 +66,7 @@ def training(job: Job, monkeypatch: pytest.MonkeyPatch) -> Callable[..., "TorchT
         layout = torch.channels_last if channels_last else torch.preserve_format
         numerics = Numerics(DTYPES.get(precision, torch.float32), layout)
         net: NetParameter = parse_net(text, "net")
-        return TorchTraining(param, net, None, torch.device("cpu"), numerics)
+        return TorchTraining(param, net, None, torch.device("cpu"), numerics=numerics)
 
     return make
 
@@ -85,7 +85,7 @@ def test_blobs_have_the_bytes_that_the_forecast_counts(
     made = training(EVERY_LAYER, precision)
     for net in (made.train, made.test_net):
         passed = net.forward(keep=net.shapes.blobs)
-        wanted = {top: size for layer, size in top_bytes(net.shapes, precision) for top in layer.layer.top}
+        wanted = {top: size for layer, size in top_bytes(net.shapes, half=True) for top in layer.layer.top}
         assert {name: blob.element_size() for name, blob in passed.blobs.items()} == wanted
         assert set(wanted.values()) == {2, 4}
     list(made.steps(1, lambda: False))
@@ -167,6 +167,24 @@ def test_fp32_and_bf16_score_alike(job: Job, opened: Opened) -> None:
     )
 
     assert 0 < np.abs(found - wanted).max() <= 0.02 * np.abs(wanted).max()
+
+
+def test_features_are_kept_in_the_precision_of_the_run(job: Job, opened: Opened, tmp_path: Path) -> None:
+    """A trunk that ends with blobs of two bytes: computed, kept or read again, losses and scores are those of
+    the whole net; a run in fp32 takes none of them."""
+    folder, cache = job(nets.convnet(conv_params=nets.FROZEN, transform="mirror: true")), tmp_path / "cache"
+    kept = Features(cache, 1 << 30, {"train": "1", "val": "2"})
+    found = []
+    for features in (None, kept, kept):
+        engine = opened(folder, "bf16", features=features)
+        found.append([step.loss for step in engine.step(8)] + engine.test(7, ["fc"])["fc"].ravel().tolist())
+    names = {path.name for path in cache.iterdir()}
+    opened(folder, "fp32", features=kept).step(1)
+
+    assert found[1] == pytest.approx(found[0], rel=1e-5, abs=1e-6)
+    assert found[2] == found[1]
+    assert len(names) == 2
+    assert len({path.name for path in cache.iterdir()} - names) == 2
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp16"])

@@ -7,6 +7,8 @@ import cv2
 import lmdb
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftjob.dataset.lmdb.datum import encode_datum
 from ftjob.engine.open import open_engine
@@ -77,14 +79,33 @@ def test_both_engines_make_the_same_of_records(job: Job):
     assert made["torch"]["mean_image_middle"].shape == (7, 3, 5, 5)
 
 
+@pytest.mark.torch
+@pytest.mark.caffe
+def test_a_data_layer_of_the_test_phase_crops_from_the_centre(job: Job):
+    """`phase: TEST` in a layer of the TRAIN net: both engines train on the same middles."""
+    net = nets.softmax_regression().replace("transform_param {", "transform_param { crop_size: 4")
+    folder = job(net.replace('type: "Data"', 'type: "Data" phase: TEST', 1))
+    with open_engine(
+        "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+    ) as torch:
+        weights = torch.snapshot(folder).caffemodel
+        losses = {"torch": [step.loss for step in torch.step(6)]}
+    with open_engine(
+        "caffe", solver=folder / "solver.prototxt", weights=weights, log=folder / "log", cwd=folder
+    ) as caffe:
+        losses["caffe"] = [step.loss for step in caffe.step(6)]
+
+    np.testing.assert_allclose(losses["torch"], losses["caffe"], rtol=1e-5)
+
+
 def test_random_crops_and_mirrors_are_windows_of_the_image():
     """Every window and both directions come while training; a TEST net takes the middle, mirrored or not."""
     param = TransformationParameter(crop_size=4, mirror=True, scale=2, mean_value=[1])
     layer = LayerParameter(name="data", type="Data", transform_param=param)
-    pixels = np.arange(5 * 6, dtype=np.uint8).reshape(5, 6, 1)
+    pixels = np.arange(5 * 6, dtype=np.uint8).reshape(1, 5, 6)
     windows = {}
     for row, column in np.ndindex(2, 3):
-        window = (pixels[row : row + 4, column : column + 4, 0].astype(np.float32) - 1) * 2
+        window = (pixels[0, row : row + 4, column : column + 4].astype(np.float32) - 1) * 2
         windows[tuple(window.ravel())] = (row, column, False)
         windows[tuple(window[:, ::-1].ravel())] = (row, column, True)
     draws = np.random.default_rng(0).random((400, 3))
@@ -99,3 +120,30 @@ def test_random_crops_and_mirrors_are_windows_of_the_image():
         found.append(seen)
     assert found[0] == set(windows.values())
     assert found[1] == {(0, 1, False), (0, 1, True)}
+
+
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.sampled_from([1, 3, 4]),
+    interleaved=st.booleans(),
+    mirror=st.booleans(),
+    crop=st.integers(0, 9),
+)
+def test_pixels_are_copied_as_numpy_would(height, width, channels, interleaved, mirror, crop):
+    """Whatever the sides, the memory's order and the crop: the bytes are those of plain slicing."""
+    crop = min(crop, height, width)
+    stored = np.random.default_rng(1).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    planes = stored.transpose(2, 0, 1)
+    if not interleaved:
+        planes = np.ascontiguousarray(planes)
+    param = TransformationParameter(crop_size=crop, mirror=mirror)
+    shape = (channels, crop or height, crop or width)
+    transform = ImageTransform(LayerParameter(name="data", type="Data", transform_param=param), shape, TRAIN)
+    made = np.empty(shape, np.uint8)
+
+    transform.pixels_into(made, planes, np.array([0.99, 0.5, 0.9]))
+
+    row, column = (int(share * (side - crop + 1)) for share, side in ((0.99, height), (0.5, width)))
+    wanted = planes[:, row : row + crop, column : column + crop] if crop else planes
+    assert np.array_equal(made, wanted[:, :, ::-1] if mirror else wanted)

@@ -58,7 +58,8 @@ class ClockedEngine:
 
 def plan(max_iter: int) -> Any:
     head = SimpleNamespace(layer="fc8", score="score", label="label", tested=True)
-    sizes = SimpleNamespace(memory=SimpleNamespace(weights=0, history=0))
+    work = SimpleNamespace(max_iter=max_iter, images_per_iteration=IMAGES, kept_train=None)
+    sizes = SimpleNamespace(memory=SimpleNamespace(weights=0, history=0), work=work, predicted=None)
     solver = SimpleNamespace(max_iter=max_iter, test_interval=4, snapshot=10, base_lr=0.01)
     return SimpleNamespace(
         solver=solver,

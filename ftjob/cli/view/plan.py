@@ -143,6 +143,8 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
     )
     yield "engine", f"{plan.engine.title}: {plan.engine.why}"
     yield "memory", _memory(plan)
+    if features := _features(plan):
+        yield "features", features
     yield "time", _time(plan)
     yield "cost", _cost(plan)
 
@@ -189,6 +191,22 @@ def _memory(plan: "Plan") -> RenderableType:
         return Text(f"about {need}")
     mark = ("✓ ", "green") if coming.fits else ("✗ ", "bold red")
     return Text.assemble(mark, f"{need}; the GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}")
+
+
+def _features(plan: "Plan") -> str:
+    """What keeping a frozen trunk's features saves, or would save; empty where there are none to keep."""
+    saving, records = plan.forecast.saving, plan.inputs.train.records
+    if saving is None:
+        return ""
+    less, more, trunk = saving.cost, saving.whole, saving.trunk
+    result = f"{duration(less.total_seconds)} instead of {duration(more.total_seconds)}"
+    if more.usd:
+        result += f", {dollars(less.usd)} instead of {dollars(more.usd)}"
+    if saving.changes:
+        return f"{' and '.join(saving.changes)} would run the frozen layers once for each image: {result}"
+    size = records * trunk.variants * trunk.bytes_per_image
+    mirrored = ", mirrored too" if trunk.variants > 1 else ""
+    return f"{size / 1e9:.2g} GB for {records:,} images{mirrored}: frozen layers run once for each, {result}"
 
 
 def _time(plan: "Plan") -> str:

@@ -8,7 +8,8 @@ from functools import partial
 import cv2
 import numpy as np
 
-from ftjob.concurrency.ahead import THREADS, in_order, keep_freed_memory
+from ftjob.concurrency.ahead import THREADS, in_order
+from ftjob.concurrency.malloc import keep_freed_memory
 from ftjob.dataset.build.convert import Chunk, Earlier, convert
 from ftjob.dataset.build.order import Part
 from ftjob.dataset.build.saver import Batch, BatchSaver

@@ -28,6 +28,14 @@ def decode_data(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", cv2.merge(list(planes))).reshape(height, width, channels)
 
 
+def decode_planes(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
+    """Return the pixels as `decode_data` does, but (C, H, W): without a copy where a record has them so."""
+    if head.encoded:
+        return _decoded(head, data).transpose(2, 0, 1)
+    height, width, channels = raw_shape(head, data)
+    return np.frombuffer(data, dtype=np.uint8).reshape(channels, height, width)
+
+
 def decode_strictly(head: DatumHead, data: Buffer) -> NDArray[np.uint8]:
     """Return the pixels as `decode_data` does, but refuse a JPEG that is cut short or damaged, which Caffe
     and OpenCV fill up with grey. Raises RecordError."""

@@ -109,11 +109,23 @@ def reading(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Cursor]:
 
 def records(location: Path, start: int = 0) -> Iterator[Record]:
     """Yield the records in key order, from a position on. Raises BadDataError for one that is no image."""
+    for key, value in stored_records(location, start):
+        yield _record(location, key, value)
+
+
+def stored_records(
+    location: Path, start: int = 0, *, endless: bool = False
+) -> Iterator[tuple[Buffer, Buffer]]:
+    """Yield key and value of the records in key order, from a position on; `endless`: again from the first.
+
+    They are views of the file, and must not be used after the iterator ended or was closed.
+    """
     with reading(location) as cursor:
         if not cursor.first() or not _skip(cursor, start):
             return
-        for key, value in cursor.iternext():
-            yield _record(location, key, value)
+        yield from cursor.iternext()
+        while endless and cursor.first():
+            yield from cursor.iternext()
 
 
 def _skip(cursor: lmdb.Cursor, steps: int) -> bool:

@@ -1,10 +1,11 @@
 """The Engine and DeployNet protocols over PyTorch, in a process of its own."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ftjob.caffelog.fatal import ended
-from ftjob.engine import DeployNet, Engine
+from ftjob.engine import DeployNet, Engine, Features
 from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
 from ftjob.engine.client import (
     ProcessDeployNet,
@@ -39,19 +40,27 @@ def open_engine(
     gpu: int | None = None,
     precision: Precision = "fp32",
     threads: int | None = None,
+    features: Features | None = None,
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
     Arguments and errors are those of ftjob.engine.caffe.client.open_engine; `threads` is what PyTorch
-    computes with on processors. Raises BadSpecError too, for a precision that the device lacks.
+    computes with on processors; `features` where it keeps those of a frozen trunk. Raises BadSpecError too,
+    for a precision that the device lacks.
     """
     require_torch()
     path = existing_file(solver)
     child = Child(PROGRAM, log, cwd, threads, patience_seconds=patience_seconds)
     with closing_on_error(child):
-        model = whole_file(weights) if weights else None
-        child.call("open_solver", path=path, weights=model, gpu=gpu, precision=precision)
+        child.call(
+            "open_solver",
+            path=path,
+            weights=whole_file(weights) if weights else None,
+            gpu=gpu,
+            precision=precision,
+            features={**asdict(features), "folder": str(features.folder)} if features else None,
+        )
     return ProcessEngine(child, patience_seconds)
 
 

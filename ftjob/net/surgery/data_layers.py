@@ -39,6 +39,8 @@ class DataLayers:
     batch_size: int
     test_batch_size: int
     crop: int | None = None
+    random_crop: bool = True
+    """While training; else from the centre."""
     mirror: bool = False
     mean: tuple[float, ...] | None = None
     """Subtracted per channel (BGR)."""
@@ -236,6 +238,8 @@ def _data_layer(data: DataLayers, phase: Phase, name: str) -> LayerParameter:
     transform = layer.transform_param
     if data.crop:
         transform.crop_size = data.crop
+        if phase == TRAIN and not data.random_crop:
+            layer.phase = TEST  # which is what decides where data_transformer.cpp crops
     if data.mirror and phase == TRAIN:
         transform.mirror = True
     if data.mean_file:

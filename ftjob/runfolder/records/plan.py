@@ -201,6 +201,21 @@ class PlannedSpeed:
     predicted_to_measured: float | None
 
 
+@dataclass(frozen=True)
+class PlannedFeatures:
+    """What it saves, or would, to keep what the frozen layers make of images, as plan.forecast.Saving."""
+
+    blobs: tuple[str, ...]
+    bytes_per_image: int
+    variants: int
+    changes: tuple[str, ...]
+    """What the spec would have to say for it; empty where it is planned."""
+    total_seconds: Quantity
+    usd: Quantity
+    whole_seconds: Quantity
+    whole_usd: Quantity
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannedCost:
     """Seconds and dollars, as plan.cost.Cost."""
@@ -256,6 +271,7 @@ class PlanDocument:
     memory: PlannedMemory | None = None
     speed: PlannedSpeed | None = None
     cost: PlannedCost
+    features: PlannedFeatures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of plan.json and `ftjob plan -o json`."""

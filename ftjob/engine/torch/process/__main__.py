@@ -7,6 +7,7 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
+from ftjob.concurrency.malloc import keep_freed_memory
 from ftjob.engine.process import serving
 
 if TYPE_CHECKING:
@@ -28,4 +29,5 @@ def load() -> "TorchServer":
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     serving.serve(load, sys.argv[1:])

@@ -1,24 +1,63 @@
-"""The Data layer: records of an LMDB in order, transformed as data_transformer.cpp does, a batch ahead."""
+"""The Data layer: records of an LMDB in order, transformed as data_transformer.cpp does, some batches ahead.
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+Records are decoded, cropped and mirrored by a thread for each processor. A batch travels to the device as
+bytes, and mean and scale are applied to all of it there. What a batch holds depends on its number alone.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from math import prod
 from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftjob.dataset.lmdb.read import Record, opened, records
+from ftjob.concurrency import processors
+from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, read_head
+from ftjob.dataset.lmdb.decode import decode_planes
+from ftjob.dataset.lmdb.read import opened, record_name, records, stored_records
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import LayerContext
-from ftjob.engine.torch.process.transform import ImageTransform
+from ftjob.engine.torch.process.transform import Draw, ImageTransform
 from ftjob.errors import BadDataError
 from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import DataParameter, LayerParameter
 from ftjob.net.topology.shapes import LayerShapes, Shape
 
-Batch = tuple[Tensor, Tensor]
+AHEAD_BYTES = 256 << 20
+"""Of the batches that are made ahead: at least one, and at most MOST_AHEAD."""
+MOST_AHEAD = 4
+PIECE = 8
+"""Records that a thread takes at a time."""
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """What a Data layer makes of some records."""
+
+    images: Tensor
+    """Pixels, or values where every image has a mean of its own: see `Records.end`."""
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class DrawnRecords:
+    """The records of one batch as they are stored, and what is drawn for them."""
+
+    numbers: NDArray[np.int64]
+    """Of the records in their LMDB, from 0."""
+    stored: Sequence[tuple[Buffer, Buffer]]
+    """Keys and values, to be used before rows of another place are read."""
+    draws: Sequence[Draw]
+    """One for each record."""
 
 
 def record_shape(layer: LayerParameter) -> Shape:
@@ -33,59 +72,130 @@ def record_shape(layer: LayerParameter) -> Shape:
     return channels, height, width
 
 
-class DataSource:
-    """The batches of one Data layer by number: the LMDB goes round without an end."""
+class Records:
+    """The records of one Data layer by batch: the LMDB goes round without an end."""
 
-    def __init__(self, layer: LayerShapes, context: LayerContext) -> None:
+    def __init__(self, layer: LayerShapes, context: LayerContext, threads: int | None = None) -> None:
+        """`threads` decode records; None: as many as there are processors."""
         self.layer, self.context = layer.layer, context
         self.path = Path(layer.layer.data_param.source)
         self.shape = layer.tops[0]
-        self.transform = ImageTransform(layer.layer, self.shape[1:], context.net.phase)
+        self.transform = ImageTransform(layer.layer, self.shape[1:], context.phase)
+        self.kind = np.uint8 if self.transform.ends_alike else np.float32
         with opened(self.path) as env:
             self.count = int(env.stat()["entries"])
-        self._thread = ThreadPoolExecutor(1, "data")
-        self._ahead: tuple[int, Future[Batch]] | None = None
-        self._records: Iterator[Record] = iter(())
+        self._threads = ThreadPoolExecutor(threads or processors.share(), "pixels")
+        self._stored: Iterator[tuple[Buffer, Buffer]] = iter(())
         self._position = -1
+        self._begun: list[Future[None]] = []
 
-    def batch(self, number: int) -> Batch:
-        """Return images and labels of the batch of that number, and begin to make the next."""
-        ahead = self._ahead
-        if ahead is None or ahead[0] != number:
-            ahead = number, self._thread.submit(self._make, number)
-        made = ahead[1].result()
-        self._ahead = number + 1, self._thread.submit(self._make, number + 1)
+    @property
+    def batch_bytes(self) -> int:
+        """The size of one batch of images."""
+        return prod(self.shape) * np.dtype(self.kind).itemsize
+
+    def rows(self, number: int) -> DrawnRecords:
+        """Read the batch of that number. One thread calls this, best in ascending order."""
+        size = self.shape[0]
+        position = number * size
+        if position != self._position:
+            wait(self._begun)  # they read from the iterator that is ended now
+            self._stored = stored_records(self.path, position % self.count, endless=True)
+        self._position = position + size
+        stored = list(islice(self._stored, size))
+        return DrawnRecords((position + np.arange(size)) % self.count, stored, self._draws(number))
+
+    def _draws(self, number: int) -> Sequence[Draw]:
+        if not self.transform.draws:
+            return [(0.0, 0.0, 0.0)] * self.shape[0]
+        random = streams.generator(self.context.net.seed, streams.TRANSFORMS, self.context.index, number)
+        return cast("list[list[float]]", random.random((self.shape[0], 3)).tolist())
+
+    def begin(self, rows: DrawnRecords, which: Sequence[int] | None = None) -> Callable[[], ImageBatch]:
+        """Begin to decode and transform records, all of them or those at some places; what is returned waits
+        for it, and raises BadDataError."""
+        places = range(len(rows.stored)) if which is None else which
+        images = np.empty((len(places), *self.shape[1:]), self.kind)
+        labels = np.empty(len(places), np.float32)
+
+        def fill(begin: int) -> None:
+            for at in range(begin, min(begin + PIECE, len(places))):
+                labels[at] = self._fill(images[at], rows.stored[places[at]], rows.draws[places[at]])
+
+        pieces = [self._threads.submit(fill, begin) for begin in range(0, len(places), PIECE)]
+        self._begun = [*(piece for piece in self._begun if not piece.done()), *pieces]
+
+        def made() -> ImageBatch:
+            for piece in pieces:
+                piece.result()
+            return ImageBatch(torch.from_numpy(images), torch.from_numpy(labels))
+
         return made
 
-    def _make(self, number: int) -> Batch:
-        size = self.shape[0]
-        images, labels = np.empty(self.shape, np.float32), np.empty(size, np.float32)
-        draws = self._draws(number) if self.transform.draws else np.zeros((size, 3))
-        self._wind_to(number * size)
-        for row in range(size):
-            record = self._next()
-            labels[row] = record.label
-            try:
-                self.transform.into(images[row], record.image, draws[row])
-            except ValueError as error:
-                key = record.key.decode(errors="backslashreplace")
-                raise BadDataError(f"{self.path}: record {key}: {error}") from error
-        return torch.from_numpy(images), torch.from_numpy(labels)
+    def labels(self, rows: DrawnRecords) -> Tensor:
+        """Return the labels alone. Raises BadDataError."""
+        return torch.tensor([self._reading(each, lambda head, _: head.label) for each in rows.stored]).float()
 
-    def _draws(self, number: int) -> NDArray[np.float64]:
-        """Three random numbers for each image, of 0 to 1: row, column, mirror."""
-        random = streams.generator(self.context.net.seed, streams.TRANSFORMS, self.context.index, number)
-        return random.random((self.shape[0], 3))
+    def end(self, images: Tensor) -> Tensor:
+        """Return a batch's values on the device where its pixels are: (pixel - mean) * scale, in float32."""
+        if images.dtype != torch.uint8:
+            return images
+        mean, scale = self.transform.end()
+        values = images.to(torch.float32)
+        if mean is not None:
+            values.sub_(torch.from_numpy(mean).to(images.device))
+        return values.mul_(scale) if scale != 1 else values
 
-    def _wind_to(self, position: int) -> None:
-        if position != self._position:
-            self._records = records(self.path, position % self.count)
-            self._position = position
+    def _fill(self, out: NDArray[Any], stored: tuple[Buffer, Buffer], draw: Draw) -> int:
+        """Write a record's pixels or values; return its label."""
+        write = self.transform.pixels_into if self.kind == np.uint8 else self.transform.into
 
-    def _next(self) -> Record:
-        record = next(self._records, None)
-        if record is None:
-            self._records = records(self.path)
-            record = next(self._records)
-        self._position += 1
-        return record
+        def decode(head: DatumHead, value: Buffer) -> int:
+            write(out, decode_planes(head, value[head.data]), draw)
+            return head.label
+
+        return self._reading(stored, decode)
+
+    def _reading(self, stored: tuple[Buffer, Buffer], read: Callable[[DatumHead, Buffer], int]) -> int:
+        """Call that with a record's head and value; its errors name the record."""
+        key, value = stored
+        try:
+            return read(read_head(value), value)
+        except (RecordError, ValueError) as error:
+            raise BadDataError(f"{record_name(self.path, key)}: {error}") from error
+
+
+class Ahead(Generic[Made]):
+    """Things by ascending number, some of which a thread makes ahead."""
+
+    def __init__(self, make: Callable[[int], Made], each_bytes: int) -> None:
+        self.make = make
+        self.depth = max(1, min(MOST_AHEAD, AHEAD_BYTES // max(1, each_bytes)))
+        self._thread = ThreadPoolExecutor(1, "ahead")
+        self._made: deque[tuple[int, Future[Made]]] = deque()
+
+    def take(self, number: int) -> Made:
+        """Return the one of that number, and have those after it made."""
+        if not self._made or self._made[0][0] != number:
+            for _, future in self._made:
+                future.cancel()
+            self._made.clear()
+        for following in range(number + len(self._made), number + 1 + self.depth):
+            self._made.append((following, self._thread.submit(self.make, following)))
+        return self._made.popleft()[1].result()
+
+
+class DataSource:
+    """The batches of one Data layer by number."""
+
+    def __init__(self, layer: LayerShapes, context: LayerContext, threads: int | None = None) -> None:
+        """`threads` decode records; None: as many as there are processors."""
+        self.records = Records(layer, context, threads)
+        self._ahead = Ahead(self._make, self.records.batch_bytes)
+
+    def batch(self, number: int) -> ImageBatch:
+        """Return images and labels of the batch of that number. Raises BadDataError."""
+        return self._ahead.take(number)()
+
+    def _make(self, number: int) -> Callable[[], ImageBatch]:
+        return self.records.begin(self.records.rows(number))

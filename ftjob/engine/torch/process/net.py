@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.torch.process import streams
-from ftjob.engine.torch.process.data import DataSource, record_shape
+from ftjob.engine.torch.process.data import DataSource, Records, record_shape
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.engine.torch.process.layers import make
-from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext, layer_context
 from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, refuse
 from ftjob.net.layers.sources import data_shape
-from ftjob.net.precision import arithmetic_of
+from ftjob.net.precision import Arithmetic, arithmetic_of
 from ftjob.net.proto.caffe_pb2 import FillerParameter, NetParameter
 from ftjob.net.topology.backward import weighs_in_loss
 from ftjob.net.topology.layertypes import DATA
@@ -68,10 +68,18 @@ class Passed:
 class TorchNet:
     """A net of one phase with its weights."""
 
-    def __init__(self, shapes: NetShapes, weights: ByLayer, context: NetContext) -> None:
+    def __init__(
+        self,
+        shapes: NetShapes,
+        weights: ByLayer,
+        context: NetContext,
+        whole: "TorchNet | None" = None,
+    ) -> None:
+        """`whole` is the net that this one is a part of: layers draw and compute as those of their names."""
         self.shapes, self.weights, self.context = shapes, weights, context
         self.outputs = _outputs(shapes)
-        self.arithmetic = arithmetic_of(shapes)
+        self.places = _places(shapes, whole)
+        self._sources: dict[str, DataSource] = {}
         self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
         self.given: dict[str, Tensor] = {}
         """What Input layers bring."""
@@ -85,6 +93,10 @@ class TorchNet:
     def scalars(self) -> list[str]:
         """The outputs of one number."""
         return [blob for blob in self.outputs if self.shapes.blobs[blob] in ((), (1,))]
+
+    def records(self, images: str) -> Records:
+        """Return the records of the Data layer that makes a blob of images."""
+        return self._sources[images].records
 
     def check_names(self, blobs: Collection[str]) -> None:
         """Raise BadNetError, with the names there are, for a blob that is not there."""
@@ -115,7 +127,8 @@ class TorchNet:
         return passed
 
     def _step(self, index: int, layer: LayerShapes) -> Step:
-        context = LayerContext(self.context, index)
+        position, arithmetic = self.places[index]
+        context = layer_context(layer.layer, self.context, position)
         source = layer.type in DATA
         weights = [
             (layer.layer.loss_weight[top] if layer.layer.loss_weight else 1.0)
@@ -127,7 +140,7 @@ class TorchNet:
         done = {*layer.layer.bottom, *layer.layer.top} - later - set(self.outputs)
         return Step(
             layer,
-            None if source else make(layer, context, self.arithmetic[index]),
+            None if source else make(layer, context, arithmetic),
             self._source(layer, context) if source else None,
             self.weights.get(layer.name, ()),
             tuple(weights) if any(weights) else (),
@@ -136,7 +149,8 @@ class TorchNet:
 
     def _source(self, layer: LayerShapes, context: LayerContext) -> Draw:
         if layer.type == "Data":
-            return _data(DataSource(layer, context), context)
+            source = self._sources[layer.layer.top[0]] = DataSource(layer, context)
+            return _data(source, context)
         if layer.type == "DummyData":
             return _dummy(layer, context)
         if layer.type == "Input":
@@ -144,6 +158,15 @@ class TorchNet:
         raise refuse(
             layer.layer, "the torch engine takes images from LMDBs (type Data): give the data as one"
         )
+
+
+def _places(shapes: NetShapes, whole: TorchNet | None) -> list[tuple[int, Arithmetic]]:
+    """Return each layer's position in its net and how it computes, or those of its name in the whole net."""
+    places = list(enumerate(arithmetic_of(shapes)))
+    if whole is None:
+        return places
+    there = {layer.name: place for layer, place in zip(whole.shapes.layers, whole.places, strict=True)}
+    return [there.get(layer.name, place) for layer, place in zip(shapes.layers, places, strict=True)]
 
 
 def _outputs(shapes: NetShapes) -> list[str]:
@@ -157,15 +180,17 @@ def _outputs(shapes: NetShapes) -> list[str]:
 
 
 def _data(source: DataSource, context: LayerContext) -> Draw:
-    device = context.net.device
-
     def draw() -> Sequence[Tensor]:
-        tensors = source.batch(context.net.passes)[: len(source.layer.top)]
-        if device.type == "cpu":
-            return tensors
-        return [tensor.pin_memory().to(device, non_blocking=True) for tensor in tensors]
+        batch, device = source.batch(context.net.passes), context.net.device
+        images = source.records.end(sent(batch.images, device))
+        return (images, sent(batch.labels, device))[: len(source.records.layer.top)]
 
     return draw
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device, on its way there while this thread continues."""
+    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _dummy(layer: LayerShapes, context: LayerContext) -> Draw:

@@ -2,15 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 
+from ftjob.engine import Features
 from ftjob.engine.client import text_of
 from ftjob.engine.process import computing, serving, wire
 from ftjob.engine.torch.process.deploy import TorchDeploy
+from ftjob.engine.torch.process.layers.numerics import settle
 from ftjob.engine.torch.process.net import TorchNet
-from ftjob.engine.torch.process.numerics import settle
 from ftjob.engine.torch.process.training import TorchTraining
 from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
@@ -20,6 +21,14 @@ from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.net.topology.phases import filter_net
 
 
+class FeatureFields(TypedDict):
+    """The fields of ftjob.engine.Features as they travel."""
+
+    folder: str
+    limit: int
+    digests: dict[str, str]
+
+
 class TorchServer:
     """The one solver or net that is open."""
 
@@ -27,9 +36,17 @@ class TorchServer:
         self.opened: Any = None
 
     def open_solver(
-        self, path: str, weights: str | None, gpu: int | None, precision: Precision
+        self,
+        path: str,
+        weights: str | None,
+        gpu: int | None,
+        precision: Precision,
+        features: FeatureFields | None,
     ) -> wire.Frame:
-        """Open a solver prototxt, whose paths count from this process's folder."""
+        """Open a solver prototxt, whose paths count from this process's folder.
+
+        `features`: see ftjob.engine.Features.
+        """
         solver = parse_solver(text_of(Path(path), BadNetError), path)
         net = NetParameter()
         if solver.HasField("net_param"):
@@ -40,7 +57,11 @@ class TorchServer:
             raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
         device = _device(gpu)
         numerics = settle(precision, device)
-        self.opened = TorchTraining(solver, net, Path(weights) if weights else None, device, numerics)
+        kept = (
+            Features(Path(features["folder"]), features["limit"], features["digests"]) if features else None
+        )
+        given = Path(weights) if weights else None
+        self.opened = TorchTraining(solver, net, given, device, kept, numerics)
         sys.stderr.write(f"{_machine(device, precision)}\n{described(self.opened.train)}")
         return {}, {}
 

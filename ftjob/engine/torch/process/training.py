@@ -5,15 +5,17 @@ from pathlib import Path
 
 import torch
 
+from ftjob.engine import Features
 from ftjob.engine.process import stepping, wire
 from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.snapshotfile import partial_name
 from ftjob.engine.process.writer import Writer
 from ftjob.engine.torch.process import snapshots, streams
+from ftjob.engine.torch.process.cut import cut
 from ftjob.engine.torch.process.layers.making import NetContext
+from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
 from ftjob.engine.torch.process.loss_scale import LossScale
 from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
-from ftjob.engine.torch.process.numerics import FP32, Numerics
 from ftjob.engine.torch.process.solvers import TorchSolver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
@@ -31,12 +33,16 @@ class TorchTraining:
         net: NetParameter,
         weights: Path | None,
         device: torch.device,
+        features: Features | None = None,
         numerics: Numerics = FP32,
     ) -> None:
+        """`features` of frozen trunks are kept there; None: nowhere."""
         self.param, self.device, self.name, self.numerics = param, device, net.name, numerics
         self.seed = streams.run_seed(param.random_seed)
-        self.train = self._net(net, TRAIN)
-        self.test_net = self._net(net, TEST, self.train.weights)
+        self.features = features
+        self.params = tuple(filter_net(net, self._state(net, phase)) for phase in (TRAIN, TEST))
+        self.train = self._net(self.params[0], TRAIN)
+        self.test_net = self._net(self.params[1], TEST, self.train.weights)
         self.solver = TorchSolver(param, learnables(self.train.shapes, self.train.weights))
         self.scale = LossScale() if numerics.dtype == torch.float16 else None
         self.iteration = 0
@@ -46,14 +52,23 @@ class TorchTraining:
         if weights:
             for each in (self.test_net, self.train):
                 load(each.weights, weights)
+        self.cut()
 
-    def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> TorchNet:
+    def cut(self) -> None:
+        """Cut both nets where their trunks end, as the weights are now."""
+        whole = (self.train, self.test_net)
+        self.cut_train, self.cut_test = map(cut, whole, self.params, (self.features, self.features))
+
+    def _state(self, net: NetParameter, phase: Phase) -> NetState:
         phase_state = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
         state = NetState(phase=phase)
         state.MergeFrom(net.state)
         state.MergeFrom(phase_state)
         state.phase = phase
-        shapes = shapes_of(filter_net(net, state))
+        return state
+
+    def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> TorchNet:
+        shapes = shapes_of(net)
         weights = make_weights(shapes, self.seed, self.device, source)
         context = NetContext(phase, self.device, self.seed, numerics=self.numerics)
         return TorchNet(shapes, weights, context)
@@ -65,7 +80,7 @@ class TorchTraining:
     def _update(self) -> Iterator[stepping.Update | None]:
         losses = []
         for _ in range(self.param.iter_size):
-            passed = self.train.forward()
+            passed = self.cut_train.forward()
             loss = torch.zeros((), device=self.device) if passed.loss is None else passed.loss
             if loss.requires_grad:
                 (loss * self.scale.scale if self.scale else loss).backward()
@@ -94,7 +109,7 @@ class TorchTraining:
         rows = Rows(images, blobs)
         for first in range(0, images, net.batch_size):
             with torch.inference_mode():
-                rows.take(first, net.batch_size, net.forward(blobs).arrays(blobs))
+                rows.take(first, net.batch_size, self.cut_test.forward(blobs).arrays(blobs))
             if halted():
                 break
             if pulse.due():
@@ -132,6 +147,7 @@ class TorchTraining:
         if self.iteration:
             raise RuntimeError("a solver that has run cannot go back: open another")
         load(self.train.weights, Path(caffemodel))
+        self.cut()
         self._restore_history(snapshots.read_state(Path(solverstate)))
         self.train.context.passes = self.iteration * self.param.iter_size
         return {"iteration": self.iteration, "whole": not halted()}, {}

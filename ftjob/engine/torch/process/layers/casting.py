@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ftjob.engine.torch.process.layers.making import Forward
-from ftjob.engine.torch.process.numerics import Numerics
+from ftjob.engine.torch.process.layers.numerics import Numerics
 from ftjob.net.precision import Arithmetic
 
 

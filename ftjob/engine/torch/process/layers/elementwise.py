@@ -78,7 +78,7 @@ def _dropout(layer: LayerShapes, context: LayerContext) -> Forward:
     """Scaled while training, so that TEST has nothing to do (dropout_layer.cpp)."""
     kept = 1 - layer.layer.dropout_param.dropout_ratio
     factor = 1 / kept if kept else math.inf  # of nothing, which is NaN in Caffe too
-    if context.net.phase != TRAIN:
+    if context.phase != TRAIN:
         return lambda bottoms, _: [bottoms[0]]
     random = torch.Generator(context.net.device)
 

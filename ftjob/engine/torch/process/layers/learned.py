@@ -43,7 +43,7 @@ def _batch_norm(layer: LayerShapes, context: LayerContext) -> Forward:
     Params: the sums of means and of variances, and how much was summed.
     """
     param = layer.layer.batch_norm_param
-    running = param.use_global_stats if param.HasField("use_global_stats") else context.net.phase == TEST
+    running = param.use_global_stats if param.HasField("use_global_stats") else context.phase == TEST
     fraction = param.moving_average_fraction
     count = prod(layer.bottoms[0]) // layer.bottoms[0][1]
     eps = max(param.eps, torch.finfo(torch.float32).tiny)  # PyTorch trains with no eps of 0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor, device
 
 from ftjob.engine.torch.process import streams
-from ftjob.engine.torch.process.numerics import FP32, Numerics
-from ftjob.net.proto.caffe_pb2 import Phase
+from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
+from ftjob.net.proto.caffe_pb2 import LayerParameter, Phase
 from ftjob.net.topology.shapes import LayerShapes
 
 Forward = Callable[[Sequence[Tensor], Sequence[Tensor]], Sequence[Tensor]]
@@ -33,10 +33,17 @@ class LayerContext:
     net: NetContext
     index: int
     """Among the layers of its net."""
+    phase: Phase
+    """The layer's own, where its prototxt has one, else the net's (net.cpp, Init)."""
 
     def random(self, kind: int) -> int:
         """Return the seed of this layer's draws in the present pass."""
         return streams.number(self.net.seed, kind, self.index, self.net.passes)
+
+
+def layer_context(layer: LayerParameter, net: NetContext, index: int) -> LayerContext:
+    """Return a layer's position in its net."""
+    return LayerContext(net, index, layer.phase if layer.HasField("phase") else net.phase)
 
 
 Make = Callable[[LayerShapes, LayerContext], Forward]

@@ -19,6 +19,11 @@ class Numerics:
     """Of maps (images, channels, height, width): GPUs multiply fastest where the channels lie together."""
 
     @property
+    def half(self) -> bool:
+        """Whether they have two bytes."""
+        return self.dtype in DTYPES.values()
+
+    @property
     def plain(self) -> bool:
         """Whether tensors are taken as they are."""
         return self == FP32

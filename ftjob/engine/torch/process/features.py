@@ -1,0 +1,107 @@
+"""Features of images at a frozen trunk's end, kept in a file for later passes, runs and sweeps.
+
+One file holds the features that one trunk with its weights makes of one LMDB. A row is a checksum and the
+numbers; one that is missing, half-written or damaged is computed again, so no two processes need to agree and
+losing the file loses time only.
+"""
+
+import errno
+import os
+import shutil
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob.fs import locks
+
+CHECKSUM_BYTES = 4
+FLOAT_BYTES = 4
+BLOCK = 512
+"""The unit of st_blocks."""
+
+
+class FeatureFile:
+    """Rows of float32 by number, any of which may be missing."""
+
+    def __init__(self, path: Path, floats: int) -> None:
+        """Raises OSError where the file cannot be made or opened."""
+        self.path, self.floats = path, floats
+        self.row_bytes = CHECKSUM_BYTES + FLOAT_BYTES * floats
+        self.is_full = False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+    def hold(self) -> None:
+        """Keep others from removing it, until this process ends, and note that it is used."""
+        locks.acquire(self._fd, shared=True, wait=True)
+        os.utime(self._fd)
+
+    @property
+    def used(self) -> int:
+        """The bytes it has on the disk."""
+        return os.fstat(self._fd).st_blocks * BLOCK
+
+    def read(self, number: int, out: NDArray[np.float32]) -> bool:
+        """Read a row; return False where it is not there whole: `out` holds no features then."""
+        checksum = bytearray(CHECKSUM_BYTES)
+        try:
+            count = os.preadv(self._fd, [checksum, out.data.cast("B")], number * self.row_bytes)
+        except OSError:  # a disk that fails
+            return False
+        return count == self.row_bytes and int.from_bytes(checksum, "little") == _checksum(number, out)
+
+    def write(self, number: int, row: NDArray[np.float32]) -> None:
+        """Keep a row; a disk without room ends that for this process, and the log says so."""
+        if self.is_full:
+            return
+        checksum = _checksum(number, row).to_bytes(CHECKSUM_BYTES, "little")
+        try:
+            os.pwritev(self._fd, [checksum, row.data.cast("B")], number * self.row_bytes)
+        except OSError as error:
+            self.is_full = True
+            what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            sys.stderr.write(f"features: {self.path}: {what}: no more are kept\n")
+
+
+def _checksum(number: int, row: NDArray[np.float32]) -> int:
+    """Never 0, which a hole in the file would have."""
+    return zlib.crc32(row.data.cast("B"), number + 1) or 1
+
+
+def open_file(folder: Path, name: str, floats: int, rows: int, limit: int) -> FeatureFile | str:
+    """Return the file of that name, held until this process ends; or why there is none, for the log.
+
+    Others that nobody uses go, least recently used first, where all rows would not fit into `limit` bytes.
+    """
+    needed = rows * (CHECKSUM_BYTES + FLOAT_BYTES * floats)
+    if needed > limit:
+        return f"{needed / 1e9:.1f} GB of features are more than the {limit / 1e9:.1f} GB that are kept"
+    try:
+        file = FeatureFile(folder / name, floats)
+        file.hold()
+        make_room(folder, needed, limit)
+        free = shutil.disk_usage(folder).free + file.used
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    if needed > free:
+        return f"{needed / 1e9:.1f} GB of features do not fit the disk of {folder}"
+    return file
+
+
+def make_room(folder: Path, needed: int, limit: int) -> None:
+    """Remove files that no process holds, least recently used first, until so many bytes fit."""
+    found = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    used = sum(path.stat().st_blocks * BLOCK for path in found)
+    for path in found:
+        if used + needed <= limit:
+            break
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if locks.acquire(handle, wait=False):
+                used -= os.fstat(handle).st_blocks * BLOCK
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)

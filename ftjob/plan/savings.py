@@ -1,0 +1,81 @@
+"""What a run saves that computes a frozen trunk once for each image and keeps its features."""
+
+from dataclasses import dataclass
+
+from ftjob.net.flops import NetFlops
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
+from ftjob.net.topology.phases import phase_view
+from ftjob.net.topology.shapes import FLOAT_BYTES, NetShapes
+from ftjob.net.topology.trunk import Trunk, find_trunk
+from ftjob.nodes.profiles import Node
+
+READ_BYTES_PER_SECOND = 200e6
+"""Assumed for reading features from the node's disk: a trunk that computes them faster runs every time."""
+RANDOM_CROP, ENGINE = "data.random_crop: false", "engine: torch"
+
+
+@dataclass(frozen=True)
+class Trunks:
+    """The frozen trunks of a run's two nets, where there are any."""
+
+    train: Trunk | None = None
+    test: Trunk | None = None
+    changes: tuple[str, ...] = ()
+    """What the spec would have to say for the features in `train` to be kept."""
+
+
+@dataclass(frozen=True)
+class KeptTrunk:
+    """A frozen trunk whose features are kept."""
+
+    features: tuple[str, ...]
+    """The blobs at its end."""
+    bytes_per_image: int
+    variants: int
+    """How many different features an image has: two where it is mirrored at random."""
+    seconds: float
+    """Predicted, of one image's pass through the trunk."""
+
+    def passes(self, images: float, records: int) -> float:
+        """Return how many images are expected to go through the trunk when so many were drawn, in order, from
+        so many records: each variant of a record the first time that it comes up."""
+        unseen: float = (1 - 1 / self.variants) ** (images / records)
+        return min(images, records * self.variants * (1 - unseen))
+
+
+def find_trunks(train_val: NetParameter, train: NetShapes, test: NetShapes, *, torch: bool) -> Trunks:
+    """Return the trunks of a net in both phases, and what keeps an engine from keeping their features.
+
+    `torch` is whether the engine is the one that keeps features.
+    """
+    in_train, in_test = (phase_view(train_val, phase) for phase in (TRAIN, TEST))
+    found = find_trunk(in_train, train, TRAIN)
+    changes = [] if torch else [ENGINE]
+    source = next((layer for layer in in_train.layer if layer.type == "Data"), None)
+    if isinstance(found, str) and source is not None and not source.HasField("phase"):
+        source.phase = TEST
+        found = find_trunk(in_train, train, TRAIN)
+        changes = [RANDOM_CROP, *changes]
+    tested = find_trunk(in_test, test, TEST)
+    return Trunks(
+        None if isinstance(found, str) else found,
+        None if isinstance(tested, str) else tested,
+        tuple(changes),
+    )
+
+
+def kept_trunk(trunk: Trunk | None, work: NetFlops, node: Node) -> KeptTrunk | None:
+    """Return a trunk's numbers on a node, where reading its features takes less time than computing them.
+
+    `work` is that of the whole net.
+    """
+    if trunk is None:
+        return None
+    names = {layer.name for layer in trunk.trunk.layer}
+    layers = [layer for layer in work.layers if layer.name in names]
+    flops = sum(layer.forward for layer in layers) / work.batch_size
+    moved = sum(layer.forward_bytes for layer in layers) / work.batch_size
+    seconds, size = node.seconds(flops, moved), FLOAT_BYTES * trunk.floats
+    if seconds < size / READ_BYTES_PER_SECOND:
+        return None
+    return KeptTrunk(trunk.features, size, trunk.variants, seconds)

@@ -1,0 +1,218 @@
+"""Features of a frozen trunk: kept, they change no result, and losing them loses time only."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftjob.engine import Engine, Features
+from ftjob.engine.open import open_engine
+from ftjob.engine.torch.process import features as module
+from ftjob.engine.torch.process.features import FeatureFile, make_room, open_file
+from ftjob.fs import locks
+from tests.engine import nets
+from tests.engine.conftest import Job
+
+LIMIT = 1 << 30
+EPOCHS, RECORDS, BATCH = 3, 10, 4
+STEPS = EPOCHS * RECORDS // BATCH + 1
+
+
+def net(transform: str = "mirror: true") -> str:
+    """A frozen trunk of a convolution and two poolings at whose end both heads begin; dropout comes after."""
+    return f"""name: "two heads"
+{nets.data(BATCH, 3, transform)}
+layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv" {nets.FROZEN}
+  convolution_param {{ num_output: 4 kernel_size: 3 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "relu" type: "ReLU" bottom: "conv" top: "conv" }}
+layer {{ name: "root" type: "Power" bottom: "conv" top: "root" power_param {{ scale: 0.5 shift: 0.1 }} }}
+layer {{ name: "small" type: "Pooling" bottom: "root" top: "small"
+  pooling_param {{ pool: AVE kernel_size: 2 stride: 2 }} }}
+layer {{ name: "drop" type: "Dropout" bottom: "root" top: "dropped" }}
+layer {{ name: "fc" type: "InnerProduct" bottom: "dropped" top: "fc" {nets.PARAMS}
+  inner_product_param {{ num_output: 3 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "aux" type: "InnerProduct" bottom: "small" top: "aux" {nets.PARAMS}
+  inner_product_param {{ num_output: 3 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }}
+layer {{ name: "aux_loss" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" top: "aux_loss"
+  loss_weight: 0.3 }}
+"""
+
+
+def opened(folder: Path, cache: Path | None, log: str = "log", **digests: str) -> Engine:
+    """Open the torch engine on a job; `cache` is where features are kept."""
+    kept = Features(cache, LIMIT, digests or {"train": "1", "val": "2"}) if cache else None
+    solver = folder / "solver.prototxt"
+    return open_engine("torch", solver=solver, weights=None, log=folder / log, cwd=folder, features=kept)
+
+
+def trained(folder: Path, cache: Path | None, log: str = "log") -> tuple[list[float], dict, np.ndarray]:
+    """Train some epochs and test; return losses, weights and scores."""
+    with opened(folder, cache, log) as engine:
+        losses = [step.loss for step in engine.step(STEPS)]
+        scores = engine.test(7, ["fc", "aux"])
+        weights = nets.layers(engine.snapshot(folder).caffemodel)
+    return losses, weights, np.hstack([scores["fc"], scores["aux"]])
+
+
+def same(one: tuple[list[float], dict, np.ndarray], other: tuple[list[float], dict, np.ndarray]) -> None:
+    """Assert that two trainings ended alike."""
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-5)
+    np.testing.assert_allclose(one[2], other[2], atol=1e-5)
+    for name, params in one[1].items():
+        for mine, its in zip(params, other[1][name], strict=True):
+            np.testing.assert_allclose(mine, its, atol=1e-6)
+
+
+@pytest.mark.torch
+def test_kept_features_change_no_result(job: Job, tmp_path: Path):
+    """With mirror, dropout and two heads: none kept, kept for the first time, and all kept before."""
+    folder = job(net(), momentum=0.9)
+    without = trained(folder, None)
+    first = trained(folder, tmp_path / "cache", "first.log")
+    size = sum(path.stat().st_size for path in (tmp_path / "cache").iterdir())
+    again = trained(folder, tmp_path / "cache", "again.log")
+
+    same(without, first)
+    same(without, again)
+    assert size == sum(path.stat().st_size for path in (tmp_path / "cache").iterdir())
+    floats = 4 * 4 * 4 + 4 * 2 * 2
+    assert f"root, small: {4 + 4 * floats} bytes for each of 20 in" in (folder / "again.log").read_text()
+
+
+@pytest.mark.torch
+def test_a_trunk_runs_once_for_each_image(job: Job, tmp_path: Path):
+    """When features are kept the images are not even decoded: they may be unreadable by then."""
+    folder = job(net(transform=""))
+    expected = trained(folder, tmp_path / "cache")
+    for name in ("train", "val"):
+        broken = nets.records(10 if name == "train" else 7, seed=9)
+        nets.write_lmdb(folder / name, broken)
+    labels = nets.records(7, seed=1).labels
+    assert (labels == nets.records(7, seed=9).labels).all()
+
+    same(expected, trained(folder, tmp_path / "cache"))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("change", ["other data", "other weights", "other transform"])
+def test_features_of_something_else_are_not_taken(job: Job, tmp_path: Path, change: str):
+    """Another digest of the data, other weights of the trunk, another scale: each has features of its own."""
+    folder = job(net())
+    trained(folder, tmp_path / "cache")
+    text = (folder / "train_val.prototxt").read_text()
+    digests = {"train": "1", "val": "2"}
+    match change:
+        case "other data":
+            digests = {"train": "3", "val": "4"}
+        case "other weights":
+            (folder / "solver.prototxt").write_text(nets.solver(random_seed=4))
+        case "other transform":
+            (folder / "train_val.prototxt").write_text(text.replace(str(nets.SCALE), "0.5"))
+    before = {path.name for path in (tmp_path / "cache").iterdir()}
+    with opened(folder, tmp_path / "cache", **digests) as engine:
+        engine.step(1)
+    assert len({path.name for path in (tmp_path / "cache").iterdir()} - before) == 2
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("damage", ["emptied", "cut", "flipped", "removed"])
+def test_a_damaged_file_loses_time_only(job: Job, tmp_path: Path, damage: str):
+    """Rows that are cut, empty or have another bit are computed again."""
+    folder, cache = job(net()), tmp_path / "cache"
+    expected = trained(folder, cache)
+    for path in cache.iterdir():
+        content = bytearray(path.read_bytes())
+        match damage:
+            case "emptied":
+                path.write_bytes(b"")
+            case "cut":
+                path.write_bytes(content[: len(content) // 2 + 3])
+            case "flipped":
+                for at in range(10, len(content), 50):
+                    content[at] ^= 4
+                path.write_bytes(content)
+            case "removed":
+                path.unlink()
+    same(expected, trained(folder, cache))
+
+
+@pytest.mark.torch
+def test_a_run_resumes_with_and_without_its_features(job: Job, tmp_path: Path):
+    """From a snapshot in the second epoch the rest is the same, whatever became of the features."""
+    folder, cache = job(net(), momentum=0.9), tmp_path / "cache"
+    with opened(folder, cache) as engine:
+        engine.step(4)
+        files = engine.snapshot(folder)
+        expected = [step.loss for step in engine.step(4)]
+    for kept in (cache, tmp_path / "empty", None):
+        with opened(folder, kept) as engine:
+            engine.restore(files.solverstate, files.caffemodel)
+            np.testing.assert_allclose([step.loss for step in engine.step(4)], expected, rtol=1e-5)
+
+
+@pytest.mark.torch
+def test_what_a_trunk_makes_can_be_requested(job: Job, tmp_path: Path):
+    """A blob inside the trunk makes the whole net run."""
+    folder = job(net())
+    found = []
+    for cache in (None, tmp_path / "cache"):
+        with opened(folder, cache) as engine:
+            engine.test(7, ["fc"])
+            found.append(engine.test(7, ["conv", "fc"]))
+    for blob, values in found[0].items():
+        np.testing.assert_allclose(found[1][blob], values, atol=1e-6)
+
+
+def test_a_row_is_read_as_it_was_written_or_not_at_all(tmp_path: Path):
+    """Any bit of a row that changes makes it missing; the other rows stay."""
+    file, row = FeatureFile(tmp_path / "rows", 5), np.arange(5, dtype=np.float32)
+    for number in (0, 3):
+        file.write(number, row + number)
+    out = np.empty(5, np.float32)
+    assert [file.read(number, out) for number in range(5)] == [True, False, False, True, False]
+    whole = file.path.read_bytes()
+    for bit in range(8 * file.row_bytes):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        file.path.write_bytes(content)
+        assert not file.read(0, out), bit
+        assert file.read(3, out), bit
+    assert out.tolist() == [3, 4, 5, 6, 7]
+
+
+def test_a_full_disk_ends_the_keeping_only(tmp_path: Path, monkeypatch, capfd):
+    """The first row that does not fit ends it, with one line in the log."""
+    file, row = FeatureFile(tmp_path / "rows", 5), np.arange(5, dtype=np.float32)
+    file.write(0, row)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module.os, "pwritev", full)
+    file.write(1, row)
+    file.write(2, row)
+    assert file.read(0, np.empty(5, np.float32))
+    assert capfd.readouterr().err == f"features: {file.path}: the disk is full: no more are kept\n"
+
+
+def test_files_that_nobody_uses_make_room(tmp_path: Path):
+    """The least recently used go first, no more than have to; one that is held stays."""
+    paths = [tmp_path / name for name in "abcd"]
+    for age, path in enumerate(paths):
+        path.write_bytes(b"x" * 8192)
+        os.utime(path, (1000 + age, 1000 + age))
+    with paths[0].open("rb") as held:
+        locks.acquire(held.fileno(), shared=True, wait=True)
+        make_room(tmp_path, 8192, 3 * 8192)
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "d"}
+
+
+def test_more_features_than_are_kept_are_refused(tmp_path: Path):
+    """The sentence says how many there are."""
+    assert open_file(tmp_path, "name", 10**6, 1000, 10**9) == (
+        "4.0 GB of features are more than the 1.0 GB that are kept"
+    )
+    assert not list(tmp_path.iterdir())

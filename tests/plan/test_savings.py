@@ -1,0 +1,140 @@
+"""What keeping a frozen trunk's features saves."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from ftjob.cli.view.plan import summary
+from ftjob.plan.cost import remaining_seconds
+from ftjob.plan.plan import Plan, make_plan
+from ftjob.plan.savings import KeptTrunk
+from ftjob.runfolder.records.plan import plan_text, read_plan
+from tests.plan.specs import document, plan
+
+FROZEN = {"freeze": {"up_to": "inception_5b"}}
+
+
+def printed(made: Plan) -> str:
+    """The plan's summary on a wide screen."""
+    screen = io.StringIO()
+    Console(width=400, file=screen).print(summary(made, ""))
+    return screen.getvalue()
+
+
+def kept(variants: int, seconds: float = 0.1) -> KeptTrunk:
+    return KeptTrunk(("pool5",), 4096, variants, seconds)
+
+
+def frozen(engine: str = "torch", **data: object) -> Plan:
+    return plan(surgery=FROZEN, engine=engine, data={"random_crop": False, **data})
+
+
+@pytest.mark.parametrize("variants", [1, 2])
+@pytest.mark.parametrize("epochs", [0.3, 1, 2, 5])
+def test_passes_are_those_of_a_drawn_run(variants: int, epochs: float) -> None:
+    """Count the first time that each variant of each record comes up, in a run that draws them."""
+    records, random = 20_000, np.random.default_rng(5)
+    images = int(records * epochs)
+    drawn = np.arange(images) % records * variants + random.integers(0, variants, images)
+
+    assert kept(variants).passes(images, records) == pytest.approx(len(np.unique(drawn)), rel=0.04 / epochs)
+
+
+@given(
+    variants=st.sampled_from([1, 2]),
+    images=st.floats(0, 1e9),
+    records=st.integers(1, 10**7),
+)
+def test_no_more_pass_than_there_are(variants: int, images: float, records: int) -> None:
+    """At most every image, at most every variant, and the more images the more passes."""
+    passes = kept(variants).passes(images, records)
+
+    assert 0 <= passes <= min(images, variants * records) * (1 + 1e-9)
+    assert passes <= kept(variants).passes(images * 1.5 + 1, records)
+
+
+def test_features_are_kept_where_nothing_is_random(in_faces: Path) -> None:
+    """The plan with torch and central crops is cheaper than with the trunk in every pass, and says so."""
+    made = frozen()
+    saving = made.forecast.saving
+
+    assert saving is not None
+    assert saving.changes == ()
+    assert set(made.kept_features) == {made.inputs.train.source, made.inputs.val.source}
+    assert saving.cost.train_seconds < saving.whole.train_seconds / 3
+    assert saving.cost.test_seconds < saving.whole.test_seconds
+    assert saving.cost is made.forecast.cost
+    assert "frozen layers run once for each" in printed(made)
+
+
+@pytest.mark.parametrize(
+    ("engine", "data", "changes"),
+    [
+        ("torch", {"random_crop": True}, ("data.random_crop: false",)),
+        ("caffe", {}, ("engine: torch",)),
+        ("caffe", {"random_crop": True}, ("data.random_crop: false", "engine: torch")),
+    ],
+)
+def test_what_would_have_to_change_is_said(
+    in_faces: Path, engine: str, data: dict, changes: tuple[str, ...]
+) -> None:
+    """With the changes made, the plan costs what was said before."""
+    made = frozen(engine, **data)
+    saving = made.forecast.saving
+
+    assert saving is not None
+    assert saving.changes == changes
+    if changes:
+        assert f"{' and '.join(changes)} would run the frozen layers once" in printed(made)
+        assert made.forecast.work.kept_train is None
+    if changes == ("data.random_crop: false",):
+        assert frozen(engine).forecast.cost.total_seconds == pytest.approx(saving.cost.total_seconds)
+
+
+@pytest.mark.parametrize("surgery", [{"freeze": "none"}, {"freeze": {"layers": ["inception_5b*"]}}])
+def test_nothing_is_said_without_a_trunk(in_faces: Path, surgery: dict) -> None:
+    """Layers frozen behind some that learn are no trunk."""
+    made = plan(surgery=surgery, engine="torch", data={"random_crop": False})
+
+    assert made.forecast.saving is None
+    assert made.kept_features == {}
+    assert "features" not in printed(made)
+
+
+def test_random_crop_is_part_of_the_run_where_it_is_false(in_faces: Path) -> None:
+    """Central crops are another run; the default leaves ids as they were before there was the field."""
+    assert plan().run_id == plan(data={"random_crop": True}).run_id
+    assert plan().run_id != plan(data={"random_crop": False}).run_id
+    assert "random_crop" not in plan().spec.canonical()["data"]
+    assert plan(data={"random_crop": False}).train_val.layer[0].HasField("phase")
+    assert not plan().train_val.layer[0].HasField("phase")
+
+
+def test_plan_json_has_the_saving(in_faces: Path, tmp_path: Path) -> None:
+    """It is read back as it was written."""
+    written = document(frozen())
+    path = tmp_path / "plan.json"
+    path.write_text(plan_text(written))
+
+    assert read_plan(path) == written
+    assert written.features is not None
+    assert written.features.total_seconds < written.features.whole_seconds
+
+
+def test_what_is_left_gets_faster_after_the_first_epoch(in_faces: Path) -> None:
+    """With a kept trunk the time left is less than at the present speed; at the end nothing is left."""
+    made = frozen()
+    work, predicted = made.forecast.work, made.forecast.predicted
+    whole = replace(work, kept_train=None)
+    left = work.max_iter * work.images_per_iteration
+
+    assert remaining_seconds(work, predicted, 0, 10.0) < remaining_seconds(whole, predicted, 0, 10.0) / 3
+    assert remaining_seconds(whole, predicted, 0, 10.0) == left / 10
+    assert remaining_seconds(work, predicted, work.max_iter, 10.0) == 0
+    assert make_plan(made.inputs).forecast.saving == made.forecast.saving
