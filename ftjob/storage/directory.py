@@ -131,7 +131,7 @@ def copy(source: Path, target: Path, key: str, progress: OnTransfer) -> None:
     with readable(source):
         total = source.stat().st_size
     done = 0
-    with target.open("wb") as writer:
+    with target.open("r+b") as writer:  # the empty file of files.whole; see download.py
         for piece in pieces(source, total):
             writer.write(piece)
             done += len(piece)
