@@ -9,7 +9,7 @@ import binascii
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
@@ -31,8 +31,8 @@ class Algorithm:
     """S3's."""
     width: int
     """In bytes."""
-    extend: Callable[[Any, int], int]
-    """Returns the CRC of some bytes, behind those that had a CRC; any buffer has bytes, not only `bytes`."""
+    extend: Callable[[memoryview, int], int]
+    """Returns the CRC of what had a CRC and of the bytes behind it."""
     combine: Callable[[int, int, int], int]
     """Returns the CRC of two stretches of bytes from the CRCs of both and the length of the second."""
 
