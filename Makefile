@@ -66,12 +66,14 @@ test: setup lint engine torch
 	$(BIN)/pytest -n auto --dist worksteal --maxfail 50 $(T)
 
 # What a run of all tests has no time for: Caffe with CUDA compiled by the Dockerfile (15 minutes on two cores, once),
-# then the engine's laws on that very build, in CPU mode, and its image on the cluster.
+# then the engine's laws on that very build, in CPU mode, and its image on the cluster: as it is, and in an installed
+# ftjob, where the demo's spec trains in it.
 test-images: setup engine torch
 	$(BIN)/python -m tests.cluster.bed caffe-cuda
 	FTJOB_ENGINES=$$($(BIN)/python -m tests.cluster.bed caffe-cuda)/opt/engines \
 	$(BIN)/pytest -n auto --dist worksteal -m "caffe and not cluster" tests/engine tests/bundle tests/e2e/test_submit.py
 	$(BIN)/pytest -n auto --dist worksteal tests/cluster/test_images.py
+	FTJOB_TEST_WORKER=worker-caffe-cuda $(BIN)/pytest tests/cluster/test_installed.py
 
 # Odd specs by the thousand: what plan accepts must end well (tests/accepted). N is a number of specs, or the
 # folder of one that did not; SEED draws the same ones again.

@@ -2,7 +2,8 @@
 
 All three use one Ceph on this machine, in turn, ROUNDS times, the order changing from round to round: an
 LMDB of 600 MB and a caffemodel of 500 MB down, a snapshot of 1 GB (two files) up, 2,000 objects of 4 KB up.
-Ours hashes what it downloads (SHA-256), the others do not; of s5cmd the start of its process is counted.
+Ours checks what it downloads against the CRC64NVME that its uploads keep, the others do not; of s5cmd the
+start of its process is counted.
 
 A ratio is that of each one's fastest round, since whatever else the machine does only ever slows a round
 down. The seconds of processor time that a client took stand beside it: server and client share the machine's

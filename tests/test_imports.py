@@ -21,6 +21,7 @@ CAFFE_MODULES = ("ftjob.protowire",)
 HEAVY = (
     "torch",
     "caffe",
+    "awscrt",
     "boto3",
     "botocore",
     "obstore",

@@ -26,21 +26,12 @@ def remembered_sha256(path: Path, first: int | None = None) -> str:
         if re.fullmatch("[0-9a-f]{64}", known):
             return known
     digest = files.sha256(path, first)
-    _write(note, digest)
+    with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
+        files.write_text(note, digest)
     return digest
 
 
-def remember_sha256(path: Path, digest: str) -> None:
-    """Remember the sha256 (hex) of a file that was computed elsewhere, such as during its download."""
-    _write(_note(path), digest)
-
-
-def _write(note: Path, digest: str) -> None:
-    with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
-        files.write_text(note, digest)
-
-
-def _note(path: Path, first: int | None = None) -> Path:
+def _note(path: Path, first: int | None) -> Path:
     found = path.stat()
     name = f"{path.resolve()} {found.st_size} {found.st_mtime_ns} {found.st_ino}"
     if first is not None:

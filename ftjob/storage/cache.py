@@ -1,8 +1,8 @@
 """The node cache: what a URI names, brought to this machine once and kept for the runs after.
 
 objects/trees/<digest>/…    files under the names they have in the store; whole when the folder is there
-objects/blobs/<sha256>      the same files (hard links), so that two trees share what both hold
-objects/known/<digest>      of an object that was downloaded before: its sha256, and the seconds that took
+objects/blobs/<version>     the same files (hard links), so that two trees share an object that both hold
+objects/seconds/<version>   how long an object's download took
 objects/coming/<digest>/…   what is being downloaded, or was when its process was killed
 objects/locks/<digest>      held by every process that uses the tree; its time is that of the last use
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 
 from ftjob.errors import StorageError
 from ftjob.fs import files, locks
-from ftjob.fs.digests import remember_sha256
 from ftjob.fs.paths import cache_dir
 from ftjob.storage import eviction
 from ftjob.storage.location import is_remote
@@ -79,8 +78,8 @@ class _Wanted:
     store: Store
     entries: tuple[Entry, ...]
 
-    def name(self, entry: Entry) -> str:
-        """Return the name of an object's present version."""
+    def version(self, entry: Entry) -> str:
+        """Return the version of an object: another one when its bytes change."""
         stamp = (entry.etag or repr(entry.modified)).strip('"')
         return _digest(f"{self.store.location}/{entry.key}\n{stamp}\n{entry.size}")
 
@@ -93,12 +92,12 @@ class _Wanted:
         """Return the transfer that the cache made unnecessary."""
         size, seconds = sum(entry.size for entry in self.entries), 0.0
         with contextlib.suppress(FileNotFoundError):  # the cache was cleared
-            seconds = sum(_known(cached.known(self.name(entry)))[1] for entry in self.entries)
+            seconds = sum(float(cached.seconds(self.version(entry)).read_text()) for entry in self.entries)
         return Transfer(self.what, size, size, spared_seconds=seconds)
 
     @property
     def digest(self) -> str:
-        return _digest("\n".join(f"{entry.key} {self.name(entry)}" for entry in self.entries))
+        return _digest("\n".join(f"{entry.key} {self.version(entry)}" for entry in self.entries))
 
 
 def _digest(text: str) -> str:
@@ -133,14 +132,12 @@ def _make(wanted: _Wanted, cached: eviction.CachedTree, progress: OnTransfer) ->
         cached.tree.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(cached.tree, ignore_errors=True)
         cached.coming.rename(cached.tree)
-    for entry in wanted.entries:
-        remember_sha256(cached.tree / entry.key, _known(cached.known(wanted.name(entry)))[0])
 
 
 def _linked(wanted: _Wanted, entry: Entry, cached: eviction.CachedTree) -> bool:
     """Link an object that was downloaded for another tree; return whether there was one."""
     with contextlib.suppress(FileNotFoundError):
-        blob = cached.blob(_known(cached.known(wanted.name(entry)))[0])
+        blob = cached.blob(wanted.version(entry))
         if _size(blob) != entry.size:
             blob.unlink()  # cut short since: not worth a second look
             return False
@@ -161,25 +158,19 @@ def _download(
         def report(transfer: Transfer, before: int = before) -> None:
             progress(Transfer(wanted.what, before + transfer.done, total))
 
-        digest = wanted.store.download(entry.key, path, progress=report)
-        now = wanted.store.stat(entry.key)
-        if now is None or wanted.name(now) != wanted.name(entry):
+        wanted.store.download(entry.key, path, progress=report)
+        now, version = wanted.store.stat(entry.key), wanted.version(entry)
+        if now is None or wanted.version(now) != version:
             where = f"{wanted.store.location}/{entry.key}"
             raise StorageError(f"{where}: was replaced while it was being read: try again")
         path.chmod(0o444)
-        _keep(path, cached.blob(digest))
-        files.write_text(cached.known(wanted.name(entry)), f"{digest} {time.monotonic() - begin:.3f}")
+        _keep(path, cached.blob(version))
+        files.write_text(cached.seconds(version), f"{time.monotonic() - begin:.3f}")
         before += entry.size
 
 
-def _known(path: Path) -> tuple[str, float]:
-    """Return an object's sha256 and the seconds that its download took, 0 where that is unknown."""
-    digest, *seconds = path.read_text().split()
-    return digest, float(seconds[0]) if seconds else 0.0
-
-
 def _keep(path: Path, blob: Path) -> None:
-    """Let a downloaded file be found by its digest, or give it up for the one that is there already."""
+    """Let a downloaded file be found by its version, or give it up for the one that is there already."""
     blob.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):  # a file system without links, where nothing is shared
         try:

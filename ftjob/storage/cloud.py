@@ -1,7 +1,7 @@
 """A bucket's folder as a store: S3, Google Cloud Storage, Azure."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,12 +20,20 @@ if TYPE_CHECKING:
 
     from obstore import ObjectMeta
 
-    from ftjob.storage.bucket import Client
+    from ftjob.storage.bucket import Client, Opened
 
 T = TypeVar("T")
 
 CREATOR = "ftjob-creator"
 """The attribute that identifies the call of `create` that wrote an object."""
+
+
+@dataclass(frozen=True)
+class ObjectHead:
+    """What a store gives of an object before its bytes."""
+
+    entry: Entry
+    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,12 @@ class CloudStore:
 
     def ask(self, key: str, doing: str, request: "Callable[[Client], T]") -> T:
         """Make a request about a key, with patience."""
+        return self.ask_opened(key, doing, lambda opened: request(opened.client))
+
+    def ask_opened(self, key: str, doing: str, request: "Callable[[Opened], T]") -> T:
+        """Make a request about a key that may need boto3's client, with patience."""
         uri = f"{self.location}/{key}" if key else self.location
-        return ask(self.bucket, uri, doing, lambda opened: request(opened.client))
+        return ask(self.bucket, uri, doing, request)
 
     def read(self, key: str, *, largest: int | None = None) -> bytes:
         """Return an object's bytes."""
@@ -67,8 +79,16 @@ class CloudStore:
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object in place of what was there."""
+        self.put(key, data, {})
+
+    def put(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
+        """Put an object with attributes in place of what was there."""
         name = self.name(key)
-        self.ask(key, "writing it", lambda client: client.put(name, data, use_multipart=False))
+        self.ask(
+            key,
+            "writing it",
+            lambda client: client.put(name, data, attributes=attributes, use_multipart=False),
+        )
 
     def create(self, key: str, data: bytes) -> bool:
         """Write an object where there is none.
@@ -90,9 +110,15 @@ class CloudStore:
 
     def stat(self, key: str) -> Entry | None:
         """Return an object's size, ETag and time."""
+        found = self.head(key)
+        return found.entry if found else None
+
+    def head(self, key: str) -> ObjectHead | None:
+        """Return an object's entry and attributes, None where it is not there."""
         name = self.name(key)
         try:
-            return self.entry(self.ask(key, "reading it", lambda client: client.head(name)))
+            found = self.ask(key, "reading it", lambda client: client.get(name, options={"head": True}))
+            return ObjectHead(self.entry(found.meta), dict(found.attributes))
         except MissingError:
             return None
         except StorageError:
@@ -121,9 +147,9 @@ class CloudStore:
 
     def download(
         self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
-    ) -> str:
+    ) -> None:
         """Copy an object to a file, several ranges of it at a time."""
-        return download(self, key, path, sha256, progress)
+        download(self, key, path, sha256, progress)
 
     def upload(self, path: Path, key: str, *, progress: OnTransfer = ignore) -> Entry:
         """Copy a file to an object, several parts of it at a time."""

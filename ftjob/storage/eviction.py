@@ -43,13 +43,13 @@ class CachedTree:
         """Held by the process that downloads the tree."""
         return self.root / "locks" / f"{self.digest}.making"
 
-    def blob(self, sha256: str) -> Path:
-        """A file by what is in it."""
-        return self.root / "blobs" / sha256
+    def blob(self, version: str) -> Path:
+        """An object of whichever tree."""
+        return self.root / "blobs" / version
 
-    def known(self, name: str) -> Path:
-        """What holds the sha256 of an object that was downloaded before."""
-        return self.root / "known" / name
+    def seconds(self, version: str) -> Path:
+        """What holds the seconds that an object's download took."""
+        return self.root / "seconds" / version
 
 
 def limit(root: Path) -> int:

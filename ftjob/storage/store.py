@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ftjob.errors import StorageError
 from ftjob.errors.outcomes import Reason
+from ftjob.fs import files
 
 
 class MissingError(StorageError):
@@ -16,7 +17,7 @@ class MissingError(StorageError):
 
 
 class DamagedError(StorageError):
-    """The object is not the expected one: its digest differs."""
+    """The object is not the expected one: its digest or checksum differs."""
 
     reason = Reason.OBJECT_DAMAGED
 
@@ -63,6 +64,12 @@ def wrong_digest(location: str, found: str, expected: str) -> DamagedError:
     )
 
 
+def check_sha256(path: Path, expected: str | None, location: str) -> None:
+    """Raise DamagedError where a file that came from a location has another SHA-256 than expected, if any."""
+    if expected is not None and (found := files.sha256(path)) != expected:
+        raise wrong_digest(location, found, expected)
+
+
 class Store(Protocol):
     """Objects below one location. Every failure is a StorageError that names the URI and what to do."""
 
@@ -99,10 +106,11 @@ class Store(Protocol):
 
     def download(
         self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
-    ) -> str:
-        """Copy an object to a file, whole or not at all, and return its SHA-256 in hex.
+    ) -> None:
+        """Copy an object to a file, whole or not at all, checked against the checksum that the store keeps.
 
-        Raises MissingError where it is not there, StorageError where its digest is not `sha256`.
+        Raises MissingError where it is not there, DamagedError where what arrives has another checksum than
+        the store keeps, if it does, or another SHA-256 than `sha256`.
         """
         ...
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ftjob.errors import StorageError
 from ftjob.storage.bucket import Bucket, Opened
+from ftjob.storage.checksum import mark
 from ftjob.storage.directory import readable
 from ftjob.storage.retry import ask
 from ftjob.storage.store import Entry, OnTransfer, Transfer
@@ -30,11 +31,12 @@ def upload(store: "CloudStore", path: Path, key: str, progress: OnTransfer) -> E
     """Copy a file to an object and return its entry."""
     with readable(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
+        attributes = mark(file.fileno(), size)
         if size <= PART:
-            store.write(key, file.read(size))
+            store.put(key, file.read(size), attributes)
             progress(Transfer(key, size, size))
         else:
-            upload_parts(store, file, size, key, progress)
+            upload_parts(store, file, size, key, attributes, progress)
     entry = store.stat(key)
     if entry is None or entry.size != size:
         raise StorageError(
@@ -43,7 +45,14 @@ def upload(store: "CloudStore", path: Path, key: str, progress: OnTransfer) -> E
     return entry
 
 
-def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progress: OnTransfer) -> None:
+def upload_parts(
+    store: "CloudStore",
+    file: BinaryIO,
+    size: int,
+    key: str,
+    attributes: dict[str, str],
+    progress: OnTransfer,
+) -> None:
     """Send a file in parts; what a failed or repeated request left is removed."""
     name = store.name(key)
     part = max(PART, -(-size // MOST_PARTS))
@@ -60,7 +69,14 @@ def upload_parts(store: "CloudStore", file: BinaryIO, size: int, key: str, progr
     def put(client: "Client") -> None:
         file.seek(0)
         parts = pieces(file, part, size, report, stopped)
-        client.put(name, parts, use_multipart=True, chunk_size=part, max_concurrency=SIDE_BY_SIDE)
+        client.put(
+            name,
+            parts,
+            attributes=attributes,
+            use_multipart=True,
+            chunk_size=part,
+            max_concurrency=SIDE_BY_SIDE,
+        )
 
     try:
         with ThreadPoolExecutor(1, "upload") as pool:  # so that a signal is heard meanwhile

@@ -2,7 +2,7 @@
 
 FTJOB_TEST_CLUSTER=kubeconfig takes the cluster of $KUBECONFIG instead, and $FTJOB_TEST_BUSYBOX is an image
 with a shell that it can pull; tests that need the node itself ask for `bed`, which such a cluster has not,
-and say so.
+and say so. $FTJOB_TEST_WORKER is the target of the Dockerfile whose image an installed ftjob trains in.
 """
 
 import fcntl
@@ -113,7 +113,8 @@ def installed(
     namespace = f"ftjob-{uuid.uuid4().hex[:6]}"
     with store_in(bed, tmp_path_factory.mktemp("store")) as server:
         fill(server)
-        made = manifests(namespace, server, image("controller"), image("worker-caffe-cpu"))
+        worker = os.environ.get("FTJOB_TEST_WORKER", "worker-caffe-cpu")
+        made = manifests(namespace, server, image("controller"), image(worker))
         yield install(bed, made, namespace, tmp_path_factory.mktemp("installed")), server
         bed.kubectl("delete", "namespace", namespace, "--wait=false")
         bed.kubectl("delete", "clusterrolebinding", f"ftjob-jobs-{namespace}")

@@ -40,6 +40,7 @@ def test_weights_that_are_not_there_are_said_before_anything_trains(user: User) 
     } == {"bare-plan"}
 
 
+@pytest.mark.torch  # not for training: where PyTorch is hidden, SciPy stumbles over the gap
 def test_the_command_line_takes_a_run_through_the_cluster(user: User) -> None:
     """The demo's spec with everything in the store: submit, watch, its log, where it stands, its report, the
     bundle and its proof; the same again starts nothing."""

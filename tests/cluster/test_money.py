@@ -15,6 +15,7 @@ PREEMPTIONS = 10
 INTERVAL = 500
 
 
+@pytest.mark.torch  # not for training: where PyTorch is hidden, SciPy stumbles over the gap
 def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
     """The demo for two cents, at a made-up price: not two percent more, an accuracy, a bundle, and accounts
     that add up."""

@@ -29,10 +29,10 @@ class Counted(DirectoryStore):
         *,
         sha256: str | None = None,
         progress: Callable[[Transfer], None] = lambda _: None,
-    ) -> str:
+    ) -> None:
         with self.log.open("a") as log:
             log.write(f"{key}\n")
-        return super().download(key, path, sha256=sha256, progress=progress)
+        super().download(key, path, sha256=sha256, progress=progress)
 
 
 def fetch(

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-Fate = int | Literal["refuse", "cut", "lose", "pass"]
+Fate = int | bytes | Literal["refuse", "cut", "lose", "flip", "shorten", "pass"]
 """What becomes of a request.
 
 `refuse`: answered 503 and not passed on. `cut`: after some of its bytes, up or down. `lose`: its answer does
-not come. A number: answered with that status and not passed on.
+not come. `flip`: a bit of its answer's body changes. `shorten`: its answer lacks an end and does not show it.
+A number: answered with that status and not passed on. Bytes: a header that its answer gets.
 """
 ERROR = (
     "HTTP/1.1 {status} Spoilt\r\nContent-Length: {length}\r\nContent-Type: application/xml\r\n"
@@ -62,7 +63,7 @@ class Proxy:
         fate = self.fate(head.decode())
         if fate != "pass":
             self.spoilt.append((first, fate))
-        if fate in ("pass", "cut", "lose"):
+        if not isinstance(fate, int) and fate != "refuse":
             self.relay(client, head, rest, length, fate)
             return
         skip(client, length - len(rest))
@@ -81,8 +82,25 @@ class Proxy:
             pump(client, server, limit - len(rest))
             if fate == "lose":
                 server.recv(1)
+            elif isinstance(fate, bytes) or fate in ("flip", "shorten"):
+                self.rewrite(server, client, fate)
             elif not cut_up:
                 pump(server, client, self.random.randrange(2000) if fate == "cut" else None)
+
+    def rewrite(self, server: socket.socket, client: socket.socket, fate: Fate) -> None:
+        """Pass an answer on with another header or body."""
+        head, body = read_head(server)
+        while more := server.recv(65536):
+            body += more
+        if isinstance(fate, bytes):
+            head = head.replace(b"\r\n\r\n", b"\r\n" + fate + b"\r\n\r\n")
+        elif fate == "flip":
+            at = self.random.randrange(len(body))
+            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        else:
+            body = body[: self.random.randrange(len(body))]
+            head = re.sub(rb"(?i)(content-length:) *\d+", rb"\1 %d" % len(body), head)
+        client.sendall(head + body)
 
 
 def read_head(client: socket.socket) -> tuple[bytes, bytes]:

@@ -69,15 +69,19 @@ def trees(objects: Path) -> list[set[str]]:
     return [{path.name for path in tree.rglob("*") if path.is_file()} for tree in found]
 
 
-def test_files_keep_their_names_and_their_digests_are_known(folder: Folder, monkeypatch: pytest.MonkeyPatch):
-    """An LMDB is found under data.mdb, and nobody has to read it again for its digest."""
+def test_files_keep_their_names_and_are_hashed_once(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    """An LMDB is found under data.mdb; its digest is computed when somebody asks, and then known."""
     store = DirectoryStore(folder("set", one=1).parent)
+    sha256 = files.sha256
+    monkeypatch.setattr(files, "sha256", None)
 
     path = fetch_entries(store, store.list("set")) / "set" / "one"
+    monkeypatch.setattr(files, "sha256", sha256)
+    digest = remembered_sha256(path)
     monkeypatch.setattr(files, "sha256", None)
 
     assert path.read_bytes() == store.read("set/one")
-    assert remembered_sha256(path) == hashlib.sha256(store.read("set/one")).hexdigest()
+    assert remembered_sha256(path) == digest == hashlib.sha256(store.read("set/one")).hexdigest()
 
 
 def test_what_is_there_is_not_downloaded_again(folder: Folder, cache: Path, log: Path):
@@ -105,15 +109,17 @@ def test_what_the_cache_spares_is_told(folder: Folder):
     assert told[-1].spared_seconds > 0
 
 
-def test_two_trees_share_a_file(folder: Folder, objects: Path, cache: Path, log: Path):
-    """Equal bytes take their room once, wherever they came from."""
-    for name in ("one", "two"):
-        folder(name)
-        (log.parent / name / "weights").write_bytes(bytes(MB))
-        fetch(log.parent / name, cache, log)
+def test_two_trees_share_a_file(folder: Folder, objects: Path, log: Path):
+    """An object takes its room once, and its way, whatever it is fetched with."""
+    store = Counted(folder("set", weights=1, net=1).parent, log)
+    entries = store.list("set")
+
+    fetch_entries(store, entries[:1])
+    fetch_entries(store, entries)
 
     assert len(trees(objects)) == 2
-    assert used_bytes(objects) == MB
+    assert used_bytes(objects) == 2 * MB
+    assert log.read_text().split() == ["set/net", "set/weights"]
 
 
 def test_processes_at_once_download_once(folder: Folder, cache: Path, log: Path):

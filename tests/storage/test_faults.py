@@ -1,17 +1,21 @@
 """What breaks on the way is mended or told: dying servers, spoilt answers, full disks."""
 
+import base64
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ftjob.errors import StorageError
-from ftjob.storage import DamagedError, Transfer, download, open_store
+from ftjob.storage import DamagedError, Store, Transfer, download, open_store
+from ftjob.storage.checksum import algorithms
 from ftjob.storage.store import ignore
 from tests.storage.proxy import Fate, proxied
-from tests.storage.servers import Bucket, Swift, fresh_bucket
+from tests.storage.servers import SERVERS, Bucket, Swift, fresh_bucket
 
 MIB = 1 << 20
 KILLS = 2
@@ -163,22 +167,140 @@ def test_an_object_replaced_meanwhile_is_not_mixed(
     assert not (tmp_path / "again").exists()
 
 
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("kind", ["flip", "shorten"])
+def test_damaged_answers_are_asked_for_again(
+    server: str,
+    kind: Fate,
+    request: pytest.FixtureRequest,
+    big: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of 35 ranges arrives with a bit flipped or without its end: the file is whole in the end."""
+    bucket: Bucket = request.getfixturevalue(server)
+    open_store(bucket.uri).upload(big, "weights")
+    fates: list[Fate] = [kind, *["pass"] * 9]
+
+    def fate(head: str) -> Fate:
+        return fates.pop() if fates and head.startswith("GET") else "pass"
+
+    with proxied(bucket.server.endpoint, fate) as (endpoint, proxy):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        told: list[Transfer] = []
+        open_store(bucket.uri).download("weights", tmp_path / "again", progress=told.append)
+
+    assert [fate for _, fate in proxy.spoilt] == [kind]
+    assert (tmp_path / "again").read_bytes() == big.read_bytes()
+    assert [each.done for each in told] == sorted(each.done for each in told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [("flip", "arrives damaged, .* upload it again$"), ("shorten", "ended early")]
+)
+def test_a_network_that_always_damages_is_named(
+    s3: Bucket, kind: Fate, message: str, big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing half-written stays, and what was there before does."""
+    open_store(s3.uri).upload(big, "weights")
+    (tmp_path / "again").write_bytes(b"before")
+    monkeypatch.setenv("FTJOB_STORAGE_DEADLINE", "2")
+    with proxied(s3.server.endpoint, lambda head: kind if head.startswith("GET") else "pass") as (
+        endpoint,
+        _,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(StorageError, match=rf"^{s3.uri}/weights: .*{message}") as raised:
+            open_store(s3.uri).download("weights", tmp_path / "again")
+
+    assert isinstance(raised.value, DamagedError) == (kind == "flip")
+    assert [path.name for path in tmp_path.glob("*again*")] == ["again"]
+    assert (tmp_path / "again").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("size", [0, 1000, 20 * MIB], ids=["empty", "one piece", "parts"])
+def test_an_upload_keeps_its_checksum(
+    server: str, size: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Whichever the store, and however many parts: a CRC64NVME as S3 writes it."""
+    from awscrt import checksums
+
+    bucket: Bucket = request.getfixturevalue(server)
+    (tmp_path / "weights").write_bytes(data := random.Random(4).randbytes(size))
+
+    open_store(bucket.uri).upload(tmp_path / "weights", "weights")
+
+    [(name, kept)] = bucket.client.head_object(Bucket=bucket.name, Key="weights")["Metadata"].items()
+    assert name.lower() == "crc64nvme"
+    assert kept == base64.b64encode(checksums.crc64nvme(data).to_bytes(8, "big")).decode()
+
+
+@pytest.mark.parametrize("flipped", [False, True], ids=["whole", "flipped"])
+@pytest.mark.parametrize("name", ["CRC64NVME", "CRC32C", "CRC32"])
+def test_a_stores_own_checksum_is_held_to(
+    s3: Bucket, name: str, flipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what others uploaded, Amazon's S3 shows one where it is asked to: here a proxy adds it."""
+    data = random.Random(5).randbytes(3 * MIB)
+    s3.client.put_object(Bucket=s3.name, Key="weights", Body=data)
+    [algorithm] = [each for each in algorithms() if each.name == name]
+    text = algorithm.text(algorithm.extend(memoryview(data), 0) ^ flipped)
+
+    with showing(s3, f"x-amz-checksum-{name.lower()}: {text}", monkeypatch) as store:
+        if not flipped:
+            store.download("weights", tmp_path / "again")
+            assert (tmp_path / "again").read_bytes() == data
+        else:
+            with pytest.raises(DamagedError, match=rf"/weights: arrives damaged, .*its {name} is"):
+                store.download("weights", tmp_path / "again")
+            assert not list(tmp_path.glob("*again*"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["x-amz-checksum-crc32: AAAAAA==-3", "x-amz-checksum-crc32: AAAAAA==\r\nx-amz-checksum-type: COMPOSITE"],
+)
+def test_a_checksum_of_checksums_is_not_held_to(
+    s3: Bucket, header: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is of parts that only their uploader knows: length and ETag are all there is then."""
+    s3.client.put_object(Bucket=s3.name, Key="weights", Body=b"some bytes")
+
+    with showing(s3, header, monkeypatch) as store:
+        store.download("weights", tmp_path / "again")
+
+    assert (tmp_path / "again").read_bytes() == b"some bytes"
+
+
+@contextmanager
+def showing(s3: Bucket, header: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """Open a store that shows a checksum to whom asks for it."""
+
+    def fate(head: str) -> Fate:
+        return header.encode() if "x-amz-checksum-mode: enabled" in head.lower() else "pass"
+
+    with proxied(s3.server.endpoint, fate) as (endpoint, proxy):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield open_store(s3.uri)
+    assert len(proxy.spoilt) == 1
+
+
 @pytest.mark.parametrize("size", [1000, 20 * MIB], ids=["one piece", "parts"])
 def test_a_byte_flipped_on_the_servers_disk_is_found(
     own_swift: Swift, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The digest that goes with a file names it."""
+    """The checksum that goes with a file names it."""
     path = tmp_path / "weights"
     path.write_bytes(random.Random(3).randbytes(size))
     for bucket in fresh_bucket(own_swift.start(), monkeypatch):
         store = open_store(bucket.uri)
         store.upload(path, "weights")
-        digest = store.download("weights", tmp_path / "again")
         stored = max(own_swift.folder.glob("devices/**/*.data"), key=lambda each: each.stat().st_size)
         flip_a_byte(stored)
 
-        with pytest.raises(DamagedError, match=rf"^{bucket.uri}/weights: its SHA-256 is .* upload it again"):
-            store.download("weights", tmp_path / "again", sha256=digest)
+        with pytest.raises(DamagedError, match=rf"^{bucket.uri}/weights: arrives damaged, .* it again$"):
+            store.download("weights", tmp_path / "again")
 
 
 def flip_a_byte(path: Path) -> None:

@@ -36,7 +36,7 @@ ODD = [
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of several parts, the last of which is short."""
     path = tmp_path_factory.mktemp("big") / "weights"
-    path.write_bytes(random.Random(1).randbytes(27_000_001))
+    path.write_bytes(random.Random(1).randbytes(36_000_001))
     return path
 
 
@@ -156,7 +156,7 @@ def test_a_big_file_goes_up_and_down_whole(store: Store, big: Path, tmp_path: Pa
     digest = hashlib.sha256(big.read_bytes()).hexdigest()
 
     assert store.upload(big, "weights").size == big.stat().st_size
-    assert store.download("weights", tmp_path / "weights", sha256=digest) == digest
+    store.download("weights", tmp_path / "weights", sha256=digest)
     assert (tmp_path / "weights").read_bytes() == big.read_bytes()
 
 
@@ -165,7 +165,7 @@ def test_an_empty_file_goes_up_and_down(store: Store, tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
 
     assert store.upload(tmp_path / "empty", "empty").size == 0
-    assert store.download("empty", tmp_path / "again") == hashlib.sha256().hexdigest()
+    store.download("empty", tmp_path / "again", sha256=hashlib.sha256().hexdigest())
     assert (tmp_path / "again").stat().st_size == 0
 
 
