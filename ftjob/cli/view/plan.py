@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 KIND_STYLE = {"copied": "blue", "frozen": "cyan", "new": "yellow", "unused": "dim"}
 HEAD = "head"
 REPLACED = "replaced by "
+WORTH_A_CHANGE = 0.1
+"""The share of a run's time that a change of the spec must save to be proposed."""
 
 
 def plan_view(plan: "Plan", shortfall: str, *, every_layer: bool) -> RenderableType:
@@ -194,7 +196,7 @@ def _memory(plan: "Plan") -> RenderableType:
 
 
 def _features(plan: "Plan") -> str:
-    """What keeping a frozen trunk's features saves, or would save; empty where there are none to keep."""
+    """What it saves to keep a frozen trunk's features, or would, where that is worth a change of the spec."""
     saving, records = plan.forecast.saving, plan.inputs.train.records
     if saving is None:
         return ""
@@ -202,11 +204,13 @@ def _features(plan: "Plan") -> str:
     result = f"{duration(less.total_seconds)} instead of {duration(more.total_seconds)}"
     if more.usd:
         result += f", {dollars(less.usd)} instead of {dollars(more.usd)}"
+    if saving.changes and less.total_seconds > (1 - WORTH_A_CHANGE) * more.total_seconds:
+        return ""
     if saving.changes:
         return f"{' and '.join(saving.changes)} would run the frozen layers once for each image: {result}"
-    size = records * trunk.variants * trunk.bytes_per_image
-    mirrored = ", mirrored too" if trunk.variants > 1 else ""
-    return f"{size / 1e9:.2g} GB for {records:,} images{mirrored}: frozen layers run once for each, {result}"
+    size = f"{count(records * trunk.variants * trunk.bytes_per_image)}B"
+    mirrored = " and their mirrored copies" if trunk.variants > 1 else ""
+    return f"the frozen layers run once for each of {records:,} images{mirrored} ({size} kept): {result}"
 
 
 def _time(plan: "Plan") -> str:
