@@ -32,6 +32,8 @@ class Iteration:
     learning_rate: float
     """The rate this update was made with."""
     seconds: float
+    waited: float | None = None
+    """Of these seconds, what was spent waiting for images; None where the engine does not know (Caffe)."""
 
 
 @dataclass(frozen=True)

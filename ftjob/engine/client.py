@@ -61,8 +61,8 @@ class ProcessEngine(_Held):
     def _receive_steps(self) -> list[Iteration]:
         reply, _ = self.child.receive()
         done = [
-            Iteration(iteration, loss, dict(zip(reply["outputs"], outputs, strict=True)), rate, seconds)
-            for iteration, loss, outputs, rate, seconds in reply["rows"]
+            Iteration(number, loss, dict(zip(reply["outputs"], outputs, strict=True)), rate, seconds, waited)
+            for number, loss, outputs, rate, waited, seconds in reply["rows"]
         ]
         self._iteration += len(done)
         self._stepping = not reply["done"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ftjob.formatting import count, number
+from ftjob.formatting import count, number, percent
 from ftjob.report.facts import Facts
 from ftjob.runfolder.records.plan import PlanDocument
 from jobspec import JobSpec
@@ -33,6 +33,9 @@ def what_was_trained(facts: Facts) -> list[tuple[str, str]]:
         rows += _data(facts.plan)
     if facts.spec:
         rows += _solver(facts.spec, facts.plan)
+    waiting = [share for each in facts.status.attempts if (share := each.waiting) is not None]
+    if waiting:
+        rows.append(("waiting for images", f"{percent(waiting[-1])} of the training's time"))
     return [*rows, *_digests(facts.plan)] if facts.plan else rows
 
 

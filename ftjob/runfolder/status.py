@@ -94,6 +94,14 @@ class Attempt:
     were there already."""
     spot: bool | None = None
     """Whether the price is a spot instance's; None of attempts from before this was kept."""
+    waited_seconds: Seconds | None = None
+    """Of its training, what the engine spent waiting for images; None where it does not know (Caffe)."""
+
+    @property
+    def waiting(self) -> float | None:
+        """The share of training that was spent waiting for images; None where that is not known."""
+        train = self.stages.get("train", 0.0)
+        return None if self.waited_seconds is None or not train else min(1.0, self.waited_seconds / train)
 
 
 @dataclass(frozen=True)

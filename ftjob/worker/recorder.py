@@ -158,6 +158,9 @@ class Recorder:
         with files.explained(self.folder.train_metrics):
             for step in steps:
                 self._train.write(line_text(_train_line(step)))
+        if waits := [step.waited for step in steps if step.waited is not None]:
+            waited = (self._attempt.waited_seconds or 0.0) + sum(waits)
+            self._attempt = dataclasses.replace(self._attempt, waited_seconds=round(waited, 3))
         self._speeds.append((len(steps) * self._images, sum(step.seconds for step in steps)))
         last = steps[-1]
         self.update(
@@ -169,6 +172,12 @@ class Recorder:
             eta_seconds=_finite(eta_seconds),
             usd_estimate=_finite(self.account.usd + self.account.cost(eta_seconds)),
         )
+
+    @property
+    def waiting(self) -> float | None:
+        """The share of this attempt's training that was spent waiting for images; None where that is not
+        known."""
+        return self._present().waiting
 
     @property
     def images_per_second(self) -> float | None:

@@ -219,9 +219,12 @@ class Training:
             outcome = Outcome.STOPPED
         elif self.watch.idle:
             minutes = self.plan.spec.guards.idle_minutes
+            waiting = self.recorder.waiting
+            waits = "" if waiting is None else f" (training waited for them {percent(waiting)} of its time)"
             raise GpuIdleError(
                 f"guards.idle_minutes: the GPU did nothing for {minutes:g} minutes: see that the node's "
-                f"driver works, and that reading images keeps up; {self.keep_and_save(GpuIdleError.reason)}"
+                f"driver works, and that reading images keeps up{waits}; "
+                f"{self.keep_and_save(GpuIdleError.reason)}"
             )
         if outcome is Outcome.PLATEAU:
             self.keep_and_save(outcome.value)

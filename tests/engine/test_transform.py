@@ -98,6 +98,24 @@ def test_a_data_layer_of_the_test_phase_crops_from_the_centre(job: Job):
     np.testing.assert_allclose(losses["torch"], losses["caffe"], rtol=1e-5)
 
 
+@pytest.mark.torch
+def test_waiting_for_images_is_measured(job: Job):
+    """Large PNGs take longer to decode than a small product takes: most of the time is waiting for them."""
+    folder = job(nets.softmax_regression())
+    shutil.rmtree(folder / "train")
+    shutil.rmtree(folder / "val")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 700, 900), dtype=np.uint8)
+    for name in ("train", "val"):
+        write_encoded(folder / name, nets.Records(pixels, np.arange(4) % 3), grey=False)
+    with open_engine(
+        "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+    ) as opened:
+        steps = opened.step(8)
+
+    assert all(step.waited is not None and 0 <= step.waited <= step.seconds for step in steps)
+    assert sum(step.waited or 0 for step in steps) > 0
+
+
 def test_random_crops_and_mirrors_are_windows_of_the_image():
     """Every window and both directions come while training; a TEST net takes the middle, mirrored or not."""
     param = TransformationParameter(crop_size=4, mirror=True, scale=2, mean_value=[1])

@@ -68,6 +68,22 @@ def test_speed_is_images_over_training_time(recorder: Recorder):
     assert recorder.images_per_second == pytest.approx(4000)
 
 
+def test_waits_are_a_share_of_the_training(recorder: Recorder):
+    """They add up over the attempt; an engine that knows of none leaves the share open."""
+    recorder.update(stage="train")
+    recorder.trained([Iteration(1, 0.5, {}, 0.01, 0.1)], eta_seconds=1.0)
+    unknown = recorder.waiting
+    recorder.trained(
+        [Iteration(number, 0.5, {}, 0.01, 0.1, waited=0.025) for number in (2, 3)], eta_seconds=1.0
+    )
+    recorder.update(stage="test")
+
+    now = recorder.status.attempts[-1]
+    assert unknown is None
+    assert now.waited_seconds == 0.05
+    assert recorder.waiting == now.waiting == min(1.0, 0.05 / now.stages["train"])
+
+
 def test_what_is_no_number_is_null(recorder: Recorder):
     """JSON has no NaN: other programs read these files."""
     recorder.trained([Iteration(1, math.nan, {"aux": math.inf}, 0.01, 0.1)], eta_seconds=math.inf)

@@ -22,6 +22,8 @@ STATE_STYLE = {
     State.RETRYING: "yellow",
     State.SUSPENDED: "yellow",
 }
+WORTH_A_WORD = 0.01
+"""The share of training spent waiting for images from which a run's status mentions it."""
 
 
 def runs_table(statuses: Iterable[Status]) -> Table:
@@ -97,10 +99,17 @@ def _figures(status: Status) -> Text:
         f"lr {number(status.learning_rate)}",
         f"accuracy {percent(status.accuracy)}{best}",
         f"{speed:.0f} images/s" if speed else "",
+        _waiting(status),
         f"snapshot {status.snapshot}" if status.snapshot is not None else "",
         spent(status) if status.usd else "",
     ]
     return Text("  ".join(part for part in parts if part))
+
+
+def _waiting(status: Status) -> str:
+    """How much of the newest attempt's training went into waiting for images, where it is worth a word."""
+    waiting = status.attempts[-1].waiting if status.attempts else None
+    return f"{percent(waiting)} of it waiting for images" if waiting and waiting >= WORTH_A_WORD else ""
 
 
 def line(status: Status) -> str:

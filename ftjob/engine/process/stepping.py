@@ -8,8 +8,9 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 from ftjob.engine.process import wire
 
 REPORT_SECONDS = 0.2
-Update = Tuple[int, float, List[float], float]
-"""What one update shows: iteration, loss, outputs, learning rate."""
+Update = Tuple[int, float, List[float], float, Optional[float]]
+"""What one update shows: iteration, loss, outputs, learning rate, and the seconds that it waited for images,
+None where the engine does not know."""
 
 
 class Pulse:

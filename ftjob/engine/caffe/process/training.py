@@ -46,7 +46,8 @@ class CaffeTraining:
             rate = self.solver.lr
             self.solver.apply_update()
             shown = [float(blob.data.flat[0]) for _, blob in scalars]
-            yield self.solver.iter, loss / self.iter_size, shown, rate
+            waited = None  # only Caffe's data threads know
+            yield self.solver.iter, loss / self.iter_size, shown, rate, waited
 
         return stepping.steps(iterations, halted, [name for name, _ in scalars], update)
 

@@ -56,9 +56,11 @@ class CutNet:
         """Run the layers after the trunk, or all where a blob to keep is the trunk's."""
         if not all(blob in self.head.shapes.blobs for blob in keep):
             return self.whole.forward(keep)
-        batch = self._ahead.take(self.whole.context.passes)
-        if batch.images is not None:
-            self._complete(batch, batch.images().images)
+        with self.whole.context.waiting():
+            batch = self._ahead.take(self.whole.context.passes)
+            images = batch.images().images if batch.images else None
+        if images is not None:
+            self._complete(batch, images)
         device = self.whole.context.device
         features = sent(batch.features, device).split([*map(prod, self.trunk.shapes)], dim=1)
         self.head.given = {

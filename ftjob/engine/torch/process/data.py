@@ -195,7 +195,8 @@ class DataSource:
 
     def batch(self, number: int) -> ImageBatch:
         """Return images and labels of the batch of that number. Raises BadDataError."""
-        return self._ahead.take(number)()
+        with self.records.context.net.waiting():
+            return self._ahead.take(number)()
 
     def _make(self, number: int) -> Callable[[], ImageBatch]:
         return self.records.begin(self.records.rows(number))

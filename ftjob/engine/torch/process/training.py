@@ -78,7 +78,7 @@ class TorchTraining:
         yield from stepping.steps(iterations, halted, self.train.scalars, self._update)
 
     def _update(self) -> Iterator[stepping.Update | None]:
-        losses = []
+        losses, waited = [], self.train.context.waited
         for _ in range(self.param.iter_size):
             passed = self.cut_train.forward()
             loss = torch.zeros((), device=self.device) if passed.loss is None else passed.loss
@@ -94,7 +94,7 @@ class TorchTraining:
                 self.solver.skip()
         self.iteration += 1
         loss, *outputs = self._numbers(losses, passed)
-        yield self.iteration, loss, outputs, rate
+        yield self.iteration, loss, outputs, rate, self.train.context.waited - waited
 
     def _numbers(self, losses: list[torch.Tensor], passed: Passed) -> list[float]:
         """The mean loss and the scalar outputs, in one transfer from the device."""

@@ -1,6 +1,8 @@
 """The context that layers are made with, and the function they become."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor, device
@@ -23,7 +25,16 @@ class NetContext:
     seed: int
     passes: int = 0
     """Forward passes begun before the present one: the place in the data and in all random streams."""
+    waited: float = 0.0
+    """Seconds that passes have waited for their batches."""
     numerics: Numerics = FP32
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Add the time of the block to `waited`."""
+        begin = time.perf_counter()
+        yield
+        self.waited += time.perf_counter() - begin
 
 
 @dataclass(frozen=True)
