@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ftjob.storage.cloud import CloudStore
     from ftjob.storage.store import Entry
 
-RANGE = 16 << 20
-"""Bytes requested at once."""
+SMALLEST, LARGEST = 8 << 20, 32 << 20
+"""Bytes requested at once: each request costs the server, and a small object needs several side by side."""
 SIDE_BY_SIDE = 8
 """Requests under way at once."""
 TIMES = 3
@@ -66,13 +66,14 @@ def fill(
     store: "CloudStore", found: "Entry", fd: int, algorithm: Algorithm | None, progress: OnTransfer
 ) -> int:
     """Write all ranges to an open file and return the CRC of the whole, 0 without an algorithm."""
-    starts = range(0, found.size, RANGE)
+    step = range_bytes(found.size)
+    starts = range(0, found.size, step)
     crc = 0
     with ThreadPoolExecutor(SIDE_BY_SIDE, "download") as pool:
         try:
-            arriving = pool.map(lambda start: fetch(store, found, start, fd, algorithm), starts)
-            for start, part in zip(starts, arriving, strict=True):
-                end = min(start + RANGE, found.size)
+            ends = [min(start + step, found.size) for start in starts]
+            parts = pool.map(lambda start, end: fetch(store, found, start, end, fd, algorithm), starts, ends)
+            for start, end, part in zip(starts, ends, parts, strict=True):
                 if algorithm:
                     crc = algorithm.combine(crc, part, end - start)
                 progress(Transfer(found.key, end, found.size))
@@ -82,11 +83,18 @@ def fill(
     return crc
 
 
-def fetch(store: "CloudStore", found: "Entry", start: int, fd: int, algorithm: Algorithm | None) -> int:
+def range_bytes(size: int) -> int:
+    """Return the bytes of each range of an object of some size."""
+    return min(LARGEST, max(SMALLEST, size // (2 * SIDE_BY_SIDE)))
+
+
+def fetch(
+    store: "CloudStore", found: "Entry", start: int, end: int, fd: int, algorithm: Algorithm | None
+) -> int:
     """Write one range to its place in the file, and return its CRC, 0 without an algorithm."""
     from obstore.exceptions import GenericError
 
-    name, end = store.name(found.key), min(start + RANGE, found.size)
+    name = store.name(found.key)
 
     def get(client: "Client") -> int:
         answer = client.get(name, options={"range": (start, end)})

@@ -33,7 +33,7 @@ def big(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many ranges in a file, so that a fault meets some of them."""
-    monkeypatch.setattr(download, "RANGE", MIB)
+    monkeypatch.setattr(download, "LARGEST", MIB)
 
 
 def spoil_one_in_five(seed: int, kinds: list[Fate]) -> "list[Fate]":

@@ -153,7 +153,7 @@ def test_credentials_that_change_on_the_way_are_asked_for_anew(
     s3: Bucket, changing: Path, direction: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first pair goes bad in the midst of a file, a second one is there: the file arrives whole."""
-    monkeypatch.setattr(download, "RANGE", 1 << 20)
+    monkeypatch.setattr(download, "LARGEST", 1 << 20)
     path = tmp_path / "weights"
     path.write_bytes(random.Random(5).randbytes(30 << 20))
     used: list[str] = []

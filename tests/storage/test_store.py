@@ -36,7 +36,7 @@ ODD = [
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of several parts, the last of which is short."""
     path = tmp_path_factory.mktemp("big") / "weights"
-    path.write_bytes(random.Random(1).randbytes(36_000_001))
+    path.write_bytes(random.Random(1).randbytes(27_000_001))
     return path
 
 
