@@ -106,6 +106,7 @@ def ratios(speeds: dict[str, list[float]]) -> dict[str, float]:
         "ratio_jpeg_dataloader": ratio("ftjob jpeg 2", "loader jpeg 2"),
         "ratio_jpeg_decode_bound": ratio("ftjob jpeg 2", "decode jpeg 2"),
         "ratio_two_workers": ratio("ftjob jpeg 2", "ftjob jpeg 1"),
+        "two_workers_decoding": ratio("decode jpeg 2", "decode jpeg 1"),
     }
 
 
