@@ -165,7 +165,7 @@ def _download(
             raise StorageError(f"{where}: was replaced while it was being read: try again")
         path.chmod(0o444)
         _keep(path, cached.blob(version))
-        files.write_text(cached.seconds(version), f"{time.monotonic() - begin:.3f}")
+        files.write_text(cached.seconds(version), f"{time.monotonic() - begin:.6f}")
         before += entry.size
 
 
