@@ -98,8 +98,8 @@ def main() -> None:
 def ratios(speeds: dict[str, list[float]]) -> dict[str, float]:
     """Return the medians of the ratios within a round."""
 
-    def ratio(one: str, other: str) -> float:
-        return round(statistics.median(a / b for a, b in zip(speeds[one], speeds[other], strict=True)), 3)
+    def ratio(ours: str, theirs: str) -> float:
+        return round(statistics.median(a / b for a, b in zip(speeds[ours], speeds[theirs], strict=True)), 3)
 
     return {
         "ratio_raw_dataloader": ratio("ftjob raw 2", "loader raw 2"),

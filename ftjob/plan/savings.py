@@ -6,7 +6,7 @@ from ftjob.net.flops import NetFlops
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
 from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import FLOAT_BYTES, NetShapes
-from ftjob.net.topology.trunk import Trunk, find_trunk
+from ftjob.net.topology.trunk import Trunk, changing, find_trunk
 from ftjob.nodes.profiles import Node
 
 READ_BYTES_PER_SECOND = 200e6
@@ -49,14 +49,15 @@ def find_trunks(train_val: NetParameter, train: NetShapes, test: NetShapes, *, t
     `torch` is whether the engine is the one that keeps features.
     """
     in_train, in_test = (phase_view(train_val, phase) for phase in (TRAIN, TEST))
-    found = find_trunk(in_train, train, TRAIN)
+    changed = changing(train)
+    found = find_trunk(in_train, train, TRAIN, changed)
     changes = [] if torch else [ENGINE]
     source = next((layer for layer in in_train.layer if layer.type == "Data"), None)
     if isinstance(found, str) and source is not None and not source.HasField("phase"):
         source.phase = TEST
-        found = find_trunk(in_train, train, TRAIN)
+        found = find_trunk(in_train, train, TRAIN, changed)
         changes = [RANDOM_CROP, *changes]
-    tested = find_trunk(in_test, test, TEST)
+    tested = find_trunk(in_test, test, TEST, changed)
     return Trunks(
         None if isinstance(found, str) else found,
         None if isinstance(tested, str) else tested,

@@ -136,5 +136,5 @@ def test_a_frozen_trunk_runs_once_and_changes_nothing(
     assert "the trunk runs in every pass: " in logs[2]
     with_features, whole = (layers(job.run().caffemodel(24)) for job in (kept, without))
     for name, blobs in whole.items():
-        for one, found in zip(blobs, with_features[name], strict=True):
-            np.testing.assert_allclose(found, one, atol=1e-6)
+        for expected, found in zip(blobs, with_features[name], strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-6)

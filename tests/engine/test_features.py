@@ -1,15 +1,15 @@
 """Features of a frozen trunk: kept, they change no result, and losing them loses time only."""
 
-import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ftjob.engine import Engine, Features
 from ftjob.engine.open import open_engine
-from ftjob.engine.torch.process import features as module
 from ftjob.engine.torch.process.features import FeatureFile, make_room, open_file
 from ftjob.fs import locks
 from tests.engine import nets
@@ -48,22 +48,31 @@ def opened(folder: Path, cache: Path | None, log: str = "log", **digests: str) -
     return open_engine("torch", solver=solver, weights=None, log=folder / log, cwd=folder, features=kept)
 
 
-def trained(folder: Path, cache: Path | None, log: str = "log") -> tuple[list[float], dict, np.ndarray]:
-    """Train some epochs and test; return losses, weights and scores."""
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    losses: list[float]
+    weights: dict[str, list[NDArray[np.float32]]]
+    scores: NDArray[np.float32]
+
+
+def trained(folder: Path, cache: Path | None, log: str = "log") -> Trained:
+    """Train some epochs and test."""
     with opened(folder, cache, log) as engine:
         losses = [step.loss for step in engine.step(STEPS)]
         scores = engine.test(7, ["fc", "aux"])
         weights = nets.layers(engine.snapshot(folder).caffemodel)
-    return losses, weights, np.hstack([scores["fc"], scores["aux"]])
+    return Trained(losses, weights, np.hstack([scores["fc"], scores["aux"]]))
 
 
-def same(one: tuple[list[float], dict, np.ndarray], other: tuple[list[float], dict, np.ndarray]) -> None:
+def same(expected: Trained, found: Trained) -> None:
     """Assert that two trainings ended alike."""
-    np.testing.assert_allclose(one[0], other[0], rtol=1e-5)
-    np.testing.assert_allclose(one[2], other[2], atol=1e-5)
-    for name, params in one[1].items():
-        for mine, its in zip(params, other[1][name], strict=True):
-            np.testing.assert_allclose(mine, its, atol=1e-6)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-5)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
+    for name, params in expected.weights.items():
+        for before, after in zip(params, found.weights[name], strict=True):
+            np.testing.assert_allclose(after, before, atol=1e-6)
 
 
 @pytest.mark.torch
@@ -154,6 +163,23 @@ def test_a_run_resumes_with_and_without_its_features(job: Job, tmp_path: Path):
 
 
 @pytest.mark.torch
+def test_statistics_that_training_collects_are_no_trunk(job: Job, tmp_path: Path):
+    """A BatchNorm whose own prototxt has rate 0 still collects in TRAIN: TEST scores follow it."""
+    rates = "param { lr_mult: 0 } " * 3
+    norm = f'layer {{ name: "norm" type: "BatchNorm" bottom: "conv" top: "norm" {rates}}}\n'
+    text = net().replace('layer { name: "root"', norm + 'layer { name: "root"')
+    folder = job(text.replace('type: "Power" bottom: "conv"', 'type: "Power" bottom: "norm"'))
+    scores = []
+    for cache in (None, tmp_path / "cache"):
+        with opened(folder, cache) as engine:
+            engine.test(7, ["fc"])
+            engine.step(STEPS)
+            scores.append(engine.test(7, ["fc"])["fc"])
+
+    np.testing.assert_allclose(scores[1], scores[0], atol=1e-5)
+
+
+@pytest.mark.torch
 def test_what_a_trunk_makes_can_be_requested(job: Job, tmp_path: Path):
     """A blob inside the trunk makes the whole net run."""
     folder = job(net())
@@ -183,18 +209,14 @@ def test_a_row_is_read_as_it_was_written_or_not_at_all(tmp_path: Path):
     assert out.tolist() == [3, 4, 5, 6, 7]
 
 
-def test_a_full_disk_ends_the_keeping_only(tmp_path: Path, monkeypatch, capfd):
-    """The first row that does not fit ends it, with one line in the log."""
-    file, row = FeatureFile(tmp_path / "rows", 5), np.arange(5, dtype=np.float32)
-    file.write(0, row)
+def test_a_full_disk_ends_the_keeping_only(small_disk: Path, capfd: pytest.CaptureFixture[str]):
+    """The first row that does not fit ends it, with one line in the log; what is there stays."""
+    file, row = FeatureFile(small_disk / "rows", 300_000), np.arange(300_000, dtype=np.float32)
+    out = np.empty_like(row)
+    for number in range(6):  # of 1.2 MB, and the disk has four
+        file.write(number, row)
 
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(module.os, "pwritev", full)
-    file.write(1, row)
-    file.write(2, row)
-    assert file.read(0, np.empty(5, np.float32))
+    assert [file.read(number, out) for number in range(6)] == [True] * 3 + [False] * 3
     assert capfd.readouterr().err == f"features: {file.path}: the disk is full: no more are kept\n"
 
 
@@ -216,3 +238,14 @@ def test_more_features_than_are_kept_are_refused(tmp_path: Path):
         "4.0 GB of features are more than the 1.0 GB that are kept"
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_features_of_other_runs_stay(tmp_path: Path):
+    """Where those that are in use leave no room, none are kept."""
+    (tmp_path / "used").write_bytes(b"x" * 8192)
+    with (tmp_path / "used").open("rb") as held:
+        locks.acquire(held.fileno(), shared=True, wait=True)
+        refused = open_file(tmp_path, "name", 10, 100, 8192)
+
+    assert refused == "0.0 GB of features do not fit beside those that other runs use"
+    assert (tmp_path / "used").stat().st_size == 8192

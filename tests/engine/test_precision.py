@@ -280,7 +280,8 @@ def test_caffe_resumes_from_a_snapshot_in_fp16(
 ) -> None:
     """Its parser keeps the field that it does not know."""
     made = training(nets.convnet(), "fp16")
-    made.scale.restore(4, 0)  # type: ignore[union-attr]
+    assert made.scale is not None
+    made.scale.restore(4, 0)
     list(made.steps(2, lambda: False))
     state, model = snapshot(made, tmp_path)
 

@@ -10,7 +10,7 @@ from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, Phase
 from ftjob.net.surgery.freeze import freeze, frozen_layers
 from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import NetShapes, data_inputs, infer_shapes
-from ftjob.net.topology.trunk import Trunk, find_trunk
+from ftjob.net.topology.trunk import Trunk, changing, find_trunk
 from jobspec.spec import FreezeUpTo
 
 DATA = """layer { name: "data" type: "Data" top: "data" top: "label"
@@ -31,7 +31,8 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "
 def found(text: str, phase: Phase = TRAIN, transform: str = "") -> Trunk | str:
     net = NetParameter()
     text_format.Parse(DATA % transform + text, net)
-    return find_trunk(net, infer_shapes(net, {"data": (4, 3, 8, 8)}), phase)
+    shapes = infer_shapes(net, {"data": (4, 3, 8, 8)})
+    return find_trunk(net, shapes, phase, changing(shapes) if phase == TRAIN else {"fc"})
 
 
 def zoo_trunks() -> Iterator[tuple[str, str, NetParameter, NetShapes, Phase]]:
@@ -53,7 +54,7 @@ def zoo_trunks() -> Iterator[tuple[str, str, NetParameter, NetShapes, Phase]]:
 def test_trunk_and_head_are_the_net(name: str) -> None:
     """Cut anywhere: both have the shapes of the whole, each layer is in one, and the trunk learns nothing."""
     for _, last, net, whole, phase in (case for case in zoo_trunks() if case[0] == name):
-        trunk = find_trunk(net, whole, phase)
+        trunk = find_trunk(net, whole, phase, changing(whole))
         assert isinstance(trunk, Trunk), (last, phase, trunk)
         layers = [layer for part in (trunk.trunk, trunk.head) for layer in part.layer[1:]]
         assert sorted(layer.name for layer in layers) == sorted(layer.name for layer in net.layer[1:])
@@ -74,7 +75,8 @@ def test_googlenet_has_three_boundaries() -> None:
     freeze(net, frozen_layers(net, FreezeUpTo(up_to="inception_5b/output")))
     view = phase_view(net, TRAIN)
     view.layer[0].phase = TEST
-    trunk = find_trunk(view, infer_shapes(view, data_inputs(view.layer, (3, 256, 256))), TRAIN)
+    shapes = infer_shapes(view, data_inputs(view.layer, (3, 256, 256)))
+    trunk = find_trunk(view, shapes, TRAIN, changing(shapes))
 
     assert isinstance(trunk, Trunk)
     assert set(trunk.features) == {"loss1/ave_pool", "loss2/ave_pool", "pool5/7x7_s1"}
@@ -135,3 +137,15 @@ def test_a_layer_of_the_test_phase_draws_nothing() -> None:
 
     assert isinstance(trunk, Trunk)
     assert trunk.features == ("norm",)
+
+
+def test_what_training_changes_is_no_trunk_in_tests() -> None:
+    """Rates of the TEST net alone do not count: its params are those of the TRAIN net."""
+    net = NetParameter()
+    text_format.Parse(DATA % "" + CONV + HEAD % "conv", net)
+    shapes = infer_shapes(net, {"data": (4, 3, 8, 8)})
+
+    assert isinstance(find_trunk(net, shapes, TEST, {"fc"}), Trunk)
+    assert find_trunk(net, shapes, TEST, {"conv", "fc"}) == (
+        "no layer with weights comes before the first that learns"
+    )

@@ -187,12 +187,12 @@ def test_damaged_answers_are_asked_for_again(
 
     with proxied(bucket.server.endpoint, fate) as (endpoint, proxy):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        told: list[Transfer] = []
-        open_store(bucket.uri).download("weights", tmp_path / "again", progress=told.append)
+        reports: list[Transfer] = []
+        open_store(bucket.uri).download("weights", tmp_path / "again", progress=reports.append)
 
     assert [fate for _, fate in proxy.spoilt] == [kind]
     assert (tmp_path / "again").read_bytes() == big.read_bytes()
-    assert [each.done for each in told] == sorted(each.done for each in told)
+    assert [each.done for each in reports] == sorted(each.done for each in reports)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Where a frozen trunk ends: the part of a net that makes the same of an image every time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from ftjob.net.proto.caffe_pb2 import (
     Phase,
     PoolingParameter,
 )
-from ftjob.net.topology.backward import LayerBackward, backward
+from ftjob.net.topology.backward import backward
 from ftjob.net.topology.shapes import LayerShapes, NetShapes
 
 _PER_IMAGE = frozenset(
@@ -69,11 +69,22 @@ class Trunk:
         return 2 if self.mirrors else 1
 
 
-def find_trunk(net: NetParameter, shapes: NetShapes, phase: Phase) -> Trunk | str:
+def changing(train: NetShapes) -> frozenset[str]:
+    """Return the layers of a TRAIN net whose params training changes: they learn, or collect statistics."""
+    return frozenset(
+        layer.name
+        for layer in train.layers
+        if any(param.lr_mult for param in layer.params)
+        or (layer.type == "BatchNorm" and not layer.layer.batch_norm_param.use_global_stats)
+    )
+
+
+def find_trunk(net: NetParameter, shapes: NetShapes, phase: Phase, changed: Collection[str]) -> Trunk | str:
     """Return a net's trunk, or why it has none, as the end of a sentence.
 
-    `net` has the layers of that phase only, and `shapes` are its own. A layer is part of the trunk when it
-    learns nothing, nothing before it learns, no chance is in it, and it computes each image alone.
+    `net` has the layers of that phase only, and `shapes` are its own; `changed` are the layers that training
+    changes, which a TEST net shares. A layer is part of the trunk when neither its params nor any before it
+    change, no chance is in it, and it computes each image alone.
     """
     sources = [layer for layer in net.layer if not layer.bottom]
     if len(sources) != 1 or sources[0].type != "Data":
@@ -89,7 +100,10 @@ def find_trunk(net: NetParameter, shapes: NetShapes, phase: Phase) -> Trunk | st
     for layer in net.layer:
         if layer is source:
             continue
-        if frozen.issuperset(layer.bottom) and _same_each_time(*by_name[layer.name], phase):
+        found, way = by_name[layer.name]
+        owners = {layer.name, *(param.owner for param in found.params)}
+        stays = not way.runs and owners.isdisjoint(changed)
+        if stays and frozen.issuperset(layer.bottom) and _same_each_time(found, phase):
             inside.append(layer)
             frozen.update(layer.top)
         else:
@@ -145,11 +159,9 @@ def _phase(layer: LayerParameter, phase: Phase) -> Phase:
     return layer.phase if layer.HasField("phase") else phase
 
 
-def _same_each_time(layer: LayerShapes, way: LayerBackward, net_phase: Phase) -> bool:
-    """Whether a layer makes the same of an image each time, if its bottoms are the same."""
+def _same_each_time(layer: LayerShapes, net_phase: Phase) -> bool:
+    """Whether a layer makes the same of an image each time, if its bottoms and params are the same."""
     param, phase = layer.layer, _phase(layer.layer, net_phase)
-    if way.runs or any(each.lr_mult for each in layer.params):
-        return False
     if param.type in _BY_AXIS:
         return all(axis_of(param, shape, _BY_AXIS[param.type](param)) for shape in layer.bottoms[:1])
     if param.type == "BatchNorm":

@@ -120,13 +120,15 @@ def _dtypes(whole: TorchNet, trunk: Trunk) -> list[torch.dtype]:
     return [numerics.dtype if sizes.get(blob) == HALF_BYTES else torch.float32 for blob in trunk.features]
 
 
-def cut(whole: TorchNet, net: NetParameter, wanted: Features | None) -> TorchNet | CutNet:
+def cut(
+    whole: TorchNet, net: NetParameter, wanted: Features | None, changed: Collection[str]
+) -> TorchNet | CutNet:
     """Return a net that keeps the features of its trunk as its weights are now; itself where they are not
     wanted, it has no trunk, or they cannot be kept, which the log says.
 
-    `net` has the layers that `whole` was made of.
+    `net` has the layers that `whole` was made of; `changed` are those that training changes.
     """
-    trunk = find_trunk(net, whole.shapes, whole.context.phase) if wanted else ""
+    trunk = find_trunk(net, whole.shapes, whole.context.phase, changed) if wanted else ""
     if isinstance(trunk, str):
         return whole
     records = whole.records(trunk.images)

@@ -76,23 +76,27 @@ def open_file(folder: Path, name: str, floats: int, rows: int, limit: int) -> Fe
 
     Others that nobody uses go, least recently used first, where all rows would not fit into `limit` bytes.
     """
-    needed = rows * (CHECKSUM_BYTES + FLOAT_BYTES * floats)
-    if needed > limit:
-        return f"{needed / 1e9:.1f} GB of features are more than the {limit / 1e9:.1f} GB that are kept"
+    size = rows * (CHECKSUM_BYTES + FLOAT_BYTES * floats)
+    if size > limit:
+        return f"{size / 1e9:.1f} GB of features are more than the {limit / 1e9:.1f} GB that are kept"
     try:
         file = FeatureFile(folder / name, floats)
         file.hold()
-        make_room(folder, needed, limit)
-        free = shutil.disk_usage(folder).free + file.used
+        needed = size - file.used
+        fits = make_room(folder, needed, limit)
+        free = shutil.disk_usage(folder).free
     except OSError as error:
         return f"{folder}: {error.strerror}"
+    if not fits:
+        return f"{size / 1e9:.1f} GB of features do not fit beside those that other runs use"
     if needed > free:
-        return f"{needed / 1e9:.1f} GB of features do not fit the disk of {folder}"
+        return f"{size / 1e9:.1f} GB of features do not fit the disk of {folder}"
     return file
 
 
-def make_room(folder: Path, needed: int, limit: int) -> None:
-    """Remove files that no process holds, least recently used first, until so many bytes fit."""
+def make_room(folder: Path, needed: int, limit: int) -> bool:
+    """Remove files that no process holds, least recently used first, until so many more bytes fit; return
+    whether they do."""
     found = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     used = sum(path.stat().st_blocks * BLOCK for path in found)
     for path in found:
@@ -105,3 +109,4 @@ def make_room(folder: Path, needed: int, limit: int) -> None:
                 path.unlink(missing_ok=True)
         finally:
             os.close(handle)
+    return used + needed <= limit

@@ -79,7 +79,7 @@ class TorchNet:
         self.shapes, self.weights, self.context = shapes, weights, context
         self.outputs = _outputs(shapes)
         self.places = _places(shapes, whole)
-        self._sources: dict[str, DataSource] = {}
+        self._sources: dict[str, tuple[LayerShapes, LayerContext]] = {}
         self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
         self.given: dict[str, Tensor] = {}
         """What Input layers bring."""
@@ -95,8 +95,9 @@ class TorchNet:
         return [blob for blob in self.outputs if self.shapes.blobs[blob] in ((), (1,))]
 
     def records(self, images: str) -> Records:
-        """Return the records of the Data layer that makes a blob of images."""
-        return self._sources[images].records
+        """Return the records of the Data layer that makes a blob of images, for a reader of their own: this
+        net's reads its own ahead, in another thread."""
+        return Records(*self._sources[images])
 
     def check_names(self, blobs: Collection[str]) -> None:
         """Raise BadNetError, with the names there are, for a blob that is not there."""
@@ -149,8 +150,8 @@ class TorchNet:
 
     def _source(self, layer: LayerShapes, context: LayerContext) -> Draw:
         if layer.type == "Data":
-            source = self._sources[layer.layer.top[0]] = DataSource(layer, context)
-            return _data(source, context)
+            self._sources[layer.layer.top[0]] = layer, context
+            return _data(DataSource(layer, context), context)
         if layer.type == "DummyData":
             return _dummy(layer, context)
         if layer.type == "Input":

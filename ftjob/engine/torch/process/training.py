@@ -22,6 +22,7 @@ from ftjob.errors import BadNetError
 from ftjob.net.lr_policy import learning_rate
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase, SolverParameter
 from ftjob.net.topology.phases import filter_net
+from ftjob.net.topology.trunk import changing
 
 
 class TorchTraining:
@@ -56,8 +57,11 @@ class TorchTraining:
 
     def cut(self) -> None:
         """Cut both nets where their trunks end, as the weights are now."""
-        whole = (self.train, self.test_net)
-        self.cut_train, self.cut_test = map(cut, whole, self.params, (self.features, self.features))
+        changed = changing(self.train.shapes)
+        self.cut_train, self.cut_test = (
+            cut(whole, net, self.features, changed)
+            for whole, net in zip((self.train, self.test_net), self.params, strict=True)
+        )
 
     def _state(self, net: NetParameter, phase: Phase) -> NetState:
         phase_state = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
