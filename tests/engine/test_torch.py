@@ -140,3 +140,28 @@ def test_quick_pooling_is_pytorchs_to_the_bit(
         return torch.nn.functional.max_pool2d(x, *window[:3], 1, window[3])
 
     torch.testing.assert_close(pooled(QuickMax.apply), pooled(plain), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.torch
+@settings(deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    ceil_mode=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_pooling_without_a_gradient_is_the_same(
+    shape: tuple[int, ...], kernel: Pair, stride: Pair, ceil_mode: bool, seed: int
+):
+    """Tests and frozen trunks take a quicker way."""
+    import torch
+
+    from ftjob.engine.torch.process.layers.pooling import max_pool
+
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+    pad = (kernel[0] // 2, kernel[1] // 2)
+    assume(all(side + 2 * margin >= size for side, margin, size in zip(shape[2:], pad, kernel, strict=True)))
+    learning = max_pool(values.clone().requires_grad_(), kernel, stride, pad, ceil_mode)
+
+    assert torch.equal(max_pool(values, kernel, stride, pad, ceil_mode), learning.detach())

@@ -103,6 +103,9 @@ class QuickMax(torch.autograd.Function):
 def max_pool(x: Tensor, kernel: Pair, stride: Pair, pad: Pair = (0, 0), ceil_mode: bool = False) -> Tensor:
     """Return the largest of each window; of equals the first gets the gradient, as in Caffe."""
     if x.device.type == "cpu":
+        if not x.requires_grad and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+            # oneDNN's takes less than half of QuickMax's time, but its backward pass twice as much
+            return functional.max_pool2d(x.to_mkldnn(), kernel, stride, pad, ceil_mode=ceil_mode).to_dense()
         top: Tensor = QuickMax.apply(x, kernel, stride, pad, ceil_mode)
         return top
     return functional.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil_mode)
