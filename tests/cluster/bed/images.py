@@ -142,10 +142,12 @@ class Buildah:
             self.run("rmi", "--all", "--force")
 
     def ensure_base(self, progress: Progress) -> None:
-        """Make the image that all others begin with, unless it is there."""
-        if not self.has(BASE):
-            progress(f"making a {RELEASE} base image")
-            self.make_base()
+        """Make the image that all others begin with, unless it is there; of two calls the second waits."""
+        with (self.folder / "base.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.has(BASE):
+                progress(f"making a {RELEASE} base image")
+                self.make_base()
 
     def build(self, target: str, name: str, *more: str) -> None:
         """Build a target of the Dockerfile, with more of buildah's options."""
