@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.gpu import weights
+from benchmarks.gpu.eachengine import weights
 from ftjob.engine.open import open_engine
 from ftjob.errors import BadSpecError
 from ftjob.net.precision import LEAST_CAPABILITY, PRECISIONS, Precision, refusal
