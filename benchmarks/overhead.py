@@ -39,6 +39,7 @@ from ftjob.engine.open import open_engine
 from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_solver, to_text
+from ftjob.nodes.profiles import LOCAL
 from ftjob.plan.plan import Plan
 from ftjob.prepare.prepare import Context, absolute, prepare
 from ftjob.runfolder.layout import RunFolder
@@ -127,11 +128,14 @@ def write_run(
     net: NetParameter | None = None,
     records: int = 500,
     precision: Precision = "fp32",
+    node: str = LOCAL,
 ) -> Plan:
-    """Write random images and a run's files, as the worker does; net.prototxt is the demo's unless given."""
+    """Write random images, where the folder has none yet, and a run's files, as the worker does; net.prototxt
+    is the demo's unless given."""
     (folder / "net.prototxt").write_text(to_text(net or digits.build()))
-    write_lmdb(folder / "train", case, records)
-    write_lmdb(folder / "val", case, case.batch_size)
+    if not (folder / "train").exists():
+        write_lmdb(folder / "train", case, records)
+        write_lmdb(folder / "val", case, case.batch_size)
     spec = JobSpec.model_validate(
         {
             "name": "overhead",
@@ -140,13 +144,14 @@ def write_run(
                      "scale": 1 / 256, "batch_size": case.batch_size},
             "solver": {"max_iter": case.max_iter, "test_interval": case.max_iter, "snapshot": case.max_iter,
                        "base_lr": 0.0001, "precision": precision},
+            "resources": {"node": node},
             "output": "runs",
         }
     )  # fmt: skip
     context = Context(folder)
     plan = prepare(absolute(spec, context), context)
     run = RunFolder(folder / plan.run_id)
-    run.train_val.parent.mkdir(parents=True)
+    run.train_val.parent.mkdir(parents=True, exist_ok=True)
     run.train_val.write_text(to_text(plan.train_val))
     run.solver.write_text(to_text(plan.solver))
     return plan

@@ -160,15 +160,19 @@ def explain(reference: str) -> "Explanation":
     return explained(evidence_of_run(there.bring_all(), there.status()))
 
 
-def verify(bundle: Path, engine: str = "auto") -> "Verification":
+def verify(
+    bundle: Path, engine: str = "auto", *, gpu: bool = False, precision: str = "fp32"
+) -> "Verification":
     """Prove that a bundle answers here as it did where it was made, with Caffe, or PyTorch where that is not.
 
-    Raises BadNetError or EngineError.
+    `gpu` computes on the first GPU instead of processors, with PyTorch unless `engine` names Caffe; so does
+    another precision (tf32, bf16, fp16), each within its own tolerance. Raises BadSpecError, BadNetError or
+    EngineError.
     """
     from ftjob.bundle.verify import verify as verify_bundle
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
-        return verify_bundle(bundle, engine, log=Path(scratch) / "engine.log")
+        return verify_bundle(bundle, engine, Path(scratch) / "engine.log", gpu=gpu, precision=precision)
 
 
 def check_data(

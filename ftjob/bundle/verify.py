@@ -15,14 +15,18 @@ from ftjob.bundle.golden import golden_inputs
 from ftjob.bundle.model import read_model
 from ftjob.bundle.preprocess import Preprocess
 from ftjob.bundle.schema import LARGEST_SCORES, GoldenScores
+from ftjob.engine.nvml import Device, first_gpu
 from ftjob.engine.open import open_deploy, resolve
+from ftjob.errors import BadSpecError
 from ftjob.fs import files
+from ftjob.net.precision import PRECISIONS, Precision, lack
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import to_text
 from ftjob.runfolder.layout import BundleFolder
 
-TOLERANCE = 1e-3
-"""Of the largest score: what float32 sums in another order may differ by, and no wrong mean or crop does."""
+TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2, "fp16": 1e-2}
+"""What scores may differ by, as a share of the largest: in fp32 as sums in another order do; in the others as
+products of 10 bits (tf32, fp16) or 7 bits (bf16) do. A wrong mean or crop exceeds that of fp32."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,22 @@ class Verification:
     right_answers: int
     """Images whose highest score is at their label."""
     engine: str
+    device: str
+    """What computed: the GPU's name, or `processors`."""
+    precision: Precision
+    tolerance: float
+    """What the largest difference may be."""
 
     @property
     def ok(self) -> bool:
         """Whether the scores are the same, alone and in a batch."""
-        same = self.same_answers == self.images and self.largest_difference <= TOLERANCE
-        return same and self.together_difference <= ALIKE
+        same = self.same_answers == self.images and self.largest_difference <= self.tolerance
+        return same and self.together_difference <= self.alike
+
+    @property
+    def alike(self) -> float:
+        """What the difference in a batch may be: batches of another size may round in other places."""
+        return ALIKE if self.precision == "fp32" else self.tolerance
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as `-o json` has them."""
@@ -63,25 +77,42 @@ class Question:
     golden: GoldenScores
 
 
-def verify(root: Path, engine: str, log: Path) -> Verification:
+def verify(root: Path, engine: str, log: Path, *, gpu: bool = False, precision: str = "fp32") -> Verification:
     """Check every file, run the golden images through the net, alone and together, and compare the scores.
 
-    Raises BadNetError as `read_bundle` does, and what engines raise.
+    `gpu` computes on this machine's first one. Engine `auto` is torch for that and for a precision other than
+    fp32. Raises BadSpecError for a precision that there is not, or not here, BadNetError as `read_bundle`
+    does, and what engines raise.
     """
-    engine = resolve(engine)
+    exact, device = _precision_of(precision), first_gpu() if gpu else None
+    capability, name = (device.capability, device.name) if device else (None, "verify without a GPU")
+    if problem := lack(exact, capability, name):
+        raise BadSpecError(f"precision: {problem}")
+    engine = resolve("torch" if engine == "auto" and (gpu or exact != "fp32") else engine)
     question = read_bundle(root)
-    answers = _answers(question, engine, log)
+    answers = _answers(question, engine, log, device, exact)
+    tolerance = TOLERANCE[exact]
     expected = np.array([image.scores for image in question.golden.images], dtype=np.float32)
     labels = np.array([image.label for image in question.golden.images])
     return Verification(
         bundle=str(root),
         images=len(question.images),
-        same_answers=int(same_answers_of(answers.alone, expected).sum()),
+        same_answers=int(same_answers_of(answers.alone, expected, tolerance).sum()),
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
         right_answers=int((answers.alone.argmax(axis=1) == labels).sum()),
         engine=engine,
+        device=device.name if device else "processors",
+        precision=exact,
+        tolerance=tolerance,
     )
+
+
+def _precision_of(name: str) -> Precision:
+    for precision in PRECISIONS:
+        if precision == name:
+            return precision
+    raise BadSpecError(f"precision: there is no {name!r}: choose {', '.join(PRECISIONS)}")
 
 
 def read_bundle(root: Path) -> Question:
@@ -101,19 +132,24 @@ def read_bundle(root: Path) -> Question:
     return Question(net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
 
 
-def _answers(question: Question, engine: str, log: Path) -> Answers:
+def _answers(
+    question: Question, engine: str, log: Path, device: Device | None, precision: Precision
+) -> Answers:
     """Return an engine's scores of the checked net, run in an otherwise empty folder."""
     with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
         deploy = BundleFolder(Path(empty)).deploy
         files.write_text(deploy, to_text(question.net))
-        with open_deploy(engine, deploy, question.weights, log=log, cwd=Path(empty)) as net:
+        gpu = device.index if device else None
+        with open_deploy(
+            engine, deploy, question.weights, log=log, cwd=Path(empty), gpu=gpu, precision=precision
+        ) as net:
             return ask(net, question.images, question.golden.blob)
 
 
-def same_answers_of(scores: Scores, expected: Scores) -> NDArray[np.bool_]:
+def same_answers_of(scores: Scores, expected: Scores, tolerance: float) -> NDArray[np.bool_]:
     """Return for each image whether the highest class is still the highest, within the tolerance."""
     rows, before = np.arange(len(scores)), expected.argmax(axis=1)
     with np.errstate(invalid="ignore"):  # of two infinite scores
         behind = scores.max(axis=1) - scores[rows, before]
-    close = behind <= TOLERANCE * np.abs(scores).max()
+    close = behind <= tolerance * np.abs(scores).max()
     return np.asarray(close | (scores.argmax(axis=1) == before))

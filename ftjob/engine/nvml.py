@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import pynvml
 
+from ftjob.errors import EngineError
+
 Capability = tuple[int, int]
 """A GPU's compute capability: major, minor."""
 
@@ -74,6 +76,15 @@ def find_driver() -> Driver | None:
     except pynvml.NVMLError:
         return None
     return Driver(version, (number // 1000, number % 1000 // 10), devices)
+
+
+def first_gpu() -> Device:
+    """Return this machine's first GPU. Raises EngineError where there is none."""
+    driver = find_driver()
+    if driver and driver.devices:
+        return driver.devices[0]
+    found = f"NVIDIA's driver {driver.version} shows none" if driver else "no NVIDIA driver answers"
+    raise EngineError(f"there is no GPU here: {found}: see that `nvidia-smi` works, or compute without one")
 
 
 def dotted(version: Capability) -> str:

@@ -33,8 +33,7 @@ def open_engine(
     Raises what `resolve` and the engine raise, and BadSpecError for a precision that engine or device lack.
     """
     name = resolve(name)
-    if name == "caffe" and precision != "fp32":
-        raise BadSpecError(CAFFE_PRECISION.format(precision=precision))
+    _refuse_precision(name, precision)
     more = {"precision": precision, "features": features} if name == "torch" else {}
     engine: Engine = _client(name).open_engine(
         solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds, **more
@@ -42,13 +41,30 @@ def open_engine(
     return engine
 
 
-def open_deploy(name: str, deploy: Path, weights: Path, *, log: Path, cwd: Path | None = None) -> DeployNet:
+def open_deploy(
+    name: str,
+    deploy: Path,
+    weights: Path,
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    gpu: int | None = None,
+    precision: Precision = "fp32",
+) -> DeployNet:
     """Open a deploy net with its weights in the engine of that name, whose process is in the folder `cwd`.
 
-    Raises as `open_engine` does.
+    `gpu` and `precision` are those of `open_engine`, and it raises as that does.
     """
-    net: DeployNet = _client(resolve(name)).open_deploy(deploy, weights, log=log, cwd=cwd)
+    name = resolve(name)
+    _refuse_precision(name, precision)
+    more = {"precision": precision} if name == "torch" else {}
+    net: DeployNet = _client(name).open_deploy(deploy, weights, log=log, cwd=cwd, gpu=gpu, **more)
     return net
+
+
+def _refuse_precision(engine: str, precision: Precision) -> None:
+    if engine == "caffe" and precision != "fp32":
+        raise BadSpecError(CAFFE_PRECISION.format(precision=precision))
 
 
 def resolve(name: str) -> str:

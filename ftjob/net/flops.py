@@ -1,10 +1,12 @@
 """What a pass through a net costs: floating point operations of its products, bytes of its blobs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
+from ftjob.net.precision import HALF, Precision, top_bytes
 from ftjob.net.topology.backward import LayerBackward, backward
-from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes
+from ftjob.net.topology.shapes import LayerShapes, NetShapes, Shape
 
 _CONVOLUTIONS = frozenset({"Convolution", "Deconvolution"})
 _RECURRENT = frozenset({"LSTM", "RNN"})
@@ -55,24 +57,32 @@ class NetFlops:
         return sum(layer.backward_bytes for layer in self.layers) / self.batch_size
 
 
-def count_flops(shapes: NetShapes) -> NetFlops:
+def count_flops(shapes: NetShapes, precision: Precision = "fp32") -> NetFlops:
     """Count the work of a net in its phase; the batch size is the first blob's first axis.
 
     A gradient costs what the forward product costs, once for the weights where they are learned and once for
-    each bottom that wants it. Layers without products cost only the bytes they move; a backward pass moves
-    data and gradients.
+    each bottom that wants it. Layers without products cost only the bytes they move, two or four a number by
+    the precision; a backward pass moves data and gradients.
     """
     first = next((layer.tops[0] for layer in shapes.layers if layer.tops), (1,))
-    layers = tuple(_layer(layer, back) for layer, back in zip(shapes.layers, backward(shapes), strict=True))
-    return NetFlops(layers, first[0] if first else 1)
+    sizes: dict[str, int] = {}
+    layers = []
+    tops = top_bytes(shapes, half=precision in HALF)
+    for (layer, size), back in zip(tops, backward(shapes), strict=True):
+        moved = sum(sizes[name] * prod(shape) for name, shape in _bottoms(layer))
+        moved += size * sum(map(prod, layer.tops))
+        sizes.update(dict.fromkeys(layer.layer.top, size))
+        layers.append(_layer(layer, back, moved if layer.bottoms else 0))
+    return NetFlops(tuple(layers), first[0] if first else 1)
 
 
-def _layer(layer: LayerShapes, back: LayerBackward) -> LayerFlops:
+def _bottoms(layer: LayerShapes) -> Iterator[tuple[str, Shape]]:
+    return zip(layer.layer.bottom, layer.bottoms, strict=True)
+
+
+def _layer(layer: LayerShapes, back: LayerBackward, moved: int) -> LayerFlops:
     flops = 2 * _multiply_adds(layer)
     gradients = any(back.params[:1]) + any(back.bottoms) if back.runs else 0
-    moved = FLOAT_BYTES * sum(map(prod, layer.bottoms + layer.tops))
-    if not layer.bottoms:
-        moved = 0
     return LayerFlops(
         name=layer.name,
         type=layer.type,

@@ -32,9 +32,16 @@ def automatic(capability: Capability | None) -> Precision:
 
 
 def refusal(precision: Precision, capability: Capability | None, device: str) -> str:
-    """Return why a device cannot compute in a precision and what to do, in a sentence; empty where it can.
+    """Return why a device cannot compute in a spec's precision and what to do, in a sentence; empty where it
+    can. Arguments are those of `lack`."""
+    problem = lack(precision, capability, device)
+    return f"solver.precision: {problem} or auto, or take another node (`ftjob nodes`)" if problem else ""
 
-    `device` is its name in that sentence, `capability` a GPU's compute capability, None for processors.
+
+def lack(precision: Precision, capability: Capability | None, device: str) -> str:
+    """Return what a device lacks for a precision, and which to set instead; empty where it lacks nothing.
+
+    `device` is its name in those words, `capability` a GPU's compute capability, None for processors.
     """
     if _has(capability, precision):
         return ""
@@ -42,10 +49,7 @@ def refusal(precision: Precision, capability: Capability | None, device: str) ->
     least = LEAST_CAPABILITY[precision]
     needs = f"a GPU of compute capability {_dotted(least)} or newer"
     has = "has none" if capability is None else f"has {_dotted(capability)}"
-    return (
-        f"solver.precision: {precision} needs {needs}, and {device} {has}: set {available} or auto, or take "
-        "another node (`ftjob nodes`)"
-    )
+    return f"{precision} needs {needs}, and {device} {has}: set {available}"
 
 
 def _has(capability: Capability | None, precision: Precision) -> bool:

@@ -64,7 +64,9 @@ class Node(_Profile):
     """Of one GPU, as its driver shows it; none on a node without."""
     compute_capability: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
     teraflops: Positive
-    """Reached in training, in 10^12 floating point operations per second."""
+    """Reached in training in fp32, in 10^12 floating point operations per second."""
+    teraflops_in: dict[Literal["tf32", "bf16", "fp16"], Positive] = {}
+    """The same by precision, where that is another; of the built-in ones none was measured."""
     gigabytes_per_second: Positive
     """Of blobs, reached in training, in 10^9 bytes per second."""
     price: Price
@@ -108,9 +110,14 @@ class Node(_Profile):
             )
         return self.price.spot
 
-    def seconds(self, flops: float, moved_bytes: float) -> float:
+    def seconds(self, flops: float, moved_bytes: float, precision: str = "fp32") -> float:
         """Return the time this node takes for that many operations and bytes, one after the other."""
-        return flops / (self.teraflops * 1e12) + moved_bytes / (self.gigabytes_per_second * 1e9)
+        rate = self.teraflops_of(precision) * 1e12
+        return flops / rate + moved_bytes / (self.gigabytes_per_second * 1e9)
+
+    def teraflops_of(self, precision: str) -> float:
+        """Return what products reach in a precision: as in fp32 where the profile says nothing else."""
+        return next((rate for each, rate in self.teraflops_in.items() if each == precision), self.teraflops)
 
 
 def user_file() -> Path:

@@ -8,6 +8,7 @@ from math import ceil, inf
 from ftjob.formatting import dollars
 from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import NetFlops
+from ftjob.net.precision import Precision
 from ftjob.nodes.profiles import Node
 from ftjob.plan.measured import Measurement
 from ftjob.plan.savings import KeptTrunk
@@ -92,11 +93,14 @@ class Speed:
     """Forward only."""
 
 
-def predicted_speed(train: NetFlops, test: NetFlops, node: Node) -> Speed:
-    """Return the speed that a node's profile predicts for nets that were never run on it."""
+def predicted_speed(train: NetFlops, test: NetFlops, node: Node, precision: Precision = "fp32") -> Speed:
+    """Return the speed that a node's profile predicts for nets that were never run on it; their bytes are
+    those of the precision."""
     flops = train.forward + train.backward
     moved = train.forward_bytes + train.backward_bytes
-    return Speed(node.seconds(flops, moved), node.seconds(test.forward, test.forward_bytes))
+    return Speed(
+        node.seconds(flops, moved, precision), node.seconds(test.forward, test.forward_bytes, precision)
+    )
 
 
 def measured_speed(predicted: Speed, measured: Measurement) -> Speed:
@@ -115,11 +119,13 @@ def estimate_cost(
     measured: Measurement | None = None,
     retries: int = 0,
     dearest: float | None = None,
+    precision: Precision = "fp32",
 ) -> Cost:
     """Return what the run takes, by what was measured where something was.
 
     `retries` is how often it may be tried again; `dearest` the price per hour that it may come to cost, where
-    that is not the one it begins with. Raises BadSpecError for spot on a node that has no spot price.
+    that is not the one it begins with; `precision` is that of the prediction. Raises BadSpecError for spot on
+    a node that has no spot price.
     """
     speed = measured_speed(predicted, measured) if measured else predicted
     startup = node.startup_seconds
@@ -144,7 +150,7 @@ def estimate_cost(
         affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None if limit == inf else _affordable(seconds_of, limit - startup),
         assumptions=(
-            _of_speed(node, predicted, measured),
+            _of_speed(node, predicted, measured, precision),
             _of_start(startup, measured),
             f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s"
             + ("" if measured else "; training never waits for images"),
@@ -222,11 +228,15 @@ def _affordable(seconds_of: _Seconds, limit: float) -> int:
     return max(0, bisect_right(iterations, limit, key=lambda each: sum(seconds_of(each))) - 1)
 
 
-def _of_speed(node: Node, predicted: Speed, measured: Measurement | None) -> str:
+def _of_speed(node: Node, predicted: Speed, measured: Measurement | None, precision: Precision) -> str:
     if measured is None:
+        products, origin = "products", "as published trainings reach"
+        if precision != "fp32":
+            products, origin = f"products in {precision}", "by its profile, not measured"
         return (
-            f"{node.gpu}: {node.teraflops:g} TFLOP/s of products and {node.gigabytes_per_second:g} GB/s of "
-            "blobs, as published trainings reach; the first measured iterations replace this"
+            f"{node.gpu}: {node.teraflops_of(precision):g} TFLOP/s of {products} and "
+            f"{node.gigabytes_per_second:g} GB/s of blobs, {origin}; "
+            "the first measured iterations replace this"
         )
     day = datetime.fromtimestamp(measured.when, UTC).date()
     guess = predicted.train / measured.train_seconds_per_image

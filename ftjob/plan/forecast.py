@@ -117,21 +117,21 @@ def forecast(
 
     Raises BadSpecError where the node has no price for that.
     """
-    work, node = (count_flops(train), count_flops(test)), inputs.node
+    work, node = (count_flops(train, precision), count_flops(test, precision)), inputs.node
     memory, limit = estimate_memory(train, test, solver.type, precision), node.memory_bytes
     if limit is None:
         memory = replace(memory, context=0)
     whole = _workload(inputs, solver, batches, memory.weights + memory.history)
     kept = replace(
         whole,
-        kept_train=kept_trunk(trunks.train, work[0], node),
-        kept_test=kept_trunk(trunks.test, work[1], node),
+        kept_train=kept_trunk(trunks.train, work[0], node, precision),
+        kept_test=kept_trunk(trunks.test, work[1], node, precision),
     )
     workload = replace(kept, kept_train=None) if RANDOM_CROP in trunks.changes else kept
     workload = whole if ENGINE in trunks.changes else workload
     changes = trunks.changes if kept.kept_train else ()
     other = kept if changes else whole if kept.kept_train else None
-    predicted = predicted_speed(*work, node)
+    predicted = predicted_speed(*work, node, precision)
     return Forecast(
         parameters=count_parameters(train, new),
         flops=Flops(work[0].forward, work[0].backward, work[1].forward),
@@ -142,10 +142,10 @@ def forecast(
         work=workload,
         predicted=predicted,
         measured=None,
-        cost=_cost(inputs, workload, predicted, None),
+        cost=_cost(inputs, workload, predicted, None, precision),
         changes=changes,
         other_work=other,
-        other_cost=_cost(inputs, other, predicted, None) if other else None,
+        other_cost=_cost(inputs, other, predicted, None, precision) if other else None,
     )
 
 
@@ -191,7 +191,13 @@ def _workload(inputs: Inputs, solver: SolverParameter, batches: Batches, snapsho
     )
 
 
-def _cost(inputs: Inputs, work: Workload, predicted: Speed, measured: Measurement | None) -> Cost:
+def _cost(
+    inputs: Inputs,
+    work: Workload,
+    predicted: Speed,
+    measured: Measurement | None,
+    precision: Precision = "fp32",
+) -> Cost:
     spec = inputs.spec
     return estimate_cost(
         work,
@@ -202,4 +208,5 @@ def _cost(inputs: Inputs, work: Workload, predicted: Speed, measured: Measuremen
         measured=measured,
         retries=spec.resources.max_retries,
         dearest=inputs.node.usd_per_hour(spot=spec.resources.spot is True),
+        precision=precision,
     )

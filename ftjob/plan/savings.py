@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ftjob.net.flops import NetFlops
+from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
 from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import FLOAT_BYTES, NetShapes
@@ -65,7 +66,7 @@ def find_trunks(train_val: NetParameter, train: NetShapes, test: NetShapes, *, t
     )
 
 
-def kept_trunk(trunk: Trunk | None, work: NetFlops, node: Node) -> KeptTrunk | None:
+def kept_trunk(trunk: Trunk | None, work: NetFlops, node: Node, precision: Precision) -> KeptTrunk | None:
     """Return a trunk's numbers on a node, where reading its features takes less time than computing them.
 
     `work` is that of the whole net.
@@ -76,7 +77,7 @@ def kept_trunk(trunk: Trunk | None, work: NetFlops, node: Node) -> KeptTrunk | N
     layers = [layer for layer in work.layers if layer.name in names]
     flops = sum(layer.forward for layer in layers) / work.batch_size
     moved = sum(layer.forward_bytes for layer in layers) / work.batch_size
-    seconds, size = node.seconds(flops, moved), FLOAT_BYTES * trunk.floats
+    seconds, size = node.seconds(flops, moved, precision), FLOAT_BYTES * trunk.floats
     if seconds < size / READ_BYTES_PER_SECOND:
         return None
     return KeptTrunk(trunk.features, size, trunk.variants, seconds)

@@ -17,7 +17,6 @@ from ftjob.api import plan
 from ftjob.client import processes as local
 from ftjob.client.local_run import Run, enlist
 from ftjob.engine import Engine
-from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode, GpuMemoryError
 from ftjob.nodes.profiles import ENV_NODES
 from ftjob.runfolder.address import location_of
@@ -184,29 +183,6 @@ def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
     assert told in status["message"]
     assert status["reason"] == "EngineCrashed"
     assert status["snapshot"] >= 500
-
-
-def test_a_gpu_whose_memory_is_full_gets_smaller_batches(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Halved until it fits (no GPU is here: the memory is a stand-in's); iterations stay what they were."""
-    job.write()
-    planned = plan(job.folder / "spec.yaml")
-    there = Run(location_of(planned.spec.output, planned.spec.name, planned.run_id))
-    enlist(there, planned.spec, document(planned), None)
-    opened: list[str] = []
-
-    def with_memory_for_two(name: str, *, solver: Path, **arguments: Any) -> Engine:
-        text = (solver.parent / "train_val.prototxt").read_text()
-        opened.append(text)
-        if "batch_size: 2\n" not in text.split("phase: TEST")[0]:
-            raise GpuMemoryError("the GPU's memory is full")
-        return open_engine(name, solver=solver, **arguments)
-
-    monkeypatch.setattr(resume, "open_engine", with_memory_for_two)
-
-    assert worker.run(there.location, 1) == ExitCode.DONE
-    assert len(opened) == 3
-    assert "iter_size: 4" in there.folder.solver.read_text()
-    assert there.status().iteration == 30
 
 
 def test_smaller_batches_can_be_forbidden(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

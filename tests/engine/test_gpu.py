@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.gpu import weights
-from ftjob.engine.inventory import take_inventory
+from benchmarks.gpu.eachengine import weights
 from ftjob.engine.open import open_engine
 from ftjob.errors import BadSpecError
 from ftjob.net.precision import LEAST_CAPABILITY, PRECISIONS, Precision, refusal
 from tests.engine import nets
 from tests.engine.conftest import Job
+from tests.gpus import gpu_for_engine, machine_with_gpu
 
 pytestmark = pytest.mark.gpu
 
@@ -24,17 +24,8 @@ CASES = [
 @pytest.fixture(params=CASES, ids="-".join)
 def engine(request: pytest.FixtureRequest) -> tuple[str, Precision]:
     """An engine and a precision that can compute on this machine's GPU."""
-    found = take_inventory()
-    if not found.driver or not found.driver.devices:
-        pytest.skip("there is no CUDA device here")
     name, precision = request.param
-    device = found.driver.devices[0]
-    if name == "caffe":
-        code, problem = found.caffe_on(device)
-        if not code:
-            pytest.skip(problem or "the installed Caffe computes on processors only")
-    if problem := refusal(precision, device.capability, device.name):
-        pytest.skip(problem)
+    gpu_for_engine(name, precision)
     return name, precision
 
 
@@ -86,10 +77,8 @@ def test_a_resumed_run_is_where_it_would_have_been(job: Job, engine: tuple[str, 
 @pytest.mark.parametrize("precision", LEAST_CAPABILITY)
 def test_a_gpu_without_a_precision_is_refused(job: Job, precision: Precision) -> None:
     """By the engine's process, which sees the device itself."""
-    found = take_inventory()
-    if not found.driver or not found.driver.devices:
-        pytest.skip("there is no CUDA device here")
-    if not refusal(precision, found.driver.devices[0].capability, ""):
+    _, device = machine_with_gpu()
+    if not refusal(precision, device.capability, ""):
         pytest.skip(f"this GPU has {precision}")
     folder = job(nets.convnet())
 

@@ -72,6 +72,12 @@ def test_a_full_gpu_is_one_of_ftjobs_errors():
 
     assert name == "GpuMemoryError"
     assert "lower data.batch_size" in message
+    for beside_the_allocator in (
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ):
+        assert TorchServer().error_reply(RuntimeError(beside_the_allocator)) == (name, message)
     name, message = TorchServer().error_reply(
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
     )

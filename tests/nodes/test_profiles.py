@@ -81,6 +81,8 @@ WRONG = {
     "p2.xlarge:\n  price: {spott: 1}": r":2: p2\.xlarge\.price\.spott: .*did you mean spot",
     "p2.xlarge:\n\n  teraflops: fast": r":3: p2\.xlarge\.teraflops: ",
     "p2.xlarge: {teraflops: -1}": r"p2\.xlarge\.teraflops: .*greater than 0",
+    "g5.xlarge:\n  teraflops_in: {fp8: 90}": r":2: g5\.xlarge\.teraflops_in\.fp8.*'tf32', 'bf16' or 'fp16'",
+    "g5.xlarge: {teraflops_in: {bf16: 0}}": r"g5\.xlarge\.teraflops_in\.bf16: .*greater than 0",
     "mine: {gpu: x}": r"mine\.teraflops: is needed in a profile that is not built in",
     "mine: 3": r":1: mine: must be a profile's fields",
     "- mine": "must be profiles by name",

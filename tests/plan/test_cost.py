@@ -82,6 +82,47 @@ def test_k40_speeds_are_those_its_profile_was_made_from() -> None:
         assert predicted_speed(train, test, k40).train * 1e3 == pytest.approx(milliseconds, rel=0.01)
 
 
+def test_a_precision_has_its_own_speed_and_smaller_blobs() -> None:
+    """What the profile says of it, and two bytes a number; where it says nothing, products are as in fp32."""
+    node, shapes = get_node("g5.xlarge"), zoo_shapes("vgg16", 8)
+    exact, half = (count_flops(shapes, precision) for precision in ("fp32", "bf16"))
+
+    assert (half.forward, half.backward) == (exact.forward, exact.backward)
+    assert 0.5 < half.forward_bytes / exact.forward_bytes < 0.52, "scores and losses stay in four bytes"
+    assert count_flops(shapes, "tf32") == exact
+    fp32, tf32, bf16 = (
+        predicted_speed(count_flops(shapes, each), count_flops(shapes, each), node, each).train
+        for each in ("fp32", "tf32", "bf16")
+    )
+    assert bf16 < tf32 == fp32
+    flops, moved = half.forward + half.backward, half.forward_bytes + half.backward_bytes
+    assert bf16 == pytest.approx(flops / 23e12 + moved / 200e9)
+
+
+def test_the_assumption_of_a_precision_is_no_published_speed() -> None:
+    """It names the precision, and that it was not measured; a measurement replaces it."""
+    node = get_node("g5.xlarge")
+
+    first, *_ = estimate_cost(WORK, SPEED, node, precision="bf16").assumptions
+
+    assert first.startswith(
+        "NVIDIA A10G: 23 TFLOP/s of products in bf16 and 200 GB/s of blobs, by its profile,"
+    )
+    assert "nobody has measured" in first
+    measured = Measurement(run="a/b", when=0.0, train_seconds_per_image=0.2)
+    first, *_ = estimate_cost(WORK, SPEED, node, precision="bf16", measured=measured).assumptions
+    assert first.startswith("measured in run a/b")
+
+
+@pytest.mark.parametrize("name", ["g4dn.xlarge", "g5.xlarge", "p3.2xlarge"])
+def test_no_precision_is_predicted_slower_than_fp32(name: str) -> None:
+    """Or beyond a third of the data sheet's peak of products (T4 65, A10G 70, V100 125 TFLOP/s)."""
+    node, peak = get_node(name), {"g4dn.xlarge": 65, "g5.xlarge": 70, "p3.2xlarge": 125}[name]
+
+    assert node.teraflops_in
+    assert all(node.teraflops < rate <= 1.02 * peak / 3 for rate in node.teraflops_in.values())
+
+
 def test_measured_iterations_replace_the_prediction() -> None:
     """A speed that was measured stands; tests that were not timed change by the same factor."""
     timed = Measurement(run="a/b", when=0.0, train_seconds_per_image=0.2, test_seconds_per_image=0.01)

@@ -15,8 +15,8 @@ def verified(verification: "Verification") -> RenderableType:
     found = verification
     same = (
         f"{found.same_answers} of {found.images} golden images answered the same; scores differ by at most "
-        f"{found.largest_difference:.1e} of the largest, and by {found.together_difference:.1e} with other "
-        "images in the batch"
+        f"{found.largest_difference:.1e} of the largest ({found.tolerance:g} in {found.precision} on "
+        f"{found.device} is allowed), and by {found.together_difference:.1e} with other images in the batch"
     )
     right = f"{found.right_answers} of {found.images} golden images answered correctly"
     if found.images and not found.right_answers:

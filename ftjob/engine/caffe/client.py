@@ -81,14 +81,22 @@ def open_engine(
 
 
 def open_deploy(
-    deploy: Path, weights: Path, *, log: Path, cwd: Path | None = None, threads: int | None = None
+    deploy: Path,
+    weights: Path,
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    gpu: int | None = None,
+    threads: int | None = None,
 ) -> DeployNet:
-    """Open a deploy.prototxt with weights, on the CPU. Raises BadNetError or EngineError."""
-    python = find_caffe().python
+    """Open a deploy.prototxt with weights. Raises BadNetError or EngineError."""
+    found = find_caffe()
+    if gpu is not None:
+        _check_gpu(found, gpu)
     path, model = existing_file(deploy), whole_file(weights)
-    child = Child(program(python), log, cwd, threads)
+    child = Child(program(found.python), log, cwd, threads)
     with closing_on_error(child):
-        child.call("open_deploy", path=path, weights=model)
+        child.call("open_deploy", path=path, weights=model, gpu=gpu)
     return ProcessDeployNet(child)
 
 

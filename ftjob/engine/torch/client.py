@@ -65,12 +65,20 @@ def open_engine(
 
 
 def open_deploy(
-    deploy: Path, weights: Path, *, log: Path, cwd: Path | None = None, threads: int | None = None
+    deploy: Path,
+    weights: Path,
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    gpu: int | None = None,
+    precision: Precision = "fp32",
+    threads: int | None = None,
 ) -> DeployNet:
-    """Open a deploy.prototxt with weights, on the CPU. Raises BadNetError or EngineError."""
+    """Open a deploy.prototxt with weights. Raises BadNetError, EngineError, and BadSpecError for a precision
+    that the device lacks."""
     require_torch()
     path, model = existing_file(deploy), whole_file(weights)
     child = Child(PROGRAM, log, cwd, threads)
     with closing_on_error(child):
-        child.call("open_deploy", path=path, weights=model)
+        child.call("open_deploy", path=path, weights=model, gpu=gpu, precision=precision)
     return ProcessDeployNet(child)

@@ -99,6 +99,7 @@ class PlannedNode:
     gpu_memory_gib: float | None = None
     compute_capability: str | None = None
     teraflops: float | None = None
+    teraflops_in: dict[str, float] | None = None
     gigabytes_per_second: float | None = None
     price: PlannedPrice | None = None
     startup_seconds: float | None = None

@@ -37,8 +37,8 @@ class CaffeServer:
         log_warnings_only(self.caffe)
         return {}, {}
 
-    def open_deploy(self, path: str, weights: str) -> wire.Frame:
-        self._choose_device(None)
+    def open_deploy(self, path: str, weights: str, gpu: Optional[int]) -> wire.Frame:
+        self._choose_device(gpu)
         self.opened = deploy.CaffeDeploy(self.caffe.Net(path, TEST), weights)
         return {}, {}
 

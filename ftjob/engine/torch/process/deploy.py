@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ftjob.engine.process import stepping, wire
 from ftjob.engine.process.rows import Rows
 from ftjob.engine.torch.process.layers.making import NetContext
+from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
 from ftjob.engine.torch.process.net import TorchNet, input_shape
 from ftjob.engine.torch.process.weights import load, make_weights
 from ftjob.errors import BadDataError
@@ -20,8 +21,10 @@ from ftjob.net.topology.shapes import infer_shapes
 class TorchDeploy:
     """A net with one input."""
 
-    def __init__(self, net: NetParameter, weights: Path, device: torch.device) -> None:
-        self.param, self.context = net, NetContext(TEST, device, seed=0)
+    def __init__(
+        self, net: NetParameter, weights: Path, device: torch.device, numerics: Numerics = FP32
+    ) -> None:
+        self.param, self.context = net, NetContext(TEST, device, seed=0, numerics=numerics)
         self.input, self.shape = input_shape(net)
         shapes = infer_shapes(net)
         self.weights = make_weights(shapes, 0, device)

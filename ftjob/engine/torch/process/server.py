@@ -1,5 +1,6 @@
 """PyTorch's commands, and what its errors mean."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any, TypedDict
@@ -19,6 +20,9 @@ from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
 from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.net.topology.phases import filter_net
+
+GPU_IS_FULL = re.compile(r"CUDA error: out of memory|CU(BLAS|DNN)_STATUS_ALLOC_FAILED")
+"""What CUDA and its libraries say where they, not PyTorch's allocator, find no memory."""
 
 
 class FeatureFields(TypedDict):
@@ -65,15 +69,16 @@ class TorchServer:
         sys.stderr.write(f"{_machine(device, precision)}\n{described(self.opened.train)}")
         return {}, {}
 
-    def open_deploy(self, path: str, weights: str) -> wire.Frame:
-        """Open a deploy prototxt with weights, on the CPU."""
+    def open_deploy(self, path: str, weights: str, gpu: int | None, precision: Precision) -> wire.Frame:
+        """Open a deploy prototxt with weights."""
         net = filter_net(_read_net(path), NetState(phase=TEST))
-        self.opened = TorchDeploy(net, Path(weights), _device(None))
+        device = _device(gpu)
+        self.opened = TorchDeploy(net, Path(weights), device, settle(precision, device))
         return {}, {}
 
     def error_reply(self, error: Exception) -> tuple[str, str]:
         """Return the name of ftjob's error that one of PyTorch's means, if known, and a message."""
-        if isinstance(error, torch.OutOfMemoryError):
+        if isinstance(error, torch.OutOfMemoryError) or GPU_IS_FULL.search(str(error)):
             remedy = "lower data.batch_size, and raise solver.iter_size to make up for it"
             return GpuMemoryError.__name__, f"the net and its batch do not fit the GPU's memory: {remedy}"
         if "device-side assert" in str(error):
