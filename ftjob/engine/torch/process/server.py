@@ -1,7 +1,7 @@
 """PyTorch's commands, and what its errors mean."""
 
 import sys
-from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -14,7 +14,7 @@ from ftjob.engine.torch.process.deploy import TorchDeploy
 from ftjob.engine.torch.process.layers.numerics import settle
 from ftjob.engine.torch.process.net import TorchNet
 from ftjob.engine.torch.process.parallel.launch import Launch
-from ftjob.engine.torch.process.parallel.ranks import JoinedRanks, Seat
+from ftjob.engine.torch.process.parallel.ranks import JoinedRanks, Seat, await_end
 from ftjob.engine.torch.process.training import TorchTraining
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
@@ -39,9 +39,9 @@ class TorchServer:
         self.opened: Any = None
         self._seat: Seat | None = None
 
-    def sit_down(self, rank: int, size: int, store: int, lost: Callable[[], None]) -> None:
-        """Be one of several ranks, not the first: `open_solver` joins the others then."""
-        self._seat = Seat(rank, size, store, lambda command, **fields: None, lost)
+    def sit_down(self, rank: int, size: int, store: int, commands: FileIO) -> None:
+        """Be one of several ranks, not the first, whose pipe this is: `open_solver` joins the others then."""
+        self._seat = Seat(rank, size, store, lambda command, **fields: None, lambda: await_end(commands))
 
     def open_solver(
         self,

@@ -8,7 +8,6 @@ commands as ftjob/engine/process/wire.py has them; they have no replies. A failu
 import json
 import os
 import sys
-from io import FileIO
 
 from ftjob.concurrency.malloc import keep_freed_memory
 from ftjob.engine.process import serving, wire
@@ -21,7 +20,7 @@ def main(arguments: list[str]) -> None:
     serving.settle(leader)
     with os.fdopen(commands, "rb", buffering=0) as stream:
         server = load()
-        server.sit_down(rank, size, store, lambda: _await_end(stream))
+        server.sit_down(rank, size, store, stream)
         try:
             while True:
                 request, arrays = wire.receive(stream)
@@ -31,15 +30,7 @@ def main(arguments: list[str]) -> None:
             return
         except Exception as error:  # noqa: BLE001 - the first rank gets whatever it is
             os.write(reports, json.dumps(server.error_reply(error)).encode())
-
-
-def _await_end(stream: FileIO) -> None:
-    """Wait until the first rank is gone."""
-    try:
-        while True:
-            wire.receive(stream)
-    except EOFError:
-        os._exit(0)
+            os._exit(1)  # the end of a process that is in the middle of an exchange may take for ever
 
 
 if __name__ == "__main__":

@@ -12,14 +12,12 @@ from typing import BinaryIO
 
 from ftjob.caffelog.exits import ended_by
 from ftjob.engine.process import wire
-from ftjob.engine.torch.process.parallel.ranks import Seat
+from ftjob.engine.torch.process.parallel.ranks import NOTICE_SECONDS, Seat
 from ftjob.engine.torch.rank_end import end_line
 from ftjob.errors import EngineError
 
 GRACE_SECONDS = 2.0
 """What a killed process gets to be gone."""
-NOTICE_SECONDS = 60.0
-"""In which the end of a rank, which another one noticed, is seen here too."""
 
 
 class Launch:

@@ -6,10 +6,12 @@ BatchNorm's statistics are each rank's own, there as here, and snapshots have th
 """
 
 import os
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from io import FileIO
 
 import torch
 from torch import Tensor, distributed
@@ -20,6 +22,8 @@ BUCKET_NUMBERS = 8 << 20
 """Numbers that are exchanged at a time: what is copied together for that takes 32 MiB at most."""
 LONGEST_WAIT = timedelta(days=1)
 """That of a rank for another: the parent has its own patience with the engine, and ends it."""
+NOTICE_SECONDS = 60.0
+"""In which the end of a rank, that another one notices, is seen by the first and ends all."""
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 """Ranks are on one node, and need no network to find each other."""
 
@@ -52,7 +56,8 @@ class Seat:
     lead: Callable[..., None]
     """Sends the other ranks a command with fields; does nothing but in the first."""
     lost: Callable[[], None]
-    """Waits for the end of this process, called where another rank does not answer any more."""
+    """Waits for the end of this process, called where another rank does not answer; where it does not
+    come, the exchange failed for another reason."""
 
 
 class JoinedRanks(Ranks):
@@ -87,20 +92,28 @@ class JoinedRanks(Ranks):
         self._is_broken = False
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        try:
-            for bucket in _buckets(tensors):
-                self._average(bucket)
-        except RuntimeError:
-            self._seat.lost()
-            raise
+        for bucket in _buckets(tensors):
+            self._average(bucket)
 
     def _average(self, bucket: Sequence[Tensor]) -> None:
         flat = bucket[0].reshape(-1) if len(bucket) == 1 else torch.cat([each.reshape(-1) for each in bucket])
-        distributed.all_reduce(flat)
+        try:
+            distributed.all_reduce(flat)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
+            self._seat.lost()
+            raise
         flat.mul_(1 / self.size)
         for tensor, mean in zip(bucket, flat.split([each.numel() for each in bucket]), strict=True):
             if tensor.data_ptr() != mean.data_ptr():
                 tensor.copy_(mean.view(tensor.shape))
+
+
+def await_end(commands: FileIO) -> None:
+    """End this process as soon as the first rank, whose pipe this is, is gone; return where it stays."""
+    if select.select([commands], [], [], NOTICE_SECONDS)[0]:
+        os._exit(0)
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
