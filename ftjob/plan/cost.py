@@ -10,7 +10,7 @@ from ftjob.money.limits import BudgetLimits
 from ftjob.net.flops import NetFlops
 from ftjob.nodes.profiles import Node
 from ftjob.plan.measured import Measurement
-from ftjob.plan.savings import KeptTrunk
+from ftjob.plan.savings import KeptTrunk, speedup
 
 SNAPSHOT_BYTES_PER_SECOND = 100e6
 """Assumed for writing to the node's disk; training waits for that, not for the upload."""
@@ -36,6 +36,7 @@ class Workload:
     kept_train: KeptTrunk | None = None
     """A frozen trunk that runs once for each image; None where the whole net runs in every pass."""
     kept_test: KeptTrunk | None = None
+    gpus: int = 1
 
     @property
     def first_snapshot(self) -> int:
@@ -44,7 +45,7 @@ class Workload:
 
     @property
     def images_per_iteration(self) -> int:
-        return self.batch_size * self.iter_size
+        return self.batch_size * self.iter_size * self.gpus
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,16 @@ class Speed:
     """Seconds for one image on a node."""
 
     train: float
-    """Forward and backward."""
+    """Forward and backward, on all GPUs together."""
     test: float
-    """Forward only."""
+    """Forward only, which the first GPU does alone."""
 
 
-def predicted_speed(train: NetFlops, test: NetFlops, node: Node) -> Speed:
+def predicted_speed(train: NetFlops, test: NetFlops, node: Node, gpus: int = 1) -> Speed:
     """Return the speed that a node's profile predicts for nets that were never run on it."""
     flops = train.forward + train.backward
     moved = train.forward_bytes + train.backward_bytes
-    return Speed(node.seconds(flops, moved), node.seconds(test.forward, test.forward_bytes))
+    return Speed(node.seconds(flops, moved) / speedup(gpus), node.seconds(test.forward, test.forward_bytes))
 
 
 def measured_speed(predicted: Speed, measured: Measurement) -> Speed:
@@ -144,7 +145,7 @@ def estimate_cost(
         affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None if limit == inf else _affordable(seconds_of, limit - startup),
         assumptions=(
-            _of_speed(node, predicted, measured),
+            _of_speed(node, predicted, measured) + _of_gpus(work.gpus, measured),
             _of_start(startup, measured),
             f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s"
             + ("" if measured else "; training never waits for images"),
@@ -231,6 +232,12 @@ def _of_speed(node: Node, predicted: Speed, measured: Measurement | None) -> str
     day = datetime.fromtimestamp(measured.when, UTC).date()
     guess = predicted.train / measured.train_seconds_per_image
     return f"measured in run {measured.run} on {day}; the profile's guess was {guess:.2g} times that"
+
+
+def _of_gpus(gpus: int, measured: Measurement | None) -> str:
+    if gpus == 1 or measured:
+        return ""
+    return f"; {gpus} GPUs train {speedup(gpus):g} times as fast as one, which tests alone"
 
 
 def _of_start(seconds: float, measured: Measurement | None) -> str:
