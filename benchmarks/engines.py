@@ -1,4 +1,4 @@
-"""How fast the engines are beside each other: whole updates of GoogLeNet and VGG16, batch 10, all layers learning.
+"""How fast the engines are beside each other: updates of all layers of GoogLeNet and VGG16, batch 10.
 
 Both train the same prototxt from the same weights on the same LMDB with the same threads, in a process each,
 which take turns: what else the machine does is then borne by both. What is timed is `engine.step`: reading

@@ -25,12 +25,12 @@ OTHER_NAMES: Mapping[str, str] = {
 
 _NET = "base.net gives the net"
 _NODE = "resources.node gives the machine"
-_ONE_GPU = "a run trains on one GPU"
+_REDUCED = "GPUs exchange their gradients once, before the update"
 _PER_CLASS = "the report has the accuracy of every class"
 NOT_NEEDED: Mapping[str, str] = {
     **dict.fromkeys(("train_net", "test_net", "net_param", "train_net_param", "test_net_param"), _NET),
-    **dict.fromkeys(("solver_mode", "device_id", "gpu", "gpus"), _NODE),
-    **dict.fromkeys(("layer_wise_reduce", "per_parameter_reduce", "reduce_buckets"), _ONE_GPU),
+    **dict.fromkeys(("solver_mode", "device_id", "gpu"), _NODE),
+    **dict.fromkeys(("layer_wise_reduce", "per_parameter_reduce", "reduce_buckets"), _REDUCED),
     **dict.fromkeys(("eval_type", "ap_version", "show_per_class_result"), _PER_CLASS),
     **dict.fromkeys(("epoch_size", "test_epoch_size"), "ftjob counts the records"),
     **dict.fromkeys(

@@ -41,6 +41,7 @@ from jobspec.fields import (
 
 # Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
+MOST_GPUS = 64
 # The default gamma is a step's; in these policies it would stop or reverse learning within seconds.
 GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "0.01"}
 
@@ -131,7 +132,8 @@ class Data(_Part):
     mirror: bool = False
     """Whether to mirror images at random in training."""
     batch_size: Images = 32
-    """Images per forward pass, limited by memory; an iteration has `batch_size` times `solver.iter_size`."""
+    """Images per forward pass and GPU, limited by memory; an iteration has `batch_size` times
+    `solver.iter_size` times `solver.gpus`."""
 
     @model_validator(mode="after")
     def _val_is_given_once(self) -> Self:
@@ -184,6 +186,9 @@ class Solver(_Part):
     """The largest L2 norm of all gradients together; larger gradients are scaled down to it."""
     iter_size: Images = 1
     """Forward passes per iteration; their gradients are added up."""
+    gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = 1
+    """GPUs of the node that train together (torch engine). Each takes `data.batch_size` images per pass and
+    their gradients are averaged, as with `caffe train -gpu`; `base_lr` stays as it is."""
     epochs: Epochs | None = None
     """Passes over the training data: give this or `max_iter`; 10 if you give neither."""
     max_iter: Count | None = None
@@ -335,6 +340,11 @@ class JobSpec(_Part):
     output: Location
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
 
+    @property
+    def images_per_iteration(self) -> int:
+        """Images that one update learns from."""
+        return self.data.batch_size * self.solver.iter_size * self.solver.gpus
+
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values with every default filled in: the same spec, the same dict.
 
@@ -348,7 +358,7 @@ class JobSpec(_Part):
         return values
 
 
-ADDED = (("data", "random_crop"), ("solver", "precision"))
+ADDED = (("data", "random_crop"), ("solver", "precision"), ("solver", "gpus"))
 """Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""

@@ -169,7 +169,7 @@ class Child:
                 f"{self._program.name} gave no sign of life for {minutes:g} minutes and was killed"
             ) from None
         if "error" in header:
-            raise _raised(self._program, header["error"], header["message"])
+            raise _RefusalError(error_of(self._program, header["error"], header["message"]))
         return header, arrays
 
     def _death(self) -> errors.FtjobError:
@@ -221,12 +221,13 @@ class _RefusalError(Exception):
         self.error = error
 
 
-def _raised(program: Program, name: str, message: str) -> _RefusalError:
+def error_of(program: Program, name: str, message: str) -> errors.FtjobError:
+    """Return the error that an exception of that name in a program's process means."""
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, errors.FtjobError):
-        return _RefusalError(kind(message))
+        return kind(message)
     if name == "ImportError":
-        return _RefusalError(errors.EngineError(f"{program.unloaded}: {message}"))
+        return errors.EngineError(f"{program.unloaded}: {message}")
     if issubclass(getattr(builtins, name, object), OSError):
-        return _RefusalError(errors.StorageError(message))
-    return _RefusalError(errors.EngineError(f"{program.name}'s process raised {name}: {message}"))
+        return errors.StorageError(message)
+    return errors.EngineError(f"{program.name}'s process raised {name}: {message}")

@@ -8,6 +8,7 @@ from ftjob.engine.caffe import installed as caffe_installed
 from ftjob.engine.child import PATIENCE_SECONDS
 from ftjob.engine.torch import installed as torch_installed
 from ftjob.errors import BadSpecError, EngineError
+from ftjob.net.lacks import CAFFE_GPUS
 from ftjob.net.precision import CAFFE_PRECISION, Precision
 
 AVAILABLE = ("caffe", "torch")
@@ -21,20 +22,24 @@ def open_engine(
     log: Path,
     cwd: Path,
     gpu: int | None = None,
+    ranks: int = 1,
     precision: Precision = "fp32",
     features: Features | None = None,
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
-    `gpu` is the number of the device it computes on, None the CPU; `features` is where torch keeps those of a
-    frozen trunk, which Caffe computes in every pass; `weights` is loaded by layer name; what
-    the engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
-    Raises what `resolve` and the engine raise, and BadSpecError for a precision that engine or device lack.
+    `gpu` is the number of the device it computes on, None the CPU; with several `ranks` (torch only)
+    it and the devices after it train together, each on a batch of its own; `features` is where torch keeps
+    those of a frozen trunk, which Caffe computes in every pass; `weights` is loaded by layer name; what the
+    engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
+    Raises what `resolve` and the engine raise, and BadSpecError for a precision or GPUs that are lacking.
     """
     name = resolve(name)
     _refuse_precision(name, precision)
-    more = {"precision": precision, "features": features} if name == "torch" else {}
+    if name == "caffe" and ranks > 1:
+        raise BadSpecError(CAFFE_GPUS.format(gpus=ranks))
+    more = {"precision": precision, "features": features, "ranks": ranks} if name == "torch" else {}
     engine: Engine = _client(name).open_engine(
         solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds, **more
     )

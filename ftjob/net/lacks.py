@@ -26,6 +26,7 @@ TORCH_LACKS = frozenset(
     }
 )
 """Types of Caffe 1.0 that the torch engine does not have."""
+CAFFE_GPUS = "solver.gpus: Caffe trains on one GPU here: set engine: torch for {gpus}, or leave it out"
 MOST_AXES = 3
 """Spatial axes that PyTorch's convolutions go along."""
 

@@ -25,10 +25,11 @@ def solver_param(
 ) -> SolverParameter:
     """Return the solver prototxt of a run; `net` is the path of its train_val prototxt.
 
-    An iteration takes batch_size × iter_size records, so an epoch is that share of train_records, rounded up.
+    An iteration takes batch_size × iter_size × gpus records, so an epoch is that share of train_records,
+    rounded up.
     Raises BadSpecError for values that cannot go together.
     """
-    epoch = math.ceil(train_records / (batch_size * solver.iter_size))
+    epoch = math.ceil(train_records / (batch_size * solver.iter_size * solver.gpus))
     max_iter = max_iterations(solver, train_records, batch_size)
     param = SolverParameter(
         net=net,
@@ -60,7 +61,7 @@ def max_iterations(solver: Solver, train_records: int, batch_size: int) -> int:
     if solver.max_iter is not None:
         return solver.max_iter
     epochs = solver.epochs or DEFAULT_EPOCHS
-    return math.ceil(epochs * train_records / (batch_size * solver.iter_size))
+    return math.ceil(epochs * train_records / (batch_size * solver.iter_size * solver.gpus))
 
 
 def _set_policy(param: SolverParameter, solver: Solver) -> None:

@@ -60,6 +60,7 @@ class Node(_Profile):
     gpu: str
     """The GPU's model, for people."""
     gpus: Annotated[int, Field(ge=0)] = 1
+    """How many the node has."""
     gpu_memory_gib: Positive | None
     """Of one GPU, as its driver shows it; none on a node without."""
     compute_capability: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
@@ -109,6 +110,15 @@ class Node(_Profile):
                 "price.spot in your nodes file (see docs/nodes.md)"
             )
         return self.price.spot
+
+    def refuse_more_gpus(self, wanted: int) -> None:
+        """Raise BadSpecError where a run wants more GPUs than the node has; one may be processors instead."""
+        if wanted > max(1, self.gpus):
+            has = f"{self.gpus} ({self.gpu})" if self.gpus else "none"
+            raise BadSpecError(
+                f"solver.gpus: is {wanted}, and node {self.name} has {has}: lower it, or choose another node "
+                "(`ftjob nodes`)"
+            )
 
     def seconds(self, flops: float, moved_bytes: float, precision: str = "fp32") -> float:
         """Return the time this node takes for that many operations and bytes, one after the other."""

@@ -11,7 +11,7 @@ from ftjob.net.flops import NetFlops
 from ftjob.net.precision import Precision
 from ftjob.nodes.profiles import Node
 from ftjob.plan.measured import Measurement
-from ftjob.plan.savings import KeptTrunk
+from ftjob.plan.savings import KeptTrunk, speedup
 
 SNAPSHOT_BYTES_PER_SECOND = 100e6
 """Assumed for writing to the node's disk; training waits for that, not for the upload."""
@@ -37,6 +37,7 @@ class Workload:
     kept_train: KeptTrunk | None = None
     """A frozen trunk that runs once for each image; None where the whole net runs in every pass."""
     kept_test: KeptTrunk | None = None
+    gpus: int = 1
 
     @property
     def first_snapshot(self) -> int:
@@ -45,7 +46,7 @@ class Workload:
 
     @property
     def images_per_iteration(self) -> int:
-        return self.batch_size * self.iter_size
+        return self.batch_size * self.iter_size * self.gpus
 
 
 @dataclass(frozen=True)
@@ -88,18 +89,21 @@ class Speed:
     """Seconds for one image on a node."""
 
     train: float
-    """Forward and backward."""
+    """Forward and backward, on all GPUs together."""
     test: float
-    """Forward only."""
+    """Forward only, which the first GPU does alone."""
 
 
-def predicted_speed(train: NetFlops, test: NetFlops, node: Node, precision: Precision = "fp32") -> Speed:
+def predicted_speed(
+    train: NetFlops, test: NetFlops, node: Node, precision: Precision = "fp32", gpus: int = 1
+) -> Speed:
     """Return the speed that a node's profile predicts for nets that were never run on it; their bytes are
     those of the precision."""
     flops = train.forward + train.backward
     moved = train.forward_bytes + train.backward_bytes
     return Speed(
-        node.seconds(flops, moved, precision), node.seconds(test.forward, test.forward_bytes, precision)
+        node.seconds(flops, moved, precision) / speedup(gpus),
+        node.seconds(test.forward, test.forward_bytes, precision),
     )
 
 
@@ -150,7 +154,7 @@ def estimate_cost(
         affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None if limit == inf else _affordable(seconds_of, limit - startup),
         assumptions=(
-            _of_speed(node, predicted, measured, precision),
+            _of_speed(node, predicted, measured, precision) + _of_gpus(work.gpus, measured),
             _of_start(startup, measured),
             f"snapshots are written at {SNAPSHOT_BYTES_PER_SECOND / 1e6:g} MB/s"
             + ("" if measured else "; training never waits for images"),
@@ -241,6 +245,12 @@ def _of_speed(node: Node, predicted: Speed, measured: Measurement | None, precis
     day = datetime.fromtimestamp(measured.when, UTC).date()
     guess = predicted.train / measured.train_seconds_per_image
     return f"measured in run {measured.run} on {day}; the profile's guess was {guess:.2g} times that"
+
+
+def _of_gpus(gpus: int, measured: Measurement | None) -> str:
+    if gpus == 1 or measured:
+        return ""
+    return f"; {gpus} GPUs train {speedup(gpus):g} times as fast as one, which tests alone"
 
 
 def _of_start(seconds: float, measured: Measurement | None) -> str:

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ftjob.net.lacks import lacking_caffe, lacking_torch
+from ftjob.net.lacks import CAFFE_GPUS, lacking_caffe, lacking_torch
 from ftjob.net.layers.rule import refuse
 from ftjob.net.precision import CAFFE_PRECISION, Precision, automatic, refusal
 from ftjob.net.topology.shapes import LayerShapes
 from ftjob.nodes.profiles import NEWEST_FOR_CAFFE, Node
 
+LEAST_FOR_TORCH = (5, 0)
+"""The first compute capability that PyTorch's builds have code for (those of 2.6 with CUDA 11.8)."""
 NEWEST = ".".join(map(str, NEWEST_FOR_CAFFE))
 
 
@@ -42,14 +44,19 @@ WantedPrecision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 
 
 def choose_engine(
-    wanted: Wanted, node: Node, layers: Iterable[LayerShapes] = (), precision: WantedPrecision = "auto"
+    wanted: Wanted,
+    node: Node,
+    layers: Iterable[LayerShapes] = (),
+    precision: WantedPrecision = "auto",
+    gpus: int = 1,
 ) -> EngineChoice:
-    """Return caffe if it is known to run on the node and computes in the precision, else torch.
+    """Return caffe if it is known to run on the node, on one GPU, and computes in the precision, else torch.
 
     `layers` are those of the TRAIN and TEST nets: one that the engine lacks is its problem, and caffe
-    selected by auto must stay caffe where torch lacks one. So is a precision that engine or node lack.
+    selected by auto must stay caffe where torch lacks one. So is a precision that engine or node lack, and
+    more than one GPU for caffe.
     """
-    by_node = _choice_by_node(wanted, node, precision)
+    by_node = _choice_by_node(wanted, node, precision, gpus)
     return _in_precision(_choice_by_layers(by_node, node, layers), node, precision)
 
 
@@ -95,9 +102,15 @@ def _words(layer: LayerShapes, engine: str, lack: str) -> str:
     return str(refuse(layer.layer, f"{names[engine]} does not have {lack}"))
 
 
-def _choice_by_node(wanted: Wanted, node: Node, precision: WantedPrecision) -> EngineChoice:
+def _choice_by_node(wanted: Wanted, node: Node, precision: WantedPrecision, gpus: int) -> EngineChoice:
     if wanted == "torch":
         return EngineChoice("torch", "the spec names it")
+    if gpus > 1 and wanted == "caffe":
+        return EngineChoice("caffe", "the spec names it", CAFFE_GPUS.format(gpus=gpus))
+    if gpus > 1:
+        return EngineChoice(
+            "torch", f"Caffe trains on one GPU here, and solver.gpus is {gpus}", _too_old(node)
+        )
     if wanted == "auto" and precision not in ("auto", "fp32"):
         return EngineChoice("torch", f"Caffe does not compute in {precision}")
     if node.runs_caffe:
@@ -111,6 +124,17 @@ def _choice_by_node(wanted: Wanted, node: Node, precision: WantedPrecision) -> E
     if wanted == "auto":
         return EngineChoice("torch", untried)
     return EngineChoice("caffe", f"the spec names it; {untried}")
+
+
+def _too_old(node: Node) -> str:
+    """Return why PyTorch's builds do not compute on a node's GPUs; empty where they do."""
+    if node.capability is None or node.capability >= LEAST_FOR_TORCH:
+        return ""
+    return (
+        f"solver.gpus: Caffe trains on one GPU here, and PyTorch's builds have no code for the {node.gpu} "
+        f"(compute capability {node.compute_capability}): leave it out, choose another node, or set "
+        "engine: torch for a PyTorch of your own"
+    )
 
 
 def _why_caffe(node: Node) -> str:

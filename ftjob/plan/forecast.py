@@ -118,20 +118,21 @@ def forecast(
     Raises BadSpecError where the node has no price for that.
     """
     work, node = (count_flops(train, precision), count_flops(test, precision)), inputs.node
-    memory, limit = estimate_memory(train, test, solver.type, precision), node.memory_bytes
+    gpus = inputs.spec.solver.gpus
+    memory, limit = estimate_memory(train, test, solver.type, precision, gpus), node.memory_bytes
     if limit is None:
         memory = replace(memory, context=0)
     whole = _workload(inputs, solver, batches, memory.weights + memory.history)
     kept = replace(
         whole,
-        kept_train=kept_trunk(trunks.train, work[0], node, precision),
+        kept_train=kept_trunk(trunks.train, work[0], node, precision, gpus),
         kept_test=kept_trunk(trunks.test, work[1], node, precision),
     )
     workload = replace(kept, kept_train=None) if RANDOM_CROP in trunks.changes else kept
     workload = whole if ENGINE in trunks.changes else workload
     changes = trunks.changes if kept.kept_train else ()
     other = kept if changes else whole if kept.kept_train else None
-    predicted = predicted_speed(*work, node, precision)
+    predicted = predicted_speed(*work, node, precision, gpus)
     return Forecast(
         parameters=count_parameters(train, new),
         flops=Flops(work[0].forward, work[0].backward, work[1].forward),
@@ -188,6 +189,7 @@ def _workload(inputs: Inputs, solver: SolverParameter, batches: Batches, snapsho
         test_interval=solver.test_interval,
         snapshot=solver.snapshot,
         snapshot_bytes=snapshot_bytes,
+        gpus=inputs.spec.solver.gpus,
     )
 
 

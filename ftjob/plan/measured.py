@@ -40,8 +40,8 @@ def speed_key(plan: "Plan", machine: str) -> str:
     """Return the digest of all that decides a plan's speed: what was measured under it holds for it.
 
     Another name, head, learning rate or data set of the same shape has the same one; other layers, frozen
-    layers, crops, batches, solver types, nodes, engines and precisions have another. `machine` distinguishes
-    the machines that one node profile stands for.
+    layers, crops, batches, solver types, nodes, numbers of GPUs, engines and precisions have another.
+    `machine` distinguishes the machines that one node profile stands for.
     """
     train, node = plan.inputs.train, plan.inputs.node
     decides = {
@@ -52,6 +52,8 @@ def speed_key(plan: "Plan", machine: str) -> str:
         "node": [node.name, node.gpu, machine],
         "engine": plan.engine.title,
     }
+    if plan.spec.solver.gpus > 1:
+        decides["gpus"] = plan.spec.solver.gpus
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
 
 

@@ -17,6 +17,8 @@ from ftjob.net.topology.shapes import FLOAT_BYTES, LayerShapes, NetShapes
 
 CONTEXT_BYTES = 300 * 2**20
 """Assumed for the CUDA context, cuBLAS and the kernels' code: 100 to 400 MiB, by driver and GPU."""
+EXCHANGE_BYTES = 300 * 2**20
+"""Assumed for NCCL's buffers and the gradients in them, where several GPUs train together."""
 
 _SHARE_DATA = frozenset({"Split", "Flatten", "Reshape"})
 _SHARE_DIFF = frozenset({"Flatten", "Reshape"})
@@ -81,9 +83,13 @@ class Batches:
 
 
 def estimate_memory(
-    train: NetShapes, test: NetShapes | None, solver_type: str = "SGD", precision: Precision = "fp32"
+    train: NetShapes,
+    test: NetShapes | None,
+    solver_type: str = "SGD",
+    precision: Precision = "fp32",
+    gpus: int = 1,
 ) -> Memory:
-    """Return the memory of a solver with these two nets.
+    """Return the memory of a solver with these two nets, on each of its GPUs.
 
     An upper bound for the torch engine, which keeps neither gradients nor history of frozen params.
     """
@@ -95,6 +101,7 @@ def estimate_memory(
         weight_gradients=weights,
         history=weights * SOLVER_TYPES[solver_type].history,
         copies=HALF_BYTES * train.parameter_count if precision in HALF else 0,
+        context=CONTEXT_BYTES + (EXCHANGE_BYTES if gpus > 1 else 0),
     )
 
 

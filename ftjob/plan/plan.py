@@ -106,7 +106,7 @@ class Plan:
 
     @property
     def images_per_iteration(self) -> int:
-        return self.spec.data.batch_size * self.spec.solver.iter_size
+        return self.spec.images_per_iteration
 
     @property
     def epochs(self) -> float:
@@ -143,6 +143,7 @@ def with_measured(plan: Plan, measured: Measurement | None, remark: str = "") ->
 
 def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     spec = inputs.spec
+    inputs.node.refuse_more_gpus(spec.solver.gpus)
     labels = class_names(spec, inputs.train, inputs.val)
     data = data_layers(inputs, test_batch_size)
     collected = collected_statistics(inputs.weights.layers) if inputs.weights else frozenset()
@@ -156,7 +157,8 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     refuse_reindexing(shapes, in_test)
     refuse_few_scores(len(labels), {head.label for head in operation.heads}, shapes, in_test)
     refuse_dead_ends(shapes)
-    engine = choose_engine(spec.engine, inputs.node, (*shapes.layers, *in_test.layers), spec.solver.precision)
+    both, precision, gpus = (*shapes.layers, *in_test.layers), spec.solver.precision, spec.solver.gpus
+    engine = choose_engine(spec.engine, inputs.node, both, precision, gpus)
     torch = engine.name == "torch"
     trunks = find_trunks(operation.train_val, shapes, in_test, torch=torch) if operation.frozen else Trunks()
     coming = forecast(

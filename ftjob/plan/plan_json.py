@@ -59,6 +59,7 @@ def document_of(plan: Plan, shortfall: str) -> PlanDocument:
         batch_size=coming.batches.batch_size,
         iter_size=coming.batches.iter_size,
         test_batch_size=coming.batches.test_batch_size,
+        gpus=plan.spec.solver.gpus,
         images_per_iteration=plan.images_per_iteration,
         epochs=plan.epochs,
         node=_node(inputs.node),

@@ -44,6 +44,7 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
             f"surgery.num_output: is {wanted}, but the data has {classes} classes: "
             f"{wanted - classes} outputs have no class; set auto"
         )
+    yield from _gpus(inputs, shapes)
     yield from overlooked(inputs, shapes)
     yield from inputs.findings
 
@@ -54,15 +55,36 @@ def _has_no_rate(params: tuple[Param, ...]) -> bool:
 
 def _sees_one_number(layer: LayerShapes) -> bool:
     """Return whether a BatchNorm has a batch's statistics of one number per channel."""
-    if layer.type != "BatchNorm" or layer.layer.batch_norm_param.use_global_stats:
-        return False
-    bottom = layer.bottoms[0]
-    return prod(bottom) == bottom[1]
+    bottom = layer.bottoms[0] if layer.bottoms else ()
+    return _uses_batch_statistics(layer) and prod(bottom) == bottom[1]
+
+
+def _uses_batch_statistics(layer: LayerShapes) -> bool:
+    return layer.type == "BatchNorm" and not layer.layer.batch_norm_param.use_global_stats
+
+
+def _gpus(inputs: Inputs, shapes: NetShapes) -> Iterator[str]:
+    """GPUs that are paid for and idle, and what several do not share."""
+    used, node = inputs.spec.solver.gpus, inputs.node
+    if used < node.gpus:
+        yield (
+            f"solver.gpus: is {used}, and {node.name} has {node.gpus} GPUs, all of which are paid for: set "
+            f"{node.gpus}, with which an iteration learns from {node.gpus} × "
+            f"{inputs.spec.images_per_iteration // used} images, or take a smaller node"
+        )
+    normed = [layer.name for layer in shapes.layers if _uses_batch_statistics(layer)]
+    if used > 1 and normed:
+        yield (
+            f"solver.gpus: BatchNorm {listed(normed)} takes its statistics from the "
+            f"{inputs.spec.data.batch_size} images of each GPU, and the first GPU's are kept: the result is "
+            "not that of one GPU with a larger batch"
+        )
 
 
 def _memory_problem(inputs: Inputs, coming: Forecast, shapes: NetShapes) -> str:
     batches, node = coming.batches, inputs.node
-    has = f"the GPU of {node.name} ({node.gpu}) has {gib(coming.limit or 0)}"
+    which = "each" if inputs.spec.solver.gpus > 1 else "the"
+    has = f"{which} GPU of {node.name} ({node.gpu}) has {gib(coming.limit or 0)}"
     needs = f"{batches.batch_size} images at once need {gib(coming.memory.total)}, and {has}"
     if coming.suggestion is None:
         return (
@@ -70,10 +92,7 @@ def _memory_problem(inputs: Inputs, coming: Forecast, shapes: NetShapes) -> str:
             "node with more memory (`ftjob nodes`)"
         )
     fitting, needed = coming.suggestion
-    normed = any(
-        layer.type == "BatchNorm" and not layer.layer.batch_norm_param.use_global_stats
-        for layer in shapes.layers
-    )
+    normed = any(map(_uses_batch_statistics, shapes.layers))
     but = f", but for BatchNorm, which then sees {fitting.batch_size} images at a time" if normed else ""
     return (
         f"data.batch_size: {needs}: take data.batch_size {fitting.batch_size} and solver.iter_size "

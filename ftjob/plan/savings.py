@@ -12,6 +12,9 @@ from ftjob.nodes.profiles import Node
 
 READ_BYTES_PER_SECOND = 200e6
 """Assumed for reading features from the node's disk: a trunk that computes them faster runs every time."""
+EFFICIENCY = 0.875
+"""Assumed of each GPU where several train together: four are 3.5 times as fast as one, as BVLC measured where
+the batch grows with the GPUs (Caffe's docs/multigpu.md, which has 1.8 for two)."""
 RANDOM_CROP, ENGINE = "data.random_crop: false", "engine: torch"
 
 
@@ -66,10 +69,17 @@ def find_trunks(train_val: NetParameter, train: NetShapes, test: NetShapes, *, t
     )
 
 
-def kept_trunk(trunk: Trunk | None, work: NetFlops, node: Node, precision: Precision) -> KeptTrunk | None:
+def speedup(gpus: int) -> float:
+    """Return how many times as fast as one GPU so many are expected to train."""
+    return gpus * EFFICIENCY if gpus > 1 else 1.0
+
+
+def kept_trunk(
+    trunk: Trunk | None, work: NetFlops, node: Node, precision: Precision, gpus: int = 1
+) -> KeptTrunk | None:
     """Return a trunk's numbers on a node, where reading its features takes less time than computing them.
 
-    `work` is that of the whole net.
+    `work` is that of the whole net; several `gpus` share the disk.
     """
     if trunk is None:
         return None
@@ -77,7 +87,8 @@ def kept_trunk(trunk: Trunk | None, work: NetFlops, node: Node, precision: Preci
     layers = [layer for layer in work.layers if layer.name in names]
     flops = sum(layer.forward for layer in layers) / work.batch_size
     moved = sum(layer.forward_bytes for layer in layers) / work.batch_size
-    seconds, size = node.seconds(flops, moved, precision), FLOAT_BYTES * trunk.floats
+    seconds = node.seconds(flops, moved, precision) / speedup(gpus)
+    size = FLOAT_BYTES * trunk.floats
     if seconds < size / READ_BYTES_PER_SECOND:
         return None
     return KeptTrunk(trunk.features, size, trunk.variants, seconds)

@@ -55,6 +55,7 @@ def remember(
         "engine": plan.engine.title,
         "batch_size": plan.spec.data.batch_size,
         "iter_size": plan.solver.iter_size,
+        "gpus": plan.spec.solver.gpus,
         **measured.model_dump(),
     }
     store, key = _place(plan)

@@ -215,7 +215,7 @@ def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:
         *size_findings(train, val, crop),
     ]
     refuse_errors(findings)
-    whole_at_once = spec.data.batch_size * spec.solver.iter_size >= train.records
+    whole_at_once = spec.images_per_iteration >= train.records
     return findings if whole_at_once else [*findings, *order_findings(train)]
 
 

@@ -58,13 +58,35 @@ def with_smaller_batch(plan: Plan) -> Plan | None:
     sizes = [size for size in range(1, data.batch_size // 2 + 1) if images % size == 0]
     if not sizes:
         return None
+    return _with_passes(plan, batch_size=sizes[-1], iter_size=images // sizes[-1], gpus=solver.gpus)
+
+
+def with_fewer_gpus(plan: Plan, available: int) -> Plan:
+    """Return the same run on at most so many GPUs, or on processors where there are none.
+
+    Each makes more passes, so that an iteration takes as many images; all take part, or as many as can make
+    equally many passes.
+    """
+    solver = plan.spec.solver
+    passes = solver.gpus * solver.iter_size
+    gpus = max(count for count in range(1, max(1, available) + 1) if passes % count == 0)
+    if gpus >= solver.gpus:
+        return plan
+    size = plan.spec.data.batch_size
+    return _with_passes(plan, batch_size=size, iter_size=passes // gpus, gpus=gpus)
+
+
+def _with_passes(plan: Plan, *, batch_size: int, iter_size: int, gpus: int) -> Plan:
+    """Return the same run, by the same engine, with other passes in an iteration."""
+    data, solver = plan.spec.data, plan.spec.solver
     spec = plan.spec.model_copy(
         update={
-            "data": data.model_copy(update={"batch_size": sizes[-1]}),
-            "solver": solver.model_copy(update={"iter_size": images // sizes[-1]}),
+            "data": data.model_copy(update={"batch_size": batch_size}),
+            "solver": solver.model_copy(update={"iter_size": iter_size, "gpus": gpus}),
         }
     )
-    return replace(make_plan(replace(plan.inputs, spec=spec)), run_id=plan.run_id)
+    made = make_plan(replace(plan.inputs, spec=spec))
+    return replace(made, run_id=plan.run_id, engine=plan.engine)
 
 
 def log_progress(recorder: Recorder) -> Callable[[DataProgress], None]:

@@ -225,8 +225,7 @@ def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Record
         snapshot=last.snapshot,
         attempts=last.attempts,
     )
-    images = spec.data.batch_size * spec.solver.iter_size
-    return Recorder(folder, status, images, account, node.name)
+    return Recorder(folder, status, spec.images_per_iteration, account, node.name)
 
 
 def drop_later_than(path: Path, iteration: int) -> float:

@@ -1,7 +1,7 @@
 """Trains from the newest sound snapshot, with smaller batches where the GPU's memory requires them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ftjob.engine import Features
@@ -20,21 +20,31 @@ from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.status import Resumed
 from ftjob.storage.eviction import limit
 from ftjob.worker.log import PROGRESS_SECONDS, log
-from ftjob.worker.planning import with_smaller_batch
+from ftjob.worker.planning import with_fewer_gpus, with_smaller_batch
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.storage import Home
 from ftjob.worker.train import Outcome, Training
-from ftjob.worker.watch.gpu import gpu_for
+from ftjob.worker.watch.gpu import gpus_for
 from ftjob.worker.watch.gpu_watch import Watch
 from ftjob.worker.watch.signals import StopRequest
 
 
 def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:
-    """Train, with smaller batches where the GPU's memory requires them and the spec allows it."""
+    """Train, with smaller batches where the GPU's memory requires them and the spec allows it, and with fewer
+    GPUs where a user's own machine has fewer."""
+    wanted = plan.spec.solver.gpus
+    gpus = gpus_for(plan.inputs.node, wanted, in_cluster=pod.accounts is not None)
+    here = with_fewer_gpus(plan, len(gpus))
+    if here is not plan:
+        solver = here.spec.solver
+        on = f"{solver.gpus} of {wanted} GPUs" if gpus else "processors"
+        log(f"solver.gpus: continuing on {on} with iter_size {solver.iter_size}: an iteration stays the same")
+        plan, gpus = here, gpus[: solver.gpus]
+        write_prototxts(plan, home.folder)
     while True:
         try:
-            return train_once(plan, home, recorder, stop, pod)
+            return train_once(plan, home, recorder, stop, gpus)
         except GpuMemoryError as error:
             smaller = with_smaller_batch(plan) if plan.spec.resources.smaller_batch else None
             if smaller is None:
@@ -46,15 +56,18 @@ def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: Po
             home.refresh_found()
 
 
-def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> Outcome:
+def train_once(
+    plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, gpus: Sequence[Device]
+) -> Outcome:
     """Open the engine, resume from the newest sound snapshot if there is one, and train."""
     folder, source = home.folder, plan.inputs.weights
     recorder.update(stage="open")
     begin = time.monotonic()
-    newest, gpu = home.newest(log), gpu_for(plan.inputs.node, in_cluster=pod.accounts is not None)
+    newest, gpu = home.newest(log), gpus[0] if gpus else None
     log(f"resuming at iteration {newest.iteration}" if newest else f"starting {plan.spec.base.net}")
     precision = precision_on(gpu, plan)
-    log(f"computing on {f'the {gpu.title}' if gpu else 'processors'} in {precision}")
+    several = f"{len(gpus)} GPUs, the first of them " if len(gpus) > 1 else ""
+    log(f"computing on {several}{f'the {gpu.title}' if gpu else 'processors'} in {precision}")
     minutes = plan.spec.guards.idle_minutes
     limit_seconds = minutes * 60 if minutes else None
     with (
@@ -66,6 +79,7 @@ def train_once(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, po
             log=folder.log(recorder.status.attempt),
             cwd=folder.root,
             gpu=gpu.index if gpu else None,
+            ranks=max(1, len(gpus)),
             precision=precision,
             features=features_of(plan),
             patience_seconds=limit_seconds,

@@ -74,6 +74,31 @@ def test_a_resumed_run_is_where_it_would_have_been(job: Job, engine: tuple[str, 
 
 
 @pytest.mark.torch
+def test_two_gpus_learn_as_one_with_twice_the_batch(job: Job) -> None:
+    """Over NCCL, in fp32, to the accuracy of sums in another order."""
+    driver = machine_with_gpu()[0].driver
+    if driver is None or len(driver.devices) < 2:
+        pytest.skip("two CUDA devices are needed, and one is here")
+    losses = []
+    for ranks, batch in ((1, 8), (2, 4)):
+        folder = job(
+            nets.convnet(batch).replace('type: "Dropout"', 'type: "ReLU"'), momentum=0.9, iter_size=2
+        )
+        with open_engine(
+            "torch",
+            solver=folder / "solver.prototxt",
+            weights=None,
+            log=folder / "log",
+            cwd=folder,
+            gpu=0,
+            ranks=ranks,
+        ) as opened:
+            losses.append([step.loss for step in opened.step(10)])
+
+    assert losses[1] == pytest.approx(losses[0], rel=TOLERANCE["fp32"])
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("precision", LEAST_CAPABILITY)
 def test_a_gpu_without_a_precision_is_refused(job: Job, precision: Precision) -> None:
     """By the engine's process, which sees the device itself."""

@@ -33,9 +33,15 @@ def test_built_in_profiles_are_there() -> None:
     """p2.xlarge comes first, local last; every GPU node has a GPU, memory and a price on spot."""
     nodes = load_nodes()
 
-    assert list(nodes) == ["p2.xlarge", "g4dn.xlarge", "g5.xlarge", "p3.2xlarge", "local"]
+    single = ["p2.xlarge", "g4dn.xlarge", "g5.xlarge", "p3.2xlarge"]
+    several = ["p2.8xlarge", "g4dn.12xlarge", "g5.12xlarge", "p3.8xlarge"]
+    assert list(nodes) == [*single, *several, "local"]
+    for one, many in zip(single, several, strict=True):
+        own = {"name", "gpus", "price", "labels"}
+        assert nodes[one].model_dump(exclude=own) == nodes[many].model_dump(exclude=own)
+        assert nodes[one].gpus == 1 < nodes[many].gpus
     for node in list(nodes.values())[:-1]:
-        assert node.gpus == 1
+        assert node.instance_type == node.name
         assert node.memory_bytes
         assert 0 < node.usd_per_hour(spot=True) < node.usd_per_hour(spot=False)
         assert node.tolerations[0].key == "nvidia.com/gpu"
@@ -51,7 +57,10 @@ def test_local_is_free() -> None:
 
 def test_caffe_runs_before_ampere() -> None:
     """Caffe has kernels for the K80, V100 and T4, not for the A10G; on processors it always runs."""
-    assert [node.name for node in load_nodes().values() if not node.runs_caffe] == ["g5.xlarge"]
+    assert [node.name for node in load_nodes().values() if not node.runs_caffe] == [
+        "g5.xlarge",
+        "g5.12xlarge",
+    ]
 
 
 def test_users_profiles_are_laid_over(own: Path) -> None:

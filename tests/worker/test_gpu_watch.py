@@ -7,10 +7,11 @@ import pynvml
 import pytest
 
 from ftjob.engine import nvml
-from ftjob.engine.nvml import Device, find_driver
+from ftjob.engine.nvml import Device, Driver, find_driver
 from ftjob.errors import EngineError
 from ftjob.nodes.profiles import get_node
-from ftjob.worker.watch.gpu import gpu_for
+from ftjob.worker.watch import gpu
+from ftjob.worker.watch.gpu import gpus_for
 from ftjob.worker.watch.gpu_watch import Watch
 
 LIMIT = 0.2
@@ -52,10 +53,25 @@ def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(nvml.pynvml, "nvmlInit", _no_driver)
 
     assert find_driver() is None
-    assert gpu_for(get_node("p2.xlarge"), in_cluster=False) is None
-    assert gpu_for(get_node("local"), in_cluster=True) is None
+    assert gpus_for(get_node("p2.xlarge"), in_cluster=False) == ()
+    assert gpus_for(get_node("local"), in_cluster=True) == ()
     with pytest.raises(EngineError, match=r"p2\.xlarge has a GPU .* in this pod no driver answers"):
-        gpu_for(get_node("p2.xlarge"), in_cluster=True)
+        gpus_for(get_node("p2.xlarge"), in_cluster=True)
+
+
+@pytest.mark.parametrize("in_cluster", [True, False])
+def test_a_pod_has_all_its_gpus(monkeypatch: pytest.MonkeyPatch, in_cluster: bool) -> None:
+    """One's own machine may have fewer; more than are wanted stay idle."""
+    devices = tuple(Device(index, NAME, (3, 7)) for index in range(2))
+    monkeypatch.setattr(gpu, "find_driver", lambda: Driver("550.54", (12, 4), devices))
+
+    assert gpus_for(get_node("p2.8xlarge"), 2, in_cluster=in_cluster) == devices
+    assert gpus_for(get_node("p2.8xlarge"), in_cluster=in_cluster) == devices[:1]
+    if in_cluster:
+        with pytest.raises(EngineError, match=r"p2\.8xlarge is to have 4 GPUs .* 550\.54 shows 2: see"):
+            gpus_for(get_node("p2.8xlarge"), 4, in_cluster=True)
+    else:
+        assert gpus_for(get_node("p2.8xlarge"), 4, in_cluster=False) == devices
 
 
 def test_a_driver_that_cannot_say_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def nodes_table(nodes: "Iterable[Node]", live: "LivePrices | None" = None) -> Ta
     for node in nodes:
         cells = (
             node.name,
-            node.gpu,
+            f"{node.gpus} × {node.gpu}" if node.gpus > 1 else node.gpu,
             "–" if node.gpu_memory_gib is None else f"{node.gpu_memory_gib:g}",
             f"{node.teraflops:g}",
             f"{node.gigabytes_per_second:g}",

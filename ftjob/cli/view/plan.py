@@ -140,7 +140,7 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
     yield (
         "solver",
         f"{solver.max_iter} iterations of {plan.images_per_iteration} images "
-        f"({round(plan.epochs, 1):,g} epochs), "
+        f"({_gpus(plan)}{round(plan.epochs, 1):,g} epochs), "
         f"test every {solver.test_interval}, snapshot every {solver.snapshot}",
     )
     yield "engine", f"{plan.engine.title}: {plan.engine.why}"
@@ -149,6 +149,13 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
         yield "features", features
     yield "time", _time(plan)
     yield "cost", _cost(plan)
+
+
+def _gpus(plan: "Plan") -> str:
+    """How several GPUs share an iteration; empty for one."""
+    gpus, batches = plan.spec.solver.gpus, plan.forecast.batches
+    passes = f" × {batches.iter_size}" if batches.iter_size > 1 else ""
+    return f"{gpus} GPUs, batch {gpus} × {batches.batch_size}{passes}; " if gpus > 1 else ""
 
 
 def _heads(plan: "Plan") -> Text:
@@ -192,7 +199,8 @@ def _memory(plan: "Plan") -> RenderableType:
     if coming.limit is None:
         return Text(f"about {need}")
     mark = ("✓ ", "green") if coming.fits else ("✗ ", "bold red")
-    return Text.assemble(mark, f"{need}; the GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}")
+    each = "each" if plan.spec.solver.gpus > 1 else "the"
+    return Text.assemble(mark, f"{need}; {each} GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}")
 
 
 def _features(plan: "Plan") -> str:

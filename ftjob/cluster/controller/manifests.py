@@ -58,12 +58,21 @@ SPOT_SECONDS = 120
 LONGEST_GRACE = 600
 MEBIBYTE = 2**20
 TMP_SIZE = "1024Mi"
+SHARED_BYTES = 2**30
+"""Of /dev/shm, through which the processes of several GPUs exchange what GPUs cannot copy directly (NCCL)."""
+RANK_BYTES = 3 * 2**30
+"""Of the process of each further GPU: PyTorch with CUDA's libraries, and the batches that it reads ahead."""
 SINGLE_POD = {"backoffLimit": 0, "completions": 1, "parallelism": 1}
 MOUNTS = [
     {"name": "work", "mountPath": WORK},
     {"name": "tmp", "mountPath": "/tmp"},
     {"name": "given", "mountPath": GIVEN, "readOnly": True},
 ]
+SHARED_MOUNT = {"name": "shared-memory", "mountPath": "/dev/shm"}
+SHARED_MEMORY = {
+    "name": "shared-memory",
+    "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHARED_BYTES // MEBIBYTE}Mi"},
+}
 
 
 def job_name(name: str, run_id: str, attempt: int) -> str:
@@ -216,6 +225,7 @@ def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -
             {"name": "work", "emptyDir": {"sizeLimit": mebibytes(disk_bytes(figures, config))}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
             given({NODES_FILE: ANNOTATION_NODES, SPEC_FILE: ANNOTATION_SPEC, OWNER_FILE: ANNOTATION_OWNER}),
+            *([SHARED_MEMORY] if request.spec.solver.gpus > 1 else []),
         ],
     }
     if math.isfinite(terms.seconds_left):
@@ -241,7 +251,7 @@ def container(request: Request, figures: Figures, config: Config, terms: Terms) 
         "env": environment(config, env),
         "ports": [{"name": "status", "containerPort": PORT}],
         "resources": resources(request, figures, config),
-        "volumeMounts": MOUNTS,
+        "volumeMounts": [*MOUNTS, *([SHARED_MOUNT] if request.spec.solver.gpus > 1 else [])],
     }
 
 
@@ -296,10 +306,12 @@ def given(files: dict[str, str]) -> dict[str, Any]:
 
 
 def resources(request: Request, figures: Figures, config: Config) -> dict[str, Any]:
-    """Return requests and limits: a GPU where the profile has one, memory and disk from the plan."""
-    gpu = {GPU: "1"} if request.node.gpus else {}
+    """Return requests and limits: the GPUs that train, memory and disk from the plan."""
+    gpus = request.spec.solver.gpus
+    gpu = {GPU: str(gpus)} if request.node.gpus else {}
     net = 0 if request.node.gpus else figures.memory_bytes
-    memory = {"memory": mebibytes(config.worker.memory_bytes + net)}
+    ranks = SHARED_BYTES + (gpus - 1) * RANK_BYTES if gpus > 1 else 0  # a tmpfs counts as memory
+    memory = {"memory": mebibytes(config.worker.memory_bytes + net + ranks)}
     disk = {"ephemeral-storage": mebibytes(disk_bytes(figures, config) + SPARE_BYTES)}
     return {
         "requests": {"cpu": config.worker.cpu, **memory, **disk, **gpu},

@@ -41,6 +41,6 @@ def seconds_to_do(context: JobContext, request: Request, figures: Figures) -> fl
     run = context.report
     snapshot, whole = (run.snapshot or 0, run.max_iter) if run else (0, 0)
     if run and run.images_per_second and whole:
-        images = request.spec.data.batch_size * request.spec.solver.iter_size * (whole - snapshot)
+        images = request.spec.images_per_iteration * (whole - snapshot)
         return request.node.startup_seconds + images / run.images_per_second
     return figures.seconds * (1 - snapshot / whole if whole else 1.0)

@@ -35,13 +35,9 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
     exception into the name and the message that the parent receives.
     """
     requests_fd, replies_fd, parent_pid = map(int, arguments)
-    parent.die_with(parent_pid)
-    resource.setrlimit(
-        resource.RLIMIT_CORE, (0, 0)
-    )  # the parent must see a crash at once, not after a core dump
+    settle(parent_pid)
     # requests are unbuffered, so that `halted` can select() on them
     with os.fdopen(requests_fd, "rb", buffering=0) as requests, os.fdopen(replies_fd, "wb") as replies:
-        ignore_signals()
         try:
             server = load()
         except ImportError as error:
@@ -59,6 +55,14 @@ def serve(load: Callable[[], Any], arguments: List[str]) -> None:
             except Exception as error:  # noqa: BLE001 - the caller gets whatever it is
                 name, message = server.error_reply(error)
                 wire.send(replies, {"error": name, "message": message}, {})
+
+
+def settle(parent_pid: int) -> None:
+    """Make this process one that its parent handles: it ends with that, and ignores signals."""
+    parent.die_with(parent_pid)
+    # the parent must see a crash at once, not after a core dump
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ignore_signals()
 
 
 def ignore_signals() -> None:

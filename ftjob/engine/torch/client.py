@@ -5,8 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ftjob.caffelog.fatal import ended
+from ftjob.concurrency import processors
 from ftjob.engine import DeployNet, Engine, Features
-from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
+from ftjob.engine.child import PATIENCE_SECONDS, Child, Program, error_of
 from ftjob.engine.client import (
     ProcessDeployNet,
     ProcessEngine,
@@ -15,11 +16,14 @@ from ftjob.engine.client import (
     whole_file,
 )
 from ftjob.engine.torch.installed import require_torch
+from ftjob.engine.torch.rank_end import read_end
 from ftjob.errors import FtjobError
 from ftjob.net.precision import Precision
 
 
 def _explain(log: str, returncode: int) -> FtjobError:
+    if end := read_end(log):
+        return error_of(PROGRAM, *end)
     return ended(log, returncode, PROGRAM.name).error()
 
 
@@ -38,6 +42,7 @@ def open_engine(
     log: Path,
     cwd: Path | None = None,
     gpu: int | None = None,
+    ranks: int = 1,
     precision: Precision = "fp32",
     threads: int | None = None,
     features: Features | None = None,
@@ -46,11 +51,14 @@ def open_engine(
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
     Arguments and errors are those of ftjob.engine.caffe.client.open_engine; `threads` is what PyTorch
-    computes with on processors; `features` where it keeps those of a frozen trunk. Raises BadSpecError too,
-    for a precision that the device lacks.
+    computes with on processors; `features` where it keeps those of a frozen trunk. Several `ranks` are
+    processes that train together, each with a batch of its own, on the GPUs from `gpu` on or all on
+    processors. Raises BadSpecError too, for a precision that the device lacks and GPUs that are not there.
     """
     require_torch()
     path = existing_file(solver)
+    if ranks > 1 and threads is None:
+        threads = max(1, processors.share() // ranks)
     child = Child(PROGRAM, log, cwd, threads, patience_seconds=patience_seconds)
     with closing_on_error(child):
         child.call(
@@ -58,6 +66,7 @@ def open_engine(
             path=path,
             weights=whole_file(weights) if weights else None,
             gpu=gpu,
+            ranks=ranks,
             precision=precision,
             features={**asdict(features), "folder": str(features.folder)} if features else None,
         )

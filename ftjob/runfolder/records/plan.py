@@ -263,6 +263,7 @@ class PlanDocument:
     batch_size: int | None = None
     iter_size: int | None = None
     test_batch_size: int | None = None
+    gpus: int = 1
     images_per_iteration: Count
     epochs: Quantity
     node: PlannedNode

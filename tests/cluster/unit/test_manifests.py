@@ -13,7 +13,7 @@ from ftjob.cluster.controller.manifests import attempt_job, grace_seconds, job_n
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.status import Figures
-from ftjob.errors import ExitCode
+from ftjob.errors import BadSpecError, ExitCode
 from tests.cluster.unit.builders import FIGURES, RUN_ID, fine_tune, request_of
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -26,7 +26,8 @@ def job(config: Config | None = None, seconds_left: float = math.inf, **changes:
     request = request_of(made)
     spot = request.spec.resources.begins_on_spot
     terms = Terms(2, spot, request.usd_per_hour(spot=spot), 600.0, 0.15, seconds_left)
-    return attempt_job(made, request, FIGURES, config or Config(), terms)
+    figures = FIGURES.model_copy(update={"engine": request.spec.engine}) if "engine" in changes else FIGURES
+    return attempt_job(made, request, figures, config or Config(), terms)
 
 
 def pod(*arguments: Any, **changes: Any) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def pod(*arguments: Any, **changes: Any) -> dict[str, Any]:
 CASES = {
     "gpu-spot": lambda: job(Config.model_validate(LABELS), 15400.5, **SPOT),
     "cpu": lambda: job(resources={"node": "local"}),
+    "four-gpus": lambda: job(engine="torch", solver={"gpus": 4}, resources={"node": "p3.8xlarge"}),
 }
 
 
@@ -90,6 +92,26 @@ def test_a_node_without_gpu_asks_for_none() -> None:
     assert [each.get("nvidia.com/gpu") for each in limits] == ["1", None]
     assert [each["memory"] for each in limits] == ["4096Mi", "5120Mi"]
     assert "nodeSelector" not in without
+
+
+def test_several_gpus_share_memory() -> None:
+    """NCCL takes /dev/shm, of which a container has 64 MiB by itself; each process has memory of its own."""
+    four, single = pod(solver={"gpus": 4}, resources={"node": "p3.8xlarge"}), pod()
+    resources = four["containers"][0]["resources"]
+
+    assert resources["limits"]["nvidia.com/gpu"] == resources["requests"]["nvidia.com/gpu"] == "4"
+    assert resources["limits"]["memory"] == f"{4096 + 1024 + 3 * 3072}Mi"
+    shared = next(each for each in four["volumes"] if each["name"] == "shared-memory")
+    assert shared["emptyDir"] == {"medium": "Memory", "sizeLimit": "1024Mi"}
+    mounts = {each["name"]: each["mountPath"] for each in four["containers"][0]["volumeMounts"]}
+    assert mounts["shared-memory"] == "/dev/shm"
+    assert "shared-memory" not in json.dumps(single)
+
+
+def test_more_gpus_than_the_node_has_make_no_job() -> None:
+    """The FineTuneJob fails with the sentence of a plan."""
+    with pytest.raises(BadSpecError, match=r"^solver\.gpus: is 2, and node p2\.xlarge has 1 "):
+        job(solver={"gpus": 2})
 
 
 @pytest.mark.parametrize(

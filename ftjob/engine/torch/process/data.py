@@ -84,9 +84,11 @@ class Records:
         self.kind = np.uint8 if self.transform.ends_alike else np.float32
         with opened(self.path) as env:
             self.count = int(env.stat()["entries"])
-        self._threads = ThreadPoolExecutor(threads or processors.share(), "pixels")
+        own = max(1, processors.share() // context.net.ranks)
+        self._threads = ThreadPoolExecutor(threads or own, "pixels")
         self._stored: Iterator[tuple[Buffer, Buffer]] = iter(())
-        self._position = -1
+        self._position: int | None = None
+        """The record that follows in `_stored`."""
         self._begun: list[Future[None]] = []
 
     @property
@@ -95,10 +97,13 @@ class Records:
         return prod(self.shape) * np.dtype(self.kind).itemsize
 
     def rows(self, number: int) -> DrawnRecords:
-        """Read the batch of that number. One thread calls this, best in ascending order."""
-        size = self.shape[0]
-        position = number * size
-        if position != self._position:
+        """Read this rank's batch of a pass by its number. One thread calls this, best in ascending order."""
+        size, net = self.shape[0], self.context.net
+        position = (number * net.ranks + net.rank) * size
+        others = -1 if self._position is None else position - self._position
+        if 0 <= others <= (net.ranks - 1) * size:
+            deque(islice(self._stored, others), maxlen=0)  # what the other ranks take
+        else:
             wait(self._begun)  # they read from the iterator that is ended now
             self._stored = stored_records(self.path, position % self.count, endless=True)
         self._position = position + size
@@ -108,8 +113,10 @@ class Records:
     def _draws(self, number: int) -> Sequence[Draw]:
         if not self.transform.draws:
             return [(0.0, 0.0, 0.0)] * self.shape[0]
-        random = streams.generator(self.context.net.seed, streams.TRANSFORMS, self.context.index, number)
-        return cast("list[list[float]]", random.random((self.shape[0], 3)).tolist())
+        size, net = self.shape[0], self.context.net
+        random = streams.generator(net.seed, streams.TRANSFORMS, self.context.index, number)
+        of_all = random.random((net.ranks * size, 3))  # as one process draws for a batch of them all
+        return cast("list[list[float]]", of_all[net.rank * size :][:size].tolist())
 
     def begin(self, rows: DrawnRecords, which: Sequence[int] | None = None) -> Callable[[], ImageBatch]:
         """Begin to decode and transform records, all of them or those at some places; what is returned waits

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from io import FileIO
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,8 +14,10 @@ from ftjob.engine.process import computing, serving, wire
 from ftjob.engine.torch.process.deploy import TorchDeploy
 from ftjob.engine.torch.process.layers.numerics import settle
 from ftjob.engine.torch.process.net import TorchNet
+from ftjob.engine.torch.process.parallel.launch import Launch
+from ftjob.engine.torch.process.parallel.ranks import JoinedRanks, Seat, await_end
 from ftjob.engine.torch.process.training import TorchTraining
-from ftjob.errors import BadDataError, BadNetError, EngineError, GpuMemoryError
+from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
 from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, NetState
@@ -38,19 +41,28 @@ class TorchServer:
 
     def __init__(self) -> None:
         self.opened: Any = None
+        self._seat: Seat | None = None
+
+    def sit_down(self, rank: int, size: int, store: int, commands: FileIO) -> None:
+        """Be one of several ranks, not the first, whose pipe this is: `open_solver` joins the others then."""
+        self._seat = Seat(rank, size, store, lambda command, **fields: None, lambda: await_end(commands))
 
     def open_solver(
         self,
         path: str,
         weights: str | None,
         gpu: int | None,
+        ranks: int,
         precision: Precision,
         features: FeatureFields | None,
+        seed: int | None = None,
     ) -> wire.Frame:
         """Open a solver prototxt, whose paths count from this process's folder.
 
-        `features`: see ftjob.engine.Features.
+        `features`: see ftjob.engine.Features; `seed` is that of the first rank.
         """
+        launch = Launch(ranks) if ranks > 1 and self._seat is None else None
+        seat = launch.seat if launch else self._seat
         solver = parse_solver(text_of(Path(path), BadNetError), path)
         net = NetParameter()
         if solver.HasField("net_param"):
@@ -59,14 +71,21 @@ class TorchServer:
             net = _read_net(solver.net)
         else:
             raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
-        device = _device(gpu)
+        device = _device(gpu, seat.rank if seat else 0, ranks)
         numerics = settle(precision, device)
         kept = (
             Features(Path(features["folder"]), features["limit"], features["digests"]) if features else None
         )
         given = Path(weights) if weights else None
-        self.opened = TorchTraining(solver, net, given, device, kept, numerics)
-        sys.stderr.write(f"{_machine(device, precision)}\n{described(self.opened.train)}")
+        training = TorchTraining(solver, net, given, device, kept, numerics, seat, seed)
+        if launch:  # not earlier: an error that all ranks would have is reported by the first alone
+            order = {"path": path, "weights": weights, "gpu": gpu, "ranks": ranks, "precision": precision}
+            launch.lead("open_solver", **order, features=features, seed=training.seed)
+        if seat:
+            training.ranks = JoinedRanks(seat, device)
+        self.opened = training
+        if self._seat is None:
+            sys.stderr.write(f"{_machine(device, precision, ranks)}\n{described(training.train)}")
         return {}, {}
 
     def open_deploy(self, path: str, weights: str, gpu: int | None, precision: Precision) -> wire.Frame:
@@ -105,7 +124,7 @@ def _read_net(path: str) -> NetParameter:
     return parse_net(text_of(Path(path), BadNetError), path)
 
 
-def _device(gpu: int | None) -> torch.device:
+def _device(gpu: int | None, rank: int = 0, ranks: int = 1) -> torch.device:
     if gpu is None:
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -113,13 +132,20 @@ def _device(gpu: int | None) -> torch.device:
             f"this PyTorch ({torch.__version__}) cannot use the GPU: install one built for the CUDA of "
             "the node's driver, and see that `nvidia-smi` works"
         )
+    usable = torch.cuda.device_count() - gpu
+    if ranks > 1 and ranks > usable:
+        raise BadSpecError(
+            f"solver.gpus: is {ranks}, and PyTorch can use {usable} here: lower it, or take a node with more"
+        )
     torch.backends.cudnn.benchmark = True  # the shapes of a net stay the same
-    torch.cuda.set_device(gpu)
-    return torch.device("cuda", gpu)
+    torch.cuda.set_device(gpu + rank)
+    return torch.device("cuda", gpu + rank)
 
 
-def _machine(device: torch.device, precision: Precision) -> str:
+def _machine(device: torch.device, precision: Precision, ranks: int) -> str:
     engine = f"PyTorch {torch.__version__} in {precision}"
+    if ranks > 1:
+        engine += f" by {ranks} ranks"
     if device.type == "cuda":
         return f"{engine} on {torch.cuda.get_device_name(device)}"
     return computing.described(engine, torch.get_num_threads())

@@ -16,6 +16,7 @@ from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
 from ftjob.engine.torch.process.loss_scale import LossScale
 from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
+from ftjob.engine.torch.process.parallel.ranks import ALONE, Ranks, Seat
 from ftjob.engine.torch.process.solvers import TorchSolver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
@@ -36,10 +37,15 @@ class TorchTraining:
         device: torch.device,
         features: Features | None = None,
         numerics: Numerics = FP32,
+        seat: Seat | None = None,
+        seed: int | None = None,
     ) -> None:
-        """`features` of frozen trunks are kept there; None: nowhere."""
+        """`features` of frozen trunks are kept there; None: nowhere. `seat` is the place among several ranks,
+        which `ranks` is then to be set to; `seed` is the solver's unless it is given."""
         self.param, self.device, self.name, self.numerics = param, device, net.name, numerics
-        self.seed = streams.run_seed(param.random_seed)
+        self.seed = streams.run_seed(param.random_seed) if seed is None else seed
+        self.seat = seat
+        self.ranks: Ranks = ALONE
         self.features = features
         self.params = tuple(filter_net(net, self._state(net, phase)) for phase in (TRAIN, TEST))
         self.train = self._net(self.params[0], TRAIN)
@@ -75,11 +81,18 @@ class TorchTraining:
         shapes = shapes_of(net)
         weights = make_weights(shapes, self.seed, self.device, source)
         context = NetContext(phase, self.device, self.seed, numerics=self.numerics)
+        if self.seat and phase == TRAIN:  # the first rank tests alone
+            context.rank, context.ranks = self.seat.rank, self.seat.size
         return TorchNet(shapes, weights, context)
 
     def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Update that many times, or until halted: see stepping.py."""
-        yield from stepping.steps(iterations, halted, self.train.scalars, self._update)
+        yield from stepping.steps(iterations, halted, self.train.scalars, self.update)
+
+    def update(self) -> Iterator[stepping.Update | None]:
+        """Make one update, all ranks together: yield None after each pass, then what the update shows."""
+        with self.ranks.together("update"):
+            yield from self._update()
 
     def _update(self) -> Iterator[stepping.Update | None]:
         losses, waited = [], self.train.context.waited
@@ -92,6 +105,7 @@ class TorchTraining:
             yield None
         rate = learning_rate(self.param, self.iteration)
         with torch.no_grad():
+            self.ranks.average(self.solver.gradients())
             if self.scale is None or self.scale.unscale(self.solver.gradients(), self.iteration):
                 self.solver.update(rate, self.iteration)
             else:
@@ -103,7 +117,9 @@ class TorchTraining:
     def _numbers(self, losses: list[torch.Tensor], passed: Passed) -> list[float]:
         """The mean loss and the scalar outputs, in one transfer from the device."""
         outputs = [passed.blobs[name].detach().reshape(()).float() for name in self.train.scalars]
-        numbers: list[float] = torch.stack([*losses, *outputs]).tolist()
+        shown = torch.stack([*losses, *outputs])
+        self.ranks.average([shown])
+        numbers: list[float] = shown.tolist()
         return [sum(numbers[: len(losses)]) / len(losses), *numbers[len(losses) :]]
 
     def test(self, images: int, blobs: list[str], halted: Callable[[], bool]) -> Iterator[wire.Frame]:
@@ -154,6 +170,8 @@ class TorchTraining:
         self.cut()
         self._restore_history(snapshots.read_state(Path(solverstate)))
         self.train.context.passes = self.iteration * self.param.iter_size
+        with self.ranks.together("restore", solverstate=solverstate, caffemodel=caffemodel):
+            pass
         return {"iteration": self.iteration, "whole": not halted()}, {}
 
     def _restore_history(self, state: snapshots.RestoredState) -> None:

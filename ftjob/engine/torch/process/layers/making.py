@@ -28,6 +28,9 @@ class NetContext:
     waited: float = 0.0
     """Seconds that passes have waited for their batches."""
     numerics: Numerics = FP32
+    rank: int = 0
+    """Of this process among those that train the net: it has the batch of that number of each pass."""
+    ranks: int = 1
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -49,7 +52,8 @@ class LayerContext:
 
     def random(self, kind: int) -> int:
         """Return the seed of this layer's draws in the present pass."""
-        return streams.number(self.net.seed, kind, self.index, self.net.passes)
+        rank = (self.net.rank,) if self.net.rank else ()
+        return streams.number(self.net.seed, kind, self.index, self.net.passes, *rank)
 
 
 def layer_context(layer: LayerParameter, net: NetContext, index: int) -> LayerContext:
