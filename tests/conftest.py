@@ -13,7 +13,7 @@ from ftjob.fs.paths import cache_dir
 from tests.tiers import NEEDS, Guard, hide_torch, mark_by_fixtures, needs_of
 
 MACHINE_CACHE = cache_dir()
-pytest_plugins = ["tests.faces", "tests.storage.servers"]
+pytest_plugins = ["tests.engines", "tests.faces", "tests.order", "tests.storage.servers"]
 
 # Hypothesis fails an example that takes more than 200 ms, as any may on a busy machine.
 settings.register_profile("ftjob", deadline=None)

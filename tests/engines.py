@@ -1,7 +1,20 @@
 """Every engine, for tests that hold for each: a parameter with the marker of what it needs."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from ftjob.engine.open import AVAILABLE
+from tests.accepted.forked import quick_torch
 
 ENGINES = tuple(pytest.param(name, marks=getattr(pytest.mark, name)) for name in AVAILABLE)
+
+
+@pytest.fixture
+def forked_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """PyTorch's processes by fork, for laws of what they compute, on one thread: the order of additions must
+    not depend on the number. Tests of the processes themselves start them as ftjob does."""
+    for library in ("OPENBLAS", "OMP"):
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
+    with quick_torch():
+        yield

@@ -17,6 +17,8 @@ from tests.engine.test_parity import write_random_weights
 from tests.engines import ENGINES
 from tests.net.conftest import NETS
 
+pytestmark = pytest.mark.usefixtures("forked_torch")
+
 CLASSES = 3
 SIDES = {"alexnet": 67, "caffenet": 67, "lenet": 28, "squeezenet": 67, "vgg16": 32, "vgg19": 32}
 """Smaller images than usual, where a net takes them."""

@@ -117,7 +117,7 @@ class Controllers:
         self.cluster.kubectl(*words, f"--patch={json.dumps(change)}")
 
     def status(self, name: str) -> dict[str, Any]:
-        return dict(self.cluster.get("ftj", name, namespace=self.namespace).get("status") or {})
+        return dict(self.cluster.get("finetunejobs", name, namespace=self.namespace).get("status") or {})
 
     def wait(self, name: str, until: Callable[[dict[str, Any]], bool], seconds: float = 90) -> dict[str, Any]:
         """Return the status that is waited for."""
@@ -217,7 +217,7 @@ def as_controller(cluster: AnyCluster, namespace: str, folder: Path) -> AnyClust
     """Return the cluster as the controller's service account sees it."""
     while not (names := _secrets(cluster, namespace)):
         time.sleep(0.1)
-    secret = cluster.get("secret", names[0], namespace=namespace)
+    secret = cluster.get("secrets", names[0], namespace=namespace)
     config = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--output=json"))
     config["users"][0]["user"] = {"token": base64.b64decode(secret["data"]["token"]).decode()}
     path = folder / "kubeconfig"
@@ -226,7 +226,7 @@ def as_controller(cluster: AnyCluster, namespace: str, folder: Path) -> AnyClust
 
 
 def _secrets(cluster: AnyCluster, namespace: str) -> list[str]:
-    account = cluster.get("serviceaccount", ACCOUNT, namespace=namespace)
+    account = cluster.get("serviceaccounts", ACCOUNT, namespace=namespace)
     return [each["name"] for each in account.get("secrets", [])]
 
 

@@ -43,7 +43,7 @@ def wait_for_end(cluster: AnyCluster, namespace: str, name: str, seconds: float 
     """Return a pod's status once it has succeeded or failed."""
     deadline = time.monotonic() + seconds
     while True:
-        status = dict(cluster.get("pod", name, namespace=namespace)["status"])
+        status = dict(cluster.get("pods", name, namespace=namespace)["status"])
         if status["phase"] in ("Succeeded", "Failed"):
             return status
         if time.monotonic() > deadline:

@@ -48,7 +48,7 @@ def test_a_pod_waits_for_a_gpu_that_nobody_has(cluster: AnyCluster, namespace: s
     limits = {"resources": {"limits": {"nvidia.com/gpu": cluster.gpus + 1}}}
     cluster.apply(a_pod("big", cluster.busybox, "true", container=limits), namespace=namespace)
     cluster.kubectl("wait", "-n", namespace, "--for=condition=PodScheduled=false", "pod/big", "--timeout=30s")
-    [condition] = cluster.get("pod", "big", namespace=namespace)["status"]["conditions"]
+    [condition] = cluster.get("pods", "big", namespace=namespace)["status"]["conditions"]
 
     assert condition["reason"] == "Unschedulable"
     assert "Insufficient nvidia.com/gpu" in condition["message"]
@@ -123,7 +123,7 @@ def test_the_host_reaches_pods(bed: Cluster, namespace: str) -> None:
     """By their own addresses: metrics and probes can be looked at from a test."""
     bed.apply(a_pod("server", bed.busybox, "echo hello | nc -l -p 9000"), namespace=namespace)
     bed.kubectl("wait", "-n", namespace, "--for=condition=Ready", "pod/server", "--timeout=30s")
-    address = bed.get("pod", "server", namespace=namespace)["status"]["podIP"]
+    address = bed.get("pods", "server", namespace=namespace)["status"]["podIP"]
 
     with socket.create_connection((address, 9000), timeout=60) as connection:
         assert connection.recv(10) == b"hello\n"

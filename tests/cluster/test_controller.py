@@ -59,7 +59,7 @@ def test_a_pod_is_given_the_spec_and_whom_it_works_for(controller: Controllers) 
     the store."""
     controller.submit("two-a10-b0-s1", budget={"usd": 1.0})
     controller.wait_for("two-a10-b0-s1", "Succeeded")
-    job = controller.cluster.get("job", f"two-a10-b0-s1-{RUN_ID[:8]}-1", namespace=controller.namespace)
+    job = controller.cluster.get("jobs", f"two-a10-b0-s1-{RUN_ID[:8]}-1", namespace=controller.namespace)
     given = job["spec"]["template"]["metadata"]["annotations"]
     uid = job["metadata"]["ownerReferences"][0]["uid"]
 
@@ -283,7 +283,7 @@ def test_unions_that_the_definition_cannot_spell_out_pass_the_server(controller:
         "solver": {"stepsize": "33%", "snapshot": 10, "test_interval": "12.5%"},
     }
     controller.submit("union", suspend=True, **written)
-    kept = controller.cluster.get("ftj", "union", namespace=controller.namespace)["spec"]
+    kept = controller.cluster.get("finetunejobs", "union", namespace=controller.namespace)["spec"]
 
     assert {section: kept[section] for section in written} == written
     assert controller.wait_for("union", "Suspended")["conditions"][0]["status"] == "True"

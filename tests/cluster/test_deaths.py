@@ -28,15 +28,16 @@ class PodWatch(threading.Thread):
         """Runs whose worker's report stood in their status while it ran."""
 
     def run(self) -> None:
+        cluster, namespace = self.controllers.cluster, self.controllers.namespace
         while not self.over.is_set():
             counts: dict[str, int] = {}
-            for pod in self.controllers.cluster.get("pods", namespace=self.controllers.namespace)["items"]:
+            for pod in cluster.get("pods", namespace=namespace)["items"]:
                 states = pod["status"].get("containerStatuses") or [{"state": {}}]
                 if "running" in states[0]["state"]:
                     job = pod["metadata"]["labels"]["ftjob.dev/job"]
                     counts[job] = counts.get(job, 0) + 1
             self.most = max([self.most, *counts.values()])
-            for job in self.controllers.cluster.get("ftj", namespace=self.controllers.namespace)["items"]:
+            for job in cluster.get("finetunejobs", namespace=namespace)["items"]:
                 status = job.get("status", {})
                 if 0 < status.get("iteration", 0) < 7:  # which no worker says at its end
                     self.heard.add(job["metadata"]["name"])

@@ -82,7 +82,7 @@ def running(user: User, name: str, workers: int, *, snapshots: bool = False) -> 
 def drain(user: User, name: str) -> None:
     """Delete the pod that runs, as a drain of its node does."""
     cluster = user.installed.cluster
-    listed = cluster.get("pods", f"-lftjob.dev/job={name}", namespace=user.namespace)["items"]
+    listed = cluster.get("pods", namespace=user.namespace, labels=f"ftjob.dev/job={name}")["items"]
     staying = [each for each in listed if "deletionTimestamp" not in each["metadata"]]
     [alive, *_] = [each["metadata"]["name"] for each in staying if each["status"]["phase"] == "Running"]
     cluster.kubectl("delete", "pod", alive, f"--namespace={user.namespace}", "--wait=false")

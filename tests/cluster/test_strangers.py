@@ -69,7 +69,8 @@ def test_a_run_of_another_namespace_is_neither_changed_nor_shown(user: User, str
     user.submit("--yes")
     user("wait", name)
     before, cluster = everything(user.store, f"{name}/"), user.installed.cluster
-    plan = cluster.get("ftj", name, namespace=user.namespace)["metadata"]["annotations"]["ftjob.dev/plan"]
+    ours = cluster.get("finetunejobs", name, namespace=user.namespace)["metadata"]
+    plan = ours["annotations"]["ftjob.dev/plan"]
     harm = {"budget": {"usd": 0.0001}, "guards": {"diverged": False}, "resources": {"max_retries": 0}}
     cluster.apply(applied(name, {"ftjob.dev/plan": plan}, **harm), namespace=stranger.namespace)
     theirs = stranger.wait(name, lambda status: "completionTime" in status, seconds=240)
@@ -102,7 +103,7 @@ def test_pods_that_lie_stop_nothing_and_cost_nobody_less(user: User, stranger: C
     name = "honest"
     stranger.cluster.apply(applied(name, solver={"max_iter": 20}), namespace=stranger.namespace)
     wait_until(lambda: stranger.status(name), 60, "the first look")
-    uid = stranger.cluster.get("ftj", name, namespace=stranger.namespace)["metadata"]["uid"]
+    uid = stranger.cluster.get("finetunejobs", name, namespace=stranger.namespace)["metadata"]["uid"]
     for number, words in enumerate(
         ["[]", "null", '{"attempt": -1}', "{" * 4000, '{"attempt": 0, "earlier_usd": -5}']
     ):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ftjob.client import processes as local
 from ftjob.client import registry as runs
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.address import work_folder
-from ftjob.storage import Store, open_store
+from ftjob.storage import MissingError, Store, open_store
 from tests.e2e.jobs import Job
 from tests.storage.servers import Bucket
 
@@ -44,7 +45,8 @@ def submit(job: Job) -> "subprocess.Popen[bytes]":
 
 
 def wait_until(seen: Callable[[], Any], what: str) -> Any:
-    for _ in range(1200):
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
         if found := seen():
             return found
         time.sleep(0.1)
@@ -60,6 +62,15 @@ def reaper() -> Iterator[ThreadPoolExecutor]:
 
 def records(store: Store) -> list[str]:
     return [entry.key for entry in store.list("snapshots") if entry.key.endswith(".json")]
+
+
+def trains(name: str = "digits") -> bool:
+    """Return whether the newest run of a name is past its twentieth iteration."""
+    if not worker(name):
+        return False
+    with suppress(MissingError):  # it has said nothing yet
+        return bool(json.loads(open_store(runs.known_runs(name)[-1]).read("status.json"))["iteration"] > 20)
+    return False
 
 
 def worker(name: str = "digits") -> int | None:
@@ -110,7 +121,7 @@ def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
     """A graceful end is one whose snapshot is where the run lives, not on the disk that is about to go."""
     job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
     submitting = submit(job)
-    wait_until(lambda: worker() and job_status(job)["iteration"] > 20, "iteration 20")
+    wait_until(trains, "iteration 20")
     submitting.send_signal(signal.SIGINT)
 
     assert submitting.wait(timeout=60) == 10
@@ -119,10 +130,6 @@ def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
     assert status["state"] == "Stopped"
     assert status["snapshot"] == status["iteration"]
     assert records(store) == [f"snapshots/iter_{status['iteration']}.json"]
-
-
-def job_status(job: Job) -> dict[str, Any]:
-    return dict(job.ftjob("status", "digits", "-o", "json").json())
 
 
 def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
@@ -165,7 +172,7 @@ def test_two_workers_do_not_write_one_run(
     """The second one sees the first one's sign of life and stops with a sentence; the first one ends well."""
     job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1000, "snapshot": 1000})
     submitting = submit(job)
-    wait_until(lambda: worker() and job_status(job)["iteration"] > 20, "iteration 20")
+    wait_until(trains, "iteration 20")
     uri = location(job)
     empty_machine(monkeypatch, tmp_path / "other")
 

@@ -35,10 +35,8 @@ def job(tmp_path: Path) -> Job:
 
 
 @pytest.fixture
-def opened_by_name(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Open]]:
+def opened_by_name(forked_torch: None) -> Iterator[Callable[[str], Open]]:
     """Open a job's folder with an engine: opened_by_name("caffe")(folder, weights=None) → Engine."""
-    for library in ("OPENBLAS", "OMP"):  # the order of additions must not depend on the threads
-        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     with ExitStack() as stack:
 
         def open_it(name: str, folder: Path, weights: Path | None = None) -> Engine:

@@ -12,6 +12,8 @@ from tests.engine import nets
 from tests.engine.conftest import Job, Open
 from tests.engines import ENGINES
 
+pytestmark = pytest.mark.usefixtures("forked_torch")
+
 DEPLOY = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 4 dim: 1 dim: 6 dim: 6 } } }
 layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 3 } }

@@ -15,6 +15,8 @@ from ftjob.fs import locks
 from tests.engine import nets
 from tests.engine.conftest import Job
 
+pytestmark = pytest.mark.usefixtures("forked_torch")
+
 LIMIT = 1 << 30
 EPOCHS, RECORDS, BATCH = 3, 10, 4
 STEPS = EPOCHS * RECORDS // BATCH + 1

@@ -16,7 +16,7 @@ from ftjob.net.zoo import NAMES, build, get
 from tests.engine import branches, nets
 from tests.engine.conftest import Job
 
-pytestmark = [pytest.mark.caffe, pytest.mark.torch]
+pytestmark = [pytest.mark.caffe, pytest.mark.torch, pytest.mark.usefixtures("forked_torch")]
 
 Params = dict[str, list[np.ndarray]]
 ROUNDING = 1e-4

@@ -36,9 +36,8 @@ def images(count: int) -> nets.Records:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+def opened(forked_torch: None) -> Iterator[Opened]:
     """Open a job's folder in a precision: opened(folder, "bf16") → Engine."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with ExitStack() as stack:
 
         def open_it(folder: Path, precision: Precision, **more: object) -> Engine:

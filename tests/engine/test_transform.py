@@ -17,6 +17,8 @@ from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter, Tr
 from tests.engine import nets
 from tests.engine.conftest import Job
 
+pytestmark = pytest.mark.usefixtures("forked_torch")
+
 LAYER = """layer {{ name: "{name}" type: "Data" top: "{name}" top: "{name}_label" include {{ phase: TEST }}
   transform_param {{ {transform} }}
   data_param {{ source: "{name}" batch_size: 4 backend: LMDB }} }}

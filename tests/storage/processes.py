@@ -29,11 +29,15 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something; fail, saying what, where it takes too long."""
-    end = time.monotonic() + seconds
+    """Wait for something; fail, saying what, where it takes too long.
+
+    Looks are rarer the longer it takes, so as not to hinder what is waited for.
+    """
+    begin = time.monotonic()
     while not true():
-        assert time.monotonic() < end, f"{what}: not after {seconds} s"
-        time.sleep(0.05)
+        waited = time.monotonic() - begin
+        assert waited < seconds, f"{what}: not after {seconds} s"
+        time.sleep(min(max(0.05, waited / 20), 0.5))
 
 
 def listens(port: int) -> bool:

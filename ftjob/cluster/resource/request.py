@@ -48,13 +48,11 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     """Return the request of a FineTuneJob. Raises BadSpecError, whose message names the field."""
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
     spec, identity, problem = _parsed(json.dumps({"name": object_.name, **fields}))
-    if spec is None:
+    if spec is None or problem:
         raise BadSpecError(problem)
     if spec.name != object_.name:
         raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
     _refuse_paths(spec)
-    if len(dump_spec(spec)) > LARGEST_SPEC:
-        raise BadSpecError(f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more")
     name = spec.resources.node
     if name not in nodes:
         hint = did_you_mean(name, nodes)
@@ -75,18 +73,25 @@ def identity_of_object(object_: FineTune) -> str:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
-    """Return a spec and its identity, or what is wrong with it; cached, as each is read many times."""
+    """Return a spec, its identity and what is wrong with it; cached, as each is read at every look."""
     with suppress(ValidationError):  # parse_spec below explains what is wrong, as it does for files
         spec = JobSpec.model_validate(json.loads(text))
-        return spec, identity_of(spec), ""
+        return spec, identity_of(spec), _too_long(spec)
     try:
         spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
-        return spec, identity_of(spec), ""
+        return spec, identity_of(spec), _too_long(spec)
     except SpecError as error:
         problems = (
             f"{each.field}: {each.message}" if each.field else each.message for each in error.problems
         )
         return None, "", "; ".join(problems)
+
+
+def _too_long(spec: JobSpec) -> str:
+    """Return what is wrong with a spec that no annotation has room for."""
+    if len(dump_spec(spec)) <= LARGEST_SPEC:
+        return ""
+    return f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more"
 
 
 def identity_of(spec: JobSpec) -> str:
