@@ -20,13 +20,13 @@ from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.status import Resumed
 from ftjob.storage import open_store
 from ftjob.storage.eviction import limit
-from ftjob.worker.feature_store import FOLDER, PATIENCE, SharedFeatures, worth_sharing
 from ftjob.worker.log import PROGRESS_SECONDS, log
 from ftjob.worker.planning import with_smaller_batch
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.storage import Home
 from ftjob.worker.train import Outcome, Training
+from ftjob.worker.transfer.feature_store import FOLDER, PATIENCE, SharedFeatures, worth_sharing
 from ftjob.worker.watch.gpu import gpu_for
 from ftjob.worker.watch.gpu_watch import Watch
 from ftjob.worker.watch.signals import StopRequest

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 THREADS = {
     "ftjob/concurrency/periodic.py": "calls a function every so many seconds",
-    "ftjob/worker/snapshot_upload.py": "waits for snapshots, not for time",
+    "ftjob/worker/transfer/snapshot_upload.py": "waits for snapshots, not for time",
     "ftjob/worker/pod/statusport.py": "waits for clients",
     "ftjob/cluster/controller/worker_reports.py": "runs an event loop",
     "ftjob/cluster/controller/workqueue/workers.py": "wait for the queue",

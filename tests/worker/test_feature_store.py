@@ -16,7 +16,7 @@ from ftjob.engine.feature_file import FeatureFile
 from ftjob.plan.cost import Workload
 from ftjob.plan.savings import KeptTrunk
 from ftjob.storage import Store, open_store
-from ftjob.worker.feature_store import SharedFeatures, SharedFile, worth_sharing
+from ftjob.worker.transfer.feature_store import SharedFeatures, SharedFile, worth_sharing
 from tests.storage.servers import SERVERS, Bucket
 
 FLOATS, ROWS = 5, 20
