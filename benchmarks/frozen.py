@@ -5,6 +5,10 @@ threads, in turn. Each is opened anew for each round, with no features kept befo
 opening the engine and ends with the last update. Nothing is drawn (no mirror, no dropout), so both must end
 at the same loss, or nothing is printed. A ratio is the median of those within a round.
 
+The plan's sentence about what kept features save is held against the same rounds: torch trains one more
+epoch without them, which is the measured speed that the plan begins from, and `ratio_plan_saving` is what ten
+epochs took over what they were planned to take.
+
 $ROUNDS sets the rounds, $RECORDS the images of an epoch.
 """
 
@@ -13,18 +17,21 @@ import os
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.engines import SAME_LOSS, without_chance
-from benchmarks.overhead import Case, write_run
+from benchmarks.overhead import Case, write_lmdb, write_run
 from ftjob.concurrency import processors
 from ftjob.engine import Features
 from ftjob.engine.open import AVAILABLE, open_engine
-from ftjob.net.proto.caffe_pb2 import TEST
-from ftjob.net.prototxt import parse_net, to_text
-from ftjob.net.surgery.freeze import freeze, frozen_layers
+from ftjob.net.prototxt import to_text
+from ftjob.plan.forecast import corrected
+from ftjob.plan.measured import Measurement
+from ftjob.plan.plan import Plan
+from ftjob.prepare.prepare import Context, absolute, prepare
 from ftjob.runfolder.layout import RunFolder
-from jobspec.spec import FreezeUpTo
+from jobspec import JobSpec
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 RECORDS = int(os.environ.get("RECORDS", "500"))
@@ -33,32 +40,54 @@ CASE = Case("googlenet", "googlenet", 3, 256, 224, BATCH, 1000)
 LAST = "inception_5b/output"
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What one engine took."""
+
+    first: float
+    """Seconds of the first epoch, without opening the engine."""
+    later: float
+    """Seconds of the others together."""
+    whole: float
+    """Seconds of all, opening the engine too."""
+    loss: float
+    """The last."""
+
+
 def main() -> None:
     """Time both engines in turn; print a table and the ratios."""
-    whole: dict[str, list[float]] = {name: [] for name in AVAILABLE}
-    first: dict[str, list[float]] = {name: [] for name in AVAILABLE}
-    print(
-        f"{'round':>6}" + "".join(f"{name + what:>16}" for name in AVAILABLE for what in (" first", " all"))
-    )
+    found: dict[str, list[Trained]] = {name: [] for name in AVAILABLE}
+    planned: list[float] = []
+    columns = [*(name + what for name in AVAILABLE for what in (" first", " all")), "torch planned"]
+    print(f"{'round':>6}" + "".join(f"{column:>16}" for column in columns))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run = frozen_run(folder)
-        weights = initial_weights(run, folder)
+        plan = frozen_plan(folder)
+        run = RunFolder(folder / plan.run_id)
         for number in range(ROUNDS):
-            losses = {}
             for engine in AVAILABLE if number % 2 else reversed(AVAILABLE):
-                epoch, seconds, losses[engine] = train(engine, run, weights, folder / f"features{number}")
-                first[engine].append(epoch)
-                whole[engine].append(seconds)
-            assert abs(losses["caffe"] - losses["torch"]) <= SAME_LOSS * losses["caffe"], losses
-            row = [each[-1] for engine in AVAILABLE for each in (first[engine], whole[engine])]
-            print(f"{number + 1:>6}" + "".join(f"{seconds:>14.1f} s" for seconds in row), flush=True)
+                found[engine].append(train(engine, plan, run, folder / f"features{number}"))
+            caffe, torch = found["caffe"][-1], found["torch"][-1]
+            assert abs(caffe.loss - torch.loss) <= SAME_LOSS * caffe.loss, (caffe, torch)
+            planned.append(planned_seconds(plan, train("torch", plan, run, None, epochs=1).first))
+            row = [
+                seconds for name in AVAILABLE for seconds in (found[name][-1].first, found[name][-1].whole)
+            ]
+            print(
+                f"{number + 1:>6}" + "".join(f"{each:>14.1f} s" for each in (*row, planned[-1])), flush=True
+            )
+    pairs = list(zip(found["caffe"], found["torch"], strict=True))
     ratios = {
-        "ratio_head_only_cached": [a / b for a, b in zip(whole["caffe"], whole["torch"], strict=True)],
-        "ratio_frozen_first_epoch": [a / b for a, b in zip(first["caffe"], first["torch"], strict=True)],
+        "ratio_head_only_cached": [caffe.whole / torch.whole for caffe, torch in pairs],
+        "ratio_frozen_first_epoch": [caffe.first / torch.first for caffe, torch in pairs],
+        "ratio_plan_saving": [
+            (torch.first + torch.later) / seconds
+            for torch, seconds in zip(found["torch"], planned, strict=True)
+        ],
     }
     figures = {
         "processors": processors.share(),
+        "load": round(os.getloadavg()[2], 1),
         "rounds": ROUNDS,
         "records": RECORDS,
         "spread": {name: [round(min(each), 2), round(max(each), 2)] for name, each in ratios.items()},
@@ -67,35 +96,62 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def frozen_run(folder: Path) -> RunFolder:
+def frozen_plan(folder: Path) -> Plan:
     """Write a run's files whose net is frozen up to its last module, and crops from the centre."""
-    plan = write_run(CASE, folder, records=RECORDS)
-    run, net = RunFolder(folder / plan.run_id), without_chance(plan.train_val)
-    freeze(net, frozen_layers(net, FreezeUpTo(up_to=LAST)))
-    for layer in net.layer:
-        if layer.type == "Data":
-            layer.phase = TEST
-    run.train_val.write_text(to_text(net))
-    return run
+    (folder / "base").mkdir()
+    base = write_run(CASE, folder / "base", records=2 * BATCH)
+    weights = initial_weights(RunFolder(folder / "base" / base.run_id), folder)
+    write_lmdb(folder / "train", CASE, RECORDS)
+    write_lmdb(folder / "val", CASE, BATCH)
+    iterations = EPOCHS * RECORDS // BATCH
+    spec = JobSpec.model_validate(
+        {
+            "name": "frozen",
+            "base": {"net": CASE.net, "weights": str(weights)},
+            "engine": "torch",
+            "surgery": {"freeze": {"up_to": LAST}},
+            "data": {"train": "train", "val": "val", "mean": "none", "crop": CASE.crop, "random_crop": False,
+                     "mirror": False, "scale": 1 / 256, "batch_size": BATCH},
+            "solver": {"max_iter": iterations, "test_interval": iterations, "snapshot": iterations,
+                       "base_lr": 0.0001, "precision": "fp32"},
+            "output": "runs",
+        }
+    )  # fmt: skip
+    context = Context(folder)
+    plan = prepare(absolute(spec, context), context)
+    run = RunFolder(folder / plan.run_id)
+    run.train_val.parent.mkdir(parents=True)
+    run.train_val.write_text(to_text(without_chance(plan.train_val)))
+    run.solver.write_text(to_text(plan.solver))
+    return plan
 
 
-def train(engine: str, run: RunFolder, weights: Path, features: Path) -> tuple[float, float, float]:
-    """Return the seconds of the first epoch without opening the engine, those of all, and the last loss."""
-    net = parse_net(run.train_val.read_text(), str(run.train_val))
-    source = next(layer.data_param.source for layer in net.layer if layer.type == "Data")
-    features.mkdir(exist_ok=True)
-    kept = Features(features, 10**10, {source: "of this benchmark"})
+def train(engine: str, plan: Plan, run: RunFolder, features: Path | None, epochs: int = EPOCHS) -> Trained:
+    """Train with an engine; `features` are kept there, None: nowhere."""
+    kept = None
+    if features:
+        features.mkdir(exist_ok=True)
+        kept = Features(features, 10**10, plan.kept_features)
+    weights, log, steps = plan.inputs.weights, run.root / f"{engine}.log", RECORDS // BATCH
+    assert weights is not None
     begin = time.perf_counter()
-    log = run.root / f"{engine}.log"
-    steps = RECORDS // BATCH
     with open_engine(
-        engine, solver=run.solver, weights=weights, log=log, cwd=run.root, features=kept
+        engine, solver=run.solver, weights=weights.path, log=log, cwd=run.root, features=kept
     ) as opened:
         opened_at = time.perf_counter()
-        opened.step(steps)
-        epoch = time.perf_counter() - opened_at
-        last = opened.step(steps * (EPOCHS - 1))[-1]
-        return epoch, time.perf_counter() - begin, last.loss
+        losses = [step.loss for step in opened.step(steps)]
+        first_at = time.perf_counter()
+        if epochs > 1:
+            losses += [step.loss for step in opened.step(steps * (epochs - 1))]
+        end = time.perf_counter()
+        return Trained(first_at - opened_at, end - first_at, end - begin, losses[-1])
+
+
+def planned_seconds(plan: Plan, epoch: float) -> float:
+    """Return what the plan expects of all epochs, once it is measured that one of the whole net takes so many
+    seconds."""
+    measured = Measurement(run="frozen/whole", when=time.time(), train_seconds_per_image=epoch / RECORDS)
+    return corrected(plan.forecast, plan.inputs, measured).cost.train_seconds
 
 
 def initial_weights(run: RunFolder, folder: Path) -> Path:

@@ -26,7 +26,7 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import open_store
-from ftjob.worker.snapshot_upload import SnapshotSaver
+from ftjob.worker.transfer.snapshot_upload import SnapshotSaver
 
 SNAPSHOTS = int(os.environ.get("SNAPSHOTS", "3"))
 EVERY_SECONDS = 30.0

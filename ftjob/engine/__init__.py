@@ -56,6 +56,20 @@ class Features:
     """The digest of an LMDB by the source of its Data layer; of others no features are kept."""
 
 
+@dataclass(frozen=True)
+class FeatureRows:
+    """A file in which an engine keeps the features of one LMDB, a row for each image or its mirrored copy."""
+
+    path: Path
+    """Its name is a digest of all that the features depend on."""
+    floats: int
+    """Numbers in a row."""
+    rows: int
+    """How many the file has when all are there."""
+    is_test: bool
+    """Whether they are those of the TEST net."""
+
+
 class Writing(Protocol):
     """A snapshot that is being written while the engine continues."""
 
@@ -107,6 +121,10 @@ class Engine(Process, Protocol):
         of the dataset and every record counts exactly once, whatever the batch size.
         Where `should_continue` ends it early, the rows of the batches that were run are returned.
         """
+        ...
+
+    def kept_features(self) -> list[FeatureRows]:
+        """Return where features are kept with the weights as they are now; nothing where none are."""
         ...
 
     def snapshot(self, directory: Path) -> SnapshotFiles:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, Iteration, ShouldContinue, SnapshotFiles, Writing, always
+from ftjob.engine import Blobs, FeatureRows, Iteration, ShouldContinue, SnapshotFiles, Writing, always
 from ftjob.engine.child import Child
 from ftjob.engine.process.snapshotfile import field_numbers
 from ftjob.engine.snapshot_write import ForkedWriting, sweep
@@ -51,7 +51,7 @@ class ProcessEngine(_Held):
         return self._iteration
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
-        self._settle()
+        self.settle()
         self.child.send("steps", iterations=iterations)
         self._stepping = True
         while self._stepping:
@@ -72,7 +72,7 @@ class ProcessEngine(_Held):
         if self._stepping:
             self.child.send("halt")
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """End steps whose iterator the caller abandoned."""
         self.halt()
         while self._stepping:
@@ -84,14 +84,17 @@ class ProcessEngine(_Held):
     def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         if images < 1:
             raise BadDataError("a test needs at least one image")
-        self._settle()
+        self.settle()
         return self.child.call("test", should_continue=should_continue, images=images, blobs=list(blobs))[1]
+
+    def kept_features(self) -> list[FeatureRows]:
+        return []
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()
 
     def begin_snapshot(self, directory: Path) -> Writing:
-        self._settle()
+        self.settle()
         self._finish_writing()
         directory = directory.absolute()
         try:
@@ -116,7 +119,7 @@ class ProcessEngine(_Held):
         self, solverstate: Path, caffemodel: Path, *, should_continue: ShouldContinue = always
     ) -> bool:
         state, model = whole_file(solverstate), whole_file(caffemodel)
-        self._settle()
+        self.settle()
         reply, _ = self.child.call(
             "restore", should_continue=should_continue, solverstate=state, caffemodel=model
         )

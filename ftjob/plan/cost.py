@@ -137,7 +137,7 @@ def estimate_cost(
         startup = measured.startup_seconds
     usd_per_hour = node.usd_per_hour(spot=spot)
     limit = (budget or BudgetLimits()).seconds(usd_per_hour)
-    seconds_of = _Seconds(work, predicted, speed)
+    seconds_of = _Seconds(work, speed)
     train, test, snapshots = seconds_of(work.max_iter)
     whole = startup + train + test + snapshots
     return Cost(
@@ -171,7 +171,7 @@ def remaining_seconds(work: Workload, predicted: Speed, iteration: int, images_p
     left = (work.max_iter - iteration) * work.images_per_iteration / images_per_second
     if work.kept_train is None or not left:
         return left
-    seconds = _Seconds(work, predicted, predicted)
+    seconds = _Seconds(work, predicted)
     done, step = iteration * work.images_per_iteration, work.images_per_iteration
     now = (seconds.train(done + step) - seconds.train(done)) / step
     to_come = seconds.train(work.max_iter * step) - seconds.train(done)
@@ -183,7 +183,6 @@ class _Seconds:
     """The seconds of training, tests and snapshots when a run ends after so many iterations."""
 
     work: Workload
-    predicted: Speed
     speed: Speed
 
     def __call__(self, iterations: int) -> tuple[float, float, float]:
@@ -198,20 +197,20 @@ class _Seconds:
 
     def train(self, images: int) -> float:
         kept, records = self.work.kept_train, self.work.train_images
-        return _of_images(images, records, kept, self.predicted.train, self.speed.train)
+        return _of_images(images, records, kept, self.speed.train)
 
     def test(self, images: int) -> float:
         kept, records = self.work.kept_test, self.work.val_images
-        return _of_images(images, records, kept, self.predicted.test, self.speed.test)
+        return _of_images(images, records, kept, self.speed.test)
 
 
-def _of_images(images: int, records: int, kept: KeptTrunk | None, predicted: float, seconds: float) -> float:
-    """Return the seconds of images of which some skip a kept trunk; the whole net takes `seconds` for one,
-    of which the trunk has the share that is predicted."""
+def _of_images(images: int, records: int, kept: KeptTrunk | None, seconds: float) -> float:
+    """Return the seconds of images of which some skip a kept trunk: of the `seconds` that the whole net takes
+    for one, these spare the trunk's share and take the reading of features instead."""
     if kept is None:
         return images * seconds
     skipping = images - kept.passes(images, records)
-    return seconds * (images - skipping * min(1.0, kept.seconds / predicted))
+    return images * seconds - skipping * max(0.0, seconds * kept.share - kept.read_seconds)
 
 
 def _worst(budget: BudgetLimits, seconds: float, usd_per_hour: float) -> float:

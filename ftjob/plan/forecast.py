@@ -12,7 +12,7 @@ from ftjob.plan.cost import Cost, Speed, Workload, estimate_cost, predicted_spee
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
-from ftjob.plan.savings import ENGINE, RANDOM_CROP, KeptTrunk, Trunks, kept_trunk
+from ftjob.plan.savings import ENGINE, RANDOM_CROP, KeptTrunk, Trunks, kept_trunk, update_seconds
 
 NONE = Trunks()
 
@@ -123,18 +123,19 @@ def forecast(
     if limit is None:
         memory = replace(memory, context=0)
     whole = _workload(inputs, solver, batches, memory.weights + memory.history)
+    parameters, predicted = count_parameters(train, new), predicted_speed(*work, node, precision, gpus)
+    update = update_seconds(parameters.trainable, gpus * batches.batch_size, batches.iter_size, node)
     kept = replace(
         whole,
-        kept_train=kept_trunk(trunks.train, work[0], node, precision, gpus),
-        kept_test=kept_trunk(trunks.test, work[1], node, precision),
+        kept_train=kept_trunk(trunks.train, work[0], node, predicted.train + update, precision, gpus),
+        kept_test=kept_trunk(trunks.test, work[1], node, predicted.test, precision),
     )
     workload = replace(kept, kept_train=None) if RANDOM_CROP in trunks.changes else kept
     workload = whole if ENGINE in trunks.changes else workload
     changes = trunks.changes if kept.kept_train else ()
     other = kept if changes else whole if kept.kept_train else None
-    predicted = predicted_speed(*work, node, precision, gpus)
     return Forecast(
-        parameters=count_parameters(train, new),
+        parameters=parameters,
         flops=Flops(work[0].forward, work[0].backward, work[1].forward),
         batches=batches,
         memory=memory,

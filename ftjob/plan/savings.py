@@ -15,6 +15,12 @@ READ_BYTES_PER_SECOND = 200e6
 EFFICIENCY = 0.875
 """Assumed of each GPU where several train together: four are 3.5 times as fast as one, as BVLC measured where
 the batch grows with the GPUs (Caffe's docs/multigpu.md, which has 1.8 for two)."""
+BATCH_TOUCHES, UPDATE_TOUCHES = 3, 5
+"""How often the bytes of a param that learns are read or written: in a batch for the products of both
+passes, in an update for gradient, history and param. That is little beside a whole net, and much beside a
+head alone."""
+STORE_BYTES_PER_SECOND = 50e6
+"""Assumed for bringing features from a store."""
 RANDOM_CROP, ENGINE = "data.random_crop: false", "engine: torch"
 
 
@@ -39,6 +45,23 @@ class KeptTrunk:
     """How many different features an image has: two where it is mirrored at random."""
     seconds: float
     """Predicted, of one image's pass through the trunk."""
+    rest_seconds: float
+    """Predicted, of all else that an image takes: the head's passes, and a part of the update."""
+
+    @property
+    def share(self) -> float:
+        """The trunk's part of the time that an image takes which passes through the whole net."""
+        return self.seconds / (self.seconds + self.rest_seconds)
+
+    @property
+    def read_seconds(self) -> float:
+        """What it takes to read the features of one image."""
+        return self.bytes_per_image / READ_BYTES_PER_SECOND
+
+    @property
+    def is_worth_fetching(self) -> bool:
+        """Whether a store brings features in less time than it takes to compute them."""
+        return self.bytes_per_image / STORE_BYTES_PER_SECOND < self.seconds
 
     def passes(self, images: float, records: int) -> float:
         """Return how many images are expected to go through the trunk when so many were drawn, in order, from
@@ -75,11 +98,17 @@ def speedup(gpus: int) -> float:
 
 
 def kept_trunk(
-    trunk: Trunk | None, work: NetFlops, node: Node, precision: Precision, gpus: int = 1
+    trunk: Trunk | None,
+    work: NetFlops,
+    node: Node,
+    whole_seconds: float,
+    precision: Precision,
+    gpus: int = 1,
 ) -> KeptTrunk | None:
     """Return a trunk's numbers on a node, where reading its features takes less time than computing them.
 
-    `work` is that of the whole net; several `gpus` share the disk.
+    `work` is that of the whole net, `whole_seconds` what one image takes of everything; several `gpus` share
+    the disk.
     """
     if trunk is None:
         return None
@@ -91,4 +120,10 @@ def kept_trunk(
     size = FLOAT_BYTES * trunk.floats
     if seconds < size / READ_BYTES_PER_SECOND:
         return None
-    return KeptTrunk(trunk.features, size, trunk.variants, seconds)
+    return KeptTrunk(trunk.features, size, trunk.variants, seconds, max(0.0, whole_seconds - seconds))
+
+
+def update_seconds(learning: int, batch_size: int, iter_size: int, node: Node) -> float:
+    """Return what the params that learn, so many numbers, cost each image on a node."""
+    touches = BATCH_TOUCHES + UPDATE_TOUCHES / iter_size
+    return node.seconds(0, FLOAT_BYTES * learning * touches / batch_size)

@@ -114,6 +114,11 @@ class RunFolder:
         return self.root / "bundle"
 
     @property
+    def coming_features(self) -> Path:
+        """Features on their way to or from a store; only where a worker works, and only meanwhile."""
+        return self.root / "features"
+
+    @property
     def lock(self) -> Path:
         """Held by the worker while it lives; on one machine only."""
         return self.root / "worker.lock"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ftjob.engine import Features
+from ftjob.engine import Engine, Features
 from ftjob.engine.nvml import Device
 from ftjob.engine.open import open_engine
 from ftjob.errors import EngineSilentError, GpuMemoryError, StorageError
@@ -18,6 +18,7 @@ from ftjob.prepare.calibration import remember
 from ftjob.prepare.prepare import write_prototxts
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.status import Resumed
+from ftjob.storage import open_store
 from ftjob.storage.eviction import limit
 from ftjob.worker.log import PROGRESS_SECONDS, log
 from ftjob.worker.planning import with_fewer_gpus, with_smaller_batch
@@ -25,6 +26,7 @@ from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.storage import Home
 from ftjob.worker.train import Outcome, Training
+from ftjob.worker.transfer.feature_store import FOLDER, PATIENCE, SharedFeatures, worth_sharing
 from ftjob.worker.watch.gpu import gpus_for
 from ftjob.worker.watch.gpu_watch import Watch
 from ftjob.worker.watch.signals import StopRequest
@@ -92,8 +94,11 @@ def train_once(
         training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
         if newest:
             restore(training, newest, lost)
-        with watch:  # from here on: a replay has nothing for the GPU to do
+        # the watch comes last: neither a replay nor a transfer has anything for the GPU to do
+        with shared_features(plan, home, engine, recorder, stop) as sharing, watch:
             outcome = training.run()
+            if outcome is Outcome.FINISHED and not training.budget_is_near():
+                sharing.finish()
     remember_speed(training)
     return outcome
 
@@ -114,6 +119,29 @@ def features_of(plan: Plan) -> Features | None:
     with files.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return Features(folder, limit(folder) // 2, plan.kept_features)
+
+
+def shared_features(
+    plan: Plan, home: Home, engine: Engine, recorder: Recorder, stop: StopRequest
+) -> SharedFeatures:
+    """Return what shares a run's features through the store of its output.
+
+    Of a run in a directory nothing is shared: its features are in this node's cache.
+    """
+    features = features_of(plan)
+    shared = worth_sharing(engine.kept_features(), plan.forecast.work) if features else []
+    if not home.run.is_copy or features is None:
+        shared = []
+    if shared:
+        recorder.update(stage="fetch")
+    return SharedFeatures(
+        open_store(plan.spec.output, patience=PATIENCE).child(FOLDER),
+        shared,
+        aside=home.folder.coming_features,
+        limit=features.limit if features else 0,
+        must_stop=lambda: bool(stop),
+        log=log,
+    )
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.store import RunStore, working
 from ftjob.storage import Store
 from ftjob.worker.admission import Arrival, Standing, settle
-from ftjob.worker.folder_upload import Publisher, StorePublisher
-from ftjob.worker.snapshot_upload import SnapshotSaver
+from ftjob.worker.transfer.folder_upload import Publisher, StorePublisher
+from ftjob.worker.transfer.snapshot_upload import SnapshotSaver
 
 
 def nothing_to_check() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,15 @@ import pytest
 
 from examples.digits.net import build
 from ftjob.client import processes as local
+from ftjob.net.proto.caffe_pb2 import TRAIN, BlobShape, NetState
 from ftjob.net.prototxt import to_text
+from ftjob.net.topology.phases import filter_net
+from ftjob.storage import open_store
 from tests.e2e.jobs import Job
 from tests.e2e.test_submit import params, start, wait_for_iteration
 from tests.engine.nets import layers
+from tests.engine.test_parity import write_random_weights
+from tests.storage.servers import Bucket
 
 pytestmark = pytest.mark.torch
 
@@ -93,6 +99,46 @@ def test_a_run_in_bf16_makes_a_bundle_of_fp32(job: Job):
     checked = job.ftjob("verify", str(job.run().bundle), "--engine", "torch", "-o", "json").json()
     assert checked["ok"]
     assert checked["largest_difference"] <= 1e-5
+
+
+def test_a_run_elsewhere_fetches_the_features_of_another(
+    new_job: Callable[[str], Job], s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Two machines with one store: the second computes none, and ends at the first one's weights."""
+    net = filter_net(build(), NetState(phase=TRAIN))
+    net.layer[0].type = "Input"
+    net.layer[0].input_param.shape.extend([BlobShape(dim=(8, 1, 28, 28)), BlobShape(dim=(8,))])
+    write_random_weights(net, tmp_path / "base.caffemodel")
+    (tmp_path / "nodes.yaml").write_text("local: {teraflops: 0.0001}")  # a store is faster than this
+    monkeypatch.setenv("FTJOB_NODES", str(tmp_path / "nodes.yaml"))
+    logs, ends = [], []
+    for number in (1, 2):
+        monkeypatch.setenv("FTJOB_CACHE", str(tmp_path / f"cache{number}"))
+        job = new_job(f"node{number}")
+        job.write(
+            engine="torch",
+            base={"net": "net.prototxt", "weights": str(tmp_path / "base.caffemodel")},
+            surgery={"freeze": {"up_to": "inception_c"}},
+            data={"random_crop": False, "mirror": False},
+            solver={"max_iter": 24, "test_interval": 12, "display": number},
+            output=f"{s3.uri}/runs",
+        )
+        job.submit()
+        run = open_store(str(job.ftjob("status", "digits", "-o", "json").json()["folder"]))
+        logs.append(run.read("logs/attempt-1.log").decode())
+        run.download("snapshots/iter_24.caffemodel", tmp_path / f"{number}.caffemodel")
+        ends.append(layers(tmp_path / f"{number}.caffemodel"))
+        assert not run.list("features")
+
+    names = [entry.key for entry in open_store(f"{s3.uri}/runs/features").list()]
+    assert len(names) == 2
+    for name in names:
+        assert re.search(rf"features: kept for other nodes in \S+/features/{name} ", logs[0])
+        assert re.search(rf"features: (\d+) of \1 came from \S+/features/{name} ", logs[1])
+    assert "kept for other nodes" not in logs[1]
+    for name, blobs in ends[0].items():
+        for expected, found in zip(blobs, ends[1][name], strict=True):
+            np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_a_frozen_trunk_runs_once_and_changes_nothing(

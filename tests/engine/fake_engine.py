@@ -14,7 +14,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.engine import Blobs, Iteration, ShouldContinue, SnapshotFiles, always
+from ftjob.engine import Blobs, FeatureRows, Iteration, ShouldContinue, SnapshotFiles, always
 from ftjob.engine.snapshot_write import ForkedWriting
 from ftjob.errors import BadNetError
 from ftjob.net.lr_policy import learning_rate
@@ -107,6 +107,9 @@ class FakeEngine:
         if self.losses:
             loss = self.losses(self.iteration)
         return Iteration(self.iteration, loss, {LOSS: loss}, rate, SECONDS)
+
+    def kept_features(self) -> list[FeatureRows]:
+        return []
 
     def test(self, images: int, blobs: Sequence[str], *, should_continue: ShouldContinue = always) -> Blobs:
         self._settle()

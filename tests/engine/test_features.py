@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ftjob.engine import Engine, Features
+from ftjob.engine.feature_file import FeatureFile, make_room, open_file
 from ftjob.engine.open import open_engine
-from ftjob.engine.torch.process.features import FeatureFile, make_room, open_file
 from ftjob.fs import locks
 from tests.engine import nets
 from tests.engine.conftest import Job

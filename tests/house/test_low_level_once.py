@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 THREADS = {
     "ftjob/concurrency/periodic.py": "calls a function every so many seconds",
     "ftjob/engine/torch/process/parallel/launch.py": "waits for the end of a process",
-    "ftjob/worker/snapshot_upload.py": "waits for snapshots, not for time",
+    "ftjob/worker/transfer/snapshot_upload.py": "waits for snapshots, not for time",
     "ftjob/worker/pod/statusport.py": "waits for clients",
     "ftjob/cluster/controller/worker_reports.py": "runs an event loop",
     "ftjob/cluster/controller/workqueue/workers.py": "wait for the queue",

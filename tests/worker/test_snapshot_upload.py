@@ -17,7 +17,7 @@ from ftjob.runfolder.lease import Claim, Lease, take
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.store import CopiedRunStore
 from ftjob.storage import Store, open_store
-from ftjob.worker.snapshot_upload import SnapshotSaver
+from ftjob.worker.transfer.snapshot_upload import SnapshotSaver
 
 
 class Slow:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine import Features
+from ftjob.engine.feature_file import FLOAT_BYTES, FeatureFile, open_file
 from ftjob.engine.torch.process.data import Ahead, ImageBatch, Records
-from ftjob.engine.torch.process.features import FLOAT_BYTES, FeatureFile, open_file
 from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.net import Passed, TorchNet, sent
 from ftjob.net.precision import HALF_BYTES, top_bytes
@@ -71,6 +71,11 @@ class CutNet:
         }
         self.head.given.update(dict.fromkeys(self.trunk.labels, sent(batch.labels, device)))
         return self.head.forward(keep)
+
+    def kept(self, *, is_test: bool) -> dict[str, str | int]:
+        """Return the fields of ftjob.engine.FeatureRows as they travel."""
+        rows = self.records.count * self.trunk.variants
+        return {"path": str(self.file.path), "floats": self.file.floats, "rows": rows, "is_test": is_test}
 
     def _make(self, number: int) -> FeatureBatch:
         """Read the features of a batch, and the pixels of those that are missing."""

@@ -11,7 +11,7 @@ from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.snapshotfile import partial_name
 from ftjob.engine.process.writer import Writer
 from ftjob.engine.torch.process import snapshots, streams
-from ftjob.engine.torch.process.cut import cut
+from ftjob.engine.torch.process.cut import CutNet, cut
 from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
 from ftjob.engine.torch.process.loss_scale import LossScale
@@ -135,6 +135,11 @@ class TorchTraining:
             if pulse.due():
                 yield stepping.alive(first + net.batch_size, images)
         yield {}, rows.arrays()
+
+    def kept_features(self) -> wire.Frame:
+        """Return the fields of a FeatureRows for each net that was cut."""
+        nets = (self.cut_train, False), (self.cut_test, True)
+        return {"files": [net.kept(is_test=test) for net, test in nets if isinstance(net, CutNet)]}, {}
 
     def snapshot(self, directory: str) -> wire.Frame:
         """Write both files in a fork, which has the memory as it is now."""

@@ -23,13 +23,18 @@ BLOCK = 512
 """The unit of st_blocks."""
 
 
+def row_bytes(floats: int) -> int:
+    """Return the bytes of a row of so many numbers."""
+    return CHECKSUM_BYTES + FLOAT_BYTES * floats
+
+
 class FeatureFile:
     """Rows of float32 by number, any of which may be missing."""
 
     def __init__(self, path: Path, floats: int) -> None:
         """Raises OSError where the file cannot be made or opened."""
         self.path, self.floats = path, floats
-        self.row_bytes = CHECKSUM_BYTES + FLOAT_BYTES * floats
+        self.row_bytes = row_bytes(floats)
         self.is_full = False
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -57,13 +62,25 @@ class FeatureFile:
         """Keep a row; a disk without room ends that for this process, and the log says so."""
         if self.is_full:
             return
-        checksum = _checksum(number, row).to_bytes(CHECKSUM_BYTES, "little")
         try:
-            os.pwritev(self._fd, [checksum, row.data.cast("B")], number * self.row_bytes)
+            self.put(number, row)
         except OSError as error:
             self.is_full = True
             what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
             sys.stderr.write(f"features: {self.path}: {what}: no more are kept\n")
+
+    def put(self, number: int, row: NDArray[np.float32]) -> None:
+        """Write a row. Raises OSError."""
+        checksum = _checksum(number, row).to_bytes(CHECKSUM_BYTES, "little")
+        os.pwritev(self._fd, [checksum, row.data.cast("B")], number * self.row_bytes)
+
+    def resize(self, rows: int) -> None:
+        """Give the file the size of so many rows; those that it lacks are holes. Raises OSError."""
+        os.ftruncate(self._fd, rows * self.row_bytes)
+
+    def close(self) -> None:
+        """Let it go, and let others remove it."""
+        os.close(self._fd)
 
 
 def _checksum(number: int, row: NDArray[np.float32]) -> int:
@@ -76,7 +93,7 @@ def open_file(folder: Path, name: str, floats: int, rows: int, limit: int) -> Fe
 
     Others that nobody uses go, least recently used first, where all rows would not fit into `limit` bytes.
     """
-    size = rows * (CHECKSUM_BYTES + FLOAT_BYTES * floats)
+    size = rows * row_bytes(floats)
     if size > limit:
         return f"{size / 1e9:.1f} GB of features are more than the {limit / 1e9:.1f} GB that are kept"
     try:
@@ -92,6 +109,18 @@ def open_file(folder: Path, name: str, floats: int, rows: int, limit: int) -> Fe
     if needed > free:
         return f"{size / 1e9:.1f} GB of features do not fit the disk of {folder}"
     return file
+
+
+def copy_rows(source: FeatureFile, target: FeatureFile, rows: int) -> int:
+    """Copy the rows that are there whole, of so many, and return their number.
+
+    Raises OSError where the target cannot be written."""
+    row, copied = np.empty(source.floats, np.float32), 0
+    for number in range(rows):
+        if source.read(number, row):
+            target.put(number, row)
+            copied += 1
+    return copied
 
 
 def make_room(folder: Path, needed: int, limit: int) -> bool:

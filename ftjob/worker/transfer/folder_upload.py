@@ -13,7 +13,7 @@ from ftjob.runfolder.layout import BundleFolder
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.store import RunStore
 from ftjob.runfolder.tail import Tail
-from ftjob.worker.snapshot_upload import PATIENCE_SECONDS
+from ftjob.worker.transfer.snapshot_upload import PATIENCE_SECONDS
 
 TICK_SECONDS = 2.0
 

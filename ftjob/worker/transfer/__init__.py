@@ -1,0 +1,1 @@
+"""What travels between a worker and the store that its run lives in."""
