@@ -69,7 +69,9 @@ class StorePublisher(Publisher):
         folder = self._folder
         manifest = BundleFolder(folder.bundle).manifest
         made = sorted(path for path in folder.bundle.rglob("*") if path.is_file() and path != manifest)
-        for path in (*made, folder.evaluation, folder.curves, manifest):
+        on = (folder.on_evaluation, folder.on_predictions)
+        results = (folder.evaluation, folder.predictions, *on, folder.acceptance, folder.curves)
+        for path in (*made, *results, manifest):
             if path.is_file():
                 self._may_write()
                 self._run.put(path)
