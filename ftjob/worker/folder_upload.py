@@ -71,6 +71,11 @@ class StorePublisher(Publisher):
         made = sorted(path for path in folder.bundle.rglob("*") if path.is_file() and path != manifest)
         on = (folder.on_evaluation, folder.on_predictions)
         results = (folder.evaluation, folder.predictions, *on, folder.acceptance, folder.curves)
+        # Those of an attempt before belong to another evaluation, which is replaced before they are.
+        self._may_write()
+        self._run.store.delete(
+            map(folder.key, (folder.predictions, folder.on_predictions, folder.acceptance))
+        )
         for path in (*made, *results, manifest):
             if path.is_file():
                 self._may_write()

@@ -4,7 +4,7 @@ from ftjob.report.compare.comparison import Difference
 from ftjob.report.words import points_span
 from ftjob.runfolder.records.acceptance import Verdict
 
-THAN = {Verdict.BETTER: "better than", Verdict.SAME: "the same as", Verdict.WORSE: "worse than"}
+THAN = {Verdict.BETTER: "better than", Verdict.SAME: "not shown to differ from", Verdict.WORSE: "worse than"}
 
 
 def basis(difference: Difference) -> str:

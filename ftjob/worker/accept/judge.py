@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 from ftjob.plan.inputs import Baseline
 from ftjob.report.compare.comparison import counted
+from ftjob.report.compare.phrases import THAN
 from ftjob.report.words import points, points_span
 from ftjob.runfolder.records.acceptance import Acceptance, Requirement, Verdict
 from ftjob.runfolder.records.predictions import Evaluated
 from jobspec.spec import Accept
 from jobspec.text import plain
-
-_THAN = {Verdict.BETTER: "better than", Verdict.SAME: "the same as", Verdict.WORSE: "worse than"}
 
 
 def judge(accept: Accept, result: Evaluated, baseline: Baseline | None) -> Acceptance:
@@ -67,7 +66,7 @@ def _not_below(accept: Accept, result: Evaluated, baseline: Baseline | None) -> 
     interval = counts.interval()
     verdict = Verdict.by(*interval)
     message = (
-        f"{field}: {_THAN[verdict]} {baseline.run}: {points(counts.difference)}, 95% interval "
+        f"{field}: {THAN[verdict]} {baseline.run}: {points(counts.difference)}, 95% interval "
         f"{points_span(interval)} on the same {counts.images} images, and above {points(-accept.margin)} is "
         "required"
     )
