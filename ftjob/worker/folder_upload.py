@@ -71,11 +71,9 @@ class StorePublisher(Publisher):
         made = sorted(path for path in folder.bundle.rglob("*") if path.is_file() and path != manifest)
         on = (folder.on_evaluation, folder.on_predictions)
         results = (folder.evaluation, folder.predictions, *on, folder.acceptance, folder.curves)
-        # Those of an attempt before belong to another evaluation, which is replaced before they are.
+        # Those of an attempt before belong to another evaluation, and none of them may outlast it.
         self._may_write()
-        self._run.store.delete(
-            map(folder.key, (folder.predictions, folder.on_predictions, folder.acceptance))
-        )
+        self._run.store.delete(map(folder.key, (folder.acceptance, folder.predictions, *reversed(on))))
         for path in (*made, *results, manifest):
             if path.is_file():
                 self._may_write()

@@ -63,11 +63,10 @@ def _not_below(accept: Accept, result: Evaluated, baseline: Baseline | None) -> 
         message = f"{field}: this run cannot be held against {baseline.run}: {counts}"
         yield Requirement(field=field, met=False, message=message)
         return
-    interval = counts.interval()
+    interval, least = counts.interval(), 0.0 - accept.margin
     verdict = Verdict.by(*interval)
     message = (
         f"{field}: {THAN[verdict]} {baseline.run}: {points(counts.difference)}, 95% interval "
-        f"{points_span(interval)} on the same {counts.images} images, and above {points(-accept.margin)} is "
-        "required"
+        f"{points_span(interval)} on the same {counts.images} images; above {points(least)} is required"
     )
-    yield Requirement(field=field, met=interval.low > -accept.margin, message=message, verdict=verdict)
+    yield Requirement(field=field, met=interval.low > least, message=message, verdict=verdict)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ftjob.fs import files
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.records.acceptance import Acceptance, write_acceptance
 from ftjob.runfolder.records.evaluation import Evaluation
@@ -35,6 +36,9 @@ def accepted(
     """Write and return what is required of the bundled snapshot and what it reached; None where the run was
     stopped before that was known. `evaluation` is of data.val. Raises FtjobError."""
     folder, on = home.folder, plan.inputs.on
+    with files.explained(folder.acceptance):  # of an attempt before, whose snapshot or dataset was another
+        for path in (folder.acceptance, folder.on_predictions, folder.on_evaluation):
+            path.unlink(missing_ok=True)
     documents = (folder.evaluation, folder.predictions)
     if on is not None:
         recorder.update(stage="test")
