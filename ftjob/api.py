@@ -16,7 +16,8 @@ from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress, RunReference, location_of, snapshot_of
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
-from ftjob.storage import open_store
+from ftjob.storage import local_path, open_store
+from jobspec.grammar import RUN_REFERENCE
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ftjob.plan.diagnosis.explain import Explanation
     from ftjob.plan.plan import Plan
     from ftjob.prepare.prepare import Context
+    from ftjob.report.render import ComparisonReport
     from ftjob.runfolder.charges import Bill
     from jobspec.spec import JobSpec
 
@@ -305,6 +307,22 @@ def cost(
     return replace(made, unknown=(*missing, *made.unknown))
 
 
+def compare(
+    references: Sequence[str], context: str | None = None, namespace: str | None = None
+) -> "ComparisonReport":
+    """Return how runs stand to the first of them: accuracy with intervals, classes, images, cost, specs.
+
+    A run may be compared with itself. Raises BadSpecError for fewer than two, or more than twenty, and
+    StorageError for a run that cannot be read.
+    """
+    from ftjob.report.compare.comparison import FEWEST, MOST
+    from ftjob.report.render import ComparisonReport
+
+    if not FEWEST <= len(references) <= MOST:
+        raise BadSpecError(f"compare: {len(references)} runs: give {FEWEST} to {MOST} of them")
+    return ComparisonReport(tuple(find(each, context, namespace).facts() for each in references))
+
+
 def exit_code(status: Status) -> int:
     """Return the exit code for a run's status: its worker's, or preempted where that was killed."""
     return status.exit_code if status.exit_code is not None else ExitCode.PREEMPTED
@@ -335,10 +353,19 @@ def _context(
         name, iteration = snapshot_of(reference)
         return _earlier(name, spec.output).weights(iteration)
 
-    def accuracy(reference: str) -> float:
-        return _earlier(reference, spec.output).evaluation().accuracy
+    def folder_of(reference: str) -> str:
+        return run_folder(reference, spec.output)
 
-    return Context(folder, weights, accuracy, progress or (lambda _: None), to_train)
+    return Context(folder, weights, folder_of, progress or (lambda _: None), to_train)
+
+
+def run_folder(reference: str, output: str) -> str:
+    """Return the path or URI of the folder of the run that `accept.not_below` means by `run:NAME`.
+
+    Raises BadSpecError where there is none, StorageError where a run on a cluster has no folder yet.
+    """
+    location = _earlier(reference.removeprefix(RUN_REFERENCE), output).of_folder().location
+    return str(Path(location).absolute()) if local_path(location) else location
 
 
 def _earlier(name: str, output: str) -> "RunHandle":

@@ -42,7 +42,8 @@ LONGEST_SIDE = 16_384
 MOST_IMAGES = 1_000_000
 """The most images in a batch, and the most passes in an iteration."""
 MEAN_SUFFIX = ".binaryproto"
-_RUN_SNAPSHOT = re.compile(f"{RUN_REFERENCE}{RUN_NAME}(?:@{ITERATION})?")
+_RUN = re.compile(f"{RUN_REFERENCE}{RUN_NAME}")
+_RUN_SNAPSHOT = re.compile(f"{_RUN.pattern}(?:@{ITERATION})?")
 
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
@@ -88,6 +89,14 @@ def _weights(text: str) -> str:
     return text
 
 
+def _baseline(text: str) -> str:
+    if not text.startswith(RUN_REFERENCE):
+        return _path_or_uri(text)
+    if not _RUN.fullmatch(text):
+        raise ValueError("must be a run, as run:NAME, or the path or URI of a run's folder")
+    return text
+
+
 def _path_or_uri(text: str) -> str:
     try:
         return check_location(text)
@@ -128,6 +137,8 @@ Location = Annotated[_Place, AfterValidator(_location), _pattern(LOCATION_PATTER
 """A path, or a URI such as `s3://bucket/key`."""
 Weights = Annotated[_Place, AfterValidator(_weights), _pattern(LOCATION_PATTERN)]
 """A path, a URI, or a run's snapshot as `run:NAME[@ITERATION]`."""
+Baseline = Annotated[_Place, AfterValidator(_baseline), _pattern(LOCATION_PATTERN)]
+"""A run, as `run:NAME` or as the path or URI of its folder."""
 MeanFile = Annotated[_Place, AfterValidator(_mean_file), _pattern(location_pattern(MEAN_SUFFIX))]
 
 DnsLabel = Annotated[
@@ -139,11 +150,6 @@ NodeName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$", max_length=63),
     must_be("the name of a node profile, such as local or p2.xlarge"),
-]
-Run = Annotated[
-    str,
-    StringConstraints(pattern=f"^{RUN_REFERENCE}{RUN_NAME}$", max_length=44),
-    must_be("a run, as run:NAME"),
 ]
 
 LayerName = Annotated[
@@ -188,6 +194,12 @@ Accuracy = Annotated[
     Field(ge=0, le=1, allow_inf_nan=False),
     AfterValidator(_without_sign),
     must_be("a share from 0 to 1, such as 0.8"),
+]
+Margin = Annotated[
+    float,
+    Field(ge=-1, le=1, allow_inf_nan=False),
+    AfterValidator(_without_sign),
+    must_be("a share from -1 to 1, such as 0.01"),
 ]
 Channels = Annotated[list[Number], Field(min_length=1, max_length=1024)]
 Auto = Literal["auto"]

@@ -6,7 +6,10 @@ from typing import Any
 from jobspec.grammar import RUN_REFERENCE
 from jobspec.spec import JobSpec
 
-FIELDS = ("base.net", "base.weights", "data.train", "data.val", "data.mean", "output")
+FIELDS = (
+    *("base.net", "base.weights", "data.train", "data.val", "data.mean"),
+    *("accept.not_below", "accept.on", "output"),
+)
 """Each may hold a path or a URI."""
 RUN_FIELDS = ("base.weights", "accept.not_below")
 """Each may hold `run:NAME`."""
@@ -59,7 +62,7 @@ def _is_place(field: str, value: Any, nets: Container[str]) -> bool:
     match field:
         case "base.net":
             return value not in nets
-        case "base.weights":
+        case "base.weights" | "accept.not_below":
             return not value.startswith(RUN_REFERENCE)
         case "data.mean":
             return value not in MEAN_WORDS

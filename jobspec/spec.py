@@ -11,6 +11,7 @@ from jobspec.fields import (
     MOST_CLASSES,
     Accuracy,
     Auto,
+    Baseline,
     Channels,
     Count,
     DnsLabel,
@@ -22,6 +23,7 @@ from jobspec.fields import (
     LayerGlobs,
     LayerName,
     Location,
+    Margin,
     MeanFile,
     Minutes,
     Momentum,
@@ -30,7 +32,6 @@ from jobspec.fields import (
     Off,
     Percent,
     Positive,
-    Run,
     Side,
     Split,
     Weights,
@@ -309,9 +310,27 @@ class Accept(_Part):
     """What the result must reach for a CI run to pass."""
 
     accuracy: Accuracy | None = None
-    """The minimum top-1 accuracy on `data.val`, from 0 to 1."""
-    not_below: Run | None = None
-    """An earlier run, as `run:NAME`; the accuracy must not be below that run's."""
+    """The minimum top-1 accuracy, from 0 to 1."""
+    per_class: Accuracy | None = None
+    """The minimum accuracy of every class that has images, from 0 to 1."""
+    not_below: Annotated[
+        Baseline | None, must_be("a run, as run:NAME, or the path or URI of a run's folder")
+    ] = None
+    """An earlier run, as `run:NAME` or by the path or URI of its folder. The accuracy must be shown not to be
+    below that run's on the same images, see `margin`."""
+    margin: Margin = 0.0
+    """How far below `not_below` the accuracy may be: the 95% confidence interval of the difference must lie
+    above -`margin`. 0: the result must be shown to be better; 0.01: at most a point worse; -0.02: better by
+    more than two points."""
+    on: Location | None = None
+    """Another dataset to accept by instead of `data.val`, one that was never trained on: an LMDB or a folder,
+    like `data.val`. The result is evaluated on it after the training."""
+
+    @model_validator(mode="after")
+    def _margin_has_a_baseline(self) -> Self:
+        if self.margin and self.not_below is None:
+            raise mistake("is for not_below; give an earlier run there, or remove it", "margin")
+        return self
 
 
 class JobSpec(_Part):
@@ -358,7 +377,14 @@ class JobSpec(_Part):
         return values
 
 
-ADDED = (("data", "random_crop"), ("solver", "precision"), ("solver", "gpus"))
+ADDED = (
+    ("data", "random_crop"),
+    ("solver", "precision"),
+    ("solver", "gpus"),
+    ("accept", "per_class"),
+    ("accept", "margin"),
+    ("accept", "on"),
+)
 """Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""

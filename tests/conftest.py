@@ -67,6 +67,7 @@ def cache(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """An empty cache, but for Caffe where the test is marked so: no test reads or leaves anything at home."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)  # this very job's
     own = tmp_path_factory.mktemp("cache")
     needs, engines = needs_of(request.node), MACHINE_CACHE / "engines"
     if "caffe" not in needs:

@@ -19,9 +19,16 @@ from ftjob.client import registry as runs
 from ftjob.errors import FtjobError
 from ftjob.fs import files
 from ftjob.runfolder.layout import BundleFolder, RunFolder
+from ftjob.runfolder.records.acceptance import Acceptance, Requirement, write_acceptance
 from tests.report.folders import SEVEN, write_metrics, write_run
 
 SECONDS = 10
+ACCEPTANCE = Acceptance(
+    on=None,
+    images=284,
+    accuracy=0.75,
+    requirements=(Requirement(field="accept.accuracy", met=True, message="0.7 is required"),),
+)
 VERBS = (
     "ls",
     "ls -o json",
@@ -43,6 +50,9 @@ VERBS = (
     "report RUN --format md",
     "report RUN -o json",
     "report OTHER --against RUN --to page.html",
+    "compare OTHER RUN -o json",
+    "compare RUN OTHER -o html --to page.html",
+    "wait RUN --junit run.xml",
     "plan --explain RUN",
 )
 """All that read a run; RUN is the damaged one, OTHER a sound one."""
@@ -64,6 +74,7 @@ def finished(root: Path, name: str = "emotions") -> RunFolder:
     shutil.copytree(made.folder.root, folder.root)
     status = folder.status.read_text().replace('"emotions"', f'"{name}"')
     folder.status.write_text(status)
+    write_acceptance(folder.acceptance, ACCEPTANCE)
     write_metrics(folder, 40)
     files.write_text(folder.log(1), "ftjob: attempt 1 begins\n")
     files.write_text(folder.log(2), "ftjob: attempt 2 begins\n")
@@ -84,6 +95,8 @@ def documents(folder: RunFolder, cache: Path) -> dict[str, Path]:
         "status": folder.status,
         "plan": folder.plan,
         "evaluation": folder.evaluation,
+        "predictions": folder.predictions,
+        "acceptance": folder.acceptance,
         "train": folder.train_metrics,
         "tests": folder.test_metrics,
         "spec": folder.spec,

@@ -30,7 +30,7 @@ from ftjob.fs.documents import parse_strictly
 from ftjob.fs.paths import cache_dir, config_dir, expanded
 from ftjob.nodes.profiles import get_node
 from ftjob.report.comment import render_comment
-from ftjob.report.comparison import compare
+from ftjob.report.compare.comparison import compare
 from ftjob.report.facts import Facts
 from ftjob.report.page import render_page
 from ftjob.runfolder.charges import Bill, charges, of_status
@@ -180,12 +180,12 @@ def test_the_page_has_only_our_elements(text: str):
 def test_the_comment_is_a_table_of_ours_and_code(text: str):
     """Rows have as many cells; outside of code there is no letter of the names."""
     facts = facts_of(text)
-    comment = render_comment(facts, compare(facts, facts))
+    comment = render_comment(facts, compare([facts, facts]))
     assert not hidden(comment, breaks="\n")
     rows = [line for line in comment.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {4}
     outside = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", comment)
-    ours = render_comment(facts_of("name"), compare(facts_of("name"), facts_of("name")))
+    ours = render_comment(facts_of("name"), compare([facts_of("name"), facts_of("name")]))
     assert outside == re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", ours)
 
 

@@ -1,7 +1,6 @@
 """Options and consoles that all verbs share."""
 
 import io
-import json
 import os
 import sys
 from enum import StrEnum
@@ -11,6 +10,7 @@ import rich.text
 import typer
 from rich.console import Console
 
+from ftjob.fs.files import json_text
 from ftjob.runfolder.address import RunReference
 from jobspec.text import plain, visible_lines
 
@@ -69,7 +69,7 @@ def write(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON for programs: exact data in ASCII, since JSON has its own escapes."""
-    write(json.dumps(value, indent=1) + "\n")
+    write(json_text(value))
 
 
 def print_error(message: str) -> None:

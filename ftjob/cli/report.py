@@ -1,17 +1,34 @@
-"""The command line's room for reports: `ftjob report`."""
+"""The command line's room for reports: `ftjob report`, `ftjob compare`, and what CI systems read."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ftjob import api
-from ftjob.cli.options import Format, KubeContext, KubeNamespace, Output, RunName, console, print_json, write
-from ftjob.errors import BadSpecError
+from ftjob.cli.options import (
+    Format,
+    KubeContext,
+    KubeNamespace,
+    Output,
+    RunName,
+    console,
+    print_error,
+    print_json,
+    write,
+)
+from ftjob.errors import BadSpecError, ExitCode, FtjobError
 from ftjob.fs import files
+from ftjob.runfolder.status import Status
+
+if TYPE_CHECKING:
+    from ftjob.client.handle import RunHandle
 
 PRINTED = Path("-")
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable that names the file of a GitHub job's summary, in Markdown."""
 
 
 class ReportForm(StrEnum):
@@ -21,9 +38,32 @@ class ReportForm(StrEnum):
     MARKDOWN = "md"
 
 
+class ComparisonForm(StrEnum):
+    """The formats of a comparison."""
+
+    TEXT = "text"
+    MARKDOWN = "md"
+    JSON = "json"
+    HTML = "html"
+
+
 Form = Annotated[ReportForm, typer.Option("--format", help="html for a page, md for a pull request comment.")]
 To = Annotated[Path | None, typer.Option(help="The file to write, or - to print.")]
 Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run to compare it with.")]
+Runs = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="2 to 20 runs: NAME, NAME/ID or a run's folder.")
+]
+Compared = Annotated[
+    ComparisonForm,
+    typer.Option("-o", "--output", help="text for people, md for comments, json for programs, html: a page."),
+]
+ComparedTo = Annotated[
+    Path | None, typer.Option(help="The file to write; default: print, and comparison.html for a page.")
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write how the run ended to this file, as JUnit's XML, for CI."),
+]
 
 
 def report(
@@ -53,3 +93,51 @@ def report(
     if output is Format.JSON:
         return print_json({**made.to_json(), "file": str(to) if to else None})
     return console().print(str(to), soft_wrap=True)
+
+
+def compare(
+    runs: Runs,
+    to: ComparedTo = None,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    output: Compared = ComparisonForm.TEXT,
+) -> None:
+    """Compare runs with the first: accuracy, classes, images, cost, time, specs."""
+    from ftjob.cli.view.results import compared
+
+    made = api.compare(runs, context, namespace)
+    if output is ComparisonForm.TEXT and to is None:
+        return console().print(compared(made.comparison))
+    if output is ComparisonForm.JSON and to is None:
+        return print_json(made.to_json())
+    if output is ComparisonForm.HTML:
+        to, text = to or Path("comparison.html"), made.html()
+    elif output is ComparisonForm.JSON:
+        text = files.json_text(made.to_json())
+    else:
+        text = made.markdown()
+    if to is None or to == PRINTED:
+        return write(text)
+    files.write_text(to, text)
+    return console().print(str(to), soft_wrap=True)
+
+
+def exit_with(run: "RunHandle", last: Status, junit: Path | None) -> None:
+    """Write what CI systems read of a run's end, and exit with its exit code.
+
+    That is JUnit's XML where a file is given for it, and where $GITHUB_STEP_SUMMARY names a file the comment,
+    appended. Where one cannot be written, that is printed, and is the exit code (5) of a run that ended well.
+    """
+    code = api.exit_code(last)
+    summary = os.environ.get(STEP_SUMMARY)
+    if junit or summary:
+        try:
+            made = run.report()
+            if junit:
+                files.write_bytes(junit, made.junit())
+            if summary:
+                files.append_text(Path(summary), made.markdown())
+        except FtjobError as error:
+            print_error(str(error))
+            code = code or ExitCode.STORAGE
+    raise typer.Exit(code)

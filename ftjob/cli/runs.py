@@ -17,6 +17,7 @@ from ftjob.cli.options import (
     reference,
     write,
 )
+from ftjob.cli.report import Junit, exit_with
 from ftjob.cli.view import live
 from ftjob.cli.view import runs as view
 from ftjob.runfolder.status import State
@@ -63,17 +64,19 @@ def watch(run: RunName, context: KubeContext = None, namespace: KubeNamespace = 
 def wait(
     run: RunName,
     timeout: Annotated[float | None, typer.Option(help="The most seconds to wait.")] = None,
+    junit: Junit = None,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Wait until a run ends, printing nothing, and exit with its exit code."""
-    last = api.find(run, context, namespace).wait(timeout)
+    found = api.find(run, context, namespace)
+    last = found.wait(timeout)
     if output is Format.JSON:
         print_json(last.to_json())
     else:
         console().print(view.line(last), soft_wrap=True)
-    raise typer.Exit(api.exit_code(last))
+    exit_with(found, last, junit)
 
 
 def logs(

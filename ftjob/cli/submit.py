@@ -18,8 +18,10 @@ from ftjob.cli.options import (
     print_json,
     reference,
 )
+from ftjob.cli.report import Junit, exit_with
 from ftjob.cli.view import live, runs
 from ftjob.cli.view import plan as plans
+from ftjob.errors import BadSpecError
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
@@ -37,6 +39,7 @@ def submit(
     wait: Annotated[
         bool, typer.Option("--wait", help="Follow the run until it ends; Ctrl-C stops it gracefully.")
     ] = False,
+    junit: Junit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask; submit even if the budget pays for only part.")
@@ -47,6 +50,8 @@ def submit(
     from ftjob.client.consent import asking
     from ftjob.plan.shortfall import shortfall_of
 
+    if junit and not wait:
+        raise BadSpecError("submit: --junit is written when the run has ended: add --wait")
     planned = planning.planned(spec)
     short = shortfall_of(planned)
     if output is Format.TEXT:
@@ -64,7 +69,7 @@ def submit(
             spec, planned=planned, context=context, namespace=namespace, consent=consent
         )
     if wait:
-        return _follow(run, output, stop_on_interrupt=True)
+        return _follow(run, output, junit, stop_on_interrupt=True)
     status = run.status()
     if output is Format.JSON:
         cost = planned.forecast.cost
@@ -82,7 +87,7 @@ def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
     return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", soft_wrap=True)
 
 
-def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> None:
+def _follow(run: "RunHandle", output: Format, junit: Path | None, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
     screen = console()
     stopping = False
@@ -101,4 +106,4 @@ def _follow(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> Non
         print_json({**last.to_json(), "folder": run.location})
     elif bundle := run.bundle():
         screen.print(f"bundle {bundle}", soft_wrap=True)
-    raise typer.Exit(api.exit_code(last))
+    exit_with(run, last, junit)

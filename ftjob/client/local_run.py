@@ -147,6 +147,7 @@ class Run(SharedVerbs):
     def _bring_results(self, run: RunStore) -> None:
         folder = run.folder
         run.bring(folder.spec, folder.plan, folder.status, folder.evaluation)
+        run.bring(folder.predictions, folder.acceptance)
         run.bring_growing(folder.train_metrics, folder.test_metrics)
 
     def facts(self) -> "Facts":
@@ -334,9 +335,23 @@ def enlist(run: Run, spec: "JobSpec", plan: "PlanDocument", before: Status | Non
         first, state=State.PENDING, reason=Reason.SUBMITTED, message="", exit_code=None, ended=None
     )
     folder = kept.folder
-    kept.write(folder.spec, dump_spec(spec))
+    kept.write(folder.spec, dump_spec(_with_earlier_baseline(run, spec)))
     kept.write(folder.plan, plan_text(plan))
     kept.write(folder.status, render(pending))
+
+
+def _with_earlier_baseline(run: Run, spec: "JobSpec") -> "JobSpec":
+    """Return the spec with the `accept` that the run was submitted with, where the run that `run:NAME` means
+    is this one by now. Raises StorageError."""
+    from jobspec import SpecError, parse_spec
+
+    if spec.accept.not_below != run.location:
+        return spec
+    try:
+        before = parse_spec(run.spec_text(), str(run.folder.spec))
+    except SpecError as error:
+        raise BadSpecError(str(error)) from None
+    return spec.model_copy(update={"accept": before.accept})
 
 
 def _lines(run: RunStore, path: Path, read: Callable[[Path], Iterator[T]]) -> list[T]:

@@ -200,7 +200,12 @@ ENDINGS = (
         "after Ctrl-C, cancel or a spot notice; submit again to resume",
         narrower=(Reason.CANCELLED, Reason.NOT_ENDED),
     ),
-    Ending(Reason.NOT_ACCEPTED, Then.FAILED, ExitCode.NOT_ACCEPTED),
+    Ending(
+        Reason.NOT_ACCEPTED,
+        Then.FAILED,
+        ExitCode.NOT_ACCEPTED,
+        "the message has what is required and what was reached; bundle and evaluation are saved",
+    ),
     Ending(
         Reason.GPU_IDLE,
         Then.FAILED,

@@ -55,9 +55,26 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a small file, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add text to the end of a file that others add to as well. Raises StorageError."""
+    with explained(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def json_text(value: Any) -> str:
+    """Return JSON for people and programs."""
+    return json.dumps(value, indent=1) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON for people and programs, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_text(path, json_text(value))
 
 
 def copy(source: Path, target: Path) -> None:

@@ -34,6 +34,8 @@ class Workload:
     """Iterations between snapshots; one is at the end."""
     snapshot_bytes: int
     """Of one caffemodel with its solverstate."""
+    on_images: int = 0
+    """Of `accept.on`, which are tested once, at the end."""
     kept_train: KeptTrunk | None = None
     """A frozen trunk that runs once for each image; None where the whole net runs in every pass."""
     kept_test: KeptTrunk | None = None
@@ -191,7 +193,7 @@ class _Seconds:
         snapshots = ceil(iterations / work.snapshot)
         return (
             self.train(iterations * work.images_per_iteration),
-            self.test(tests * work.val_images),
+            self.test(tests * work.val_images) + work.on_images * self.speed.test,
             snapshots * work.snapshot_bytes / SNAPSHOT_BYTES_PER_SECOND,
         )
 

@@ -187,6 +187,7 @@ def _workload(inputs: Inputs, solver: SolverParameter, batches: Batches, snapsho
         max_iter=solver.max_iter,
         train_images=inputs.train.records,
         val_images=inputs.val.records,
+        on_images=inputs.on.records if inputs.on else 0,
         test_interval=solver.test_interval,
         snapshot=solver.snapshot,
         snapshot_bytes=snapshot_bytes,

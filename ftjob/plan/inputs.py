@@ -8,6 +8,7 @@ from ftjob.net.caffemodel.weights import LayerWeights
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import PrototxtNote
 from ftjob.nodes.profiles import Node
+from ftjob.runfolder.records.predictions import Evaluated
 from jobspec.spec import JobSpec
 
 
@@ -28,6 +29,16 @@ class Weights:
     """What was made of it, where it is not read as it is."""
     size_bytes: int = 0
     """On the disk, with what was made of it."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The earlier run that a result is held against."""
+
+    run: str
+    """NAME/ID."""
+    evaluated: Evaluated
+    """On the images that this run is accepted by."""
 
 
 @dataclass(frozen=True)
@@ -55,3 +66,7 @@ class Inputs:
     """Features of Caffe's forks in the prototxt, and what became of them."""
     findings: tuple[str, ...] = ()
     """Oddities in the data, in sentences."""
+    on: DatasetFacts | None = None
+    """The dataset of `accept.on`."""
+    baseline: Baseline | None = None
+    """The run of `accept.not_below`."""

@@ -92,9 +92,11 @@ class Plan:
 
     @property
     def data_bytes(self) -> int:
-        """Bytes of weights and datasets on the worker's disk; one LMDB for both counts once."""
-        lmdbs = {facts.location: facts.size_bytes for facts in (self.inputs.train, self.inputs.val)}
-        weights = self.inputs.weights
+        """Bytes of weights and datasets on the worker's disk; one LMDB for several counts once."""
+        inputs = self.inputs
+        used = [facts for facts in (inputs.train, inputs.val, inputs.on) if facts]
+        lmdbs = {facts.location: facts.size_bytes for facts in used}
+        weights = inputs.weights
         return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
 
     @property

@@ -74,6 +74,18 @@ def dataset_for(
     return BuiltDataset(facts(out.root, TRAIN), facts(separate or out.root, VAL))
 
 
+def another_dataset(
+    place: Place, options: BuildOptions, progress: Callable[[DataProgress], None], *, fetch: bool
+) -> DatasetFacts:
+    """Return the dataset at a place as a net is tested on it, beside those of `dataset_for`.
+
+    Raises BadDataError and StorageError.
+    """
+    if is_image_folder(place):
+        return facts_at(_built(place, None, options, progress).root, TRAIN, progress, fetch=fetch)
+    return facts_at(place, VAL, progress, fetch=fetch)
+
+
 def _named(place: Place, split: str) -> AbstractContextManager[None]:
     """Make errors name the field where they would name a URI alone."""
     return named(f"data.{split}", BadDataError) if isinstance(place, Objects) else nullcontext()

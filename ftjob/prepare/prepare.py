@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.check.sizes import channel_findings, crop_findings, size_findings
+from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
@@ -28,10 +29,17 @@ from ftjob.nodes.profiles import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.prepare import calibration
-from ftjob.prepare.dataset import BuiltDataset, dataset_for, is_image_folder, refuse_other_kinds
+from ftjob.prepare.baseline import with_baseline
+from ftjob.prepare.dataset import (
+    BuiltDataset,
+    another_dataset,
+    dataset_for,
+    is_image_folder,
+    refuse_other_kinds,
+)
 from ftjob.prepare.weights import find_weights
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.references import AccuracyOf, WeightsOf, resolved
+from ftjob.runfolder.references import FolderOf, WeightsOf, resolved
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
 from ftjob.suggest import did_you_mean
@@ -52,7 +60,7 @@ class Context:
     folder: Path = field(default_factory=Path.cwd)
     """Relative paths count from here: the spec file's folder."""
     weights_of: WeightsOf | None = None
-    accuracy_of: AccuracyOf | None = None
+    folder_of: FolderOf | None = None
     progress: Callable[[DataProgress], None] = lambda _: None
     """Called with the progress of building a dataset, or of fetching an input."""
     to_train: bool = True
@@ -82,7 +90,9 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
 
     find = context.weights_of
     weights_of: WeightsOf | None = (lambda reference: checked(str(find(reference)))) if find else None
-    return resolved(with_locations(spec, path, zoo.NAMES), weights_of, context.accuracy_of)
+    there = context.folder_of
+    folder_of: FolderOf | None = (lambda reference: path(there(reference))) if there else None
+    return resolved(with_locations(spec, path, zoo.NAMES), weights_of, folder_of)
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:
@@ -94,7 +104,8 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
     weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
-    dataset = find_dataset(spec.data, image_channels(spec, parsed.net, weights), context)
+    channels = image_channels(spec, parsed.net, weights)
+    dataset = find_dataset(spec.data, channels, context)
     findings = data_findings(spec, dataset)
     mean, mean_file = find_mean(spec, dataset, context)
     plan = make_plan(
@@ -112,9 +123,10 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
             mean_measured=mean is not None,
             mean_file=mean_file,
             mean_file_digest=files.sha256(mean_file) if mean_file else "",
+            on=find_on(spec, dataset, channels, context) if spec.accept.on else None,
         )
     )
-    return with_measured(plan, *calibration.recall(plan))
+    return with_measured(with_baseline(plan), *calibration.recall(plan))
 
 
 def write_prototxts(plan: Plan, folder: RunFolder) -> None:
@@ -194,9 +206,45 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
             f"data.val_split: {train} is not a folder of image folders, and only those can be split: "
             "give data.val, or a folder with one folder of images per class"
         )
-    side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
-    options = BuildOptions(height=side, width=side, color=channels != 1, val_split=data.val_split)
+    options = _build_options(data, channels, data.val_split)
     return dataset_for(train, val, options, context.progress, fetch=context.to_train)
+
+
+def _build_options(data: Data, channels: int, val_split: float | None = None) -> BuildOptions:
+    side = data.resize or max(DEFAULT_SIDE, data.crop or 0)
+    return BuildOptions(height=side, width=side, color=channels != 1, val_split=val_split)
+
+
+def find_on(spec: JobSpec, dataset: BuiltDataset, channels: int, context: Context) -> DatasetFacts:
+    """Inspect, or build, the dataset of `accept.on`, which is tested as data.val is.
+
+    Raises BadSpecError where it is one of the run's own datasets, BadDataError where the net cannot be tested
+    on it, StorageError.
+    """
+    train, crop, location = dataset.train, spec.data.crop, spec.accept.on or ""
+    with named("accept.on", BadDataError):
+        place = filled_place(location)
+    options = _build_options(spec.data, channels)
+    found = another_dataset(place, options, context.progress, fetch=context.to_train)
+    if found.digest == train.digest:
+        raise BadSpecError(
+            f"accept.on: {location} holds the very records of data.train: give images that are not trained on"
+        )
+    if found.digest == dataset.val.digest:
+        raise BadSpecError(
+            f"accept.on: {location} holds the very records of data.val, which choose the best snapshot: give "
+            "other images, or leave it out"
+        )
+    for finding in crop_findings((found,), crop) if crop else ():
+        raise BadDataError(f"accept.on: {finding}")
+    refuse_errors(
+        [
+            *label_findings(train, found, None),
+            *channel_findings(train, found),
+            *size_findings(train, found, crop),
+        ]
+    )
+    return found
 
 
 def data_findings(spec: JobSpec, dataset: BuiltDataset) -> list[Finding]:

@@ -9,9 +9,11 @@ from ftjob.fs import documents
 from ftjob.runfolder.address import RunReference
 from ftjob.runfolder.charges import Bill, Charge
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.records.evaluation import Evaluation, read_evaluation
+from ftjob.runfolder.records.acceptance import Acceptance, read_acceptance
+from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
 from ftjob.runfolder.records.plan import PlanDocument, read_plan
+from ftjob.runfolder.records.predictions import Evaluated, read_evaluated
 from ftjob.runfolder.status import Status
 from jobspec import JobSpec, SpecError, parse_spec
 
@@ -29,7 +31,9 @@ class Facts:
     spec: JobSpec | None = None
     """None also where it cannot be read by this version of ftjob."""
     plan: PlanDocument | None = None
-    evaluation: Evaluation | None = None
+    evaluated: Evaluated | None = None
+    """How the bundled snapshot did on data.val."""
+    acceptance: Acceptance | None = None
     train: tuple[TrainLine, ...] = ()
     """The lines of metrics/train.jsonl; of very many, every second, fourth … one."""
     tests: tuple[TestLine, ...] = ()
@@ -39,6 +43,11 @@ class Facts:
     def run(self) -> str:
         """NAME/ID, and only the name while nobody has planned it."""
         return str(RunReference(self.status.name, self.status.run_id))
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """How the bundled snapshot did on data.val, without the answers to each image."""
+        return self.evaluated.evaluation if self.evaluated else None
 
     @property
     def accuracy(self) -> float | None:
@@ -61,7 +70,8 @@ def read_facts(folder: RunFolder, status: Status, rows: Iterable[Charge]) -> Fac
         spec_text=text,
         spec=_spec(text),
         plan=_document(folder.plan, read_plan),
-        evaluation=_document(folder.evaluation, read_evaluation),
+        evaluated=read_evaluated(folder.evaluation, folder.predictions),
+        acceptance=_document(folder.acceptance, read_acceptance),
         train=_lines(folder.train_metrics, read_train),
         tests=_lines(folder.test_metrics, read_tests),
     )

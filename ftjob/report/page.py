@@ -2,27 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
 
-from ftjob import formatting as figures
 from ftjob.errors import ExitCode
 from ftjob.money.amount import Amount
 from ftjob.report import trained
 from ftjob.report.chart import Chart, Curve, Point, averaged, stepped
-from ftjob.report.comparison import Comparison
+from ftjob.report.compare.comparison import Comparison
+from ftjob.report.compare.thumbnails import Pictures
 from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, weakest_first
 from ftjob.report.facts import Facts
 from ftjob.report.picture import picture_of
-from ftjob.report.words import difference, fine, points, when
-from ftjob.runfolder.charges import EARLIER, STAGES
+from ftjob.report.templating import templates
+from ftjob.runfolder.charges import STAGES
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
-from ftjob.runfolder.status import State
-from jobspec.text import visible_lines
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 SMOOTHED = 150
 """Points that a curve of iterations is averaged to."""
@@ -32,6 +26,7 @@ WEAKEST = 15
 """How many classes are shown before the rest is unfolded."""
 WIDE = 8
 """Classes above which the heads of the matrix's columns stand upright."""
+NO_PICTURES: Pictures = MappingProxyType({})
 SPENT_ON = {
     "start": "the node, the image, Python",
     "fetch": "weights and images, from the store or the cache",
@@ -56,11 +51,14 @@ class Spent:
     share: float
 
 
-def render_page(facts: Facts, against: Comparison | None = None) -> str:
-    """Return the page. The same facts make the same page; all that comes from outside is escaped."""
+def render_page(facts: Facts, against: Comparison | None = None, pictures: Pictures = NO_PICTURES) -> str:
+    """Return the page, with how the run stands to another, of a comparison that begins with that one.
+
+    The same facts make the same page; all that comes from outside is escaped.
+    """
     evaluation = facts.evaluation
     return (
-        _templates()
+        templates()
         .get_template("page.html")
         .render(
             facts=facts,
@@ -81,33 +79,10 @@ def render_page(facts: Facts, against: Comparison | None = None) -> str:
             layers=trained.layers(facts.plan) if facts.plan else [],
             kinds=trained.kinds(facts.plan) if facts.plan else [],
             against=against,
+            pictures=pictures,
             wide=WIDE,
         )
     )
-
-
-@cache
-def _templates() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    made = Environment(
-        loader=PackageLoader("ftjob.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    words = ("brief", "count", "dollars", "duration", "number", "percent")
-    made.filters |= {name: getattr(figures, name) for name in words}
-    made.filters |= {"when": when, "points": points, "fine": fine, "difference": difference}
-    made.globals |= {"EARLIER": EARLIER, "State": State}
-    return made
-
-
-def _shown(value: Any) -> Any:
-    """Have every text that is put into the page be visible; what is HTML already was so when it was made."""
-    return visible_lines(value) if type(value) is str else value
 
 
 def _is_large(evaluation: Evaluation) -> bool:

@@ -12,6 +12,22 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f} points".replace("-", MINUS)
 
 
+def span(interval: tuple[float, float] | None) -> str:
+    """Return an interval of shares as 70.1 to 78.3%."""
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{100 * low:.1f} to {100 * high:.1f}%"
+
+
+def points_span(interval: tuple[float, float] | None) -> str:
+    """Return an interval of differences of shares as +0.3 to +2.3 points."""
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{100 * low:+.1f} to {100 * high:+.1f} points".replace("-", MINUS)
+
+
 def fine(usd: float) -> str:
     """Return dollars in a table whose rows are to add up."""
     return f"${usd:,.4f}" if usd else dollars(usd)

@@ -102,6 +102,26 @@ class RunFolder:
         return self.root / "evaluation.json"
 
     @property
+    def predictions(self) -> Path:
+        """The answer to every validation image; there only beside the evaluation that it belongs to."""
+        return self.root / "predictions.jsonl"
+
+    @property
+    def on_evaluation(self) -> Path:
+        """As `evaluation`, of the dataset `accept.on`."""
+        return self.root / "on" / "evaluation.json"
+
+    @property
+    def on_predictions(self) -> Path:
+        """As `predictions`, of the dataset `accept.on`."""
+        return self.root / "on" / "predictions.jsonl"
+
+    @property
+    def acceptance(self) -> Path:
+        """What `accept` requires, and what was reached."""
+        return self.root / "acceptance.json"
+
+    @property
     def curves(self) -> Path:
         return self.root / "curves.png"
 

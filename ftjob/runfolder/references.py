@@ -1,29 +1,25 @@
-"""Resolves a spec's `run:NAME` to an earlier run's caffemodel and accuracy; pure."""
+"""Resolves the earlier runs that a spec names, to a caffemodel and to a run's folder; pure."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from jobspec.grammar import RUN_REFERENCE
 from jobspec.locations import run_references, with_values
-from jobspec.spec import Accept, JobSpec
+from jobspec.spec import JobSpec
 
 WeightsOf = Callable[[str], Path | str]
 """Returns the caffemodel of `run:NAME[@ITERATION]`, given the text after `run:`."""
-AccuracyOf = Callable[[str], float]
-"""Returns the accuracy of the run in `run:NAME`."""
+FolderOf = Callable[[str], str]
+"""Returns the path or URI of the folder of the run that a reference such as `run:NAME` means, given all of
+its text."""
 
 
-def resolved(spec: JobSpec, weights_of: WeightsOf | None, accuracy_of: AccuracyOf | None) -> JobSpec:
+def resolved(spec: JobSpec, weights_of: WeightsOf | None, folder_of: FolderOf | None) -> JobSpec:
     """Return the spec with each reference replaced by what it means now."""
-    weights = run_references(spec).get("base.weights")
-    if weights and weights_of:
-        spec = with_values(spec, {"base.weights": str(weights_of(weights.removeprefix(RUN_REFERENCE)))})
-    return spec.model_copy(update={"accept": accepted(spec.accept, accuracy_of)})
-
-
-def accepted(accept: Accept, accuracy_of: AccuracyOf | None) -> Accept:
-    """Return the required accuracy as a number: that of `not_below`'s run, where it is higher."""
-    if accept.not_below is None or accuracy_of is None:
-        return accept
-    floor = accuracy_of(accept.not_below.removeprefix(RUN_REFERENCE))
-    return Accept(accuracy=max(floor, accept.accuracy or 0.0))
+    found = run_references(spec)
+    values = {}
+    if weights_of and (weights := found.get("base.weights")):
+        values["base.weights"] = str(weights_of(weights.removeprefix(RUN_REFERENCE)))
+    if folder_of and (baseline := found.get("accept.not_below")):
+        values["accept.not_below"] = folder_of(baseline)
+    return with_values(spec, values)

@@ -126,9 +126,10 @@ def settle(store: Store, arrival: Arrival) -> Standing:
 
 
 def brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
-    """Return the earlier spec with the free sections of the new one; the accuracy of `not_below` stays."""
+    """Return the earlier spec with the free sections of the new one; an `accept` that refers to a run stays
+    what it was resolved to."""
     fresh = {section: getattr(spec, section) for section in FREE_SECTIONS}
-    if spec.accept.not_below is not None:
+    if "accept.not_below" in run_references(spec):
         fresh["accept"] = before.accept
     return before.model_copy(update=fresh)
 

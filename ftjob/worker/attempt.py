@@ -9,8 +9,9 @@ from ftjob.runfolder.address import names_of
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.status import State
 from ftjob.storage import open_store
+from ftjob.worker.accept.result import concluded
 from ftjob.worker.admission import Arrival, arrival_of, read_spec, standing_of
-from ftjob.worker.finish import End, bundle, done_before, finish
+from ftjob.worker.finish import End, done_before, finish
 from ftjob.worker.log import log, log_traceback
 from ftjob.worker.planning import planned
 from ftjob.worker.pod.context import PodContext
@@ -78,7 +79,7 @@ def work_and_finish(spec: JobSpec, home: Home, recorder: Recorder, stop: StopReq
 
 
 def work(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> End:
-    """Train, make the bundle unless the run was stopped from outside, and return the end."""
+    """Train, bundle and judge the result unless the run was stopped from outside, and return the end."""
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
     recorder.update(state=State.RUNNING, reason=Reason.STARTED, stage="fetch")
     plan = planned(home.folder, spec, recorder)
@@ -86,5 +87,4 @@ def work(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: 
     outcome = train(plan, home, recorder, stop, pod)
     if outcome is Outcome.STOPPED:
         return End.stopped(stop, recorder.status.iteration)
-    accuracy = bundle(plan, home, recorder)
-    return End.after(outcome, accuracy, recorder.status.iteration, plan)
+    return concluded(plan, outcome, home, recorder, stop, pod)

@@ -6,13 +6,17 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.runfolder.records.evaluation import ClassResult, ConfusionCells, Evaluation
+from ftjob.runfolder.records.evaluation import ClassResult, ConfusionCells, Evaluation, TopAnswers
 
 TOP = 5
 MOST_IN_FULL = 200
 """Up to so many classes the confusion is a full matrix; beyond, only its non-zero cells."""
 PART = 1 << 20
 """Scores per chunk of work."""
+MOST_ANSWERS = 200_000
+"""Images up to which the answer to each is kept: four times ImageNet's, and still read within seconds."""
+DIGITS = 4
+"""Decimals of a probability."""
 
 
 def evaluate(
@@ -21,10 +25,13 @@ def evaluate(
     labels: NDArray[np.float32],
     main: str,
     names: tuple[str, ...],
+    *,
+    first: int = 0,
 ) -> Evaluation:
     """Evaluate the scores of every head, each (N, K) or (N, K, 1, 1), against labels (N,).
 
-    A tie goes to the lower label, as numpy's argmax has it.
+    The rows are all records of a dataset once, beginning with record `first`. A tie goes to the lower label,
+    as numpy's argmax has it.
     """
     truth = labels.reshape(-1).astype(np.int64)
     table = {head: values.reshape(len(truth), -1) for head, values in scores.items()}
@@ -39,6 +46,7 @@ def evaluate(
         heads={head: float((guess == truth).mean()) for head, guess in predicted.items()},
         classes=_class_results(truth, predicted[main], names),
         confusion=_confusion(truth, predicted[main], len(names)),
+        answers=_answers(table[main], truth, predicted[main], first),
     )
 
 
@@ -63,6 +71,28 @@ def _losses(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np
         own = shifted[np.arange(len(truth)), truth]
         losses: NDArray[np.float64] = np.log(np.exp(shifted, out=shifted).sum(axis=1)) - own
         return losses
+
+
+def _answers(
+    scores: NDArray[np.float32], truth: NDArray[np.int64], predicted: NDArray[np.int64], first: int
+) -> TopAnswers | None:
+    """Return the answers in the order of the dataset."""
+    if len(truth) > MOST_ANSWERS:
+        return None
+    shares = np.concatenate([_top_probability(part) for part, _ in _in_parts(scores, truth)]).round(DIGITS)
+    return TopAnswers(
+        labels=tuple(np.roll(truth, first).tolist()),
+        predicted=tuple(np.roll(predicted, first).tolist()),
+        scores=tuple(share if isfinite(share) else None for share in np.roll(shares, first).tolist()),
+    )
+
+
+def _top_probability(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the softmax of the highest score of every row, NaN where a score is no finite number."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+        shares: NDArray[np.float64] = 1 / np.exp(shifted).sum(axis=1)
+        return shares
 
 
 def _in_parts(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from ftjob.bundle.write import write_bundle
-from ftjob.errors import ExitCode, FtjobError, NotAcceptedError, StorageError
+from ftjob.errors import ExitCode, FtjobError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import files
 from ftjob.plan.plan import Plan
@@ -16,8 +16,10 @@ from ftjob.report.facts import read_facts
 from ftjob.report.page import render_page
 from ftjob.runfolder.charges import charges, of_status
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.records.evaluation import write_evaluation
+from ftjob.runfolder.records.acceptance import Acceptance
+from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.status import State, Status
+from ftjob.worker.accept.keep import keep_evaluation
 from ftjob.worker.log import log
 from ftjob.worker.pod.reporting import AttemptReport
 from ftjob.worker.recorder import Recorder
@@ -41,15 +43,16 @@ class End:
     code: int
 
     @classmethod
-    def after(cls, outcome: Outcome, accuracy: float, iteration: int, plan: Plan) -> Self:
-        """Return the end of a run that has its bundle. Raises NotAcceptedError for too low an accuracy."""
+    def after(
+        cls, outcome: Outcome, accuracy: float, acceptance: Acceptance, iteration: int, plan: Plan
+    ) -> Self:
+        """Return the end of a run that has its bundle; one that is not accepted failed."""
         spec, max_iter = plan.spec, plan.solver.max_iter
         if outcome is Outcome.BUDGET_REACHED:
             message = f"the budget ended the run at iteration {iteration} of {max_iter}; bundle made"
             return cls(State.STOPPED, Reason.BUDGET_REACHED, message, ExitCode.BUDGET_REACHED)
-        wanted = spec.accept.accuracy
-        if wanted is not None and accuracy < wanted:
-            raise NotAcceptedError(f"accept.accuracy: {wanted:.4f} is required, {accuracy:.4f} was reached")
+        if not acceptance.is_met:
+            return cls(State.FAILED, Reason.NOT_ACCEPTED, acceptance.failures, ExitCode.NOT_ACCEPTED)
         message = f"accuracy {accuracy:.4f}; bundle made"
         if outcome is Outcome.PLATEAU:
             message += f"; ended at iteration {iteration} of {max_iter}, since {spec.guards.patience} tests "
@@ -75,17 +78,18 @@ class End:
         return cls(State.FAILED, Reason.INTERNAL_ERROR, message, 1)
 
 
-def bundle(plan: Plan, home: Home, recorder: Recorder) -> float:
-    """Make evaluation.json, bundle and curves from the best snapshot; return its accuracy."""
+def bundle(plan: Plan, home: Home, recorder: Recorder) -> Evaluation:
+    """Make evaluation.json, predictions.jsonl, bundle and curves from the best snapshot; return how it was
+    evaluated."""
     folder = home.folder
     recorder.update(stage="bundle")
     winner = home.best()
     evaluation = winner.evaluation
     log(f"bundling iteration {winner.iteration}, accuracy {evaluation.accuracy:.4f}")
-    write_evaluation(folder.evaluation, evaluation)
+    keep_evaluation(folder.evaluation, folder.predictions, evaluation, plan.inputs.val)
     log(str(write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))))
     draw(folder.curves, lambda: curves_png(folder), log)
-    return evaluation.accuracy
+    return evaluation
 
 
 def done_before(status: Status, report: AttemptReport) -> int:

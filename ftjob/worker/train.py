@@ -55,6 +55,8 @@ class Training:
     last_snapshot: int = -1
     test_seconds: float = 0.0
     snapshot_seconds: float = 0.0
+    drawn: int = field(default=0, init=False)
+    """Records that this engine's TEST net has drawn; after the last one comes the first again."""
     is_replayed: bool = field(default=True, init=False)
     """Whether the data layer is at the resumed snapshot's position; elsewhere training does not continue."""
     scores: list[Score] = field(init=False)
@@ -249,7 +251,13 @@ class Training:
         labels = blobs[main.label]
         if len(labels) < records:
             return False
-        self.last_test = evaluate(self.engine.iteration, scores, labels, main.layer, self.plan.labels)
+        # Whole batches are drawn: where they are no divisor of the records, the next test begins with a later
+        # record than the first.
+        first, batch = self.drawn % records, self.plan.forecast.batches.test_batch_size
+        self.drawn += math.ceil(records / batch) * batch
+        self.last_test = evaluate(
+            self.engine.iteration, scores, labels, main.layer, self.plan.labels, first=first
+        )
         self.test_seconds = time.monotonic() - begin
         self.scores.append(self.recorder.tested(self.last_test, self.test_seconds))
         return True
@@ -284,7 +292,13 @@ class Training:
         """Return whether only a graceful end (test, snapshot, bundle) still fits, doubled to be safe."""
         budget = self.plan.spec.budget
         reserve = END_SECONDS + 2 * (self.test_seconds + self.save_seconds() + self.open_seconds)
+        reserve += 2 * self.accept_seconds()
         return self.recorder.account.left(BudgetLimits.of(budget)) <= reserve
+
+    def accept_seconds(self) -> float:
+        """Return the seconds that the evaluation on `accept.on` takes, which opens the net once more."""
+        on, val = self.plan.inputs.on, self.plan.inputs.val
+        return self.open_seconds + self.test_seconds * on.records / val.records if on else 0.0
 
     def save_seconds(self) -> float:
         """Return the seconds until a snapshot is where the run lives: measured, or else planned."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from examples.digits.images import write_digits
 from ftjob.client import processes as local
 from ftjob.client import registry as runs
 from ftjob.net.proto.caffe_pb2 import NetParameter
@@ -85,19 +86,22 @@ def weights(uri: str) -> list[list[bytes]]:
     return [[blob.SerializeToString() for blob in layer.blobs] for layer in net.layer]
 
 
+@pytest.mark.torch
 def test_a_run_in_a_store_is_the_folder_that_one_on_disk_is(job: Job, s3: Bucket):
-    """The same keys as files, but for the lock; and every verb reads it."""
-    job.write(output="runs")
+    """The same keys as files, but for the lock; one that is not accepted lacks nothing."""
+    write_digits(job.folder / "holdout", range(3), slice(30, 40))
+    job.write(output="runs", accept={"accuracy": 0.0, "on": "holdout"})
     job.submit()
     on_disk = {
         path.relative_to(job.run().root).as_posix() for path in job.run().root.rglob("*") if path.is_file()
     }
-    job.write(output=s3.uri)
-    done = job.submit().json()
+    job.write(output=s3.uri, accept={"accuracy": 1.0, "on": "holdout"})
+    done = job.submit(code=11).json()
 
     stored = {entry.key for entry in open_store(done["folder"]).list()}
 
     assert stored - {"writers/000001.json"} == on_disk - {"worker.lock"}
+    assert {"predictions.jsonl", "on/predictions.jsonl", "acceptance.json", "bundle/manifest.json"} <= stored
     assert done["folder"].startswith(s3.uri)
 
 

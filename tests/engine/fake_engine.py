@@ -72,6 +72,7 @@ class FakeEngine:
         self._weights = np.zeros(2, np.float32)
         self._history = np.zeros(2, np.float32)
         self._left = 0
+        self._drawn = 0
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         self._left = iterations
@@ -123,9 +124,10 @@ class FakeEngine:
             if done < batches and not should_continue(done / batches):
                 images, batches = done * self._test_batch, done
                 break
-        rows = np.arange(images) % len(self._labels)
+        rows = (self._drawn + np.arange(images)) % len(self._labels)
+        self._drawn += batches * self._test_batch
         right = self._labels[rows].astype(int)
-        wrong = np.arange(images) >= round(self.rights(self.iteration) * images)
+        wrong = rows >= round(self.rights(self.iteration) * len(self._labels))
         scores = np.eye(self._classes, dtype=np.float32)[(right + wrong) % self._classes]
         found = {"data": scores, "label": self._labels[rows], LOSS: np.zeros(batches, np.float32)}
         return {name: found.get(name, scores) for name in blobs}

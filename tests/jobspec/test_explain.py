@@ -60,7 +60,7 @@ def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
         ),
         (
             "accept: {colour: red}",
-            "accept.colour: is not a field of accept, which has accuracy, not_below",
+            "accept.colour: is not a field of accept, which has accuracy, per_class, not_below, margin, on",
         ),
     ],
 )

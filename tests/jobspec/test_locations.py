@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from jobspec import JobSpec, json_schema
 from jobspec.locations import FIELDS, MEAN_WORDS, RUN_FIELDS, locations, run_references, with_locations
@@ -13,6 +14,7 @@ SPEC: dict[str, Any] = {
     "name": "faces",
     "base": {"net": "net.prototxt", "weights": "s3://models/w.caffemodel"},
     "data": {"train": "train", "val": "val", "mean": "mean.binaryproto"},
+    "accept": {"not_below": "runs/faces/0123456789", "on": "holdout"},
     "output": "runs",
 }
 
@@ -44,13 +46,25 @@ def fields() -> Iterator[tuple[str, list[str]]]:
                 yield f"{name}.{inner}", [*patterns(schema)]
 
 
+def takes_run(field: str) -> bool:
+    """Whether a field may hold `run:NAME`."""
+    section, _, name = field.rpartition(".")
+    try:
+        spec(**{section: {name: "run:faces"}}) if section else JobSpec.model_validate(
+            {**SPEC, name: "run:faces"}
+        )
+    except ValidationError:
+        return False
+    return True
+
+
 def test_the_list_has_every_field_that_takes_a_path_or_a_run() -> None:
     """A field that is new in the spec, and has the type of a location, is missed here."""
     places = [name for name, found in fields() if any("://" in each for each in found)]
-    runs = [name for name, found in fields() if any(each.startswith("^run:") for each in found)]
+    runs = [name for name in places if takes_run(name)]
 
     assert sorted(places) == sorted(FIELDS)
-    assert {*runs, "base.weights"} == set(RUN_FIELDS)
+    assert sorted(runs) == sorted(RUN_FIELDS)
     words, *_ = json_schema()["$defs"]["Data"]["properties"]["mean"]["anyOf"]
     assert tuple(words["enum"]) == MEAN_WORDS
 
@@ -63,6 +77,8 @@ def test_every_location_is_named_by_its_field() -> None:
         "data.train": "train",
         "data.val": "val",
         "data.mean": "mean.binaryproto",
+        "accept.not_below": "runs/faces/0123456789",
+        "accept.on": "holdout",
         "output": "runs",
     }
 
@@ -74,6 +90,8 @@ def test_every_location_is_named_by_its_field() -> None:
         ("base.weights", {"base": {"weights": None}}),
         ("base.weights", {"base": {"weights": "run:faces@400"}}),
         ("data.val", {"data": {"val": None, "val_split": 0.2}}),
+        ("accept.not_below", {"accept": {"not_below": "run:faces"}}),
+        ("accept.on", {"accept": {"on": None}}),
         ("data.mean", {"data": {"mean": "auto"}}),
         ("data.mean", {"data": {"mean": "none"}}),
         ("data.mean", {"data": {"mean": [104.0, 117.0, 123.0]}}),

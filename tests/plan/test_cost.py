@@ -48,6 +48,13 @@ def cost(work: Workload = WORK, *, spot: bool = False, **budget: float) -> Cost:
     return estimate_cost(work, SPEED, NODE, spot=spot, budget=BudgetLimits(**budget))
 
 
+def test_images_to_accept_by_are_tested_once() -> None:
+    """However often data.val is."""
+    more = cost(replace(WORK, on_images=1000)).test_seconds - cost().test_seconds
+
+    assert more == pytest.approx(1000 * SPEED.test)
+
+
 @pytest.mark.parametrize("name", PUBLISHED_GIGA_MULTIPLY_ADDS)
 def test_multiply_adds_are_the_published_ones(name: str) -> None:
     """One image forward takes a net as many multiply-adds as its papers say, two operations each."""

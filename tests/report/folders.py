@@ -11,7 +11,8 @@ import numpy as np
 from ftjob.client.local_run import Run
 from ftjob.fs import files
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.records.evaluation import Evaluation, write_evaluation
+from ftjob.runfolder.records.evaluation import Evaluation
+from ftjob.runfolder.records.predictions import write_evaluated
 from ftjob.runfolder.status import Attempt, State, Status, render
 from ftjob.worker.evaluate import evaluate
 from jobspec import dump_spec, parse_spec
@@ -66,7 +67,9 @@ def write_run(root: Path, names: Sequence[str] = SEVEN, *, right: float = 0.75, 
     folder = RunFolder(root / "emotions" / "1f3b9c02aa")
     files.write_text(folder.spec, dump_spec(parse_spec(SPEC, "spec.yaml")))
     files.write_json(folder.plan, plan_json(names))
-    write_evaluation(folder.evaluation, evaluation_of(names, right))
+    evaluation = evaluation_of(names, right)
+    keys = [f"{place:08}_{names[label]}.png" for place, label in enumerate(evaluation.answers.labels)]
+    write_evaluated(folder.evaluation, folder.predictions, evaluation, keys)
     write_metrics(folder)
     told: dict[str, Any] = {
         "state": State.SUCCEEDED,

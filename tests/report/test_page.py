@@ -195,11 +195,11 @@ def test_runs_judged_on_other_images_are_told_apart(tmp_path: Path):
     """A better accuracy on other images proves nothing."""
     run, other = write_run(tmp_path / "now"), write_run(tmp_path / "before")
     folder = folder_of(other)
-    assert "same validation images" not in run.report(other).html()
-    folder.plan.write_text(folder.plan.read_text().replace("d" * 64, "e" * 64))
+    assert "not evaluated on the same images" not in run.report(other).html()
+    folder.predictions.write_text(folder.predictions.read_text().replace("00000007_", "00007000_"))
 
-    assert "not evaluated on the same validation images" in run.report(other).html()
-    assert "not evaluated on the same validation images" in run.report(other).markdown()
+    assert "not evaluated on the same images" in run.report(other).html()
+    assert "not evaluated on the same images" in run.report(other).markdown()
 
 
 def test_what_a_killed_worker_did_not_tell_is_other(tmp_path: Path):

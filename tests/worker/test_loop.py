@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -225,3 +226,23 @@ def test_a_halted_test_leaves_no_score(plan: Plan) -> None:
 
         assert run.tested == [0, 10, 20]
         assert all(kept.accuracy is not None for kept in run.store.complete)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5, 8])
+def test_answers_are_in_the_order_of_the_data(plan: Plan, batch: int):
+    """Though a test draws whole batches, and the next begins where it ended."""
+    batches = replace(plan.forecast.batches, test_batch_size=batch)
+    sized = replace(plan, forecast=replace(plan.forecast, batches=batches))
+    seen: list[tuple[tuple[int, ...], list[bool]]] = []
+
+    def note(training: Training, event: str, _iteration: int) -> None:
+        if event == "update" and training.last_test:
+            answers = training.last_test.answers
+            assert answers
+            pairs = zip(answers.labels, answers.predicted, strict=True)
+            seen.append((answers.labels, [label == given for label, given in pairs]))
+
+    with loop(sized, 6, 1, 100) as run:
+        run.attempt(note, rights=lambda _: 0.25, _test_batch=batch)
+
+    assert seen == [(LABELS, [True] * 2 + [False] * 6)] * 6

@@ -60,12 +60,13 @@ def plan(max_iter: int) -> Any:
     head = SimpleNamespace(layer="fc8", score="score", label="label", tested=True)
     work = SimpleNamespace(max_iter=max_iter, images_per_iteration=IMAGES, kept_train=None)
     sizes = SimpleNamespace(memory=SimpleNamespace(weights=0, history=0), work=work, predicted=None)
+    sizes.batches = SimpleNamespace(test_batch_size=RECORDS)
     solver = SimpleNamespace(max_iter=max_iter, test_interval=4, snapshot=10, base_lr=0.01)
     return SimpleNamespace(
         solver=solver,
         spec=SimpleNamespace(guards=Guards(), budget=SimpleNamespace(usd=None, hours=None), solver=solver),
         inputs=SimpleNamespace(
-            val=SimpleNamespace(records=RECORDS), train=SimpleNamespace(records=100 * IMAGES)
+            val=SimpleNamespace(records=RECORDS), train=SimpleNamespace(records=100 * IMAGES), on=None
         ),
         heads=[head],
         main_head=head,

@@ -6,6 +6,7 @@ from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors import BadSpecError
 from ftjob.runfolder.references import resolved
 from jobspec import JobSpec
+from jobspec.grammar import RUN_REFERENCE
 
 
 def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
@@ -17,13 +18,14 @@ def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
         kept = f"snapshots/iter_{iteration}.caffemodel" if iteration else "bundle/weights.caffemodel"
         return f"{folder}/{kept}"
 
-    def accuracy_of(name: str) -> float:
-        accuracy = _run(cache, namespace, name, "accept.not_below").accuracy
-        if accuracy is None:
-            raise BadSpecError(f"accept.not_below: {name} has no accuracy yet: wait for it to end")
-        return accuracy
+    def folder_of(reference: str) -> str:
+        name = reference.removeprefix(RUN_REFERENCE)
+        status = _run(cache, namespace, name, "accept.not_below")
+        if not status.state.ended:
+            raise BadSpecError(f"accept.not_below: {name} has not ended yet: wait for it")
+        return status.folder or ""
 
-    return resolved(spec, weights_of, accuracy_of)
+    return resolved(spec, weights_of, folder_of)
 
 
 def _run(cache: Cache, namespace: str, name: str, field: str) -> FineTuneStatus:

@@ -1,7 +1,7 @@
 """Reading datasets: their records from any position."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,14 @@ def records(location: Path, start: int = 0) -> Iterator[Record]:
         yield _record(location, key, value)
 
 
+def records_at(location: Path, keys: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records of those keys that are there. Raises BadDataError for one that is no image."""
+    with reading(location, in_order=False) as cursor:
+        for key in keys:
+            if cursor.set_key(key):
+                yield _record(location, key, cursor.value())
+
+
 def stored_records(
     location: Path, start: int = 0, *, endless: bool = False
 ) -> Iterator[tuple[Buffer, Buffer]]:
@@ -140,6 +148,16 @@ def record_name(location: Path, key: Buffer) -> str:
 def key_text(key: Buffer) -> str:
     """Return a record's key as people read it."""
     return bytes(key).decode(errors="backslashreplace")
+
+
+def exact_key(key: Buffer) -> str:
+    """Return a record's key as text that no other key has; `key_bytes` makes the key of it again."""
+    return bytes(key).decode(errors="surrogateescape")
+
+
+def key_bytes(text: str) -> bytes:
+    """Return the key that `exact_key` made a text of."""
+    return text.encode(errors="surrogateescape")
 
 
 def _record(location: Path, key: Buffer, value: Buffer) -> Record:

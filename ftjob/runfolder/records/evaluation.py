@@ -1,13 +1,12 @@
 """evaluation.json: how well a net does on the validation data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Len
 
-from ftjob.fs import files
 from ftjob.fs.documents import LARGE, read_strictly
 from ftjob.runfolder.records.ranges import Images
 from ftjob.runfolder.status import Count, Number, Share
@@ -40,6 +39,21 @@ class ConfusionCells:
 
 
 @dataclass(frozen=True)
+class TopAnswers:
+    """The highest-scoring label of every image, in the order of the dataset."""
+
+    labels: tuple[Count, ...]
+    """What is right."""
+    predicted: tuple[Count, ...]
+    scores: tuple[Share | None, ...]
+    """Probabilities of `predicted`, by softmax; None where they were no numbers."""
+
+    def __post_init__(self) -> None:
+        if not len(self.labels) == len(self.predicted) == len(self.scores):
+            raise ValueError("answers have not one label, one predicted label and one score each")
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well a net does on the validation data."""
 
@@ -56,6 +70,8 @@ class Evaluation:
     classes: Annotated[tuple[ClassResult, ...], Len(1)]
     confusion: list[list[Images]] | ConfusionCells
     """confusion[label][label given] = images."""
+    answers: TopAnswers | None = field(default=None, repr=False)
+    """Only in a snapshot's record: predictions.jsonl is made from them. None for very many images."""
 
     def __post_init__(self) -> None:
         count, confusion = len(self.classes), self.confusion
@@ -68,22 +84,21 @@ class Evaluation:
         )
         if not is_square:
             raise ValueError("confusion has not one row and one column for each class")
+        if self.answers and len(self.answers.labels) != self.images:
+            raise ValueError("answers are not of all images")
 
     def to_json(self) -> Mapping[str, Any]:
-        """Return the values of evaluation.json."""
+        """Return the values of evaluation.json, which has no answers."""
         confusion = self.confusion
-        return {
+        values = {
             **vars(self),
             "classes": [vars(each) for each in self.classes],
             "confusion": vars(confusion) if isinstance(confusion, ConfusionCells) else confusion,
         }
+        del values["answers"]
+        return values
 
 
 def read_evaluation(path: Path) -> Evaluation:
     """Return evaluation.json. Raises UnreadableError, OSError."""
     return read_strictly(Evaluation, path, LARGE)
-
-
-def write_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write evaluation.json. Raises StorageError."""
-    files.write_json(path, evaluation.to_json())

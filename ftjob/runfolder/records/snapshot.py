@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Interval
 
@@ -53,10 +53,14 @@ def parse_snapshot(data: bytes) -> SnapshotRecord:
 
 def write_snapshot(path: Path, record: SnapshotRecord) -> None:
     """Write a snapshot's record. Raises StorageError."""
-    evaluation = record.evaluation
     values = {
         **vars(record),
         "files": {name: vars(file) for name, file in record.files.items()},
-        "evaluation": evaluation.to_json() if evaluation else None,
+        "evaluation": _evaluation_json(record.evaluation) if record.evaluation else None,
     }
     files.write_json(path, values)
+
+
+def _evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    answers = evaluation.answers
+    return {**evaluation.to_json(), "answers": vars(answers) if answers else None}

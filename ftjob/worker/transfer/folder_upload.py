@@ -69,7 +69,12 @@ class StorePublisher(Publisher):
         folder = self._folder
         manifest = BundleFolder(folder.bundle).manifest
         made = sorted(path for path in folder.bundle.rglob("*") if path.is_file() and path != manifest)
-        for path in (*made, folder.evaluation, folder.curves, manifest):
+        on = (folder.on_evaluation, folder.on_predictions)
+        results = (folder.evaluation, folder.predictions, *on, folder.acceptance, folder.curves)
+        # Those of an attempt before belong to another evaluation, and none of them may outlast it.
+        self._may_write()
+        self._run.store.delete(map(folder.key, (folder.acceptance, folder.predictions, *reversed(on))))
+        for path in (*made, *results, manifest):
             if path.is_file():
                 self._may_write()
                 self._run.put(path)

@@ -49,10 +49,12 @@ def spec() -> JobSpec:
 
 
 def test_a_pod_is_given_a_spec_without_references(spec: JobSpec) -> None:
-    """It finds URIs and numbers, and needs to know of no other run."""
-    made = resolved(spec, lambda name: f"s3://runs/{name}/weights", lambda _: 0.8)
+    """It finds URIs, and needs to know no name of another run."""
+    made = resolved(
+        spec, lambda name: f"s3://runs/{name}/weights", lambda text: f"s3://runs/{text.removeprefix('run:')}"
+    )
 
-    assert (made.base.weights, made.accept.accuracy) == ("s3://runs/faces/weights", 0.8)
+    assert (made.base.weights, made.accept.not_below) == ("s3://runs/faces/weights", "s3://runs/faces")
 
 
 def test_figures_are_taken_from_a_plan_and_survive_an_annotation(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Runs beside one another: accuracy with intervals, classes, images, money, specs."""

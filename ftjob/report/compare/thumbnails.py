@@ -1,0 +1,68 @@
+"""Small pictures of validation images, where their LMDB is on this machine."""
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ftjob.dataset.folder import DATA_FILE
+from ftjob.dataset.lmdb.pages import check_pages
+from ftjob.dataset.lmdb.read import Record, exact_key, key_bytes, records_at
+from ftjob.errors import BadDataError
+from ftjob.report.compare.comparison import ChangedImage, Comparison, Difference
+from ftjob.report.facts import Facts
+from ftjob.storage import local_path
+
+MOST = 48
+"""Pictures in a page."""
+SIDE = 96
+"""Pixels of the longer side."""
+QUALITY = 80
+"""Of JPEG: some 3 KB each."""
+
+Pictures = Mapping[str, str]
+"""Data URIs by the key of the record."""
+
+
+def shown_images(difference: Difference, differences: int) -> tuple[list[ChangedImage], list[ChangedImage]]:
+    """Return the changed images of a difference that a page shows, those that became right first; of several
+    differences each has its share of MOST."""
+    each = max(1, MOST // (2 * max(1, differences)))
+    return list(difference.gained[:each]), list(difference.lost[:each])
+
+
+def pictures_of(comparison: Comparison, runs: Iterable[Facts]) -> Pictures:
+    """Return pictures of the images that a page shows, from the first LMDB of the runs that has them; fewer,
+    or none, where none is on this machine, or none is sound."""
+    shown = [shown_images(each, len(comparison.differences)) for each in comparison.differences]
+    wanted = {image.key: image.label for gained, lost in shown for image in (*gained, *lost)}
+    places = dict.fromkeys(facts.plan.val.path for facts in runs if facts.plan and facts.plan.val.path)
+    found: dict[str, str] = {}
+    for place in places:
+        if missing := [key for key in wanted if key not in found]:
+            found |= _pictures(local_path(place), missing[:MOST])
+    return found
+
+
+def _pictures(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
+    """A page is whole without its pictures, so data that cannot be read are no error."""
+    try:
+        if path is None or not (path / DATA_FILE).is_file():
+            return {}
+        check_pages(path)
+        return {exact_key(each.key): _data_uri(each) for each in records_at(path, map(key_bytes, keys))}
+    except (BadDataError, OSError, ValueError):
+        return {}
+
+
+def _data_uri(record: Record) -> str:
+    """Return a picture of at most SIDE pixels a side."""
+    pixels = record.image[:, :, 0] if record.image.shape[2] == 1 else record.image[:, :, ::-1]
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((SIDE, SIDE))
+    written = io.BytesIO()
+    image.save(written, format="JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode('ascii')}"
