@@ -16,7 +16,8 @@ from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress, RunReference, location_of, snapshot_of
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
-from ftjob.storage import open_store
+from ftjob.storage import local_path, open_store
+from jobspec.grammar import ALIAS_REFERENCE
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import DataProgress
     from ftjob.dataset.check.check import CheckOptions, CheckReport
+    from ftjob.models.lineage import Lineage
+    from ftjob.models.promote import Promoted
     from ftjob.nodes.prices import LivePrices
     from ftjob.nodes.profiles import Node, Price
     from ftjob.plan.diagnosis.explain import Explanation
@@ -222,8 +225,10 @@ def submit_to_cluster(
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
-    run, started = cluster_run.submit(loaded, decided, connect(context, namespace), consent or unless_short)
-    registry.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
+    sent = cluster_run.pinned(loaded, decided.spec)
+    run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)
+    address = RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)
+    registry.remember(str(address), decided.spec.output)
     return run, started
 
 
@@ -235,16 +240,17 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
 
     cluster_run.refuse_local(planned.spec)
     loaded, _ = _load(spec)
-    return fine_tune_job(loaded, namespace or "default", figures_of(planned))
+    sent = cluster_run.pinned(loaded, planned.spec)
+    return fine_tune_job(sent, namespace or "default", figures_of(planned))
 
 
 def find(reference: str, context: str | None = None, namespace: str | None = None) -> "RunHandle":
-    """Return the run that NAME, NAME/ID, an ID, a folder or its URI means.
+    """Return the run that NAME, NAME/ID, an ID, a folder or its URI, or alias:NAME means.
 
     It is one on a cluster where a context or namespace is given, or where it was submitted to one from here;
-    there, NAME means whichever run has that name now. Raises BadSpecError.
+    there, NAME means whichever run has that name now. Raises BadSpecError, and StorageError for an alias.
     """
-    if context or namespace:
+    if (context or namespace) and not reference.startswith(ALIAS_REFERENCE):
         from ftjob.client.cluster_run import ClusterRun
         from ftjob.cluster.client import connect
 
@@ -261,6 +267,34 @@ def _at(location: str, reference: str = "") -> "RunHandle":
     from ftjob.client import cluster_run
 
     return cluster_run.at(replace(address, run_id="") if reference == address.name else address)
+
+
+def rollback(alias: str, why: str = "") -> "Promoted":
+    """Point an alias (NAME or OUTPUT/models/NAME) to the run before the current one.
+
+    Raises BadSpecError where there is none or it is gone, PromotionLostError where somebody else promoted a
+    run at the same moment, and StorageError.
+    """
+    from ftjob.models.alias import AliasReference
+    from ftjob.models.promote import rollback as restore
+
+    return restore(registry.find_alias(AliasReference.parse(alias)), why)
+
+
+def lineage(reference: str, context: str | None = None, namespace: str | None = None) -> "Lineage":
+    """Return where a run's model, or that of alias:NAME, came from, back to the first weights.
+
+    Raises BadSpecError, or StorageError where the run itself cannot be read; what cannot be read of an
+    earlier run is in its `problem`.
+    """
+    from ftjob.models.alias import AliasReference
+    from ftjob.models.current import current_model
+    from ftjob.models.lineage import lineage_of_model
+
+    if not reference.startswith(ALIAS_REFERENCE):
+        return find(reference, context, namespace).lineage()
+    asked = AliasReference.parse(reference)
+    return lineage_of_model(current_model(registry.find_alias(asked), asked.number))
 
 
 def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
@@ -325,16 +359,27 @@ def _context(
     to_train: bool = True,
 ) -> "Context":
     """Return what a spec's words are read against."""
+    from ftjob.models.alias import Alias, AliasReference
+    from ftjob.models.current import current_model
     from ftjob.prepare.prepare import Context
+    from ftjob.runfolder.references import PinnedWeights
+
+    here = local_path(spec.output)
+    output = str((folder / expanded(spec.output)).absolute()) if here else spec.output
 
     def weights(reference: str) -> Path | str:
         name, iteration = snapshot_of(reference)
-        return _earlier(name, spec.output).weights(iteration)
+        return _earlier(name, output).weights(iteration)
 
     def accuracy(reference: str) -> float:
-        return _earlier(reference, spec.output).evaluation().accuracy
+        return _earlier(reference, output).evaluation().accuracy
 
-    return Context(folder, weights, accuracy, progress or (lambda _: None), to_train)
+    def pinned(reference: str) -> PinnedWeights:
+        asked = AliasReference.parse(reference)
+        model = current_model(Alias(output, asked.name), asked.number)
+        return PinnedWeights(model.weights, model.pinned)
+
+    return Context(folder, weights, accuracy, pinned, progress or (lambda _: None), to_train)
 
 
 def _earlier(name: str, output: str) -> "RunHandle":

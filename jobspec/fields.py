@@ -17,9 +17,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from jobspec.grammar import (
+    ALIAS_NAME,
+    ALIAS_REFERENCE,
     ITERATION,
     LOCATION_PATTERN,
     LONGEST_LOCATION,
+    PROMOTION,
+    REFERENCES,
     RUN_NAME,
     RUN_REFERENCE,
     GrammarError,
@@ -43,6 +47,7 @@ MOST_IMAGES = 1_000_000
 """The most images in a batch, and the most passes in an iteration."""
 MEAN_SUFFIX = ".binaryproto"
 _RUN_SNAPSHOT = re.compile(f"{RUN_REFERENCE}{RUN_NAME}(?:@{ITERATION})?")
+_ALIAS = re.compile(f"{ALIAS_REFERENCE}{ALIAS_NAME}(?:@{PROMOTION})?")
 
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
@@ -75,16 +80,16 @@ def _without_sign(value: float) -> float:
 
 
 def _location(text: str) -> str:
-    if text.startswith(RUN_REFERENCE):
+    if text.startswith(REFERENCES):
         raise ValueError("must be a path or URI; only base.weights and accept.not_below can name a run")
     return _path_or_uri(text)
 
 
 def _weights(text: str) -> str:
-    if not text.startswith(RUN_REFERENCE):
+    if not text.startswith(REFERENCES):
         return _path_or_uri(text)
-    if not _RUN_SNAPSHOT.fullmatch(text):
-        raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION")
+    if not _RUN_SNAPSHOT.fullmatch(text) and not _ALIAS.fullmatch(text):
+        raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION, or alias:NAME")
     return text
 
 
@@ -127,7 +132,12 @@ def _pattern(pattern: str) -> Any:
 Location = Annotated[_Place, AfterValidator(_location), _pattern(LOCATION_PATTERN)]
 """A path, or a URI such as `s3://bucket/key`."""
 Weights = Annotated[_Place, AfterValidator(_weights), _pattern(LOCATION_PATTERN)]
-"""A path, a URI, or a run's snapshot as `run:NAME[@ITERATION]`."""
+"""A path, a URI, a run's snapshot as `run:NAME[@ITERATION]`, or a promoted run as `alias:NAME[@NUMBER]`."""
+PinnedAlias = Annotated[
+    str,
+    StringConstraints(pattern=f"^{ALIAS_REFERENCE}{ALIAS_NAME}@{PROMOTION}$", max_length=76),
+    must_be("a promotion, as alias:NAME@NUMBER; ftjob writes it"),
+]
 MeanFile = Annotated[_Place, AfterValidator(_mean_file), _pattern(location_pattern(MEAN_SUFFIX))]
 
 DnsLabel = Annotated[

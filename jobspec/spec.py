@@ -29,6 +29,7 @@ from jobspec.fields import (
     NonNegative,
     Off,
     Percent,
+    PinnedAlias,
     Positive,
     Run,
     Side,
@@ -56,10 +57,15 @@ class Base(_Part):
     """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
     (train_val or deploy)."""
     weights: (
-        Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME or run:NAME@ITERATION")] | None
+        Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME, run:NAME@ITERATION or alias:NAME")]
+        | None
     ) = None
-    """The initial weights: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run) or
-    `run:NAME@ITERATION`. Without them the net is trained from scratch."""
+    """The initial weights: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run),
+    `run:NAME@ITERATION`, or `alias:NAME` (the run promoted to that alias). Without them the net is trained
+    from scratch."""
+    weights_from: PinnedAlias | None = None
+    """Written by ftjob where `weights` was an alias: the promotion that it meant when the run was submitted,
+    such as `alias:faces@7`. It decides nothing."""
 
 
 class FreezeUpTo(_Part):
@@ -348,7 +354,7 @@ class JobSpec(_Part):
         return values
 
 
-ADDED = (("data", "random_crop"), ("solver", "precision"))
+ADDED = (("base", "weights_from"), ("data", "random_crop"), ("solver", "precision"))
 """Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""

@@ -31,7 +31,7 @@ from ftjob.prepare import calibration
 from ftjob.prepare.dataset import BuiltDataset, dataset_for, is_image_folder, refuse_other_kinds
 from ftjob.prepare.weights import find_weights
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.references import AccuracyOf, WeightsOf, resolved
+from ftjob.runfolder.references import AccuracyOf, PinnedOf, PinnedWeights, WeightsOf, resolved
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
 from ftjob.suggest import did_you_mean
@@ -53,6 +53,7 @@ class Context:
     """Relative paths count from here: the spec file's folder."""
     weights_of: WeightsOf | None = None
     accuracy_of: AccuracyOf | None = None
+    pinned_of: PinnedOf | None = None
     progress: Callable[[DataProgress], None] = lambda _: None
     """Called with the progress of building a dataset, or of fetching an input."""
     to_train: bool = True
@@ -80,9 +81,16 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
             return location.rstrip("/")
         return checked(str((context.folder / expanded(location)).absolute()))
 
-    find = context.weights_of
+    find, pin = context.weights_of, context.pinned_of
     weights_of: WeightsOf | None = (lambda reference: checked(str(find(reference)))) if find else None
-    return resolved(with_locations(spec, path, zoo.NAMES), weights_of, context.accuracy_of)
+
+    def pinned(reference: str) -> PinnedWeights:
+        assert pin
+        meant = pin(reference)
+        return replace(meant, location=checked(meant.location))
+
+    placed = with_locations(spec, path, zoo.NAMES)
+    return resolved(placed, weights_of, context.accuracy_of, pinned if pin else None)
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:

@@ -4,7 +4,7 @@ from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.resource.objects import read_fine_tune
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors import BadSpecError
-from ftjob.runfolder.references import resolved
+from ftjob.runfolder.references import PinnedWeights, resolved
 from jobspec import JobSpec
 
 
@@ -23,7 +23,13 @@ def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
             raise BadSpecError(f"accept.not_below: {name} has no accuracy yet: wait for it to end")
         return accuracy
 
-    return resolved(spec, weights_of, accuracy_of)
+    def pinned_of(reference: str) -> PinnedWeights:
+        raise BadSpecError(
+            f"base.weights: {reference} is read from the store, which the controller does not open: "
+            "`ftjob submit` the spec, or give the URI of the caffemodel"
+        )
+
+    return resolved(spec, weights_of, accuracy_of, pinned_of)
 
 
 def _run(cache: Cache, namespace: str, name: str, field: str) -> FineTuneStatus:
