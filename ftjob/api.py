@@ -287,14 +287,11 @@ def lineage(reference: str, context: str | None = None, namespace: str | None = 
     Raises BadSpecError, or StorageError where the run itself cannot be read; what cannot be read of an
     earlier run is in its `problem`.
     """
-    from ftjob.models.alias import AliasReference
-    from ftjob.models.current import current_model
     from ftjob.models.lineage import lineage_of_model
 
-    if not reference.startswith(ALIAS_REFERENCE):
-        return find(reference, context, namespace).lineage()
-    asked = AliasReference.parse(reference)
-    return lineage_of_model(current_model(registry.find_alias(asked), asked.number))
+    if reference.startswith(ALIAS_REFERENCE):
+        return lineage_of_model(registry.find_model(reference))
+    return find(reference, context, namespace).lineage()
 
 
 def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
@@ -359,8 +356,6 @@ def _context(
     to_train: bool = True,
 ) -> "Context":
     """Return what a spec's words are read against."""
-    from ftjob.models.alias import Alias, AliasReference
-    from ftjob.models.current import current_model
     from ftjob.prepare.prepare import Context
     from ftjob.runfolder.references import PinnedWeights
 
@@ -375,8 +370,7 @@ def _context(
         return _earlier(reference, output).evaluation().accuracy
 
     def pinned(reference: str) -> PinnedWeights:
-        asked = AliasReference.parse(reference)
-        model = current_model(Alias(output, asked.name), asked.number)
+        model = registry.find_model(reference, output)
         return PinnedWeights(model.weights, model.pinned)
 
     return Context(folder, weights, accuracy, pinned, progress or (lambda _: None), to_train)

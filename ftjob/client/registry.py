@@ -10,7 +10,7 @@ from ftjob.errors import BadSpecError, StorageError
 from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir, expanded
 from ftjob.models.alias import MODELS, Alias, AliasReference
-from ftjob.models.current import current_model
+from ftjob.models.current import PromotedModel, current_model
 from ftjob.models.history import history_of
 from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.runfolder.layout import RunFolder
@@ -94,8 +94,7 @@ def find_run(reference: str) -> str:
     Raises BadSpecError where there is none, or more than one, StorageError where an alias cannot be read.
     """
     if reference.startswith(ALIAS_REFERENCE):
-        asked = AliasReference.parse(reference)
-        return current_model(find_alias(asked), asked.number).location
+        return find_model(reference).location
     if local_path(reference) is None:
         location = reference.rstrip("/")
         RunAddress.parse(location)
@@ -114,6 +113,16 @@ def find_run(reference: str) -> str:
         raise BadSpecError(f"{reference}: matches several runs ({ids}): give more of the id")
     known = f"known here: {', '.join(names)}" if names else "none was submitted on this machine yet"
     raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder or URI")
+
+
+def find_model(reference: str, output: str | None = None) -> PromotedModel:
+    """Return the model that alias:NAME or alias:NAME@NUMBER means: in an output, or by `find_alias`.
+
+    Its `location` is the folder of its run. Raises BadSpecError, StorageError.
+    """
+    asked = AliasReference.parse(reference)
+    alias = find_alias(asked) if output is None else Alias(output, asked.name)
+    return current_model(alias, asked.number)
 
 
 def find_alias(reference: AliasReference) -> Alias:
