@@ -17,7 +17,7 @@ from ftjob.runfolder.address import RunAddress, RunReference, location_of, snaps
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
 from ftjob.storage import local_path, open_store
-from jobspec.grammar import RUN_REFERENCE
+from jobspec.grammar import ALIAS_REFERENCE, RUN_REFERENCE
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import DataProgress
     from ftjob.dataset.check.check import CheckOptions, CheckReport
+    from ftjob.models.lineage import Lineage
+    from ftjob.models.promote import Promoted
     from ftjob.nodes.prices import LivePrices
     from ftjob.nodes.profiles import Node, Price
     from ftjob.plan.diagnosis.explain import Explanation
@@ -228,8 +230,10 @@ def submit_to_cluster(
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
-    run, started = cluster_run.submit(loaded, decided, connect(context, namespace), consent or unless_short)
-    registry.remember(str(RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)))
+    sent = cluster_run.pinned(loaded, decided.spec)
+    run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)
+    address = RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)
+    registry.remember(str(address), decided.spec.output)
     return run, started
 
 
@@ -241,16 +245,17 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
 
     cluster_run.refuse_local(planned.spec)
     loaded, _ = _load(spec)
-    return fine_tune_job(loaded, namespace or "default", figures_of(planned))
+    sent = cluster_run.pinned(loaded, planned.spec)
+    return fine_tune_job(sent, namespace or "default", figures_of(planned))
 
 
 def find(reference: str, context: str | None = None, namespace: str | None = None) -> "RunHandle":
-    """Return the run that NAME, NAME/ID, an ID, a folder or its URI means.
+    """Return the run that NAME, NAME/ID, an ID, a folder or its URI, or alias:NAME means.
 
     It is one on a cluster where a context or namespace is given, or where it was submitted to one from here;
-    there, NAME means whichever run has that name now. Raises BadSpecError.
+    there, NAME means whichever run has that name now. Raises BadSpecError, and StorageError for an alias.
     """
-    if context or namespace:
+    if (context or namespace) and not reference.startswith(ALIAS_REFERENCE):
         from ftjob.client.cluster_run import ClusterRun
         from ftjob.cluster.client import connect
 
@@ -267,6 +272,31 @@ def _at(location: str, reference: str = "") -> "RunHandle":
     from ftjob.client import cluster_run
 
     return cluster_run.at(replace(address, run_id="") if reference == address.name else address)
+
+
+def rollback(alias: str, why: str = "") -> "Promoted":
+    """Point an alias (NAME or OUTPUT/models/NAME) to the run before the current one.
+
+    Raises BadSpecError where there is none or it is gone, PromotionLostError where somebody else promoted a
+    run at the same moment, and StorageError.
+    """
+    from ftjob.models.alias import AliasReference
+    from ftjob.models.promote import rollback as restore
+
+    return restore(registry.find_alias(AliasReference.parse(alias)), why)
+
+
+def lineage(reference: str, context: str | None = None, namespace: str | None = None) -> "Lineage":
+    """Return where a run's model, or that of alias:NAME, came from, back to the first weights.
+
+    Raises BadSpecError, or StorageError where the run itself cannot be read; what cannot be read of an
+    earlier run is in its `problem`.
+    """
+    from ftjob.models.lineage import lineage_of_model
+
+    if reference.startswith(ALIAS_REFERENCE):
+        return lineage_of_model(registry.find_model(reference))
+    return find(reference, context, namespace).lineage()
 
 
 def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
@@ -348,23 +378,35 @@ def _context(
 ) -> "Context":
     """Return what a spec's words are read against."""
     from ftjob.prepare.prepare import Context
+    from ftjob.runfolder.references import PinnedWeights
+
+    here = local_path(spec.output)
+    output = str((folder / expanded(spec.output)).absolute()) if here else spec.output
 
     def weights(reference: str) -> Path | str:
         name, iteration = snapshot_of(reference)
-        return _earlier(name, spec.output).weights(iteration)
+        return _earlier(name, output).weights(iteration)
 
     def folder_of(reference: str) -> str:
-        return run_folder(reference, spec.output)
+        return run_folder(reference, output)
 
-    return Context(folder, weights, folder_of, progress or (lambda _: None), to_train)
+    def pinned(reference: str) -> PinnedWeights:
+        model = registry.find_model(reference, output)
+        return PinnedWeights(model.weights, model.pinned)
+
+    return Context(folder, weights, folder_of, pinned, progress or (lambda _: None), to_train)
 
 
 def run_folder(reference: str, output: str) -> str:
-    """Return the path or URI of the folder of the run that `accept.not_below` means by `run:NAME`.
+    """Return the path or URI of the folder of the run that `accept.not_below` means by `run:NAME` or
+    `alias:NAME`.
 
     Raises BadSpecError where there is none, StorageError where a run on a cluster has no folder yet.
     """
-    location = _earlier(reference.removeprefix(RUN_REFERENCE), output).of_folder().location
+    if reference.startswith(ALIAS_REFERENCE):
+        location = registry.find_model(reference, output).location
+    else:
+        location = _earlier(reference.removeprefix(RUN_REFERENCE), output).of_folder().location
     return str(Path(location).absolute()) if local_path(location) else location
 
 

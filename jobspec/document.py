@@ -38,6 +38,13 @@ class _CoreLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (PyYAML's attribute)
 
+    def fetch_flow_collection_start(self, kind: type[yaml.Token]) -> None:
+        """Begin a list or mapping in brackets. Raises RecursionError where it is within far too many: PyYAML
+        looks at all of them for every token, which takes seconds until Python's own limit."""
+        if self.flow_level > 4 * MAX_DEPTH:
+            raise RecursionError
+        super().fetch_flow_collection_start(kind)
+
 
 for _name, (_pattern, _first) in _CORE_TYPES.items():
     _letters = ["" if letter == "\0" else letter for letter in _first]

@@ -17,9 +17,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from jobspec.grammar import (
+    ALIAS_NAME,
+    ALIAS_REFERENCE,
     ITERATION,
     LOCATION_PATTERN,
     LONGEST_LOCATION,
+    PROMOTION,
+    REFERENCES,
     RUN_NAME,
     RUN_REFERENCE,
     GrammarError,
@@ -44,6 +48,7 @@ MOST_IMAGES = 1_000_000
 MEAN_SUFFIX = ".binaryproto"
 _RUN = re.compile(f"{RUN_REFERENCE}{RUN_NAME}")
 _RUN_SNAPSHOT = re.compile(f"{_RUN.pattern}(?:@{ITERATION})?")
+_ALIAS = re.compile(f"{ALIAS_REFERENCE}{ALIAS_NAME}(?:@{PROMOTION})?")
 
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
@@ -76,24 +81,24 @@ def _without_sign(value: float) -> float:
 
 
 def _location(text: str) -> str:
-    if text.startswith(RUN_REFERENCE):
+    if text.startswith(REFERENCES):
         raise ValueError("must be a path or URI; only base.weights and accept.not_below can name a run")
     return _path_or_uri(text)
 
 
 def _weights(text: str) -> str:
-    if not text.startswith(RUN_REFERENCE):
+    if not text.startswith(REFERENCES):
         return _path_or_uri(text)
-    if not _RUN_SNAPSHOT.fullmatch(text):
-        raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION")
+    if not _RUN_SNAPSHOT.fullmatch(text) and not _ALIAS.fullmatch(text):
+        raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION, or alias:NAME")
     return text
 
 
 def _baseline(text: str) -> str:
-    if not text.startswith(RUN_REFERENCE):
+    if not text.startswith(REFERENCES):
         return _path_or_uri(text)
-    if not _RUN.fullmatch(text):
-        raise ValueError("must be a run, as run:NAME, or the path or URI of a run's folder")
+    if not _RUN.fullmatch(text) and not _ALIAS.fullmatch(text):
+        raise ValueError("must be a run, as run:NAME, alias:NAME, or the path or URI of a run's folder")
     return text
 
 
@@ -136,9 +141,14 @@ def _pattern(pattern: str) -> Any:
 Location = Annotated[_Place, AfterValidator(_location), _pattern(LOCATION_PATTERN)]
 """A path, or a URI such as `s3://bucket/key`."""
 Weights = Annotated[_Place, AfterValidator(_weights), _pattern(LOCATION_PATTERN)]
-"""A path, a URI, or a run's snapshot as `run:NAME[@ITERATION]`."""
+"""A path, a URI, a run's snapshot as `run:NAME[@ITERATION]`, or a promoted run as `alias:NAME[@NUMBER]`."""
 Baseline = Annotated[_Place, AfterValidator(_baseline), _pattern(LOCATION_PATTERN)]
-"""A run, as `run:NAME` or as the path or URI of its folder."""
+"""A run, as `run:NAME`, `alias:NAME[@NUMBER]` or the path or URI of its folder."""
+PinnedAlias = Annotated[
+    str,
+    StringConstraints(pattern=f"^{ALIAS_REFERENCE}{ALIAS_NAME}@{PROMOTION}$", max_length=76),
+    must_be("a promotion, as alias:NAME@NUMBER; ftjob writes it"),
+]
 MeanFile = Annotated[_Place, AfterValidator(_mean_file), _pattern(location_pattern(MEAN_SUFFIX))]
 
 DnsLabel = Annotated[

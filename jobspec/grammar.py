@@ -25,6 +25,13 @@ RUN_NAME = "[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?"
 ITERATION = "[1-9][0-9]{0,9}"
 RUN_REFERENCE = "run:"
 """The prefix of a reference to a run."""
+ALIAS_NAME = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+"""A DNS label."""
+PROMOTION = "[1-9][0-9]{0,5}"
+"""The number of a promotion in an alias's history."""
+ALIAS_REFERENCE = "alias:"
+"""The prefix of a reference to the run that an alias points to."""
+REFERENCES = (RUN_REFERENCE, ALIAS_REFERENCE)
 
 _CREDENTIALS = re.compile(r"^[^/]*:[^/]*@|[?&](X-Amz-Signature|Signature|sig)=")
 # What a URL's parser takes for an IPv4 address: 192.168.5.4, and 1234 or 0x7f.1 as well (https://url.spec.whatwg.org).

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container
 from typing import Any
 
-from jobspec.grammar import RUN_REFERENCE
+from jobspec.grammar import REFERENCES
 from jobspec.spec import JobSpec
 
 FIELDS = (
@@ -12,7 +12,7 @@ FIELDS = (
 )
 """Each may hold a path or a URI."""
 RUN_FIELDS = ("base.weights", "accept.not_below")
-"""Each may hold `run:NAME`."""
+"""Each may name an earlier run, as `run:NAME` or `alias:NAME`."""
 MEAN_WORDS = ("auto", "none")
 
 
@@ -31,9 +31,9 @@ def with_locations(spec: JobSpec, change: Callable[[str], str], nets: Container[
 
 
 def run_references(spec: JobSpec) -> dict[str, str]:
-    """Return the `run:NAME` references in a spec, by field."""
+    """Return the references to earlier runs in a spec, by field."""
     found = {field: _value(spec, field) for field in RUN_FIELDS}
-    return {field: value for field, value in found.items() if value and value.startswith(RUN_REFERENCE)}
+    return {field: value for field, value in found.items() if value and value.startswith(REFERENCES)}
 
 
 def with_values(spec: JobSpec, values: dict[str, str]) -> JobSpec:
@@ -63,7 +63,7 @@ def _is_place(field: str, value: Any, nets: Container[str]) -> bool:
         case "base.net":
             return value not in nets
         case "base.weights" | "accept.not_below":
-            return not value.startswith(RUN_REFERENCE)
+            return not value.startswith(REFERENCES)
         case "data.mean":
             return value not in MEAN_WORDS
     return True

@@ -31,6 +31,7 @@ from jobspec.fields import (
     NonNegative,
     Off,
     Percent,
+    PinnedAlias,
     Positive,
     Side,
     Split,
@@ -58,10 +59,15 @@ class Base(_Part):
     """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
     (train_val or deploy)."""
     weights: (
-        Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME or run:NAME@ITERATION")] | None
+        Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME, run:NAME@ITERATION or alias:NAME")]
+        | None
     ) = None
-    """The initial weights: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run) or
-    `run:NAME@ITERATION`. Without them the net is trained from scratch."""
+    """The initial weights: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run),
+    `run:NAME@ITERATION`, or `alias:NAME` (the run promoted to that alias). Without them the net is trained
+    from scratch."""
+    weights_from: PinnedAlias | None = None
+    """Written by ftjob where `weights` was an alias: the promotion that it meant when the run was submitted,
+    such as `alias:faces@7`. It decides nothing."""
 
 
 class FreezeUpTo(_Part):
@@ -314,10 +320,10 @@ class Accept(_Part):
     per_class: Accuracy | None = None
     """The minimum accuracy of every class that has images, from 0 to 1."""
     not_below: Annotated[
-        Baseline | None, must_be("a run, as run:NAME, or the path or URI of a run's folder")
+        Baseline | None, must_be("a run, as run:NAME, alias:NAME, or the path or URI of a run's folder")
     ] = None
-    """An earlier run, as `run:NAME` or by the path or URI of its folder. The accuracy must be shown not to be
-    below that run's on the same images, see `margin`."""
+    """An earlier run, as `run:NAME`, `alias:NAME` or by the path or URI of its folder. The accuracy must be
+    shown not to be below that run's on the same images, see `margin`."""
     margin: Margin = 0.0
     """How far below `not_below` the accuracy may be: the 95% confidence interval of the difference must lie
     above -`margin`. 0: the result must be shown to be better; 0.01: at most a point worse; -0.02: better by
@@ -378,6 +384,7 @@ class JobSpec(_Part):
 
 
 ADDED = (
+    ("base", "weights_from"),
     ("data", "random_crop"),
     ("solver", "precision"),
     ("solver", "gpus"),

@@ -310,8 +310,8 @@ def test_a_reader_who_goes_ends_it_in_silence(tmp_path: Path, words: list[str]):
 
 def test_a_drawing_is_xml_whatever_the_names_are():
     """What XML has no characters for is escaped before it is drawn."""
-    from ftjob.drawing.drawing import _text
+    from ftjob.drawing.svg import text as drawn
 
     for text in HOSTILE:
-        [found] = ElementTree.fromstring(f"<svg>{_text(0, 0, text, 10)}</svg>").itertext()
+        [found] = ElementTree.fromstring(f"<svg>{drawn(0, 0, text, 10)}</svg>").itertext()
         assert found == visible(text)

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from ftjob.cli import controller, cost, data, engine, plan, report, runs, schema, submit, verify, worker
+from ftjob.cli import (
+    controller,
+    cost,
+    data,
+    engine,
+    models,
+    plan,
+    report,
+    runs,
+    schema,
+    submit,
+    verify,
+    worker,
+)
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a budget in dollars.",
@@ -49,6 +62,9 @@ app.command()(runs.logs)
 app.command()(runs.cancel)
 app.command()(runs.retry)
 app.command()(runs.get)
+app.command()(models.promote)
+app.command()(models.rollback)
+app.command()(models.lineage)
 app.command()(verify.verify)
 app.command()(schema.schema)
 app.command(hidden=True)(worker.worker)

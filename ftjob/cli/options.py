@@ -33,7 +33,7 @@ KubeContext = Annotated[
 ]
 KubeNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="The cluster's namespace.")]
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID or a run's folder.")
+    str, typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID, a run's folder or alias:NAME.")
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text for people, json for programs.")]
 

@@ -31,7 +31,7 @@ from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
 from jobspec import JobSpec
-from jobspec.locations import locations
+from jobspec.locations import locations, with_values
 
 POLL_SECONDS = 2.0
 
@@ -210,6 +210,14 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
         return run, False
     consent(plan)
     return run, run.retry()
+
+
+def pinned(spec: JobSpec, planned: JobSpec) -> JobSpec:
+    """Return a spec with its alias replaced by what it meant when it was planned: a pod would not find it."""
+    if planned.base.weights_from is None or planned.base.weights is None:
+        return spec
+    meant = {"base.weights": planned.base.weights, "base.weights_from": planned.base.weights_from}
+    return with_values(spec, meant)
 
 
 def refuse_local(spec: JobSpec) -> None:

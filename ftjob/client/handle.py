@@ -13,6 +13,8 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import State, Status
 
 if TYPE_CHECKING:
+    from ftjob.models.lineage import Lineage
+    from ftjob.models.promote import Promoted
     from ftjob.report.facts import Facts
     from ftjob.report.render import Report
     from ftjob.runfolder.records.evaluation import Evaluation
@@ -123,6 +125,14 @@ class RunHandle(Protocol):
         """Copy the bundle to a folder that does not exist yet."""
         ...
 
+    def promote(self, alias: str, why: str = "", *, force: bool = False) -> "Promoted":
+        """Point an alias beside the runs of its output to it."""
+        ...
+
+    def lineage(self) -> "Lineage":
+        """Return where its model came from, back to the first weights."""
+        ...
+
     def of_folder(self) -> "RunHandle":
         """Return the run as its folder alone has it."""
         ...
@@ -173,6 +183,25 @@ class SharedVerbs:
         from ftjob.report.render import Report
 
         return Report(self.facts(), against.facts() if against else None)
+
+    def promote(self: RunHandle, alias: str, why: str = "", *, force: bool = False) -> "Promoted":
+        """Point an alias beside the runs of its output to it; where it does so already, nothing changes.
+
+        Raises NotAcceptedError where the run does not reach its `accept`, or has other classes than the
+        current one, unless `force`, which needs a `why`. Raises PromotionLostError where somebody else
+        promoted another run at the same moment, BadSpecError or StorageError.
+        """
+        from ftjob.models.alias import AliasReference
+        from ftjob.models.promote import promote
+
+        return promote(self.of_folder().location, AliasReference.bare(alias), why, force=force)
+
+    def lineage(self: RunHandle) -> "Lineage":
+        """Return where its model came from, back to the first weights. Raises StorageError where the run
+        itself cannot be read; what cannot be read of an earlier one is in its `problem`."""
+        from ftjob.models.lineage import lineage_of
+
+        return lineage_of(self.of_folder().location)
 
     def logs(self: RunHandle) -> str:
         """Return its logs."""

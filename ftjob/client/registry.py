@@ -9,18 +9,25 @@ from pathlib import Path
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir, expanded
+from ftjob.models.alias import MODELS, Alias, AliasReference
+from ftjob.models.current import PromotedModel, current_model
+from ftjob.models.history import history_of
 from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Moment
 from ftjob.storage import Store, local_path
+from jobspec.grammar import ALIAS_REFERENCE
+
+SEARCH_SECONDS = 10.0
+"""How long a store may be away while an alias is searched in several."""
 
 
-def remember(location: str) -> None:
-    """Record a submitted run, so that its name is enough from now on. Raises StorageError."""
+def remember(location: str, output: str = "") -> None:
+    """Record a submitted run, so that its name is enough from now on; of one on a cluster also the `output`
+    of its spec. Raises StorageError."""
     address = RunAddress.parse(location)
-    files.write_json(
-        _notes() / address.name / f"{address.run_id}.json", {"folder": location, "submitted": time.time()}
-    )
+    note = {"folder": location, "submitted": time.time(), **({"output": output} if output else {})}
+    files.write_json(_notes() / address.name / f"{address.run_id}.json", note)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,14 @@ class RunNote:
     folder: str
     """Its path or URI."""
     submitted: Moment
+    output: str = ""
+    """Of a run on a cluster, the output that its spec names."""
+
+    @property
+    def root(self) -> str:
+        """The output that the run is in; empty where that is not known here."""
+        address = RunAddress.parse(self.folder)
+        return self.output if address.cluster else address.output
 
 
 def known_runs(name: str = "*") -> list[str]:
@@ -42,7 +57,20 @@ def known_runs(name: str = "*") -> list[str]:
 
 def read_notes(name: str = "*") -> tuple[list[str], list[str]]:
     """Return what `known_runs` does, and a sentence for each note that cannot be read."""
-    found, unreadable = [], []
+    notes, unreadable = _read_notes(name)
+    return [note.folder for note in notes], unreadable
+
+
+def known_outputs() -> list[str]:
+    """Return the outputs of the runs submitted on this machine, each once, the last used first."""
+    roots = (note.root for note in reversed(_read_notes("*")[0]))
+    return [*dict.fromkeys(root for root in roots if root)]
+
+
+def _read_notes(name: str) -> tuple[list[RunNote], list[str]]:
+    """Return the notes of runs that are there, oldest submit first, and a sentence for each unreadable."""
+    found: list[RunNote] = []
+    unreadable = []
     for path in sorted(_notes().glob("*/*.json")):
         if not fnmatch(path.parent.name, name):
             continue
@@ -53,18 +81,20 @@ def read_notes(name: str = "*") -> tuple[list[str], list[str]]:
                     raise documents.UnreadableError("folder: belongs to another run")
                 here = local_path(note.folder)
                 if here is None or RunFolder(here).spec.exists():
-                    found.append((note.submitted, note.folder))
+                    found.append(note)
         except StorageError as error:
             unreadable.append(str(error))
-    return [location for _, location in sorted(found)], unreadable
+    return sorted(found, key=lambda note: (note.submitted, note.folder)), unreadable
 
 
 def find_run(reference: str) -> str:
-    """Return the path or URI of the run that NAME (its newest), NAME/ID, an ID's beginning, or a run folder's
-    path or URI means.
+    """Return the path or URI of the run that NAME (its newest), NAME/ID, an ID's beginning, a run folder's
+    path or URI, or alias:NAME means.
 
-    Raises BadSpecError where there is none, or more than one.
+    Raises BadSpecError where there is none, or more than one, StorageError where an alias cannot be read.
     """
+    if reference.startswith(ALIAS_REFERENCE):
+        return find_model(reference).location
     if local_path(reference) is None:
         location = reference.rstrip("/")
         RunAddress.parse(location)
@@ -83,6 +113,51 @@ def find_run(reference: str) -> str:
         raise BadSpecError(f"{reference}: matches several runs ({ids}): give more of the id")
     known = f"known here: {', '.join(names)}" if names else "none was submitted on this machine yet"
     raise BadSpecError(f"{reference}: no such run ({known}): give NAME, NAME/ID or a run's folder or URI")
+
+
+def find_model(reference: str, output: str | None = None) -> PromotedModel:
+    """Return the model that alias:NAME or alias:NAME@NUMBER means: in an output, or by `find_alias`.
+
+    Its `location` is the folder of its run. Raises BadSpecError, StorageError.
+    """
+    asked = AliasReference.parse(reference)
+    alias = find_alias(asked) if output is None else Alias(output, asked.name)
+    return current_model(alias, asked.number)
+
+
+def find_alias(reference: AliasReference) -> Alias:
+    """Return the alias that NAME, in an output of a run submitted here, or OUTPUT/models/NAME means.
+
+    Raises BadSpecError where no output is known, or several have an alias of that name; StorageError where
+    none has it, but not all can be read.
+    """
+    if reference.output is not None:
+        here = local_path(reference.output)
+        return Alias(str(expanded(reference.output).absolute()) if here else reference.output, reference.name)
+    outputs = known_outputs()
+    if not outputs:
+        raise BadSpecError(
+            f"alias:{reference.name}: no run was submitted on this machine yet: give the alias's folder, "
+            f"OUTPUT/{MODELS}/{reference.name}"
+        )
+    aliases = [Alias(output, reference.name) for output in outputs]
+    if len(aliases) == 1:
+        return aliases[0]
+    found, unreadable = [], []
+    for alias in aliases:
+        try:
+            if history_of(alias, patience=SEARCH_SECONDS).numbers():
+                found.append(alias)
+        except StorageError as error:
+            unreadable.append(str(error))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        places = ", ".join(alias.location for alias in found)
+        raise BadSpecError(f"alias:{reference.name}: is in several outputs: give {places}")
+    if unreadable:
+        raise StorageError(f"alias:{reference.name}: {unreadable[0]}")
+    raise history_of(aliases[0]).unknown()
 
 
 def newest_run(store: Store) -> str | None:

@@ -80,3 +80,9 @@ class NotEndedError(FtjobError):
     """The run continues, but its caller no longer waits for its end."""
 
     reason = Reason.NOT_ENDED
+
+
+class NotAcceptedError(FtjobError):
+    """The run ended well, but its result is below what the spec's `accept` requires."""
+
+    reason = Reason.NOT_ACCEPTED

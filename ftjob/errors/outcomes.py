@@ -54,6 +54,7 @@ class Reason(StrEnum):
     OBJECT_MISSING = "ObjectMissing"
     OBJECT_DAMAGED = "ObjectDamaged"
     LEASE_LOST = "LeaseLost"
+    PROMOTION_LOST = "PromotionLost"
     ENGINE_CRASHED = "EngineCrashed", "the engine died"
     GPU_MEMORY = "GpuMemory"
     DIVERGED = "Diverged", "the loss is NaN, infinite or 87.3365"
@@ -166,7 +167,7 @@ ENDINGS = (
         Then.LATER,
         ExitCode.STORAGE,
         "free disk space, check permissions and network, then submit again",
-        narrower=(Reason.OBJECT_MISSING, Reason.OBJECT_DAMAGED, Reason.LEASE_LOST),
+        narrower=(Reason.OBJECT_MISSING, Reason.OBJECT_DAMAGED, Reason.LEASE_LOST, Reason.PROMOTION_LOST),
     ),
     Ending(
         Reason.ENGINE_CRASHED,

@@ -11,7 +11,7 @@ from ftjob.plan.plan import Plan
 from ftjob.runfolder.address import RunAddress, location_of
 from ftjob.runfolder.records.predictions import PredictionsByKey, read_evaluated
 from ftjob.runfolder.store import stored
-from jobspec.grammar import RUN_REFERENCE
+from jobspec.grammar import REFERENCES
 from jobspec.text import plain
 
 FIELD = "accept.not_below"
@@ -26,7 +26,7 @@ def with_baseline(plan: Plan) -> Plan:
     """
     spec = plan.spec
     location, own = spec.accept.not_below, location_of(spec.output, spec.name, plan.run_id)
-    if location is None or location.startswith(RUN_REFERENCE) or location == own:
+    if location is None or location.startswith(REFERENCES) or location == own:
         return plan
     baseline = _read(location, on=spec.accept.on is not None)
     _check_classes(baseline, plan.labels)

@@ -39,7 +39,7 @@ from ftjob.prepare.dataset import (
 )
 from ftjob.prepare.weights import find_weights
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.references import FolderOf, WeightsOf, resolved
+from ftjob.runfolder.references import FolderOf, PinnedOf, PinnedWeights, WeightsOf, resolved
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
 from ftjob.suggest import did_you_mean
@@ -61,6 +61,7 @@ class Context:
     """Relative paths count from here: the spec file's folder."""
     weights_of: WeightsOf | None = None
     folder_of: FolderOf | None = None
+    pinned_of: PinnedOf | None = None
     progress: Callable[[DataProgress], None] = lambda _: None
     """Called with the progress of building a dataset, or of fetching an input."""
     to_train: bool = True
@@ -88,11 +89,18 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
             return location.rstrip("/")
         return checked(str((context.folder / expanded(location)).absolute()))
 
-    find = context.weights_of
+    find, pin = context.weights_of, context.pinned_of
     weights_of: WeightsOf | None = (lambda reference: checked(str(find(reference)))) if find else None
     there = context.folder_of
     folder_of: FolderOf | None = (lambda reference: path(there(reference))) if there else None
-    return resolved(with_locations(spec, path, zoo.NAMES), weights_of, folder_of)
+
+    def pinned(reference: str) -> PinnedWeights:
+        assert pin
+        meant = pin(reference)
+        return replace(meant, location=checked(meant.location))
+
+    placed = with_locations(spec, path, zoo.NAMES)
+    return resolved(placed, weights_of, folder_of, pinned if pin else None)
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:

@@ -144,9 +144,19 @@ class RunFolder:
         return self.root / "worker.lock"
 
 
+_OF_RUN = re.compile(r"(?:^|/)(?P<key>(?:snapshots/iter_\d+|bundle/weights)\.caffemodel)$")
+
+
 def is_of_run(location: str) -> bool:
     """Return whether a path or URI is a caffemodel in a run's folder: a snapshot's or its bundle's."""
-    return bool(re.search(r"(^|/)(snapshots/iter_\d+|bundle/weights)\.caffemodel$", location))
+    return bool(_OF_RUN.search(location))
+
+
+def run_and_key(location: str) -> tuple[str, str] | None:
+    """Return the run's folder that the caffemodel at a path or URI is in, and its key there; None where it is
+    in none."""
+    found = _OF_RUN.search(location)
+    return (location[: found.start()], found["key"]) if found else None
 
 
 @dataclass(frozen=True)

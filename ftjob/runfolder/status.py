@@ -28,6 +28,8 @@ ENV_USD_BEFORE = "FTJOB_USD_BEFORE"
 """The same in dollars."""
 ENV_USD_PER_HOUR = "FTJOB_USD_PER_HOUR"
 """The price at which the worker's own pod is charged."""
+ENV_IMAGE = "FTJOB_IMAGE"
+"""The image of the worker's container."""
 
 
 class State(StrEnum):
@@ -96,6 +98,10 @@ class Attempt:
     """Whether the price is a spot instance's; None of attempts from before this was kept."""
     waited_seconds: Seconds | None = None
     """Of its training, what the engine spent waiting for images; None where it does not know (Caffe)."""
+    ftjob: str = ""
+    """Version of its worker; empty of attempts from before this was kept."""
+    image: str = ""
+    """Of its container, as the controller named it; empty outside a cluster."""
 
     @property
     def waiting(self) -> float | None:

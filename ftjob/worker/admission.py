@@ -3,8 +3,6 @@
 The worker decides both with its own credentials. One that is refused changes nothing in the folder.
 """
 
-import getpass
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +11,7 @@ from typing import TypeVar
 
 from ftjob.errors import BadSpecError, StorageError
 from ftjob.fs.documents import SMALL, UnreadableError, check_size, parse_as, read_as
+from ftjob.fs.user import user_name
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import MissingError, Store
@@ -82,10 +81,7 @@ def read_job_owner(path: Path) -> JobOwner:
 
 def this_user() -> UserOwner:
     """Return the user of this process, by number where the machine has no name for it."""
-    try:
-        return UserOwner(user=getpass.getuser())
-    except (KeyError, OSError):
-        return UserOwner(user=str(os.getuid()))
+    return UserOwner(user=user_name())
 
 
 def standing_of(store: Store, arrival: Arrival) -> Standing:

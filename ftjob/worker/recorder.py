@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections import deque
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,7 +32,13 @@ class Recorder:
     """Writes a run's status and metrics; the only writer while the worker lives."""
 
     def __init__(
-        self, folder: RunFolder, status: Status, images_per_iteration: int, account: Account, node: str
+        self,
+        folder: RunFolder,
+        status: Status,
+        images_per_iteration: int,
+        account: Account,
+        node: str,
+        image: str = "",
     ) -> None:
         self.folder = folder
         self.status = status
@@ -42,7 +49,7 @@ class Recorder:
         self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEED_WINDOW)
         self._earlier = status.attempts
         begun = Attempt(status.attempt, node, account.usd_per_hour, account.begun)
-        self._attempt = dataclasses.replace(begun, spot=account.spot)
+        self._attempt = dataclasses.replace(begun, spot=account.spot, ftjob=version("ftjob"), image=image)
         self.stages = {"start": account.elapsed}
         """Seconds of this attempt by stage."""
         self._stage, self._since = "start", account.elapsed
@@ -225,7 +232,7 @@ def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Record
         snapshot=last.snapshot,
         attempts=last.attempts,
     )
-    return Recorder(folder, status, spec.images_per_iteration, account, node.name)
+    return Recorder(folder, status, spec.images_per_iteration, account, node.name, pod.image)
 
 
 def drop_later_than(path: Path, iteration: int) -> float:

@@ -14,7 +14,8 @@ import pytest
 from PIL import ImageFont
 
 from ftjob.drawing.boxes import boxes_of
-from ftjob.drawing.drawing import GAP, HEIGHT, MARGIN, RISE, STYLES, draw
+from ftjob.drawing.drawing import HEIGHT, STYLES, draw
+from ftjob.drawing.svg import GAP, MARGIN, RISE
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.plan.plan import Plan

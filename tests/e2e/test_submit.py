@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,14 +215,22 @@ def test_caffe_itself_loads_the_bundle(job: Job):
     assert "Ignoring source layer" not in done.stderr
 
 
-def test_fine_tuning_from_a_run_by_name(job: Job):
-    """base.weights: run:NAME takes that run's bundle; frozen layers keep its weights to the bit."""
+def test_fine_tuning_from_a_run_by_its_name_or_alias(job: Job):
+    """base.weights: run:NAME takes that run's bundle, and so does an alias of it, for the same run; frozen
+    layers keep its weights to the bit."""
     job.submit()
-    job.write(name="tuned", base={"weights": "run:digits"}, surgery={"freeze": {"up_to": "inception_b"}})
+    job.ftjob("promote", "digits", "best")
+    spec: dict[str, Any] = {"name": "tuned", "surgery": {"freeze": {"up_to": "inception_b"}}}
+    job.write(base={"weights": "alias:best"}, **spec)
     job.submit()
 
     [tuned] = (job.folder / "runs" / "tuned").iterdir()
     plan = json.loads((tuned / "plan.json").read_text())
+    lineage = job.ftjob("lineage", "tuned", "-o", "json").json()
+    assert [(run["name"], run["problem"]) for run in lineage["runs"]] == [("tuned", ""), ("digits", "")]
+    assert lineage["runs"][0]["weights"]["alias"] == "alias:best@1"
+    job.write(base={"weights": "run:digits"}, **spec)
+    assert job.ftjob("plan", "spec.yaml", "-o", "json").json()["run_id"] == tuned.name
     assert "inception_b/3x3" in plan["frozen"]
     assert set(plan["renamed"].values()) == {"loss1/classifier", "loss2/classifier", "loss3/classifier"}
 

@@ -24,6 +24,7 @@ SLEEPS = {
     "ftjob/engine/caffe/apt.py": "looks at a program that shows how far it is",
     "ftjob/runfolder/store.py": "looks whether a lease changes",
     "ftjob/client/local_run.py": "looks at a run until it has ended",
+    "ftjob/models/history.py": "looks whether another writer replaced a record",
     "ftjob/runfolder/lease.py": "looks whether a lease changes",
     "ftjob/runfolder/lock.py": "looks whether a lock's text changes",
 }

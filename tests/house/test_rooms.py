@@ -46,6 +46,7 @@ MODULES_MEANT = {
     "lock": "of a run's folder, of a dataset's build",
     "log": "a worker's own, and Caffe's read",
     "losses": LAYERS,
+    "models": VERB,
     "names": "of layers, of objects in a cluster",
     "plan": VERB,
     "planning": "of a run in a worker, of plan pods, of a dataset's build",

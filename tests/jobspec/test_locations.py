@@ -89,6 +89,7 @@ def test_every_location_is_named_by_its_field() -> None:
         ("base.net", {"base": {"net": "lenet"}}),
         ("base.weights", {"base": {"weights": None}}),
         ("base.weights", {"base": {"weights": "run:faces@400"}}),
+        ("base.weights", {"base": {"weights": "alias:faces"}}),
         ("data.val", {"data": {"val": None, "val_split": 0.2}}),
         ("accept.not_below", {"accept": {"not_below": "run:faces"}}),
         ("accept.on", {"accept": {"on": None}}),
@@ -113,4 +114,5 @@ def test_a_run_is_found_wherever_it_may_be_named() -> None:
     made = spec(base={"weights": "run:faces"}, accept={"not_below": "run:eyes"})
 
     assert run_references(made) == {"base.weights": "run:faces", "accept.not_below": "run:eyes"}
+    assert run_references(spec(base={"weights": "alias:faces@7"})) == {"base.weights": "alias:faces@7"}
     assert run_references(spec()) == {}

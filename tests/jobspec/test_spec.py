@@ -110,19 +110,29 @@ def test_credentials_are_refused_and_not_repeated(
     ]
 
 
-@pytest.mark.parametrize("weights", ["a.caffemodel", "s3://models/a.caffemodel", "run:a-9k", "run:a-9k@4000"])
+@pytest.mark.parametrize(
+    "weights",
+    ["a.caffemodel", "s3://models/a.caffemodel", "run:a-9k", "run:a-9k@4000", "alias:a", "alias:a-9k@12"],
+)
 def test_weights_are_a_place_or_a_run(weights: str, least: str) -> None:
-    """A file, a URI, the best snapshot of a run or one of its iterations."""
+    """A file, a URI, the best snapshot of a run or one of its iterations, a promoted run or an earlier one."""
     text = least.replace("googlenet", f"googlenet, weights: '{weights}'")
 
     assert parse_spec(text, "spec.yaml").base.weights == weights
 
 
-@pytest.mark.parametrize("weights", ["run:", "run:A", "run:a@", "run:a@0", "run:a@best", "run: a"])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        *("run:", "run:A", "run:a@", "run:a@0", "run:a@best", "run: a"),
+        *("alias:", "alias:A", "alias:a@", "alias:a@0", "alias:a@now", "alias: a", "alias:runs/models/a"),
+        f"alias:{'a' * 64}",
+    ],
+)
 def test_a_run_that_cannot_be_is_refused(
     weights: str, least: str, problems: Callable[[str], list[str]]
 ) -> None:
-    """What begins with `run:` is never taken for a file."""
+    """What begins with `run:` or `alias:` is never taken for a file."""
     (line,) = problems(least.replace("googlenet", f"googlenet, weights: '{weights}'"))
 
     assert "base.weights: must be a" in line

@@ -5,14 +5,16 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from ftjob.engine import Iteration
 from ftjob.runfolder.layout import RunFolder
-from ftjob.runfolder.status import Attempt, Status
+from ftjob.runfolder.status import ENV_IMAGE, Attempt, Status
 from ftjob.worker.meter import Account
+from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder, drop_later_than
 
 
@@ -22,6 +24,19 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
     account = Account(100.0, 0.5, 3600.0, time.time() - 20, time.monotonic() - 20)
     with closing(Recorder(RunFolder(tmp_path), status, 8, account, "p2.xlarge")) as made:
         yield made
+
+
+def test_an_attempt_names_the_worker_and_its_image(tmp_path: Path):
+    """So that a lineage can; the image is known on a cluster only."""
+    account = Account(0.0, 0.0, 0.0, time.time(), time.monotonic())
+    status = Status("emotions", "aaaa", attempt=1)
+    image = PodContext.from_env({ENV_IMAGE: "faces/worker@sha256:1"}).image
+    with closing(Recorder(RunFolder(tmp_path), status, 8, account, "p2.xlarge", image)) as made:
+        made.update()
+
+        [attempt] = made.status.attempts
+    assert (attempt.image, attempt.ftjob) == ("faces/worker@sha256:1", version("ftjob"))
+    assert PodContext.from_env({}).image == ""
 
 
 def steps(*numbers: int) -> list[Iteration]:

@@ -39,7 +39,7 @@ from ftjob.cluster.resource.status import Figures
 from ftjob.nodes.profiles import ENV_NODES
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND
 from ftjob.runfolder.progress import PORT
-from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
+from ftjob.runfolder.status import ENV_IMAGE, ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 from jobspec import dump_spec
 
 GPU = "nvidia.com/gpu"
@@ -235,18 +235,20 @@ def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -
 
 def container(request: Request, figures: Figures, config: Config, terms: Terms) -> dict[str, Any]:
     """Return the worker's container: a read-only root, no capability, and a folder to work in."""
+    image = config.images.for_engine(figures.engine, gpu=request.node.gpus > 0)
     env = {
         ENV_NODES: f"{GIVEN}/{NODES_FILE}",
         ENV_SECONDS_BEFORE: f"{terms.seconds_before:.3f}",
         ENV_USD_BEFORE: f"{terms.usd_before:.6f}",
         ENV_USD_PER_HOUR: str(terms.usd_per_hour),
+        ENV_IMAGE: image,
     }
     folder, attempt = request.folder(figures.run_id), str(terms.attempt)
     files = ["--spec", f"{GIVEN}/{SPEC_FILE}", "--owner", f"{GIVEN}/{OWNER_FILE}"]
     return {
         **container_security(config),
         "name": CONTAINER,
-        "image": config.images.for_engine(figures.engine, gpu=request.node.gpus > 0),
+        "image": image,
         "args": ["worker", folder, "--attempt", attempt, *files],
         "env": environment(config, env),
         "ports": [{"name": "status", "containerPort": PORT}],

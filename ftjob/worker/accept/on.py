@@ -14,7 +14,7 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.worker.evaluate import evaluate
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.resume import precision_on
-from ftjob.worker.watch.gpu import gpu_for
+from ftjob.worker.watch.gpu import gpus_for
 
 
 def evaluate_on(
@@ -30,7 +30,8 @@ def evaluate_on(
     """Return how a snapshot does on another dataset, by its main head and every record once; None where the
     run must stop before that is known. Raises as the engine does."""
     tested = make_plan(replace(plan.inputs, val=on))
-    head, gpu = tested.main_head, gpu_for(plan.inputs.node, in_cluster=pod.accounts is not None)
+    head, gpus = tested.main_head, gpus_for(plan.inputs.node, in_cluster=pod.accounts is not None)
+    gpu = gpus[0] if gpus else None
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
         there = RunFolder(Path(scratch))
         write_prototxts(tested, there)

@@ -8,7 +8,7 @@ from typing import Self
 
 from ftjob.nodes.profiles import ENV_NODES
 from ftjob.runfolder.progress import PORT
-from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
+from ftjob.runfolder.status import ENV_IMAGE, ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 
 ENV_STATUS_PORT = "FTJOB_STATUS_PORT"
 """Overrides the port; 0 takes any that is free."""
@@ -43,6 +43,8 @@ class PodContext:
     termination_log: Path = Path(TERMINATION_LOG)
     metadata: str | None = METADATA
     """The URL of the instance's metadata service; None where that is disabled."""
+    image: str = ""
+    """Of the pod's container; empty outside a cluster."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -54,6 +56,7 @@ class PodContext:
             status_port=env.get(ENV_STATUS_PORT, str(PORT)),
             termination_log=Path(env.get(ENV_TERMINATION_LOG, TERMINATION_LOG)),
             metadata=None if disabled else env.get(ENV_METADATA, METADATA),
+            image=env.get(ENV_IMAGE, ""),
         )
 
     @property

@@ -1,0 +1,76 @@
+"""The verbs of aliases: promote, rollback and lineage."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ftjob import api
+from ftjob.cli.options import Format, KubeContext, KubeNamespace, Output, RunName, console, print_json, write
+from ftjob.cli.view import models as view
+
+if TYPE_CHECKING:
+    from ftjob.models.promote import Promoted
+
+
+class LineageFormat(StrEnum):
+    """The formats of a lineage."""
+
+    TEXT = "text"
+    JSON = "json"
+    SVG = "svg"
+
+
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Words that the alias's history keeps.")]
+
+
+def promote(
+    run: RunName,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias's name.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote it although something speaks against it; needs --why.")
+    ] = False,
+    why: Why = "",
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Point an alias to a run that reached its accept, beside the runs of its output."""
+    _show(api.find(run, context, namespace).promote(alias, why, force=force), output)
+
+
+def rollback(
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="NAME, or its folder OUTPUT/models/NAME.")],
+    why: Why = "",
+    output: Output = Format.TEXT,
+) -> None:
+    """Point an alias to the run before the current one; again, to the one before that."""
+    _show(api.rollback(alias, why), output)
+
+
+def lineage(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="NAME (its newest run), NAME/ID, a run's folder or alias:NAME."),
+    ],
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    output: Annotated[
+        LineageFormat,
+        typer.Option("-o", "--output", help="text for people, json for programs, svg for a picture."),
+    ] = LineageFormat.TEXT,
+) -> None:
+    """Show where a model came from: weights, data, spec, image, back to the first weights."""
+    found = api.lineage(run, context, namespace)
+    if output is LineageFormat.JSON:
+        return print_json(found.to_json())
+    if output is LineageFormat.SVG:
+        return write(found.svg())
+    return console().print(view.lineage(found), soft_wrap=True)
+
+
+def _show(made: "Promoted", output: Format) -> None:
+    if output is Format.JSON:
+        values = {"alias": str(made.alias), "folder": made.alias.location, "changed": made.changed}
+        return print_json({**values, **made.promotion.to_json()})
+    return console().print(view.promoted(made), soft_wrap=True)

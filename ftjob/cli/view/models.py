@@ -1,0 +1,89 @@
+"""Aliases: what a promotion changed, and where a model came from."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+
+from ftjob.cli.view.markup import Text
+from ftjob.formatting import percent
+
+if TYPE_CHECKING:
+    from ftjob.models.lineage import Ancestor, Lineage, SourceData, SourceWeights
+    from ftjob.models.promote import Promoted
+    from ftjob.models.promotion import Promotion
+
+DIGITS = 12
+"""Of a digest, as many as are shown."""
+
+
+def promoted(made: "Promoted") -> RenderableType:
+    """Return what an alias points to now."""
+    found = made.promotion
+    score = _score(found.right, found.images, found.accuracy)
+    lines = [
+        f"alias:{made.alias} is {'' if made.changed else 'already '}{found.reference}, {score}",
+        f"  number  {found.number}, {_made(found)}",
+        f"  folder  {made.alias.location}",
+    ]
+    if made.changed and found.previous is not None:
+        lines.append(f"  ftjob rollback {made.alias}")
+    return Text("\n".join(lines))
+
+
+def lineage(found: "Lineage") -> RenderableType:
+    """Return a model's runs, newest first, each with what it was made from."""
+    parts: list[str | tuple[str, str]] = []
+    if (promotion := found.promotion) and found.alias:
+        parts += [(f"alias:{found.alias}", "bold"), f"  number {promotion.number}, {_made(promotion)}\n"]
+        if promotion.why:
+            parts += [f"  {'why':<8}{promotion.why}\n"]
+    for run in found.runs:
+        parts += [(run.reference, "bold"), f"  {_state(run)}\n"]
+        if run.problem:
+            parts += [(f"  ! {run.problem} ({run.location})\n", "yellow")]
+        parts += [f"  {heading:<8}{text}\n" for heading, text in _rows(run)]
+    return Text.assemble(*parts[:-1], str(parts[-1]).rstrip("\n"))
+
+
+def _state(run: "Ancestor") -> str:
+    score = _score(run.right, run.images, run.accuracy) if run.accuracy is not None else ""
+    return ", ".join(filter(None, (run.state, score)))
+
+
+def _rows(run: "Ancestor") -> Iterator[tuple[str, str]]:
+    for heading, data in (("train", run.train), ("val", run.val)):
+        if data:
+            yield heading, _data(data)
+    if run.spec:
+        yield "spec", run.spec[:DIGITS]
+    if run.engine:
+        made = (f"{run.engine}", f"ftjob {run.ftjob}" if run.ftjob else "", run.image or "no container")
+        yield "engine", ", ".join(filter(None, made))
+    if run.net:
+        yield "net", run.net
+        yield "weights", _weights(run.weights) if run.weights else "none: trained from scratch"
+
+
+def _data(data: "SourceData") -> str:
+    return f"{data.location}  {data.records:,} images, {_digest(data.digest)}"
+
+
+def _weights(weights: "SourceWeights") -> str:
+    by = f"{weights.alias} = " if weights.alias else ""
+    return f"{by}{weights.location}  {_digest(weights.digest)}"
+
+
+def _digest(digest: str | None) -> str:
+    return digest[:DIGITS] if digest else "no digest"
+
+
+def _score(right: int | None, images: int | None, accuracy: float | None) -> str:
+    of = f" ({right:,} of {images:,})" if right is not None and images is not None else ""
+    return f"accuracy {percent(accuracy)}{of}"
+
+
+def _made(promotion: "Promotion") -> str:
+    how = f"rolled back to {promotion.restores}" if promotion.restores else "promoted"
+    forced = ", by force" if promotion.objections else ""
+    return f"{how} {promotion.moment} by {promotion.who}{forced}"

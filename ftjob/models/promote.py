@@ -1,0 +1,117 @@
+"""Point an alias to a run, and back."""
+
+import time
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from ftjob.errors import BadSpecError, NotAcceptedError
+from ftjob.models.alias import Alias
+from ftjob.models.candidate import Candidate, candidate
+from ftjob.models.current import PromotedModel
+from ftjob.models.history import PromotionLostError, history_of
+from ftjob.models.promoter import person, pipeline
+from ftjob.models.promotion import LONGEST, Promotion
+from ftjob.runfolder.address import RunAddress
+from jobspec.text import shortened
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What came of a promotion."""
+
+    alias: Alias
+    promotion: Promotion
+    """The promotion that counts now."""
+    changed: bool
+    """False where the alias pointed to this very bundle already, and nothing was written."""
+
+
+def promote(location: str, name: str, why: str = "", *, force: bool = False) -> Promoted:
+    """Point the alias of a name, beside the runs of the output that a run is in, to this run.
+
+    Raises NotAcceptedError for a run that is not accepted, or has other classes than the current one, unless
+    `force`, which needs a `why`; BadSpecError for a run without a bundle, PromotionLostError where somebody
+    else promoted another run at the same moment, StorageError where something cannot be read or written.
+    """
+    alias = Alias(RunAddress.parse(location).output, name)
+    check_why(why, force=force)
+    history = history_of(alias)
+    newest, run = history.newest(), candidate(location)
+    if newest and run.is_promoted_by(newest):
+        history.publish(newest)
+        return Promoted(alias, newest, changed=False)
+    objections = run.objections(newest)
+    if objections and not force:
+        raise NotAcceptedError(
+            f"alias:{alias}: {'; '.join(objections)}; promote another run, or add --force --why TEXT"
+        )
+    promotion = promotion_of(run, newest, objections, why)
+    try:
+        history.append(promotion)
+    except PromotionLostError as error:
+        if not run.is_promoted_by(error.winner):
+            raise
+        return Promoted(alias, error.winner, changed=False)
+    return Promoted(alias, promotion, changed=True)
+
+
+def rollback(alias: Alias, why: str = "") -> Promoted:
+    """Point an alias to the run before the current one; done again, to the one before that.
+
+    Raises BadSpecError where there is none, or its run is gone, and as `promote` does.
+    """
+    check_why(why, force=False)
+    history = history_of(alias)
+    current = history.current()
+    if current.previous is None:
+        raise BadSpecError(
+            f"alias:{alias}: has no run before {current.reference}, its first: promote another run"
+        )
+    target = history.numbered(current.previous)
+    PromotedModel(alias, target).check()
+    promotion = replace(
+        target,
+        number=current.number + 1,
+        when=time.time(),
+        by=person(),
+        ci=pipeline(),
+        objections=(),
+        why=why,
+        restores=target.number,
+        token=uuid4().hex,
+    )
+    history.append(promotion)
+    return Promoted(alias, promotion, changed=True)
+
+
+def promotion_of(
+    run: Candidate, newest: Promotion | None, objections: tuple[str, ...], why: str
+) -> Promotion:
+    """Return the promotion of a run, by whoever runs this process."""
+    return Promotion(
+        number=newest.number + 1 if newest else 1,
+        name=run.reference.name,
+        run_id=run.reference.run_id,
+        weights=run.weights,
+        bundle=run.bundle,
+        labels=run.labels,
+        classes=len(run.evaluation.classes),
+        accuracy=run.evaluation.accuracy,
+        right=run.right,
+        images=run.evaluation.images,
+        spec=run.spec,
+        when=time.time(),
+        by=person(),
+        ci=pipeline(),
+        objections=tuple(shortened(each, LONGEST) for each in objections),
+        why=why,
+        previous=newest.number if newest else None,
+    )
+
+
+def check_why(why: str, *, force: bool) -> None:
+    """Raise BadSpecError for a missing reason, or for what no history can keep."""
+    if force and not why.strip():
+        raise BadSpecError("--force: needs --why TEXT, which the alias's history keeps")
+    if len(why) > LONGEST or not why.isprintable():
+        raise BadSpecError(f"--why: give one visible line of at most {LONGEST} characters")
