@@ -41,7 +41,9 @@ def spread(items: Sequence[pytest.Item], processes: int, limit: float) -> list[p
     for item in items:
         modules.setdefault(item.path, []).append(item)
     piles: list[list[pytest.Item]] = [[] for _ in range(processes)]
-    others, quick = cycle(piles[1:] or piles), []
+    quick: list[pytest.Item] = []
+    waits = any("cluster" in needs_of(item) for item in items)
+    others = cycle(piles[1:] if waits and processes > 1 else piles)
     for module in sorted(modules.values(), key=lambda each: turn(each, limit)):
         if any("cluster" in needs_of(item) for item in module):
             piles[0] += module

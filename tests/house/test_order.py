@@ -67,6 +67,18 @@ def test_each_process_begins_with_long_tests_and_ends_with_quick_ones() -> None:
         assert all(item in quick for item in piece[len(begin) :])
 
 
+def test_without_a_cluster_every_process_begins_with_long_tests() -> None:
+    """None is left to wait."""
+    quick, slow = (
+        items_of("quick", {}, 20),
+        [items_of(f"slow{number}", {"slow": ()}, 2) for number in range(2)],
+    )
+
+    ordered = spread([*quick, *slow[0], *slow[1]], 2, LIMIT)
+
+    assert [ordered[:2], ordered[12:14]] == slow
+
+
 def test_one_process_runs_them_as_they_stand(pytestconfig: pytest.Config) -> None:
     """Without xdist nothing is moved."""
     items = [*items_of("quick", {}, 2), *items_of("slow", {"slow": ()}, 2)]
