@@ -115,7 +115,7 @@ def test_the_assumption_of_a_precision_is_no_published_speed() -> None:
     assert first.startswith(
         "NVIDIA A10G: 23 TFLOP/s of products in bf16 and 200 GB/s of blobs, by its profile,"
     )
-    assert "nobody has measured" in first
+    assert "not measured" in first
     measured = Measurement(run="a/b", when=0.0, train_seconds_per_image=0.2)
     first, *_ = estimate_cost(WORK, SPEED, node, precision="bf16", measured=measured).assumptions
     assert first.startswith("measured in run a/b")
