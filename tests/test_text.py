@@ -36,6 +36,7 @@ from ftjob.report.page import render_page
 from ftjob.runfolder.charges import Bill, charges, of_status
 from ftjob.runfolder.records import metrics
 from ftjob.runfolder.records.plan import PlanDocument
+from ftjob.runfolder.records.predictions import Evaluated, predictions_of
 from ftjob.runfolder.status import State, Status
 from jobspec.text import LONGEST, plain, plain_lines, visible
 from tests.report.folders import FIRST, SECOND, evaluation_of, plan_json
@@ -110,7 +111,11 @@ def facts_of(text: str) -> Facts:
         ),
     )
     bill = Bill(tuple(charges(status, of_status(status))))
-    return Facts(status, bill, text, None, plan, evaluation_of(names), (), tests)
+    evaluation = evaluation_of(names)
+    keys = (f"{place}{text}" for place in range(evaluation.images))
+    predictions = {each.key: each for each in predictions_of(evaluation, keys)}
+    evaluated = Evaluated(evaluation, predictions)
+    return Facts(status, bill, text, None, plan, evaluated, None, (), tests)
 
 
 def screen(view: RenderableType, width: int = 80) -> str:
