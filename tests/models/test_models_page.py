@@ -17,9 +17,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="ut
 BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "MOMENT"),
-    (r"by \S+@\S+", "by SOMEBODY"),
+    (r"(?<= )[\w.-]+@[\w.-]+(?= |$)", "SOMEBODY"),
     (r"(?<= )[0-9a-f]{12}$", "DIGEST"),
     (r"\S*/runs/|(?<= )runs/", "RUNS/"),
+    (r"(?<=\S) +(?=\S)|^ +", " "),
+    (r" +$", ""),
 )
 
 
@@ -28,6 +30,7 @@ def two_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's runs: the second began with the weights of the first."""
     for name in ("GITHUB_ACTIONS", "GITLAB_CI"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     output = str(tmp_path / "runs")
     first = a_run(output, "77d0e1b2c3", "emotions-9k", right=0.7)
