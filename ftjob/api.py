@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ftjob.dataset.check.check import CheckOptions, CheckReport
     from ftjob.models.lineage import Lineage
     from ftjob.models.promote import Promoted
+    from ftjob.models.promotion import Promotion
     from ftjob.nodes.prices import LivePrices
     from ftjob.nodes.profiles import Node, Price
     from ftjob.plan.diagnosis.explain import Explanation
@@ -284,6 +285,11 @@ def rollback(alias: str, why: str = "") -> "Promoted":
     from ftjob.models.promote import rollback as restore
 
     return restore(registry.find_alias(AliasReference.parse(alias)), why)
+
+
+def promotions(alias: str, most: int = 20) -> "list[Promotion]":
+    """Return an alias's newest promotions, newest first. Raises BadSpecError, StorageError."""
+    return registry.find_history(alias).last(most)
 
 
 def lineage(reference: str, context: str | None = None, namespace: str | None = None) -> "Lineage":

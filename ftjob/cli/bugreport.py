@@ -14,7 +14,7 @@ from ftjob.fs import files
 from ftjob.fs.paths import cache_dir
 from jobspec.text import visible_lines
 
-_USER = re.compile(r"(?<=://)(?:.*:.*|[^/]*)@|^(?!run:|.*://).*:.*@", re.DOTALL)
+_USER = re.compile(r"(?<=://)(?:.*:.*|[^/]*)@|^(?!run:|alias:|.*://).*:.*@", re.DOTALL)
 _SIGNED = re.compile(r"([?&](?:X-Amz-[A-Za-z-]+|Signature|sig|token)=)[^&\s'\"]+", re.IGNORECASE)
 
 

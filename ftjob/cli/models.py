@@ -1,4 +1,4 @@
-"""The verbs of aliases: promote, rollback and lineage."""
+"""The verbs of aliases: promote, rollback, history and lineage."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,7 @@ class LineageFormat(StrEnum):
     SVG = "svg"
 
 
+AliasName = Annotated[str, typer.Argument(metavar="ALIAS", help="NAME, or its folder OUTPUT/models/NAME.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Words that the alias's history keeps.")]
 
 
@@ -40,12 +41,24 @@ def promote(
 
 
 def rollback(
-    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="NAME, or its folder OUTPUT/models/NAME.")],
+    alias: AliasName,
     why: Why = "",
     output: Output = Format.TEXT,
 ) -> None:
     """Point an alias to the run before the current one; again, to the one before that."""
     _show(api.rollback(alias, why), output)
+
+
+def history(
+    alias: AliasName,
+    most: Annotated[int, typer.Option("--most", min=1, help="The most promotions to show.")] = 20,
+    output: Output = Format.TEXT,
+) -> None:
+    """List an alias's promotions, newest first: which run, when, by whom, why."""
+    found = api.promotions(alias, most)
+    if output is Format.JSON:
+        return print_json([promotion.to_json() for promotion in found])
+    return console().print(view.history(found))
 
 
 def lineage(

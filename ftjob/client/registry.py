@@ -11,7 +11,7 @@ from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir, expanded
 from ftjob.models.alias import MODELS, Alias, AliasReference
 from ftjob.models.current import PromotedModel, current_model
-from ftjob.models.history import history_of
+from ftjob.models.history import History, history_of
 from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Moment
@@ -123,6 +123,11 @@ def find_model(reference: str, output: str | None = None) -> PromotedModel:
     asked = AliasReference.parse(reference)
     alias = find_alias(asked) if output is None else Alias(output, asked.name)
     return current_model(alias, asked.number)
+
+
+def find_history(reference: str) -> History:
+    """Return the history of the alias that NAME or its folder means. Raises BadSpecError, StorageError."""
+    return history_of(find_alias(AliasReference.parse(reference)))
 
 
 def find_alias(reference: AliasReference) -> Alias:

@@ -55,6 +55,13 @@ class History:
             raise self.unknown()
         return newest
 
+    def last(self, most: int) -> list[Promotion]:
+        """Return that many promotions, or all there are, newest first. Raises BadSpecError where there is
+        none."""
+        if not (numbers := self.numbers()):
+            raise self.unknown()
+        return [self.read(number) for number in reversed(numbers[-most:])]
+
     def numbers(self) -> list[int]:
         """Return the numbers of all promotions, oldest first."""
         found = (_KEY.fullmatch(entry.key) for entry in self.store.list(HISTORY))

@@ -89,6 +89,8 @@ def test_no_credential_is_shown(cache: Path, blocked: bool) -> None:
         ),
         ("gs://runs/a?sig=abc", "gs://runs/a?sig=***"),
         ("run:emotions@400", "run:emotions@400"),
+        ("alias:faces@7", "alias:faces@7"),
+        ("alias:s3://runs/models/faces@7", "alias:s3://runs/models/faces@7"),
         ("s3://runs/a", "s3://runs/a"),
         ("emotions/1f3b9c02aa", "emotions/1f3b9c02aa"),
     ],

@@ -1,5 +1,6 @@
 """docs/models.md: its commands print what it shows, its Python runs."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,15 +10,18 @@ from typer.testing import CliRunner
 from ftjob.cli.app import app
 from ftjob.client import registry
 from ftjob.errors import FtjobError
+from ftjob.models.promotion import Promotion
 from tests.models.runs import a_run, digest_of_weights
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "MOMENT"),
-    (r"by \S+@\S+", "by SOMEBODY"),
+    (r"(?<= )[\w.-]+@[\w.-]+(?= |$)", "SOMEBODY"),
     (r"(?<= )[0-9a-f]{12}$", "DIGEST"),
     (r"\S*/runs/|(?<= )runs/", "RUNS/"),
+    (r"(?<=\S) +(?=\S)|^ +", " "),
+    (r" +$", ""),
 )
 
 
@@ -26,6 +30,7 @@ def two_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's runs: the second began with the weights of the first."""
     for name in ("GITHUB_ACTIONS", "GITLAB_CI"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     output = str(tmp_path / "runs")
     first = a_run(output, "77d0e1b2c3", "emotions-9k", right=0.7)
@@ -52,6 +57,13 @@ def test_every_command_prints_what_the_page_shows() -> None:
         done = CliRunner().invoke(app, words[1:])
         printed = str(done.exception) if isinstance(done.exception, FtjobError) else done.output
         assert alike(printed) == alike(shown), command
+
+
+def test_every_field_of_a_record_is_explained() -> None:
+    table = PAGE[PAGE.index("| Field") : PAGE.index("## From Python")]
+    explained = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])]
+
+    assert explained == [field.name for field in dataclasses.fields(Promotion)]
 
 
 @pytest.mark.usefixtures("two_stages")

@@ -1,9 +1,10 @@
 """Aliases: what a promotion changed, and where a model came from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
+from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import percent
@@ -29,6 +30,19 @@ def promoted(made: "Promoted") -> RenderableType:
     if made.changed and found.previous is not None:
         lines.append(f"  ftjob rollback {made.alias}")
     return Text("\n".join(lines))
+
+
+def history(found: "Iterable[Promotion]") -> Table:
+    """Return an alias's promotions, one a row."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("NUMBER", "RUN", "ACCURACY", "WHEN", "BY", "WHY"):
+        table.add_column(heading, justify="right" if heading in ("NUMBER", "ACCURACY") else "left")
+    for each in found:
+        back = f"rollback to {each.restores}" if each.restores else ""
+        why = "; ".join(filter(None, (back, each.why)))
+        row = (str(each.number), str(each.reference), percent(each.accuracy), each.moment, each.who, why)
+        table.add_row(*row)
+    return table
 
 
 def lineage(found: "Lineage") -> RenderableType:
