@@ -7,17 +7,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftjob.client import registry
+from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
 from ftjob.errors import BadDataError, BadSpecError, ExitCode
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
-from ftjob.runfolder.address import RunAddress, RunReference, location_of, snapshot_of
+from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
-from ftjob.storage import local_path, open_store
-from jobspec.grammar import ALIAS_REFERENCE, RUN_REFERENCE
+from jobspec.grammar import ALIAS_REFERENCE
 
 if TYPE_CHECKING:
     from ftjob.bundle.verify import Verification
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from ftjob.nodes.profiles import Node, Price
     from ftjob.plan.diagnosis.explain import Explanation
     from ftjob.plan.plan import Plan
-    from ftjob.prepare.prepare import Context
     from ftjob.report.render import ComparisonReport
     from ftjob.runfolder.charges import Bill
     from jobspec.spec import JobSpec
@@ -56,7 +54,7 @@ def plan(
     from ftjob.prepare.prepare import absolute, prepare
 
     loaded, folder = _load(spec)
-    context = _context(loaded, folder, progress, to_train)
+    context = lookup.context_of(loaded, folder, progress, to_train)
     return prepare(absolute(loaded, context), context)
 
 
@@ -206,7 +204,7 @@ def check_data(
     if foreign := place.suffix not in SPEC_SUFFIXES and kinds.of_place(place):
         raise BadDataError(f"{place}: {foreign}")
     loaded, folder = _load(place)
-    context = _context(loaded, folder, report)
+    context = lookup.context_of(loaded, folder, report)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
     return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), report)
@@ -262,17 +260,7 @@ def find(reference: str, context: str | None = None, namespace: str | None = Non
 
         meant = RunReference.parse(reference)
         return ClusterRun(connect(context, namespace), meant.name, meant.run_id)
-    return _at(registry.find_run(reference), reference)
-
-
-def _at(location: str, reference: str = "") -> "RunHandle":
-    """Return the run at an address, which a reference was found to mean."""
-    address = RunAddress.parse(location)
-    if address.cluster is None:
-        return Run(location)
-    from ftjob.client import cluster_run
-
-    return cluster_run.at(replace(address, run_id="") if reference == address.name else address)
+    return lookup.handle_at(registry.find_run(reference), reference)
 
 
 def rollback(alias: str, why: str = "") -> "Promoted":
@@ -313,7 +301,7 @@ def list_runs(name: str = "*", context: str | None = None, namespace: str | None
 
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
-    return [_at(location) for location in registry.known_runs(name)]
+    return [lookup.handle_at(location) for location in registry.known_runs(name)]
 
 
 def unreadable_notes(name: str = "*") -> list[str]:
@@ -374,55 +362,3 @@ def _load(spec: "JobSpec | Path | str") -> "tuple[JobSpec, Path]":
         return load_spec(path), path.absolute().parent
     except SpecError as error:
         raise BadSpecError(str(error)) from error
-
-
-def _context(
-    spec: "JobSpec",
-    folder: Path,
-    progress: "Callable[[DataProgress], None] | None" = None,
-    to_train: bool = True,
-) -> "Context":
-    """Return what a spec's words are read against."""
-    from ftjob.prepare.prepare import Context
-    from ftjob.runfolder.references import PinnedWeights
-
-    here = local_path(spec.output)
-    output = str((folder / expanded(spec.output)).absolute()) if here else spec.output
-
-    def weights(reference: str) -> Path | str:
-        name, iteration = snapshot_of(reference)
-        return _earlier(name, output).weights(iteration)
-
-    def folder_of(reference: str) -> str:
-        return run_folder(reference, output)
-
-    def pinned(reference: str) -> PinnedWeights:
-        model = registry.find_model(reference, output)
-        return PinnedWeights(model.weights, model.pinned)
-
-    return Context(folder, weights, folder_of, pinned, progress or (lambda _: None), to_train)
-
-
-def run_folder(reference: str, output: str) -> str:
-    """Return the path or URI of the folder of the run that `accept.not_below` means by `run:NAME` or
-    `alias:NAME`.
-
-    Raises BadSpecError where there is none, StorageError where a run on a cluster has no folder yet.
-    """
-    if reference.startswith(ALIAS_REFERENCE):
-        location = registry.find_model(reference, output).location
-    else:
-        location = _earlier(reference.removeprefix(RUN_REFERENCE), output).of_folder().location
-    return str(Path(location).absolute()) if local_path(location) else location
-
-
-def _earlier(name: str, output: str) -> "RunHandle":
-    """Return the run that a spec means by `run:NAME`: one submitted here, else the newest in its output."""
-    try:
-        return find(name)
-    except BadSpecError:
-        beside = f"{output.rstrip('/')}/{name}"
-        newest = registry.newest_run(open_store(beside)) if "/" not in name else None
-        if newest is None:
-            raise
-        return Run(location_of(output, name, newest))

@@ -10,7 +10,6 @@ from ftjob.errors.outcomes import Reason
 from ftjob.fs import files
 from ftjob.runfolder.address import location_of
 from ftjob.runfolder.layout import BundleFolder, RunFolder
-from ftjob.runfolder.records.evaluation import write_evaluation
 from ftjob.runfolder.status import Attempt, State, Status, render
 from ftjob.storage import open_store
 from jobspec import dump_spec, parse_spec
@@ -49,7 +48,7 @@ def a_run(
         plan = plan_json(labels)
         plan["base"] |= {"weights": weights, "weights_digest": weights_digest}
         files.write_json(folder.plan, plan)
-        write_evaluation(folder.evaluation, evaluation_of(labels, right))
+        files.write_json(folder.evaluation, evaluation_of(labels, right).to_json())
         told: dict[str, Any] = {
             "state": State.SUCCEEDED,
             "reason": Reason.COMPLETED,
