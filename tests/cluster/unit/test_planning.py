@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.plan import write_lmdb
+from ftjob.cluster.controller.resolve import without_references
 from ftjob.cluster.policy.job_context import JobProblem
 from ftjob.cluster.policy.planning import plan_name, planned_by_pod
 from ftjob.cluster.policy.reports import report_of
@@ -16,6 +18,7 @@ from ftjob.cluster.resource.names import ANNOTATION_PLAN
 from ftjob.cluster.resource.objects import read_job, read_pod
 from ftjob.cluster.resource.request import identity_of
 from ftjob.cluster.resource.status import Figures
+from ftjob.errors import BadSpecError
 from ftjob.prepare.prepare import Context, absolute, prepare
 from ftjob.runfolder.references import resolved
 from jobspec import JobSpec, parse_spec
@@ -55,6 +58,43 @@ def test_a_pod_is_given_a_spec_without_references(spec: JobSpec) -> None:
     )
 
     assert (made.base.weights, made.accept.not_below) == ("s3://runs/faces/weights", "s3://runs/faces")
+
+
+class Received:
+    """A cache of FineTuneJobs that were received."""
+
+    def __init__(self, **states: str) -> None:
+        self.states = states
+
+    def item(self, key: str) -> dict[str, Any] | None:
+        name = key.removeprefix("team/")
+        if name not in self.states:
+            return None
+        status = {"state": self.states[name], "folder": f"s3://runs/{name}/0123456789"}
+        return {"metadata": {"name": name, "namespace": "team"}, "status": status}
+
+
+def test_a_baseline_is_the_folder_of_a_run_that_has_ended(spec: JobSpec) -> None:
+    """Well or not: what its evaluation lacks, the pod finds before it trains."""
+    for state in ("Succeeded", "Failed"):
+        cache: Any = Received(faces=state)
+        made = without_references(spec, cache, "team")
+
+        assert made.accept.not_below == "s3://runs/faces/0123456789"
+        assert made.base.weights == "s3://runs/faces/0123456789/bundle/weights.caffemodel"
+
+
+@pytest.mark.parametrize(
+    ("cache", "sentence"),
+    [
+        (Received(eyes="Succeeded"), "base.weights: no FineTuneJob faces with a run is in namespace team"),
+        (Received(faces="Running"), "accept.not_below: faces has not ended yet: wait for it"),
+    ],
+)
+def test_a_run_that_is_not_there_is_named(spec: JobSpec, cache: Any, sentence: str) -> None:
+    """With the field that names it."""
+    with pytest.raises(BadSpecError, match=sentence):
+        without_references(spec, cache, "team")
 
 
 def test_figures_are_taken_from_a_plan_and_survive_an_annotation(tmp_path: Path) -> None:
