@@ -17,12 +17,6 @@ from ftjob.runfolder.store import RunStore, stored
 from ftjob.storage import MissingError
 from jobspec import JobSpec, SpecError, digest, parse_spec
 
-UNFIT = {
-    State.INTERRUPTED: "submit its spec again, and promote it when it has ended",
-    State.UNREACHABLE: "promote it when its folder can be read",
-}
-"""Ended states in which a bundle may be half replaced, and what to do about them."""
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -83,8 +77,8 @@ def candidate(location: str) -> Candidate:
         raise BadSpecError(f"{reference}: there is no run at {location}: give another") from None
     if not status.state.ended:
         raise BadSpecError(f"{reference}: is {status.state}: promote it when it has ended (`ftjob wait`)")
-    if remedy := UNFIT.get(status.state):
-        raise BadSpecError(f"{reference}: is {status.state}: {remedy}")
+    if status.state is State.INTERRUPTED:  # its worker may have been replacing the bundle
+        raise BadSpecError(f"{reference}: is {status.state}: submit its spec again, then promote it")
     try:
         data = run.store.read(MANIFEST, largest=SMALL)
         evaluation = _evaluation(run)

@@ -116,10 +116,10 @@ class History:
         """Write current.json where it is not the newest promotion's; of two writers the later one counts."""
         while True:
             self._copy(newest)
-            number = self.numbers()[-1]
-            if number <= newest.number:
+            latest = max(self.numbers(), default=0)
+            if latest <= newest.number:
                 return
-            newest = self.read(number)
+            newest = self.read(latest)
 
     def _copy(self, newest: Promotion) -> None:
         wanted = newest.render()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ftjob.client.registry import find_run
 from ftjob.errors import BadSpecError, ExitCode, NotAcceptedError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.models import history as histories
@@ -53,6 +54,8 @@ def test_an_alias_is_the_run_that_was_promoted_last(output: str) -> None:
     assert (model.promotion.why, model.promotion.previous) == ("sees more", 1)
     assert model.promotion.right == round(model.promotion.accuracy * model.promotion.images)
     assert current_model(Alias(output, "faces"), 1).location == first
+    assert find_run(f"alias:{output}/models/faces") == second
+    assert [each.number for each in history_of(Alias(output, "faces")).last(5)] == [2, 1]
 
 
 def test_promoting_it_again_changes_nothing(output: str) -> None:
