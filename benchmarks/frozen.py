@@ -7,18 +7,24 @@ at the same loss, or nothing is printed. A ratio is the median of those within a
 
 The plan's sentence about what kept features save is held against the same rounds: torch trains one more
 epoch without them, which is the measured speed that the plan begins from, and `ratio_plan_saving` is what ten
-epochs took over what they were planned to take.
+epochs took over what they were planned to take. `processor_plan_saving` is the same in processor time, which
+other work on the machine changes less.
 
-$ROUNDS sets the rounds, $RECORDS the images of an epoch.
+$ROUNDS sets the rounds, $RECORDS the images of an epoch: 100 or more, since batches
+that are read ahead before their features are kept go through the trunk again.
 """
 
 import json
+import math
 import os
 import statistics
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+
+import psutil
 
 from benchmarks.engines import SAME_LOSS, without_chance
 from benchmarks.overhead import Case, write_lmdb, write_run
@@ -44,12 +50,12 @@ LAST = "inception_5b/output"
 class Trained:
     """What one engine took."""
 
-    first: float
-    """Seconds of the first epoch, without opening the engine."""
-    later: float
-    """Seconds of the others together."""
+    epochs: list[float]
+    """Seconds of each, without opening the engine."""
     whole: float
     """Seconds of all, opening the engine too."""
+    processor: list[float]
+    """Seconds of processors that each epoch took."""
     loss: float
     """The last."""
 
@@ -58,6 +64,7 @@ def main() -> None:
     """Time both engines in turn; print a table and the ratios."""
     found: dict[str, list[Trained]] = {name: [] for name in AVAILABLE}
     planned: list[float] = []
+    in_processor_time: list[float] = []
     columns = [*(name + what for name in AVAILABLE for what in (" first", " all")), "torch planned"]
     print(f"{'round':>6}" + "".join(f"{column:>16}" for column in columns))
     with tempfile.TemporaryDirectory() as name:
@@ -69,21 +76,22 @@ def main() -> None:
                 found[engine].append(train(engine, plan, run, folder / f"features{number}"))
             caffe, torch = found["caffe"][-1], found["torch"][-1]
             assert abs(caffe.loss - torch.loss) <= SAME_LOSS * caffe.loss, (caffe, torch)
-            planned.append(planned_seconds(plan, train("torch", plan, run, None, epochs=1).first))
-            row = [
-                seconds for name in AVAILABLE for seconds in (found[name][-1].first, found[name][-1].whole)
-            ]
+            once = train("torch", plan, run, None, epochs=1)
+            planned.append(planned_seconds(plan, once.epochs[0]))
+            in_processor_time.append(sum(torch.processor) / planned_seconds(plan, once.processor[0]))
+            last = [found[name][-1] for name in AVAILABLE]
+            row = [seconds for each in last for seconds in (each.epochs[0], each.whole)]
             print(
                 f"{number + 1:>6}" + "".join(f"{each:>14.1f} s" for each in (*row, planned[-1])), flush=True
             )
     pairs = list(zip(found["caffe"], found["torch"], strict=True))
     ratios = {
         "ratio_head_only_cached": [caffe.whole / torch.whole for caffe, torch in pairs],
-        "ratio_frozen_first_epoch": [caffe.first / torch.first for caffe, torch in pairs],
+        "ratio_frozen_first_epoch": [caffe.epochs[0] / torch.epochs[0] for caffe, torch in pairs],
         "ratio_plan_saving": [
-            (torch.first + torch.later) / seconds
-            for torch, seconds in zip(found["torch"], planned, strict=True)
+            sum(torch.epochs) / seconds for torch, seconds in zip(found["torch"], planned, strict=True)
         ],
+        "processor_plan_saving": in_processor_time,
     }
     figures = {
         "processors": processors.share(),
@@ -134,17 +142,23 @@ def train(engine: str, plan: Plan, run: RunFolder, features: Path | None, epochs
         kept = Features(features, 10**10, plan.kept_features)
     weights, log, steps = plan.inputs.weights, run.root / f"{engine}.log", RECORDS // BATCH
     assert weights is not None
-    begin = time.perf_counter()
+    begin, loss = time.perf_counter(), math.nan
     with open_engine(
         engine, solver=run.solver, weights=weights.path, log=log, cwd=run.root, features=kept
     ) as opened:
-        opened_at = time.perf_counter()
-        losses = [step.loss for step in opened.step(steps)]
-        first_at = time.perf_counter()
-        if epochs > 1:
-            losses += [step.loss for step in opened.step(steps * (epochs - 1))]
-        end = time.perf_counter()
-        return Trained(first_at - opened_at, end - first_at, end - begin, losses[-1])
+        marks, used = [time.perf_counter()], [processor_seconds()]
+        for _ in range(epochs):
+            loss = opened.step(steps)[-1].loss
+            marks.append(time.perf_counter())
+            used.append(processor_seconds())
+    seconds, processor = ([b - a for a, b in pairwise(each)] for each in (marks, used))
+    return Trained(seconds, marks[-1] - begin, processor, loss)
+
+
+def processor_seconds() -> float:
+    """Return what the engine's process has used of processors."""
+    times = [child.cpu_times() for child in psutil.Process().children()]
+    return sum(each.user + each.system for each in times)
 
 
 def planned_seconds(plan: Plan, epoch: float) -> float:
