@@ -5,7 +5,7 @@ threads, in turn. Each is opened anew for each round, with no features kept befo
 opening the engine and ends with the last update. Nothing is drawn (no mirror, no dropout), so both must end
 at the same loss, or nothing is printed. A ratio is the median of those within a round.
 
-The plan's sentence about what kept features save is held against the same rounds: torch trains one more
+The plan's sentence about what kept features save is checked in the same rounds: torch trains one more
 epoch without them, which is the measured speed that the plan begins from, and `ratio_plan_saving` is what ten
 epochs took over what they were planned to take. `processor_plan_saving` is the same in processor time, which
 other work on the machine changes less.

@@ -98,8 +98,8 @@ def run_all(parts: list[Part], setting: Setting, seconds: float) -> tuple[Figure
         figures |= measured
         if problem:
             failed[part.name] = problem
-        told = f"{part.name}: {problem}" if problem else part.name
-        print(f"{time.monotonic() - began:6.1f} s  {told}", flush=True)
+        outcome = f"{part.name}: {problem}" if problem else part.name
+        print(f"{time.monotonic() - began:6.1f} s  {outcome}", flush=True)
     return figures, failed
 
 

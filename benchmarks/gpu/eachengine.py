@@ -82,7 +82,7 @@ def fill_memory(setting: Setting, case: Case, engine: str) -> Figures:
     """Return the error of a batch that the device has no memory for: a run halves it on a GpuMemoryError."""
     size = int(1.5 * (setting.free_gib() or 0.0) / VGG16_GIB_PER_IMAGE)
     plan = setting.write(replace(case, batch_size=size), "fp32")
-    run, told = RunFolder(setting.folder / plan.run_id), "no error"
+    run, outcome = RunFolder(setting.folder / plan.run_id), "no error"
     try:
         with open_engine(
             engine,
@@ -94,8 +94,8 @@ def fill_memory(setting: Setting, case: Case, engine: str) -> Figures:
         ) as opened:
             opened.step(1)
     except FtjobError as error:
-        told = f"{type(error).__name__}: {error}"
-    return {f"full_memory_{engine}": told}
+        outcome = f"{type(error).__name__}: {error}"
+    return {f"full_memory_{engine}": outcome}
 
 
 def weights(path: Path) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":

@@ -22,14 +22,14 @@ class LineageFormat(StrEnum):
 
 
 AliasName = Annotated[str, typer.Argument(metavar="ALIAS", help="NAME, or its folder OUTPUT/models/NAME.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Words that the alias's history keeps.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, kept in the alias's history.")]
 
 
 def promote(
     run: RunName,
     alias: Annotated[str, typer.Argument(metavar="ALIAS", help="The alias's name.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Promote it although something speaks against it; needs --why.")
+        bool, typer.Option("--force", help="Promote it despite objections; needs --why.")
     ] = False,
     why: Why = "",
     context: KubeContext = None,

@@ -123,10 +123,11 @@ def compare(
 
 
 def exit_with(run: "RunHandle", last: Status, junit: Path | None) -> None:
-    """Write what CI systems read of a run's end, and exit with its exit code.
+    """Write what CI systems read about a run's end, and exit with its exit code.
 
-    That is JUnit's XML where a file is given for it, and where $GITHUB_STEP_SUMMARY names a file the comment,
-    appended. Where one cannot be written, that is printed, and is the exit code (5) of a run that ended well.
+    That is JUnit's XML if a file is given for it, and the comment, appended to the file that
+    $GITHUB_STEP_SUMMARY names. If either cannot be written, the error is printed, and a run that ended well
+    exits with 5.
     """
     code = api.exit_code(last)
     summary = os.environ.get(STEP_SUMMARY)

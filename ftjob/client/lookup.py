@@ -1,4 +1,4 @@
-"""What a spec's words are read against: the earlier runs and the aliases that it names."""
+"""Finds the earlier runs and the aliases that a spec names."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +60,7 @@ def run_folder(reference: str, output: str) -> str:
 
 
 def handle_at(location: str, reference: str = "") -> "RunHandle":
-    """Return the run at an address, which a reference was found to mean."""
+    """Return the run at an address to which a reference was resolved."""
     address = RunAddress.parse(location)
     if address.cluster is None:
         return Run(location)

@@ -19,7 +19,7 @@ from ftjob.storage import Store, local_path
 from jobspec.grammar import ALIAS_REFERENCE
 
 SEARCH_SECONDS = 10.0
-"""How long a store may be away while an alias is searched in several."""
+"""How long a store may be unreachable while several are searched for an alias."""
 
 
 def remember(location: str, output: str = "") -> None:

@@ -14,7 +14,7 @@ MODELS = "models"
 
 @dataclass(frozen=True)
 class Alias:
-    """Where an alias is: `<output>/models/<name>`. It points to runs of that very output."""
+    """Where an alias is: `<output>/models/<name>`. It points to runs of the same output."""
 
     output: str
     """A directory's path or a store's URI."""
@@ -52,8 +52,8 @@ class AliasReference:
         output, _, models = folder.rpartition("/")
         if slash and (models != MODELS or not output):
             raise BadSpecError(
-                f"{one_line(place)}: is no alias's folder: it is called OUTPUT/{MODELS}/NAME, with "
-                "the output of its runs"
+                f"{one_line(place)}: is not an alias's folder: give OUTPUT/{MODELS}/NAME, where "
+                "OUTPUT is that of its runs"
             )
         check_name(name)
         return cls(name, output or None, int(number) if number else None)
@@ -70,6 +70,6 @@ def check_name(name: str) -> None:
     """Raise BadSpecError for a name that no alias may have."""
     if not re.fullmatch(ALIAS_NAME, name):
         raise BadSpecError(
-            f"{one_line(name) or 'an empty text'}: is no alias's name: give 1 to 63 lower-case letters, "
+            f"{one_line(name) or 'an empty text'}: is not an alias's name: give 1 to 63 lower-case letters, "
             "digits and dashes, beginning and ending with a letter or digit"
         )

@@ -1,4 +1,4 @@
-"""A run that may be promoted: what its folder has of it, and what speaks against it."""
+"""A run that may be promoted: what its folder records, and the objections to promoting it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Candidate:
         return (promotion.reference, promotion.bundle) == (self.reference, self.bundle)
 
     def objections(self, newest: Promotion | None) -> tuple[str, ...]:
-        """Return what speaks against promoting it after the newest promotion, if there is one."""
+        """Return the objections to promoting it after the newest promotion, if there is one."""
         return tuple(filter(None, (self._not_accepted(), self._other_classes(newest))))
 
     def _not_accepted(self) -> str:
@@ -54,8 +54,8 @@ class Candidate:
         if status.reason == Reason.NOT_ACCEPTED:
             return f"{self.reference} is not accepted: {status.message}"
         return (
-            f"{self.reference} is {status.state} ({status.reason}), so nobody knows whether it would have "
-            "been accepted"
+            f"{self.reference} is {status.state} ({status.reason}), so it is unknown whether it would "
+            "have been accepted"
         )
 
     def _other_classes(self, newest: Promotion | None) -> str:
@@ -69,7 +69,7 @@ class Candidate:
 
 def candidate(location: str) -> Candidate:
     """Return the run at a path or URI. Raises BadSpecError where there is none, or it cannot be promoted
-    whatever speaks for it: unfinished, or without a bundle; StorageError where its folder cannot be read."""
+    even by force: unfinished, or without a bundle; StorageError where its folder cannot be read."""
     run, reference = stored(location), RunReference(*names_of(location))
     try:
         status = run.status()

@@ -1,7 +1,7 @@
 """An alias in its store: numbered promotions, each created once, the newest of which is the truth.
 
 `current.json` is a copy of the newest for plain tools; ftjob reads the history. So a promotion is complete
-once its record is there, and whoever is killed before the copy is written has promoted the run.
+once its record is there, even if the process is killed before it writes the copy.
 """
 
 import re
@@ -38,7 +38,7 @@ class PromotionLostError(StorageError):
 @dataclass(frozen=True)
 class History:
     """The promotions of an alias. Every method raises StorageError where the store cannot be read or written,
-    or has what no ftjob wrote."""
+    or holds something that ftjob did not write."""
 
     alias: Alias
     store: Store
@@ -123,7 +123,7 @@ class History:
 
     def _copy(self, newest: Promotion) -> None:
         wanted = newest.render()
-        with suppress(StorageError):  # missing or damaged: it is written; unreachable: that will fail, too
+        with suppress(StorageError):  # missing or damaged: write it; unreachable: the write fails, too
             if self.store.read(CURRENT, largest=LARGEST) == wanted:
                 return
         self.store.write(CURRENT, wanted)

@@ -52,7 +52,7 @@ class Ancestor:
     run_id: str
     location: str
     problem: str = ""
-    """Why nothing more is known of it; or, of a run that was read, what is odd."""
+    """Why nothing more is known of the run; if it was read, what is wrong with it."""
     state: str | None = None
     accuracy: float | None = None
     right: int | None = None
@@ -131,7 +131,7 @@ def _ancestors(location: str) -> Iterator[Ancestor]:
                 name=name,
                 run_id=run_id,
                 location=before,
-                problem="is its own ancestor: somebody edited plan.json",
+                problem="is its own ancestor: plan.json was edited",
             )
             return
         seen.add(before)

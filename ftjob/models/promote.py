@@ -17,7 +17,7 @@ from jobspec.text import shortened
 
 @dataclass(frozen=True)
 class Promoted:
-    """What came of a promotion."""
+    """The result of a promotion or rollback."""
 
     alias: Alias
     promotion: Promotion
@@ -27,7 +27,7 @@ class Promoted:
 
 
 def promote(location: str, name: str, why: str = "", *, force: bool = False) -> Promoted:
-    """Point the alias of a name, beside the runs of the output that a run is in, to this run.
+    """Point an alias, beside the runs of the same output, to the run at a path or URI.
 
     Raises NotAcceptedError for a run that is not accepted, or has other classes than the current one, unless
     `force`, which needs a `why`; BadSpecError for a run without a bundle, PromotionLostError where somebody
@@ -87,7 +87,7 @@ def rollback(alias: Alias, why: str = "") -> Promoted:
 def promotion_of(
     run: Candidate, newest: Promotion | None, objections: tuple[str, ...], why: str
 ) -> Promotion:
-    """Return the promotion of a run, by whoever runs this process."""
+    """Return the promotion of a run by this process's user or pipeline."""
     return Promotion(
         number=newest.number + 1 if newest else 1,
         name=run.reference.name,
@@ -110,7 +110,7 @@ def promotion_of(
 
 
 def check_why(why: str, *, force: bool) -> None:
-    """Raise BadSpecError for a missing reason, or for what no history can keep."""
+    """Raise BadSpecError for a missing reason, or a text that no history can keep."""
     if force and not why.strip():
         raise BadSpecError("--force: needs --why TEXT, which the alias's history keeps")
     if len(why) > LONGEST or not why.isprintable():

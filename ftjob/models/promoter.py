@@ -15,8 +15,8 @@ def person() -> str:
 
 
 def pipeline(env: Mapping[str, str] | None = None) -> str:
-    """Return the repository, ref and run of the pipeline that an environment, by default this process's, is
-    of; empty outside of GitHub's and GitLab's."""
+    """Return the repository, ref and run of the GitHub or GitLab pipeline that an environment (by default
+    this process's) belongs to; empty outside of both."""
     env = os.environ if env is None else env
     if env.get("GITHUB_ACTIONS") == "true":
         words = env.get("GITHUB_REPOSITORY"), env.get("GITHUB_REF"), env.get("GITHUB_RUN_ID")

@@ -55,9 +55,9 @@ class Promotion:
     ci: str = ""
     """The pipeline that promoted it; empty outside of one."""
     objections: tuple[str, ...] = ()
-    """What spoke against a forced promotion."""
+    """The objections that a forced promotion overruled."""
     why: str = ""
-    """Its promoter's words."""
+    """The reason that its promoter gave."""
     previous: Number | None = None
     """The promotion that a rollback returns to; None for the first."""
     restores: Number | None = None

@@ -33,7 +33,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The earlier run that a result is held against."""
+    """The earlier run that a result is compared with."""
 
     run: str
     """NAME/ID."""

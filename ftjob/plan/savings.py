@@ -20,7 +20,7 @@ BATCH_TOUCHES, UPDATE_TOUCHES = 3, 5
 passes, in an update for gradient, history and param. That is little beside a whole net, and much beside a
 head alone."""
 STORE_BYTES_PER_SECOND = 50e6
-"""Assumed for bringing features from a store."""
+"""Assumed for fetching features from a store."""
 RANDOM_CROP, ENGINE = "data.random_crop: false", "engine: torch"
 
 
@@ -60,7 +60,7 @@ class KeptTrunk:
 
     @property
     def is_worth_fetching(self) -> bool:
-        """Whether a store brings features in less time than it takes to compute them."""
+        """Whether fetching features from a store takes less time than computing them."""
         return self.bytes_per_image / STORE_BYTES_PER_SECOND < self.seconds
 
     def passes(self, images: float, records: int) -> float:

@@ -1,4 +1,4 @@
-"""The earlier run of `accept.not_below`, read and held to be comparable before anything is trained."""
+"""The earlier run of `accept.not_below`, read and checked to be comparable before anything is trained."""
 
 from dataclasses import replace
 
@@ -18,10 +18,12 @@ FIELD = "accept.not_below"
 
 
 def with_baseline(plan: Plan) -> Plan:
-    """Return the plan with what is known of the earlier run that its result is held against; the same plan
-    where there is none, where nobody has resolved it yet, and where it is this very run, submitted again.
+    """Return the plan with the evaluation of the earlier run that its result is compared with.
 
-    Raises BadSpecError where the two cannot be held against each other, StorageError where the other cannot
+    The plan stays as it is if there is no such run, if it is not resolved yet, or if it is this run itself,
+    submitted again.
+
+    Raises BadSpecError where the two cannot be compared, StorageError where the other cannot
     be read.
     """
     spec = plan.spec
@@ -79,7 +81,7 @@ def _check_images(baseline: Baseline, facts: DatasetFacts) -> None:
     if facts.records != len(predictions):
         why = f"{len(predictions)} images there, {facts.records} in {facts.location}"
     elif facts.local and (strange := _strange_record(facts, predictions)):
-        why = f"record {_quoted(strange)} of {facts.location} is not among them, or of another label"
+        why = f"record {_quoted(strange)} of {facts.location} is not among them, or has another label"
     if why:
         raise BadSpecError(
             f"{FIELD}: {baseline.run} was not evaluated on the images of this run ({why}): name a run that "

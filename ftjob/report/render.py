@@ -84,7 +84,7 @@ def _against(comparison: Comparison) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """Runs beside one another, each held against the first."""
+    """Runs beside one another, each compared with the first."""
 
     facts: tuple[Facts, ...]
 

@@ -38,7 +38,7 @@ def test_waiting_writes_what_ci_reads(
 
 @pytest.mark.parametrize(("status", "code"), [({}, 5), (FAILED, 11)])
 @pytest.mark.parametrize("variable", [True, False])
-def test_what_cannot_be_written_hides_no_worse_end(
+def test_a_failed_write_does_not_hide_a_worse_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any], code: int, variable: bool
 ) -> None:
     """A run that was not accepted is that, and a good one is not green without its report."""
@@ -53,7 +53,7 @@ def test_what_cannot_be_written_hides_no_worse_end(
     assert "cannot be written" in ended.stderr
 
 
-def test_without_either_nothing_is_written(tmp_path: Path) -> None:
+def test_without_junit_or_summary_nothing_is_written(tmp_path: Path) -> None:
     """Nor is the report read: waiting needs the status alone."""
     run = write_run(tmp_path)
     run.folder.plan.write_text("{")

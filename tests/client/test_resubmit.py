@@ -1,4 +1,4 @@
-"""A run that is held against the run of its own name: when it is submitted again, that name means itself."""
+"""A run whose baseline is `run:` and its own name: submitted again, that name means the run itself."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def accepting(spec: JobSpec, baseline: str, margin: float = 0.0) -> JobSpec:
 
 
 def test_the_baseline_of_the_first_submit_stays(tmp_path: Path) -> None:
-    """The run is not held against itself, and another baseline is taken over."""
+    """The run is not compared with itself; another baseline replaces the first."""
     run = write_run(tmp_path)
     path, plan = run.folder.spec, read_plan(run.folder.plan)
     spec = load_spec(path)

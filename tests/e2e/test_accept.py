@@ -1,4 +1,4 @@
-"""Runs that really ran, judged by what their specs accept, and held against one another."""
+"""Runs that really ran, judged by what their specs accept, and compared."""
 
 import json
 import re

@@ -141,7 +141,7 @@ engine.step(10**7)
 """
 
 
-def test_they_die_with_the_engines_parent(job: Job):
+def test_ranks_die_with_the_engines_parent(job: Job):
     """SIGKILL of the worker ends all of them."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT],
@@ -175,7 +175,7 @@ def test_ranks_share_the_features_of_a_frozen_trunk(job: Job):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
-def test_caffe_has_one_gpu(tmp_path: Path):
+def test_caffe_refuses_several_ranks(tmp_path: Path):
     """More are refused before anything is started."""
     with pytest.raises(BadSpecError, match=r"solver\.gpus: Caffe trains on one GPU here: set engine: torch"):
         open_engine(

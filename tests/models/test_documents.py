@@ -95,7 +95,7 @@ def test_what_no_promotion_has_is_refused(change: dict[str, Any]) -> None:
     sound = {
         **dict.fromkeys(("weights", "bundle", "labels", "spec"), "0" * 64),
         **{"number": 3, "name": "emotions", "run_id": "aaaa", "classes": 7, "accuracy": 1.0, "right": 7},
-        **{"images": 7, "when": 1.8e9, "by": "mira@node-7"},
+        **{"images": 7, "when": 1.8e9, "by": "ci@runner-7"},
     }
     Promotion.parse(json.dumps(sound).encode())
 
@@ -123,7 +123,7 @@ def test_a_reference_is_a_name_or_a_folder(text: str, reference: AliasReference)
     ["", "alias:", "Faces", "faces@0", "faces@x", "a/b", "models/faces", "s3://runs/faces", "a\0", "@7"],
 )
 def test_what_is_no_alias_is_refused(text: str) -> None:
-    with pytest.raises(BadSpecError, match="is no alias's"):
+    with pytest.raises(BadSpecError, match="is not an alias's"):
         AliasReference.parse(text)
 
 

@@ -50,7 +50,7 @@ def test_it_goes_back_to_weights_that_no_run_made(output: str) -> None:
     assert json.loads(json.dumps(found.to_json()))["weights"]["digest"] == "b" * 64
 
 
-def test_that_of_an_alias_has_its_promotion(here: str) -> None:
+def test_the_lineage_of_an_alias_has_its_promotion(here: str) -> None:
     run = a_run(here, "aaaa")
     promote(run, "faces")
 
@@ -102,14 +102,14 @@ def test_a_copy_of_a_bundle_names_its_run(here: str, tmp_path: Path) -> None:
     assert seen(lineage_of(second))[1] == ("nine/aaaa", "is known from a copy of its bundle")
 
 
-def test_a_circle_ends(here: str) -> None:
-    """Nobody's digests make one, but anybody can edit a plan.json."""
+def test_a_circular_lineage_ends(here: str) -> None:
+    """No digests make one, but a plan.json can be edited."""
     first = a_run(here, "aaaa", weights=f"{here}/emotions/bbbb/bundle/weights.caffemodel")
     after(here, first, "bbbb")
 
     problems = [problem for _, problem in seen(lineage_of(first))]
 
-    assert problems[-1] == "is its own ancestor: somebody edited plan.json"
+    assert problems[-1] == "is its own ancestor: plan.json was edited"
     assert len(problems) == 3
 
 

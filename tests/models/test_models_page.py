@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="ut
 BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 VARYING = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "MOMENT"),
-    (r"(?<= )[\w.-]+@[\w.-]+(?= |$)", "SOMEBODY"),
+    (r"(?<= )[\w.-]+@[\w.-]+(?= |$)", "PROMOTER"),
     (r"(?<= )[0-9a-f]{12}$", "DIGEST"),
     (r"\S*/runs/|(?<= )runs/", "RUNS/"),
     (r"(?<=\S) +(?=\S)|^ +", " "),

@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "budget reached": (
         {"state": State.STOPPED, "reason": Reason.BUDGET_REACHED},
-        "emotions/bbbb is Stopped (BudgetReached), so nobody knows whether it would have been accepted",
+        "emotions/bbbb is Stopped (BudgetReached), so it is unknown whether it would have been accepted",
     ),
     "other classes": (
         {"labels": ("cat", "dog")},
@@ -177,8 +177,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("change", REFUSED)
-def test_what_speaks_against_a_run_is_overruled_by_force_and_kept(here: str, change: str) -> None:
-    """With the words of whoever did it."""
+def test_objections_to_a_run_are_overruled_by_force_and_kept(here: str, change: str) -> None:
+    """With the reason that was given."""
     changes, sentence = REFUSED[change]
     promote(a_run(here, "aaaa"), "faces")
     run = a_run(here, "bbbb", **changes)
@@ -195,14 +195,14 @@ def test_what_speaks_against_a_run_is_overruled_by_force_and_kept(here: str, cha
 
 
 @pytest.mark.parametrize(("why", "force"), [("", True), ("  ", True), ("x" * 1001, False), ("a\nb", True)])
-def test_force_needs_words_that_can_be_kept(here: str, why: str, force: bool) -> None:
+def test_force_needs_a_reason_that_can_be_kept(here: str, why: str, force: bool) -> None:
     with pytest.raises(BadSpecError, match="--why"):
         promote(a_run(here, "aaaa"), "faces", why, force=force)
 
 
 @pytest.mark.parametrize("name", ["", "Faces", "a_b", "-a", "a" * 64, "a/b", "..", "ü", "a\n"])
 def test_a_name_that_is_no_label_is_refused(here: str, name: str) -> None:
-    with pytest.raises(BadSpecError, match="is no alias's name"):
+    with pytest.raises(BadSpecError, match="is not an alias's name"):
         promote(a_run(here, "aaaa"), name)
 
 
@@ -218,7 +218,7 @@ def outrun_by(other: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(histories.History, "append", late)
 
 
-def test_of_two_at_once_the_second_is_refused_and_named_the_first(
+def test_of_two_at_once_the_second_is_refused_and_shown_the_first(
     output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = a_run(output, "aaaa"), a_run(output, "bbbb")
@@ -239,7 +239,7 @@ def test_of_two_at_once_the_second_is_refused_and_named_the_first(
     assert list(documents(output)) == ["current.json", "history/000001.json"]
 
 
-def test_of_two_at_once_that_promote_the_same_run_both_are_right(
+def test_two_at_once_that_promote_the_same_run_both_succeed(
     here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = a_run(here, "aaaa")
@@ -249,9 +249,7 @@ def test_of_two_at_once_that_promote_the_same_run_both_are_right(
     assert list(documents(here)) == ["current.json", "history/000001.json"]
 
 
-def test_a_store_that_lets_a_racer_replace_the_record_is_found_out(
-    here: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_replaced_by_a_racing_writer_is_noticed(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As Swift does: both were answered that they created it; who finds the other's record has lost."""
     first, second = a_run(here, "aaaa"), a_run(here, "bbbb")
     theirs = promote(first, "faces").promotion.render()
@@ -311,7 +309,7 @@ def test_a_damaged_record_is_named(here: str, data: bytes) -> None:
             use()
 
 
-def test_a_record_in_another_number_s_place_is_refused(here: str) -> None:
+def test_a_record_with_the_number_of_another_is_refused(here: str) -> None:
     promote(a_run(here, "aaaa"), "faces")
     store = open_store(Alias(here, "faces").location)
     store.write("history/000002.json", store.read("history/000001.json"))
@@ -320,7 +318,7 @@ def test_a_record_in_another_number_s_place_is_refused(here: str) -> None:
         current_model(Alias(here, "faces"))
 
 
-def test_other_files_in_an_alias_s_folder_are_nobody_s(here: str) -> None:
+def test_other_files_in_the_folder_of_an_alias_are_ignored(here: str) -> None:
     promote(a_run(here, "aaaa"), "faces")
     store = open_store(Alias(here, "faces").location)
     for key in ("history/notes.txt", "history/0000002.json", "history/old/000009.json", "README"):

@@ -97,7 +97,7 @@ def test_of_many_at_once_one_wins_and_the_others_name_it(output: str) -> None:
 
 @pytest.mark.parametrize("step", ["create before", "create after", "write before", "write after"])
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
-def test_whoever_is_killed_has_promoted_it_or_not(tmp_path: Path, verb: str, step: str) -> None:
+def test_a_killed_process_has_promoted_the_run_or_not(tmp_path: Path, verb: str, step: str) -> None:
     """Once the record is there, it counts; nothing is half-written, and the next promotion needs no help."""
     output = str(tmp_path / "runs")
     first, second, third = (a_run(output, run_id) for run_id in ("aaaa", "bbbb", "cccc"))

@@ -53,7 +53,7 @@ def test_four_train_three_and_a_half_times_as_fast_and_one_tests(in_faces: Path)
     assert "GPUs" not in one.forecast.cost.assumptions[0]
 
 
-def test_the_plan_shows_them(in_faces: Path) -> None:
+def test_the_plan_shows_several_gpus(in_faces: Path) -> None:
     """In the line of the solver, with the batch of each, and in that of the memory."""
     made = planned(4)
 
@@ -92,7 +92,7 @@ def test_more_than_the_node_has_are_refused(in_faces: Path, node: str, has: str)
         planned(8, node)
 
 
-def test_caffe_has_one_gpu(in_faces: Path) -> None:
+def test_caffe_is_refused_for_several_gpus(in_faces: Path) -> None:
     """`auto` takes torch, where that has code for the GPU, and says why; caffe by name is a problem."""
     auto, named = planned(4), planned(4, engine="caffe")
 

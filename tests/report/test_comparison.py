@@ -1,4 +1,4 @@
-"""Laws of runs held against one another: what is counted, what is shown, and what cannot be compared."""
+"""Laws of comparing runs: what is counted, what is shown, and what cannot be compared."""
 
 import json
 import os
@@ -152,7 +152,7 @@ def test_runs_that_have_nothing_yet_are_shown(tmp_path: Path) -> None:
     [difference] = made.comparison.differences
     assert (difference.verdict, difference.unpaired) == (None, "one of them has no evaluation yet")
     for text in (made.html(), made.markdown()):
-        assert "cannot be held against" in text
+        assert "cannot be compared with" in text
         assert "one of them has no evaluation yet" in text
 
 

@@ -41,7 +41,7 @@ def compared(comparison: "Comparison") -> RenderableType:
     parts: list[RenderableType] = [_runs_table(comparison)]
     first = comparison.runs[0].run
     for each in comparison.differences:
-        than = THAN[each.verdict] if each.verdict else "cannot be held against"
+        than = THAN[each.verdict] if each.verdict else "cannot be compared with"
         style = STYLES.get(each.verdict or "", "")
         parts.append(Text.assemble("\n", (f"{each.run}: {than} {first}", style), f". {basis(each)}"))
     if classes := comparison.changed_classes:

@@ -73,7 +73,7 @@ def identity_of_object(object_: FineTune) -> str:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
-    """Return a spec, its identity and what is wrong with it; cached, as each is read at every look."""
+    """Return a spec, its identity and what is wrong with it; cached, since every reconcile reads each."""
     with suppress(ValidationError):  # parse_spec below explains what is wrong, as it does for files
         spec = JobSpec.model_validate(json.loads(text))
         return spec, identity_of(spec), _too_long(spec)

@@ -1,4 +1,4 @@
-"""Runs held against the first of them: what became better, what worse, and whether images show it. Pure."""
+"""Compares runs with the first of them: what got better or worse, and whether the images show it. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ FEWEST, MOST = 2, 20
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One run's figures. None is what it has not."""
+    """One run's figures; None where it has none."""
 
     run: str
     """NAME/ID."""
@@ -106,7 +106,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs beside one another; the first is what the others are held against."""
+    """Runs beside one another; the others are compared with the first."""
 
     runs: tuple[ComparedRun, ...]
     differences: tuple[Difference, ...]
@@ -161,7 +161,7 @@ def compare(runs: Sequence[Facts]) -> Comparison:
 
 def counted(now: Evaluated, before: Evaluated) -> PairedCounts | str:
     """Return how many images each of two evaluations is right about, or a clause that says why the two cannot
-    be held against each other image by image."""
+    be compared image by image."""
     if why := _why_unpaired(now, before):
         return why
     assert now.predictions is not None

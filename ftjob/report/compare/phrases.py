@@ -8,7 +8,7 @@ THAN = {Verdict.BETTER: "better than", Verdict.SAME: "not shown to differ from",
 
 
 def basis(difference: Difference) -> str:
-    """Return what a difference's verdict is by, in a sentence without names from outside."""
+    """Return what a verdict rests on, in a sentence without names from outside."""
     by = f"95% interval of the difference {points_span(difference.interval)}"
     counts = difference.counts
     if counts:

@@ -30,7 +30,7 @@ def render_summary(comparison: Comparison) -> str:
 def verdict(difference: Difference, first: str) -> str:
     """Return how a run stands to the first, in a sentence."""
     if difference.verdict is None:
-        return f"{code(difference.run)} cannot be held against {code(first)}. {basis(difference)}"
+        return f"{code(difference.run)} cannot be compared with {code(first)}. {basis(difference)}"
     than = THAN[difference.verdict]
     return f"{code(difference.run)} is **{than}** {code(first)}: {basis(difference)}"
 

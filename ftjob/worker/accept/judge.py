@@ -1,4 +1,4 @@
-"""Holds a result against what the spec's `accept` requires. Pure."""
+"""Checks a result against what the spec's `accept` requires. Pure."""
 
 from collections.abc import Iterator
 
@@ -60,7 +60,7 @@ def _not_below(accept: Accept, result: Evaluated, baseline: Baseline | None) -> 
         return
     counts = counted(result, baseline.evaluated)
     if isinstance(counts, str):
-        message = f"{field}: this run cannot be held against {baseline.run}: {counts}"
+        message = f"{field}: this run cannot be compared with {baseline.run}: {counts}"
         yield Requirement(field=field, met=False, message=message)
         return
     interval, least = counts.interval(), 0.0 - accept.margin

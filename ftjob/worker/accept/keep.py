@@ -25,4 +25,4 @@ def keep_evaluation(
         )
     write_evaluated(evaluation_path, predictions_path, evaluation, keys)
     if not predictions_path.exists():
-        log(f"{facts.location}: the answer to each image is not kept: no run can be held against this one")
+        log(f"{facts.location}: the answer to each image is not kept: no run can be compared with this one")

@@ -25,7 +25,7 @@ from ftjob.storage import DamagedError, Store, Transfer
 
 FOLDER = "features"
 PATIENCE = 20.0
-"""Seconds that a store may be away: a run can do without."""
+"""Seconds that a store may be unreachable: a run does without it."""
 LOOK_SECONDS = 10.0
 """Between two looks at whether features are complete."""
 END_SECONDS = 10.0
@@ -123,7 +123,7 @@ class SharedFeatures:
         self._each(self._upload)
 
     def _each(self, move: Callable[[SharedFile], bool]) -> None:
-        """Move each file that the store lacks; it lacks those no longer for which that returns True."""
+        """Move each file that the store lacks; those for which `move` returns True are done."""
         for shared in list(self._waiting):
             try:
                 if move(shared):
@@ -141,7 +141,7 @@ class SharedFeatures:
                 (self._aside / shared.key).unlink(missing_ok=True)
 
     def _fetch(self, shared: SharedFile) -> bool:
-        """Bring one file, and return whether the store has enough of it."""
+        """Fetch one file, and return whether the store has enough of it."""
         entry = self._store.stat(shared.key)
         if entry is None:
             return False
@@ -200,7 +200,7 @@ class SharedFeatures:
             self._aside.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self._aside).free
         if shared.size > free:
-            raise StorageError(f"{self._aside}: {shared.size / 1e9:.1f} GB do not fit the disk")
+            raise StorageError(f"{self._aside}: {shared.size / 1e9:.1f} GB do not fit on the disk")
         return self._aside / shared.key
 
     def _place(self, shared: SharedFile) -> str:

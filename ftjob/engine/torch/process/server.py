@@ -15,7 +15,7 @@ from ftjob.engine.torch.process.deploy import TorchDeploy
 from ftjob.engine.torch.process.layers.numerics import settle
 from ftjob.engine.torch.process.net import TorchNet
 from ftjob.engine.torch.process.parallel.launch import Launch
-from ftjob.engine.torch.process.parallel.ranks import JoinedRanks, Seat, await_end
+from ftjob.engine.torch.process.parallel.ranks import JoinedRanks, RankContext, await_end
 from ftjob.engine.torch.process.training import TorchTraining
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError, GpuMemoryError
 from ftjob.net.layers.rule import text
@@ -25,7 +25,7 @@ from ftjob.net.prototxt import parse_net, parse_solver
 from ftjob.net.topology.phases import filter_net
 
 GPU_IS_FULL = re.compile(r"CUDA error: out of memory|CU(BLAS|DNN)_STATUS_ALLOC_FAILED")
-"""What CUDA and its libraries say where they, not PyTorch's allocator, find no memory."""
+"""What CUDA and its libraries report when they, not PyTorch's allocator, find no memory."""
 
 
 class FeatureFields(TypedDict):
@@ -41,11 +41,13 @@ class TorchServer:
 
     def __init__(self) -> None:
         self.opened: Any = None
-        self._seat: Seat | None = None
+        self._rank_context: RankContext | None = None
 
-    def sit_down(self, rank: int, size: int, store: int, commands: FileIO) -> None:
-        """Be one of several ranks, not the first, whose pipe this is: `open_solver` joins the others then."""
-        self._seat = Seat(rank, size, store, lambda command, **fields: None, lambda: await_end(commands))
+    def set_rank(self, rank: int, size: int, store: int, commands: FileIO) -> None:
+        """Make this process a rank other than the first, whose pipe this is; `open_solver` then joins."""
+        self._rank_context = RankContext(
+            rank, size, store, lambda command, **fields: None, lambda: await_end(commands)
+        )
 
     def open_solver(
         self,
@@ -61,8 +63,8 @@ class TorchServer:
 
         `features`: see ftjob.engine.Features; `seed` is that of the first rank.
         """
-        launch = Launch(ranks) if ranks > 1 and self._seat is None else None
-        seat = launch.seat if launch else self._seat
+        launch = Launch(ranks) if ranks > 1 and self._rank_context is None else None
+        rank_context = launch.rank_context if launch else self._rank_context
         solver = parse_solver(text_of(Path(path), BadNetError), path)
         net = NetParameter()
         if solver.HasField("net_param"):
@@ -71,20 +73,20 @@ class TorchServer:
             net = _read_net(solver.net)
         else:
             raise BadNetError(f"{path}: the torch engine needs one net for training and testing: set `net`")
-        device = _device(gpu, seat.rank if seat else 0, ranks)
+        device = _device(gpu, rank_context.rank if rank_context else 0, ranks)
         numerics = settle(precision, device)
         kept = (
             Features(Path(features["folder"]), features["limit"], features["digests"]) if features else None
         )
         given = Path(weights) if weights else None
-        training = TorchTraining(solver, net, given, device, kept, numerics, seat, seed)
+        training = TorchTraining(solver, net, given, device, kept, numerics, rank_context, seed)
         if launch:  # not earlier: an error that all ranks would have is reported by the first alone
-            order = {"path": path, "weights": weights, "gpu": gpu, "ranks": ranks, "precision": precision}
-            launch.lead("open_solver", **order, features=features, seed=training.seed)
-        if seat:
-            training.ranks = JoinedRanks(seat, device)
+            fields = {"path": path, "weights": weights, "gpu": gpu, "ranks": ranks, "precision": precision}
+            launch.send_command("open_solver", **fields, features=features, seed=training.seed)
+        if rank_context:
+            training.ranks = JoinedRanks(rank_context, device)
         self.opened = training
-        if self._seat is None:
+        if self._rank_context is None:
             sys.stderr.write(f"{_machine(device, precision, ranks)}\n{described(training.train)}")
         return {}, {}
 

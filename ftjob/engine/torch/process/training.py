@@ -16,7 +16,7 @@ from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
 from ftjob.engine.torch.process.loss_scale import LossScale
 from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
-from ftjob.engine.torch.process.parallel.ranks import ALONE, Ranks, Seat
+from ftjob.engine.torch.process.parallel.ranks import ALONE, RankContext, Ranks
 from ftjob.engine.torch.process.solvers import TorchSolver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
@@ -37,14 +37,14 @@ class TorchTraining:
         device: torch.device,
         features: Features | None = None,
         numerics: Numerics = FP32,
-        seat: Seat | None = None,
+        rank_context: RankContext | None = None,
         seed: int | None = None,
     ) -> None:
-        """`features` of frozen trunks are kept there; None: nowhere. `seat` is the place among several ranks,
-        which `ranks` is then to be set to; `seed` is the solver's unless it is given."""
+        """`features` of frozen trunks are kept there; None: nowhere. With a `rank_context` the caller sets
+        `ranks` once all have joined; `seed` is the solver's unless it is given."""
         self.param, self.device, self.name, self.numerics = param, device, net.name, numerics
         self.seed = streams.run_seed(param.random_seed) if seed is None else seed
-        self.seat = seat
+        self.rank_context = rank_context
         self.ranks: Ranks = ALONE
         self.features = features
         self.params = tuple(filter_net(net, self._state(net, phase)) for phase in (TRAIN, TEST))
@@ -81,8 +81,8 @@ class TorchTraining:
         shapes = shapes_of(net)
         weights = make_weights(shapes, self.seed, self.device, source)
         context = NetContext(phase, self.device, self.seed, numerics=self.numerics)
-        if self.seat and phase == TRAIN:  # the first rank tests alone
-            context.rank, context.ranks = self.seat.rank, self.seat.size
+        if self.rank_context and phase == TRAIN:  # the first rank tests alone
+            context.rank, context.ranks = self.rank_context.rank, self.rank_context.size
         return TorchNet(shapes, weights, context)
 
     def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:

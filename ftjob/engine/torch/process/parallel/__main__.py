@@ -1,7 +1,7 @@
-"""The process of a rank but the first: `python -m … RANK SIZE STORE COMMANDS REPORTS LEADER`.
+"""The process of every rank except the first: `python -m … RANK SIZE STORE COMMANDS REPORTS LEADER`.
 
 STORE, COMMANDS and REPORTS are inherited descriptors, LEADER is the process of the first rank. It sends
-commands as ftjob/engine/process/wire.py has them; they have no replies. A failure is reported as
+commands in the format of ftjob/engine/process/wire.py, without replies. A failure is reported as
 [name, message] in JSON.
 """
 
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
     serving.settle(leader)
     with os.fdopen(commands, "rb", buffering=0) as stream:
         server = load()
-        server.sit_down(rank, size, store, stream)
+        server.set_rank(rank, size, store, stream)
         try:
             while True:
                 request, arrays = wire.receive(stream)
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
             return
         except Exception as error:  # noqa: BLE001 - the first rank gets whatever it is
             os.write(reports, json.dumps(server.error_reply(error)).encode())
-            os._exit(1)  # the end of a process that is in the middle of an exchange may take for ever
+            os._exit(1)  # a normal exit may hang in the middle of an exchange
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The first rank's side of the others: it starts their processes, sends them commands and ends with them."""
+"""The first rank's control of the others: it starts them, sends them commands and ends with them."""
 
 import atexit
 import contextlib
@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 from ftjob.caffelog.exits import ended_by
 from ftjob.engine.process import wire
-from ftjob.engine.torch.process.parallel.ranks import NOTICE_SECONDS, Seat
+from ftjob.engine.torch.process.parallel.ranks import NOTICE_SECONDS, RankContext
 from ftjob.engine.torch.rank_end import end_line
 from ftjob.errors import EngineError
 
 GRACE_SECONDS = 2.0
-"""What a killed process gets to be gone."""
+"""How long to wait for a killed process to exit."""
 
 
 class Launch:
@@ -29,7 +29,7 @@ class Launch:
         self._closing = False
         self._commands: list[BinaryIO] = []
         self._reports: dict[int, int] = {}
-        """The rank by the descriptor of the pipe that it reports its failure on."""
+        """Ranks by the descriptor of the pipe on which each reports its failure."""
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         atexit.register(self.close)
         for rank in range(1, size):
@@ -38,20 +38,20 @@ class Launch:
         self._watcher.start()
 
     @property
-    def seat(self) -> Seat:
-        """The first rank's."""
-        return Seat(0, self.size, self._store, self.lead, self._lost)
+    def rank_context(self) -> RankContext:
+        """The context of the first rank."""
+        return RankContext(0, self.size, self._store, self.send_command, self._await_watcher)
 
-    def lead(self, command: str, **fields: object) -> None:
+    def send_command(self, command: str, **fields: object) -> None:
         """Send all other ranks a command."""
         for stream in self._commands:
             try:
                 wire.send(stream, {"command": command, **fields}, {})
             except BrokenPipeError:
-                self._lost()
+                self._await_watcher()
 
     def close(self) -> None:
-        """End the other processes, and this one: PyTorch's own end waits for ranks that are not there."""
+        """End the other processes and this one: PyTorch's own shutdown waits for ranks that are gone."""
         self._end()
         for process in self._processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):  # a driver may keep it for a while
@@ -97,7 +97,7 @@ class Launch:
         code = self._processes[rank].wait()
         return f"ended with exit code {code}" if code >= 0 else f"was ended by {ended_by(-code)}"
 
-    def _lost(self) -> None:
+    def _await_watcher(self) -> None:
         """Wait for `_watch` to see which rank is lost."""
         self._watcher.join(NOTICE_SECONDS)
 

@@ -1,8 +1,8 @@
 """What the ranks of a training exchange, as Caffe's solvers do on several GPUs (parallel.cpp, NCCL).
 
 Each has its own batch of every pass. Before an update, gradients are summed over the ranks and divided by
-their number (NCCL::on_gradients_ready); then each makes the same update of its own copy of the weights.
-BatchNorm's statistics are each rank's own, there as here, and snapshots have the first rank's.
+their number (NCCL::on_gradients_ready); then each makes the same update to its own copy of the weights.
+As in Caffe, each rank keeps its own BatchNorm statistics, and snapshots have the first rank's.
 """
 
 import os
@@ -19,11 +19,11 @@ from torch import Tensor, distributed
 from ftjob.errors import EngineError
 
 BUCKET_NUMBERS = 8 << 20
-"""Numbers that are exchanged at a time: what is copied together for that takes 32 MiB at most."""
+"""Numbers exchanged at a time: the buffer for them takes at most 32 MiB."""
 LONGEST_WAIT = timedelta(days=1)
-"""That of a rank for another: the parent has its own patience with the engine, and ends it."""
+"""How long a rank waits for another; the parent has its own limit for a silent engine."""
 NOTICE_SECONDS = 60.0
-"""In which the end of a rank, that another one notices, is seen by the first and ends all."""
+"""Within this time the first rank sees that another has ended, and ends them all."""
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
 """Ranks are on one node, and need no network to find each other."""
 
@@ -35,7 +35,7 @@ class Ranks:
 
     @contextmanager
     def together(self, command: str, **fields: object) -> Iterator[None]:
-        """Have the other ranks do the same as the block; they are given the command and its fields."""
+        """Have the other ranks do what the block does, by sending them a command with its fields."""
         yield
 
     def average(self, tensors: Sequence[Tensor]) -> None:
@@ -46,26 +46,26 @@ ALONE = Ranks()
 
 
 @dataclass(frozen=True)
-class Seat:
-    """What a process knows of its place among several, before it joins them."""
+class RankContext:
+    """Which rank a process is, and how it reaches the others; known before it joins them."""
 
     rank: int
     size: int
     store: int
-    """A descriptor of the file through which they find each other."""
-    lead: Callable[..., None]
-    """Sends the other ranks a command with fields; does nothing but in the first."""
-    lost: Callable[[], None]
-    """Waits for the end of this process, called where another rank does not answer; where it does not
-    come, the exchange failed for another reason."""
+    """The descriptor of the file through which ranks find each other."""
+    send_command: Callable[..., None]
+    """Sends the other ranks a command with fields; does nothing except in the first rank."""
+    on_lost_rank: Callable[[], None]
+    """Called when another rank does not answer: waits for this process to be ended. If it returns, the
+    exchange failed for another reason."""
 
 
 class JoinedRanks(Ranks):
     """One of several processes that train together."""
 
-    def __init__(self, seat: Seat, device: torch.device) -> None:
+    def __init__(self, rank_context: RankContext, device: torch.device) -> None:
         """Wait until all have joined. Raises EngineError where this PyTorch cannot exchange anything."""
-        self.rank, self.size, self._seat = seat.rank, seat.size, seat
+        self.rank, self.size, self._rank_context = rank_context.rank, rank_context.size, rank_context
         self._is_broken = False
         backend = "nccl" if device.type == "cuda" else "gloo"
         if not distributed.is_available() or not distributed.is_backend_available(backend):
@@ -74,19 +74,19 @@ class JoinedRanks(Ranks):
             os.environ.setdefault(name, value)
         distributed.init_process_group(
             backend,
-            store=distributed.FileStore(f"/proc/self/fd/{seat.store}", seat.size),
-            rank=seat.rank,
-            world_size=seat.size,
+            store=distributed.FileStore(f"/proc/self/fd/{rank_context.store}", rank_context.size),
+            rank=rank_context.rank,
+            world_size=rank_context.size,
             timeout=LONGEST_WAIT,
             device_id=device if device.type == "cuda" else None,
         )
 
     @contextmanager
     def together(self, command: str, **fields: object) -> Iterator[None]:
-        """See Ranks. Raises EngineError after a block that an error ended: the others are in its middle."""
+        """See Ranks. Raises EngineError if an error ended an earlier block: the others are still in it."""
         if self._is_broken:
             raise EngineError("an update ended in an error: open the engine again")
-        self._seat.lead(command, **fields)
+        self._rank_context.send_command(command, **fields)
         self._is_broken = True
         yield
         self._is_broken = False
@@ -102,7 +102,7 @@ class JoinedRanks(Ranks):
         except torch.OutOfMemoryError:
             raise
         except RuntimeError:
-            self._seat.lost()
+            self._rank_context.on_lost_rank()
             raise
         flat.mul_(1 / self.size)
         for tensor, mean in zip(bucket, flat.split([each.numel() for each in bucket]), strict=True):
@@ -111,7 +111,7 @@ class JoinedRanks(Ranks):
 
 
 def await_end(commands: FileIO) -> None:
-    """End this process as soon as the first rank, whose pipe this is, is gone; return where it stays."""
+    """End this process once the first rank, whose pipe this is, is gone; return if it stays."""
     if select.select([commands], [], [], NOTICE_SECONDS)[0]:
         os._exit(0)
 
