@@ -141,7 +141,7 @@ class GpuStandIn(Device):
 def device(monkeypatch: pytest.MonkeyPatch) -> GpuStandIn:
     """A stand-in for the GPU of the worker in this process, looked at often."""
     device = GpuStandIn(0, "Tesla K80", (3, 7))
-    monkeypatch.setattr(resume, "gpu_for", lambda _node, in_cluster: device)
+    monkeypatch.setattr(resume, "gpus_for", lambda _node, _wanted, in_cluster: (device,))
     monkeypatch.setattr(resume, "Watch", partial(Watch, poll_seconds=0.05))
     return device
 
