@@ -77,7 +77,7 @@ def _runs_table(comparison: "Comparison") -> Table:
 
 
 def _table(comparison: "Comparison", first: str, last: str = "") -> Table:
-    """Return a table with a column for each run, named by its place in the table of runs."""
+    """Return a table with a column for each run."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column(first, overflow="fold")
     for run in comparison.runs:
