@@ -67,7 +67,7 @@ def test_a_run_on_the_cluster_is_cancelled_with_a_snapshot_and_goes_on(user: Use
     """cancel is graceful, wait tells it by its exit code, and retry takes it up where it was."""
     user.write("slow", solver={"max_iter": 4000, "test_interval": 2000, "snapshot": 2000})
     user.submit()
-    wait_until(lambda: user.run_status("slow").get("iteration", 0) > 0, 240, "an iteration")
+    wait_until(lambda: user.status("slow")["iteration"] > 0, 240, "an iteration")
 
     user("cancel", "slow")
     user("wait", "slow", code=10)
