@@ -93,7 +93,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache   # its cache overlooks modules that are new
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run tools/bootstrap-uv tools/check-wheel tools/compile-caffe
+	$(BIN)/shellcheck .ci/run examples/ci/retrain.sh tools/bootstrap-uv tools/check-wheel tools/compile-caffe
 
 format: setup
 	$(BIN)/ruff check --fix .

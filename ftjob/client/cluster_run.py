@@ -31,6 +31,7 @@ from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
 from jobspec import JobSpec
+from jobspec.grammar import ALIAS_REFERENCE
 from jobspec.locations import locations, with_values
 
 POLL_SECONDS = 2.0
@@ -213,11 +214,14 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
 
 
 def pinned(spec: JobSpec, planned: JobSpec) -> JobSpec:
-    """Return a spec with its alias replaced by what it meant when it was planned: a pod would not find it."""
-    if planned.base.weights_from is None or planned.base.weights is None:
-        return spec
-    meant = {"base.weights": planned.base.weights, "base.weights_from": planned.base.weights_from}
-    return with_values(spec, meant)
+    """Return a spec with its aliases replaced by what they meant when it was planned: a pod would not find
+    them."""
+    meant: dict[str, str] = {}
+    if planned.base.weights_from is not None and planned.base.weights is not None:
+        meant |= {"base.weights": planned.base.weights, "base.weights_from": planned.base.weights_from}
+    if (spec.accept.not_below or "").startswith(ALIAS_REFERENCE) and planned.accept.not_below is not None:
+        meant["accept.not_below"] = planned.accept.not_below
+    return with_values(spec, meant) if meant else spec
 
 
 def refuse_local(spec: JobSpec) -> None:

@@ -36,6 +36,8 @@ data: {train: s3://data/train, val: s3://data/val}
 output: s3://runs
 """
 
+PLAIN = REMOTE.replace(", weights: alias:faces", "")
+
 
 def lenet(value: float) -> bytes:
     """A caffemodel with LeNet's first layer."""
@@ -112,6 +114,17 @@ def test_a_pod_is_sent_what_the_alias_means() -> None:
     assert sent["spec"]["base"] == {"net": "lenet", "weights": uri, "weights_from": "alias:faces@7"}
     plain: JobSpec = spec.model_copy(update={"base": spec.base.model_copy(update={"weights": uri})})
     assert pinned(plain, plain) is plain
+
+
+def test_a_pod_is_sent_the_run_that_it_is_held_against() -> None:
+    """An alias in accept.not_below is the folder that it meant; `run:NAME` stays for the controller."""
+    folder = "s3://runs/emotions/aaaa"
+    for reference, sent in (("alias:faces", folder), ("run:emotions", "run:emotions")):
+        accepting = f"{PLAIN}accept: {{not_below: {reference}}}\n"
+        spec = parse_spec(accepting, "spec.yaml")
+        planned = parse_spec(accepting.replace(reference, folder), "spec.yaml")
+
+        assert fine_tune_job(pinned(spec, planned), "default")["spec"]["accept"] == {"not_below": sent}
 
 
 def test_a_controller_and_a_pod_resolve_no_alias() -> None:
