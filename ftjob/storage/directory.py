@@ -4,7 +4,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +76,14 @@ class DirectoryStore:
             return entry(key, path) if path.is_file() else None
 
     def list(self, prefix: str = "") -> list[Entry]:
-        """Return every file below a folder, but for those still being written."""
+        """Return every file below a folder, but for those being written and those that go meanwhile."""
         below = self.child(prefix).folder if prefix else self.folder
+        entries = []
         with readable(below):
-            found = [path for path in below.rglob("*") if path.is_file() and not is_partial(path)]
-            entries = [entry(path.relative_to(self.folder).as_posix(), path) for path in found]
+            for path in below.rglob("*"):
+                if path.is_file() and not is_partial(path):
+                    with suppress(FileNotFoundError):  # an engine gives a snapshot its name, another prunes
+                        entries.append(entry(path.relative_to(self.folder).as_posix(), path))
         return sorted(entries, key=lambda each: each.key)
 
     def download(

@@ -42,16 +42,18 @@ def test_a_job_runs_to_its_end(controller: Controllers) -> None:
     controller.submit("one-a0-b0-s2")
     status = controller.wait_for("one-a0-b0-s2", "Succeeded", "Completed")
     [life] = status["attempts"]
-    events = controller.cluster.get("events", namespace=controller.namespace)["items"]
-    told = {each["reason"] for each in events if each["involvedObject"]["kind"] == "FineTuneJob"}
 
+    def reasons() -> set[str]:
+        events = controller.cluster.get("events", namespace=controller.namespace)["items"]
+        return {each["reason"] for each in events if each["involvedObject"]["kind"] == "FineTuneJob"}
+
+    wait_until(lambda: {"Creating", "Running", "Completed"} <= reasons(), 60, "an event for each step")
     assert f"one-a0-b0-s2-{RUN_ID[:8]}-1" in controller.names("jobs")
     assert (life["exitCode"], status["seconds"], status["folder"]) == (
         0,
         life["seconds"],
         f"s3://runs/one-a0-b0-s2/{RUN_ID}",
     )
-    assert {"Creating", "Running", "Completed"} <= told
 
 
 def test_a_pod_is_given_the_spec_and_whom_it_works_for(controller: Controllers) -> None:
