@@ -61,10 +61,9 @@ demo: setup
 check: setup lint
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
 
-# Tests wait for a cluster, a server or a process for a third of their time: two processes more than processors.
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
 test: setup lint engine torch
-	$(BIN)/pytest -n $$(($$(nproc) + 2)) --dist worksteal --maxfail 50 $(T)
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --maxfail 50 $(T)
 
 # What a run of all tests has no time for: Caffe with CUDA compiled by the Dockerfile (15 minutes on two cores, once),
 # then the engine's laws on that very build, in CPU mode, and its image on the cluster: as it is, and in an installed
