@@ -45,5 +45,5 @@ def test_a_run_on_two_gpus_is_trained_to_its_bundle(
     assert there.status().iteration == 10
     assert [ranks for ranks, _ in opened] == ([2, 2] if devices is TWO else [1])
     assert "iter_size: 2" in opened[-1][1]
-    said = "solver.gpus: continuing on 1 of 2 GPUs with iter_size 2: an iteration stays the same"
-    assert (said in capfd.readouterr().err) == (devices is not TWO)
+    line = "solver.gpus: continuing on 1 of 2 GPUs with iter_size 2: an iteration stays the same"
+    assert (line in capfd.readouterr().err) == (devices is not TWO)

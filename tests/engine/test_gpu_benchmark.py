@@ -100,9 +100,9 @@ def test_a_missing_figure_leaves_out_what_needs_it(missing: str) -> None:
 def test_the_table_says_which_goals_were_missed() -> None:
     """Bounds included; a figure without a goal has none."""
     more = {"ratio_plain_pytorch_googlenet": 1.0, "ratio_forecast_googlenet": 1.11}
-    told = dict(line.split(maxsplit=1) for line in lines({**MEASURED, **more}))
+    shown = dict(line.split(maxsplit=1) for line in lines({**MEASURED, **more}))
 
-    assert told["wait_share_googlenet"].endswith("goal ≤ 0.03: MISSED")
-    assert told["ratio_plain_pytorch_googlenet"].endswith("goal ≥ 1: reached")
-    assert told["ratio_forecast_googlenet"].endswith("goal 0.9 to 1.1: MISSED")
-    assert told["teraflops_googlenet"] == "8.0"
+    assert shown["wait_share_googlenet"].endswith("goal ≤ 0.03: MISSED")
+    assert shown["ratio_plain_pytorch_googlenet"].endswith("goal ≥ 1: reached")
+    assert shown["ratio_forecast_googlenet"].endswith("goal 0.9 to 1.1: MISSED")
+    assert shown["teraflops_googlenet"] == "8.0"

@@ -69,8 +69,8 @@ def test_plain_pytorch_computes_the_same(name: str) -> None:
     loss = loss_of(plain, found, labels)
     loss.backward()
 
-    for blob, one in zip(scores, found, strict=True):
-        assert near(one, expected.blobs[blob])
+    for blob, score in zip(scores, found, strict=True):
+        assert near(score, expected.blobs[blob])
     assert near(loss, expected.loss)
     least = 1e-4 * max(float(given.grad.abs().max()) for given in learned)  # below it, BatchNorm cancels all
     for own, given in zip(plain.parameters(), learned, strict=True):

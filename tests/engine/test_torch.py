@@ -17,6 +17,13 @@ from tests.engine import nets
 from tests.engine.conftest import Job
 
 Pair = tuple[int, int]
+POOLINGS = given(
+    shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    ceil_mode=st.booleans(),
+    seed=st.integers(0, 99),
+)
 
 
 @pytest.mark.torch
@@ -115,13 +122,7 @@ def test_what_is_trained_on_can_be_tested_on(job: Job) -> None:
 
 @pytest.mark.torch
 @settings(deadline=None)
-@given(
-    shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),
-    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    ceil_mode=st.booleans(),
-    seed=st.integers(0, 99),
-)
+@POOLINGS
 def test_quick_pooling_is_pytorchs_to_the_bit(
     shape: tuple[int, ...], kernel: Pair, stride: Pair, ceil_mode: bool, seed: int
 ):
@@ -150,13 +151,7 @@ def test_quick_pooling_is_pytorchs_to_the_bit(
 
 @pytest.mark.torch
 @settings(deadline=None)
-@given(
-    shape=st.tuples(*[st.integers(1, most) for most in (3, 5, 9, 9)]),
-    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    stride=st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    ceil_mode=st.booleans(),
-    seed=st.integers(0, 99),
-)
+@POOLINGS
 def test_pooling_without_a_gradient_is_the_same(
     shape: tuple[int, ...], kernel: Pair, stride: Pair, ceil_mode: bool, seed: int
 ):

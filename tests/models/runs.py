@@ -49,12 +49,12 @@ def a_run(
         plan["base"] |= {"weights": weights, "weights_digest": weights_digest}
         files.write_json(folder.plan, plan)
         files.write_json(folder.evaluation, evaluation_of(labels, right).to_json())
-        told: dict[str, Any] = {
+        written: dict[str, Any] = {
             "state": State.SUCCEEDED,
             "reason": Reason.COMPLETED,
             "attempts": (Attempt(1, "p2.xlarge", 0.9, 1.8e9, ftjob="0.1.0", image="faces/worker@sha256:1"),),
         }
-        files.write_text(folder.status, render(Status(name, run_id, **{**told, **status})))
+        files.write_text(folder.status, render(Status(name, run_id, **{**written, **status})))
         if bundled:
             content = caffemodel or f"weights of {name}/{run_id}".encode()
             write_bundle(BundleFolder(folder.bundle), folder, content, labels)

@@ -36,10 +36,10 @@ def test_built_in_profiles_are_there() -> None:
     single = ["p2.xlarge", "g4dn.xlarge", "g5.xlarge", "p3.2xlarge"]
     several = ["p2.8xlarge", "g4dn.12xlarge", "g5.12xlarge", "p3.8xlarge"]
     assert list(nodes) == [*single, *several, "local"]
-    for one, many in zip(single, several, strict=True):
+    for small, large in zip(single, several, strict=True):
         own = {"name", "gpus", "price", "labels"}
-        assert nodes[one].model_dump(exclude=own) == nodes[many].model_dump(exclude=own)
-        assert nodes[one].gpus == 1 < nodes[many].gpus
+        assert nodes[small].model_dump(exclude=own) == nodes[large].model_dump(exclude=own)
+        assert nodes[small].gpus == 1 < nodes[large].gpus
     for node in list(nodes.values())[:-1]:
         assert node.instance_type == node.name
         assert node.memory_bytes

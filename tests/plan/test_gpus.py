@@ -22,35 +22,35 @@ def planned(gpus: int, node: str = "p3.8xlarge", **changes: object) -> Plan:
 
 def test_one_gpu_is_the_run_it_always_was(in_faces: Path) -> None:
     """The number decides the result: more than one make another run, and measure another speed."""
-    one, two, four = planned(1), planned(2), planned(4)
+    single, two, four = planned(1), planned(2), planned(4)
 
-    assert one.run_id == plan(solver={"epochs": 2}).run_id
-    assert "gpus" not in one.spec.canonical()["solver"]
-    assert len({made.run_id for made in (one, two, four)}) == 3
-    assert len({speed_key(made, "") for made in (one, two, four)}) == 3
+    assert single.run_id == plan(solver={"epochs": 2}).run_id
+    assert "gpus" not in single.spec.canonical()["solver"]
+    assert len({made.run_id for made in (single, two, four)}) == 3
+    assert len({speed_key(made, "") for made in (single, two, four)}) == 3
 
 
 def test_an_iteration_has_the_batches_of_all(in_faces: Path) -> None:
     """So epochs, intervals and shares of the run follow; memory is that of one GPU and its exchange."""
-    one, four = planned(1, engine="torch"), planned(4, engine="torch")
-    records, batch = one.inputs.train.records, one.spec.data.batch_size
+    single, four = planned(1, engine="torch"), planned(4, engine="torch")
+    records, batch = single.inputs.train.records, single.spec.data.batch_size
 
     assert four.images_per_iteration == four.forecast.work.images_per_iteration == 4 * batch
     assert four.solver.max_iter == math.ceil(2 * records / (4 * batch))
-    assert four.forecast.batches == one.forecast.batches
-    assert four.forecast.memory.total - one.forecast.memory.total == EXCHANGE_BYTES
+    assert four.forecast.batches == single.forecast.batches
+    assert four.forecast.memory.total - single.forecast.memory.total == EXCHANGE_BYTES
     assert document(four).gpus == 4
 
 
 def test_four_train_three_and_a_half_times_as_fast_and_one_tests(in_faces: Path) -> None:
     """As Caffe's documentation has it, which the assumptions name; the node's price is that of all."""
-    one, four = planned(1, "p3.2xlarge", engine="torch"), planned(4, engine="torch")
+    single, four = planned(1, "p3.2xlarge", engine="torch"), planned(4, engine="torch")
 
-    assert four.forecast.predicted.train == pytest.approx(one.forecast.predicted.train / 3.5)
-    assert four.forecast.predicted.test == one.forecast.predicted.test
-    assert four.forecast.cost.usd_per_hour == 4 * one.forecast.cost.usd_per_hour
+    assert four.forecast.predicted.train == pytest.approx(single.forecast.predicted.train / 3.5)
+    assert four.forecast.predicted.test == single.forecast.predicted.test
+    assert four.forecast.cost.usd_per_hour == 4 * single.forecast.cost.usd_per_hour
     assert "4 GPUs train 3.5 times as fast as one, which tests alone" in four.forecast.cost.assumptions[0]
-    assert "GPUs" not in one.forecast.cost.assumptions[0]
+    assert "GPUs" not in single.forecast.cost.assumptions[0]
 
 
 def test_the_plan_shows_several_gpus(in_faces: Path) -> None:
