@@ -237,5 +237,5 @@ def environment_of(cluster: AnyCluster, more: dict[str, str]) -> dict[str, str]:
 
 
 def reasons(status: dict[str, Any]) -> list[str]:
-    """How every attempt ended."""
-    return [life["reason"] for life in status["attempts"]]
+    """How every attempt ended; empty for the one that is under way."""
+    return [life.get("reason", "") for life in status["attempts"]]
