@@ -1,7 +1,7 @@
 """The Python API: what the command line is a thin layer over, for notebooks and pipelines."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -19,6 +19,7 @@ from ftjob.runfolder.status import Status
 from jobspec.grammar import ALIAS_REFERENCE
 
 if TYPE_CHECKING:
+    from ftjob.answers.answer import Classification
     from ftjob.bundle.verify import Verification
     from ftjob.client.cluster_run import ClusterRun
     from ftjob.client.consent import Consent
@@ -176,6 +177,44 @@ def verify(
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
         return verify_bundle(bundle, engine, Path(scratch) / "engine.log", gpu=gpu, precision=precision)
+
+
+def classify(
+    model: str,
+    images: Iterable[str],
+    *,
+    top: int = 5,
+    confusion: bool = False,
+    batch: int = 32,
+    engine: str = "auto",
+    gpu: bool = False,
+    precision: str = "fp32",
+    context: str | None = None,
+    namespace: str | None = None,
+) -> "Classification":
+    """Return the answers of a bundle, a run or an alias to pictures, computed as they are taken.
+
+    `images` are files, folders, URIs and http(s) addresses; `confusion` counts right and wrong, where every
+    folder has the name of a class. Raises FtjobError before any engine is started; a picture that cannot be
+    read has its `problem` in the answer.
+    """
+    from ftjob.answers.answer import Classification, ConfusionTally
+    from ftjob.answers.pictures import find_pictures
+    from ftjob.bundle.classifier import read_for_use
+    from ftjob.bundle.hardware import choose_hardware
+    from ftjob.client.bundle_fetch import bundle_at, bundle_of
+
+    hardware = choose_hardware(engine, gpu=gpu, precision=precision, fast=True)
+    checked = read_for_use(bundle_at(model) or bundle_of(find(model, context, namespace)))
+    pictures = list(find_pictures(images))
+    return Classification(
+        checked,
+        pictures,
+        hardware,
+        top,
+        batch,
+        ConfusionTally(checked.labels, pictures) if confusion else None,
+    )
 
 
 def check_data(

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from ftjob.bundle.alike import ALIKE, Answers, Scores, ask, difference
 from ftjob.bundle.contents import check_labels, checked_files, read_document, require
 from ftjob.bundle.golden import golden_inputs
+from ftjob.bundle.hardware import Hardware, choose_hardware
 from ftjob.bundle.model import read_model
 from ftjob.bundle.preprocess import Preprocess
 from ftjob.bundle.schema import LARGEST_SCORES, GoldenScores
-from ftjob.engine.nvml import Device, first_gpu
-from ftjob.engine.open import open_deploy, resolve
-from ftjob.errors import BadSpecError
+from ftjob.engine.open import open_deploy
 from ftjob.fs import files
-from ftjob.net.precision import PRECISIONS, Precision, lack
+from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import to_text
 from ftjob.runfolder.layout import BundleFolder
@@ -84,14 +83,10 @@ def verify(root: Path, engine: str, log: Path, *, gpu: bool = False, precision: 
     fp32. Raises BadSpecError for a precision that there is not, or not here, BadNetError as `read_bundle`
     does, and what engines raise.
     """
-    exact, device = _precision_of(precision), first_gpu() if gpu else None
-    capability, name = (device.capability, device.name) if device else (None, "verify without a GPU")
-    if problem := lack(exact, capability, name):
-        raise BadSpecError(f"precision: {problem}")
-    engine = resolve("torch" if engine == "auto" and (gpu or exact != "fp32") else engine)
+    hardware = choose_hardware(engine, gpu=gpu, precision=precision)
     question = read_bundle(root)
-    answers = _answers(question, engine, log, device, exact)
-    tolerance = TOLERANCE[exact]
+    answers = _answers(question, hardware, log)
+    tolerance = TOLERANCE[hardware.precision]
     expected = np.array([image.scores for image in question.golden.images], dtype=np.float32)
     labels = np.array([image.label for image in question.golden.images])
     return Verification(
@@ -101,18 +96,11 @@ def verify(root: Path, engine: str, log: Path, *, gpu: bool = False, precision: 
         largest_difference=difference(answers.alone, expected),
         together_difference=answers.difference,
         right_answers=int((answers.alone.argmax(axis=1) == labels).sum()),
-        engine=engine,
-        device=device.name if device else "processors",
-        precision=exact,
+        engine=hardware.engine,
+        device=hardware.name,
+        precision=hardware.precision,
         tolerance=tolerance,
     )
-
-
-def _precision_of(name: str) -> Precision:
-    for precision in PRECISIONS:
-        if precision == name:
-            return precision
-    raise BadSpecError(f"precision: there is no {name!r}: choose {', '.join(PRECISIONS)}")
 
 
 def read_bundle(root: Path) -> Question:
@@ -132,16 +120,19 @@ def read_bundle(root: Path) -> Question:
     return Question(net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
 
 
-def _answers(
-    question: Question, engine: str, log: Path, device: Device | None, precision: Precision
-) -> Answers:
+def _answers(question: Question, hardware: Hardware, log: Path) -> Answers:
     """Return an engine's scores of the checked net, run in an otherwise empty folder."""
     with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
         deploy = BundleFolder(Path(empty)).deploy
         files.write_text(deploy, to_text(question.net))
-        gpu = device.index if device else None
         with open_deploy(
-            engine, deploy, question.weights, log=log, cwd=Path(empty), gpu=gpu, precision=precision
+            hardware.engine,
+            deploy,
+            question.weights,
+            log=log,
+            cwd=Path(empty),
+            gpu=hardware.index,
+            precision=hardware.precision,
         ) as net:
             return ask(net, question.images, question.golden.blob)
 

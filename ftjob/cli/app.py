@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ftjob.cli import (
+    bundles,
     controller,
     cost,
     data,
@@ -15,7 +16,6 @@ from ftjob.cli import (
     runs,
     schema,
     submit,
-    verify,
     worker,
 )
 
@@ -66,7 +66,8 @@ app.command()(models.promote)
 app.command()(models.rollback)
 app.command()(models.history)
 app.command()(models.lineage)
-app.command()(verify.verify)
+app.command()(bundles.verify)
+app.command()(bundles.classify)
 app.command()(schema.schema)
 app.command(hidden=True)(worker.worker)
 app.add_typer(data.app, name="data")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ftjob.bundle.evaluate import evaluate
 from ftjob.caffelog.progress import SATURATED_LOSS
 from ftjob.engine import Engine, Iteration, Writing
 from ftjob.engine.snapshot_write import ForkedWriting
@@ -16,7 +17,6 @@ from ftjob.money.limits import BudgetLimits
 from ftjob.plan.cost import SNAPSHOT_BYTES_PER_SECOND, UPLOAD_BYTES_PER_SECOND, remaining_seconds
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.records.evaluation import Evaluation
-from ftjob.worker.evaluate import evaluate
 from ftjob.worker.learning import Score, chance, learns, stale_tests
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.storage import Home

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ftjob.bundle.evaluate import evaluate
 from ftjob.client.local_run import Run
 from ftjob.fs import files
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.predictions import write_evaluated
 from ftjob.runfolder.status import Attempt, State, Status, render
-from ftjob.worker.evaluate import evaluate
 from jobspec import dump_spec, parse_spec
 
 SEVEN = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ftjob.bundle.evaluate import Evaluation
 from ftjob.engine import Writing
 from ftjob.money.limits import BudgetLimits
 from ftjob.plan.plan import Plan
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
-from ftjob.worker.evaluate import Evaluation
 from ftjob.worker.meter import Account
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.train import Outcome, Training

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
+from ftjob.bundle.evaluate import evaluate, softmax_loss, top_k_accuracy
 from ftjob.report.confusion import cells_of
 from ftjob.runfolder.records.evaluation import Evaluation
-from ftjob.worker.evaluate import evaluate, softmax_loss, top_k_accuracy
 
 SCORES = np.array([[3, 1, 0], [0, 2, 1], [2, 1, 0], [0, 0, 5]], dtype=np.float32)
 LABELS = np.array([0, 1, 1, 2], dtype=np.float32)
@@ -104,7 +104,7 @@ import sys
 
 import numpy as np
 from ftjob.report.confusion import cells_of
-from ftjob.worker.evaluate import evaluate
+from ftjob.bundle.evaluate import evaluate
 
 scores = np.random.default_rng(1).random((10_000, 6_000), dtype=np.float32)
 labels = np.arange(10_000, dtype=np.float32) % 6_000

@@ -2,10 +2,10 @@
 
 import pytest
 
+from ftjob.bundle.evaluate import evaluate
 from ftjob.plan.inputs import Baseline
 from ftjob.runfolder.records.predictions import Evaluated, Prediction
 from ftjob.worker.accept.judge import judge
-from ftjob.worker.evaluate import evaluate
 from jobspec.spec import Accept
 from tests.worker.test_evaluate import LABELS, NAMES, SCORES
 

@@ -48,7 +48,8 @@ class Objects:
         return sorted(name for name in names if not name.startswith("."))
 
     def files(self, folder: str) -> Iterator[tuple[str, str]]:
-        below = [key for key in self.entries if key.startswith(f"{folder}/") and not _is_hidden(key)]
+        inside = f"{folder}/" if folder else ""
+        below = [key for key in self.entries if key.startswith(inside) and not _is_hidden(key)]
         for key in sorted(below, key=lambda key: PurePosixPath(key).parts):
             yield key, _stamp(self.entries[key])
 

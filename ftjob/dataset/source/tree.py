@@ -56,7 +56,8 @@ class Tree(Protocol):
         ...
 
     def files(self, folder: str) -> Iterator[tuple[str, str]]:
-        """Yield (path, stamp) of every file below a folder, in order of name, folders in folders included."""
+        """Yield (path, stamp) of every file below a folder (below the root: ""), in order of name, folders in
+        folders included."""
         ...
 
     def stamp(self, path: str) -> str | None:
@@ -101,7 +102,7 @@ class Folder:
                 (entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name
             )
         for entry in entries:
-            path = f"{folder}/{entry.name}"
+            path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir():
                 yield from self._files(path, (*above, here))
             elif entry.is_file() or is_image_name(path):  # a pipe of that name is reported as unreadable

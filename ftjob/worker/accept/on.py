@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ftjob.bundle.evaluate import evaluate
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.engine.open import open_engine
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare.prepare import write_prototxts
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import Evaluation
-from ftjob.worker.evaluate import evaluate
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.resume import precision_on
 from ftjob.worker.watch.gpu import gpus_for

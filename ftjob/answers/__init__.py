@@ -1,0 +1,1 @@
+"""Pictures that a bundle is asked about: files, folders, URLs; and its answers."""

@@ -1,0 +1,133 @@
+"""A bundle at work: image files in, a probability for every class out."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftjob.bundle.contents import check_labels, checked_files, read_document, require
+from ftjob.bundle.hardware import Hardware
+from ftjob.bundle.model import ImageShape, read_model
+from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.bundle.schema import LARGEST_SCORES, GoldenScores
+from ftjob.dataset.image.pixels import Shape, UnreadableImageError, stored_picture
+from ftjob.dataset.labels import read_labels
+from ftjob.dataset.mean_image import read_mean_image
+from ftjob.dataset.modes import resize_mode
+from ftjob.engine import DeployNet
+from ftjob.engine.open import open_deploy
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.fs import files
+from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.prototxt import to_text
+from ftjob.runfolder.layout import BundleFolder
+
+Inputs = NDArray[np.float32]
+"""(N, C, H, W)."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Makes a net's input from an image file, as `ftjob data build` and Caffe's TEST phase do."""
+
+    how: Preprocess
+    shape: Shape
+    """Of the images that the net was trained on."""
+    image: ImageShape
+    """What the net takes."""
+    mean_image: NDArray[np.float32] | None
+
+    def read(self, data: bytes) -> NDArray[np.float32]:
+        """Return an image file as the net's input (C, H, W); threads may call it side by side.
+
+        Raises UnreadableImageError.
+        """
+        pixels = stored_picture(data, self.shape).pixels
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = transform(
+                pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels, self.how, self.mean_image
+            )
+        if not np.isfinite(values).all():
+            raise UnreadableImageError("becomes numbers beyond float32 with the bundle's mean and scale")
+        return values
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle whose files were checked, and no engine started yet."""
+
+    labels: tuple[str, ...]
+    reader: Reader
+    net: NetParameter
+    weights: Path
+    scores: str
+    """The net's blob with the scores."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A bundle whose net is open in an engine."""
+
+    model: Model
+    net: DeployNet
+
+    def probabilities(self, inputs: Inputs) -> NDArray[np.float32]:
+        """Return the softmax of every image's scores, (N, K). Raises EngineError."""
+        scores = self.net.forward(inputs, [self.model.scores])[self.model.scores]
+        return softmax(scores.reshape(len(inputs), -1))
+
+
+def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return scores (N, K) as probabilities; a row with a score that is no number becomes NaN."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def read_for_use(root: Path) -> Model:
+    """Check every file of a bundle, and return what classifies with it.
+
+    Raises BadNetError, naming the file, for what is missing, damaged or not what the bundle was made with.
+    """
+    bundle = BundleFolder(root)
+    manifest = checked_files(bundle)
+    how = read_document(Preprocess, bundle.preprocess)
+    golden = read_document(GoldenScores, bundle.golden_scores, LARGEST_SCORES)
+    require(manifest, bundle, [bundle.mean] if how.mean_file else [])
+    check_labels(bundle, golden)
+    net, image = read_model(bundle, how, golden)
+    try:
+        shape = Shape(how.height, how.width, resize_mode(how.resize_mode), how.channels == 3)
+        labels = read_labels(bundle.labels)
+        mean = read_mean_image(bundle.mean) if how.mean_file else None
+    except (BadSpecError, BadDataError) as error:
+        raise BadNetError(f"{bundle.root}: {error}: copy it again from the run") from None
+    if mean is not None and mean.shape != (how.channels, how.height, how.width):
+        raise BadNetError(f"{bundle.mean}: is not of the size in preprocess.json: copy it again from the run")
+    return Model(labels, Reader(how, shape, image, mean), net, bundle.weights, golden.blob)
+
+
+@contextmanager
+def open_classifier(model: Model, hardware: Hardware) -> Iterator[Classifier]:
+    """Open a checked bundle's net in an engine, whose process and log are in an otherwise empty folder.
+
+    Raises EngineError.
+    """
+    with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
+        deploy = BundleFolder(Path(empty)).deploy
+        files.write_text(deploy, to_text(model.net))
+        with open_deploy(
+            hardware.engine,
+            deploy,
+            model.weights,
+            log=Path(empty, "engine.log"),
+            cwd=Path(empty),
+            gpu=hardware.index,
+            precision=hardware.precision,
+        ) as net:
+            yield Classifier(model, net)
