@@ -62,7 +62,6 @@ MODULES_MEANT = {
     "status": "of a run, of a FineTuneJob",
     "store": "of objects, of a run",
     "training": ENGINES,
-    "verify": VERB,
     "weights": "in a caffemodel, in PyTorch, brought for a plan",
     "windows": LAYERS,
 }

@@ -1,34 +1,32 @@
 """The Python API: what the command line is a thin layer over, for notebooks and pipelines."""
 
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftjob.api.aliases import lineage as lineage
+from ftjob.api.aliases import promotions as promotions
+from ftjob.api.aliases import rollback as rollback
+from ftjob.api.answering import classify as classify
+from ftjob.api.answering import verify as verify
+from ftjob.api.finding import find as find
+from ftjob.api.finding import list_runs as list_runs
 from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
 from ftjob.errors import BadDataError, BadSpecError, ExitCode
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
-from ftjob.runfolder.address import RunAddress, RunReference
+from ftjob.runfolder.address import RunAddress
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.status import Status
-from jobspec.grammar import ALIAS_REFERENCE
 
 if TYPE_CHECKING:
-    from ftjob.answers.answer import Classification
-    from ftjob.bundle.verify import Verification
     from ftjob.client.cluster_run import ClusterRun
     from ftjob.client.consent import Consent
-    from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import DataProgress
     from ftjob.dataset.check.check import CheckOptions, CheckReport
-    from ftjob.models.lineage import Lineage
-    from ftjob.models.promote import Promoted
-    from ftjob.models.promotion import Promotion
     from ftjob.nodes.prices import LivePrices
     from ftjob.nodes.profiles import Node, Price
     from ftjob.plan.diagnosis.explain import Explanation
@@ -164,59 +162,6 @@ def explain(reference: str) -> "Explanation":
     return explained(evidence_of_run(there.bring_all(), there.status()))
 
 
-def verify(
-    bundle: Path, engine: str = "auto", *, gpu: bool = False, precision: str = "fp32"
-) -> "Verification":
-    """Prove that a bundle answers here as it did where it was made, with Caffe, or PyTorch where that is not.
-
-    `gpu` computes on the first GPU instead of processors, with PyTorch unless `engine` names Caffe; so does
-    another precision (tf32, bf16, fp16), each within its own tolerance. Raises BadSpecError, BadNetError or
-    EngineError.
-    """
-    from ftjob.bundle.verify import verify as verify_bundle
-
-    with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
-        return verify_bundle(bundle, engine, Path(scratch) / "engine.log", gpu=gpu, precision=precision)
-
-
-def classify(
-    model: str,
-    images: Iterable[str],
-    *,
-    top: int = 5,
-    confusion: bool = False,
-    batch: int = 32,
-    engine: str = "auto",
-    gpu: bool = False,
-    precision: str = "fp32",
-    context: str | None = None,
-    namespace: str | None = None,
-) -> "Classification":
-    """Return the answers of a bundle, a run or an alias to pictures, computed as they are taken.
-
-    `images` are files, folders, URIs and http(s) addresses; `confusion` counts right and wrong, where every
-    folder has the name of a class. Raises FtjobError before any engine is started; a picture that cannot be
-    read has its `problem` in the answer.
-    """
-    from ftjob.answers.answer import Classification, ConfusionTally
-    from ftjob.answers.pictures import find_pictures
-    from ftjob.bundle.classifier import read_for_use
-    from ftjob.bundle.hardware import choose_hardware
-    from ftjob.client.bundle_fetch import bundle_at, bundle_of
-
-    hardware = choose_hardware(engine, gpu=gpu, precision=precision, fast=True)
-    checked = read_for_use(bundle_at(model) or bundle_of(find(model, context, namespace)))
-    pictures = list(find_pictures(images))
-    return Classification(
-        checked,
-        pictures,
-        hardware,
-        top,
-        batch,
-        ConfusionTally(checked.labels, pictures) if confusion else None,
-    )
-
-
 def check_data(
     location: Path | str,
     val: Path | str | None = None,
@@ -285,62 +230,6 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
     loaded, _ = _load(spec)
     sent = cluster_run.pinned(loaded, planned.spec)
     return fine_tune_job(sent, namespace or "default", figures_of(planned))
-
-
-def find(reference: str, context: str | None = None, namespace: str | None = None) -> "RunHandle":
-    """Return the run that NAME, NAME/ID, an ID, a folder or its URI, or alias:NAME means.
-
-    It is one on a cluster where a context or namespace is given, or where it was submitted to one from here;
-    there, NAME means whichever run has that name now. Raises BadSpecError, and StorageError for an alias.
-    """
-    if (context or namespace) and not reference.startswith(ALIAS_REFERENCE):
-        from ftjob.client.cluster_run import ClusterRun
-        from ftjob.cluster.client import connect
-
-        meant = RunReference.parse(reference)
-        return ClusterRun(connect(context, namespace), meant.name, meant.run_id)
-    return lookup.handle_at(registry.find_run(reference), reference)
-
-
-def rollback(alias: str, why: str = "") -> "Promoted":
-    """Point an alias (NAME or OUTPUT/models/NAME) to the run before the current one.
-
-    Raises BadSpecError where there is none or it is gone, PromotionLostError where somebody else promoted a
-    run at the same moment, and StorageError.
-    """
-    from ftjob.models.alias import AliasReference
-    from ftjob.models.promote import rollback as restore
-
-    return restore(registry.find_alias(AliasReference.parse(alias)), why)
-
-
-def promotions(alias: str, most: int = 20) -> "list[Promotion]":
-    """Return an alias's newest promotions, newest first. Raises BadSpecError, StorageError."""
-    return registry.find_history(alias).last(most)
-
-
-def lineage(reference: str, context: str | None = None, namespace: str | None = None) -> "Lineage":
-    """Return where a run's model, or that of alias:NAME, came from, back to the first weights.
-
-    Raises BadSpecError, or StorageError where the run itself cannot be read; what cannot be read of an
-    earlier run is in its `problem`.
-    """
-    from ftjob.models.lineage import lineage_of_model
-
-    if reference.startswith(ALIAS_REFERENCE):
-        return lineage_of_model(registry.find_model(reference))
-    return find(reference, context, namespace).lineage()
-
-
-def list_runs(name: str = "*", context: str | None = None, namespace: str | None = None) -> "list[RunHandle]":
-    """Return the runs submitted on this machine, oldest first; with a context or namespace, those there."""
-    if context or namespace:
-        from ftjob.client.cluster_run import ClusterRun
-        from ftjob.cluster.client import connect
-
-        cluster = connect(context, namespace)
-        return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
-    return [lookup.handle_at(location) for location in registry.known_runs(name)]
 
 
 def unreadable_notes(name: str = "*") -> list[str]:
