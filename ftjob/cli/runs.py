@@ -57,8 +57,8 @@ def status(
 
 
 def watch(run: RunName, context: KubeContext = None, namespace: KubeNamespace = None) -> None:
-    """Follow a run until it ends; Ctrl-C leaves it running."""
-    live.follow(console(), api.find(run, context, namespace).follow())
+    """Follow a run until it ends: curves, money, events. Ctrl-C leaves it running."""
+    live.watch(console(), api.find(run, context, namespace))
 
 
 def wait(
