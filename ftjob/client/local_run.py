@@ -147,7 +147,7 @@ class Run(SharedVerbs):
     def _bring_results(self, run: RunStore) -> None:
         folder = run.folder
         run.bring(folder.spec, folder.plan, folder.status, folder.evaluation)
-        run.bring(folder.predictions, folder.acceptance)
+        run.bring(folder.predictions, folder.mistakes, folder.acceptance)
         run.bring_growing(folder.train_metrics, folder.test_metrics)
 
     def facts(self) -> "Facts":

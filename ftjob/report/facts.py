@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ftjob.fs import documents
+from ftjob.report.lessons.worst import still_made
 from ftjob.runfolder.address import RunReference
 from ftjob.runfolder.charges import Bill, Charge
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.acceptance import Acceptance, read_acceptance
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine, read_tests, read_train, thinned
+from ftjob.runfolder.records.mistakes import Mistake, read_mistakes
 from ftjob.runfolder.records.plan import PlanDocument, read_plan
 from ftjob.runfolder.records.predictions import Evaluated, read_evaluated
 from ftjob.runfolder.status import Status
@@ -34,6 +36,8 @@ class Facts:
     evaluated: Evaluated | None = None
     """How the bundled snapshot did on data.val."""
     acceptance: Acceptance | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    """The surest wrong answers on data.val."""
     train: tuple[TrainLine, ...] = ()
     """The lines of metrics/train.jsonl; of very many, every second, fourth … one."""
     tests: tuple[TestLine, ...] = ()
@@ -64,13 +68,16 @@ def read_facts(folder: RunFolder, status: Status, rows: Iterable[Charge]) -> Fac
     Raises StorageError, naming the file, where one is there and cannot be read.
     """
     text = _text(folder.spec)
+    evaluated = read_evaluated(folder.evaluation, folder.predictions)
+    mistakes = _document(folder.mistakes, read_mistakes) or ()
     return Facts(
         status=status,
         bill=Bill(tuple(rows)),
         spec_text=text,
         spec=_spec(text),
         plan=_document(folder.plan, read_plan),
-        evaluated=read_evaluated(folder.evaluation, folder.predictions),
+        evaluated=evaluated,
+        mistakes=still_made(mistakes, evaluated.predictions if evaluated else None),
         acceptance=_document(folder.acceptance, read_acceptance),
         train=_lines(folder.train_metrics, read_train),
         tests=_lines(folder.test_metrics, read_tests),

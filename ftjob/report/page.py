@@ -9,9 +9,10 @@ from ftjob.money.amount import Amount
 from ftjob.report import trained
 from ftjob.report.chart import Chart, Curve, Point, averaged, stepped
 from ftjob.report.compare.comparison import Comparison
-from ftjob.report.compare.thumbnails import Pictures
+from ftjob.report.compare.thumbnails import Pictures, data_uri
 from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, weakest_first
 from ftjob.report.facts import Facts
+from ftjob.report.lessons.advice import what_next
 from ftjob.report.picture import picture_of
 from ftjob.report.templating import templates
 from ftjob.runfolder.charges import STAGES
@@ -51,6 +52,18 @@ class Spent:
     share: float
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A mistake, in words and as a picture."""
+
+    label: str
+    predicted: str
+    score: float
+    key: str
+    picture: str
+    """A data URI; empty where there is none."""
+
+
 def render_page(facts: Facts, against: Comparison | None = None, pictures: Pictures = NO_PICTURES) -> str:
     """Return the page, with how the run stands to another, of a comparison that begins with that one.
 
@@ -75,6 +88,8 @@ def render_page(facts: Facts, against: Comparison | None = None, pictures: Pictu
             if evaluation and _is_large(evaluation)
             else "",
             pairs=most_confused(evaluation, PAIRS) if evaluation else [],
+            advice=what_next(facts),
+            mistakes=_mistakes(facts),
             what=trained.what_was_trained(facts),
             layers=trained.layers(facts.plan) if facts.plan else [],
             kinds=trained.kinds(facts.plan) if facts.plan else [],
@@ -83,6 +98,21 @@ def render_page(facts: Facts, against: Comparison | None = None, pictures: Pictu
             wide=WIDE,
         )
     )
+
+
+def _mistakes(facts: Facts) -> list[Shown]:
+    names = [each.name for each in facts.evaluation.classes] if facts.evaluation else []
+    return [
+        Shown(
+            names[each.label],
+            names[each.predicted],
+            each.score,
+            each.key,
+            data_uri(each.picture) if each.picture else "",
+        )
+        for each in facts.mistakes
+        if max(each.label, each.predicted) < len(names)
+    ]
 
 
 def _is_large(evaluation: Evaluation) -> bool:

@@ -12,6 +12,7 @@ from ftjob.report.compare.thumbnails import pictures_of
 from ftjob.report.confusion import most_confused
 from ftjob.report.facts import Facts
 from ftjob.report.junit import render_junit
+from ftjob.report.lessons.advice import what_next
 from ftjob.report.page import render_page
 
 PAIRS = 20
@@ -66,6 +67,11 @@ class Report:
             "cost": facts.bill.to_json(),
             "classes": [asdict(each) for each in results],
             "confused": [pair.to_json() for pair in pairs],
+            "mistakes": [
+                {"key": each.key, "label": each.label, "predicted": each.predicted, "score": each.score}
+                for each in facts.mistakes
+            ],
+            "next": what_next(facts),
             "acceptance": facts.acceptance.to_json() if facts.acceptance else None,
             "against": _against(self.comparison) if self.comparison else None,
         }

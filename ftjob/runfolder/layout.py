@@ -117,6 +117,11 @@ class RunFolder:
         return self.root / "on" / "predictions.jsonl"
 
     @property
+    def mistakes(self) -> Path:
+        """The surest wrong answers, with pictures."""
+        return self.root / "mistakes.json"
+
+    @property
     def acceptance(self) -> Path:
         """What `accept` requires, and what was reached."""
         return self.root / "acceptance.json"

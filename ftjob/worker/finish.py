@@ -11,13 +11,17 @@ from ftjob.errors import ExitCode, FtjobError, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import files
 from ftjob.plan.plan import Plan
+from ftjob.report.compare.thumbnails import pictures_at
 from ftjob.report.curves import curves_png
 from ftjob.report.facts import read_facts
+from ftjob.report.lessons.worst import with_pictures, worst
 from ftjob.report.page import render_page
 from ftjob.runfolder.charges import charges, of_status
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.acceptance import Acceptance
 from ftjob.runfolder.records.evaluation import Evaluation
+from ftjob.runfolder.records.mistakes import mistakes_json
+from ftjob.runfolder.records.predictions import read_evaluated
 from ftjob.runfolder.status import State, Status
 from ftjob.worker.accept.keep import keep_evaluation
 from ftjob.worker.log import log
@@ -79,14 +83,17 @@ class End:
 
 
 def bundle(plan: Plan, home: Home, recorder: Recorder) -> Evaluation:
-    """Make evaluation.json, predictions.jsonl, bundle and curves from the best snapshot; return how it was
-    evaluated."""
+    """Make the bundle of the best snapshot, and beside it its evaluation, predictions, mistakes and curves.
+
+    Return how it was evaluated.
+    """
     folder = home.folder
     recorder.update(stage="bundle")
     winner = home.best()
     evaluation = winner.evaluation
     log(f"bundling iteration {winner.iteration}, accuracy {evaluation.accuracy:.4f}")
     keep_evaluation(folder.evaluation, folder.predictions, evaluation, plan.inputs.val)
+    draw(folder.mistakes, lambda: _mistakes(folder, plan), log)
     log(str(write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))))
     draw(folder.curves, lambda: curves_png(folder), log)
     return evaluation
@@ -143,6 +150,13 @@ def _settled(recorder: Recorder, end: End) -> Status:
         eta_seconds=None,
         ended=time.time(),
     )
+
+
+def _mistakes(folder: RunFolder, plan: Plan) -> bytes:
+    found = read_evaluated(folder.evaluation, folder.predictions)
+    wrong = worst(found.predictions.values()) if found and found.predictions else []
+    pictures = pictures_at(plan.inputs.val.path, [each.key for each in wrong])
+    return mistakes_json(with_pictures(wrong, pictures))
 
 
 def _page(folder: RunFolder, status: Status) -> bytes:

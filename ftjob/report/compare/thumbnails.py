@@ -43,26 +43,34 @@ def pictures_of(comparison: Comparison, runs: Iterable[Facts]) -> Pictures:
     found: dict[str, str] = {}
     for place in places:
         if missing := [key for key in wanted if key not in found]:
-            found |= _pictures(local_path(place), missing[:MOST])
-    return found
+            found |= pictures_at(local_path(place), missing[:MOST])
+    return {key: data_uri(picture) for key, picture in found.items()}
 
 
-def _pictures(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
-    """A page is whole without its pictures, so data that cannot be read are no error."""
+def data_uri(picture: str) -> str:
+    """Return a JPEG in base64 as an address that a page can show."""
+    return f"data:image/jpeg;base64,{picture}"
+
+
+def pictures_at(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
+    """Return small JPEGs in base64 of an LMDB's records, by key; fewer, or none, where it is not sound.
+
+    A page is whole without its pictures, so data that cannot be read are no error.
+    """
     try:
         if path is None or not (path / DATA_FILE).is_file():
             return {}
         check_pages(path)
-        return {exact_key(each.key): _data_uri(each) for each in records_at(path, map(key_bytes, keys))}
+        return {exact_key(each.key): _picture(each) for each in records_at(path, map(key_bytes, keys))}
     except (BadDataError, OSError, ValueError):
         return {}
 
 
-def _data_uri(record: Record) -> str:
-    """Return a picture of at most SIDE pixels a side."""
+def _picture(record: Record) -> str:
+    """Return a JPEG of at most SIDE pixels a side, in base64."""
     pixels = record.image[:, :, 0] if record.image.shape[2] == 1 else record.image[:, :, ::-1]
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((SIDE, SIDE))
     written = io.BytesIO()
     image.save(written, format="JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode('ascii')}"
+    return base64.b64encode(written.getvalue()).decode("ascii")

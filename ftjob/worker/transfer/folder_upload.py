@@ -70,10 +70,12 @@ class StorePublisher(Publisher):
         manifest = BundleFolder(folder.bundle).manifest
         made = sorted(path for path in folder.bundle.rglob("*") if path.is_file() and path != manifest)
         on = (folder.on_evaluation, folder.on_predictions)
-        results = (folder.evaluation, folder.predictions, *on, folder.acceptance, folder.curves)
+        pictures = (folder.mistakes, folder.curves)
+        results = (folder.evaluation, folder.predictions, *on, folder.acceptance, *pictures)
         # Those of an attempt before belong to another evaluation, and none of them may outlast it.
         self._may_write()
-        self._run.store.delete(map(folder.key, (folder.acceptance, folder.predictions, *reversed(on))))
+        stale = (folder.acceptance, folder.mistakes, folder.predictions, *reversed(on))
+        self._run.store.delete(map(folder.key, stale))
         for path in (*made, *results, manifest):
             if path.is_file():
                 self._may_write()

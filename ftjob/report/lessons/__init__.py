@@ -1,0 +1,1 @@
+"""What a run teaches: its worst mistakes, and what to try next."""
