@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
     from ftjob.report.render import ComparisonReport
     from ftjob.runfolder.charges import Bill
+    from ftjob.tuning.range_test import RateSpan
+    from ftjob.tuning.rate_curve import RateCurve
     from jobspec.spec import JobSpec
 
 SPEC_SUFFIXES = (".yaml", ".yml", ".json")
@@ -140,6 +142,37 @@ def submit(
 
     decided = planned or plan(spec)
     return begin(decided, consent or unless_short, shortfall)
+
+
+def range_test(spec: "JobSpec | Path | str", span: "RateSpan | None" = None) -> "JobSpec":
+    """Return the spec, to submit as any other, of the run that tests learning rates on a spec's net and data.
+
+    Raises BadSpecError.
+    """
+    from ftjob.prepare.prepare import absolute
+    from ftjob.tuning.range_test import RateSpan
+    from ftjob.tuning.range_test import range_test as tested
+
+    loaded, folder = _load(spec)
+    test = tested(loaded, span or RateSpan())
+    return absolute(test, lookup.context_of(test, folder))
+
+
+def rate_curve(run: "RunHandle") -> "RateCurve":
+    """Return the loss by learning rate of a range test, and the rate that it suggests.
+
+    Raises BadSpecError for a run that is no range test, StorageError.
+    """
+    from ftjob.tuning.rate_curve import rate_curve as curve_of
+
+    return curve_of(run.metrics())
+
+
+def draw_rates(run: "RunHandle", curve: "RateCurve", path: Path) -> None:
+    """Draw the curve of a range test into an SVG file. Raises StorageError where it cannot be written."""
+    from ftjob.report.rate_plot import rate_svg
+
+    files.write_text(path, rate_svg(str(run.reference), curve))
 
 
 def explain(reference: str) -> "Explanation":

@@ -14,8 +14,8 @@ from ftjob.cli import (
     plan,
     report,
     runs,
-    schema,
     submit,
+    tune,
     worker,
 )
 
@@ -68,7 +68,8 @@ app.command()(models.history)
 app.command()(models.lineage)
 app.command()(bundles.verify)
 app.command()(bundles.classify)
-app.command()(schema.schema)
+app.command()(plan.schema)
 app.command(hidden=True)(worker.worker)
 app.add_typer(data.app, name="data")
 app.add_typer(engine.app, name="engine")
+app.add_typer(tune.app, name="tune")
