@@ -144,17 +144,17 @@ def submit(
     return begin(decided, consent or unless_short, shortfall)
 
 
-def range_test(spec: "JobSpec | Path | str", span: "RateSpan | None" = None) -> "JobSpec":
-    """Return the spec, to submit as any other, of the run that tests learning rates on a spec's net and data.
-
-    Raises BadSpecError.
-    """
+def range_test(
+    spec: "JobSpec | Path | str", span: "RateSpan | None" = None, name: str | None = None
+) -> "JobSpec":
+    """Return the spec, to submit as any other, of the run that tests learning rates on a spec's net and data;
+    its name is the spec's with `-lr`, or `name`. Raises BadSpecError."""
     from ftjob.prepare.prepare import absolute
     from ftjob.tuning.range_test import RateSpan
     from ftjob.tuning.range_test import range_test as tested
 
     loaded, folder = _load(spec)
-    test = tested(loaded, span or RateSpan())
+    test = tested(loaded, span or RateSpan(), name)
     return absolute(test, lookup.context_of(test, folder))
 
 

@@ -43,6 +43,7 @@ def learning_rate(
     first: Annotated[float, typer.Option("--from", help="The rate of the first iteration.")] = DEFAULT.first,
     last: Annotated[float, typer.Option("--to", help="The rate of the last iteration.")] = DEFAULT.last,
     iterations: Annotated[int, typer.Option(help="The iterations in between.")] = DEFAULT.iterations,
+    name: Annotated[str | None, typer.Option(help="The test's name; default: the spec's, with -lr.")] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the curve to this SVG file.")
     ] = None,
@@ -56,7 +57,7 @@ def learning_rate(
     from ftjob.client.consent import asking
     from ftjob.plan.shortfall import shortfall_of
 
-    test = api.range_test(spec, RateSpan(first, last, iterations))
+    test = api.range_test(spec, RateSpan(first, last, iterations), name)
     planned = planning.planned(test)
     short = shortfall_of(planned)
     if output is Format.TEXT:

@@ -4,12 +4,14 @@ Smith, Cyclical Learning Rates for Training Neural Networks, section 3.3 (https:
 there the rate rises linearly, here exponentially, as in fastai and Lightning.
 """
 
+import re
 from dataclasses import dataclass
 
 from ftjob.errors import BadSpecError
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.status import State, Status
-from jobspec.grammar import LONGEST_RUN_NAME
+from jobspec.grammar import LONGEST_RUN_NAME, RUN_NAME
+from jobspec.problems import one_line
 from jobspec.spec import Guards, JobSpec, Solver
 
 SUFFIX = "-lr"
@@ -49,18 +51,24 @@ class RateSpan:
         return float((self.last / self.first) ** (1 / (self.iterations - 1)))
 
 
-def range_test(spec: JobSpec, span: RateSpan) -> JobSpec:
-    """Return the run that tests the rates of a span on a spec's net and data.
+def range_test(spec: JobSpec, span: RateSpan, name: str | None = None) -> JobSpec:
+    """Return the run that tests the rates of a span on a spec's net and data; its default name is NAME-lr.
 
     It does not depend on the spec's own rate, schedule or length: the same test, the same run. It ends where
     the loss is no number (guards.diverged), tests before the first and after the last iteration only, and has
-    nothing to accept. Its budget is the spec's.
+    nothing to accept. Its budget is the spec's. Raises BadSpecError for a name that no run can have.
     """
+    name = name or spec.name[: LONGEST_RUN_NAME - len(SUFFIX)].rstrip("-") + SUFFIX
+    if not re.fullmatch(RUN_NAME, name):
+        raise BadSpecError(
+            f"tune lr: {one_line(name)} is no run's name: give 1 to {LONGEST_RUN_NAME} lower-case letters, "
+            "digits and dashes"
+        )
     kept = spec.solver.model_dump(exclude=SCHEDULE)
     rising = {"base_lr": span.first, "lr_policy": "exp", "gamma": span.gamma, "max_iter": span.iterations}
     only_at_the_end = {"test_interval": span.iterations, "snapshot": span.iterations}
     return JobSpec(
-        name=spec.name[: LONGEST_RUN_NAME - len(SUFFIX)].rstrip("-") + SUFFIX,
+        name=name,
         base=spec.base,
         surgery=spec.surgery,
         data=spec.data,

@@ -9,12 +9,13 @@ losses lags behind, and suggests too high a rate.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, isnan, log10, nan, sqrt
+from math import ceil, exp, inf, isfinite, isnan, log10, nan, sqrt
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from ftjob.errors import BadSpecError
 from ftjob.runfolder.records.metrics import TrainLine
+from jobspec.fields import FLOAT_MAX
 
 MEMORY = 0.3
 """Powers of ten of the rate after which a loss has 1/e of its weight in a mean."""
@@ -91,7 +92,7 @@ def rate_curve(lines: Iterable[TrainLine]) -> RateCurve:
 
 
 def _rising(lines: Iterable[TrainLine]) -> tuple[list[float], list[float]]:
-    """Return the rates and losses; a loss that is no number is infinite."""
+    """Return the rates and losses; a loss that is no number, or none of Caffe's, is infinite."""
     rates: list[float] = []
     losses: list[float] = []
     for line in lines:
@@ -101,7 +102,7 @@ def _rising(lines: Iterable[TrainLine]) -> tuple[list[float], list[float]]:
                 "range test: start one with `ftjob tune lr SPEC`"
             )
         rates.append(line.learning_rate)
-        losses.append(inf if line.loss is None else line.loss)
+        losses.append(inf if line.loss is None or abs(line.loss) > FLOAT_MAX else line.loss)
     return rates, losses
 
 
@@ -122,7 +123,7 @@ def _until_explosion(losses: Sequence[float], spread: float) -> int:
         mean = total / weight
         lowest = min(lowest, mean)
         most = max(losses[0], EXPLODED * lowest)
-        if not mean <= most:
+        if not isfinite(mean) or mean > most:
             while index and losses[index - 1] > most:
                 index -= 1
             return index
@@ -185,9 +186,10 @@ def _problem(points: Sequence[RatePoint], exploded: float | None) -> str:
 
 
 def _too_short(iterations: int, exploded: float | None) -> str:
+    many = f"{iterations or 'no'} iteration{'s' if iterations > 1 else ''}"
     if exploded is None:
-        return f"the test has only {iterations} iterations: let it end (`ftjob wait`)"
+        return f"the test has {many} {'only' if iterations else 'yet'}: let it end"
     return (
-        f"the loss exploded at a rate of {exploded:.2g}, after {iterations} iterations: begin lower, with "
-        "--from, or check the labels and data.mean"
+        f"the loss exploded at a rate of {exploded:.2g}, after {many}: begin lower, with --from, or check "
+        "the labels and data.mean"
     )
