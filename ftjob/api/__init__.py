@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftjob.api.aliases import lineage as lineage
+from ftjob.api.aliases import list_aliases as list_aliases
 from ftjob.api.aliases import promotions as promotions
+from ftjob.api.aliases import remove_alias as remove_alias
 from ftjob.api.aliases import rollback as rollback
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import verify as verify
@@ -150,29 +152,19 @@ def range_test(
     """Return the spec, to submit as any other, of the run that tests learning rates on a spec's net and data;
     its name is the spec's with `-lr`, or `name`. Raises BadSpecError."""
     from ftjob.prepare.prepare import absolute
-    from ftjob.tuning.range_test import RateSpan
-    from ftjob.tuning.range_test import range_test as tested
+    from ftjob.tuning.range_test import RateSpan, range_test_of
 
     loaded, folder = _load(spec)
-    test = tested(loaded, span or RateSpan(), name)
+    test = range_test_of(loaded, span or RateSpan(), name)
     return absolute(test, lookup.context_of(test, folder))
 
 
 def rate_curve(run: "RunHandle") -> "RateCurve":
-    """Return the loss by learning rate of a range test, and the rate that it suggests.
-
-    Raises BadSpecError for a run that is no range test, StorageError.
-    """
+    """Return what a range test shows: the loss by learning rate, and the rate that it suggests. Raises
+    BadSpecError for another run, StorageError."""
     from ftjob.tuning.rate_curve import rate_curve as curve_of
 
     return curve_of(run.metrics())
-
-
-def draw_rates(run: "RunHandle", curve: "RateCurve", path: Path) -> None:
-    """Draw the curve of a range test into an SVG file. Raises StorageError where it cannot be written."""
-    from ftjob.report.rate_plot import rate_svg
-
-    files.write_text(path, rate_svg(str(run.reference), curve))
 
 
 def explain(reference: str) -> "Explanation":

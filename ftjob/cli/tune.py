@@ -23,6 +23,7 @@ from ftjob.cli.submit import IsLocal, SpecPath, Yes, followed
 from ftjob.cli.view import plan as plans
 from ftjob.cli.view import tune as view
 from ftjob.errors import ExitCode
+from ftjob.fs import files
 from ftjob.tuning.range_test import RateSpan, is_settled
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def learning_rate(
     """Suggest a learning rate: train with a rate that rises, and see where the loss falls fastest."""
     from ftjob.client.consent import asking
     from ftjob.plan.shortfall import shortfall_of
+    from ftjob.report.rate_plot import rate_svg
 
     test = api.range_test(spec, RateSpan(first, last, iterations), name)
     planned = planning.planned(test)
@@ -77,7 +79,7 @@ def learning_rate(
         exit_with(run, ended, None)
     curve = api.rate_curve(run)
     if plot:
-        api.draw_rates(run, curve, plot)
+        files.write_text(plot, rate_svg(reference(run), curve))
     if output is Format.JSON:
         there = {"run": reference(run), "folder": run.location, "started": started, "usd": ended.usd}
         print_json({**there, **curve.to_json()})

@@ -51,7 +51,7 @@ class RateSpan:
         return float((self.last / self.first) ** (1 / (self.iterations - 1)))
 
 
-def range_test(spec: JobSpec, span: RateSpan, name: str | None = None) -> JobSpec:
+def range_test_of(spec: JobSpec, span: RateSpan, name: str | None = None) -> JobSpec:
     """Return the run that tests the rates of a span on a spec's net and data; its default name is NAME-lr.
 
     It does not depend on the spec's own rate, schedule or length: the same test, the same run. It ends where

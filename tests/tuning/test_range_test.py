@@ -13,7 +13,7 @@ from ftjob.net.lr_policy import learning_rate
 from ftjob.net.proto.caffe_pb2 import SolverParameter
 from ftjob.net.solver import solver_param
 from ftjob.runfolder.status import State, Status
-from ftjob.tuning.range_test import RateSpan, is_settled, range_test
+from ftjob.tuning.range_test import RateSpan, is_settled, range_test_of
 from jobspec import JobSpec, dump_spec, parse_spec
 from jobspec.grammar import RUN_NAME
 
@@ -59,7 +59,7 @@ def solver_of(test: JobSpec) -> SolverParameter:
 @settings(max_examples=20)
 def test_the_rate_rises_evenly_from_the_first_to_the_last(span: RateSpan):
     """As Caffe computes it, in as many iterations as asked for."""
-    test = range_test(changed(), span)
+    test = range_test_of(changed(), span)
     param = solver_of(test)
     rates = [learning_rate(param, index) for index in range(span.iterations)]
 
@@ -72,7 +72,7 @@ def test_the_rate_rises_evenly_from_the_first_to_the_last(span: RateSpan):
 def test_it_is_on_the_net_and_data_of_the_spec():
     """And on its batch, momentum, node and money; it is tested at both ends only and has nothing to reach."""
     spec = changed(accept={"accuracy": 0.8}, guards={"patience": 3, "idle_minutes": 30.0})
-    test = range_test(spec, SPAN)
+    test = range_test_of(spec, SPAN)
 
     assert test.name == "emotions-lr"
     for section in ("base", "surgery", "data", "engine", "resources", "budget", "output"):
@@ -96,14 +96,14 @@ def test_it_is_on_the_net_and_data_of_the_spec():
 )
 def test_what_it_is_to_find_out_is_no_part_of_it(changes: dict[str, Any]):
     """The suggested rate in the spec, or another schedule: the test is still the same run."""
-    assert range_test(changed(**changes), SPAN) == range_test(changed(), SPAN)
+    assert range_test_of(changed(**changes), SPAN) == range_test_of(changed(), SPAN)
 
 
 @given(st.from_regex(RUN_NAME, fullmatch=True))
 @settings(max_examples=30)
 def test_its_name_is_a_runs(name: str):
     """However long the spec's is; and the test can be written down and read."""
-    test = range_test(JobSpec.model_validate({**SPEC, "name": name}), SPAN)
+    test = range_test_of(JobSpec.model_validate({**SPEC, "name": name}), SPAN)
 
     assert test.name.endswith("-lr")
     assert test.name[:-3] == name[:37].rstrip("-")
@@ -112,9 +112,9 @@ def test_its_name_is_a_runs(name: str):
 
 def test_it_may_have_a_name_of_its_own():
     """On a cluster, where a name is one FineTuneJob's, for a second test of other rates."""
-    assert range_test(changed(), SPAN, "wider").name == "wider"
+    assert range_test_of(changed(), SPAN, "wider").name == "wider"
     with pytest.raises(BadSpecError, match="tune lr: Wider is no run's name: give 1 to 40 lower-case"):
-        range_test(changed(), SPAN, "Wider")
+        range_test_of(changed(), SPAN, "Wider")
 
 
 @pytest.mark.parametrize("kind", ["SGD", "AdaGrad", "Adam"])
@@ -122,7 +122,7 @@ def test_every_solver_can_be_tested(kind: str):
     """Those without momentum too."""
     solver = {"iter_size": 2, "type": kind}
 
-    assert range_test(JobSpec.model_validate({**SPEC, "solver": solver}), SPAN).solver.type == kind
+    assert range_test_of(JobSpec.model_validate({**SPEC, "solver": solver}), SPAN).solver.type == kind
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_span_that_tests_nothing_is_refused(values: tuple[float, float, int], 
 )
 def test_a_test_that_diverged_is_not_made_again(state: State, reason: Reason, rises: bool, settled: bool):
     """Other runs that diverged resume, as do tests that something else ended."""
-    spec = range_test(changed(), SPAN) if rises else changed(solver={"lr_policy": "exp", "gamma": 0.9})
+    spec = range_test_of(changed(), SPAN) if rises else changed(solver={"lr_policy": "exp", "gamma": 0.9})
 
     assert is_settled(spec, Status("emotions-lr", "1f3b9c02aa", state, reason)) is settled
 
