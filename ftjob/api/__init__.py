@@ -27,6 +27,7 @@ from ftjob.runfolder.status import Status
 if TYPE_CHECKING:
     from ftjob.client.cluster_run import ClusterRun
     from ftjob.client.consent import Consent
+    from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import DataProgress
     from ftjob.dataset.check.check import CheckOptions, CheckReport
     from ftjob.nodes.prices import LivePrices

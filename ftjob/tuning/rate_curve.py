@@ -1,7 +1,7 @@
 """The curve of a learning-rate range test, and the rate that it suggests. Pure.
 
 The suggested rate is that of the steepest descent of the smoothed loss, over a logarithmic axis and before
-its minimum: the rule of Lightning's and fastai's finders (https://docs.fast.ai/callback.schedule.html).
+its minimum: the rule of Lightning's finder and of fastai's `steep` (https://docs.fast.ai/callback.schedule.html).
 Losses are smoothed exponentially, and the bias at the ends is corrected as in Adam (Kingma and Ba,
 https://arxiv.org/abs/1412.6980). Unlike theirs, the mean is of earlier and later losses: a mean of earlier
 losses lags behind, and suggests too high a rate.

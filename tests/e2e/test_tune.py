@@ -9,8 +9,11 @@ import pytest
 import ftjob
 from examples.digits.images import write_digits
 from ftjob import api
+from ftjob.client.local_run import Run, enlist, planned_at
 from ftjob.errors import ExitCode
+from ftjob.worker import attempt as worker
 from tests.e2e.jobs import Job
+from tests.plan.specs import document
 from tests.storage.servers import Bucket
 
 pytestmark = pytest.mark.caffe
@@ -35,13 +38,13 @@ def tune(job: Job, *words: str) -> Any:
     return job.ftjob("tune", "lr", "spec.yaml", "--local", "-o", "json", *words).json()
 
 
-def loss_after(job: Job, name: str, base_lr: float) -> float:
-    """Return the validation loss after a short run at a fixed rate."""
+def short_run(job: Job, name: str, base_lr: float) -> tuple[int, float | None]:
+    """Train a little at a fixed rate, in this process; return the exit code and the last validation loss."""
     job.write(**LENET, name=name, solver={**SHORT, "base_lr": base_lr})
-    job.submit()
-    loss = ftjob.find(name).tests()[-1].loss
-    assert loss is not None
-    return loss
+    planned = api.plan(job.folder / "spec.yaml")
+    run = Run(planned_at(planned))
+    enlist(run, planned.spec, document(planned), None)
+    return worker.run(run.location, 1), run.tests()[-1].loss
 
 
 def test_the_suggested_rate_is_better_than_a_tenth_and_ten_times_of_it(
@@ -63,9 +66,10 @@ def test_the_suggested_rate_is_better_than_a_tenth_and_ten_times_of_it(
     assert "the learning rate had risen to" in test.status().message
 
     rate = found["suggestion"]
-    assert loss_after(job, "suggested", rate) < 0.8 * loss_after(job, "low", rate / 10)
-    job.write(**LENET, name="high", solver={**SHORT, "base_lr": rate * 10})
-    job.submit(code=ExitCode.DIVERGED)
+    (code, best), (low_code, low) = short_run(job, "best", rate), short_run(job, "low", rate / 10)
+    assert code == low_code == ExitCode.DONE
+    assert best < 0.8 * low
+    assert short_run(job, "high", rate * 10)[0] == ExitCode.DIVERGED
 
     job.write(**LENET, solver={**SHORT, "base_lr": rate})
     assert tune(job) == {**found, "started": False}
