@@ -70,7 +70,7 @@ def submit(
             spec, planned=planned, context=context, namespace=namespace, consent=consent
         )
     if wait:
-        return _wait(run, output, junit)
+        return _follow(run, output, junit, stop_on_interrupt=True)
     status = run.status()
     if output is Format.JSON:
         cost = planned.forecast.cost
@@ -88,9 +88,9 @@ def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
     return console().print(yaml.safe_dump(wanted, sort_keys=False), end="", soft_wrap=True)
 
 
-def _wait(run: "RunHandle", output: Format, junit: Path | None) -> None:
-    """Show a run to its end and exit with its code."""
-    last = followed(run, output)
+def _follow(run: "RunHandle", output: Format, junit: Path | None, *, stop_on_interrupt: bool) -> None:
+    """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
+    last = followed(run, output, stop_on_interrupt=stop_on_interrupt)
     if output is Format.JSON:
         print_json({**last.to_json(), "folder": run.location})
     elif bundle := run.bundle():
@@ -98,7 +98,7 @@ def _wait(run: "RunHandle", output: Format, junit: Path | None) -> None:
     exit_with(run, last, junit)
 
 
-def followed(run: "RunHandle", output: Format) -> Status:
+def followed(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> Status:
     """Show a run to its end, unless the output is for programs, and return its last status; a first Ctrl-C
     stops it gracefully, a second kills it."""
     screen = console()
@@ -107,6 +107,8 @@ def followed(run: "RunHandle", output: Format) -> Status:
         try:
             return run.wait() if output is Format.JSON else live.follow(screen, run.follow())
         except KeyboardInterrupt:
+            if not stop_on_interrupt:
+                raise
             run.cancel(now=stopping)
             if not stopping:
                 screen.print("stopping after a snapshot; Ctrl-C again to kill it")

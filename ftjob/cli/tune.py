@@ -72,7 +72,7 @@ def learning_rate(
         run, started = api.submit_to_cluster(
             test, planned=planned, context=context, namespace=namespace, consent=consent
         )
-    ended = followed(run, output)
+    ended = followed(run, output, stop_on_interrupt=True)
     if not is_settled(test, ended):
         if output is Format.JSON:
             print_json({**ended.to_json(), "folder": run.location})
