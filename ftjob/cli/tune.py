@@ -43,7 +43,9 @@ def learning_rate(
     spec: SpecPath,
     first: Annotated[float, typer.Option("--from", help="The rate of the first iteration.")] = DEFAULT.first,
     last: Annotated[float, typer.Option("--to", help="The rate of the last iteration.")] = DEFAULT.last,
-    iterations: Annotated[int, typer.Option(help="The iterations in between.")] = DEFAULT.iterations,
+    iterations: Annotated[
+        int, typer.Option(help="Iterations from the first rate to the last.")
+    ] = DEFAULT.iterations,
     name: Annotated[str | None, typer.Option(help="The test's name; default: the spec's, with -lr.")] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the curve to this SVG file.")

@@ -116,8 +116,8 @@ def _sums(losses: Iterable[float], spread: float) -> Iterator[tuple[float, float
 
 
 def _until_explosion(losses: Sequence[float], spread: float) -> int:
-    """Return how many losses there are before they explode: all of them are as low as the first, or nearly as
-    low as the lowest mean so far."""
+    """Return the number of losses before they explode: before their mean is above the first loss and above
+    EXPLODED times the lowest mean."""
     lowest = inf
     for index, (total, weight) in enumerate(_sums(losses, spread)):
         mean = total / weight
