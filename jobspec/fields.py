@@ -22,6 +22,7 @@ from jobspec.grammar import (
     ITERATION,
     LOCATION_PATTERN,
     LONGEST_LOCATION,
+    LONGEST_RUN_NAME,
     PROMOTION,
     REFERENCES,
     RUN_NAME,
@@ -153,8 +154,11 @@ MeanFile = Annotated[_Place, AfterValidator(_mean_file), _pattern(location_patte
 
 DnsLabel = Annotated[
     str,
-    StringConstraints(pattern=f"^{RUN_NAME}$", max_length=40),
-    must_be("1 to 40 lower-case letters, digits and dashes, beginning and ending with a letter or digit"),
+    StringConstraints(pattern=f"^{RUN_NAME}$", max_length=LONGEST_RUN_NAME),
+    must_be(
+        f"1 to {LONGEST_RUN_NAME} lower-case letters, digits and dashes, beginning and ending with a letter "
+        "or digit"
+    ),
 ]
 NodeName = Annotated[
     str,

@@ -20,8 +20,10 @@ LONGEST_NAME = 255
 LONGEST_KEY = 1024
 """Bytes in UTF-8, in all three stores."""
 
-RUN_NAME = "[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?"
-"""A DNS label (RFC 1123), as Kubernetes wants it; 40 leaves room for "-<run id>-<attempt>" in its 63."""
+LONGEST_RUN_NAME = 40
+"""Characters; leaves room for "-<run id>-<attempt>" in a DNS label's 63."""
+RUN_NAME = f"[a-z0-9](?:[-a-z0-9]{{0,{LONGEST_RUN_NAME - 2}}}[a-z0-9])?"
+"""A DNS label (RFC 1123), as Kubernetes wants it."""
 ITERATION = "[1-9][0-9]{0,9}"
 RUN_REFERENCE = "run:"
 """The prefix of a reference to a run."""

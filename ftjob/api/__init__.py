@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftjob.api.aliases import lineage as lineage
+from ftjob.api.aliases import list_aliases as list_aliases
 from ftjob.api.aliases import promotions as promotions
+from ftjob.api.aliases import remove_alias as remove_alias
 from ftjob.api.aliases import rollback as rollback
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import verify as verify
@@ -25,6 +27,7 @@ from ftjob.runfolder.status import Status
 if TYPE_CHECKING:
     from ftjob.client.cluster_run import ClusterRun
     from ftjob.client.consent import Consent
+    from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import DataProgress
     from ftjob.dataset.check.check import CheckOptions, CheckReport
     from ftjob.nodes.prices import LivePrices
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
     from ftjob.report.render import ComparisonReport
     from ftjob.runfolder.charges import Bill
+    from ftjob.tuning.range_test import RateSpan
+    from ftjob.tuning.rate_curve import RateCurve
     from jobspec.spec import JobSpec
 
 SPEC_SUFFIXES = (".yaml", ".yml", ".json")
@@ -140,6 +145,27 @@ def submit(
 
     decided = planned or plan(spec)
     return begin(decided, consent or unless_short, shortfall)
+
+
+def range_test(
+    spec: "JobSpec | Path | str", span: "RateSpan | None" = None, name: str | None = None
+) -> "JobSpec":
+    """Return the spec, to submit as any other, of the run that tests learning rates on a spec's net and data;
+    its name is the spec's with `-lr`, or `name`. Raises BadSpecError."""
+    from ftjob.prepare.prepare import absolute
+    from ftjob.tuning.range_test import RateSpan, range_test_of
+
+    loaded, folder = _load(spec)
+    test = range_test_of(loaded, span or RateSpan(), name)
+    return absolute(test, lookup.context_of(test, folder))
+
+
+def rate_curve(run: "RunHandle") -> "RateCurve":
+    """Return what a range test shows: the loss by learning rate, and the rate that it suggests. Raises
+    BadSpecError for another run, StorageError."""
+    from ftjob.tuning.rate_curve import rate_curve as curve_of
+
+    return curve_of(run.metrics())
 
 
 def explain(reference: str) -> "Explanation":

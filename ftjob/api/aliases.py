@@ -1,4 +1,4 @@
-"""Aliases: who was promoted, and where a model came from."""
+"""Aliases: who was promoted, which there are, and where a model came from."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from ftjob.client import registry
 from jobspec.grammar import ALIAS_REFERENCE
 
 if TYPE_CHECKING:
+    from ftjob.models.current import PromotedModel
     from ftjob.models.lineage import Lineage
     from ftjob.models.promote import Promoted
     from ftjob.models.promotion import Promotion
@@ -18,10 +19,22 @@ def rollback(alias: str, why: str = "") -> "Promoted":
     Raises BadSpecError where there is none or it is gone, PromotionLostError where somebody else promoted a
     run at the same moment, and StorageError.
     """
-    from ftjob.models.alias import AliasReference
     from ftjob.models.promote import rollback as restore
 
-    return restore(registry.find_alias(AliasReference.parse(alias)), why)
+    return restore(registry.named_alias(alias), why)
+
+
+def remove_alias(alias: str, why: str = "") -> "Promoted":
+    """Have an alias point to nothing; its history stays. Raises as `rollback` does."""
+    from ftjob.models.promote import remove
+
+    return remove(registry.named_alias(alias), why)
+
+
+def list_aliases(output: str | None = None) -> "tuple[list[PromotedModel], list[str]]":
+    """Return what the aliases of an output, or of those of the runs submitted here, point to (those taken out
+    of use have `promotion.removed`), and a sentence for each that cannot be read. Raises StorageError."""
+    return registry.known_aliases(output)
 
 
 def promotions(alias: str, most: int = 20) -> "list[Promotion]":

@@ -14,8 +14,8 @@ from ftjob.cli import (
     plan,
     report,
     runs,
-    schema,
     submit,
+    tune,
     worker,
 )
 
@@ -64,11 +64,14 @@ app.command()(runs.retry)
 app.command()(runs.get)
 app.command()(models.promote)
 app.command()(models.rollback)
+app.command()(models.unalias)
+app.command()(models.aliases)
 app.command()(models.history)
 app.command()(models.lineage)
 app.command()(bundles.verify)
 app.command()(bundles.classify)
-app.command()(schema.schema)
+app.command()(plan.schema)
 app.command(hidden=True)(worker.worker)
 app.add_typer(data.app, name="data")
 app.add_typer(engine.app, name="engine")
+app.add_typer(tune.app, name="tune")

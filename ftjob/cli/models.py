@@ -1,7 +1,7 @@
-"""The verbs of aliases: promote, rollback, history and lineage."""
+"""The verbs of aliases: promote, rollback, unalias, aliases, history and lineage."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,7 +10,9 @@ from ftjob.cli.options import Format, KubeContext, KubeNamespace, Output, RunNam
 from ftjob.cli.view import models as view
 
 if TYPE_CHECKING:
+    from ftjob.models.alias import Alias
     from ftjob.models.promote import Promoted
+    from ftjob.models.promotion import Promotion
 
 
 class LineageFormat(StrEnum):
@@ -49,6 +51,35 @@ def rollback(
     _show(api.rollback(alias, why), output)
 
 
+def unalias(
+    alias: AliasName,
+    why: Why = "",
+    output: Output = Format.TEXT,
+) -> None:
+    """Take an alias out of use; its runs and its history stay."""
+    _show(api.remove_alias(alias, why), output)
+
+
+def aliases(
+    place: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="OUTPUT", help="A folder or URI for runs; default: those of the runs submitted here."
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="List those taken out of use too.")] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """List the aliases: which run each points to, since when, by whom."""
+    found, unreadable = api.list_aliases(place)
+    shown = [model for model in found if every or not model.promotion.removed]
+    for sentence in unreadable:
+        console(stderr=True).print(f"! {sentence}", style="yellow", soft_wrap=True)
+    if output is Format.JSON:
+        return print_json([_plain(model.alias, model.promotion) for model in shown])
+    return console().print(view.aliases(shown))
+
+
 def history(
     alias: AliasName,
     most: Annotated[int, typer.Option("--most", min=1, help="The most promotions to show.")] = 20,
@@ -84,6 +115,9 @@ def lineage(
 
 def _show(made: "Promoted", output: Format) -> None:
     if output is Format.JSON:
-        values = {"alias": str(made.alias), "folder": made.alias.location, "changed": made.changed}
-        return print_json({**values, **made.promotion.to_json()})
+        return print_json({**_plain(made.alias, made.promotion), "changed": made.changed})
     return console().print(view.promoted(made), soft_wrap=True)
+
+
+def _plain(alias: "Alias", promotion: "Promotion") -> dict[str, Any]:
+    return {"alias": str(alias), "folder": alias.location, **promotion.to_json()}

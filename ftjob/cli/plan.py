@@ -1,4 +1,4 @@
-"""The command line's room for what comes before a run: `ftjob init`, `ftjob plan` and `ftjob nodes`."""
+"""The command line's room for what comes before a run: `ftjob init`, `plan`, `nodes` and `schema`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from ftjob.errors import BadSpecError, ExitCode
 
 if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
+    from jobspec import JobSpec
 
 Spec = Annotated[Path | None, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 Svg = Annotated[Path | None, typer.Option(help="Draw the net to this file.")]
@@ -99,7 +100,14 @@ def nodes(
         console(stderr=True).print(table.written(found, api.write_prices(prices)), soft_wrap=True)
 
 
-def planned(spec: Path, *, to_train: bool = False) -> "Plan":
+def schema() -> None:
+    """Print the spec's JSON Schema."""
+    from jobspec import json_schema
+
+    print_json(json_schema())
+
+
+def planned(spec: "Path | JobSpec", *, to_train: bool = False) -> "Plan":
     """Plan, and show the progress of building the dataset on stderr."""
     with live.progress_bar(console(stderr=True)) as show:
         return api.plan(spec, images_on(show), to_train=to_train)

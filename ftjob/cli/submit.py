@@ -22,18 +22,21 @@ from ftjob.cli.report import Junit, exit_with
 from ftjob.cli.view import live, runs
 from ftjob.cli.view import plan as plans
 from ftjob.errors import BadSpecError
+from ftjob.runfolder.status import Status
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
+IsLocal = Annotated[bool, typer.Option("--local", help="Run on this machine instead of a cluster.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask; submit even if the budget pays for only part.")
+]
 
 
 def submit(
     spec: SpecPath,
-    is_local: Annotated[
-        bool, typer.Option("--local", help="Run on this machine instead of a cluster.")
-    ] = False,
+    is_local: IsLocal = False,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
     wait: Annotated[
@@ -41,9 +44,7 @@ def submit(
     ] = False,
     junit: Junit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and print; start nothing.")] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask; submit even if the budget pays for only part.")
-    ] = False,
+    yes: Yes = False,
     output: Output = Format.TEXT,
 ) -> None:
     """Start a run, or resume it where it stopped; resubmitting a finished run costs nothing."""
@@ -60,8 +61,8 @@ def submit(
         if not is_local:
             return _show_manifest(api.manifest(spec, planned, namespace), output)
         return planning.print_plan(planned, short) if output is Format.JSON else None
-    run: RunHandle
     consent = asking(ask if is_attended() else None, short, yes=yes)
+    run: RunHandle
     if is_local:
         run, started = api.submit(spec, planned=planned, consent=consent, shortfall=short)
     else:
@@ -89,12 +90,22 @@ def _show_manifest(wanted: dict[str, Any], output: Format) -> None:
 
 def _follow(run: "RunHandle", output: Format, junit: Path | None, *, stop_on_interrupt: bool) -> None:
     """Show a run to its end and exit with its code; a first Ctrl-C stops it gracefully, a second kills it."""
+    last = followed(run, output, stop_on_interrupt=stop_on_interrupt)
+    if output is Format.JSON:
+        print_json({**last.to_json(), "folder": run.location})
+    elif bundle := run.bundle():
+        console().print(f"bundle {bundle}", soft_wrap=True)
+    exit_with(run, last, junit)
+
+
+def followed(run: "RunHandle", output: Format, *, stop_on_interrupt: bool) -> Status:
+    """Show a run to its end, unless the output is for programs, and return its last status; a first Ctrl-C
+    stops it gracefully, a second kills it."""
     screen = console()
     stopping = False
     while True:
         try:
-            last = run.wait() if output is Format.JSON else live.follow(screen, run.follow())
-            break
+            return run.wait() if output is Format.JSON else live.follow(screen, run.follow())
         except KeyboardInterrupt:
             if not stop_on_interrupt:
                 raise
@@ -102,8 +113,3 @@ def _follow(run: "RunHandle", output: Format, junit: Path | None, *, stop_on_int
             if not stopping:
                 screen.print("stopping after a snapshot; Ctrl-C again to kill it")
             stopping = True
-    if output is Format.JSON:
-        print_json({**last.to_json(), "folder": run.location})
-    elif bundle := run.bundle():
-        screen.print(f"bundle {bundle}", soft_wrap=True)
-    exit_with(run, last, junit)

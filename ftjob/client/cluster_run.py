@@ -30,6 +30,7 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
+from ftjob.tuning.range_test import is_settled
 from jobspec import JobSpec
 from jobspec.grammar import ALIAS_REFERENCE
 from jobspec.locations import locations, with_values
@@ -207,7 +208,8 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
             f"name: {spec.name} is run {run_id_of(there) or '(not planned yet)'} in namespace "
             f"{cluster.namespace} already, and this spec is run {plan.run_id}: give it another name"
         )
-    if status_of(there).state not in (State.FAILED, State.STOPPED):
+    status = status_of(there)
+    if status.state not in (State.FAILED, State.STOPPED) or is_settled(plan.spec, status):
         return run, False
     consent(plan)
     return run, run.retry()

@@ -21,6 +21,7 @@ from ftjob.runfolder.lock import is_held
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.storage import MissingError, open_store
+from ftjob.tuning.range_test import is_settled
 
 if TYPE_CHECKING:
     from ftjob.client.consent import Consent
@@ -308,7 +309,7 @@ def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tu
 
     run = Run(planned_at(plan))
     before = run.last_status()
-    if before is not None and (before.state is State.SUCCEEDED or run.is_held()):
+    if before is not None and (is_settled(plan.spec, before) or run.is_held()):
         registry.remember(run.location)
         return run, False
     consent(plan)

@@ -10,7 +10,7 @@ from ftjob.errors import BadSpecError, StorageError
 from ftjob.fs import documents, files
 from ftjob.fs.paths import cache_dir, expanded
 from ftjob.models.alias import MODELS, Alias, AliasReference
-from ftjob.models.current import PromotedModel, current_model
+from ftjob.models.current import PromotedModel, current_model, models_in
 from ftjob.models.history import History, history_of
 from ftjob.runfolder.address import RunAddress, RunReference
 from ftjob.runfolder.layout import RunFolder
@@ -127,7 +127,12 @@ def find_model(reference: str, output: str | None = None) -> PromotedModel:
 
 def find_history(reference: str) -> History:
     """Return the history of the alias that NAME or its folder means. Raises BadSpecError, StorageError."""
-    return history_of(find_alias(AliasReference.parse(reference)))
+    return history_of(named_alias(reference))
+
+
+def named_alias(reference: str) -> Alias:
+    """Return the alias that NAME or its folder means. Raises BadSpecError, StorageError."""
+    return find_alias(AliasReference.parse(reference))
 
 
 def find_alias(reference: AliasReference) -> Alias:
@@ -137,8 +142,7 @@ def find_alias(reference: AliasReference) -> Alias:
     none has it, but not all can be read.
     """
     if reference.output is not None:
-        here = local_path(reference.output)
-        return Alias(str(expanded(reference.output).absolute()) if here else reference.output, reference.name)
+        return Alias(_rooted(reference.output), reference.name)
     outputs = known_outputs()
     if not outputs:
         raise BadSpecError(
@@ -148,21 +152,48 @@ def find_alias(reference: AliasReference) -> Alias:
     aliases = [Alias(output, reference.name) for output in outputs]
     if len(aliases) == 1:
         return aliases[0]
-    found, unreadable = [], []
+    found, in_use, unreadable = [], [], []
     for alias in aliases:
         try:
-            if history_of(alias, patience=SEARCH_SECONDS).numbers():
-                found.append(alias)
+            newest = history_of(alias, patience=SEARCH_SECONDS).newest()
         except StorageError as error:
             unreadable.append(str(error))
-    if len(found) == 1:
-        return found[0]
+        else:
+            found += [alias] if newest else []
+            in_use += [alias] if newest and not newest.removed else []
+    if len(found) == 1 or len(in_use) == 1:
+        return (in_use or found)[0]
     if found:
         places = ", ".join(alias.location for alias in found)
         raise BadSpecError(f"alias:{reference.name}: is in several outputs: give {places}")
     if unreadable:
         raise StorageError(f"alias:{reference.name}: {unreadable[0]}")
     raise history_of(aliases[0]).unknown()
+
+
+def known_aliases(output: str | None = None) -> tuple[list[PromotedModel], list[str]]:
+    """Return the newest promotion or removal of every alias of an output, or else of all outputs of the runs
+    submitted here, and a sentence for each output or alias that cannot be read.
+
+    Raises StorageError where the output that is given cannot be read.
+    """
+    if output is not None:
+        return models_in(_rooted(output))
+    found, unreadable = [], []
+    for each in known_outputs():
+        try:
+            models, problems = models_in(each, patience=SEARCH_SECONDS)
+        except StorageError as error:
+            problems = [str(error)]
+        else:
+            found += models
+        unreadable += problems
+    return found, unreadable
+
+
+def _rooted(output: str) -> str:
+    """Return an output as users write it with its path made absolute."""
+    return output.rstrip("/") if local_path(output) is None else str(expanded(output).absolute())
 
 
 def newest_run(store: Store) -> str | None:

@@ -41,7 +41,8 @@ class Candidate:
 
     def is_promoted_by(self, promotion: Promotion) -> bool:
         """Return whether a promotion is of this very bundle."""
-        return (promotion.reference, promotion.bundle) == (self.reference, self.bundle)
+        made = not promotion.removed
+        return made and (promotion.reference, promotion.bundle) == (self.reference, self.bundle)
 
     def objections(self, newest: Promotion | None) -> tuple[str, ...]:
         """Return the objections to promoting it after the newest promotion, if there is one."""
@@ -59,7 +60,7 @@ class Candidate:
         )
 
     def _other_classes(self, newest: Promotion | None) -> str:
-        if newest is None or newest.labels == self.labels:
+        if newest is None or newest.removed or newest.labels == self.labels:
             return ""
         return (
             f"{self.reference} has other classes ({len(self.evaluation.classes)}) than {newest.reference}, "

@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.errors import BadSpecError
+from ftjob.errors import BadSpecError, StorageError
 from ftjob.fs.documents import SMALL
 from ftjob.models.alias import Alias
-from ftjob.models.history import history_of
+from ftjob.models.history import aliases_in, history_of
 from ftjob.models.promotion import Promotion
 from ftjob.runfolder.address import location_of
 from ftjob.runfolder.layout import BundleFolder, RunFolder
@@ -66,3 +66,18 @@ def current_model(alias: Alias, number: int | None = None) -> PromotedModel:
     model = PromotedModel(alias, history.current() if number is None else history.numbered(number))
     model.check()
     return model
+
+
+def models_in(output: str, *, patience: float | None = None) -> tuple[list[PromotedModel], list[str]]:
+    """Return the newest promotion or removal of every alias of an output, and a sentence for each that cannot
+    be read; `patience` is open_store's. Raises StorageError where the output cannot be read."""
+    found, unreadable = [], []
+    for name in aliases_in(output, patience=patience):
+        alias = Alias(output, name)
+        try:
+            newest = history_of(alias, patience=patience).newest()
+        except StorageError as error:
+            unreadable.append(str(error))
+        else:
+            found += [PromotedModel(alias, newest)] if newest else []
+    return found, unreadable

@@ -44,15 +44,20 @@ class History:
     store: Store
 
     def newest(self) -> Promotion | None:
-        """Return the promotion that counts; None where there is none."""
+        """Return the promotion or removal that counts; None where there is none."""
         numbers = self.numbers()
         return self.read(numbers[-1]) if numbers else None
 
     def current(self) -> Promotion:
-        """Return the promotion that counts. Raises BadSpecError where there is none."""
+        """Return the promotion that counts. Raises BadSpecError where there is none, or it was removed."""
         newest = self.newest()
         if newest is None:
             raise self.unknown()
+        if newest.removed:
+            raise BadSpecError(
+                f"alias:{self.alias}: {newest.who} removed it ({newest.moment}): promote a run to it again, "
+                f"or see `ftjob history {self.alias}`"
+            )
         return newest
 
     def last(self, most: int) -> list[Promotion]:
@@ -68,9 +73,12 @@ class History:
         return [int(match[1]) for match in found if match]
 
     def numbered(self, number: int) -> Promotion:
-        """Return a promotion. Raises BadSpecError where it is not there."""
+        """Return a promotion. Raises BadSpecError where it is not there, or is a removal."""
         try:
-            return self.read(number)
+            found = self.read(number)
+            if found.removed:
+                raise BadSpecError(f"alias:{self.alias}@{number}: is no promotion: {found.who} {found.deed}")
+            return found
         except MissingError:
             if not (numbers := self.numbers()):
                 raise self.unknown() from None
@@ -106,14 +114,15 @@ class History:
         winner = self.read(number)
         if not created or winner.token != promotion.token:
             raise PromotionLostError(
-                f"alias:{self.alias}: {winner.who} promoted {winner.reference} at the same moment (number "
-                f"{number}, {winner.moment}): look at that run, and promote again if yours is to follow it",
+                f"alias:{self.alias}: {winner.who} {winner.deed} at the same moment (number {number}, "
+                f"{winner.moment}): see `ftjob history {self.alias}`, and repeat yours if it is to follow",
                 winner,
             )
         self.publish(promotion)
 
     def publish(self, newest: Promotion) -> None:
-        """Write current.json where it is not the newest promotion's; of two writers the later one counts."""
+        """Write current.json where it is not the newest promotion's, remove it after a removal; of two
+        writers the later one counts."""
         while True:
             self._copy(newest)
             latest = max(self.numbers(), default=0)
@@ -122,6 +131,9 @@ class History:
             newest = self.read(latest)
 
     def _copy(self, newest: Promotion) -> None:
+        if newest.removed:
+            self.store.delete([CURRENT])
+            return
         wanted = newest.render()
         with suppress(StorageError):  # missing or damaged: write it; unreachable: the write fails, too
             if self.store.read(CURRENT, largest=LARGEST) == wanted:
@@ -136,9 +148,10 @@ def history_of(alias: Alias, *, patience: float | None = None) -> History:
     return History(alias, open_store(alias.location, patience=patience))
 
 
-def aliases_in(output: str) -> list[str]:
-    """Return the names of the aliases beside the runs of an output. Raises StorageError."""
-    keys = [entry.key for entry in open_store(output).child(MODELS).list()]
+def aliases_in(output: str, *, patience: float | None = None) -> list[str]:
+    """Return the names of the aliases beside the runs of an output, removed ones too; `patience` is
+    open_store's. Raises StorageError."""
+    keys = [entry.key for entry in open_store(output, patience=patience).child(MODELS).list()]
     return sorted({key.partition("/")[0] for key in keys if _KEY.fullmatch(key.partition("/")[2])})
 
 

@@ -1,4 +1,4 @@
-"""Point an alias to a run, and back."""
+"""Point an alias to a run, back to an earlier one, and to none."""
 
 import time
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ from jobspec.text import shortened
 
 @dataclass(frozen=True)
 class Promoted:
-    """The result of a promotion or rollback."""
+    """The result of a promotion, rollback or removal."""
 
     alias: Alias
     promotion: Promotion
-    """The promotion that counts now."""
+    """The promotion, or removal, that counts now."""
     changed: bool
-    """False where the alias pointed to this very bundle already, and nothing was written."""
+    """False where the alias pointed to this very bundle, or was removed already, and nothing was written."""
 
 
 def promote(location: str, name: str, why: str = "", *, force: bool = False) -> Promoted:
@@ -69,19 +69,49 @@ def rollback(alias: Alias, why: str = "") -> Promoted:
         )
     target = history.numbered(current.previous)
     PromotedModel(alias, target).check()
-    promotion = replace(
-        target,
-        number=current.number + 1,
+    promotion = replace(_repeated(target, current.number + 1, why), restores=target.number)
+    history.append(promotion)
+    return Promoted(alias, promotion, changed=True)
+
+
+def remove(alias: Alias, why: str = "") -> Promoted:
+    """Have an alias point to nothing; its history stays, and a run may be promoted to it again.
+
+    Raises BadSpecError where there is no such alias, PromotionLostError where somebody else promoted a run at
+    the same moment, StorageError.
+    """
+    check_why(why, force=False)
+    history = history_of(alias)
+    newest = history.newest()
+    if newest is None:
+        raise history.unknown()
+    if newest.removed:
+        history.publish(newest)
+        return Promoted(alias, newest, changed=False)
+    removal = replace(
+        _repeated(newest, newest.number + 1, why), previous=newest.number, restores=None, removed=True
+    )
+    try:
+        history.append(removal)
+    except PromotionLostError as error:
+        if not error.winner.removed:
+            raise
+        return Promoted(alias, error.winner, changed=False)
+    return Promoted(alias, removal, changed=True)
+
+
+def _repeated(promotion: Promotion, number: int, why: str) -> Promotion:
+    """Return a record of the same run, by this process's user or pipeline."""
+    return replace(
+        promotion,
+        number=number,
         when=time.time(),
         by=person(),
         ci=pipeline(),
         objections=(),
         why=why,
-        restores=target.number,
         token=uuid4().hex,
     )
-    history.append(promotion)
-    return Promoted(alias, promotion, changed=True)
 
 
 def promotion_of(
@@ -105,7 +135,7 @@ def promotion_of(
         ci=pipeline(),
         objections=tuple(shortened(each, LONGEST) for each in objections),
         why=why,
-        previous=newest.number if newest else None,
+        previous=newest.number if newest and not newest.removed else None,
     )
 
 

@@ -28,7 +28,7 @@ Number = Annotated[int, Interval(ge=1, le=999_999)]
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """A promotion, or a rollback, which promotes an earlier run again."""
+    """A promotion; a rollback, which promotes an earlier run again; or the removal of the alias."""
 
     number: Number
     """Counts the alias's promotions from 1."""
@@ -59,9 +59,11 @@ class Promotion:
     why: str = ""
     """The reason that its promoter gave."""
     previous: Number | None = None
-    """The promotion that a rollback returns to; None for the first."""
+    """The promotion that a rollback returns to; None for the first, also after a removal."""
     restores: Number | None = None
     """Of a rollback: the promotion that it returned to."""
+    removed: bool = False
+    """Whether this is a removal: the alias points to nothing any more. The run is the one that it left."""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Identifies the call that wrote the record."""
 
@@ -86,6 +88,11 @@ class Promotion:
     def who(self) -> str:
         """The pipeline or the person that promoted it."""
         return self.ci or self.by
+
+    @property
+    def deed(self) -> str:
+        """What was done, as a clause without its subject."""
+        return "removed the alias" if self.removed else f"promoted {self.reference}"
 
     @property
     def moment(self) -> str:

@@ -13,6 +13,8 @@ COLOURS = 6
 """Of the page's styles c0, c1 and so on, which also differ in their dashes."""
 FEW = 60
 """Points up to which each is marked."""
+NEAR = 0.01
+"""Powers of ten by which an end may miss a tick that is shown."""
 
 Point = tuple[float, float]
 Place = Callable[[float, float], str]
@@ -49,6 +51,36 @@ class Letters:
 
 
 @dataclass(frozen=True)
+class Axis:
+    """A horizontal axis: from 0 to the last x, or by powers of ten from the first x to the last."""
+
+    name: str = "iteration"
+    is_logarithmic: bool = False
+
+    def share(self, x: float, ends: tuple[float, float]) -> float:
+        """Return how far along the axis a value is: from 0 to 1."""
+        if not self.is_logarithmic:
+            return x / ends[1]
+        first, last = map(math.log10, ends)
+        return (math.log10(x) - first) / ((last - first) or 1.0)
+
+    def ticks(self, ends: tuple[float, float]) -> list[float]:
+        """Return the values that are marked."""
+        if not self.is_logarithmic:
+            return [tick for tick in ticks(ends[1], 4) if tick <= ends[1] and tick.is_integer()]
+        first, last = (math.log10(end) for end in ends)
+        return [10.0**power for power in range(math.ceil(first - NEAR), math.floor(last + NEAR) + 1)]
+
+    def text(self, x: float) -> str:
+        """Return a value in words."""
+        return f"{x:.2g}" if self.is_logarithmic else f"{x:.0f}"
+
+    def mark(self, tick: float) -> str:
+        """Return a tick's text."""
+        return f"{tick:g}" if self.is_logarithmic else count(round(tick))
+
+
+@dataclass(frozen=True)
 class Chart:
     """Curves over iterations. `top` is where the vertical axis ends; None where the data decide."""
 
@@ -56,6 +88,7 @@ class Chart:
     lines: tuple[Curve, ...]
     top: float | None = None
     unit: str = ""
+    axis: Axis = Axis()
 
     @property
     def words(self) -> str:
@@ -66,17 +99,19 @@ class Chart:
     def _span(self, line: Curve) -> str:
         (first, begin), (last, end) = line.points[0], line.points[-1]
         shown = [f"{number(value)}{self.unit}" for value in (begin, end)]
-        return f"from {shown[0]} at iteration {first:.0f} to {shown[1]} at iteration {last:.0f}"
+        places = [f"{self.axis.name} {self.axis.text(x)}" for x in (first, last)]
+        return f"from {shown[0]} at {places[0]} to {shown[1]} at {places[1]}"
 
     @property
     def is_empty(self) -> bool:
         return not any(line.points for line in self.lines)
 
     @property
-    def across(self) -> list[float]:
-        """The ticks of the iterations."""
-        last = max((line.points[-1][0] for line in self.lines if line.points), default=1.0) or 1.0
-        return [tick for tick in ticks(last, 4) if tick <= last and tick.is_integer()]
+    def ends(self) -> tuple[float, float]:
+        """The first and the last x."""
+        lines = [line.points for line in self.lines if line.points]
+        first = min((points[0][0] for points in lines), default=1.0)
+        return first, max((points[-1][0] for points in lines), default=1.0) or 1.0
 
     @property
     def up(self) -> list[float]:
@@ -86,25 +121,29 @@ class Chart:
 
     def place(self, x: float, y: float) -> str:
         """Return where a point is on the picture."""
-        right = max((line.points[-1][0] for line in self.lines if line.points), default=1.0) or 1.0
+        return f"{self._across(x):.1f} {self._down(y):.1f}"
+
+    def _across(self, x: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * self.axis.share(x, self.ends)
+
+    def _down(self, y: float) -> float:
         top = self.up[-1]
-        across = LEFT + (WIDTH - LEFT - RIGHT) * x / right
-        down = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(y, 0.0), top) / top
-        return f"{across:.1f} {down:.1f}"
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(y, 0.0), top) / top
 
     def letters(self) -> list[Letters]:
         """Return the words along the axes."""
-        up = [(float(self.place(0, tick).split()[1]), f"{tick:g}{self.unit}") for tick in self.up]
-        across = [(float(self.place(tick, 0).split()[0]), count(round(tick))) for tick in self.across]
         return [
-            *(Letters(LEFT - 6, y + 4, "end", text) for y, text in up),
-            *(Letters(x, HEIGHT - BOTTOM + 15, "middle", text) for x, text in across),
-            Letters((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", "iteration"),
+            *(Letters(LEFT - 6, self._down(tick) + 4, "end", f"{tick:g}{self.unit}") for tick in self.up),
+            *(
+                Letters(self._across(tick), HEIGHT - BOTTOM + 15, "middle", self.axis.mark(tick))
+                for tick in self.axis.ticks(self.ends)
+            ),
+            Letters((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", self.axis.name),
         ]
 
     def grid(self) -> str:
         """Return the path of the horizontal lines."""
-        return "".join(f"M{self.place(0, tick)}H{WIDTH - RIGHT}" for tick in self.up)
+        return "".join(f"M{LEFT:.1f} {self._down(tick):.1f}H{WIDTH - RIGHT}" for tick in self.up)
 
     def drawn(self) -> list[Drawn]:
         """Return the curves."""

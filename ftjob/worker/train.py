@@ -28,6 +28,8 @@ END_SECONDS = 10.0
 """What an end takes beyond what was measured before it: golden images, curves, digests."""
 FEWEST_ITERATIONS = 100
 """Updates before which guards.not_learning, given as a share of the run, does not act."""
+RISEN = 1.001
+"""Times base_lr, a float32: a higher rate is the work of a policy that raises it."""
 
 
 class Outcome(Enum):
@@ -335,6 +337,11 @@ def refuse_divergence(steps: list[Iteration], base_lr: float) -> None:
         if finite and not saturated:
             continue
         shown = f"{SATURATED_LOSS} (the right class has probability 0)" if saturated else "NaN or infinite"
+        if step.learning_rate > base_lr * RISEN:
+            raise DivergedError(
+                f"solver.gamma: at iteration {step.iteration} the loss is {shown}: the learning rate had "
+                f"risen to {step.learning_rate:.2g}, which is too high for this net and data"
+            )
         raise DivergedError(
             f"solver.base_lr: at iteration {step.iteration} the loss is {shown}: {base_lr:g} is too high "
             f"for this net and data: try {base_lr / 10:g}"

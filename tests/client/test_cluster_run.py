@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,6 +131,28 @@ def test_what_a_cluster_cannot_reach_is_named(section: str, change: dict[str, st
     with pytest.raises(BadSpecError, match=re.escape(told)):
         refuse_local(spec)
     refuse_local(JobSpec.model_validate(REMOTE))
+
+
+def test_a_range_test_that_diverged_is_joined_and_not_retried() -> None:
+    """It has shown what it was for; another run that diverged resumes."""
+    there = item(state="Failed", reason="Diverged", runId="1f3b9c02aa")
+    rising = JobSpec.model_validate({**REMOTE, "solver": {"lr_policy": "exp", "gamma": 1.15}})
+    asked: list[Any] = []
+
+    def listed(*_: Any, **__: Any) -> Any:
+        return {"items": [there]}
+
+    def refuse(plan: Any) -> None:
+        asked.append(plan)
+        raise BadSpecError("no")
+
+    cluster = Cluster("faces", None, SimpleNamespace(list_namespaced_custom_object=listed))
+    plan: Any = SimpleNamespace(spec=rising, run_id="1f3b9c02aa")
+    assert not clusterrun.submit(rising, plan, cluster, refuse)[1]
+    assert asked == []
+    plan.spec = JobSpec.model_validate(REMOTE)
+    with pytest.raises(BadSpecError, match="no"):
+        clusterrun.submit(plan.spec, plan, cluster, refuse)
 
 
 def test_what_was_submitted_to_a_cluster_is_found_by_its_name():

@@ -1,6 +1,7 @@
 """docs/models.md: its commands print what it shows, its Python runs."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -57,6 +58,22 @@ def test_every_command_prints_what_the_page_shows() -> None:
         done = CliRunner().invoke(app, words[1:])
         printed = str(done.exception) if isinstance(done.exception, FtjobError) else done.output
         assert alike(printed) == alike(shown), command
+
+
+@pytest.mark.usefixtures("two_stages")
+def test_a_removed_alias_is_listed_on_demand() -> None:
+    """With the fields of its record; those of an OUTPUT that is given, wherever it is."""
+
+    def listed(*words: str) -> list[dict[str, object]]:
+        return json.loads(CliRunner().invoke(app, ["aliases", "-o", "json", *words]).stdout)
+
+    CliRunner().invoke(app, ["promote", "emotions", "faces"])
+    assert [(each["alias"], each["number"], each["removed"]) for each in listed()] == [("faces", 1, False)]
+    CliRunner().invoke(app, ["unalias", "faces"])
+    assert (listed(), listed("runs")) == ([], [])
+    [found] = listed("runs", "--all")
+    assert (found["removed"], found["run_id"]) == (True, "1f3b9c02aa")
+    assert str(found["folder"]).endswith("/runs/models/faces")
 
 
 def test_every_field_of_a_record_is_explained() -> None:

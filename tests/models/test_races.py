@@ -11,7 +11,7 @@ import pytest
 from ftjob.models.alias import Alias
 from ftjob.models.current import current_model
 from ftjob.models.history import history_of
-from ftjob.models.promote import promote, rollback
+from ftjob.models.promote import promote, remove, rollback
 from ftjob.storage import open_store
 from tests.models.runs import a_run
 
@@ -37,7 +37,7 @@ except FtjobError as error:
 """
 KILLED = """
 import os, signal, sys
-from ftjob.models.promote import promote, rollback
+from ftjob.models.promote import promote, remove, rollback
 from ftjob.models.alias import Alias
 from ftjob.storage.directory import DirectoryStore
 
@@ -57,7 +57,8 @@ def until(store, *values):
     die()
 
 setattr(DirectoryStore, method, until)
-promote(location, "faces") if verb == "promote" else rollback(Alias(output, "faces"))
+alias = Alias(output, "faces")
+promote(location, "faces") if verb == "promote" else {"rollback": rollback, "remove": remove}[verb](alias)
 """
 
 
@@ -117,3 +118,21 @@ def test_a_killed_process_has_promoted_the_run_or_not(tmp_path: Path, verb: str,
     folder = Path(Alias(output, "faces").location)
     assert json.loads((folder / "current.json").read_text())["run_id"] == "cccc"
     assert rollback(Alias(output, "faces")).promotion.run_id == ("bbbb" if is_second else "aaaa")
+
+
+@pytest.mark.parametrize("step", ["create before", "create after", "delete before", "delete after"])
+def test_a_killed_process_has_removed_the_alias_or_not(tmp_path: Path, step: str) -> None:
+    """Once the record is there it counts, whatever current.json has; removing it again completes that."""
+    output = str(tmp_path / "runs")
+    run, alias = a_run(output, "aaaa"), Alias(output, "faces")
+    promote(run, "faces")
+
+    command = [sys.executable, "-c", KILLED, f"remove {step}", run, output]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+
+    newest = history_of(alias).newest()
+    assert newest is not None
+    assert newest.removed is (step != "create before")
+    assert remove(alias).changed is (step == "create before")
+    assert [path.name for path in Path(alias.location).iterdir()] == ["history"]
+    assert promote(run, "faces").changed

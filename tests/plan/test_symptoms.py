@@ -158,3 +158,18 @@ def test_what_went_well_is_healthy(tmp_path: Path, case: str) -> None:
     found = explained(tmp_path, WELL[case])
 
     assert (found.cause, found.healthy) == ("nothing is wrong here", True)
+
+
+@pytest.mark.parametrize(("gamma", "is_expected"), [(1.15, True), (0.9, False)])
+def test_a_rate_that_rises_is_why_a_range_test_diverged(
+    tmp_path: Path, gamma: float, is_expected: bool
+) -> None:
+    """Its first rate is not what was too high, and lowering that is no remedy."""
+    solver = (
+        f'I{STAMP}Initializing solver from parameters: \nbase_lr: 1e-06\nlr_policy: "exp"\ngamma: {gamma}\n'
+    )
+    found = explained(tmp_path, solver + training(2.3, 1.2, 9.1, float("nan")))
+
+    assert ("raises the learning rate until" in found.cause) is is_expected
+    assert ("lower solver.base_lr from 1e-06" in found.fix) is not is_expected
+    assert bool(found.patch) is not is_expected

@@ -26,6 +26,14 @@ def test_a_diverged_loss_ends_the_run(loss: float):
         refuse_divergence([step(), step(loss)], base_lr=0.1)
 
 
+def test_a_rate_that_rose_is_named_instead_of_the_first_one():
+    """lr_policy exp with a gamma above 1: base_lr is not what was too high."""
+    with pytest.raises(
+        DivergedError, match=r"solver.gamma: at iteration 7 .* had risen to 0.01, which is too"
+    ):
+        refuse_divergence([step(math.nan)], base_lr=1e-6)
+
+
 def test_a_diverged_head_ends_the_run():
     """One head at 87.3365 is enough, though the weighted sum of all is another number."""
     with pytest.raises(DivergedError, match="probability 0"):

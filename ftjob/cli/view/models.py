@@ -10,6 +10,7 @@ from ftjob.cli.view.markup import Text
 from ftjob.formatting import percent
 
 if TYPE_CHECKING:
+    from ftjob.models.current import PromotedModel
     from ftjob.models.lineage import Ancestor, Lineage, SourceData, SourceWeights
     from ftjob.models.promote import Promoted
     from ftjob.models.promotion import Promotion
@@ -21,6 +22,12 @@ DIGITS = 12
 def promoted(made: "Promoted") -> RenderableType:
     """Return what an alias points to now."""
     found = made.promotion
+    if found.removed:
+        text = f"alias:{made.alias} is {'removed' if made.changed else 'removed already'}"
+        return Text(
+            f"{text}; it was {found.reference}\n  number  {found.number}, {_made(found)}\n"
+            f"  folder  {made.alias.location}"
+        )
     score = _score(found.right, found.images, found.accuracy)
     lines = [
         f"alias:{made.alias} is {'' if made.changed else 'already '}{found.reference}, {score}",
@@ -32,13 +39,28 @@ def promoted(made: "Promoted") -> RenderableType:
     return Text("\n".join(lines))
 
 
+def aliases(found: "Iterable[PromotedModel]") -> Table:
+    """Return what aliases point to, one a row."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ALIAS", "NUMBER", "RUN", "ACCURACY", "WHEN", "BY", "FOLDER"):
+        table.add_column(heading, justify="right" if heading in ("NUMBER", "ACCURACY") else "left")
+    for each in found:
+        made = each.promotion
+        run = "(removed)" if made.removed else str(made.reference)
+        accuracy = "" if made.removed else percent(made.accuracy)
+        table.add_row(
+            str(each.alias), str(made.number), run, accuracy, made.moment, made.who, each.alias.location
+        )
+    return table
+
+
 def history(found: "Iterable[Promotion]") -> Table:
     """Return an alias's promotions, one a row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("NUMBER", "RUN", "ACCURACY", "WHEN", "BY", "WHY"):
         table.add_column(heading, justify="right" if heading in ("NUMBER", "ACCURACY") else "left")
     for each in found:
-        back = f"rollback to {each.restores}" if each.restores else ""
+        back = "removed" if each.removed else f"rollback to {each.restores}" if each.restores else ""
         why = "; ".join(filter(None, (back, each.why)))
         row = (str(each.number), str(each.reference), percent(each.accuracy), each.moment, each.who, why)
         table.add_row(*row)
@@ -99,5 +121,6 @@ def _score(right: int | None, images: int | None, accuracy: float | None) -> str
 
 def _made(promotion: "Promotion") -> str:
     how = f"rolled back to {promotion.restores}" if promotion.restores else "promoted"
+    how = "removed" if promotion.removed else how
     forced = ", by force" if promotion.objections else ""
     return f"{how} {promotion.moment} by {promotion.who}{forced}"

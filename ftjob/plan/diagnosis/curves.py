@@ -41,6 +41,8 @@ class Curves:
     """Whether the net normalizes by statistics that it collects for tests."""
     base_lr: float
     """0 where it is not known."""
+    rises: bool
+    """Whether the policy raises the rate for as long as the training lasts."""
 
     @classmethod
     def of(cls, progress: LoggedProgress) -> Self:
@@ -63,6 +65,7 @@ class Curves:
             "" if progress.pretrained else _fixed_batch_norm(net),
             any(layer.type == "BatchNorm" for layer in net.layer),
             progress.solver.base_lr,
+            progress.solver.lr_policy == "exp" and progress.solver.gamma > 1,
         )
 
     @cached_property

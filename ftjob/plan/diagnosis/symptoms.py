@@ -105,6 +105,13 @@ def _is_saturated(value: float) -> bool:
 
 
 def _diverged(curves: Curves, what: str, why: str, more: str, seen: str) -> Symptom:
+    if curves.rises:
+        return Symptom(
+            f"{what}: lr_policy exp with a gamma above 1 raises the learning rate until a training diverges",
+            "see with `ftjob tune lr` what the rates before that show, or give a solver.gamma below 1",
+            "",
+            seen,
+        )
     if not curves.uncollected:
         joint = ", " if why.startswith("-ln") else ": "
         return Symptom(f"{what}{joint}{why}", _lower(curves) + more, _patch_lr(curves, 0.1), seen)
