@@ -32,7 +32,7 @@ from jobspec.grammar import (
     check_location,
     location_pattern,
 )
-from jobspec.pinned import either, is_web, parse_pinned, pinned_pattern
+from jobspec.pinned import either, is_web, name_of, parse_pinned, pinned_pattern
 from jobspec.problems import one_line
 
 INT32_MAX = 2**31 - 1
@@ -125,10 +125,6 @@ def _baseline(text: str) -> str:
 
 
 def _path_or_uri(text: str) -> str:
-    if is_web(text):
-        raise ValueError(
-            "must be a path or URI of a store; only base.net, base.weights and data.mean can be on the web"
-        )
     try:
         return check_location(text)
     except GrammarError as error:
@@ -136,7 +132,7 @@ def _path_or_uri(text: str) -> str:
 
 
 def _mean_file(text: str) -> str:
-    path = re.split("[?#]", text, maxsplit=1)[0] if is_web(text) else text
+    path = name_of(_file(text)) if is_web(text) else text
     if not path.endswith(MEAN_SUFFIX):
         raise ValueError(f"must end in {MEAN_SUFFIX}")
     return _file(text)

@@ -51,7 +51,7 @@ def check_address(text: str) -> str:
     if "@" in host or _SECRETS.search(text):
         raise GrammarError(
             "contains credentials, which would end up in logs and run folders",
-            "give an address that needs none, or put the file into a store",
+            "give a plain URI",
         )
     found = _ADDRESS.fullmatch(text)
     if found is None:
@@ -67,8 +67,8 @@ def check_address(text: str) -> str:
 
 
 def name_of(address: str) -> str:
-    """Return the last part of an address's path, without a query: the name that the file gets here."""
-    return address.partition("?")[0].rpartition("/")[2]
+    """Return the last part of an address's path, without query and digest: the name of the file here."""
+    return re.split("[?#]", address, maxsplit=1)[0].rpartition("/")[2]
 
 
 def parse_pinned(text: str) -> PinnedFile:

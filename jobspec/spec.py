@@ -58,7 +58,7 @@ class Base(_Part):
 
     net: File
     """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
-    (train_val or deploy), also `https://…#sha256=…`."""
+    (train_val or deploy). One of the web is `https://…#sha256=…`."""
     weights: Weights | None = None
     """The initial weights: a caffemodel's path or URI, also `https://…#sha256=…`; `known:NAME` (published
     ones, such as `known:bvlc_googlenet`); `run:NAME` (the best snapshot of an earlier run),

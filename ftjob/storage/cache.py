@@ -68,7 +68,7 @@ def fetch_entries(store: Store, entries: Sequence[Entry], progress: OnTransfer =
     return keep(_Objects(store, tuple(sorted(entries, key=lambda entry: entry.key))), progress)
 
 
-class Wanted(Protocol):
+class WantedTree(Protocol):
     """The files of a tree."""
 
     @property
@@ -89,7 +89,7 @@ class Wanted(Protocol):
         ...
 
 
-def keep(wanted: Wanted, progress: OnTransfer) -> Path:
+def keep(wanted: WantedTree, progress: OnTransfer) -> Path:
     """Return a tree, brought here where it is not yet, and held by this process. Raises StorageError."""
     cached = eviction.CachedTree(cache_dir() / "objects", wanted.digest)
     if not _held(wanted, cached):
@@ -103,7 +103,7 @@ def keep(wanted: Wanted, progress: OnTransfer) -> Path:
     return cached.tree
 
 
-def _held(wanted: Wanted, cached: eviction.CachedTree) -> bool:
+def _held(wanted: WantedTree, cached: eviction.CachedTree) -> bool:
     """Hold a tree and return whether it is there whole: files may have been removed from it."""
     locks.hold(cached.lock)
     if wanted.is_whole(cached.tree):
@@ -112,7 +112,7 @@ def _held(wanted: Wanted, cached: eviction.CachedTree) -> bool:
     return False
 
 
-def _make(wanted: Wanted, cached: eviction.CachedTree, progress: OnTransfer) -> None:
+def _make(wanted: WantedTree, cached: eviction.CachedTree, progress: OnTransfer) -> None:
     """Bring a tree together aside and move it into place, held from its first moment on."""
     with files.explained(cached.coming):
         shutil.rmtree(cached.coming, ignore_errors=True)  # what a killed process left

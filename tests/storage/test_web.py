@@ -45,7 +45,7 @@ def site(cache: Path) -> Iterator[Site]:
 @pytest.fixture
 def parts(cache: Path) -> Callable[[], list[Path]]:
     """Return what of files is in the cache and not whole."""
-    return lambda: [path for path in (cache / "objects").glob("parts/*/bytes")]
+    return lambda: list((cache / "objects").glob("parts/*/bytes"))
 
 
 def location(site: Site, path: str = PATH, pinned: str = f"sha256={SHA256}") -> str:
@@ -83,7 +83,7 @@ def test_another_address_of_the_same_file_is_the_same_tree(site: Site) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"etag": None}, {"etag": 'W/"1"'}, {"length": False}])
-def test_a_connection_that_is_cut_is_continued(site: Site, options: dict[str, str | None | bool]) -> None:
+def test_a_connection_that_is_cut_is_continued(site: Site, options: dict[str, str | bool | None]) -> None:
     """From the byte where it broke, and with If-Range where the server identifies the file; where it names no
     length, the digest shows that the end is missing."""
     site.script[PATH] = [file(DATA, cut=300_000, **options)]  # type: ignore[arg-type]
@@ -157,7 +157,7 @@ def test_another_digest_is_refused(
         site.script[PATH] = [file(OTHER, cut=300_000)]
     found = hashlib.sha256(OTHER).hexdigest()
 
-    with pytest.raises(BadNetError, match="^base.weights: http.*net.caffemodel: has another file") as caught:
+    with pytest.raises(BadNetError, match=r"^base.weights: http.*net.caffemodel: has another file") as caught:
         fetch_input(location(site), "base.weights", BadNetError)
 
     assert f"its SHA-256 is {found} where {SHA256} is pinned" in str(caught.value)

@@ -1,5 +1,6 @@
 """A file of the web as far as it has arrived: continued by the next request, and by the next process."""
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from ftjob.concurrency.retry import patiently
 from ftjob.errors import StorageError
 from ftjob.fs import documents, files
 from ftjob.storage.bucket import deadline
@@ -89,18 +91,15 @@ class PartialFile:
 
     def complete(self) -> None:
         """Bring what is missing. Raises MissingError where the address has no such file, StorageError."""
-        from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
-
         self._folder.mkdir(parents=True, exist_ok=True)
         pace = _Pace(deadline())
-        retrying = Retrying(
-            stop=lambda _: pace.is_overdue,
-            wait=wait_random_exponential(multiplier=0.1, max=5),
-            retry=retry_if_exception_type(_InterruptedError),
-            reraise=True,
-        )
         try:
-            retrying(self._request, pace)
+            patiently(
+                lambda: self._request(pace),
+                math.inf,  # as long as something arrives
+                transient=_InterruptedError,
+                ended=lambda: pace.is_overdue,
+            )
         except _InterruptedError as error:
             raise StorageError(
                 f"{self.address}: {error}, also after {pace.seconds:g} s of trying again: check the address, "
