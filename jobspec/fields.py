@@ -117,7 +117,7 @@ def _weights(text: str) -> str:
 
 
 def _baseline(text: str) -> str:
-    if not text.startswith(REFERENCES):
+    if not text.startswith((*REFERENCES, KNOWN_REFERENCE)):
         return _path_or_uri(text)
     if not _RUN.fullmatch(text) and not _ALIAS.fullmatch(text):
         raise ValueError("must be a run, as run:NAME, alias:NAME, or the path or URI of a run's folder")

@@ -63,7 +63,7 @@ def quoted_file(path: str) -> str:
 def published_weights() -> str:
     """Return the table of weights that `known:NAME` names."""
     head = [
-        "| Name | Net | Published at | Digest | Mean (BGR), scale | Trained on | Licence | Digest published by |",
+        "| Name | Net | Published at | Digest | Mean (BGR), scale | Trained on | Licence | Digest from |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     return "\n".join([*head, *map(_published, PUBLISHED), ""])

@@ -51,7 +51,8 @@ def _contradicted(published: PublishedWeights, inputs: Inputs) -> Iterator[str]:
     data, net = inputs.spec.data, published.net
     given = [0.0] if data.mean == "none" else data.mean if isinstance(data.mean, list) else None
     if given is not None and not _is_close(given, net.mean):
-        yield _contradiction(published, "mean", str(data.mean), _values(net.mean))
+        written = data.mean if isinstance(data.mean, str) else _values(given)
+        yield _contradiction(published, "mean", written, _values(net.mean))
     if data.scale not in (1, net.scale):
         yield _contradiction(published, "scale", float32_text(data.scale), float32_text(net.scale))
 
