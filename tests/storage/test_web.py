@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ DATA = bytes(range(256)) * 4000
 SHA1, SHA256 = hashlib.sha1(DATA).hexdigest(), hashlib.sha256(DATA).hexdigest()
 OTHER = DATA[::-1]
 PATH = "/models/net.caffemodel"
+PAGE = (Path(__file__).parents[2] / "docs" / "weights.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| (?:404.*|another.*|401.*|503.*) \| (.*) \| [^|]+\|$", PAGE, re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +206,18 @@ def test_a_server_that_is_away_for_a_moment_is_waited_for(site: Site) -> None:
     site.script[PATH] = [status(503), status(429), lambda request: request.connection.close()]
 
     assert fetch_file(location(site)).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("sentence", ROWS)
+def test_every_sentence_on_the_page_is_printed(site: Site, sentence: str) -> None:
+    """docs/weights.md, word for word, for the status that it has."""
+    named = re.findall(r"answers ([0-9]{3})", sentence)
+    site.answers[PATH] = status(int(named[0])) if named else file(OTHER)
+    words = re.escape(sentence.replace("120 s", "1.5 s")).replace("…", "[0-9a-f]{40}")
+
+    with pytest.raises(StorageError, match=rf"^{site.address}{PATH}: {words}$"):
+        fetch_file(location(site, pinned=f"sha1={SHA1}"))
+    assert len(ROWS) == 4
 
 
 def test_nothing_there_to_answer(cache: Path) -> None:
