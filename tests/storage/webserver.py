@@ -1,5 +1,6 @@
 """A web server for tests: serves what a script says, and misbehaves as it says."""
 
+import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+DATA = bytes(range(256)) * 4000
+"""A megabyte."""
+SHA1, SHA256 = hashlib.sha1(DATA).hexdigest(), hashlib.sha256(DATA).hexdigest()
+OTHER = DATA[::-1]
+PATH = "/models/net.caffemodel"
 Answer = Callable[["Request"], None]
 
 
@@ -112,3 +118,8 @@ def file(
         return None
 
     return answer
+
+
+def location(site: Site, path: str = PATH, pinned: str = f"sha256={SHA256}") -> str:
+    """A file of a server as a spec has it."""
+    return f"{site.address}{path}#{pinned}"
