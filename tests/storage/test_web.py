@@ -25,6 +25,8 @@ from tests.storage.webserver import (
     Site,
     file,
     location,
+    redirect,
+    serve,
     status,
 )
 
@@ -213,3 +215,40 @@ def test_a_pin_is_not_of_pieces_of_two_files(site: Site) -> None:
 
     assert pin(f"{site.address}{PATH}").digest == SHA256
     assert site.ranges == ["", ""]
+
+
+def test_a_proxy_is_asked_where_the_environment_names_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its user, who is in no message; not for hosts that need none."""
+    monkeypatch.setenv("http_proxy", site.address.replace("//", "//me:hush@"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    there = "http://no.such.host.example/net.caffemodel"
+    site.answers[there] = file(DATA)
+
+    assert fetch_file(f"{there}#sha256={SHA256}").read_bytes() == DATA
+    assert site.asked[0][1]["Proxy-Authorization"].startswith("Basic ")
+    assert fetch_file(location(site, pinned=f"sha1={SHA1}")).read_bytes() == DATA
+    assert "Proxy-Authorization" not in site.asked[1][1]
+
+    site.answers[there] = status(502)
+    with pytest.raises(StorageError, match="the server answers 502") as caught:
+        fetch_file(f"{there}#sha1={'0' * 40}")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_server_proves_who_it_is(
+    site: Site, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a certificate that this machine trusts, or that SSL_CERT_FILE names."""
+    with serve(*certificate) as secure:
+        secure.answers[PATH] = file(DATA)
+        with pytest.raises(StorageError, match=r"certificate is not trusted: .* a file .* SSL_CERT_FILE"):
+            fetch_file(location(secure))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        assert fetch_file(location(secure)).read_bytes() == DATA
+
+        secure.answers["/down.bin"] = redirect(f"{site.address}{PATH}?sig=hush")
+        with pytest.raises(StorageError, match=r"down.bin: redirects from https:// to http://") as caught:
+            fetch_file(location(secure, "/down.bin"))
+        assert "hush" not in str(caught.value)

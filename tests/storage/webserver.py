@@ -2,11 +2,13 @@
 
 import hashlib
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 DATA = bytes(range(256)) * 4000
 """A megabyte."""
@@ -25,7 +27,7 @@ class Request(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Give the next answer of the script, or the file."""
         self.close_connection = True
-        self.site.asked.append((self.path, dict(self.headers.items())))
+        self.site.asked.append((self.path, {name.title(): value for name, value in self.headers.items()}))
         script = self.site.script.get(self.path, [])
         answer = script.pop(0) if script else self.site.answers.get(self.path, not_found)
         try:
@@ -66,12 +68,17 @@ class Site:
 
 
 @contextmanager
-def serve() -> Iterator[Site]:
-    """Run a server."""
+def serve(certificate: Path | None = None, key: Path | None = None) -> Iterator[Site]:
+    """Run a server, with https where it has a certificate."""
     site = Site()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Request,), {"site": site}))
     server.daemon_threads = True
     site.address = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        site.address = site.address.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
