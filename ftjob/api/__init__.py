@@ -17,7 +17,7 @@ from ftjob.api.finding import list_runs as list_runs
 from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
-from ftjob.errors import BadDataError, BadSpecError, ExitCode
+from ftjob.errors import BadDataError, BadNetError, BadSpecError, ExitCode
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress
@@ -63,7 +63,7 @@ def plan(
 
 
 def init(
-    net: str,
+    net: str | None,
     data: Path | str,
     weights: Path | str | None = None,
     out: Path | None = None,
@@ -72,12 +72,26 @@ def init(
 ) -> Path:
     """Write a commented spec for a net and a folder of data (paths or URIs), and return its path.
 
-    Raises BadSpecError where the file is there already, BadNetError, BadDataError or StorageError where net,
-    weights or data will not do.
+    `net` may be None where the weights are published ones (`known:NAME`), which have one. Raises BadSpecError
+    where the file is there already, BadNetError, BadDataError or StorageError where net, weights or data will
+    not do.
     """
     from ftjob.client.first_spec import write_spec
 
     return write_spec(net, data, weights, out, force=force)
+
+
+def pin(address: str, progress: "Callable[[DataProgress], None] | None" = None) -> str:
+    """Fetch a file of the web into the cache, and return `ADDRESS#sha256=DIGEST`, as a spec takes it.
+
+    Raises BadSpecError where it is no address, BadNetError where nothing is there, StorageError.
+    """
+    from ftjob.dataset.build.transfers import as_progress
+    from ftjob.storage.inputs import named
+    from ftjob.storage.web.cached import pin as pinned
+
+    with named("pin", BadNetError):
+        return str(pinned(address, as_progress(progress or (lambda _: None))))
 
 
 def nodes() -> "list[Node]":
