@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.address import work_folder
 from ftjob.storage import MissingError, Store, open_store
 from tests.e2e.jobs import Job
+from tests.e2e.test_submit import start
 from tests.storage.servers import Bucket
 
 pytestmark = pytest.mark.caffe
@@ -40,11 +39,6 @@ def location(job: Job, name: str = "digits") -> str:
     return str(job.ftjob("status", name, "-o", "json").json()["folder"])
 
 
-def submit(job: Job) -> "subprocess.Popen[bytes]":
-    words = ["env", "--default-signal=INT", sys.executable, "-m", "ftjob", "submit", "spec.yaml"]
-    return subprocess.Popen([*words, "--local", "--wait"], cwd=job.folder, stdout=subprocess.DEVNULL)
-
-
 def wait_until(seen: Callable[[], Any], what: str) -> Any:
     end = time.monotonic() + 120
     while time.monotonic() < end:
@@ -59,6 +53,10 @@ def reaper() -> Iterator[ThreadPoolExecutor]:
     """Waits for processes that are killed."""
     with ThreadPoolExecutor(60) as pool:
         yield pool
+
+
+def status_of(uri: str) -> dict[str, Any]:
+    return dict(json.loads(open_store(uri).read("status.json")))
 
 
 def records(store: Store) -> list[str]:
@@ -124,7 +122,7 @@ def test_another_machine_sees_the_whole_run(
 def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
     """A graceful end is one whose snapshot is where the run lives, not on the disk that is about to go."""
     job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
-    submitting = submit(job)
+    submitting = start(job)
     wait_until(trains, "iteration 20")
     submitting.send_signal(signal.SIGINT)
 
@@ -153,7 +151,7 @@ def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
     for each in (undisturbed, killed):
         each.write(name=f"tuned-{each.folder.name}", output=f"{s3.uri}/runs", **inputs)
     uri = undisturbed.submit().json()["folder"]
-    submitting = submit(killed)
+    submitting = start(killed)
     pid = wait_until(lambda: worker("tuned-killed"), "a worker")
     gone = open_store(location(killed, "tuned-killed"))
     wait_until(lambda: records(gone), "a snapshot")
@@ -173,17 +171,24 @@ def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
 def test_two_workers_do_not_write_one_run(
     job: Job, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The second one sees the first one's sign of life and stops with a sentence; the first one ends well."""
-    job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1000, "snapshot": 1000})
-    submitting = submit(job)
+    """The second one sees the first one's sign of life and stops with a sentence; the first one continues
+    until it is asked to end, and its last snapshot is there."""
+    job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
+    submitting = start(job)
     wait_until(trains, "iteration 20")
     uri = location(job)
-    empty_machine(monkeypatch, tmp_path / "other")
-
-    second = job.ftjob("worker", uri, "--attempt", "2", code=5)
+    with monkeypatch.context() as elsewhere:
+        empty_machine(elsewhere, tmp_path / "other")
+        second = job.ftjob("worker", uri, "--attempt", "2", code=5)
+    at = status_of(uri)["iteration"]
+    wait_until(lambda: status_of(uri)["iteration"] > at, "another iteration of the first worker")
+    submitting.send_signal(signal.SIGINT)
 
     assert "another worker (attempt 1 on " in second.err
-    assert submitting.wait(timeout=120) == 0
+    assert submitting.wait(timeout=120) == 10
+    status = status_of(uri)
+    assert (status["state"], status["attempt"]) == ("Stopped", 1)
+    assert records(open_store(uri)) == [f"snapshots/iter_{status['iteration']}.json"]
 
 
 def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job: Job, s3: Bucket):
@@ -202,7 +207,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
 ):
     """SIGKILL, 50 times, from the worker's start on: never a half snapshot taken for whole, equal weights."""
     undisturbed, killed = new_job("undisturbed"), new_job("killed")
-    solver = {"max_iter": 3000, "test_interval": 1500, "snapshot": 50}
+    solver = {"max_iter": 2000, "test_interval": 1000, "snapshot": 40}
     for each in (undisturbed, killed):
         each.write(output=f"{s3.uri}/{each.folder.name}", solver=solver)
     uri = undisturbed.submit().json()["folder"]
@@ -214,7 +219,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
     kills = 0
     for attempt in range(2, 52):
         pid = wait_until(lambda: local.worker_pid(work), "a worker")
-        time.sleep(chance.uniform(0, 2))
+        time.sleep(chance.uniform(0, 1.5))
         if local.worker_pid(work) == pid:
             os.kill(pid, signal.SIGKILL)
             kills += 1
