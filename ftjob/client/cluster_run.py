@@ -9,7 +9,7 @@ from pathlib import Path
 from ftjob.client.consent import Consent
 from ftjob.client.handle import RunUpdate, SharedVerbs
 from ftjob.client.local_run import Run
-from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, connect
+from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, NameTakenError, connect
 from ftjob.cluster.podlog import PodLog
 from ftjob.cluster.policy.accounts import no_money, seconds_left
 from ftjob.cluster.policy.spending import of_pods
@@ -201,8 +201,12 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
     there = next((job for job in cluster.list() if job.name == spec.name), None)
     if there is None:
         consent(plan)
-        cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan)))
-        return run, True
+        try:
+            cluster.create(fine_tune_job(spec, cluster.namespace, figures_of(plan)))
+        except NameTakenError:  # somebody else was quicker
+            there = cluster.get(spec.name)
+        else:
+            return run, True
     if run_id_of(there) != plan.run_id:
         raise BadSpecError(
             f"name: {spec.name} is run {run_id_of(there) or '(not planned yet)'} in namespace "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, inf
+from pathlib import Path
 from typing import Any
 
 from ftjob.cluster.resource.names import (
@@ -25,6 +26,12 @@ WATCH_SECONDS = 300
 PATIENCE_SECONDS = 120.0
 """How long a caller that follows a run waits for an API server that is restarting or failing over."""
 MERGE = "application/merge-patch+json"
+KUBECONFIG = Path("~/.kube/config")
+"""Where kubectl looks without $KUBECONFIG."""
+
+
+class NameTakenError(BadSpecError):
+    """An object of this name is there already."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Cluster:
     """The client's CustomObjectsApi."""
 
     def create(self, manifest: dict[str, Any]) -> FineTune:
-        """Create a FineTuneJob. Raises BadSpecError where the server refuses it or its name is taken."""
+        """Create a FineTuneJob. Raises NameTakenError, or BadSpecError where the server refuses it."""
         return read_fine_tune(self._request("create_namespaced_custom_object", manifest))
 
     def get(self, name: str, *, patience: float = 0.0) -> FineTune:
@@ -161,7 +168,8 @@ def refusal(error: Any, name: str, namespace: str) -> FtjobError:
         return StorageError(
             f"the cluster cannot answer ({message}): try again, or see `kubectl cluster-info`"
         )
-    return BadSpecError(f"the cluster refuses: {message}")
+    kind = NameTakenError if error.status == 409 else BadSpecError
+    return kind(f"the cluster refuses: {message}")
 
 
 def no_answer(error: Exception) -> FtjobError:
@@ -170,17 +178,45 @@ def no_answer(error: Exception) -> FtjobError:
 
 
 def connect(context: str | None = None, namespace: str | None = None) -> Cluster:
-    """Return the cluster that kubectl would use. Raises BadSpecError where none is configured."""
-    from kubernetes import client, config
+    """Return the cluster that kubectl would use: that of the kubeconfig or, in a pod without one, the pod's.
+
+    Raises BadSpecError where none is configured.
+    """
+    from kubernetes import client
     from kubernetes.config.config_exception import ConfigException
 
     path = os.environ.get("KUBECONFIG")  # read now: the client itself reads it only when it is imported
+    is_named = bool(path or context) or KUBECONFIG.expanduser().exists()
     try:
-        api = config.new_client_from_config(config_file=path, context=context)
-        contexts, current = config.list_kube_config_contexts(config_file=path)
-        known = {each["name"]: each for each in contexts}
-    except (ConfigException, KeyError) as error:
+        if not is_named and "KUBERNETES_SERVICE_HOST" in os.environ:
+            api, own = _of_pod()
+        else:
+            api, own = _of_kubeconfig(path, context)
+    except (ConfigException, KeyError, OSError) as error:
         raise BadSpecError(f"no cluster is known ({error}): set KUBECONFIG, or add --local") from None
+    return Cluster(namespace or own or "default", client.CoreV1Api(api), client.CustomObjectsApi(api))
+
+
+def _of_kubeconfig(path: str | None, context: str | None) -> tuple[Any, str | None]:
+    """Return the client of a context, or of the current one, and the namespace that it names."""
+    from kubernetes import config
+
+    api = config.new_client_from_config(config_file=path, context=context)
+    contexts, current = config.list_kube_config_contexts(config_file=path)
+    known = {each["name"]: each for each in contexts}
     chosen = known[context] if context else current
-    found = namespace or chosen["context"].get("namespace") or "default"
-    return Cluster(found, client.CoreV1Api(api), client.CustomObjectsApi(api))
+    return api, chosen["context"].get("namespace")
+
+
+def _of_pod() -> tuple[Any, str | None]:
+    """Return the client with the rights of this pod's service account, and the pod's namespace.
+
+    The client reads the token again every minute, since a kubelet renews it before it expires.
+    """
+    from kubernetes import client
+    from kubernetes.config import incluster_config
+
+    settings = client.Configuration()
+    incluster_config.load_incluster_config(settings)
+    token = Path(incluster_config.SERVICE_TOKEN_FILENAME)
+    return client.ApiClient(settings), token.with_name("namespace").read_text(encoding="utf-8").strip()

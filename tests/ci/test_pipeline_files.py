@@ -36,7 +36,7 @@ def objects(name: str) -> list[dict[str, Any]]:
 
 def pods() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """The pod and the container of both samples."""
-    [cron], [argo] = objects("cronjob"), objects("argo")
+    [cron], [argo, *_] = objects("cronjob"), objects("argo")
     pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     yield pod, pod["containers"][0]
     yield argo["spec"], argo["spec"]["templates"][0]["container"]
@@ -78,23 +78,32 @@ def test_today_kubernetes_knows_every_field_of_the_samples(name: str) -> None:
         kubernetes_validate.validate(manifest, "1.37", strict=True)
 
 
-def test_the_pods_are_restricted_and_may_submit_alone() -> None:
-    """By Pod Security's strictest standard; the token is mounted for the kubeconfig, and is nobody else's."""
-    account, role, binding, config = objects("access")
+def test_the_pods_are_restricted() -> None:
+    """By Pod Security's strictest standard; with their account's token, which only they mount."""
     for pod, container in pods():
         security = container["securityContext"]
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
         assert security["capabilities"] == {"drop": ["ALL"]}
-        assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("ftjob-retrain", False)
+        assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("ftjob-retrain", True)
         mounted = {each["name"] for each in container["volumeMounts"]}
         assert mounted == {each["name"] for each in pod["volumes"]}
-    rights = {tuple(rule["resources"]): set(rule["verbs"]) for rule in role["rules"]}
-    assert rights[("finetunejobs",)] == {"get", "list", "watch", "create", "patch"}
-    assert set(rights) == {("finetunejobs",), ("workflowtaskresults",)}
-    assert binding["subjects"][0]["name"] == account["metadata"]["name"]
-    assert yaml.safe_load(config["data"]["config"])["users"][0]["user"].keys() == {"tokenFile"}
+
+
+def test_the_account_may_submit_and_nothing_else() -> None:
+    """Argo's sidecar reports with it, where Argo is used."""
+    account, role, binding = objects("access")
+    _, argo, for_argo = objects("argo")
+
+    assert account["automountServiceAccountToken"] is False
+    [rule] = role["rules"]
+    assert (rule["apiGroups"], rule["resources"]) == (["ftjob.dev"], ["finetunejobs"])
+    assert set(rule["verbs"]) == {"get", "list", "watch", "create", "patch"}
+    assert [each["resources"] for each in argo["rules"]] == [["workflowtaskresults"]]
+    for rights, bound in ((role, binding), (argo, for_argo)):
+        assert bound["roleRef"]["name"] == rights["metadata"]["name"]
+        assert [each["name"] for each in bound["subjects"]] == [account["metadata"]["name"]]
 
 
 def test_argo_puts_parameters_into_variables_only() -> None:

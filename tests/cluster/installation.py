@@ -115,9 +115,10 @@ class User:
     def namespace(self) -> str:
         return self.installed.namespace
 
-    def __call__(self, *words: str, code: int = 0) -> str:
-        """Call ftjob, which must exit with `code`; return its output, and what it says of a failure."""
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What ftjob finds in its environment."""
+        return {
             **self.store.environment(),
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -126,10 +127,13 @@ class User:
             "FTJOB_NODES": str(self.folder / "nodes.yaml"),
             "PYTHONPATH": str(ROOT),
         }
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Call ftjob, which must exit with `code`; return its output, and what it says of a failure."""
         done = subprocess.run(
             [sys.executable, "-m", "ftjob", *words],
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

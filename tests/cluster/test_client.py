@@ -2,18 +2,22 @@
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ftjob.client.cluster_run import submit
 from ftjob.cluster.client import MERGE, Cluster, connect
 from ftjob.cluster.resource.names import ANNOTATION_CANCEL, ANNOTATION_RETRY, GROUP, PLURAL, VERSION
 from ftjob.cluster.resource.status import Figures
 from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError
+from ftjob.plan.plan import Plan
 from jobspec import parse_spec
 from tests.cluster.bed.cluster import AnyCluster
 from tests.cluster.controllers import install
+from tests.plan.specs import plan
 
 SPEC = """
 name: emotions
@@ -61,6 +65,25 @@ def test_a_name_that_is_taken_and_one_that_is_not_there_are_told(user: Cluster, 
         user.create(
             {**manifest, "metadata": {"name": "bad"}, "spec": {**manifest["spec"], "solver": {"base_lr": 0}}}
         )
+
+
+def test_of_two_who_submit_at_once_the_later_attaches(user: Cluster, namespace: str, in_faces: Path) -> None:
+    """Where both began before either had created the object; a spec of another run is refused."""
+    planned, other = (plan(solver={"epochs": number}) for number in (1, 2))
+    first, second = (
+        replace(each, inputs=replace(each.inputs, spec=parse_spec(SPEC, "spec.yaml")))
+        for each in (planned, other)
+    )
+
+    def quicker(_: Plan) -> None:
+        """Submit the first run while its user is asked for consent."""
+        submit(first.spec, first, user, lambda _: None)
+
+    run, started = submit(first.spec, first, user, quicker)
+    assert (run.run_id, started) == (first.run_id, False)
+    user.custom.delete_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, "emotions")
+    with pytest.raises(BadSpecError, match=f"emotions is run {first.run_id} .* is run {second.run_id}"):
+        submit(second.spec, second, user, quicker)
 
 
 def test_a_watch_tells_every_change_until_the_end(user: Cluster, namespace: str) -> None:

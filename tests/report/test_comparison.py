@@ -171,6 +171,7 @@ def test_twenty_runs_are_one_page(tmp_path: Path) -> None:
     assert len(page.tables["runs"]) == 21
     assert page.tags.count("h2") == 1 + 19 + 2
     assert {len(row) for row in page.tables["changed"]} == {22}
+    assert page.tables["changed"][0][-1] == "Largest change"
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def compared(comparison: "Comparison") -> RenderableType:
         style = STYLES.get(each.verdict or "", "")
         parts.append(Text.assemble("\n", (f"{each.run}: {than} {first}", style), f". {basis(each)}"))
     if classes := comparison.changed_classes:
-        table = _table(comparison, "CLASS", "CHANGE")
+        table = _table(comparison, "CLASS", "CHANGE" if len(comparison.runs) == 2 else "LARGEST CHANGE")
         for recalls in classes[:CLASSES]:
             table.add_row(recalls.name, *map(percent, recalls.recalls), points(recalls.change))
         parts += ["", table]
