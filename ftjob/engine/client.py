@@ -88,7 +88,9 @@ class ProcessEngine(_Held):
         return self.child.call("test", should_continue=should_continue, images=images, blobs=list(blobs))[1]
 
     def kept_features(self) -> list[FeatureRows]:
-        return []
+        self.settle()
+        reply, _ = self.child.call("kept_features")
+        return [FeatureRows(Path(each.pop("path")), **each) for each in reply["files"]]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()
