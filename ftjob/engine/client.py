@@ -44,11 +44,16 @@ class ProcessEngine(_Held):
         self._snapshot = snapshot
         self._writing: ForkedWriting | None = None
         self._iteration = 0
+        self._replayed = 0
         self._stepping = False
 
     @property
     def iteration(self) -> int:
         return self._iteration
+
+    @property
+    def replayed(self) -> int:
+        return self._replayed
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         self.settle()
@@ -125,7 +130,7 @@ class ProcessEngine(_Held):
         reply, _ = self.child.call(
             "restore", should_continue=should_continue, solverstate=state, caffemodel=model
         )
-        self._iteration = int(reply["iteration"])
+        self._iteration, self._replayed = int(reply["iteration"]), int(reply["replayed"])
         return bool(reply["whole"])
 
 

@@ -198,9 +198,12 @@ def test_a_run_resumes_with_and_without_its_features(job: Job, tmp_path: Path, e
         with opened(engine, folder, kept_before) as training:
             training.step(2)
             files = training.snapshot(folder)
-        for kept in (cache, tmp_path / "empty", None):
+        lost = tmp_path / f"lost{kept_before is None}"
+        for kept in (cache, lost, None):
             with opened(engine, folder, kept) as training:
                 training.restore(files.solverstate, files.caffemodel)
+                has_rows = kept == kept_before == cache
+                assert training.replayed == (0 if has_rows or engine == "torch" else 4)
                 found = rest(training, folder, 3)
             np.testing.assert_allclose(found.losses, expected.losses[2:], rtol=1e-5)
             if engine == "caffe":

@@ -57,8 +57,8 @@ class FeatureNet(PycaffeNet):
         self.batch = self.batch_size()
         floats = sum(blob.count for blob in self.boundary) // self.batch
         self.rows = np.empty((self.batch, floats), np.float32)
-        self.passes, self.drawn = 0, 0
-        """Batches that were taken, and those of them that the Data layer brought."""
+        self.passes = 0
+        """Batches that were taken: of those the Data layer may have brought fewer."""
         self.file: Optional[FeatureFile] = None
         self.is_settled = False
         self.numbers: List[int] = []

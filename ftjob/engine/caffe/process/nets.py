@@ -19,6 +19,8 @@ class PycaffeNet:
         self.sources = [
             i for i in range(len(net.layers)) if len(net._top_ids(i)) > 0 and len(net._bottom_ids(i)) == 0
         ]
+        self.drawn = 0
+        """Batches that the data layers brought."""
         self.dropouts = [i for i, layer in enumerate(net.layers) if layer.type == "Dropout"]
 
     def prepare(self, blobs: Sequence[str] = ()) -> Iterator[None]:
@@ -27,6 +29,7 @@ class PycaffeNet:
 
     def forward(self) -> float:
         """Run all layers; return the weighted sum of the losses."""
+        self.drawn += 1
         return float(self.net._forward(0, self.last))
 
     def backward(self) -> None:
@@ -62,6 +65,7 @@ class PycaffeNet:
         for _ in range(batches):
             for i in sorted(self.sources + self.dropouts):
                 self.net._forward(i, i)
+            self.drawn += 1
             yield
 
     def kept(self) -> Dict[str, Any]:

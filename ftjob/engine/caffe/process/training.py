@@ -119,7 +119,7 @@ class CaffeTraining:
                 break
             if pulse.due():
                 yield stepping.alive(drawn, batches)
-        yield {"iteration": self.solver.iter, "whole": whole}, {}
+        yield {"iteration": self.solver.iter, "whole": whole, "replayed": self.train.drawn}, {}
 
 
 def _net(net: Any, fields: Optional[TrunkFields]) -> PycaffeNet:

@@ -169,7 +169,7 @@ class TorchTraining:
         self.train.context.passes = self.iteration * self.param.iter_size
         with self.ranks.together("restore", solverstate=solverstate, caffemodel=caffemodel):
             pass
-        return {"iteration": self.iteration, "whole": not halted()}, {}
+        return {"iteration": self.iteration, "whole": not halted(), "replayed": 0}, {}
 
     def _restore_history(self, state: snapshots.RestoredState) -> None:
         shapes = [tuple(each.tensor.shape) for each in self.solver.learnables] * self.solver.states
