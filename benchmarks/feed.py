@@ -29,9 +29,9 @@ from ftjob.concurrency.malloc import keep_freed_memory
 from ftjob.dataset.lmdb.datum import encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_planes
 from ftjob.dataset.lmdb.read import stored_records
+from ftjob.engine.phase_nets import shapes_of
 from ftjob.engine.torch.process.data import DataSource
 from ftjob.engine.torch.process.layers.making import NetContext, layer_context
-from ftjob.engine.torch.process.net import shapes_of
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.net.prototxt import parse_net
 

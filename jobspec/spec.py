@@ -134,7 +134,7 @@ class Data(_Part):
     """Side in pixels of the square cut from each image: at random in training, from the centre in tests."""
     random_crop: bool = True
     """Whether training cuts its squares at random; `false` takes the centre, as tests do, so that a frozen
-    trunk makes the same of an image every time and can be computed once (torch engine)."""
+    trunk makes the same of an image every time and can be computed once."""
     mirror: bool = False
     """Whether to mirror images at random in training."""
     batch_size: Images = 32

@@ -16,7 +16,7 @@ from ftjob.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 CAFFE_PACKAGES = ("ftjob.engine.process", "ftjob.engine.caffe.process")
-CAFFE_MODULES = ("ftjob.protowire",)
+CAFFE_MODULES = ("ftjob.protowire", "ftjob.fs.flock")
 """What runs under Caffe's own Python."""
 HEAVY = (
     "torch",

@@ -99,6 +99,11 @@ class Engine(Process, Protocol):
         """Updates done so far."""
         ...
 
+    @property
+    def replayed(self) -> int:
+        """Batches of TRAIN that `restore` drew again, to bring the data layer where it was."""
+        ...
+
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         """Do that many updates, and yield them as they are made: all of some 0.2 s, or each where one takes
         longer. The engine continues while the caller handles them. After `halt`, too, every update that was

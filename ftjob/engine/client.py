@@ -44,11 +44,16 @@ class ProcessEngine(_Held):
         self._snapshot = snapshot
         self._writing: ForkedWriting | None = None
         self._iteration = 0
+        self._replayed = 0
         self._stepping = False
 
     @property
     def iteration(self) -> int:
         return self._iteration
+
+    @property
+    def replayed(self) -> int:
+        return self._replayed
 
     def steps(self, iterations: int) -> Iterator[list[Iteration]]:
         self.settle()
@@ -88,7 +93,9 @@ class ProcessEngine(_Held):
         return self.child.call("test", should_continue=should_continue, images=images, blobs=list(blobs))[1]
 
     def kept_features(self) -> list[FeatureRows]:
-        return []
+        self.settle()
+        reply, _ = self.child.call("kept_features")
+        return [FeatureRows(Path(each.pop("path")), **each) for each in reply["files"]]
 
     def snapshot(self, directory: Path) -> SnapshotFiles:
         return self.begin_snapshot(directory).wait()
@@ -123,7 +130,7 @@ class ProcessEngine(_Held):
         reply, _ = self.child.call(
             "restore", should_continue=should_continue, solverstate=state, caffemodel=model
         )
-        self._iteration = int(reply["iteration"])
+        self._iteration, self._replayed = int(reply["iteration"]), int(reply["replayed"])
         return bool(reply["whole"])
 
 

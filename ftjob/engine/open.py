@@ -30,8 +30,8 @@ def open_engine(
     """Open the engine of that name on a solver prototxt, whose paths count from `cwd`.
 
     `gpu` is the number of the device it computes on, None the CPU; with several `ranks` (torch only)
-    it and the devices after it train together, each on a batch of its own; `features` is where torch keeps
-    those of a frozen trunk, which Caffe computes in every pass; `weights` is loaded by layer name; what the
+    it and the devices after it train together, each on a batch of its own; `features` is where
+    those of a frozen trunk are kept; `weights` is loaded by layer name; what the
     engine prints is appended to `log`; one that is silent for `patience_seconds` is killed (None: never).
     Raises what `resolve` and the engine raise, and BadSpecError for a precision or GPUs that are lacking.
     """
@@ -39,9 +39,16 @@ def open_engine(
     _refuse_precision(name, precision)
     if name == "caffe" and ranks > 1:
         raise BadSpecError(CAFFE_GPUS.format(gpus=ranks))
-    more = {"precision": precision, "features": features, "ranks": ranks} if name == "torch" else {}
+    more = {"precision": precision, "ranks": ranks} if name == "torch" else {}
     engine: Engine = _client(name).open_engine(
-        solver, weights=weights, log=log, cwd=cwd, gpu=gpu, patience_seconds=patience_seconds, **more
+        solver,
+        weights=weights,
+        log=log,
+        cwd=cwd,
+        gpu=gpu,
+        features=features,
+        patience_seconds=patience_seconds,
+        **more,
     )
     return engine
 

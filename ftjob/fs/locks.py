@@ -1,12 +1,12 @@
 """Locks between the processes of one machine: a lock ends with the process that holds it."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ftjob.fs import files
+from ftjob.fs.flock import acquire
 
 _HELD: dict[Path, int] = {}
 """Lock file → the descriptor it is held by."""
@@ -37,19 +37,6 @@ def hold(path: Path) -> None:
 def let_go(path: Path) -> None:
     """Hold a lock file no longer."""
     os.close(_HELD.pop(path))
-
-
-def acquire(handle: int, *, shared: bool = False, wait: bool) -> bool:
-    """Hold an open file, alone or shared, until it is closed or this process ends.
-
-    Without `wait`, return False where another process holds it.
-    """
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    try:
-        fcntl.flock(handle, kind if wait else kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _opened(path: Path) -> int:

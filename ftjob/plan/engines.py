@@ -39,6 +39,11 @@ class EngineChoice:
         return self.name if self.firm else "auto"
 
 
+def torch_runs(node: Node, layers: Iterable[LayerShapes]) -> bool:
+    """Return whether PyTorch's builds compute on a node, and have a net's layers."""
+    return not _too_old(node) and not _lacking(tuple(layers), node)["torch"]
+
+
 Wanted = Literal["auto", "caffe", "torch"]
 WantedPrecision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]
 

@@ -12,7 +12,7 @@ from ftjob.plan.cost import Cost, Speed, Workload, estimate_cost, predicted_spee
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches, Memory, batches_that_fit, estimate_memory
-from ftjob.plan.savings import ENGINE, RANDOM_CROP, KeptTrunk, Trunks, kept_trunk, update_seconds
+from ftjob.plan.savings import KeptTrunk, Trunks, kept_trunk, update_seconds
 
 NONE = Trunks()
 
@@ -124,14 +124,15 @@ def forecast(
         memory = replace(memory, context=0)
     whole = _workload(inputs, solver, batches, memory.weights + memory.history)
     parameters, predicted = count_parameters(train, new), predicted_speed(*work, node, precision, gpus)
-    update = update_seconds(parameters.trainable, gpus * batches.batch_size, batches.iter_size, node)
+    learning = parameters.trainable
+    updated = parameters.total if trunks.frozen_are_updated else learning
+    update = update_seconds(learning, updated, gpus * batches.batch_size, batches.iter_size, node)
     kept = replace(
         whole,
         kept_train=kept_trunk(trunks.train, work[0], node, predicted.train + update, precision, gpus),
         kept_test=kept_trunk(trunks.test, work[1], node, predicted.test, precision),
     )
-    workload = replace(kept, kept_train=None) if RANDOM_CROP in trunks.changes else kept
-    workload = whole if ENGINE in trunks.changes else workload
+    workload = replace(kept, kept_train=None) if trunks.changes else kept
     changes = trunks.changes if kept.kept_train else ()
     other = kept if changes else whole if kept.kept_train else None
     return Forecast(

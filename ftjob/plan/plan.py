@@ -23,7 +23,7 @@ from ftjob.net.topology.shapes import NetShapes, infer_shapes
 from ftjob.net.topology.sharing import refuse_unshared
 from ftjob.net.transforms import own_transform
 from ftjob.plan.budget import too_poor
-from ftjob.plan.engines import EngineChoice, choose_engine
+from ftjob.plan.engines import EngineChoice, choose_engine, torch_runs
 from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
 from ftjob.plan.inputs import Inputs
@@ -161,8 +161,10 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     refuse_dead_ends(shapes)
     both, precision, gpus = (*shapes.layers, *in_test.layers), spec.solver.precision, spec.solver.gpus
     engine = choose_engine(spec.engine, inputs.node, both, precision, gpus)
-    torch = engine.name == "torch"
-    trunks = find_trunks(operation.train_val, shapes, in_test, torch=torch) if operation.frozen else Trunks()
+    trunks = Trunks()
+    if operation.frozen:
+        caffe, torch = engine.name == "caffe", torch_runs(inputs.node, both)
+        trunks = find_trunks(operation.train_val, shapes, in_test, caffe=caffe, torch_runs=torch)
     coming = forecast(
         inputs,
         shapes,

@@ -21,7 +21,7 @@ passes, in an update for gradient, history and param. That is little beside a wh
 head alone."""
 STORE_BYTES_PER_SECOND = 50e6
 """Assumed for fetching features from a store."""
-RANDOM_CROP, ENGINE = "data.random_crop: false", "engine: torch"
+RANDOM_CROP, MIRROR, ENGINE = "data.random_crop: false", "data.mirror: false", "engine: torch"
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Trunks:
     test: Trunk | None = None
     changes: tuple[str, ...] = ()
     """What the spec would have to say for the features in `train` to be kept."""
+    frozen_are_updated: bool = False
+    """Whether an update runs over the params that stay, too, as Caffe's does."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +72,33 @@ class KeptTrunk:
         return min(images, records * self.variants * (1 - unseen))
 
 
-def find_trunks(train_val: NetParameter, train: NetShapes, test: NetShapes, *, torch: bool) -> Trunks:
-    """Return the trunks of a net in both phases, and what keeps an engine from keeping their features.
+def find_trunks(
+    train_val: NetParameter, train: NetShapes, test: NetShapes, *, caffe: bool, torch_runs: bool
+) -> Trunks:
+    """Return the trunks of a net in both phases, and what keeps the engine from keeping their features.
 
-    `torch` is whether the engine is the one that keeps features.
+    `caffe` is whether it is Caffe, which does not show what images it mirrors; `torch_runs` is whether torch,
+    which does, is another that the node and the net allow.
     """
     in_train, in_test = (phase_view(train_val, phase) for phase in (TRAIN, TEST))
     changed = changing(train)
-    found = find_trunk(in_train, train, TRAIN, changed)
-    changes = [] if torch else [ENGINE]
     source = next((layer for layer in in_train.layer if layer.type == "Data"), None)
+    changes = []
+    found = find_trunk(in_train, train, TRAIN, changed)
     if isinstance(found, str) and source is not None and not source.HasField("phase"):
+        changes.append(RANDOM_CROP)
         source.phase = TEST
+    if caffe and source is not None and source.transform_param.mirror:
+        changes.append(ENGINE if torch_runs else MIRROR)
+        source.transform_param.mirror = torch_runs
+    if changes:
         found = find_trunk(in_train, train, TRAIN, changed)
-        changes = [RANDOM_CROP, *changes]
     tested = find_trunk(in_test, test, TEST, changed)
     return Trunks(
         None if isinstance(found, str) else found,
-        None if isinstance(tested, str) else tested,
+        None if isinstance(tested, str) or (caffe and tested.mirrors) else tested,
         tuple(changes),
+        frozen_are_updated=caffe and ENGINE not in changes,
     )
 
 
@@ -123,7 +133,8 @@ def kept_trunk(
     return KeptTrunk(trunk.features, size, trunk.variants, seconds, max(0.0, whole_seconds - seconds))
 
 
-def update_seconds(learning: int, batch_size: int, iter_size: int, node: Node) -> float:
-    """Return what the params that learn, so many numbers, cost each image on a node."""
-    touches = BATCH_TOUCHES + UPDATE_TOUCHES / iter_size
-    return node.seconds(0, FLOAT_BYTES * learning * touches / batch_size)
+def update_seconds(learning: int, updated: int, batch_size: int, iter_size: int, node: Node) -> float:
+    """Return what the params that learn, so many numbers, cost each image on a node; an update runs over so
+    many."""
+    touched = BATCH_TOUCHES * learning + UPDATE_TOUCHES * updated / iter_size
+    return node.seconds(0, FLOAT_BYTES * touched / batch_size)

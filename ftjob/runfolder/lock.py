@@ -18,7 +18,7 @@ from typing import Annotated
 from annotated_types import Interval
 
 from ftjob.errors import BadSpecError, StorageError
-from ftjob.fs import files, locks
+from ftjob.fs import files, flock
 from ftjob.fs.documents import check_regular, explained, opened, parse_as, read_bytes
 from ftjob.runfolder.address import work_folder
 from ftjob.runfolder.layout import RunFolder
@@ -63,7 +63,7 @@ def only_worker(folder: RunFolder) -> Iterator[None]:
     with os.fdopen(handle, "r+b", buffering=0) as lock:
         with explained(folder.lock):
             check_regular(handle)
-        if not locks.acquire(handle, wait=False):
+        if not flock.acquire(handle, wait=False):
             raise StorageError(f"{folder.root}: another worker is running this run: wait for it or cancel it")
         holder = Holder(os.getpid(), socket.gethostname(), boot_id(), _started(os.getpid()) or 0)
         lock.truncate(0)
@@ -78,7 +78,7 @@ def is_held(folder: RunFolder) -> bool:
     with explained(folder.lock):
         try:
             with opened(folder.lock) as lock:
-                return not locks.acquire(lock.fileno(), shared=True, wait=False)
+                return not flock.acquire(lock.fileno(), shared=True, wait=False)
         except (FileNotFoundError, NotADirectoryError):
             return False
 

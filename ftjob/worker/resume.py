@@ -157,7 +157,7 @@ def naming_guard() -> Iterator[None]:
 
 def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
     """Restore a snapshot, and record it with the seconds of training that were lost."""
-    plan, recorder, iteration = training.plan, training.recorder, snapshot.iteration
+    recorder, iteration = training.recorder, snapshot.iteration
     begin = logged = time.monotonic()
 
     def on_progress(share: float) -> None:
@@ -174,7 +174,7 @@ def restore(training: Training, snapshot: Snapshot, lost: float) -> None:
     if not is_replayed:
         log(f"the replay of {iteration} iterations ended early, after {seconds} s")
         return recorder.update(iteration=iteration, snapshot=iteration)
-    replayed = iteration * plan.images_per_iteration if plan.engine.name == "caffe" else 0
+    replayed = training.engine.replayed * training.plan.spec.data.batch_size
     log(f"resumed at {iteration}: {replayed} images replayed in {seconds} s; {lost:.1f} s of training lost")
     return recorder.update(
         iteration=iteration,

@@ -12,6 +12,7 @@ import pytest
 
 from examples.digits.net import build
 from ftjob.client import processes as local
+from ftjob.engine.caffe.installed import engine_dir
 from ftjob.net.proto.caffe_pb2 import TRAIN, BlobShape, NetState
 from ftjob.net.prototxt import to_text
 from ftjob.net.topology.phases import filter_net
@@ -20,6 +21,7 @@ from tests.e2e.jobs import Job
 from tests.e2e.test_submit import params, start, wait_for_iteration
 from tests.engine.nets import layers
 from tests.engine.test_parity import write_random_weights
+from tests.engines import ENGINES
 from tests.storage.servers import Bucket
 
 pytestmark = pytest.mark.torch
@@ -141,8 +143,9 @@ def test_a_run_elsewhere_fetches_the_features_of_another(
             np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_frozen_trunk_runs_once_and_changes_nothing(
-    new_job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    new_job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str
 ):
     """A head is trained on kept features, on those that another run kept, and on none: the same weights.
 
@@ -155,15 +158,16 @@ def test_a_frozen_trunk_runs_once_and_changes_nothing(
     def train(name: str, **solver: object) -> Job:
         job = new_job(name)
         job.write(
-            engine="torch",
+            engine=engine,
             base={"net": "net.prototxt", "weights": str(tmp_path / "base.caffemodel")},
             surgery={"freeze": {"up_to": "inception_c"}},
-            data={"mirror": True, "random_crop": False},
+            data={"mirror": engine == "torch", "random_crop": False},
             solver={"max_iter": 24, "test_interval": 12, **solver},
         )
         job.submit()
         return job
 
+    monkeypatch.setenv("FTJOB_ENGINES", str(engine_dir().parent))
     monkeypatch.setenv("FTJOB_CACHE", str(tmp_path / "cache"))
     kept, other = train("kept"), train("other", base_lr=0.002)
     files = list((tmp_path / "cache" / "features").iterdir())

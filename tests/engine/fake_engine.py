@@ -59,6 +59,7 @@ class FakeEngine:
         """`labels` are those of the TEST data; `at_once` updates are told of together, and as many as
         `overrun` come after a halt."""
         self.iteration = 0
+        self.replayed = 0
         self.events: list[tuple[str, int]] = []
         self.rights: Callable[[int], float] = lambda iteration: 1 - 1 / (iteration + 1)
         """The share of records that the net of an iteration is right about."""

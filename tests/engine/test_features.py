@@ -1,7 +1,8 @@
 """Features of a frozen trunk: kept, they change no result, and losing them loses time only."""
 
 import os
-from dataclasses import dataclass
+import signal
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ftjob.engine import Engine, Features
-from ftjob.engine.feature_file import FeatureFile, make_room, open_file
 from ftjob.engine.open import open_engine
-from ftjob.fs import locks
+from ftjob.engine.process.feature_file import FeatureFile, make_room, open_file
+from ftjob.errors import EngineError
+from ftjob.fs import flock
 from tests.engine import nets
 from tests.engine.conftest import Job
+from tests.engines import ENGINES
 
 pytestmark = pytest.mark.usefixtures("forked_torch")
 
@@ -22,7 +25,17 @@ EPOCHS, RECORDS, BATCH = 3, 10, 4
 STEPS = EPOCHS * RECORDS // BATCH + 1
 
 
-def net(transform: str = "mirror: true") -> str:
+MIRROR = {"torch": "mirror: true", "caffe": ""}
+"""Caffe keeps nothing of images that it mirrors."""
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of the engine under test."""
+    return str(request.param)
+
+
+def net(transform: str = "") -> str:
     """A frozen trunk of a convolution and two poolings at whose end both heads begin; dropout comes after."""
     return f"""name: "two heads"
 {nets.data(BATCH, 3, transform)}
@@ -43,11 +56,11 @@ layer {{ name: "aux_loss" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" 
 """
 
 
-def opened(folder: Path, cache: Path | None, log: str = "log", **digests: str) -> Engine:
-    """Open the torch engine on a job; `cache` is where features are kept."""
+def opened(engine: str, folder: Path, cache: Path | None, log: str = "log", **digests: str) -> Engine:
+    """Open an engine on a job; `cache` is where features are kept."""
     kept = Features(cache, LIMIT, digests or {"train": "1", "val": "2"}) if cache else None
     solver = folder / "solver.prototxt"
-    return open_engine("torch", solver=solver, weights=None, log=folder / log, cwd=folder, features=kept)
+    return open_engine(engine, solver=solver, weights=None, log=folder / log, cwd=folder, features=kept)
 
 
 @dataclass(frozen=True)
@@ -57,15 +70,27 @@ class Trained:
     losses: list[float]
     weights: dict[str, list[NDArray[np.float32]]]
     scores: NDArray[np.float32]
+    files: tuple[bytes, bytes]
+    """A snapshot at the end."""
 
 
-def trained(folder: Path, cache: Path | None, log: str = "log") -> Trained:
+def trained(engine: str, folder: Path, cache: Path | None, log: str = "log", steps: int = STEPS) -> Trained:
     """Train some epochs and test."""
-    with opened(folder, cache, log) as engine:
-        losses = [step.loss for step in engine.step(STEPS)]
-        scores = engine.test(7, ["fc", "aux"])
-        weights = nets.layers(engine.snapshot(folder).caffemodel)
-    return Trained(losses, weights, np.hstack([scores["fc"], scores["aux"]]))
+    with opened(engine, folder, cache, log) as training:
+        return rest(training, folder, steps)
+
+
+def rest(training: Engine, folder: Path, steps: int) -> Trained:
+    """Train on, and test."""
+    losses = [step.loss for step in training.step(steps)]
+    scores = training.test(7, ["fc", "aux"])
+    files = training.snapshot(folder)
+    return Trained(
+        losses,
+        nets.layers(files.caffemodel),
+        np.hstack([scores["fc"], scores["aux"]]),
+        (files.caffemodel.read_bytes(), files.solverstate.read_bytes()),
+    )
 
 
 def same(expected: Trained, found: Trained) -> None:
@@ -77,42 +102,46 @@ def same(expected: Trained, found: Trained) -> None:
             np.testing.assert_allclose(after, before, atol=1e-6)
 
 
-@pytest.mark.torch
-def test_kept_features_change_no_result(job: Job, tmp_path: Path):
-    """With mirror, dropout and two heads: none kept, kept for the first time, and all kept before."""
-    folder = job(net(), momentum=0.9)
-    without = trained(folder, None)
-    first = trained(folder, tmp_path / "cache", "first.log")
+@pytest.mark.parametrize("iter_size", [1, 2])
+def test_kept_features_change_no_result(job: Job, tmp_path: Path, engine: str, iter_size: int):
+    """With dropout and two heads, and with torch mirror: none kept, kept for the first time, all kept before.
+
+    Caffe's snapshots are the same to the byte: a convolution computes each image alone.
+    """
+    folder = job(net(MIRROR[engine]), momentum=0.9, iter_size=iter_size)
+    without = trained(engine, folder, None)
+    first = trained(engine, folder, tmp_path / "cache", "first.log")
     size = sum(path.stat().st_size for path in (tmp_path / "cache").iterdir())
-    again = trained(folder, tmp_path / "cache", "again.log")
+    again = trained(engine, folder, tmp_path / "cache", "again.log")
 
     same(without, first)
     same(without, again)
     assert size == sum(path.stat().st_size for path in (tmp_path / "cache").iterdir())
     floats = 4 * 4 * 4 + 4 * 2 * 2
-    assert f"root, small: {4 + 4 * floats} bytes for each of 20 in" in (folder / "again.log").read_text()
+    each, rows = (4 + 4 * floats, 20) if engine == "torch" else (4 + 4 * (floats + 1), 10)
+    assert f"root, small: {each} bytes for each of {rows} in" in (folder / "again.log").read_text()
+    if engine == "caffe":
+        assert without.files == first.files == again.files
 
 
-@pytest.mark.torch
-def test_a_trunk_runs_once_for_each_image(job: Job, tmp_path: Path):
+def test_a_trunk_runs_once_for_each_image(job: Job, tmp_path: Path, engine: str):
     """When features are kept the images are not even decoded: they may be unreadable by then."""
-    folder = job(net(transform=""))
-    expected = trained(folder, tmp_path / "cache")
+    folder = job(net())
+    expected = trained(engine, folder, tmp_path / "cache")
     for name in ("train", "val"):
         broken = nets.records(10 if name == "train" else 7, seed=9)
         nets.write_lmdb(folder / name, broken)
     labels = nets.records(7, seed=1).labels
     assert (labels == nets.records(7, seed=9).labels).all()
 
-    same(expected, trained(folder, tmp_path / "cache"))
+    same(expected, trained(engine, folder, tmp_path / "cache"))
 
 
-@pytest.mark.torch
 @pytest.mark.parametrize("change", ["other data", "other weights", "other transform"])
-def test_features_of_something_else_are_not_taken(job: Job, tmp_path: Path, change: str):
+def test_features_of_something_else_are_not_taken(job: Job, tmp_path: Path, engine: str, change: str):
     """Another digest of the data, other weights of the trunk, another scale: each has features of its own."""
     folder = job(net())
-    trained(folder, tmp_path / "cache")
+    trained(engine, folder, tmp_path / "cache")
     text = (folder / "train_val.prototxt").read_text()
     digests = {"train": "1", "val": "2"}
     match change:
@@ -123,17 +152,17 @@ def test_features_of_something_else_are_not_taken(job: Job, tmp_path: Path, chan
         case "other transform":
             (folder / "train_val.prototxt").write_text(text.replace(str(nets.SCALE), "0.5"))
     before = {path.name for path in (tmp_path / "cache").iterdir()}
-    with opened(folder, tmp_path / "cache", **digests) as engine:
-        engine.step(1)
+    with opened(engine, folder, tmp_path / "cache", **digests) as training:
+        training.step(1)
+        assert len(training.kept_features()) == 2
     assert len({path.name for path in (tmp_path / "cache").iterdir()} - before) == 2
 
 
-@pytest.mark.torch
 @pytest.mark.parametrize("damage", ["emptied", "cut", "flipped", "removed"])
-def test_a_damaged_file_loses_time_only(job: Job, tmp_path: Path, damage: str):
+def test_a_damaged_file_loses_time_only(job: Job, tmp_path: Path, engine: str, damage: str):
     """Rows that are cut, empty or have another bit are computed again."""
-    folder, cache = job(net()), tmp_path / "cache"
-    expected = trained(folder, cache)
+    folder, cache = job(net(MIRROR[engine])), tmp_path / "cache"
+    expected = trained(engine, folder, cache)
     for path in cache.iterdir():
         content = bytearray(path.read_bytes())
         match damage:
@@ -142,56 +171,99 @@ def test_a_damaged_file_loses_time_only(job: Job, tmp_path: Path, damage: str):
             case "cut":
                 path.write_bytes(content[: len(content) // 2 + 3])
             case "flipped":
-                for at in range(10, len(content), 50):
+                for at in range(len(content) // 2, len(content), 1000):
                     content[at] ^= 4
                 path.write_bytes(content)
             case "removed":
                 path.unlink()
-    same(expected, trained(folder, cache))
+    same(expected, trained(engine, folder, cache))
 
 
-@pytest.mark.torch
-def test_a_run_resumes_with_and_without_its_features(job: Job, tmp_path: Path):
+def test_features_that_find_no_place_change_no_result(job: Job, tmp_path: Path, engine: str):
+    """The trunk runs in every pass, and the log says why."""
+    folder = job(net(MIRROR[engine]))
+    expected = trained(engine, folder, None)
+    (tmp_path / "file").touch()
+    with opened(engine, folder, tmp_path / "file") as training:
+        same(expected, rest(training, folder, STEPS))
+        assert training.kept_features() == []
+    assert "the trunk runs in every pass: " in (folder / "log").read_text()
+
+
+def test_a_run_resumes_with_and_without_its_features(job: Job, tmp_path: Path, engine: str):
     """From a snapshot in the second epoch the rest is the same, whatever became of the features."""
-    folder, cache = job(net(), momentum=0.9), tmp_path / "cache"
-    with opened(folder, cache) as engine:
-        engine.step(4)
-        files = engine.snapshot(folder)
-        expected = [step.loss for step in engine.step(4)]
-    for kept in (cache, tmp_path / "empty", None):
-        with opened(folder, kept) as engine:
-            engine.restore(files.solverstate, files.caffemodel)
-            np.testing.assert_allclose([step.loss for step in engine.step(4)], expected, rtol=1e-5)
+    folder, cache = job(net(MIRROR[engine]), momentum=0.9, iter_size=2), tmp_path / "cache"
+    expected = trained(engine, folder, None, steps=5)
+    for kept_before in (None, cache):
+        with opened(engine, folder, kept_before) as training:
+            training.step(2)
+            files = training.snapshot(folder)
+        lost = tmp_path / f"lost{kept_before is None}"
+        for kept in (cache, lost, None):
+            with opened(engine, folder, kept) as training:
+                training.restore(files.solverstate, files.caffemodel)
+                has_rows = kept == kept_before == cache
+                assert training.replayed == (0 if has_rows or engine == "torch" else 4)
+                found = rest(training, folder, 3)
+            np.testing.assert_allclose(found.losses, expected.losses[2:], rtol=1e-5)
+            if engine == "caffe":
+                assert found.files == expected.files
 
 
-@pytest.mark.torch
-def test_statistics_that_training_collects_are_no_trunk(job: Job, tmp_path: Path):
+def test_a_run_that_was_killed_resumes_with_what_it_kept(job: Job, tmp_path: Path, engine: str):
+    """Killed in its second epoch, it ends as one that never stopped."""
+    folder, cache = job(net(MIRROR[engine]), momentum=0.9), tmp_path / "cache"
+    expected = trained(engine, folder, None, steps=20)
+    with opened(engine, folder, cache) as training:
+        training.step(3)
+        files = training.snapshot(folder)
+        next(training.steps(10**7))
+        os.kill(training.child.pid, signal.SIGKILL)
+        with pytest.raises(EngineError):
+            training.step(1)
+    with opened(engine, folder, cache) as training:
+        training.restore(files.solverstate, files.caffemodel)
+        same(replace(expected, losses=expected.losses[3:]), rest(training, folder, 17))
+
+
+def test_statistics_that_training_collects_are_no_trunk(job: Job, tmp_path: Path, engine: str):
     """A BatchNorm whose own prototxt has rate 0 still collects in TRAIN: TEST scores follow it."""
     rates = "param { lr_mult: 0 } " * 3
     norm = f'layer {{ name: "norm" type: "BatchNorm" bottom: "conv" top: "norm" {rates}}}\n'
-    text = net().replace('layer { name: "root"', norm + 'layer { name: "root"')
+    text = net(MIRROR[engine]).replace('layer { name: "root"', norm + 'layer { name: "root"')
     folder = job(text.replace('type: "Power" bottom: "conv"', 'type: "Power" bottom: "norm"'))
     scores = []
     for cache in (None, tmp_path / "cache"):
-        with opened(folder, cache) as engine:
-            engine.test(7, ["fc"])
-            engine.step(STEPS)
-            scores.append(engine.test(7, ["fc"])["fc"])
+        with opened(engine, folder, cache) as training:
+            training.test(7, ["fc"])
+            training.step(STEPS)
+            scores.append(training.test(7, ["fc"])["fc"])
 
     np.testing.assert_allclose(scores[1], scores[0], atol=1e-5)
 
 
-@pytest.mark.torch
-def test_what_a_trunk_makes_can_be_requested(job: Job, tmp_path: Path):
+def test_what_a_trunk_makes_can_be_requested(job: Job, tmp_path: Path, engine: str):
     """A blob inside the trunk makes the whole net run."""
-    folder = job(net())
+    folder = job(net(MIRROR[engine]))
     found = []
     for cache in (None, tmp_path / "cache"):
-        with opened(folder, cache) as engine:
-            engine.test(7, ["fc"])
-            found.append(engine.test(7, ["conv", "fc"]))
+        with opened(engine, folder, cache) as training:
+            for _ in range(3):  # each begins at the record after the last test's
+                training.test(7, ["fc"])
+            found.append(training.test(7, ["conv", "fc"]))
     for blob, values in found[0].items():
         np.testing.assert_allclose(found[1][blob], values, atol=1e-6)
+
+
+@pytest.mark.caffe
+def test_caffe_keeps_nothing_of_images_that_it_mirrors(job: Job, tmp_path: Path):
+    """Only those of the TEST net, which mirrors none."""
+    folder = job(net("mirror: true"))
+    without = trained("caffe", folder, None)
+    with opened("caffe", folder, tmp_path / "cache") as training:
+        found = rest(training, folder, STEPS)
+        assert [kept.is_test for kept in training.kept_features()] == [True]
+    assert found.files == without.files
 
 
 def test_a_row_is_read_as_it_was_written_or_not_at_all(tmp_path: Path):
@@ -229,7 +301,7 @@ def test_files_that_nobody_uses_make_room(tmp_path: Path):
         path.write_bytes(b"x" * 8192)
         os.utime(path, (1000 + age, 1000 + age))
     with paths[0].open("rb") as held:
-        locks.acquire(held.fileno(), shared=True, wait=True)
+        flock.acquire(held.fileno(), shared=True, wait=True)
         make_room(tmp_path, 8192, 3 * 8192)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "d"}
 
@@ -246,7 +318,7 @@ def test_features_of_other_runs_stay(tmp_path: Path):
     """Where those that are in use leave no room, none are kept."""
     (tmp_path / "used").write_bytes(b"x" * 8192)
     with (tmp_path / "used").open("rb") as held:
-        locks.acquire(held.fileno(), shared=True, wait=True)
+        flock.acquire(held.fileno(), shared=True, wait=True)
         refused = open_file(tmp_path, "name", 10, 100, 8192)
 
     assert refused == "0.0 GB of features do not fit beside those that other runs use"

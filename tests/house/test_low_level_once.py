@@ -82,7 +82,7 @@ def is_seven_bits(node: ast.AST) -> bool:
 
 def test_locks_between_processes_are_taken_in_one_module() -> None:
     """So that none follows a link, or is forgotten when its holder ends."""
-    assert where(imports("fcntl")) == {"ftjob/fs/locks.py"}
+    assert where(imports("fcntl")) == {"ftjob/fs/flock.py"}
 
 
 def test_varints_are_read_and_written_in_one_module() -> None:

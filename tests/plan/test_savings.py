@@ -17,6 +17,7 @@ from ftjob.plan.savings import KeptTrunk
 from ftjob.runfolder.records.plan import plan_text, read_plan
 from tests.plan.specs import document, plan
 
+K80 = "p2.xlarge"
 FROZEN = {"freeze": {"up_to": "inception_5b"}}
 
 
@@ -31,9 +32,14 @@ def kept(variants: int, seconds: float = 0.1) -> KeptTrunk:
     return KeptTrunk(("pool5",), 4096, variants, seconds, 0.01)
 
 
-def frozen(engine: str = "torch", epochs: int = 1000, **data: object) -> Plan:
-    solver = {"epochs": epochs}
-    return plan(surgery=FROZEN, engine=engine, solver=solver, data={"random_crop": False, **data})
+def frozen(engine: str = "torch", epochs: int = 1000, node: str = K80, **data: object) -> Plan:
+    return plan(
+        surgery=FROZEN,
+        engine=engine,
+        solver={"epochs": epochs},
+        resources={"node": node},
+        data={"random_crop": False, **data},
+    )
 
 
 @pytest.mark.parametrize("variants", [1, 2])
@@ -60,9 +66,10 @@ def test_no_more_pass_than_there_are(variants: int, images: float, records: int)
     assert passes <= kept(variants).passes(images * 1.5 + 1, records)
 
 
-def test_features_are_kept_where_nothing_is_random(in_faces: Path) -> None:
-    """The plan with torch and central crops is cheaper than with the trunk in every pass, and says so."""
-    made = frozen()
+@pytest.mark.parametrize("engine", ["torch", "caffe"])
+def test_features_are_kept_where_nothing_is_random(in_faces: Path, engine: str) -> None:
+    """With central crops, and with Caffe without mirror, it is cheaper than with the trunk in every pass."""
+    made = frozen(engine, mirror=engine == "torch")
     saving = made.forecast.saving
 
     assert saving is not None
@@ -72,31 +79,55 @@ def test_features_are_kept_where_nothing_is_random(in_faces: Path) -> None:
     assert saving.cost.test_seconds < saving.whole.test_seconds
     assert saving.cost is made.forecast.cost
     assert "the frozen layers run once for each of " in printed(made)
-    assert " images and their mirrored copies (" in printed(made)
+    assert (" images and their mirrored copies (" in printed(made)) == (engine == "torch")
 
 
 @pytest.mark.parametrize(
-    ("engine", "data", "changes"),
+    ("engine", "node", "data", "changes"),
     [
-        ("torch", {"random_crop": True}, ("data.random_crop: false",)),
-        ("caffe", {}, ("engine: torch",)),
-        ("caffe", {"random_crop": True}, ("data.random_crop: false", "engine: torch")),
+        ("torch", K80, {"random_crop": True}, {"random_crop": False}),
+        ("caffe", K80, {"random_crop": True, "mirror": False}, {"random_crop": False}),
+        ("caffe", K80, {}, {"mirror": False}),
+        ("caffe", K80, {"random_crop": True}, {"random_crop": False, "mirror": False}),
     ],
 )
 def test_what_would_have_to_change_is_said(
-    in_faces: Path, engine: str, data: dict, changes: tuple[str, ...]
+    in_faces: Path, engine: str, node: str, data: dict, changes: dict
 ) -> None:
     """With the changes made, the plan costs what was said before."""
-    made = frozen(engine, **data)
+    made = frozen(engine, node=node, **data)
     saving = made.forecast.saving
 
     assert saving is not None
-    assert saving.changes == changes
-    if changes:
-        assert f"{' and '.join(changes)} would run the frozen layers once" in printed(made)
-        assert made.forecast.work.kept_train is None
-    if changes == ("data.random_crop: false",):
-        assert frozen(engine).forecast.cost.total_seconds == pytest.approx(saving.cost.total_seconds)
+    assert saving.changes == tuple(f"data.{name}: false" for name in changes)
+    assert f"{' and '.join(saving.changes)} would run the frozen layers once" in printed(made)
+    assert ("(Caffe does not show which images it mirrors)" in printed(made)) == ("mirror" in changes)
+    assert made.forecast.work.kept_train is None
+    assert made.forecast.work.kept_test is not None
+    then = frozen(engine, node=node, **{**data, **changes}).forecast
+    assert then.changes == ()
+    assert then.cost.total_seconds == pytest.approx(saving.cost.total_seconds)
+
+
+def test_torch_is_the_change_where_it_runs(in_faces: Path) -> None:
+    """It keeps mirrored images too; for a K80 PyTorch has no code."""
+    saving = frozen("caffe", node="local").forecast.saving
+
+    assert saving is not None
+    assert saving.changes == ("engine: torch",)
+
+
+def test_an_update_of_caffe_runs_over_frozen_params_too(in_faces: Path) -> None:
+    """So a later image takes a little longer there."""
+    made = frozen("caffe", mirror=False)
+    by_caffe, by_torch = made.forecast, frozen("torch", mirror=False).forecast
+    kept, batch = by_caffe.work.kept_train, by_caffe.work.batch_size
+    assert kept is not None
+    assert by_torch.work.kept_train is not None
+    stay = by_caffe.parameters.total - by_caffe.parameters.trainable
+    longer = 4 * 5 * stay / batch / (made.inputs.node.gigabytes_per_second * 1e9)
+
+    assert kept.rest_seconds - by_torch.work.kept_train.rest_seconds == pytest.approx(longer)
 
 
 def test_little_is_not_worth_a_change(in_faces: Path) -> None:

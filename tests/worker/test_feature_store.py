@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ftjob.engine import FeatureRows
-from ftjob.engine.feature_file import FeatureFile
+from ftjob.engine.process.feature_file import FeatureFile
 from ftjob.plan.cost import Workload
 from ftjob.plan.savings import KeptTrunk
 from ftjob.storage import Store, open_store

@@ -215,7 +215,11 @@ def _features(plan: "Plan") -> str:
     if saving.changes and less.total_seconds > (1 - WORTH_A_CHANGE) * more.total_seconds:
         return ""
     if saving.changes:
-        return f"{' and '.join(saving.changes)} would run the frozen layers once for each image: {result}"
+        hidden = plan.engine.name == "caffe" and plan.spec.data.mirror
+        why = " (Caffe does not show which images it mirrors)" if hidden else ""
+        return (
+            f"{' and '.join(saving.changes)} would run the frozen layers once for each image{why}: {result}"
+        )
     size = f"{count(records * trunk.variants * trunk.bytes_per_image)}B"
     mirrored = " and their mirrored copies" if trunk.variants > 1 else ""
     return f"the frozen layers run once for each of {records:,} images{mirrored} ({size} kept): {result}"

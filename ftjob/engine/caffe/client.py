@@ -4,10 +4,12 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from ftjob.caffelog.fatal import explain
-from ftjob.engine import DeployNet, Engine
+from ftjob.engine import DeployNet, Engine, Features
+from ftjob.engine.caffe.cutting import kept_trunks
 from ftjob.engine.caffe.gpucode import refuse_unusable
 from ftjob.engine.caffe.installed import CaffeInstallation, find_caffe
 from ftjob.engine.child import PATIENCE_SECONDS, Child, Program
@@ -48,20 +50,24 @@ def open_engine(
     cwd: Path | None = None,
     gpu: int | None = None,
     threads: int | None = None,
+    features: Features | None = None,
     patience_seconds: float | None = PATIENCE_SECONDS,
 ) -> Engine:
     """Open a solver.prototxt with its TRAIN and TEST net, and load weights by layer name into both.
 
     Paths inside the prototxts count from `cwd`, as with `caffe train`. `gpu` is CUDA's number of the device,
-    None is the CPU; `threads` is what OpenBLAS computes with, None leaves it to the environment. What Caffe
-    prints is appended to `log`. An engine that is silent for `patience_seconds` is killed (None: never), but
-    opening it has at least PATIENCE_SECONDS. The engine ends with the thread that opened it.
+    None is the CPU; `threads` is what OpenBLAS computes with, None leaves it to the environment; `features`
+    is where those of a frozen trunk are kept. What Caffe prints is appended to `log`. An engine that is
+    silent for `patience_seconds` is killed (None: never), but opening it has at least PATIENCE_SECONDS. The
+    engine ends with the thread that opened it.
     Raises BadNetError, BadDataError or EngineError, as Engine's methods do.
     """
     found = find_caffe()
     if gpu is not None:
         _check_gpu(found, gpu)
     param = parse_solver(text_of(solver, BadNetError), str(solver))
+    caffe = f"{found.version} on {'processors' if gpu is None else 'a GPU'}"
+    trunks = kept_trunks(param, cwd or Path(), features, caffe) if features else []
     prefix_fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
         text = to_text(driven_from_outside(param, f"/proc/self/fd/{prefix_fd}/{PARTIAL}"))
@@ -74,6 +80,7 @@ def open_engine(
                     iter_size=param.iter_size,
                     weights=whole_file(weights) if weights else None,
                     gpu=gpu,
+                    trunks=[asdict(each) for each in trunks],
                 )
     finally:
         os.close(prefix_fd)

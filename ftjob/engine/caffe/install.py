@@ -13,7 +13,7 @@ from ftjob.engine.caffe.debian import make_bundle
 from ftjob.engine.caffe.from_image import take_from_image
 from ftjob.engine.caffe.installed import CaffeInstallation, engine_dir, find_caffe, read_record, write_record
 from ftjob.errors import BadSpecError, EngineError, StorageError
-from ftjob.fs import locks
+from ftjob.fs import flock
 
 HOW_TO_BUILD = (
     "engine install caffe --cuda: a Caffe for GPUs is compiled in a container image: build it in a clone of "
@@ -131,8 +131,8 @@ def _alone(progress: Progress) -> Iterator[int]:
             f"ftjob's cache cannot be written ({error}): set $FTJOB_CACHE to a folder that can"
         ) from error
     with stream:
-        if not locks.acquire(stream.fileno(), wait=False):
+        if not flock.acquire(stream.fileno(), wait=False):
             progress(0, 1, "waiting for another install")
-            locks.acquire(stream.fileno(), wait=True)
+            flock.acquire(stream.fileno(), wait=True)
             progress(1, 1, "waiting for another install")
         yield stream.fileno()

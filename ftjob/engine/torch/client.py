@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ftjob.caffelog.fatal import ended
 from ftjob.concurrency import processors
-from ftjob.engine import DeployNet, Engine, FeatureRows, Features
+from ftjob.engine import DeployNet, Engine, Features
 from ftjob.engine.child import PATIENCE_SECONDS, Child, Program, error_of
 from ftjob.engine.client import (
     ProcessDeployNet,
@@ -33,15 +33,6 @@ PROGRAM = Program(
     "PyTorch cannot be loaded",
     _explain,
 )
-
-
-class TorchEngine(ProcessEngine):
-    """The engine that keeps features."""
-
-    def kept_features(self) -> list[FeatureRows]:
-        self.settle()
-        reply, _ = self.child.call("kept_features")
-        return [FeatureRows(Path(each.pop("path")), **each) for each in reply["files"]]
 
 
 def open_engine(
@@ -79,7 +70,7 @@ def open_engine(
             precision=precision,
             features={**asdict(features), "folder": str(features.folder)} if features else None,
         )
-    return TorchEngine(child, patience_seconds)
+    return ProcessEngine(child, patience_seconds)
 
 
 def open_deploy(

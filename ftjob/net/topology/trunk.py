@@ -14,6 +14,7 @@ from ftjob.net.proto.caffe_pb2 import (
     NetParameter,
     Phase,
     PoolingParameter,
+    TransformationParameter,
 )
 from ftjob.net.topology.backward import backward
 from ftjob.net.topology.shapes import LayerShapes, NetShapes
@@ -55,13 +56,32 @@ class Trunk:
     """The other tops of the Data layer."""
     shapes: tuple[Shape, ...]
     """Those of the features for one image, without the axis of images."""
-    mirrors: bool
-    """Whether an image comes in two variants."""
+    source: str
+    """The LMDB of the Data layer, as that names it."""
+    transform: TransformationParameter
+    """Of the Data layer."""
 
     @property
     def floats(self) -> int:
         """Numbers in the features of one image."""
         return sum(map(prod, self.shapes))
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether an image comes in two variants."""
+        return self.transform.mirror
+
+    @property
+    def definition(self) -> tuple[bytes, bytes]:
+        """What features depend on besides weights, data and mean: the serialized trunk, without the batch
+        size, and the transformation of images, without the place of a mean image."""
+        net, transform = NetParameter(), TransformationParameter()
+        net.CopyFrom(self.trunk)
+        net.ClearField("name")
+        del net.layer[0].input_param.shape[0].dim[:1]
+        transform.CopyFrom(self.transform)
+        transform.ClearField("mean_file")
+        return net.SerializeToString(deterministic=True), transform.SerializeToString(deterministic=True)
 
     @property
     def variants(self) -> int:
@@ -135,7 +155,8 @@ def _cut(
         features=blobs,
         labels=labels,
         shapes=tuple(shapes.blobs[blob][1:] for blob in blobs),
-        mirrors=source.transform_param.mirror,
+        source=source.data_param.source,
+        transform=source.transform_param,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Self
 
 from ftjob.concurrency.periodic import Periodic
 from ftjob.engine import FeatureRows
-from ftjob.engine.feature_file import FeatureFile, copy_rows, row_bytes
+from ftjob.engine.process.feature_file import FeatureFile, copy_rows, row_bytes
 from ftjob.errors import StorageError
 from ftjob.fs import files
 from ftjob.plan.cost import Workload

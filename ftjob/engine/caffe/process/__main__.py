@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-PACKAGES = ("ftjob", "ftjob.engine")
+PACKAGES = ("ftjob", "ftjob.engine", "ftjob.fs")
 """The packages around this one. Their own __init__.py need ftjob's Python, which is newer."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 
 class BadNetError(Exception):
@@ -19,9 +19,17 @@ class PycaffeNet:
         self.sources = [
             i for i in range(len(net.layers)) if len(net._top_ids(i)) > 0 and len(net._bottom_ids(i)) == 0
         ]
+        self.drawn = 0
+        """Batches that the data layers brought."""
+        self.dropouts = [i for i, layer in enumerate(net.layers) if layer.type == "Dropout"]
+
+    def prepare(self, blobs: Sequence[str] = ()) -> Iterator[None]:
+        """Have all that the next pass needs, if it is to fill these blobs; yield while that takes time."""
+        return iter(())
 
     def forward(self) -> float:
         """Run all layers; return the weighted sum of the losses."""
+        self.drawn += 1
         return float(self.net._forward(0, self.last))
 
     def backward(self) -> None:
@@ -51,8 +59,18 @@ class PycaffeNet:
         """Count the weights and biases."""
         return sum(blob.count for layer in self.net.layers for blob in layer.blobs)
 
-    def redraw(self) -> None:
-        """Draw a batch and discard it; dropout runs too, since it uses the same random numbers."""
-        for i, layer in enumerate(self.net.layers):
-            if i in self.sources or layer.type == "Dropout":
+    def replay(self, batches: int) -> Iterator[None]:
+        """Draw batches and discard them, yielding after each; dropout runs too, since it uses the same random
+        numbers."""
+        for _ in range(batches):
+            for i in sorted(self.sources + self.dropouts):
                 self.net._forward(i, i)
+            self.drawn += 1
+            yield
+
+    def kept(self) -> Dict[str, Any]:
+        """Return the fields of a FeatureRows as they travel; none where no features are kept."""
+        return {}
+
+    def unsettle(self) -> None:
+        """Forget what depends on weights that are about to change."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from importlib import machinery, util
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ftjob.engine.caffe.process import deploy, training
 from ftjob.engine.process import computing, serving, wire
@@ -28,12 +28,18 @@ class CaffeServer:
         self.opened: Any = None
 
     def open_solver(
-        self, path: str, iter_size: int, weights: Optional[str], gpu: Optional[int]
+        self,
+        path: str,
+        iter_size: int,
+        weights: Optional[str],
+        gpu: Optional[int],
+        trunks: List[Dict[str, Any]],
     ) -> wire.Frame:
         self._choose_device(gpu)
         if gpu is None:
             self.caffe.log(described(self.caffe))
-        self.opened = training.CaffeTraining(self.caffe.get_solver(path), iter_size, weights, self.caffe.log)
+        solver = self.caffe.get_solver(path)
+        self.opened = training.CaffeTraining(solver, iter_size, weights, self.caffe.log, trunks)
         log_warnings_only(self.caffe)
         return {}, {}
 

@@ -6,8 +6,9 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
+from ftjob.engine.caffe.process.features import FeatureNet, TrunkFields
 from ftjob.engine.caffe.process.nets import PycaffeNet
 from ftjob.engine.process import snapshotfile, stepping, wire
 from ftjob.engine.process.rows import Rows
@@ -18,19 +19,28 @@ class CaffeTraining:
     """A solver with its TRAIN and TEST nets."""
 
     def __init__(
-        self, solver: Any, iter_size: int, weights: Optional[str], log: Callable[[str], None]
+        self,
+        solver: Any,
+        iter_size: int,
+        weights: Optional[str],
+        log: Callable[[str], None],
+        trunks: List[Dict[str, Any]],
     ) -> None:
-        """`log` is Caffe's own: a forked writer tries it first, since data threads may hold its lock."""
+        """`log` is Caffe's own: a forked writer tries it first, since data threads may hold its lock.
+
+        `trunks` are the fields of a TrunkFields for each net whose features are kept.
+        """
         self.solver = solver
         self.iter_size = iter_size
-        self.train = PycaffeNet(solver.net)
-        self.tests = [PycaffeNet(net) for net in solver.test_nets]
+        fields = {each["phase"]: TrunkFields(**each) for each in trunks}
+        self.train = _net(solver.net, fields.get("TRAIN"))
+        self.tests = [_net(net, fields.get("TEST")) for net in list(solver.test_nets)[:1]]
         states = snapshotfile.states_of(type(solver).__name__.replace("Solver", ""))
         self.writer = Writer(
             self.train.parameters(), states, len(solver.net.layers), lambda: log("writing a snapshot")
         )
-        for each in [self.train] + self.tests if weights else []:
-            each.net.copy_from(weights)
+        for each in [solver.net] + list(solver.test_nets) if weights else []:
+            each.copy_from(weights)
 
     def steps(self, iterations: int, halted: Callable[[], bool]) -> Iterator[wire.Frame]:
         """Update that many times, or until halted: see stepping.py."""
@@ -40,6 +50,7 @@ class CaffeTraining:
             self.train.net.clear_param_diffs()
             loss = 0.0
             for _ in range(self.iter_size):
+                yield from self.train.prepare()
                 loss += self.train.forward()
                 self.train.backward()
                 yield None
@@ -59,6 +70,9 @@ class CaffeTraining:
         net.net.share_with(self.solver.net)
         batch = net.batch_size()
         for first in range(0, images, batch):
+            for _ in net.prepare(blobs):
+                if pulse.due():
+                    yield stepping.alive(first, images)
             net.forward()
             rows.take(first, batch, net.arrays(blobs))
             if halted():
@@ -66,6 +80,13 @@ class CaffeTraining:
             if pulse.due():
                 yield stepping.alive(first + batch, images)
         yield {}, rows.arrays()
+
+    def kept_features(self) -> wire.Frame:
+        """Return the fields of a FeatureRows for each net whose features are kept."""
+        for each in self.tests:
+            each.net.share_with(self.solver.net)
+        kept = [each.kept() for each in [self.train] + self.tests]
+        return {"files": [fields for fields in kept if fields]}, {}
 
     def snapshot(self, directory: str, prefix_fd: int, apart: bool) -> wire.Frame:
         """Write both files under temporary names; prefix_fd is made to refer to the directory.
@@ -89,10 +110,17 @@ class CaffeTraining:
                 solverstate = shutil.copy(solverstate, folder)
                 snapshotfile.set_learned_net(Path(solverstate), Path(caffemodel))
             self.solver.restore(solverstate)
-        pulse, batches, drawn = stepping.Pulse(), self.solver.iter * self.iter_size, 0
-        while drawn < batches and not halted():
-            self.train.redraw()
-            drawn += 1
+        for each in [self.train] + self.tests:
+            each.unsettle()
+        pulse, batches, whole = stepping.Pulse(), self.solver.iter * self.iter_size, True
+        for drawn, _ in enumerate(self.train.replay(batches), 1):
+            if halted():
+                whole = False
+                break
             if pulse.due():
                 yield stepping.alive(drawn, batches)
-        yield {"iteration": self.solver.iter, "whole": drawn == batches}, {}
+        yield {"iteration": self.solver.iter, "whole": whole, "replayed": self.train.drawn}, {}
+
+
+def _net(net: Any, fields: Optional[TrunkFields]) -> PycaffeNet:
+    return FeatureNet(net, fields) if fields else PycaffeNet(net)

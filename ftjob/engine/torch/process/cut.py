@@ -1,7 +1,6 @@
 """A net whose frozen trunk runs once for each image: what it made of one before comes from a file."""
 
 import hashlib
-import sys
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine import Features
-from ftjob.engine.feature_file import FLOAT_BYTES, FeatureFile, open_file
+from ftjob.engine.process.feature_file import FLOAT_BYTES, FeatureFile, keep
 from ftjob.engine.torch.process.data import Ahead, ImageBatch, Records
 from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.net import Passed, TorchNet, sent
 from ftjob.net.precision import HALF_BYTES, top_bytes
-from ftjob.net.proto.caffe_pb2 import NetParameter, Phase, TransformationParameter
+from ftjob.net.proto.caffe_pb2 import NetParameter, Phase
 from ftjob.net.topology.shapes import infer_shapes
 from ftjob.net.topology.trunk import Trunk, find_trunk
 
@@ -141,40 +140,26 @@ def cut(
     if wanted is None or digest is None:
         return whole
     name, rows = _digest(whole, trunk, records, digest), records.count * trunk.variants
-    file = open_file(wanted.folder, name, trunk.floats, rows, wanted.limit)
-    phase = Phase.Name(whole.context.phase)
-    if isinstance(file, str):
-        sys.stderr.write(f"features: {phase}: the trunk runs in every pass: {file}\n")
-        return whole
-    sys.stderr.write(
-        f"features: {phase}: {', '.join(trunk.features)}: {file.row_bytes} bytes for each of {rows} in "
-        f"{file.path}, which has {file.used} bytes now\n"
-    )
-    return CutNet(whole, trunk, records, file)
+    what = f"{Phase.Name(whole.context.phase)}: {', '.join(trunk.features)}"
+    file = keep(wanted.folder, name, trunk.floats, rows, wanted.limit, what)
+    return CutNet(whole, trunk, records, file) if file else whole
 
 
 def _digest(whole: TorchNet, trunk: Trunk, records: Records, data: str) -> str:
     """Return the digest of all that features depend on; `data` is that of the LMDB."""
-    net, param = NetParameter(), TransformationParameter()
-    net.CopyFrom(trunk.trunk)
-    net.ClearField("name")
-    del net.layer[0].input_param.shape[0].dim[:1]  # the batch size
-    param.CopyFrom(records.transform.param)
-    param.ClearField("mean_file")
     mean = records.transform.mean
     parts = [
         *map(
             str.encode,
             (FORMAT, torch.__version__, whole.context.device.type, repr(whole.context.numerics), data),
         ),
-        net.SerializeToString(deterministic=True),
-        param.SerializeToString(deterministic=True),
+        *trunk.definition,
         b"" if mean is None else mean.tobytes(),
     ]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{len(part)}\n".encode() + part)
-    for layer in net.layer:
+    for layer in trunk.trunk.layer:
         for tensor in whole.weights.get(layer.name, ()):
             digest.update(memoryview(tensor.detach().cpu().numpy()).cast("B"))
     return digest.hexdigest()

@@ -21,14 +21,12 @@ from torch import Tensor
 from ftjob.concurrency import processors
 from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, read_head
 from ftjob.dataset.lmdb.decode import decode_planes
-from ftjob.dataset.lmdb.read import opened, record_name, records, stored_records
+from ftjob.dataset.lmdb.read import opened, record_name, stored_records
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import LayerContext
 from ftjob.engine.torch.process.transform import Draw, ImageTransform
 from ftjob.errors import BadDataError
-from ftjob.net.layers.rule import refuse
-from ftjob.net.proto.caffe_pb2 import DataParameter, LayerParameter
-from ftjob.net.topology.shapes import LayerShapes, Shape
+from ftjob.net.topology.shapes import LayerShapes
 
 AHEAD_BYTES = 256 << 20
 """Of the batches that are made ahead: at least one, and at most MOST_AHEAD."""
@@ -58,18 +56,6 @@ class DrawnRecords:
     """Keys and values, to be used before rows of another place are read."""
     draws: Sequence[Draw]
     """One for each record."""
-
-
-def record_shape(layer: LayerParameter) -> Shape:
-    """Return (channels, height, width) of a Data layer's first record.
-
-    Raises BadDataError for an LMDB that cannot be read, BadNetError for a database of another kind.
-    """
-    if layer.data_param.backend != DataParameter.LMDB:
-        raise refuse(layer, "its data is no LMDB: give backend: LMDB, and the data as one")
-    first = next(records(Path(layer.data_param.source)))
-    height, width, channels = first.image.shape
-    return channels, height, width
 
 
 class Records:

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.torch.process import streams
-from ftjob.engine.torch.process.data import DataSource, Records, record_shape
+from ftjob.engine.torch.process.data import DataSource, Records
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.engine.torch.process.layers import make
 from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext, layer_context
 from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, refuse
-from ftjob.net.layers.sources import data_shape
 from ftjob.net.precision import Arithmetic, arithmetic_of
 from ftjob.net.proto.caffe_pb2 import FillerParameter, NetParameter
 from ftjob.net.topology.backward import weighs_in_loss
@@ -24,16 +23,6 @@ from ftjob.net.topology.layertypes import DATA
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, infer_shapes
 
 Draw = Callable[[], Sequence[Tensor]]
-
-
-def shapes_of(net: NetParameter) -> NetShapes:
-    """Return the shapes of a net of one phase, the records of its Data layers looked at."""
-    inputs = {
-        layer.top[0]: data_shape(layer, record_shape(layer))
-        for layer in net.layer
-        if layer.type == "Data" and layer.top
-    }
-    return infer_shapes(net, inputs)
 
 
 @dataclass(frozen=True)

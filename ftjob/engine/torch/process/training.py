@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ftjob.engine import Features
+from ftjob.engine.phase_nets import phase_net, shapes_of
 from ftjob.engine.process import stepping, wire
 from ftjob.engine.process.rows import Rows
 from ftjob.engine.process.snapshotfile import partial_name
@@ -15,14 +16,13 @@ from ftjob.engine.torch.process.cut import CutNet, cut
 from ftjob.engine.torch.process.layers.making import NetContext
 from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
 from ftjob.engine.torch.process.loss_scale import LossScale
-from ftjob.engine.torch.process.net import Passed, TorchNet, shapes_of
+from ftjob.engine.torch.process.net import Passed, TorchNet
 from ftjob.engine.torch.process.parallel.ranks import ALONE, RankContext, Ranks
 from ftjob.engine.torch.process.solvers import TorchSolver
 from ftjob.engine.torch.process.weights import ByLayer, learnables, load, make_weights
 from ftjob.errors import BadNetError
 from ftjob.net.lr_policy import learning_rate
-from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, NetState, Phase, SolverParameter
-from ftjob.net.topology.phases import filter_net
+from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, Phase, SolverParameter
 from ftjob.net.topology.trunk import changing
 
 
@@ -47,7 +47,7 @@ class TorchTraining:
         self.rank_context = rank_context
         self.ranks: Ranks = ALONE
         self.features = features
-        self.params = tuple(filter_net(net, self._state(net, phase)) for phase in (TRAIN, TEST))
+        self.params = tuple(phase_net(param, net, phase) for phase in (TRAIN, TEST))
         self.train = self._net(self.params[0], TRAIN)
         self.test_net = self._net(self.params[1], TEST, self.train.weights)
         self.solver = TorchSolver(param, learnables(self.train.shapes, self.train.weights))
@@ -68,14 +68,6 @@ class TorchTraining:
             cut(whole, net, self.features, changed)
             for whole, net in zip((self.train, self.test_net), self.params, strict=True)
         )
-
-    def _state(self, net: NetParameter, phase: Phase) -> NetState:
-        phase_state = self.param.train_state if phase == TRAIN else (*self.param.test_state, NetState())[0]
-        state = NetState(phase=phase)
-        state.MergeFrom(net.state)
-        state.MergeFrom(phase_state)
-        state.phase = phase
-        return state
 
     def _net(self, net: NetParameter, phase: Phase, source: ByLayer | None = None) -> TorchNet:
         shapes = shapes_of(net)
@@ -177,7 +169,7 @@ class TorchTraining:
         self.train.context.passes = self.iteration * self.param.iter_size
         with self.ranks.together("restore", solverstate=solverstate, caffemodel=caffemodel):
             pass
-        return {"iteration": self.iteration, "whole": not halted()}, {}
+        return {"iteration": self.iteration, "whole": not halted(), "replayed": 0}, {}
 
     def _restore_history(self, state: snapshots.RestoredState) -> None:
         shapes = [tuple(each.tensor.shape) for each in self.solver.learnables] * self.solver.states

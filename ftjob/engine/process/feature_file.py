@@ -5,17 +5,23 @@ numbers; one that is missing, half-written or damaged is computed again, so no t
 losing the file loses time only.
 """
 
+from __future__ import annotations
+
+import contextlib
 import errno
 import os
 import shutil
 import sys
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ftjob.fs import locks
+from ftjob.fs import flock
+
+if TYPE_CHECKING:  # newer than the numpy of Caffe's Python
+    from numpy.typing import NDArray
 
 CHECKSUM_BYTES = 4
 FLOAT_BYTES = 4
@@ -41,7 +47,7 @@ class FeatureFile:
 
     def hold(self) -> None:
         """Keep others from removing it, until this process ends, and note that it is used."""
-        locks.acquire(self._fd, shared=True, wait=True)
+        flock.acquire(self._fd, shared=True, wait=True)
         os.utime(self._fd)
 
     @property
@@ -111,6 +117,19 @@ def open_file(folder: Path, name: str, floats: int, rows: int, limit: int) -> Fe
     return file
 
 
+def keep(folder: Path, name: str, floats: int, rows: int, limit: int, what: str) -> FeatureFile | None:
+    """Return what `open_file` does, or None; the log says which, of `what`: a phase and its blobs."""
+    file = open_file(folder, name, floats, rows, limit)
+    if isinstance(file, str):
+        sys.stderr.write(f"features: {what}: the trunk runs in every pass: {file}\n")
+        return None
+    sys.stderr.write(
+        f"features: {what}: {file.row_bytes} bytes for each of {rows} in {file.path}, which has {file.used} "
+        "bytes now\n"
+    )
+    return file
+
+
 def copy_rows(source: FeatureFile, target: FeatureFile, rows: int) -> int:
     """Copy the rows that are there whole, of so many, and return their number.
 
@@ -133,9 +152,10 @@ def make_room(folder: Path, needed: int, limit: int) -> bool:
             break
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            if locks.acquire(handle, wait=False):
+            if flock.acquire(handle, wait=False):
                 used -= os.fstat(handle).st_blocks * BLOCK
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
         finally:
             os.close(handle)
     return used + needed <= limit
