@@ -51,8 +51,9 @@ _RUN_SNAPSHOT = re.compile(f"{_RUN.pattern}(?:@{ITERATION})?")
 _ALIAS = re.compile(f"{ALIAS_REFERENCE}{ALIAS_NAME}(?:@{PROMOTION})?")
 
 
-def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
-    """Make an error whose text is shown unchanged, at a field of the model being checked."""
+def mistake(sentence: str, field: str | tuple[str | int, ...] | None = None) -> PydanticCustomError:
+    """Make an error whose text is shown unchanged, at a field of the model being checked, or at a path from
+    there."""
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence, "field": field})
 
 
@@ -213,6 +214,11 @@ Margin = Annotated[
 ]
 Channels = Annotated[list[Number], Field(min_length=1, max_length=1024)]
 Auto = Literal["auto"]
+
+
+def share_of(percent: str) -> Decimal:
+    """Turn a share such as `40%` into a number from 0 to 1."""
+    return Decimal(percent[:-1]) / 100
 
 
 def iterations(value: int | str, max_iter: int) -> int:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from jobspec.fields import (
     INT32_MAX,
@@ -39,7 +40,9 @@ from jobspec.fields import (
     iterations,
     mistake,
     must_be,
+    share_of,
 )
+from jobspec.overlay import laid_over, part_of, written
 
 # Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
@@ -292,6 +295,13 @@ class Budget(_Part):
     hours: Hours | None = None
     """Hours of the node's time."""
 
+    def shared(self, share: str | None) -> "Budget":
+        """Return a share of the budget, such as `40%`; all of it without one."""
+        if share is None:
+            return self
+        usd, hours, part = self.usd, self.hours, float(share_of(share))
+        return Budget(usd=usd and usd * part, hours=hours and hours * part)
+
 
 class Guards(_Part):
     """Guards end a run that is no longer worth its money; `false` switches one off."""
@@ -339,6 +349,52 @@ class Accept(_Part):
         return self
 
 
+if TYPE_CHECKING:
+    PartOfData = _Part
+    PartOfSurgery = _Part
+    PartOfSolver = _Part
+    PartOfGuards = _Part
+else:
+    PartOfData, PartOfSurgery = part_of(Data, _Part), part_of(Surgery, _Part)
+    PartOfSolver, PartOfGuards = part_of(Solver, _Part), part_of(Guards, _Part)
+
+
+class StageSpec(_Part):
+    """One stage of a run: what it changes in the stage before, whose result it begins with."""
+
+    name: DnsLabel | None = None
+    """What to call it: lower-case letters, digits and dashes. Default: its number."""
+    data: PartOfData | None = None
+    """Fields of `data` that change from this stage on; `val` replaces `val_split`, and the reverse."""
+    surgery: PartOfSurgery | None = None
+    """Fields of `surgery` that change from this stage on. New heads are made where the classes are others
+    than before, or where `heads` is given here; else the trained ones are trained further. `relearn` is for
+    the stage that gives it."""
+    solver: PartOfSolver | None = None
+    """Fields of `solver` that change from this stage on. `epochs` replaces `max_iter`, and the reverse;
+    `type` brings its own `momentum`, `lr_policy` its own `gamma` and `stepvalue`."""
+    guards: PartOfGuards | None = None
+    """Fields of `guards` that change from this stage on."""
+    budget: Annotated[Percent, must_be("a share of the budget above 0%, such as 40%")] | None = None
+    """The most of the run's budget that the stage may spend, such as `40%`; what it leaves is for those after
+    it. Default: all that is left."""
+
+    @property
+    def part_of_section(self) -> dict[str, _Part | None]:
+        """What it changes, by section."""
+        return {section: getattr(self, section) for section in STAGED_SECTIONS}
+
+    @property
+    def wants_new_heads(self) -> bool:
+        """Whether it asks for new heads, whatever its classes."""
+        return "heads" in written(self.surgery)
+
+
+STAGED_SECTIONS = ("data", "surgery", "solver", "guards")
+"""What may differ from stage to stage."""
+FEWEST_STAGES, MOST_STAGES = 2, 10
+
+
 class JobSpec(_Part):
     """A complete fine-tune. Everything but name, base, data and output has a default that works."""
 
@@ -364,6 +420,58 @@ class JobSpec(_Part):
     """What the result must reach for a CI run to pass."""
     output: Location
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
+    stages: Annotated[list[StageSpec], Field(min_length=FEWEST_STAGES, max_length=MOST_STAGES)] | None = None
+    """Stages to train one after the other, each from the result of the one before: every stage is laid over
+    the one before it, the first over the sections above. The last one's result is the run's."""
+
+    @model_validator(mode="after")
+    def _stages_are_specs(self) -> Self:
+        self._refuse_wrong_stages()
+        self.stage_specs()
+        return self
+
+    def _refuse_wrong_stages(self) -> None:
+        names = [stage.name for stage in self.stages or ()]
+        shares = [share_of(stage.budget) for stage in self.stages or () if stage.budget]
+        for number, stage in enumerate(self.stages or ()):
+            if stage.name is not None and stage.name in names[:number]:
+                raise mistake(
+                    f"is the name of stages[{names.index(stage.name)}] too; give every stage its own",
+                    ("stages", number, "name"),
+                )
+            if not stage.budget:
+                continue
+            if self.budget == Budget():
+                raise mistake(
+                    "is a share of budget, which has neither usd nor hours; give one of them, or remove this",
+                    ("stages", number, "budget"),
+                )
+            if sum(shares) > 1:
+                whole = f"{float(sum(shares) * 100):g}%"
+                raise mistake(
+                    f"is one of shares that add up to {whole}; lower them to 100% at most",
+                    ("stages", number, "budget"),
+                )
+
+    def stage_specs(self) -> "tuple[JobSpec, ...]":
+        """Return the stages as specs without stages, first to last; this spec alone where it has none.
+
+        Only the last has `accept`. Raises ValidationError, at the stage's section, for values that do not go
+        together.
+        """
+        specs: list[JobSpec] = []
+        before = self.model_copy(update={"stages": None})
+        for number, stage in enumerate(self.stages or ()):
+            sections = {"budget": self.budget.shared(stage.budget), "surgery": before.surgery}
+            if specs:
+                sections["surgery"] = before.surgery.model_copy(update={"relearn": []})
+            for name, part in stage.part_of_section.items():
+                section = sections.get(name, getattr(before, name))
+                sections[name] = _laid_over(section, part, ("stages", number, name))
+            before = before.model_copy(update=sections)
+            last = number == len(self.stages or ()) - 1
+            specs.append(before if last else before.model_copy(update={"accept": Accept()}))
+        return tuple(specs) or (self,)
 
     @property
     def images_per_iteration(self) -> int:
@@ -377,10 +485,30 @@ class JobSpec(_Part):
         there was such a field.
         """
         values = self.model_dump(mode="json")
+        if self.stages is None:
+            del values["stages"]
+        else:
+            values["stages"] = [each.model_dump(mode="json", exclude_none=True) for each in self.stages]
         for section, field in ADDED:
             if values[section][field] == type(getattr(self, section)).model_fields[field].default:
                 del values[section][field]
         return values
+
+
+def _laid_over(section: Any, part: _Part | None, place: tuple[str | int, ...]) -> Any:
+    """Return a section with a stage's part over it; what is wrong with both together is reported there."""
+    try:
+        return laid_over(section, part)
+    except ValidationError as error:
+        found = [
+            InitErrorDetails(
+                type=mistake(**{"sentence": details["msg"], **details.get("ctx", {})}),
+                loc=(*place, *details["loc"]),
+                input=details["input"],
+            )
+            for details in error.errors()
+        ]
+        raise ValidationError.from_exception_data("stages", found) from None
 
 
 ADDED = (
