@@ -474,6 +474,11 @@ class JobSpec(_Part):
         return tuple(specs) or (self,)
 
     @property
+    def stage_names(self) -> tuple[str, ...]:
+        """What each stage is called: its name, or else its number."""
+        return tuple(stage.name or str(number) for number, stage in enumerate(self.stages or (), 1))
+
+    @property
     def images_per_iteration(self) -> int:
         """Images that one update learns from."""
         return self.data.batch_size * self.solver.iter_size * self.solver.gpus

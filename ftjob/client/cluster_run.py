@@ -195,7 +195,7 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
     Raises BadSpecError where the name is another spec's, something is on this machine only, or where there
     is no consent to begin.
     """
-    refuse_local(plan.spec)
+    refuse_local(plan.submitted)
     run = ClusterRun(cluster, spec.name)
     there = next((job for job in cluster.list() if job.name == spec.name), None)
     if there is None:

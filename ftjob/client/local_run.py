@@ -313,7 +313,7 @@ def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tu
         return run, False
     consent(plan)
     short = shortfall_of(plan) if shortfall is None else shortfall
-    enlist(run, plan.spec, document_of(plan, short), before)
+    enlist(run, plan.submitted, document_of(plan, short), before)
     registry.remember(run.location)
     processes.start_worker(run.location, work_folder(run.location), run.next_attempt())
     return run, True

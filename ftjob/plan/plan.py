@@ -1,32 +1,37 @@
 """The plan: every decision about a run before it starts, made by one pure function."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
+from pathlib import Path
 
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.money.limits import BudgetLimits
 from ftjob.net.caffemodel.mismatch import Images
 from ftjob.net.caffemodel.transfer import LayerTransfer, check_transfer, plan_transfer
+from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.solver import solver_param
 from ftjob.net.surgery.data_layers import IMAGES, LABELS, DataLayers
 from ftjob.net.surgery.heads import Head
 from ftjob.net.surgery.mixing import refuse_reindexing
-from ftjob.net.surgery.operation import Operation, operate
+from ftjob.net.surgery.operation import Operation, Renewed, operate
 from ftjob.net.surgery.renew import unfilled
 from ftjob.net.surgery.scores import refuse_few_scores, refuse_maps
 from ftjob.net.surgery.statistics import collected_statistics
 from ftjob.net.topology.backward import refuse_dead_ends
 from ftjob.net.topology.phases import phase_view
-from ftjob.net.topology.shapes import NetShapes, infer_shapes
+from ftjob.net.topology.shapes import NetShapes, Shape, infer_shapes
 from ftjob.net.topology.sharing import refuse_unshared
 from ftjob.net.transforms import own_transform
 from ftjob.plan.budget import too_poor
+from ftjob.plan.cost import Cost, total_cost
 from ftjob.plan.engines import EngineChoice, choose_engine
 from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
-from ftjob.plan.inputs import Inputs
+from ftjob.plan.inputs import Inputs, StageBefore, Weights
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import problems, warnings
@@ -64,10 +69,30 @@ class Plan:
     """Changes to the base net besides heads, freezing and data, in sentences."""
     limits: tuple[str, ...] = ()
     """Parts of the base net that were kept and limit the result, in sentences; part of the warnings."""
+    earlier: tuple["Plan", ...] = ()
+    """The plans of the stages before it, first to last; only that of a run's last stage has them."""
+    whole: JobSpec | None = None
+    """The spec with all its stages; None where it has none, and in `earlier`."""
 
     @property
     def spec(self) -> JobSpec:
+        """The spec of this stage, which has no stages; of a run without stages, its spec."""
         return self.inputs.spec
+
+    @property
+    def submitted(self) -> JobSpec:
+        """The spec of the run, with all its stages."""
+        return self.whole or self.spec
+
+    @property
+    def stages(self) -> tuple["Plan", ...]:
+        """The plans of all stages, this one last; empty for a run without stages."""
+        return (*self.earlier, self) if self.earlier else ()
+
+    @property
+    def keeps_heads(self) -> bool:
+        """Whether the heads of the stage before are trained further."""
+        return self.inputs.keeps_heads(self.labels)
 
     @property
     def main_head(self) -> Head:
@@ -78,26 +103,61 @@ class Plan:
     def problems(self) -> tuple[str, ...]:
         """Why the run would fail on its node, in sentences with what to do; empty where it would not."""
         poor = (self.too_poor,) if self.too_poor else ()
-        return (*problems(self.inputs, self.engine, self.forecast, self.shapes), *poor)
+        own = (*problems(self.inputs, self.engine, self.forecast, self.shapes), *poor)
+        return (*self._of_earlier(lambda plan: plan.problems), *own)
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, in sentences; shortfall.shortfall_of has one more."""
-        return (*self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        own = (*self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        return (*self._of_earlier(lambda plan: plan.warnings), *own)
+
+    def _of_earlier(self, sentences: Callable[["Plan"], Iterable[str]]) -> Iterator[str]:
+        """Yield what there is to say of the earlier stages, each sentence with its stage."""
+        for number, plan in enumerate(self.earlier):
+            yield from (f"stages[{number}]: {sentence}" for sentence in sentences(plan))
 
     @cached_property
     def too_poor(self) -> str:
         """A sentence where the budget ends before there is a snapshot; one of the problems."""
         return too_poor(self.spec, self.inputs.node, self.forecast)
 
+    @cached_property
+    def cost(self) -> Cost:
+        """Time and money of the whole run, all stages together."""
+        budget = BudgetLimits.of(self.submitted.budget)
+        return total_cost([plan.forecast.cost for plan in self.stages or (self,)], budget)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the budget pays for the whole run's estimate, and every stage's share for that stage."""
+        if not self.earlier:
+            return self.forecast.is_paid
+        limit = self.cost.affordable_seconds
+        return limit is None or (self.cost.total_seconds <= limit and not self.unpaid_stages)
+
+    @property
+    def unpaid_stages(self) -> tuple[int, ...]:
+        """The numbers, from 0, of the stages that their share of the budget does not pay for."""
+        return tuple(number for number, plan in enumerate(self.stages) if not plan.forecast.is_paid)
+
+    @property
+    def largest(self) -> "Plan":
+        """The plan of the stage that needs the most memory."""
+        return max(self.stages or (self,), key=lambda plan: plan.forecast.memory.total)
+
+    @property
+    def max_iter(self) -> int:
+        """Iterations of the whole run."""
+        return sum(plan.solver.max_iter for plan in self.stages or (self,))
+
     @property
     def data_bytes(self) -> int:
         """Bytes of weights and datasets on the worker's disk; one LMDB for several counts once."""
-        inputs = self.inputs
-        used = [facts for facts in (inputs.train, inputs.val, inputs.on) if facts]
+        inputs = [plan.inputs for plan in self.stages or (self,)]
+        used = [facts for each in inputs for facts in (each.train, each.val, each.on) if facts]
         lmdbs = {facts.location: facts.size_bytes for facts in used}
-        weights = inputs.weights
-        return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
+        return sum(lmdbs.values()) + sum(each.weights.size_bytes for each in inputs if each.weights)
 
     @property
     def kept_features(self) -> dict[str, str]:
@@ -114,6 +174,36 @@ class Plan:
     def epochs(self) -> float:
         """How often every training image is seen."""
         return float(self.solver.max_iter * self.images_per_iteration / self.inputs.train.records)
+
+
+def next_stage(plan: Plan) -> tuple[StageBefore, Weights]:
+    """Return what the stage after a planned one begins with: the layers of its net, as Caffe will save them.
+
+    Their digest is the stage's id, and there is no file yet: `with_result` names it once it is there.
+    """
+    before = plan.inputs.before
+    number, names = (before.number + 1, before.names) if before else (1, {})
+    layers = tuple(
+        LayerWeights(row.layer, row.type, tuple(map(_trained, row.shapes)))
+        for row in plan.transfer
+        if row.shapes
+    )
+    size = sum(4 * blob.count for layer in layers for blob in layer.blobs)
+    stage = f"stage:{plan.run_id}"
+    names = {**names, **{old: new for new, old in plan.renamed.items()}}
+    weights = Weights(Path(), digest=stage, layers=layers, location=stage, of_run=True, size_bytes=size)
+    return StageBefore(number, plan.run_id, plan.labels, names), weights
+
+
+def _trained(shape: Shape) -> BlobWeights:
+    """A blob of a snapshot. A single number is BatchNorm's count, which training makes more than 0."""
+    return BlobWeights(shape, legacy=False, offset=-1, count=prod(shape), double=False, number=1.0)
+
+
+def with_result(plan: Plan, caffemodel: Path) -> Plan:
+    """Return the plan of a stage that begins with this caffemodel, the result of the stage before it."""
+    assert plan.inputs.weights is not None
+    return replace(plan, inputs=replace(plan.inputs, weights=replace(plan.inputs.weights, path=caffemodel)))
 
 
 def make_plan(inputs: Inputs) -> Plan:
@@ -149,7 +239,9 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     labels = class_names(spec, inputs.train, inputs.val)
     data = data_layers(inputs, test_batch_size)
     collected = collected_statistics(inputs.weights.layers) if inputs.weights else frozenset()
-    operation = operate(inputs.net, spec.surgery, len(labels), data, spec.name, collected)
+    keeps_heads = inputs.keeps_heads(labels)
+    renewed = Renewed(inputs.before.names if inputs.before else {}, keeps_heads)
+    operation = operate(inputs.net, spec.surgery, len(labels), data, inputs.suffix, collected, renewed)
     transfer = weight_transfer(inputs, operation, collected)
     solver = solver_of(inputs, test_batch_size)
     shapes = infer_shapes(phase_view(operation.train_val, TRAIN), operation.inputs)
@@ -175,7 +267,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     )
     return Plan(
         inputs=inputs,
-        run_id=run_id(inputs, operation.train_val if operation.notes else None),
+        run_id=run_id(inputs, operation.train_val if operation.notes else None, keeps_heads=keeps_heads),
         labels=labels,
         train_val=operation.train_val,
         deploy=operation.deploy,

@@ -29,6 +29,7 @@ from ftjob.runfolder.records.plan import (
     PlannedParameters,
     PlannedPrice,
     PlannedSpeed,
+    PlannedStage,
     PlannedToleration,
     PredictedSpeed,
 )
@@ -68,8 +69,9 @@ def document_of(plan: Plan, shortfall: str) -> PlanDocument:
         flops_per_image=PlannedFlops(**asdict(coming.flops)),
         memory=_memory(plan),
         speed=_speed(plan),
-        cost=_cost(coming.cost),
+        cost=_cost(plan.cost),
         features=_features(coming),
+        stages=tuple(map(_stage, plan.submitted.stage_names, plan.stages)),
     )
 
 
@@ -84,6 +86,23 @@ def base_of(plan: Plan) -> PlannedBase:
         weights=inputs.weights.location if inputs.weights else None,
         weights_digest=inputs.weights.digest if inputs.weights else None,
         mean_digest=inputs.mean_file_digest or None,
+    )
+
+
+def _stage(name: str, plan: Plan) -> PlannedStage:
+    cost = plan.forecast.cost
+    seconds = cost.total_seconds - (cost.startup_seconds if plan.inputs.before else 0.0)
+    return PlannedStage(
+        name=name,
+        run_id=plan.run_id,
+        classes=len(plan.labels),
+        heads="kept" if plan.keeps_heads else "new",
+        frozen=len(plan.frozen),
+        max_iter=plan.solver.max_iter,
+        images_per_iteration=plan.images_per_iteration,
+        seconds=seconds,
+        usd=seconds / 3600 * cost.usd_per_hour,
+        memory=plan.forecast.memory.total,
     )
 
 
