@@ -129,6 +129,17 @@ class Plan:
         return total_cost([plan.forecast.cost for plan in self.stages or (self,)], budget)
 
     @property
+    def own_seconds(self) -> float:
+        """What this stage adds to the run's time: the node starts in the first one."""
+        cost = self.forecast.cost
+        return cost.total_seconds - (cost.startup_seconds if self.inputs.before else 0.0)
+
+    @property
+    def own_usd(self) -> float:
+        """What this stage adds to the run's cost."""
+        return self.own_seconds / 3600 * self.forecast.cost.usd_per_hour
+
+    @property
     def is_paid(self) -> bool:
         """Whether the budget pays for the whole run's estimate, and every stage's share for that stage."""
         if not self.earlier:

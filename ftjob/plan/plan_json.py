@@ -90,8 +90,6 @@ def base_of(plan: Plan) -> PlannedBase:
 
 
 def _stage(name: str, plan: Plan) -> PlannedStage:
-    cost = plan.forecast.cost
-    seconds = cost.total_seconds - (cost.startup_seconds if plan.inputs.before else 0.0)
     return PlannedStage(
         name=name,
         run_id=plan.run_id,
@@ -100,8 +98,8 @@ def _stage(name: str, plan: Plan) -> PlannedStage:
         frozen=len(plan.frozen),
         max_iter=plan.solver.max_iter,
         images_per_iteration=plan.images_per_iteration,
-        seconds=seconds,
-        usd=seconds / 3600 * cost.usd_per_hour,
+        seconds=plan.own_seconds,
+        usd=plan.own_usd,
         memory=plan.forecast.memory.total,
     )
 

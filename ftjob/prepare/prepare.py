@@ -115,17 +115,19 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     plans: list[Plan] = []
     for number, stage in enumerate(spec.stage_specs()):
         asked = spec.stages[number].wants_new_heads
-        with _naming_stage(number):
+        with naming_stage(number):
             plans.append(_prepared(stage, context, plans[-1] if plans else None, new_heads=asked))
     return replace(plans[-1], earlier=tuple(plans[:-1]), whole=spec)
 
 
 @contextmanager
-def _naming_stage(number: int) -> Iterator[None]:
-    """Begin an error's sentence with the stage that it is about."""
+def naming_stage(number: int | None) -> Iterator[None]:
+    """Begin an error's sentence with the stage that it is about; None for a run without stages."""
     try:
         yield
     except FtjobError as error:
+        if number is None:
+            raise
         raise type(error)(f"stages[{number}]: {error}") from error
 
 

@@ -155,13 +155,11 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
 def _stages(plan: "Plan") -> "Iterator[tuple[str, str]]":
     """One line for each stage of a run with stages."""
     for name, stage in zip(plan.submitted.stage_names, plan.stages, strict=True):
-        cost, solver = stage.forecast.cost, stage.solver
         heads = "kept" if stage.keeps_heads else "new"
-        seconds = cost.total_seconds - (cost.startup_seconds if stage.inputs.before else 0.0)
-        price = f", {dollars(seconds / 3600 * cost.usd_per_hour)}" if cost.usd_per_hour else ""
-        what = f"{solver.max_iter} iterations of {stage.images_per_iteration} images"
+        price = f", {dollars(stage.own_usd)}" if stage.own_usd else ""
+        what = f"{stage.solver.max_iter} iterations of {stage.images_per_iteration} images"
         net = f"{len(stage.labels)} classes, heads {heads}, {len(stage.frozen)} layers frozen"
-        yield f"stage {name}", f"{what}, {net}; about {duration(seconds)}{price} ({stage.run_id})"
+        yield f"stage {name}", f"{what}, {net}; about {duration(stage.own_seconds)}{price} ({stage.run_id})"
 
 
 def _gpus(plan: "Plan") -> str:
