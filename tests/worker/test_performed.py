@@ -405,7 +405,7 @@ def test_in_a_store_too(
     make: Callable[..., Worker], s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Killed in the second stage, resumed on another machine, and copied by another run there."""
-    worker = make(f"{s3.location}/runs")
+    worker = make(f"{s3.uri}/runs")
     plan = worker.plan()
     first, last = plan.stages
     run = worker.submit(plan)
