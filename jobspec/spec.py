@@ -528,3 +528,5 @@ ADDED = (
 """Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""
+FREE_OF_STAGE = ("name", "guards", "budget")
+"""The same, of a stage."""

@@ -173,6 +173,14 @@ class Status:
     exit_code: Annotated[int, Interval(ge=0, le=255)] | None = None
 
     @property
+    def stage_under_way(self) -> str:
+        """The first stage that is not complete, as in `faces (2 of 3)`; empty where there is none."""
+        for number, each in enumerate(self.stage_results, 1):
+            if each.state is not State.SUCCEEDED:
+                return f"{each.name} ({number} of {len(self.stage_results)})"
+        return ""
+
+    @property
     def iterations_before(self) -> int:
         """Iterations planned for the stages before the one under way."""
         done = [each for each in self.stage_results[:-1] if each.state is State.SUCCEEDED]

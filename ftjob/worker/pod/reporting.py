@@ -111,6 +111,7 @@ def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
     accuracy = status.accuracy if status.best_accuracy is None else status.best_accuracy
     return Progress(
         attempt=_count(attempt) or 0,
+        stage=status.stage_under_way,
         iteration=iteration,
         max_iter=max_iter,
         snapshot=None if snapshot is None else min(snapshot, iteration),
