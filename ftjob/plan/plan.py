@@ -103,8 +103,8 @@ class Plan:
     def problems(self) -> tuple[str, ...]:
         """Why the run would fail on its node, in sentences with what to do; empty where it would not."""
         poor = (self.too_poor,) if self.too_poor else ()
-        own = (*problems(self.inputs, self.engine, self.forecast, self.shapes), *poor)
-        return (*self._of_earlier(lambda plan: plan.problems), *own)
+        own = problems(self.inputs, self.engine, self.forecast, self.shapes)
+        return tuple(dict.fromkeys((*self._of_earlier(lambda plan: plan.problems), *own, *poor)))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -119,8 +119,10 @@ class Plan:
 
     @cached_property
     def too_poor(self) -> str:
-        """A sentence where the budget ends before there is a snapshot; one of the problems."""
-        return too_poor(self.spec, self.inputs.node, self.forecast)
+        """A sentence where the budget ends before there is a snapshot, in one of the stages; one of the
+        problems."""
+        earlier = self._of_earlier(lambda plan: (plan.too_poor,) if plan.too_poor else ())
+        return next(earlier, too_poor(self.spec, self.inputs.node, self.forecast))
 
     @cached_property
     def cost(self) -> Cost:

@@ -77,14 +77,14 @@ def document_of(plan: Plan, shortfall: str) -> PlanDocument:
 
 def base_of(plan: Plan) -> PlannedBase:
     """Return what the run begins with, and its digests."""
-    inputs = plan.inputs
-    weights_note = [f"base.weights: {inputs.weights.note}"] if inputs.weights and inputs.weights.note else []
+    inputs, weights = plan.inputs, (*plan.stages, plan)[0].inputs.weights
+    weights_note = [f"base.weights: {weights.note}"] if weights and weights.note else []
     return PlannedBase(
         net=inputs.spec.base.net,
         net_digest=net_digest(inputs),
         notes=(*plan.notes, *weights_note),
-        weights=inputs.weights.location if inputs.weights else None,
-        weights_digest=inputs.weights.digest if inputs.weights else None,
+        weights=weights.location if weights else None,
+        weights_digest=weights.digest if weights else None,
         mean_digest=inputs.mean_file_digest or None,
     )
 

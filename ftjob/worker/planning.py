@@ -29,8 +29,8 @@ def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
         if folder.plan.exists():
             with documents.explained(folder.plan):
                 before = read_plan(folder.plan)
-            refuse_changed_stage(before, plan)
             refuse_changed(before, plan)
+            refuse_changed_stage(before, plan)
         raise BadSpecError(
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"

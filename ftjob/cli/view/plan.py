@@ -50,11 +50,12 @@ def explanation(found: "Explanation") -> RenderableType:
 def summary(plan: "Plan", shortfall: str) -> RenderableType:
     """Return the few lines that matter before a run starts, what would fail first; `shortfall` is
     shortfall_of(plan)."""
-    base = plan.inputs.weights
+    base, stages = (*plan.stages, plan)[0].inputs.weights, len(plan.stages)
     title = Text.assemble(
         (f"{plan.spec.name}/{plan.run_id}", "bold"),
         f"  {plan.spec.base.net}",
         f" ← {base.location.rpartition('/')[2]}" if base else " from scratch",
+        f", in {stages} stages" if stages else "",
     )
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="bold", no_wrap=True)
