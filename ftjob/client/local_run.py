@@ -132,6 +132,10 @@ class Run(SharedVerbs):
         folder = run.folder
         self._bring_results(run)
         run.bring(folder.train_val, folder.deploy, folder.solver)
+        if stage_id := run.status().earlier_stage:
+            stage = run.stage(stage_id)
+            stage.bring(stage.folder.train_val, stage.folder.solver)
+            stage.bring_growing(stage.folder.train_metrics, stage.folder.test_metrics)
         run.log_paths()
         return folder
 

@@ -181,6 +181,12 @@ class Status:
         return ""
 
     @property
+    def earlier_stage(self) -> str:
+        """The id of the stage under way where that is not the last one, and has a folder of its own."""
+        unfinished = [each for each in self.stage_results if each.state is not State.SUCCEEDED]
+        return unfinished[0].run_id if len(unfinished) > 1 else ""
+
+    @property
     def iterations_before(self) -> int:
         """Iterations planned for the stages before the one under way."""
         done = [each for each in self.stage_results[:-1] if each.state is State.SUCCEEDED]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ftjob.errors import FtjobError
 from ftjob.errors.outcomes import Reason
-from ftjob.prepare.prepare import naming_stage
 from ftjob.runfolder.address import names_of
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.status import State
@@ -18,10 +17,8 @@ from ftjob.worker.planning import planned
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import AttemptReport, reporting
 from ftjob.worker.recorder import Recorder, open_recorder
-from ftjob.worker.resume import train
-from ftjob.worker.staged.earlier import Stages
+from ftjob.worker.staged.perform import perform
 from ftjob.worker.storage import Home, claim_run
-from ftjob.worker.train import Outcome
 from ftjob.worker.watch.signals import StopRequest
 from ftjob.worker.watch.spot_notice import notices
 from jobspec import JobSpec
@@ -86,14 +83,5 @@ def work(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: 
     recorder.update(state=State.RUNNING, reason=Reason.STARTED, stage="fetch")
     plan = planned(home.folder, spec, recorder)
     recorder.update(max_iter=plan.solver.max_iter)
-    number = len(plan.earlier) or None
-    if plan.earlier:
-        reached = Stages(plan, home, recorder, stop, pod).perform_earlier()
-        if isinstance(reached, End):
-            return reached
-        plan = reached
-    with naming_stage(number):
-        outcome = train(plan, home, recorder, stop, pod)
-    if outcome is Outcome.STOPPED:
-        return End.stopped(stop, recorder.status.iteration)
-    return concluded(plan, outcome, home, recorder, stop, pod)
+    done = perform(plan, home, recorder, stop, pod)
+    return done if isinstance(done, End) else concluded(*done, home, recorder, stop, pod)

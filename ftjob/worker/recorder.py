@@ -17,7 +17,7 @@ from ftjob.runfolder import snapshots
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
-from ftjob.runfolder.records.stage import StageRecord
+from ftjob.runfolder.records.stage_record import StageRecord
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.status import Attempt, StageResult, State, Status, render
 from ftjob.worker.learning import Score

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ftjob.cli.app import app
-from ftjob.runfolder.records.stage import StageRecord
+from ftjob.runfolder.records.stage_record import StageRecord
 from ftjob.runfolder.status import StageResult
 from jobspec import parse_spec
 

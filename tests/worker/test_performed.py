@@ -264,7 +264,7 @@ def test_a_copy_that_was_cut_short_is_made_again(
     earlier = worker.train(before)
     after = worker.plan(FIRST, worker.second(max_iter=7))
     first = after.stages[0].run_id
-    run = worker.submit(after)
+    result, run = weights(earlier, before)[0], worker.submit(after)
     with monkeypatch.context() as cut:
         cut.setattr("ftjob.worker.staged.reuse.write_stage", _killed)
         with pytest.raises(KilledError):
@@ -275,7 +275,7 @@ def test_a_copy_that_was_cut_short_is_made_again(
     worker.attempt(run)
 
     assert worker.updates(first) == list(range(8))
-    assert weights(run, after)[0] == weights(earlier, before)[0]
+    assert weights(run, after)[0] == result
 
 
 def _killed(*_: Any) -> None:

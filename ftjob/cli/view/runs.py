@@ -138,6 +138,8 @@ def line(status: Status) -> str:
     money = f", {spent(status)}" if status.usd else ""
     message = f": {status.message}" if status.message else ""
     place = f"{status.iteration}/{status.max_iter}" if status.max_iter else status.stage
+    if status.stage_under_way:
+        place = f"{status.stage_under_way} {place}"
     return f"{status.name}/{status.run_id} {status.state} {place}, {figures}{speed}{eta}{money}{message}"
 
 

@@ -13,7 +13,7 @@ from ftjob.prepare.prepare import write_plan, write_prototxts
 from ftjob.runfolder.address import location_of
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.records.snapshot import write_snapshot
-from ftjob.runfolder.records.stage import StageRecord, write_stage
+from ftjob.runfolder.records.stage_record import StageRecord, write_stage
 from ftjob.runfolder.store import RunStore, stored
 from ftjob.storage import open_store
 from ftjob.worker.log import log

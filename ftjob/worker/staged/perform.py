@@ -1,4 +1,4 @@
-"""Performs the stages before the last: each is trained once, or copied from the run that trained it."""
+"""Trains a run: its stages one after the other, each once, or copied from the run that trained it."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +10,7 @@ from ftjob.errors.outcomes import Reason
 from ftjob.money.limits import BudgetLimits
 from ftjob.plan.plan import Plan, with_result
 from ftjob.prepare.prepare import naming_stage, write_plan, write_prototxts
-from ftjob.runfolder.records.stage import StageRecord, write_stage
+from ftjob.runfolder.records.stage_record import StageRecord, write_stage
 from ftjob.runfolder.status import StageResult, State
 from ftjob.runfolder.store import RunStore
 from ftjob.worker.accept.keep import keep_evaluation
@@ -23,6 +23,23 @@ from ftjob.worker.staged.reuse import reuse
 from ftjob.worker.storage import Home
 from ftjob.worker.train import Outcome
 from ftjob.worker.watch.signals import StopRequest
+
+
+def perform(
+    plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext
+) -> tuple[Plan, Outcome] | End:
+    """Train a run; return the plan that was trained last and how that ended, or the end of an attempt that
+    was stopped or does not come to the last stage. Raises FtjobError, with the stage."""
+    if plan.earlier:
+        reached = Stages(plan, home, recorder, stop, pod).perform_earlier()
+        if isinstance(reached, End):
+            return reached
+        plan = reached
+    with naming_stage(len(plan.earlier) or None):
+        outcome = train(plan, home, recorder, stop, pod)
+    if outcome is Outcome.STOPPED:
+        return End.stopped(stop, recorder.status.iteration)
+    return plan, outcome
 
 
 @dataclass(frozen=True)
@@ -132,10 +149,14 @@ def _lower(whole: float | None, share: float | None, spent_before: float) -> flo
 
 def complete(run: RunStore, record: StageRecord, may_write: Callable[[], None]) -> None:
     """Write the record that makes a stage complete, where the run lives. Raises StorageError."""
-    write_stage(run.folder.stage_record, record)
-    may_write()
+    folder = run.folder
+    write_stage(folder.stage_record, record)
     if run.is_copy:
-        run.put(run.folder.stage_record)
+        may_write()
+        run.put(folder.stage_record)
+        # the next stage needs the best caffemodel alone, and a node's disk has room for one stage's snapshots
+        for path in set(folder.snapshots.iterdir()) - {folder.caffemodel(record.snapshot)}:
+            path.unlink()
 
 
 def best_caffemodel(run: RunStore, record: StageRecord) -> Path:
@@ -147,5 +168,4 @@ def best_caffemodel(run: RunStore, record: StageRecord) -> Path:
             f"{run.location}: its snapshot of iteration {record.snapshot} is gone: remove the folder to "
             "train the stage again"
         )
-    run.bring_snapshot(best)
-    return run.folder.caffemodel(best.iteration)
+    return run.bring_caffemodel(best)
