@@ -479,6 +479,11 @@ class JobSpec(_Part):
         return tuple(stage.name or str(number) for number, stage in enumerate(self.stages or (), 1))
 
     @property
+    def gpus(self) -> int:
+        """GPUs that the run needs: as many as the stage that trains on the most."""
+        return max(spec.solver.gpus for spec in self.stage_specs())
+
+    @property
     def images_per_iteration(self) -> int:
         """Images that one update learns from."""
         return self.data.batch_size * self.solver.iter_size * self.solver.gpus

@@ -182,3 +182,9 @@ def test_a_wrong_list_of_stages_is_refused(budget: str, written: str, sentence: 
         parse_spec(text, "spec.yaml")
 
     assert sentence in str(error.value)
+
+
+def test_a_run_needs_the_gpus_of_its_widest_stage() -> None:
+    """One pod trains all of them."""
+    assert staged({}, {"solver": {"gpus": 4}}, {"solver": {"gpus": 2}}).gpus == 4
+    assert parse_spec(LEAST, "spec.yaml").gpus == 1

@@ -11,10 +11,12 @@ from ftjob.cli.view.runs import status_view
 from ftjob.client.local_run import Run
 from ftjob.report.compare.comparison import compare
 from ftjob.report.compare.comparison_page import render_comparison
+from ftjob.report.compare.differences import spec_differences
 from ftjob.report.compare.summary import render_summary
 from ftjob.report.page import render_page
 from ftjob.runfolder.status import StageResult, State, Status
-from tests.report.folders import write_run
+from jobspec import JobSpec, parse_spec
+from tests.report.folders import SPEC, write_run
 
 STAGES = (
     StageResult("few", "0123456789", State.SUCCEEDED, 900, 900, 0.5, 0.0, 0.0, "89abcdef01"),
@@ -46,6 +48,25 @@ def test_a_status_has_a_line_for_each_stage() -> None:
     assert head.endswith("Running train stage many (2 of 2)")
     assert "stage few Succeeded 900/900 accuracy 50.0% 0:00, from run 89abcdef01, $0" in lines
     assert "stage many Running 40/4000 accuracy 25.0% 1:00, $0.15" in lines
+
+
+def test_stages_differ_in_the_fields_that_they_write() -> None:
+    """Each by its place in the spec, and beside them how many stages there are."""
+
+    def staged(stages: str) -> JobSpec:
+        return parse_spec(f"{SPEC}{stages}", "spec.yaml")
+
+    specs = [
+        staged(""),
+        staged("stages: [{}, {solver: {base_lr: 0.1}}]"),
+        staged("stages: [{}, {solver: {base_lr: 0.2}, surgery: {freeze: {up_to: conv1}}}]"),
+    ]
+
+    assert {each.field: each.values for each in spec_differences(specs)} == {
+        "stages": ("0", "2", "2"),
+        "stages[1].solver.base_lr": ("null", "0.1", "0.2"),
+        "stages[1].surgery.freeze": ("null", "null", '{"up_to": "conv1"}'),
+    }
 
 
 def test_a_page_and_a_comparison_have_the_money_of_each_stage(run: Run, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
             f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
         )
     request = Request(spec, nodes[name], identity)
-    nodes[name].refuse_more_gpus(spec.solver.gpus)
+    nodes[name].refuse_more_gpus(spec.gpus)
     request.usd_per_hour(spot=spec.resources.begins_on_spot)  # raises now where there is none
     return request
 
