@@ -1,14 +1,10 @@
 """The job spec: one fine-tune, in the order its user writes it."""
 
-from collections.abc import Mapping
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import Field, model_validator
 
 from jobspec.fields import (
-    INT32_MAX,
     MOST_CLASSES,
     Accuracy,
     Auto,
@@ -17,45 +13,32 @@ from jobspec.fields import (
     Count,
     DnsLabel,
     Dollars,
-    Epochs,
     Hours,
     Images,
-    IterationsOrPercent,
     LayerGlobs,
     LayerName,
     Location,
     Margin,
     MeanFile,
     Minutes,
-    Momentum,
     NodeName,
-    NonNegative,
     Off,
     Percent,
     PinnedAlias,
     Positive,
+    Section,
     Side,
     Split,
     Weights,
-    iterations,
     mistake,
     must_be,
     share_of,
 )
-from jobspec.overlay import laid_over, part_of, written
-
-# Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
-WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
-MOST_GPUS = 64
-# The default gamma is a step's; in these policies it would stop or reverse learning within seconds.
-GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "0.01"}
+from jobspec.solver import Solver as Solver
+from jobspec.stages.overlay import laid_over_at, part_of, refuse_same_names, refuse_wrong_shares, written
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
-
-
-class Base(_Part):
+class Base(Section):
     """The net to fine-tune."""
 
     net: Location
@@ -73,21 +56,21 @@ class Base(_Part):
     such as `alias:faces@7`. It decides nothing."""
 
 
-class FreezeUpTo(_Part):
+class FreezeUpTo(Section):
     """Freeze a layer and all layers it depends on."""
 
     up_to: LayerName
     """The name of a layer, or the prefix shared by several, such as `inception_4e`."""
 
 
-class FreezeLayers(_Part):
+class FreezeLayers(Section):
     """Freeze the layers that match."""
 
     layers: Annotated[LayerGlobs, Field(min_length=1)]
     """Layer names; `*` matches any characters, as in `[conv1*, conv2*]`."""
 
 
-class Surgery(_Part):
+class Surgery(Section):
     """Changes to the base net before training."""
 
     heads: Annotated[
@@ -100,7 +83,7 @@ class Surgery(_Part):
         must_be(f"auto or a number of classes from 2 to {MOST_CLASSES:,}", "auto"),
     ] = "auto"
     """The number of classes; `auto` takes it from the data."""
-    relearn: LayerGlobs = []
+    relearn: LayerGlobs = Field(default=[])
     """Other layers to rename and train from scratch; `*` matches any characters."""
     freeze: Annotated[
         FreezeUpTo | FreezeLayers | Literal["none"],
@@ -112,7 +95,7 @@ class Surgery(_Part):
     """lr_mult of the new layers' weights; their biases get twice that, as in Caffe's recipes."""
 
 
-class Data(_Part):
+class Data(Section):
     """The training and validation images."""
 
     train: Location
@@ -162,107 +145,7 @@ class Data(_Part):
         return self
 
 
-class Solver(_Part):
-    """Caffe's SolverParameter: the same names, and the same defaults where it has any."""
-
-    type: Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"] = "SGD"
-    """How gradients become updates: one of Caffe's six solvers."""
-    base_lr: Positive = 0.001
-    """The initial learning rate; for fine-tuning, a tenth of the rate the base net was trained with."""
-    lr_policy: Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid"] = "step"
-    """How the learning rate falls: one of Caffe's policies."""
-    gamma: Positive = 0.1
-    """The factor of a step. Required for lr_policy exp, inv and sigmoid, since no default fits all runs
-    (sigmoid rises: Caffe aborts on the negative value that would make it fall)."""
-    power: Positive = 1.0
-    """The exponent in lr_policy inv and poly."""
-    stepsize: IterationsOrPercent = "33%"
-    """Iterations, or the share of the run, between two steps of lr_policy step; the midpoint of sigmoid."""
-    stepvalue: Annotated[list[IterationsOrPercent], Field(max_length=1000)] = []
-    """When lr_policy multistep takes its steps: iterations or shares of the run, such as `[50%, 85%]`."""
-    momentum: Momentum = 0.9
-    """The share of the last update added to the next; 0 with AdaGrad and RMSProp, which have no momentum."""
-    momentum2: Momentum = 0.999
-    """The decay of Adam's second moment."""
-    rms_decay: Momentum = 0.99
-    """The decay of RMSProp's mean of squared gradients."""
-    delta: Positive = 1e-8
-    """A small number that keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."""
-    weight_decay: NonNegative = 0.0005
-    """The weight of the regularization."""
-    regularization_type: Literal["L1", "L2"] = "L2"
-    """The norm of the weights to add to the loss."""
-    clip_gradients: Positive | None = None
-    """The largest L2 norm of all gradients together; larger gradients are scaled down to it."""
-    iter_size: Images = 1
-    """Forward passes per iteration; their gradients are added up."""
-    gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = 1
-    """GPUs of the node that train together (torch engine). Each takes `data.batch_size` images per pass and
-    their gradients are averaged, as with `caffe train -gpu`; `base_lr` stays as it is."""
-    epochs: Epochs | None = None
-    """Passes over the training data: give this or `max_iter`; 10 if you give neither."""
-    max_iter: Count | None = None
-    """Iterations of the whole run."""
-    test_interval: IterationsOrPercent | None = None
-    """Iterations, or the share of the run, between two tests. Default: one epoch."""
-    snapshot: IterationsOrPercent | None = None
-    """Iterations, or the share of the run, between two snapshots. Default: one epoch."""
-    display: Count = 20
-    """Iterations between two lines of the log; the metrics have every iteration."""
-    random_seed: Annotated[int, Field(ge=0, le=INT32_MAX)] = 1
-    """The seed of Caffe's random numbers: fillers, crops, mirrors and dropout."""
-    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
-    """What the torch engine multiplies in; weights, losses and snapshots are always fp32. `auto`: bf16 on
-    GPUs of compute capability 8.0 (Ampere) and newer; fp32 on older ones, on processors and with Caffe."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_momentum(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("type") in WITHOUT_MOMENTUM:
-            return {"momentum": 0.0, **values}
-        return values
-
-    @model_validator(mode="after")
-    def _type_has_momentum(self) -> Self:
-        if self.type in WITHOUT_MOMENTUM and self.momentum:
-            raise mistake(f"cannot be used with type {self.type}; remove it", "momentum")
-        return self
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if self.epochs is not None and self.max_iter is not None:
-            raise mistake("give epochs or max_iter, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _gamma_fits(self) -> Self:
-        example = GAMMA_OF_ITS_OWN.get(self.lr_policy)
-        if example and "gamma" not in self.model_fields_set:
-            raise mistake(
-                f"is missing; lr_policy {self.lr_policy} needs one of its own, such as {example}", "gamma"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _stepvalue_fits(self) -> Self:
-        if (self.lr_policy == "multistep") != bool(self.stepvalue):
-            if self.stepvalue:
-                raise mistake(f"is for lr_policy multistep, and lr_policy is {self.lr_policy}", "stepvalue")
-            raise mistake("is missing; lr_policy multistep needs a list such as [50%, 85%]", "stepvalue")
-        steps = self.stepvalue
-        for before, after in pairwise(steps):
-            if not self._is_before(before, after):
-                raise mistake(f"must be ascending, got {before} before {after}", "stepvalue")
-        return self
-
-    def _is_before(self, left: int | str, right: int | str) -> bool:
-        """Whether one step is before another; true for a count and a share if the run's length is unknown."""
-        if isinstance(left, int) == isinstance(right, int):
-            return iterations(left, 10**15) < iterations(right, 10**15)
-        return self.max_iter is None or iterations(left, self.max_iter) < iterations(right, self.max_iter)
-
-
-class Resources(_Part):
+class Resources(Section):
     """Where to run, and how often to retry."""
 
     node: NodeName = "local"
@@ -287,7 +170,7 @@ class Resources(_Part):
         return self.spot is not False
 
 
-class Budget(_Part):
+class Budget(Section):
     """The most that all attempts together may spend; at the limit: snapshot, evaluate, bundle, stop."""
 
     usd: Dollars | None = None
@@ -303,7 +186,7 @@ class Budget(_Part):
         return Budget(usd=usd and usd * part, hours=hours and hours * part)
 
 
-class Guards(_Part):
+class Guards(Section):
     """Guards end a run that is no longer worth its money; `false` switches one off."""
 
     diverged: bool = True
@@ -322,7 +205,7 @@ class Guards(_Part):
     stopped."""
 
 
-class Accept(_Part):
+class Accept(Section):
     """What the result must reach for a CI run to pass."""
 
     accuracy: Accuracy | None = None
@@ -350,16 +233,16 @@ class Accept(_Part):
 
 
 if TYPE_CHECKING:
-    PartOfData = _Part
-    PartOfSurgery = _Part
-    PartOfSolver = _Part
-    PartOfGuards = _Part
+    PartOfData = Section
+    PartOfSurgery = Section
+    PartOfSolver = Section
+    PartOfGuards = Section
 else:
-    PartOfData, PartOfSurgery = part_of(Data, _Part), part_of(Surgery, _Part)
-    PartOfSolver, PartOfGuards = part_of(Solver, _Part), part_of(Guards, _Part)
+    PartOfData, PartOfSurgery = part_of(Data), part_of(Surgery)
+    PartOfSolver, PartOfGuards = part_of(Solver), part_of(Guards)
 
 
-class StageSpec(_Part):
+class StageSpec(Section):
     """One stage of a run: what it changes in the stage before, whose result it begins with."""
 
     name: DnsLabel | None = None
@@ -380,7 +263,7 @@ class StageSpec(_Part):
     it. Default: all that is left."""
 
     @property
-    def part_of_section(self) -> dict[str, _Part | None]:
+    def part_of_section(self) -> dict[str, Section | None]:
         """What it changes, by section."""
         return {section: getattr(self, section) for section in STAGED_SECTIONS}
 
@@ -395,7 +278,7 @@ STAGED_SECTIONS = ("data", "surgery", "solver", "guards")
 FEWEST_STAGES, MOST_STAGES = 2, 10
 
 
-class JobSpec(_Part):
+class JobSpec(Section):
     """A complete fine-tune. Everything but name, base, data and output has a default that works."""
 
     name: DnsLabel
@@ -426,32 +309,11 @@ class JobSpec(_Part):
 
     @model_validator(mode="after")
     def _stages_are_specs(self) -> Self:
-        self._refuse_wrong_stages()
+        stages = self.stages or ()
+        refuse_same_names([stage.name for stage in stages])
+        refuse_wrong_shares([stage.budget for stage in stages], has_budget=self.budget != Budget())
         self.stage_specs()
         return self
-
-    def _refuse_wrong_stages(self) -> None:
-        names = [stage.name for stage in self.stages or ()]
-        shares = [share_of(stage.budget) for stage in self.stages or () if stage.budget]
-        for number, stage in enumerate(self.stages or ()):
-            if stage.name is not None and stage.name in names[:number]:
-                raise mistake(
-                    f"is the name of stages[{names.index(stage.name)}] too; give every stage its own",
-                    ("stages", number, "name"),
-                )
-            if not stage.budget:
-                continue
-            if self.budget == Budget():
-                raise mistake(
-                    "is a share of budget, which has neither usd nor hours; give one of them, or remove this",
-                    ("stages", number, "budget"),
-                )
-            if sum(shares) > 1:
-                whole = f"{float(sum(shares) * 100):g}%"
-                raise mistake(
-                    f"is one of shares that add up to {whole}; lower them to 100% at most",
-                    ("stages", number, "budget"),
-                )
 
     def stage_specs(self) -> "tuple[JobSpec, ...]":
         """Return the stages as specs without stages, first to last; this spec alone where it has none.
@@ -459,19 +321,18 @@ class JobSpec(_Part):
         Only the last has `accept`. Raises ValidationError, at the stage's section, for values that do not go
         together.
         """
+        before = self.model_copy(update={"stages": None, "accept": Accept()})
         specs: list[JobSpec] = []
-        before = self.model_copy(update={"stages": None})
         for number, stage in enumerate(self.stages or ()):
-            sections = {"budget": self.budget.shared(stage.budget), "surgery": before.surgery}
+            sections: dict[str, Any] = {"budget": self.budget.shared(stage.budget)}
             if specs:
                 sections["surgery"] = before.surgery.model_copy(update={"relearn": []})
             for name, part in stage.part_of_section.items():
                 section = sections.get(name, getattr(before, name))
-                sections[name] = _laid_over(section, part, ("stages", number, name))
+                sections[name] = laid_over_at(section, part, ("stages", number, name))
             before = before.model_copy(update=sections)
-            last = number == len(self.stages or ()) - 1
-            specs.append(before if last else before.model_copy(update={"accept": Accept()}))
-        return tuple(specs) or (self,)
+            specs.append(before)
+        return (*specs[:-1], specs[-1].model_copy(update={"accept": self.accept})) if specs else (self,)
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -503,22 +364,6 @@ class JobSpec(_Part):
             if values[section][field] == type(getattr(self, section)).model_fields[field].default:
                 del values[section][field]
         return values
-
-
-def _laid_over(section: Any, part: _Part | None, place: tuple[str | int, ...]) -> Any:
-    """Return a section with a stage's part over it; what is wrong with both together is reported there."""
-    try:
-        return laid_over(section, part)
-    except ValidationError as error:
-        found = [
-            InitErrorDetails(
-                type=mistake(**{"sentence": details["msg"], **details.get("ctx", {})}),
-                loc=(*place, *details["loc"]),
-                input=details["input"],
-            )
-            for details in error.errors()
-        ]
-        raise ValidationError.from_exception_data("stages", found) from None
 
 
 ADDED = (

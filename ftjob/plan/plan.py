@@ -3,15 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
-from pathlib import Path
 
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.money.limits import BudgetLimits
 from ftjob.net.caffemodel.mismatch import Images
 from ftjob.net.caffemodel.transfer import LayerTransfer, check_transfer, plan_transfer
-from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
 from ftjob.net.solver import solver_param
 from ftjob.net.surgery.data_layers import IMAGES, LABELS, DataLayers
@@ -23,7 +20,7 @@ from ftjob.net.surgery.scores import refuse_few_scores, refuse_maps
 from ftjob.net.surgery.statistics import collected_statistics
 from ftjob.net.topology.backward import refuse_dead_ends
 from ftjob.net.topology.phases import phase_view
-from ftjob.net.topology.shapes import NetShapes, Shape, infer_shapes
+from ftjob.net.topology.shapes import NetShapes, infer_shapes
 from ftjob.net.topology.sharing import refuse_unshared
 from ftjob.net.transforms import own_transform
 from ftjob.plan.budget import too_poor
@@ -31,7 +28,7 @@ from ftjob.plan.cost import Cost, total_cost
 from ftjob.plan.engines import EngineChoice, choose_engine
 from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
-from ftjob.plan.inputs import Inputs, StageBefore, Weights
+from ftjob.plan.inputs import Inputs
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import problems, warnings
@@ -187,36 +184,6 @@ class Plan:
     def epochs(self) -> float:
         """How often every training image is seen."""
         return float(self.solver.max_iter * self.images_per_iteration / self.inputs.train.records)
-
-
-def next_stage(plan: Plan) -> tuple[StageBefore, Weights]:
-    """Return what the stage after a planned one begins with: the layers of its net, as Caffe will save them.
-
-    Their digest is the stage's id, and there is no file yet: `with_result` names it once it is there.
-    """
-    before = plan.inputs.before
-    number, names = (before.number + 1, before.names) if before else (1, {})
-    layers = tuple(
-        LayerWeights(row.layer, row.type, tuple(map(_trained, row.shapes)))
-        for row in plan.transfer
-        if row.shapes
-    )
-    size = sum(4 * blob.count for layer in layers for blob in layer.blobs)
-    stage = f"stage:{plan.run_id}"
-    names = {**names, **{old: new for new, old in plan.renamed.items()}}
-    weights = Weights(Path(), digest=stage, layers=layers, location=stage, of_run=True, size_bytes=size)
-    return StageBefore(number, plan.run_id, plan.labels, names), weights
-
-
-def _trained(shape: Shape) -> BlobWeights:
-    """A blob of a snapshot. A single number is BatchNorm's count, which training makes more than 0."""
-    return BlobWeights(shape, legacy=False, offset=-1, count=prod(shape), double=False, number=1.0)
-
-
-def with_result(plan: Plan, caffemodel: Path) -> Plan:
-    """Return the plan of a stage that begins with this caffemodel, the result of the stage before it."""
-    assert plan.inputs.weights is not None
-    return replace(plan, inputs=replace(plan.inputs, weights=replace(plan.inputs.weights, path=caffemodel)))
 
 
 def make_plan(inputs: Inputs) -> Plan:

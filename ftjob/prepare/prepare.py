@@ -28,7 +28,8 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
 from ftjob.nodes.profiles import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
-from ftjob.plan.plan import Plan, make_plan, next_stage, with_measured
+from ftjob.plan.next_stage import next_stage
+from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.prepare import calibration
 from ftjob.prepare.baseline import with_baseline
 from ftjob.prepare.dataset import (

@@ -105,15 +105,7 @@ def operate(
     heads, done = list(cleared.heads), list(cleared.done)
     done += point_at(train_val, heads, data)
     _add_losses(train_val, heads)
-    of_heads = {name for head in chosen for name in (head.layer, *head.followers)}
-    kept_heads = of_heads if before.keeps_heads else set[str]()
-    new = _new_layers(train_val, of_heads - kept_heads, surgery.relearn, suffix)
-    fresh = fresh_names(train_val, new, suffix)
-    kept = {old: before.names.get(old, old) for old in (*before.names, *kept_heads) if old not in fresh}
-    names = kept | fresh
-    rated = fresh.keys() | of_heads
-    rename_layers(train_val, {old: name for old, name in kept.items() if old not in rated})
-    renew(train_val, {old: name for old, name in names.items() if old in rated}, surgery.head_lr_mult)
+    names, fresh = _renew(train_val, chosen, surgery, suffix, before)
     set_num_output(train_val, [names[head.layer] for head in chosen], num_output)
     done += settle_statistics(train_val, collected)
     frozen = frozen_layers(train_val, surgery.freeze, names)
@@ -186,6 +178,25 @@ def _wrong_head(net: NetParameter, glob: str, found: list[str]) -> BadNetError:
     return BadNetError(
         f"surgery.heads: no head is called {glob}; the net's heads are {listed}{did_you_mean(glob, found)}"
     )
+
+
+def _renew(
+    net: NetParameter, chosen: Iterable[Head], surgery: Surgery, suffix: str, before: Renewed
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Rename, in place, the layers to be randomly initialised, and those that earlier stages have trained.
+
+    Heads get their rates, whichever they are. Returns the new name of each, by its name in the base net, and
+    those of the first kind alone.
+    """
+    of_heads = {name for head in chosen for name in (head.layer, *head.followers)}
+    kept_heads = of_heads if before.keeps_heads else set[str]()
+    new = _new_layers(net, of_heads - kept_heads, surgery.relearn, suffix)
+    fresh = fresh_names(net, new, suffix)
+    kept = {old: before.names.get(old, old) for old in (*before.names, *kept_heads) if old not in fresh}
+    names, rated = kept | fresh, fresh.keys() | of_heads
+    rename_layers(net, {old: name for old, name in kept.items() if old not in rated})
+    renew(net, {old: name for old, name in names.items() if old in rated}, surgery.head_lr_mult)
+    return names, fresh
 
 
 def _new_layers(net: NetParameter, heads: Collection[str], relearn: Iterable[str], suffix: str) -> list[str]:
