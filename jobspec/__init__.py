@@ -14,6 +14,7 @@ from jobspec.spec import (
     JobSpec,
     Resources,
     Solver,
+    StageSpec,
     Surgery,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "Resources",
     "Solver",
     "SpecError",
+    "StageSpec",
     "Surgery",
     "digest",
     "dump_spec",

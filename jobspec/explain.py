@@ -5,7 +5,7 @@ import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -25,7 +25,7 @@ _MUST_BE = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "list_type": "must be a list, such as [a, b]",
-    "too_short": "must name at least one",
+    "too_short": "must have at least {min_length} entries",
     "too_long": "must have at most {max_length} entries",
     "greater_than": "must be greater than {gt:g}",
     "greater_than_equal": "must be {ge:g} or more",
@@ -49,15 +49,15 @@ def explain(error: ValidationError, document: Document) -> list[Problem]:
 def _problem(details: ErrorDetails, document: Document) -> Problem:
     context = details.get("ctx", {})
     path = details["loc"]
-    if context.get("field"):
-        path = (*path, context["field"])
+    if field := context.get("field"):
+        path = (*path, *((field,) if isinstance(field, str) else field))
     mark = document.mark(path)
     message = _message(details, context)
     return Problem(dotted(path), message, mark.line if mark else None, mark.column if mark else None)
 
 
 def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
-    hint = of_value(dotted(details["loc"]), details["input"])
+    hint = of_value(dotted(_in_spec(details["loc"])), details["input"])
     return _finding(details, context, f"; {hint}" if hint else None)
 
 
@@ -161,11 +161,16 @@ def _renamed(path: Path) -> Path | None:
     section, name = path[:-1], str(path[-1])
     known = _fields_at(section)
     places = _places(OTHER_NAMES.get(name, name))
-    here = [path for path in places if path[:-1] == section]
+    here = [path for path in places if path[:-1] == _in_spec(section)]
     if here or places or name in (*NOT_NEEDED, *OF_FORKS):
         return here[0] if here else None
     close = _closest(name, known)
     return (*section, close) if close else None
+
+
+def _in_spec(path: Path) -> Path:
+    """Return where a stage's field is in a spec without stages; any other field is where it is."""
+    return path[2:] if len(path) > 2 and path[0] == "stages" else path
 
 
 def _named(section: Path) -> str:
@@ -197,10 +202,24 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _model_at(path: Path) -> type[BaseModel] | None:
     model: type[BaseModel] | None = JobSpec
+    annotation: Any = JobSpec
     for part in path:
-        field = model.model_fields.get(str(part)) if model else None
-        model = _model_in(field.annotation) if field else None
+        if isinstance(part, int):
+            annotation = _item_in(annotation)
+        else:
+            field = model.model_fields.get(part) if model else None
+            annotation = field.annotation if field else None
+        model = _model_in(annotation)
     return model
+
+
+def _item_in(annotation: Any) -> Any:
+    """Return what a list holds, also of a field that may be a list or nothing."""
+    if get_origin(annotation) is list:
+        return get_args(annotation)[0]
+    if get_origin(annotation) is Annotated:
+        return _item_in(get_args(annotation)[0])
+    return next(filter(None, map(_item_in, get_args(annotation))), None)
 
 
 def _fields_at(path: Path) -> list[str]:

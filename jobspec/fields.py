@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -56,8 +58,15 @@ _ALIAS = re.compile(f"{ALIAS_REFERENCE}{ALIAS_NAME}(?:@{PROMOTION})?")
 _KNOWN = re.compile(f"{KNOWN_REFERENCE}{KNOWN_NAME}")
 
 
-def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
-    """Make an error whose text is shown unchanged, at a field of the model being checked."""
+class Section(BaseModel):
+    """A section of a spec: unknown fields are errors, types are not converted, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def mistake(sentence: str, field: str | tuple[str | int, ...] | None = None) -> PydanticCustomError:
+    """Make an error whose text is shown unchanged, at a field of the model being checked, or at a path from
+    there."""
     return PydanticCustomError("sentence", "{sentence}", {"sentence": sentence, "field": field})
 
 
@@ -253,6 +262,11 @@ Margin = Annotated[
 ]
 Channels = Annotated[list[Number], Field(min_length=1, max_length=1024)]
 Auto = Literal["auto"]
+
+
+def share_of(percent: str) -> Decimal:
+    """Turn a share such as `40%` into a number from 0 to 1."""
+    return Decimal(percent[:-1]) / 100
 
 
 def iterations(value: int | str, max_iter: int) -> int:

@@ -1,7 +1,10 @@
 """The fields of a spec that hold a path or URI, and those that name another run. Pure."""
 
+import re
 from collections.abc import Callable, Container
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from jobspec.grammar import KNOWN_REFERENCE, REFERENCES
 from jobspec.spec import JobSpec
@@ -13,7 +16,11 @@ FIELDS = (
 """Each may hold a path or a URI, those for single files also an address of the web."""
 RUN_FIELDS = ("base.weights", "accept.not_below")
 """Each may name an earlier run, as `run:NAME` or `alias:NAME`."""
+STAGE_FIELDS = tuple(field for field in FIELDS if field.startswith("data."))
+"""Those that a stage may change."""
 MEAN_WORDS = ("auto", "none")
+M = TypeVar("M", bound=BaseModel)
+_OF_STAGE = re.compile(r"stages\[(\d+)\]\.(.+)")
 
 
 def locations(spec: JobSpec, nets: Container[str]) -> dict[str, str]:
@@ -23,6 +30,8 @@ def locations(spec: JobSpec, nets: Container[str]) -> dict[str, str]:
     of published weights.
     """
     found = {field: _value(spec, field) for field in FIELDS}
+    for number, stage in enumerate(spec.stages or ()):
+        found |= {f"stages[{number}].{field}": _value(stage, field) for field in STAGE_FIELDS}
     return {field: value for field, value in found.items() if _is_place(field, value, nets)}
 
 
@@ -41,26 +50,37 @@ def with_values(spec: JobSpec, values: dict[str, str]) -> JobSpec:
     """Return the spec with other texts in some fields, without checking them again."""
     changed: dict[str, Any] = {}
     for field, value in values.items():
+        if found := _OF_STAGE.fullmatch(field):
+            stages = changed.setdefault("stages", list(spec.stages or ()))
+            stages[int(found[1])] = _changed(stages[int(found[1])], found[2], value)
+            continue
         section, _, name = field.rpartition(".")
         if section:
-            before = changed.get(section, getattr(spec, section))
-            changed[section] = before.model_copy(update={name: value})
+            changed[section] = _changed(changed.get(section, getattr(spec, section)), name, value)
         else:
             changed[name] = value
     return spec.model_copy(update=changed)
 
 
-def _value(spec: JobSpec, field: str) -> Any:
-    value: Any = spec
+def _changed(part: M, field: str, value: str) -> M:
+    """Return a part of a spec with another text in a field of it, or of a section in it."""
+    section, _, name = field.rpartition(".")
+    update = {section: _changed(getattr(part, section), name, value)} if section else {name: value}
+    return part.model_copy(update=update)
+
+
+def _value(part: BaseModel, field: str) -> Any:
+    """Return a field's value; None where a section on the way is None."""
+    value: Any = part
     for name in field.split("."):
-        value = getattr(value, name)
+        value = getattr(value, name, None)
     return value
 
 
 def _is_place(field: str, value: Any, nets: Container[str]) -> bool:
     if not isinstance(value, str) or not value:
         return False
-    match field:
+    match _OF_STAGE.sub(r"\2", field):
         case "base.net":
             return value not in nets
         case "base.weights" | "accept.not_below":

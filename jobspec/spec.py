@@ -1,13 +1,10 @@
 """The job spec: one fine-tune, in the order its user writes it."""
 
-from collections.abc import Mapping
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from jobspec.fields import (
-    INT32_MAX,
     MOST_CLASSES,
     Accuracy,
     Auto,
@@ -16,44 +13,33 @@ from jobspec.fields import (
     Count,
     DnsLabel,
     Dollars,
-    Epochs,
     File,
     Hours,
     Images,
-    IterationsOrPercent,
     LayerGlobs,
     LayerName,
     Location,
     Margin,
     MeanFile,
     Minutes,
-    Momentum,
     NodeName,
-    NonNegative,
     Off,
     Percent,
     PinnedAlias,
     Positive,
+    Section,
     Side,
     Split,
     Weights,
-    iterations,
     mistake,
     must_be,
+    share_of,
 )
-
-# Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
-WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
-MOST_GPUS = 64
-# The default gamma is a step's; in these policies it would stop or reverse learning within seconds.
-GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "0.01"}
+from jobspec.solver import Solver as Solver
+from jobspec.stages.overlay import laid_over_at, part_of, refuse_same_names, refuse_wrong_shares, written
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
-
-
-class Base(_Part):
+class Base(Section):
     """The net to fine-tune."""
 
     net: File
@@ -69,21 +55,21 @@ class Base(_Part):
     such as `alias:faces@7`. It decides nothing."""
 
 
-class FreezeUpTo(_Part):
+class FreezeUpTo(Section):
     """Freeze a layer and all layers it depends on."""
 
     up_to: LayerName
     """The name of a layer, or the prefix shared by several, such as `inception_4e`."""
 
 
-class FreezeLayers(_Part):
+class FreezeLayers(Section):
     """Freeze the layers that match."""
 
     layers: Annotated[LayerGlobs, Field(min_length=1)]
     """Layer names; `*` matches any characters, as in `[conv1*, conv2*]`."""
 
 
-class Surgery(_Part):
+class Surgery(Section):
     """Changes to the base net before training."""
 
     heads: Annotated[
@@ -96,7 +82,7 @@ class Surgery(_Part):
         must_be(f"auto or a number of classes from 2 to {MOST_CLASSES:,}", "auto"),
     ] = "auto"
     """The number of classes; `auto` takes it from the data."""
-    relearn: LayerGlobs = []
+    relearn: LayerGlobs = Field(default=[])
     """Other layers to rename and train from scratch; `*` matches any characters."""
     freeze: Annotated[
         FreezeUpTo | FreezeLayers | Literal["none"],
@@ -108,7 +94,7 @@ class Surgery(_Part):
     """lr_mult of the new layers' weights; their biases get twice that, as in Caffe's recipes."""
 
 
-class Data(_Part):
+class Data(Section):
     """The training and validation images."""
 
     train: Location
@@ -158,107 +144,7 @@ class Data(_Part):
         return self
 
 
-class Solver(_Part):
-    """Caffe's SolverParameter: the same names, and the same defaults where it has any."""
-
-    type: Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"] = "SGD"
-    """How gradients become updates: one of Caffe's six solvers."""
-    base_lr: Positive = 0.001
-    """The initial learning rate; for fine-tuning, a tenth of the rate the base net was trained with."""
-    lr_policy: Literal["fixed", "step", "multistep", "exp", "inv", "poly", "sigmoid"] = "step"
-    """How the learning rate falls: one of Caffe's policies."""
-    gamma: Positive = 0.1
-    """The factor of a step. Required for lr_policy exp, inv and sigmoid, since no default fits all runs
-    (sigmoid rises: Caffe aborts on the negative value that would make it fall)."""
-    power: Positive = 1.0
-    """The exponent in lr_policy inv and poly."""
-    stepsize: IterationsOrPercent = "33%"
-    """Iterations, or the share of the run, between two steps of lr_policy step; the midpoint of sigmoid."""
-    stepvalue: Annotated[list[IterationsOrPercent], Field(max_length=1000)] = []
-    """When lr_policy multistep takes its steps: iterations or shares of the run, such as `[50%, 85%]`."""
-    momentum: Momentum = 0.9
-    """The share of the last update added to the next; 0 with AdaGrad and RMSProp, which have no momentum."""
-    momentum2: Momentum = 0.999
-    """The decay of Adam's second moment."""
-    rms_decay: Momentum = 0.99
-    """The decay of RMSProp's mean of squared gradients."""
-    delta: Positive = 1e-8
-    """A small number that keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."""
-    weight_decay: NonNegative = 0.0005
-    """The weight of the regularization."""
-    regularization_type: Literal["L1", "L2"] = "L2"
-    """The norm of the weights to add to the loss."""
-    clip_gradients: Positive | None = None
-    """The largest L2 norm of all gradients together; larger gradients are scaled down to it."""
-    iter_size: Images = 1
-    """Forward passes per iteration; their gradients are added up."""
-    gpus: Annotated[int, Field(ge=1, le=MOST_GPUS)] = 1
-    """GPUs of the node that train together (torch engine). Each takes `data.batch_size` images per pass and
-    their gradients are averaged, as with `caffe train -gpu`; `base_lr` stays as it is."""
-    epochs: Epochs | None = None
-    """Passes over the training data: give this or `max_iter`; 10 if you give neither."""
-    max_iter: Count | None = None
-    """Iterations of the whole run."""
-    test_interval: IterationsOrPercent | None = None
-    """Iterations, or the share of the run, between two tests. Default: one epoch."""
-    snapshot: IterationsOrPercent | None = None
-    """Iterations, or the share of the run, between two snapshots. Default: one epoch."""
-    display: Count = 20
-    """Iterations between two lines of the log; the metrics have every iteration."""
-    random_seed: Annotated[int, Field(ge=0, le=INT32_MAX)] = 1
-    """The seed of Caffe's random numbers: fillers, crops, mirrors and dropout."""
-    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = "auto"
-    """What the torch engine multiplies in; weights, losses and snapshots are always fp32. `auto`: bf16 on
-    GPUs of compute capability 8.0 (Ampere) and newer; fp32 on older ones, on processors and with Caffe."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_momentum(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and values.get("type") in WITHOUT_MOMENTUM:
-            return {"momentum": 0.0, **values}
-        return values
-
-    @model_validator(mode="after")
-    def _type_has_momentum(self) -> Self:
-        if self.type in WITHOUT_MOMENTUM and self.momentum:
-            raise mistake(f"cannot be used with type {self.type}; remove it", "momentum")
-        return self
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if self.epochs is not None and self.max_iter is not None:
-            raise mistake("give epochs or max_iter, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _gamma_fits(self) -> Self:
-        example = GAMMA_OF_ITS_OWN.get(self.lr_policy)
-        if example and "gamma" not in self.model_fields_set:
-            raise mistake(
-                f"is missing; lr_policy {self.lr_policy} needs one of its own, such as {example}", "gamma"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _stepvalue_fits(self) -> Self:
-        if (self.lr_policy == "multistep") != bool(self.stepvalue):
-            if self.stepvalue:
-                raise mistake(f"is for lr_policy multistep, and lr_policy is {self.lr_policy}", "stepvalue")
-            raise mistake("is missing; lr_policy multistep needs a list such as [50%, 85%]", "stepvalue")
-        steps = self.stepvalue
-        for before, after in pairwise(steps):
-            if not self._is_before(before, after):
-                raise mistake(f"must be ascending, got {before} before {after}", "stepvalue")
-        return self
-
-    def _is_before(self, left: int | str, right: int | str) -> bool:
-        """Whether one step is before another; true for a count and a share if the run's length is unknown."""
-        if isinstance(left, int) == isinstance(right, int):
-            return iterations(left, 10**15) < iterations(right, 10**15)
-        return self.max_iter is None or iterations(left, self.max_iter) < iterations(right, self.max_iter)
-
-
-class Resources(_Part):
+class Resources(Section):
     """Where to run, and how often to retry."""
 
     node: NodeName = "local"
@@ -283,7 +169,7 @@ class Resources(_Part):
         return self.spot is not False
 
 
-class Budget(_Part):
+class Budget(Section):
     """The most that all attempts together may spend; at the limit: snapshot, evaluate, bundle, stop."""
 
     usd: Dollars | None = None
@@ -291,8 +177,15 @@ class Budget(_Part):
     hours: Hours | None = None
     """Hours of the node's time."""
 
+    def shared(self, share: str | None) -> "Budget":
+        """Return a share of the budget, such as `40%`; all of it without one."""
+        if share is None:
+            return self
+        usd, hours, part = self.usd, self.hours, float(share_of(share))
+        return Budget(usd=usd and usd * part, hours=hours and hours * part)
 
-class Guards(_Part):
+
+class Guards(Section):
     """Guards end a run that is no longer worth its money; `false` switches one off."""
 
     diverged: bool = True
@@ -311,7 +204,7 @@ class Guards(_Part):
     stopped."""
 
 
-class Accept(_Part):
+class Accept(Section):
     """What the result must reach for a CI run to pass."""
 
     accuracy: Accuracy | None = None
@@ -338,7 +231,53 @@ class Accept(_Part):
         return self
 
 
-class JobSpec(_Part):
+if TYPE_CHECKING:
+    PartOfData = Section
+    PartOfSurgery = Section
+    PartOfSolver = Section
+    PartOfGuards = Section
+else:
+    PartOfData, PartOfSurgery = part_of(Data), part_of(Surgery)
+    PartOfSolver, PartOfGuards = part_of(Solver), part_of(Guards)
+
+
+class StageSpec(Section):
+    """One stage of a run: what it changes in the stage before, whose result it begins with."""
+
+    name: DnsLabel | None = None
+    """What to call it: lower-case letters, digits and dashes. Default: its number."""
+    data: PartOfData | None = None
+    """Fields of `data` that change from this stage on; `val` replaces `val_split`, and the reverse."""
+    surgery: PartOfSurgery | None = None
+    """Fields of `surgery` that change from this stage on. New heads are made where the classes are others
+    than before, or where `heads` is given here; else the trained ones are trained further. `relearn` is for
+    the stage that gives it."""
+    solver: PartOfSolver | None = None
+    """Fields of `solver` that change from this stage on. `epochs` replaces `max_iter`, and the reverse;
+    `type` brings its own `momentum`, `lr_policy` its own `gamma` and `stepvalue`."""
+    guards: PartOfGuards | None = None
+    """Fields of `guards` that change from this stage on."""
+    budget: Annotated[Percent, must_be("a share of the budget above 0%, such as 40%")] | None = None
+    """The most of the run's budget that the stage may spend, such as `40%`; what it leaves is for those after
+    it. Default: all that is left."""
+
+    @property
+    def part_of_section(self) -> dict[str, Section | None]:
+        """What it changes, by section."""
+        return {section: getattr(self, section) for section in STAGED_SECTIONS}
+
+    @property
+    def wants_new_heads(self) -> bool:
+        """Whether it asks for new heads, whatever its classes."""
+        return "heads" in written(self.surgery)
+
+
+STAGED_SECTIONS = ("data", "surgery", "solver", "guards")
+"""What may differ from stage to stage."""
+FEWEST_STAGES, MOST_STAGES = 2, 10
+
+
+class JobSpec(Section):
     """A complete fine-tune. Everything but name, base, data and output has a default that works."""
 
     name: DnsLabel
@@ -363,6 +302,46 @@ class JobSpec(_Part):
     """What the result must reach for a CI run to pass."""
     output: Location
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
+    stages: Annotated[list[StageSpec], Field(min_length=FEWEST_STAGES, max_length=MOST_STAGES)] | None = None
+    """Stages to train one after the other, each from the result of the one before: every stage is laid over
+    the one before it, the first over the sections above. The last one's result is the run's."""
+
+    @model_validator(mode="after")
+    def _stages_are_specs(self) -> Self:
+        stages = self.stages or ()
+        refuse_same_names([stage.name for stage in stages])
+        refuse_wrong_shares([stage.budget for stage in stages], has_budget=self.budget != Budget())
+        self.stage_specs()
+        return self
+
+    def stage_specs(self) -> "tuple[JobSpec, ...]":
+        """Return the stages as specs without stages, first to last; this spec alone where it has none.
+
+        Only the last has `accept`. Raises ValidationError, at the stage's section, for values that do not go
+        together.
+        """
+        before = self.model_copy(update={"stages": None, "accept": Accept()})
+        specs: list[JobSpec] = []
+        for number, stage in enumerate(self.stages or ()):
+            sections: dict[str, Any] = {"budget": self.budget.shared(stage.budget)}
+            if specs:
+                sections["surgery"] = before.surgery.model_copy(update={"relearn": []})
+            for name, part in stage.part_of_section.items():
+                section = sections.get(name, getattr(before, name))
+                sections[name] = laid_over_at(section, part, ("stages", number, name))
+            before = before.model_copy(update=sections)
+            specs.append(before)
+        return (*specs[:-1], specs[-1].model_copy(update={"accept": self.accept})) if specs else (self,)
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """What each stage is called: its name, or else its number."""
+        return tuple(stage.name or str(number) for number, stage in enumerate(self.stages or (), 1))
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the run needs: as many as the stage that trains on the most."""
+        return max(spec.solver.gpus for spec in self.stage_specs())
 
     @property
     def images_per_iteration(self) -> int:
@@ -376,6 +355,10 @@ class JobSpec(_Part):
         there was such a field.
         """
         values = self.model_dump(mode="json")
+        if self.stages is None:
+            del values["stages"]
+        else:
+            values["stages"] = [each.model_dump(mode="json", exclude_none=True) for each in self.stages]
         for section, field in ADDED:
             if values[section][field] == type(getattr(self, section)).model_fields[field].default:
                 del values[section][field]
@@ -394,3 +377,5 @@ ADDED = (
 """Fields that came after runs had ids, by section."""
 FREE_SECTIONS = ("resources", "budget", "guards", "accept")
 """What may change while a run is in progress; the rest is the run's identity."""
+FREE_OF_STAGE = ("name", "guards", "budget")
+"""The same, of a stage."""

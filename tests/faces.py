@@ -16,7 +16,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder; its images are black and its weights zeros, which no plan minds."""
     folder = tmp_path_factory.mktemp("faces")
     (folder / "faces").mkdir()
-    for split, records in (("train", 70), ("val", 14)):
+    for split, records in (("train", 70), ("few", 35), ("val", 14)):
         write_lmdb(folder / "faces" / split, records, classes=7)
     write_lmdb(folder / "faces" / "small", 14, classes=7, side=192)
     write_lmdb(folder / "faces" / "grey", 14, classes=7, channels=1)

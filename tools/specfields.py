@@ -18,9 +18,11 @@ def spec_fields() -> str:
 def _tables(schema: Schema, defs: dict[str, Schema]) -> Iterator[str]:
     yield _table("The spec", schema, defs)
     for name, field in schema["properties"].items():
-        section = _section(field, defs)
+        section, item = _section(field, defs), _item(field, defs)
         if section:
             yield _table(f"`{name}`", section, defs)
+        if item:
+            yield _table(f"Each of `{name}`", item, defs)
 
 
 def _table(title: str, schema: Schema, defs: dict[str, Schema]) -> str:
@@ -41,6 +43,12 @@ def _section(field: Schema, defs: dict[str, Schema]) -> Schema | None:
     return defs[field["$ref"].rpartition("/")[2]] if "$ref" in field else None
 
 
+def _item(field: Schema, defs: dict[str, Schema]) -> Schema | None:
+    """Return the section of which a field holds a list, None where it holds none."""
+    lists = [each for each in (field, *field.get("anyOf", ())) if each.get("type") == "array"]
+    return next((_section(each["items"], defs) for each in lists if "$ref" in each["items"]), None)
+
+
 def _default(field: Schema, section: Schema | None) -> str:
     value = field.get("default")
     if section or value is None:
@@ -53,6 +61,8 @@ def _default(field: Schema, section: Schema | None) -> str:
 def _type(field: Schema, defs: dict[str, Schema]) -> str:
     """Return a field's type in words."""
     if "anyOf" in field:
+        if part := _part(field):
+            return part
         options = [_type(option, defs) for option in field["anyOf"] if option.get("type") != "null"]
         return " or ".join(dict.fromkeys(options))
     if "$ref" in field:
@@ -64,10 +74,16 @@ def _type(field: Schema, defs: dict[str, Schema]) -> str:
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "array":
-        return f"list of {_type(field['items'], defs)}"
+        return "list of sections" if _item(field, defs) else f"list of {_type(field['items'], defs)}"
     if field["type"] == "boolean":
         return "`true`, `false`"
     return _text(field) if field["type"] == "string" else _number(field)
+
+
+def _part(field: Schema) -> str:
+    """Return how to write a part of a section; empty for any other field."""
+    names = [each["$ref"].rpartition("/PartOf")[2] for each in field["anyOf"] if "/PartOf" in str(each)]
+    return f"fields of `{names[0].lower()}`" if names else ""
 
 
 def _text(field: Schema) -> str:

@@ -1,9 +1,10 @@
 """`make demo`: learn some digits, fine-tune on the others, compare with learning them from scratch.
 
-The recipe of people who have a model and a few images: a net is trained where images are plenty (digits 0 to
-5), then its three heads are renamed and it learns four new classes (6 to 9) from ten images each. The same
-net from scratch on the same forty images, for as many iterations, is what fine-tuning has to beat. (Digits
-are easy: given several times the iterations, the net from scratch gets as far.)
+The recipe of people who have a model and a few images, as the two stages of one run: a net is trained where
+images are plenty (digits 0 to 5), then its three heads are renamed and it learns four new classes (6 to 9)
+from ten images each. A second run freezes the trunk in its second stage; it copies the first one, which is
+the same. The same net from scratch on the same forty images, for as many iterations, is what fine-tuning has
+to beat. (Digits are easy: given several times the iterations, the net from scratch gets as far.)
 """
 
 import os
@@ -54,6 +55,14 @@ solver:
 engine: caffe
 output: runs
 """
+STAGES = """\
+stages:
+  - name: many
+  - name: few
+    data: {{train: later, val: judges, batch_size: 20}}
+    surgery: {{freeze: {freeze_later}, head_lr_mult: 5}}
+    solver: {{base_lr: 0.005, max_iter: 20}}
+"""
 
 
 @dataclass(frozen=True)
@@ -101,33 +110,34 @@ def install_engine(console: Console) -> None:
 
 
 def run_all(console: Console, folder: Path) -> list[Entry]:
-    """Write images, net and specs; train the base, then the three that are compared."""
+    """Write images, net and specs; train the three that are compared."""
     write_digits(folder / "first", FIRST, slice(None))
     write_digits(folder / "later", LATER, slice(FEW))
     write_digits(folder / "judges", LATER, slice(FEW, None))
     (folder / "net.prototxt").write_text(to_text(build()), encoding="utf-8")
     new = {"base_lr": 0.02, "head_lr_mult": 1, "weights": "", "freeze": "none"}
-    tuned = {"base_lr": 0.005, "head_lr_mult": 5, "weights": "  weights: run:digits-base\n", "freeze": "none"}
-    frozen = {**tuned, "freeze": "{up_to: inception_b}"}
-    many = {"train": "first", "val": "val_split: 0.2", "batch_size": 32, "max_iter": 200}
-    few = {"train": "later", "val": "val: judges", "batch_size": 20, "max_iter": 20}
-    train(console, folder, "digits-base", many | new)
+    many = new | {"train": "first", "val": "val_split: 0.2", "batch_size": 32, "max_iter": 200}
+    few = new | {"train": "later", "val": "val: judges", "batch_size": 20, "max_iter": 20}
+    scratch = SPEC.format(name="scratch", **few)
+    tuned, frozen = (
+        (SPEC + STAGES).format(name="finetuned", freeze_later=freeze, **many)
+        for freeze in ("none", "{up_to: inception_b}")
+    )
     return [
-        Entry("from scratch", train(console, folder, "scratch", few | new)),
-        Entry("fine-tuned", train(console, folder, "finetuned", few | tuned)),
-        Entry("frozen trunk", train(console, folder, "frozen", few | frozen)),
+        Entry("from scratch", train(console, folder / "scratch.yaml", scratch)),
+        Entry("fine-tuned", train(console, folder / "finetuned.yaml", tuned)),
+        Entry("frozen trunk", train(console, folder / "frozen.yaml", frozen)),
     ]
 
 
-def train(console: Console, folder: Path, name: str, settings: dict[str, object]) -> ftjob.Run:
+def train(console: Console, spec: Path, text: str) -> ftjob.Run:
     """Write a spec, submit it and show it to its end. Raises FtjobError where it did not succeed."""
-    spec = folder / f"{name}.yaml"
-    spec.write_text(SPEC.format(name=name, **settings), encoding="utf-8")
+    spec.write_text(text, encoding="utf-8")
     console.print(f"\nftjob submit {os.path.relpath(spec)} --local --wait", style="bold", soft_wrap=True)
     run, _ = ftjob.submit(spec)
     last = live.follow(console, run.follow())
     if last.exit_code != 0:
-        sys.exit(f"{name} ended as {last.state}: see {run.folder.logs}")
+        sys.exit(f"{spec.name} ended as {last.state}: see {run.folder.logs}")
     return run
 
 
@@ -142,12 +152,13 @@ def table(entries: list[Entry]) -> Table:
     for entry in entries:
         evaluation, status = entry.run.evaluation(), entry.run.status()
         worst = weakest_first(evaluation.classes)[0]
+        seconds = status.stage_results[-1].seconds if status.stage_results else status.seconds
         rows.add_row(
             entry.title,
             formatting.percent(evaluation.accuracy),
             f"{worst.name}: {formatting.percent(worst.recall)}",
             str(status.iteration),
-            formatting.duration(status.seconds),
+            formatting.duration(seconds),
         )
     return rows
 

@@ -253,7 +253,7 @@ def submit_to_cluster(
 
     loaded, _ = _load(spec)
     decided = planned or plan(spec, to_train=False)
-    sent = cluster_run.pinned(loaded, decided.spec)
+    sent = cluster_run.pinned(loaded, decided.submitted)
     run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)
     address = RunAddress.on_cluster(context, run.cluster.namespace, run.name, decided.run_id)
     registry.remember(str(address), decided.spec.output)
@@ -266,9 +266,9 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
     from ftjob.cluster.resource.figures import figures_of
     from ftjob.cluster.resource.submission import fine_tune_job
 
-    cluster_run.refuse_local(planned.spec)
+    cluster_run.refuse_local(planned.submitted)
     loaded, _ = _load(spec)
-    sent = cluster_run.pinned(loaded, planned.spec)
+    sent = cluster_run.pinned(loaded, planned.submitted)
     return fine_tune_job(sent, namespace or "default", figures_of(planned))
 
 

@@ -73,7 +73,7 @@ def submit(
         return _follow(run, output, junit, stop_on_interrupt=True)
     status = run.status()
     if output is Format.JSON:
-        cost = planned.forecast.cost
+        cost = planned.cost
         money = {"usd_estimate": cost.usd, "usd_worst": cost.worst_usd}
         return print_json({"run": reference(run), "folder": run.location, "started": started, **money})
     return console().print(runs.submitted(status, run.location, started=started))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -159,6 +159,7 @@ class ClusterRun(SharedVerbs):
         rows = charges(status, of_pods(job.status, written, run.attempts_before() if run else 0))
         if run is None or written is None:
             return Facts(status, Bill(tuple(rows)))
+        status = replace(status, stage_results=written.stage_results)
         return read_facts(run.bring_results(), status, rows)
 
     def cancel(self, *, now: bool = False) -> bool:
@@ -196,7 +197,7 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
     Raises BadSpecError where the name is another spec's, something is on this machine only, or where there
     is no consent to begin.
     """
-    refuse_local(plan.spec)
+    refuse_local(plan.submitted)
     run = ClusterRun(cluster, spec.name)
     there = next((job for job in cluster.list() if job.name == spec.name), None)
     if there is None:
@@ -281,6 +282,7 @@ def status_of(job: FineTune) -> Status:
         state=written.state,
         reason=written.reason,
         message=written.message,
+        stage=f"stage {written.stage}" if written.stage else "",
         attempt=written.attempt,
         iteration=written.iteration or 0,
         max_iter=written.max_iter or (written.plan.max_iter if written.plan else 0),

@@ -36,7 +36,7 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
         if yes:
             return given(plan)
         _refuse_short(plan, shortfall)
-        cost, limit = plan.forecast.cost, ask_above()
+        cost, limit = plan.cost, ask_above()
         if cost.worst_usd <= limit:
             return None
         question = f"{plan.spec.name} costs about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)}"

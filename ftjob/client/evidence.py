@@ -50,11 +50,13 @@ def _unreadable(text: str) -> str:
 
 
 def evidence_of_run(folder: RunFolder, status: Status) -> Evidence:
-    """Read a run's metrics, its prototxts and the log of its last attempt.
+    """Read a run's metrics, its prototxts and the log of its last attempt; of a run that is in an earlier
+    stage, the metrics and prototxts of that one.
 
     Raises StorageError if one exists but cannot be read.
     """
     logs = in_folder(folder).log_paths()
+    folder = folder.stage(status.earlier_stage) if status.earlier_stage else folder
     progress = LoggedProgress(
         train=tuple(
             Point(line.iteration, {blob: _number(value) for blob, value in line.outputs.items()})

@@ -133,6 +133,10 @@ class Run(SharedVerbs):
         folder = run.folder
         self._bring_results(run)
         run.bring(folder.train_val, folder.deploy, folder.solver)
+        if stage_id := run.status().earlier_stage:
+            stage = run.stage(stage_id)
+            stage.bring(stage.folder.train_val, stage.folder.solver)
+            stage.bring_growing(stage.folder.train_metrics, stage.folder.test_metrics)
         run.log_paths()
         return folder
 
@@ -314,7 +318,7 @@ def submit(plan: "Plan", consent: "Consent", shortfall: str | None = None) -> tu
         return run, False
     consent(plan)
     short = shortfall_of(plan) if shortfall is None else shortfall
-    enlist(run, plan.spec, document_of(plan, short), before)
+    enlist(run, plan.submitted, document_of(plan, short), before)
     registry.remember(run.location)
     processes.start_worker(run.location, work_folder(run.location), run.next_attempt())
     return run, True

@@ -34,6 +34,16 @@ def refuse_changed(before: PlanDocument, plan: Plan) -> None:
             )
 
 
+def refuse_changed_stage(before: PlanDocument, plan: Plan) -> None:
+    """Raise BadDataError for the first stage before the last whose inputs have changed."""
+    for number, (was, now) in enumerate(zip(before.stages, plan.earlier, strict=False)):
+        if was.run_id != now.run_id:
+            raise BadDataError(
+                f"stages[{number}]: its net, weights or data changed since the run was submitted (they make "
+                f"stage {now.run_id} now, and made {was.run_id}): put them back, or submit the spec again"
+            )
+
+
 def _inputs(before: PlanDocument, plan: Plan) -> list[_Input]:
     spec, inputs = plan.spec, plan.inputs
     now, was = base_of(plan), before.base

@@ -1,7 +1,8 @@
 """What a run takes on a node: seconds, dollars, and how far its budget goes."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil, inf
 
@@ -162,6 +163,29 @@ def estimate_cost(
             + ("" if measured else "; training never waits for images"),
             _of_price(usd_per_hour, spot=spot),
         ),
+    )
+
+
+def total_cost(stages: Sequence[Cost], budget: BudgetLimits) -> Cost:
+    """Return what the stages of a run take together, in one attempt; of one stage, its own cost.
+
+    The node starts once, and the budget is for all of them. Speeds are the last stage's.
+    """
+    *earlier, last = stages
+    if not earlier:
+        return last
+    limit = budget.seconds(last.usd_per_hour)
+    without_budget = sum(stage.worst_usd for stage in stages)
+    return replace(
+        last,
+        train_seconds=sum(stage.train_seconds for stage in stages),
+        test_seconds=sum(stage.test_seconds for stage in stages),
+        snapshot_seconds=sum(stage.snapshot_seconds for stage in stages),
+        startup_seconds=stages[0].startup_seconds,
+        worst_usd=without_budget if limit == inf else _worst(budget, 0.0, last.usd_per_hour),
+        least_seconds=stages[0].least_seconds,
+        affordable_seconds=None if limit == inf else limit,
+        affordable_iterations=None,
     )
 
 

@@ -9,7 +9,7 @@ from ftjob.plan.inputs import Inputs
 RUN_ID_LENGTH = 10
 
 
-def run_id(inputs: Inputs, changed: NetParameter | None = None) -> str:
+def run_id(inputs: Inputs, changed: NetParameter | None = None, *, keeps_heads: bool = False) -> str:
     """Return the digest of all that the result depends on.
 
     `changed` is the train_val net where surgery changed more of the base net than the spec asks for: then
@@ -27,6 +27,8 @@ def run_id(inputs: Inputs, changed: NetParameter | None = None) -> str:
         identity["data"]["mean"] = inputs.mean_file_digest
     identity["net"] = net_digest(inputs)
     identity["weights"] = inputs.weights.digest if inputs.weights else None
+    if keeps_heads:
+        identity["heads"] = "kept"
     if changed is not None:
         identity["changed"] = _digest(_without_places(changed))
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))

@@ -1,5 +1,6 @@
 """A plan's inputs: everything read from the places a spec names, as plain values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,18 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class StageBefore:
+    """The stage whose result a stage begins with, as it was planned."""
+
+    number: int
+    """Counted from 1."""
+    run_id: str
+    labels: tuple[str, ...]
+    names: Mapping[str, str]
+    """Name in the base net → name in its weights, of the layers that it or a stage before it renewed."""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What was found at the places the spec names."""
 
@@ -70,3 +83,16 @@ class Inputs:
     """The dataset of `accept.on`."""
     baseline: Baseline | None = None
     """The run of `accept.not_below`."""
+    before: StageBefore | None = None
+    """None of a run's only stage, and of its first."""
+    new_heads: bool = False
+    """Whether a stage asks for new heads although its classes are those of the stage before."""
+
+    @property
+    def suffix(self) -> str:
+        """What follows `_` in the names of renewed layers: another one in every stage."""
+        return f"{self.spec.name}-{self.before.number + 1}" if self.before else self.spec.name
+
+    def keeps_heads(self, labels: tuple[str, ...]) -> bool:
+        """Return whether the heads of the stage before are trained further, to tell these classes apart."""
+        return self.before is not None and self.before.labels == labels and not self.new_heads

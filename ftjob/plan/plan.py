@@ -1,11 +1,12 @@
 """The plan: every decision about a run before it starts, made by one pure function."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ftjob.dataset.facts import DatasetFacts
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.money.limits import BudgetLimits
 from ftjob.net.caffemodel.mismatch import Images
 from ftjob.net.caffemodel.transfer import LayerTransfer, check_transfer, plan_transfer
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter, SolverParameter
@@ -13,7 +14,7 @@ from ftjob.net.solver import solver_param
 from ftjob.net.surgery.data_layers import IMAGES, LABELS, DataLayers
 from ftjob.net.surgery.heads import Head
 from ftjob.net.surgery.mixing import refuse_reindexing
-from ftjob.net.surgery.operation import Operation, operate
+from ftjob.net.surgery.operation import Operation, Renewed, operate
 from ftjob.net.surgery.renew import unfilled
 from ftjob.net.surgery.scores import refuse_few_scores, refuse_maps
 from ftjob.net.surgery.statistics import collected_statistics
@@ -23,6 +24,7 @@ from ftjob.net.topology.shapes import NetShapes, infer_shapes
 from ftjob.net.topology.sharing import refuse_unshared
 from ftjob.net.transforms import own_transform
 from ftjob.plan.budget import too_poor
+from ftjob.plan.cost import Cost, total_cost
 from ftjob.plan.engines import EngineChoice, choose_engine, torch_runs
 from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
@@ -64,10 +66,30 @@ class Plan:
     """Changes to the base net besides heads, freezing and data, in sentences."""
     limits: tuple[str, ...] = ()
     """Parts of the base net that were kept and limit the result, in sentences; part of the warnings."""
+    earlier: tuple["Plan", ...] = ()
+    """The plans of the stages before it, first to last; only that of a run's last stage has them."""
+    whole: JobSpec | None = None
+    """The spec with all its stages; None where it has none, and in `earlier`."""
 
     @property
     def spec(self) -> JobSpec:
+        """The spec of this stage, which has no stages; of a run without stages, its spec."""
         return self.inputs.spec
+
+    @property
+    def submitted(self) -> JobSpec:
+        """The spec of the run, with all its stages."""
+        return self.whole or self.spec
+
+    @property
+    def stages(self) -> tuple["Plan", ...]:
+        """The plans of all stages, this one last; empty for a run without stages."""
+        return (*self.earlier, self) if self.earlier else ()
+
+    @property
+    def keeps_heads(self) -> bool:
+        """Whether the heads of the stage before are trained further."""
+        return self.inputs.keeps_heads(self.labels)
 
     @property
     def main_head(self) -> Head:
@@ -78,26 +100,74 @@ class Plan:
     def problems(self) -> tuple[str, ...]:
         """Why the run would fail on its node, in sentences with what to do; empty where it would not."""
         poor = (self.too_poor,) if self.too_poor else ()
-        return (*problems(self.inputs, self.engine, self.forecast, self.shapes), *poor)
+        own = problems(self.inputs, self.engine, self.forecast, self.shapes)
+        return tuple(dict.fromkeys((*self._of_earlier(lambda plan: plan.problems), *own, *poor)))
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, in sentences; shortfall.shortfall_of has one more."""
-        return (*self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        own = (*self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
+        return (*self._of_earlier(lambda plan: plan.warnings), *own)
+
+    def _of_earlier(self, sentences: Callable[["Plan"], Iterable[str]]) -> Iterator[str]:
+        """Yield what there is to say of the earlier stages, each sentence with its stage."""
+        for number, plan in enumerate(self.earlier):
+            yield from (f"stages[{number}]: {sentence}" for sentence in sentences(plan))
 
     @cached_property
     def too_poor(self) -> str:
-        """A sentence where the budget ends before there is a snapshot; one of the problems."""
-        return too_poor(self.spec, self.inputs.node, self.forecast)
+        """A sentence where the budget ends before there is a snapshot, in one of the stages; one of the
+        problems."""
+        earlier = self._of_earlier(lambda plan: (plan.too_poor,) if plan.too_poor else ())
+        return next(earlier, too_poor(self.spec, self.inputs.node, self.forecast))
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Time and money of the whole run, all stages together."""
+        budget = BudgetLimits.of(self.submitted.budget)
+        return total_cost([plan.forecast.cost for plan in self.stages or (self,)], budget)
+
+    @property
+    def own_seconds(self) -> float:
+        """What this stage adds to the run's time: the node starts in the first one."""
+        cost = self.forecast.cost
+        return cost.total_seconds - (cost.startup_seconds if self.inputs.before else 0.0)
+
+    @property
+    def own_usd(self) -> float:
+        """What this stage adds to the run's cost."""
+        return self.own_seconds / 3600 * self.forecast.cost.usd_per_hour
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the budget pays for the whole run's estimate, and every stage's share for that stage."""
+        if not self.earlier:
+            return self.forecast.is_paid
+        limit = self.cost.affordable_seconds
+        return limit is None or (self.cost.total_seconds <= limit and not self.unpaid_stages)
+
+    @property
+    def unpaid_stages(self) -> tuple[int, ...]:
+        """The numbers, from 0, of the stages that their share of the budget does not pay for."""
+        return tuple(number for number, plan in enumerate(self.stages) if not plan.forecast.is_paid)
+
+    @property
+    def largest(self) -> "Plan":
+        """The plan of the stage that needs the most memory."""
+        return max(self.stages or (self,), key=lambda plan: plan.forecast.memory.total)
+
+    @property
+    def max_iter(self) -> int:
+        """Iterations of the whole run."""
+        return sum(plan.solver.max_iter for plan in self.stages or (self,))
 
     @property
     def data_bytes(self) -> int:
         """Bytes of weights and datasets on the worker's disk; one LMDB for several counts once."""
-        inputs = self.inputs
-        used = [facts for facts in (inputs.train, inputs.val, inputs.on) if facts]
+        inputs = [plan.inputs for plan in self.stages or (self,)]
+        used = [facts for each in inputs for facts in (each.train, each.val, each.on) if facts]
         lmdbs = {facts.location: facts.size_bytes for facts in used}
-        weights = inputs.weights
-        return sum(lmdbs.values()) + (weights.size_bytes if weights else 0)
+        return sum(lmdbs.values()) + sum(each.weights.size_bytes for each in inputs if each.weights)
 
     @property
     def kept_features(self) -> dict[str, str]:
@@ -149,7 +219,9 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     labels = class_names(spec, inputs.train, inputs.val)
     data = data_layers(inputs, test_batch_size)
     collected = collected_statistics(inputs.weights.layers) if inputs.weights else frozenset()
-    operation = operate(inputs.net, spec.surgery, len(labels), data, spec.name, collected)
+    keeps_heads = inputs.keeps_heads(labels)
+    renewed = Renewed(inputs.before.names if inputs.before else {}, keeps_heads)
+    operation = operate(inputs.net, spec.surgery, len(labels), data, inputs.suffix, collected, renewed)
     transfer = weight_transfer(inputs, operation, collected)
     solver = solver_of(inputs, test_batch_size)
     shapes = infer_shapes(phase_view(operation.train_val, TRAIN), operation.inputs)
@@ -177,7 +249,7 @@ def _plan(inputs: Inputs, test_batch_size: int) -> Plan:
     )
     return Plan(
         inputs=inputs,
-        run_id=run_id(inputs, operation.train_val if operation.notes else None),
+        run_id=run_id(inputs, operation.train_val if operation.notes else None, keeps_heads=keeps_heads),
         labels=labels,
         train_val=operation.train_val,
         deploy=operation.deploy,

@@ -29,6 +29,7 @@ from ftjob.runfolder.records.plan import (
     PlannedParameters,
     PlannedPrice,
     PlannedSpeed,
+    PlannedStage,
     PlannedToleration,
     PredictedSpeed,
 )
@@ -68,22 +69,38 @@ def document_of(plan: Plan, shortfall: str) -> PlanDocument:
         flops_per_image=PlannedFlops(**asdict(coming.flops)),
         memory=_memory(plan),
         speed=_speed(plan),
-        cost=_cost(coming.cost),
+        cost=_cost(plan.cost),
         features=_features(coming),
+        stages=tuple(map(_stage, plan.submitted.stage_names, plan.stages)),
     )
 
 
 def base_of(plan: Plan) -> PlannedBase:
     """Return what the run begins with, and its digests."""
-    inputs = plan.inputs
-    weights_note = [f"base.weights: {inputs.weights.note}"] if inputs.weights and inputs.weights.note else []
+    inputs, weights = plan.inputs, (*plan.stages, plan)[0].inputs.weights
+    weights_note = [f"base.weights: {weights.note}"] if weights and weights.note else []
     return PlannedBase(
         net=inputs.spec.base.net,
         net_digest=net_digest(inputs),
         notes=(*plan.notes, *weights_note),
-        weights=inputs.weights.location if inputs.weights else None,
-        weights_digest=inputs.weights.digest if inputs.weights else None,
+        weights=weights.location if weights else None,
+        weights_digest=weights.digest if weights else None,
         mean_digest=inputs.mean_file_digest or None,
+    )
+
+
+def _stage(name: str, plan: Plan) -> PlannedStage:
+    return PlannedStage(
+        name=name,
+        run_id=plan.run_id,
+        classes=len(plan.labels),
+        heads="kept" if plan.keeps_heads else "new",
+        frozen=len(plan.frozen),
+        max_iter=plan.solver.max_iter,
+        images_per_iteration=plan.images_per_iteration,
+        seconds=plan.own_seconds,
+        usd=plan.own_usd,
+        memory=plan.forecast.memory.total,
     )
 
 

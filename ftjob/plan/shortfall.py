@@ -35,8 +35,10 @@ def shortfall_of(plan: Plan) -> str:
     hand the sentence on.
     """
     cost, work = plan.forecast.cost, plan.forecast.work
-    if plan.forecast.is_paid or plan.too_poor:
+    if plan.is_paid or plan.too_poor:
         return ""
+    if plan.stages:
+        return _of_stages(plan)
     field = binding(plan.spec, cost)
     paid = cost.affordable_iterations or 0
     changes = [_in_words(change, field) for change in changes_that_fit(plan)]
@@ -46,6 +48,25 @@ def shortfall_of(plan: Plan) -> str:
         f"{amount(field, cost.total_seconds, cost)} on {plan.inputs.node.name}; {instead}; as it is, "
         f"training ends with what it has after about {paid} of {work.max_iter} iterations "
         f"({paid / work.max_iter:.0%})"
+    )
+
+
+def _of_stages(plan: Plan) -> str:
+    """Return the sentence for a run with stages, of which the first that lacks its money is named."""
+    cost, where = plan.cost, plan.inputs.node.name
+    field = binding(plan.submitted, cost)
+    if plan.unpaid_stages and cost.total_seconds <= (cost.affordable_seconds or 0.0):
+        number = plan.unpaid_stages[0]
+        stage = plan.stages[number]
+        return (
+            f"stages[{number}].budget: {limit(stage.spec, field)} does not pay for the estimate of "
+            f"{amount(field, stage.forecast.cost.total_seconds, cost)} on {where}: give it a larger share; "
+            "as it is, the next stage begins from what it has by then"
+        )
+    return (
+        f"{field}: {limit(plan.submitted, field)} does not pay for the estimate of "
+        f"{amount(field, cost.total_seconds, cost)} of all {len(plan.stages)} stages on {where}: raise it, "
+        "or make a stage shorter"
     )
 
 

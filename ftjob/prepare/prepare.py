@@ -4,7 +4,8 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from ftjob.dataset.findings import Finding, label_findings, order_findings, refu
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
 from ftjob.dataset.source.stored import filled_place
-from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.errors import BadDataError, BadNetError, BadSpecError, FtjobError
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
 from ftjob.net import zoo
@@ -28,6 +29,7 @@ from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, 
 from ftjob.net.zoo.published import with_published
 from ftjob.nodes.profiles import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
+from ftjob.plan.next_stage import next_stage
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.prepare import calibration
 from ftjob.prepare.baseline import with_baseline
@@ -107,14 +109,43 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
 
 
 def prepare(spec: JobSpec, context: Context) -> Plan:
-    """Read what an absolute spec names and plan the run.
+    """Read what an absolute spec names and plan the run: the plan of its last stage, which has the others.
 
     Raises FtjobError, which names the field, what is wrong and what to do; nothing is written then but
     datasets and weights in the cache.
     """
+    if not spec.stages:
+        return _prepared(spec, context)
+    plans: list[Plan] = []
+    for number, stage in enumerate(spec.stage_specs()):
+        asked = spec.stages[number].wants_new_heads
+        with naming_stage(number):
+            plans.append(_prepared(stage, context, plans[-1] if plans else None, new_heads=asked))
+    return replace(plans[-1], earlier=tuple(plans[:-1]), whole=spec)
+
+
+@contextmanager
+def naming_stage(number: int | None) -> Iterator[None]:
+    """Begin an error's sentence with the stage that it is about; None for a run without stages."""
+    try:
+        yield
+    except FtjobError as error:
+        if number is None:
+            raise
+        raise type(error)(f"stages[{number}]: {error}") from error
+
+
+def _prepared(
+    spec: JobSpec, context: Context, before: Plan | None = None, *, new_heads: bool = False
+) -> Plan:
+    """Plan a spec without stages, or one stage, which begins with what the stage before it will make."""
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
-    weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
+    if before is None:
+        stage_before = None
+        weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
+    else:
+        stage_before, weights = next_stage(before)
     channels = image_channels(spec, parsed.net, weights)
     dataset = find_dataset(spec.data, channels, context)
     findings = data_findings(spec, dataset)
@@ -135,6 +166,8 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
             mean_file=mean_file,
             mean_file_digest=files.sha256(mean_file) if mean_file else "",
             on=find_on(spec, dataset, channels, context) if spec.accept.on else None,
+            before=stage_before,
+            new_heads=new_heads and before is not None,
         )
     )
     return with_measured(with_baseline(plan), *calibration.recall(plan))

@@ -32,7 +32,7 @@ def what_was_trained(facts: Facts) -> list[tuple[str, str]]:
         rows += _net(facts.plan)
         rows += _data(facts.plan)
     if facts.spec:
-        rows += _solver(facts.spec, facts.plan)
+        rows += _solver(facts.spec.stage_specs()[-1], facts.plan)
     waiting = [share for each in facts.status.attempts if (share := each.waiting) is not None]
     if waiting:
         rows.append(("waiting for images", f"{percent(waiting[-1])} of the training's time"))

@@ -138,6 +138,15 @@ class RunFolder:
     def bundle(self) -> Path:
         return self.root / "bundle"
 
+    def stage(self, run_id: str) -> "RunFolder":
+        """Return the folder of an earlier stage, which is laid out as a run's."""
+        return RunFolder(self.root / "stages" / run_id)
+
+    @property
+    def stage_record(self) -> Path:
+        """What an earlier stage came to; written last: such a stage is complete when this is there."""
+        return self.root / "stage.json"
+
     @property
     def coming_features(self) -> Path:
         """Features on their way to or from a store; only where a worker works, and only meanwhile."""

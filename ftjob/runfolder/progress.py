@@ -30,7 +30,10 @@ class Progress(BaseModel):
 
     attempt: Count
     """The number that the cluster gave this attempt."""
+    stage: Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]{1,40} \([0-9]+ of [0-9]+\))?$")] = ""
+    """Of a run with stages, the one under way, as in `faces (2 of 3)`."""
     iteration: Count = 0
+    """Of all stages together, as are the next two."""
     max_iter: Count = 0
     snapshot: Count | None = None
     """The newest complete snapshot."""

@@ -111,6 +111,26 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class StageResult:
+    """One stage of a run with stages, and what it came to so far."""
+
+    name: str
+    run_id: str
+    """The stage's id."""
+    state: State = State.PENDING
+    """Pending before it begins, Succeeded once it is complete, and the run's own state in between."""
+    iteration: Count = 0
+    max_iter: Count = 0
+    accuracy: Share | None = None
+    """The best so far, on the stage's own validation data."""
+    seconds: Seconds = 0.0
+    usd: Dollars = 0.0
+    """What this run paid for it, over all attempts: what an attempt takes to begin is its first stage's."""
+    reused_from: str = ""
+    """The id of the run that trained it, where that was another one."""
+
+
+@dataclass(frozen=True)
 class Status:
     """One run at one moment. Times are seconds since 1970, in UTC."""
 
@@ -144,10 +164,38 @@ class Status:
     """What the whole run will have cost, from recent speed; None while unknown."""
     attempts: tuple[Attempt, ...] = ()
     """What each attempt took, oldest first."""
+    stage_results: tuple[StageResult, ...] = ()
+    """The stages of a run that has some, first to last. Iterations, snapshots and accuracies above are those
+    of the stage under way; time and money are the whole run's."""
     submitted: Moment | None = None
     updated: Moment | None = None
     ended: Moment | None = None
     exit_code: Annotated[int, Interval(ge=0, le=255)] | None = None
+
+    @property
+    def stage_under_way(self) -> str:
+        """The first stage that is not complete, as in `faces (2 of 3)`; empty where there is none."""
+        for number, each in enumerate(self.stage_results, 1):
+            if each.state is not State.SUCCEEDED:
+                return f"{each.name} ({number} of {len(self.stage_results)})"
+        return ""
+
+    @property
+    def earlier_stage(self) -> str:
+        """The id of the stage under way where that is not the last one, and has a folder of its own."""
+        unfinished = [each for each in self.stage_results if each.state is not State.SUCCEEDED]
+        return unfinished[0].run_id if len(unfinished) > 1 else ""
+
+    @property
+    def iterations_before(self) -> int:
+        """Iterations planned for the stages before the one under way."""
+        done = [each for each in self.stage_results[:-1] if each.state is State.SUCCEEDED]
+        return sum(each.max_iter for each in done)
+
+    @property
+    def iterations_in_all(self) -> int:
+        """Iterations planned for the whole run; 0 while unknown."""
+        return sum(each.max_iter for each in self.stage_results) or self.max_iter
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as status.json and `-o json` have them."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import files
@@ -15,6 +15,7 @@ from ftjob.runfolder.address import seen_folder, work_folder
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lease import BEAT_SECONDS, key_of, newest_lease, place_of
 from ftjob.runfolder.records.snapshot import write_snapshot
+from ftjob.runfolder.records.stage_record import StageRecord, parse_stage
 from ftjob.runfolder.snapshots import Snapshot
 from ftjob.runfolder.status import State, Status
 from ftjob.runfolder.tail import bring_parts
@@ -70,6 +71,20 @@ class RunStore:
     def has(self, path: Path) -> bool:
         """Return whether the run has a file of the folder."""
         return self.store.stat(self.folder.key(path)) is not None
+
+    def stage(self, run_id: str) -> Self:
+        """Return the folder of an earlier stage of the run, as a run of its own."""
+        folder = self.folder.stage(run_id)
+        return type(self)(self.store.child(self.folder.key(folder.root)), folder)
+
+    def stage_record(self) -> StageRecord | None:
+        """Return the record of the stage that this is the folder of; None while it is not complete."""
+        key = self.folder.key(self.folder.stage_record)
+        try:
+            with explained(f"{self.location}/{key}"):
+                return parse_stage(self.store.read(key, largest=SMALL))
+        except MissingError:
+            return None
 
     def place(self, path: Path) -> str:
         """Return the path or URI of a file of the folder where the run lives."""
@@ -131,11 +146,19 @@ class RunStore:
 
         Raises DamagedError, which names the file, where one is not what was written.
         """
-        for name, file in snapshot.files.items():
-            path = self.folder.snapshots / name
-            digest = files.sha256(path) if path.is_file() else ""
-            if digest != file.sha256:
-                self._bring_whole(path, digest, file.sha256)
+        for name in snapshot.files:
+            self._bring_file(snapshot, self.folder.snapshots / name)
+
+    def bring_caffemodel(self, snapshot: Snapshot) -> Path:
+        """Bring a snapshot's caffemodel alone to this disk; return its path. Raises as `bring_snapshot`."""
+        path = self.folder.caffemodel(snapshot.iteration)
+        self._bring_file(snapshot, path)
+        return path
+
+    def _bring_file(self, snapshot: Snapshot, path: Path) -> None:
+        digest, expected = files.sha256(path) if path.is_file() else "", snapshot.files[path.name].sha256
+        if digest != expected:
+            self._bring_whole(path, digest, expected)
 
     def newest_sound(self, found: Iterable[Snapshot], warn: Callable[[str], None]) -> Snapshot | None:
         """Return the newest snapshot that is not damaged, its files on this disk; `warn` is called with a

@@ -20,6 +20,7 @@ from ftjob.worker.pod.context import PodContext
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, load_spec, parse_spec
 from jobspec.load import MAX_BYTES
 from jobspec.locations import run_references
+from jobspec.spec import FREE_OF_STAGE
 
 _NAMES = RunFolder(Path())
 OWNER, SPEC, STATUS = (_NAMES.key(path) for path in (_NAMES.owner, _NAMES.spec, _NAMES.status))
@@ -127,6 +128,11 @@ def brought_up_to_date(before: JobSpec, spec: JobSpec) -> JobSpec:
     fresh = {section: getattr(spec, section) for section in FREE_SECTIONS}
     if "accept.not_below" in run_references(spec):
         fresh["accept"] = before.accept
+    if before.stages and spec.stages:
+        fresh["stages"] = [
+            stage.model_copy(update={section: getattr(new, section) for section in FREE_OF_STAGE})
+            for stage, new in zip(before.stages, spec.stages, strict=False)
+        ]
     return before.model_copy(update=fresh)
 
 

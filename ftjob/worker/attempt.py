@@ -17,9 +17,8 @@ from ftjob.worker.planning import planned
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import AttemptReport, reporting
 from ftjob.worker.recorder import Recorder, open_recorder
-from ftjob.worker.resume import train
+from ftjob.worker.staged.perform import perform
 from ftjob.worker.storage import Home, claim_run
-from ftjob.worker.train import Outcome
 from ftjob.worker.watch.signals import StopRequest
 from ftjob.worker.watch.spot_notice import notices
 from jobspec import JobSpec
@@ -84,7 +83,5 @@ def work(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: 
     recorder.update(state=State.RUNNING, reason=Reason.STARTED, stage="fetch")
     plan = planned(home.folder, spec, recorder)
     recorder.update(max_iter=plan.solver.max_iter)
-    outcome = train(plan, home, recorder, stop, pod)
-    if outcome is Outcome.STOPPED:
-        return End.stopped(stop, recorder.status.iteration)
-    return concluded(plan, outcome, home, recorder, stop, pod)
+    done = perform(plan, home, recorder, stop, pod)
+    return done if isinstance(done, End) else concluded(*done, home, recorder, stop, pod)

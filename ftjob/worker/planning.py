@@ -8,7 +8,7 @@ from ftjob.dataset.build_options import DataProgress
 from ftjob.engine.open import resolve
 from ftjob.errors import BadSpecError
 from ftjob.fs import documents
-from ftjob.plan.changes import refuse_changed
+from ftjob.plan.changes import refuse_changed, refuse_changed_stage
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare.prepare import Context, prepare, write_plan, write_prototxts
@@ -28,12 +28,14 @@ def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
     if plan.run_id != folder.root.name:
         if folder.plan.exists():
             with documents.explained(folder.plan):
-                refuse_changed(read_plan(folder.plan), plan)
+                before = read_plan(folder.plan)
+            refuse_changed(before, plan)
+            refuse_changed_stage(before, plan)
         raise BadSpecError(
             f"{folder.root}: the net, weights or data changed since this run was submitted "
             f"(they make run {plan.run_id} now): submit the spec again"
         )
-    plan = with_engine_here(plan)
+    plan = replace(with_engine_here(plan), earlier=tuple(map(with_engine_here, plan.earlier)))
     write_prototxts(plan, folder)
     write_plan(plan, folder)
     return plan

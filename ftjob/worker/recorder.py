@@ -1,10 +1,11 @@
 """Records a run as it proceeds: status.json at most once a second, one line of metrics per event."""
 
-import dataclasses
 import math
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -12,11 +13,13 @@ from typing import IO, Any
 from ftjob.engine import Iteration
 from ftjob.fs import documents, files
 from ftjob.nodes.profiles import get_node
+from ftjob.runfolder import snapshots
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
+from ftjob.runfolder.records.stage_record import StageRecord
 from ftjob.runfolder.snapshots import Snapshot
-from ftjob.runfolder.status import Attempt, Status, render
+from ftjob.runfolder.status import Attempt, StageResult, State, Status, render
 from ftjob.worker.learning import Score
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.pod.context import PodContext
@@ -41,6 +44,7 @@ class Recorder:
         image: str = "",
     ) -> None:
         self.folder = folder
+        self._of_metrics = folder
         self.status = status
         self.account = account
         self._images = images_per_iteration
@@ -49,17 +53,82 @@ class Recorder:
         self._speeds: deque[tuple[int, float]] = deque(maxlen=SPEED_WINDOW)
         self._earlier = status.attempts
         begun = Attempt(status.attempt, node, account.usd_per_hour, account.begun)
-        self._attempt = dataclasses.replace(begun, spot=account.spot, ftjob=version("ftjob"), image=image)
+        self._attempt = replace(begun, spot=account.spot, ftjob=version("ftjob"), image=image)
         self.stages = {"start": account.elapsed}
         """Seconds of this attempt by stage."""
         self._stage, self._since = "start", account.elapsed
-        with files.explained(folder.metrics):
-            folder.metrics.mkdir(parents=True, exist_ok=True)
-            self._open()
+        self._later_seconds = 0.0
+        self._number: int | None = None
+        self._begun, self._paid = 0.0, (0.0, 0.0)
+        self._open()
 
     def _open(self) -> None:
-        self._train: IO[str] = self.folder.train_metrics.open("a", encoding="utf-8")
-        self._test: IO[str] = self.folder.test_metrics.open("a", encoding="utf-8")
+        folder = self._of_metrics
+        with files.explained(folder.metrics):
+            folder.metrics.mkdir(parents=True, exist_ok=True)
+            self._train: IO[str] = folder.train_metrics.open("a", encoding="utf-8")
+            self._test: IO[str] = folder.test_metrics.open("a", encoding="utf-8")
+
+    def plan_stages(self, coming: Iterable[StageResult]) -> None:
+        """Record the stages of the run, each as far as earlier attempts came with it."""
+        before = {each.run_id: each for each in self.status.stage_results}
+        known = (
+            replace(before.get(each.run_id, each), name=each.name, max_iter=each.max_iter) for each in coming
+        )
+        self.update(stage_results=tuple(known))
+
+    def enter_stage(
+        self, number: int, folder: RunFolder, images: int, found: list[Snapshot], later_seconds: float
+    ) -> None:
+        """Record from now on the stage of that number, from 0, whose metrics are in `folder`.
+
+        `images` are those of an iteration, `found` its snapshots so far; `later_seconds` is what the stages
+        after it will take.
+        """
+        self.close()
+        self._of_metrics, self._images, self._later_seconds = folder, images, later_seconds
+        self._speeds.clear()
+        self._open()
+        with self._lock:
+            # the first stage of an attempt is charged with what it took to begin the attempt
+            self._begun = self._since if self._number is not None else 0.0
+            self._number = number
+            results = list(self.status.stage_results)
+            entered = results[number] = replace(results[number], state=State.RUNNING)
+            self._paid = entered.seconds, entered.usd
+        newest, best = (found[-1] if found else None), snapshots.best(found)
+        tested = best if best is not None and best.accuracy is not None else None
+        self.update(
+            iteration=newest.iteration if newest else 0,
+            max_iter=entered.max_iter,
+            snapshot=newest.iteration if newest else None,
+            accuracy=None,
+            best_accuracy=tested.accuracy if tested else None,
+            best_iteration=tested.iteration if tested else None,
+            loss=None,
+            learning_rate=None,
+            images_per_second=None,
+            resumed=None,
+            stage_results=tuple(results),
+        )
+
+    @property
+    def stage_result(self) -> StageResult:
+        """What the stage under way came to so far."""
+        assert self._number is not None
+        return self.status.stage_results[self._number]
+
+    def end_stage(self, number: int, record: StageRecord) -> None:
+        """Record that a stage is complete."""
+        results = list(self.status.stage_results)
+        results[number] = replace(
+            results[number],
+            state=State.SUCCEEDED,
+            iteration=record.iteration,
+            accuracy=record.accuracy,
+            reused_from=record.reused_from,
+        )
+        self.update(stage_results=tuple(results))
 
     def forget_after(self, iteration: int) -> float:
         """Cut from the metrics what an earlier attempt did after the snapshot that this one resumes from.
@@ -67,8 +136,8 @@ class Recorder:
         Returns the seconds of training that are lost.
         """
         self.close()
-        lost = drop_later_than(self.folder.train_metrics, iteration)
-        drop_later_than(self.folder.test_metrics, iteration)
+        lost = drop_later_than(self._of_metrics.train_metrics, iteration)
+        drop_later_than(self._of_metrics.test_metrics, iteration)
         self._open()
         return lost
 
@@ -86,7 +155,7 @@ class Recorder:
 
     def scores(self) -> list[Score]:
         """Return the scores of all tests of this run, earlier attempts' included."""
-        path = self.folder.test_metrics
+        path = self._of_metrics.test_metrics
         with documents.explained(path):
             return [Score.of(line) for line in read_tests(path)]
 
@@ -94,13 +163,13 @@ class Recorder:
         """Charge the last attempt with training that has to be done again."""
         if self._earlier:
             *before, last = self._earlier
-            self._earlier = (*before, dataclasses.replace(last, lost_seconds=round(seconds, 3)))
+            self._earlier = (*before, replace(last, lost_seconds=round(seconds, 3)))
 
     def saved_by(self, reason: str, seconds: float) -> None:
         """Record time that did not have to be paid for."""
         saved = self._attempt.saved_seconds
         saved = {**saved, reason: round(saved.get(reason, 0.0) + seconds, 3)}
-        self._attempt = dataclasses.replace(self._attempt, saved_seconds=saved)
+        self._attempt = replace(self._attempt, saved_seconds=saved)
 
     def update(self, *, now: bool = True, **changes: Any) -> None:
         """Change fields of the status and write it: at once, or when a second has passed."""
@@ -125,13 +194,35 @@ class Recorder:
     def _change(self, changes: dict[str, Any]) -> None:
         self._accrue(changes.get("stage", self._stage))
         account = self.account
-        self.status = dataclasses.replace(
+        self.status = replace(
             self.status,
             **changes,
             seconds=round(account.seconds_before + self._since, 3),
             usd=round(account.usd_before + account.cost(self._since), 6),
             updated=time.time(),
         )
+        if self._number is not None:
+            self._charge_stage(self._number)
+
+    def _charge_stage(self, number: int) -> None:
+        """Bring the stage under way up to date, unless it is complete."""
+        results, status = list(self.status.stage_results), self.status
+        best = [each for each in (status.best_accuracy, status.accuracy) if each is not None]
+        took = self._since - self._begun
+        stands = results[number]
+        if stands.state is not State.SUCCEEDED:
+            stands = replace(
+                stands,
+                state=status.state,
+                iteration=status.iteration,
+                accuracy=max(best, default=None),
+            )
+        results[number] = replace(
+            stands,
+            seconds=round(self._paid[0] + took, 3),
+            usd=round(self._paid[1] + self.account.cost(took), 6),
+        )
+        self.status = replace(self.status, stage_results=tuple(results))
 
     def _write(self) -> None:
         self._written = time.monotonic()
@@ -140,8 +231,8 @@ class Recorder:
 
     def _complete(self) -> None:
         """Add this attempt to the status, and bring the metrics to disk."""
-        self.status = dataclasses.replace(self.status, attempts=(*self._earlier, self._present()))
-        with files.explained(self.folder.train_metrics):
+        self.status = replace(self.status, attempts=(*self._earlier, self._present()))
+        with files.explained(self._of_metrics.train_metrics):
             self._train.flush()
 
     def _accrue(self, stage: str) -> None:
@@ -152,7 +243,7 @@ class Recorder:
 
     def _present(self) -> Attempt:
         """Return this attempt as it stands: its stages add up to its seconds."""
-        return dataclasses.replace(
+        return replace(
             self._attempt,
             seconds=round(self._since, 3),
             usd=round(self.account.cost(self._since), 6),
@@ -162,12 +253,13 @@ class Recorder:
 
     def trained(self, steps: list[Iteration], eta_seconds: float) -> None:
         """Record some iterations in a row. Raises StorageError where the disk is full."""
-        with files.explained(self.folder.train_metrics):
+        with files.explained(self._of_metrics.train_metrics):
             for step in steps:
                 self._train.write(line_text(_train_line(step)))
         if waits := [step.waited for step in steps if step.waited is not None]:
             waited = (self._attempt.waited_seconds or 0.0) + sum(waits)
-            self._attempt = dataclasses.replace(self._attempt, waited_seconds=round(waited, 3))
+            self._attempt = replace(self._attempt, waited_seconds=round(waited, 3))
+        eta_seconds += self._later_seconds
         self._speeds.append((len(steps) * self._images, sum(step.seconds for step in steps)))
         last = steps[-1]
         self.update(
@@ -205,7 +297,7 @@ class Recorder:
             seconds=round(seconds, 4),
             time=round(time.time(), 3),
         )
-        with files.explained(self.folder.test_metrics):
+        with files.explained(self._of_metrics.test_metrics):
             self._test.write(line_text(line))
             self._test.flush()
         self.update(accuracy=evaluation.accuracy)
@@ -231,6 +323,7 @@ def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Record
         best_iteration=last.best_iteration,
         snapshot=last.snapshot,
         attempts=last.attempts,
+        stage_results=last.stage_results,
     )
     return Recorder(folder, status, spec.images_per_iteration, account, node.name, pod.image)
 

@@ -78,7 +78,7 @@ def train_once(
             plan.engine.name,
             solver=folder.solver,
             weights=source.path if source and newest is None else None,
-            log=folder.log(recorder.status.attempt),
+            log=recorder.folder.log(recorder.status.attempt),
             cwd=folder.root,
             gpu=gpu.index if gpu else None,
             ranks=max(1, len(gpus)),

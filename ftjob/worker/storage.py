@@ -46,12 +46,21 @@ class ClaimedRun:
         """Where the worker works, on this disk."""
         return self.run.folder
 
+    def stage(self, run_id: str) -> "ClaimedRun":
+        """Return an earlier stage of the run, brought up to date. Raises StorageError."""
+        run = self.run.stage(run_id)
+        # one without a solverstate is left of a stage that was not copied to its end
+        found = [each for each in run.refresh() if len(each.files) > 1]
+        publisher = StorePublisher(run, self.attempt, self.check) if run.is_copy else Publisher()
+        return replace(self, run=run, found=found, publisher=publisher)
+
 
 class Home:
     """A run's folder with its snapshots and uploads; training uses it the same way wherever the run lives."""
 
     def __init__(self, claimed: ClaimedRun, saved: Callable[[Snapshot, Snapshot | None], None]) -> None:
         """`saved` is called from another thread with each complete snapshot and the best one so far."""
+        self._claimed, self._saved = claimed, saved
         self.run, self.found, self._publisher = claimed.run, claimed.found, claimed.publisher
         self.saver = SnapshotSaver(
             claimed.run, claimed.found, check=claimed.check, publish=self._publisher.send, saved=saved
@@ -61,6 +70,11 @@ class Home:
     def folder(self) -> RunFolder:
         """Where the worker works, on this disk."""
         return self.run.folder
+
+    def stage(self, run_id: str) -> "Home":
+        """Return the home of an earlier stage of the run; to be closed before this one. Raises
+        StorageError."""
+        return Home(self._claimed.stage(run_id), self._saved)
 
     def check(self) -> None:
         """Raise what went wrong in a thread beside the training: a failed write, or a lost lease."""

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ class User:
             return {}
         return dict(json.load(self.store.client().get_object(Bucket="runs", Key=found[0])["Body"]))
 
-    def write(self, name: str, **changes: dict[str, Any]) -> None:
+    def write(self, name: str, **changes: dict[str, Any] | list[dict[str, Any]]) -> None:
         """Write spec.yaml: the small run, with some sections changed."""
         self._write({"name": name, **SPEC}, changes)
 
@@ -173,9 +173,11 @@ class User:
         spec |= {"base": {"net": "s3://data/digits.prototxt"}, "output": "s3://runs"}
         self._write(spec, changes)
 
-    def _write(self, spec: dict[str, Any], changes: dict[str, dict[str, Any]]) -> None:
+    def _write(
+        self, spec: dict[str, Any], changes: Mapping[str, dict[str, Any] | list[dict[str, Any]]]
+    ) -> None:
         for section, change in changes.items():
-            spec[section] = {**spec.get(section, {}), **change}
+            spec[section] = {**spec.get(section, {}), **change} if isinstance(change, dict) else change
         (self.folder / "spec.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
 
     def submit(self, *words: str) -> str:

@@ -109,6 +109,23 @@ def test_words_values_and_runs_are_no_locations(field: str, change: dict[str, An
     assert with_locations(made, str, NETS) == made
 
 
+def test_stages_name_their_data_in_their_own_fields() -> None:
+    """A change reaches those alone that a stage has itself, and every place is changed once."""
+
+    def elsewhere(place: str) -> str:
+        return f"{place}-elsewhere"
+
+    stages = [{}, {"data": {"train": "more"}}, {"data": {"val": "s3://bucket/val"}}]
+    made = JobSpec.model_validate({**SPEC, "data": {"train": "train", "val": "val"}, "stages": stages})
+
+    own = {"stages[1].data.train": "more", "stages[2].data.val": "s3://bucket/val"}
+    assert locations(made, NETS) == {**locations(spec(data={"mean": "auto"}), NETS), **own}
+    changed = with_locations(made, elsewhere, NETS)
+    assert locations(changed, NETS) == {name: elsewhere(each) for name, each in locations(made, NETS).items()}
+    assert changed.stage_specs()[2].data.train == "more-elsewhere"
+    assert with_locations(made, str, NETS) == made
+
+
 def test_a_run_is_found_wherever_it_may_be_named() -> None:
     """In the weights and in what is asked of the result."""
     made = spec(base={"weights": "run:faces"}, accept={"not_below": "run:eyes"})

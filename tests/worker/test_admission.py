@@ -1,5 +1,6 @@
 """What a worker writes into a run's folder before it works there, and where it refuses to."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,20 @@ def test_what_may_change_is_taken_over_and_the_rest_is_kept(tmp_path: Path) -> N
     written = load_spec(tmp_path / "spec.yaml")
 
     assert (written.budget.usd, written.output, written.accept) == (3.0, "s3://runs", Accept(accuracy=0.8))
+
+
+def test_a_stage_takes_over_its_guards_and_its_share(tmp_path: Path) -> None:
+    """And nothing else: its data lies where it was when the run began."""
+
+    def staged(data: str, share: str, patience: int) -> JobSpec:
+        second = {"data": {"train": data}, "budget": share, "guards": {"patience": patience}}
+        text = dump_spec(changed(budget=Budget(usd=3.0)))
+        return parse_spec(f"{text}stages: {json.dumps([{}, second])}", "spec.yaml")
+
+    come(tmp_path, staged("s3://data/many", "40%", 2))
+    come(tmp_path, staged("s3://copy/many", "60%", 3))
+
+    assert load_spec(tmp_path / "spec.yaml") == staged("s3://data/many", "60%", 3)
 
 
 @pytest.mark.parametrize("field", ["base.weights", "accept.not_below"])

@@ -54,9 +54,9 @@ def test_a_sound_status_is_reported_as_it_is() -> None:
         loss=0.5, accuracy=0.6, best_accuracy=0.7, snapshot=20, images_per_second=9.5, eta_seconds=3.0,
     )  # fmt: skip
     expected = {
-        "attempt": 2, "iteration": 30, "max_iter": 40, "snapshot": 20, "loss": 0.5, "accuracy": 0.7,
-        "images_per_second": 9.5, "eta_seconds": 3.0, "earlier_seconds": 60.0, "earlier_usd": 0.5,
-        "reason": "Completed", "message": "accuracy 0.7", "exit_code": None,
+        "attempt": 2, "stage": "", "iteration": 30, "max_iter": 40, "snapshot": 20, "loss": 0.5,
+        "accuracy": 0.7, "images_per_second": 9.5, "eta_seconds": 3.0, "earlier_seconds": 60.0,
+        "earlier_usd": 0.5, "reason": "Completed", "message": "accuracy 0.7", "exit_code": None,
     }  # fmt: skip
 
     assert progress_of(status, OWNER, 2).model_dump() == expected

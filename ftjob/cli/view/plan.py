@@ -50,11 +50,12 @@ def explanation(found: "Explanation") -> RenderableType:
 def summary(plan: "Plan", shortfall: str) -> RenderableType:
     """Return the few lines that matter before a run starts, what would fail first; `shortfall` is
     shortfall_of(plan)."""
-    base = plan.inputs.weights
+    base, stages = (*plan.stages, plan)[0].inputs.weights, len(plan.stages)
     title = Text.assemble(
         (f"{plan.spec.name}/{plan.run_id}", "bold"),
         f"  {plan.spec.base.net}",
         f" ← {base.location.rpartition('/')[2]}" if base else " from scratch",
+        f", in {stages} stages" if stages else "",
     )
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="bold", no_wrap=True)
@@ -143,12 +144,23 @@ def _lines(plan: "Plan") -> Iterator[tuple[str, RenderableType]]:
         f"({_gpus(plan)}{round(plan.epochs, 1):,g} epochs), "
         f"test every {solver.test_interval}, snapshot every {solver.snapshot}",
     )
+    yield from _stages(plan)
     yield "engine", f"{plan.engine.title}: {plan.engine.why}"
     yield "memory", _memory(plan)
     if features := _features(plan):
         yield "features", features
     yield "time", _time(plan)
     yield "cost", _cost(plan)
+
+
+def _stages(plan: "Plan") -> "Iterator[tuple[str, str]]":
+    """One line for each stage of a run with stages."""
+    for name, stage in zip(plan.submitted.stage_names, plan.stages, strict=True):
+        heads = "kept" if stage.keeps_heads else "new"
+        price = f", {dollars(stage.own_usd)}" if stage.own_usd else ""
+        what = f"{stage.solver.max_iter} iterations of {stage.images_per_iteration} images"
+        net = f"{len(stage.labels)} classes, heads {heads}, {len(stage.frozen)} layers frozen"
+        yield f"stage {name}", f"{what}, {net}; about {duration(stage.own_seconds)}{price} ({stage.run_id})"
 
 
 def _gpus(plan: "Plan") -> str:
@@ -161,7 +173,8 @@ def _gpus(plan: "Plan") -> str:
 def _heads(plan: "Plan") -> Text:
     """The heads, and in dim how each was found."""
     number = f"{len(plan.heads)} classifiers" if len(plan.heads) > 1 else "1 classifier"
-    text = Text(f"{number}, {len(plan.labels)} outputs, renamed to …_{plan.spec.name}")
+    how = "trained further" if plan.keeps_heads else f"renamed to …_{plan.inputs.suffix}"
+    text = Text(f"{number}, {len(plan.labels)} outputs, {how}")
     for head in plan.heads:
         text.append(f"\n{head.source}", "green")
         text.append(" (in deploy)" if head.main and len(plan.heads) > 1 else "")
@@ -226,7 +239,7 @@ def _features(plan: "Plan") -> str:
 
 
 def _time(plan: "Plan") -> str:
-    cost = plan.forecast.cost
+    cost = plan.cost
     speed = f"{cost.images_per_second:.{0 if cost.images_per_second >= 10 else 1}f}"
     return (
         f"about {duration(cost.total_seconds)} on {plan.inputs.node.name}: "
@@ -236,21 +249,21 @@ def _time(plan: "Plan") -> str:
 
 
 def _cost(plan: "Plan") -> str:
-    cost, budget = plan.forecast.cost, plan.spec.budget
+    cost, budget = plan.cost, plan.submitted.budget
     limits = [f"${budget.usd:g}"] if budget.usd is not None else []
     limits += [f"{budget.hours:g} hours"] if budget.hours is not None else []
     if not limits:
         return _without_budget(plan)
-    bound = "at worst" if plan.forecast.is_paid else "but at most"
+    bound = "at worst" if plan.is_paid else "but at most"
     worst = f", {bound} {dollars(cost.worst_usd)}"
     price = f"about {dollars(cost.usd)}{worst}" if cost.usd_per_hour else "nothing"
-    allowed = cost.affordable_iterations
-    pays = "all of it" if allowed in (None, plan.solver.max_iter) else f"{allowed} iterations"
+    allowed = "a part of it" if plan.stages else f"{cost.affordable_iterations} iterations"
+    pays = "all of it" if plan.is_paid else allowed
     return f"{price}; the budget of {' and '.join(limits)} pays for {pays}"
 
 
 def _without_budget(plan: "Plan") -> str:
-    cost, resources = plan.forecast.cost, plan.spec.resources
+    cost, resources = plan.cost, plan.spec.resources
     if not cost.usd_per_hour:
         return "nothing"
     taken = " and no spot node is taken away" if resources.spot else ""

@@ -73,6 +73,9 @@ def _runs_table(comparison: "Comparison") -> Table:
             dollars(run.usd),
             brief(run.seconds),
         )
+        for stage in run.stages:
+            figures = (percent(stage.accuracy), "", "", dollars(stage.usd), brief(stage.seconds))
+            table.add_row(f"  stage {stage.name}", *figures, style="dim")
     return table
 
 

@@ -54,6 +54,7 @@ def status_view(status: Status) -> RenderableType:
         "  ",
         (str(status.state), STATE_STYLE[status.state]),
         f" {status.stage}" if status.stage and not status.state.ended else "",
+        f"  stage {status.stage_under_way}" if status.stage_under_way else "",
         f"  attempt {status.attempt}" if status.attempt > 1 else "",
     )
     lines: list[RenderableType] = [head]
@@ -61,6 +62,8 @@ def status_view(status: Status) -> RenderableType:
         lines.append(_progress(status))
     if status.iteration or status.accuracy is not None:
         lines.append(_figures(status))
+    if status.stage_results:
+        lines.append(_stages_table(status))
     if status.resumed:
         was = status.resumed
         text = f"resumed at {was.iteration}; {was.images_replayed} images replayed"
@@ -68,6 +71,21 @@ def status_view(status: Status) -> RenderableType:
     if status.message:
         lines.append(Text(status.message, STATE_STYLE[status.state]))
     return Group(*lines)
+
+
+def _stages_table(status: Status) -> Table:
+    """Return a line for each stage: how far it is, its best accuracy, and what this run paid for it."""
+    table = Table.grid(padding=(0, 2))
+    for each in status.stage_results:
+        paid = f"from run {each.reused_from}, $0" if each.reused_from else f"{dollars(each.usd)}"
+        table.add_row(
+            Text(f"stage {each.name}"),
+            Text(each.state, STATE_STYLE[each.state]),
+            f"{each.iteration}/{each.max_iter}",
+            f"accuracy {percent(each.accuracy)}",
+            f"{duration(each.seconds)}, {paid}" if each.seconds or each.reused_from else "",
+        )
+    return table
 
 
 def spent(status: Status) -> str:
@@ -120,6 +138,8 @@ def line(status: Status) -> str:
     money = f", {spent(status)}" if status.usd else ""
     message = f": {status.message}" if status.message else ""
     place = f"{status.iteration}/{status.max_iter}" if status.max_iter else status.stage
+    if status.stage_under_way:
+        place = f"{status.stage_under_way} {place}"
     return f"{status.name}/{status.run_id} {status.state} {place}, {figures}{speed}{eta}{money}{message}"
 
 

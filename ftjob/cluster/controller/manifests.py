@@ -225,7 +225,7 @@ def pod_spec(request: Request, figures: Figures, config: Config, terms: Terms) -
             {"name": "work", "emptyDir": {"sizeLimit": mebibytes(disk_bytes(figures, config))}},
             {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
             given({NODES_FILE: ANNOTATION_NODES, SPEC_FILE: ANNOTATION_SPEC, OWNER_FILE: ANNOTATION_OWNER}),
-            *([SHARED_MEMORY] if request.spec.solver.gpus > 1 else []),
+            *([SHARED_MEMORY] if request.spec.gpus > 1 else []),
         ],
     }
     if math.isfinite(terms.seconds_left):
@@ -253,7 +253,7 @@ def container(request: Request, figures: Figures, config: Config, terms: Terms) 
         "env": environment(config, env),
         "ports": [{"name": "status", "containerPort": PORT}],
         "resources": resources(request, figures, config),
-        "volumeMounts": [*MOUNTS, *([SHARED_MOUNT] if request.spec.solver.gpus > 1 else [])],
+        "volumeMounts": [*MOUNTS, *([SHARED_MOUNT] if request.spec.gpus > 1 else [])],
     }
 
 
@@ -309,7 +309,7 @@ def given(files: dict[str, str]) -> dict[str, Any]:
 
 def resources(request: Request, figures: Figures, config: Config) -> dict[str, Any]:
     """Return requests and limits: the GPUs that train, memory and disk from the plan."""
-    gpus = request.spec.solver.gpus
+    gpus = request.spec.gpus
     gpu = {GPU: str(gpus)} if request.node.gpus else {}
     net = 0 if request.node.gpus else figures.memory_bytes
     ranks = SHARED_BYTES + (gpus - 1) * RANK_BYTES if gpus > 1 else 0  # a tmpfs counts as memory

@@ -159,6 +159,7 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
         return {} if running else {"images_per_second": None, "eta_seconds": None}
     snapshots = [each for each in (before.snapshot, report.snapshot) if each is not None]
     return {
+        "stage": report.stage or None,
         "iteration": report.iteration,
         "max_iter": report.max_iter or before.max_iter,
         "snapshot": max(snapshots, default=None),

@@ -25,12 +25,12 @@ class Hint(Figures):
 
 
 def figures_of(plan: "Plan") -> Figures:
-    """Return the figures of a plan."""
-    memory, cost = plan.forecast.memory, plan.forecast.cost
+    """Return the figures of a plan: of all its stages together, the memory of the largest."""
+    memory, cost = plan.largest.forecast.memory, plan.cost
     return Figures(
         run_id=plan.run_id,
         engine=plan.engine.name,
-        max_iter=plan.solver.max_iter,
+        max_iter=plan.max_iter,
         snapshot_bytes=memory.weights + memory.history,
         memory_bytes=memory.total,
         data_bytes=plan.data_bytes,

@@ -18,6 +18,7 @@ from ftjob.nodes.profiles import Node
 from ftjob.suggest import did_you_mean
 from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
 from jobspec.locations import locations
+from jobspec.spec import FREE_OF_STAGE
 
 LARGEST_SPEC = 100_000
 """Characters: a pod's annotations have 256 KiB together (validation.TotalAnnotationSizeLimitB)."""
@@ -60,7 +61,7 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
             f"resources.node: this cluster has no profile {name}{hint} (there are {', '.join(nodes)})"
         )
     request = Request(spec, nodes[name], identity)
-    nodes[name].refuse_more_gpus(spec.solver.gpus)
+    nodes[name].refuse_more_gpus(spec.gpus)
     request.usd_per_hour(spot=spec.resources.begins_on_spot)  # raises now where there is none
     return request
 
@@ -97,6 +98,9 @@ def _too_long(spec: JobSpec) -> str:
 def identity_of(spec: JobSpec) -> str:
     """Return a digest of what may not change once a run began."""
     kept = {key: value for key, value in spec.canonical().items() if key not in FREE_SECTIONS}
+    if "stages" in kept:
+        stages = kept["stages"]
+        kept["stages"] = [{key: each[key] for key in each if key not in FREE_OF_STAGE} for each in stages]
     canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -168,10 +168,14 @@ class FineTuneStatus(_Part):
     """Of the last attempt: spot or on-demand."""
     usd_per_hour: float | None = None
     """Of the last attempt: the node profile's price when its Job was made."""
+    stage: Text | None = None
+    """Of a run with stages, the one under way, as in `faces (2 of 3)`."""
     iteration: Whole | None = None
+    """Of all stages together."""
     max_iter: Whole | None = None
+    """Likewise."""
     snapshot: Whole | None = None
-    """The newest complete snapshot."""
+    """The newest complete snapshot; likewise."""
     loss: float | None = None
     accuracy: float | None = None
     """The best so far, of the main head on the validation data."""

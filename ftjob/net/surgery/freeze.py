@@ -1,7 +1,8 @@
 """Layers whose weights stay as they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, NetParameter
@@ -12,16 +13,22 @@ from ftjob.net.topology.phases import phase_view
 from ftjob.suggest import did_you_mean
 from jobspec.spec import FreezeLayers, FreezeUpTo
 
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
-def frozen_layers(net: NetParameter, freeze: FreezeUpTo | FreezeLayers | str) -> tuple[str, ...]:
+
+def frozen_layers(
+    net: NetParameter, freeze: FreezeUpTo | FreezeLayers | str, renamed: Mapping[str, str] = NO_OTHERS
+) -> tuple[str, ...]:
     """Return the layers with params that a spec's `freeze` names, in the net's order.
+
+    `renamed` has the present name of layers that the spec may call by their name in the base net.
 
     Raises BadNetError for a name or glob that no layer has, and where there is nothing to freeze.
     """
     if isinstance(freeze, FreezeUpTo):
-        field, names = "surgery.freeze.up_to", _up_to(net, freeze.up_to)
+        field, names = "surgery.freeze.up_to", _up_to(net, renamed.get(freeze.up_to, freeze.up_to))
     elif isinstance(freeze, FreezeLayers):
-        field, names = "surgery.freeze.layers", _matching(net, freeze.layers)
+        field, names = "surgery.freeze.layers", _matching(net, freeze.layers, renamed)
     else:
         return ()
     frozen = tuple(
@@ -80,11 +87,12 @@ def _begins(layer: str, prefix: str) -> bool:
     return layer.startswith(prefix) and not (prefix[-1:].isdigit() and rest[:1].isdigit())
 
 
-def _matching(net: NetParameter, globs: Iterable[str]) -> set[str]:
+def _matching(net: NetParameter, globs: Iterable[str], renamed: Mapping[str, str]) -> set[str]:
     every = list(dict.fromkeys(layer.name for layer in net.layer))
     found = set()
     for glob in globs:
         matched = {name for name in every if fnmatchcase(name, glob)}
+        matched |= {new for old, new in renamed.items() if fnmatchcase(old, glob)}
         if not matched:
             raise BadNetError(f"surgery.freeze.layers: no layer matches {glob}{did_you_mean(glob, every)}")
         found |= matched

@@ -21,18 +21,31 @@ from ftjob.net.surgery.freeze import freeze, frozen_layers, matches
 from ftjob.net.surgery.heads import Head, find_heads, no_head_error
 from ftjob.net.surgery.mixing import refuse_mixing
 from ftjob.net.surgery.names import free_name, layer_names, refuse_twins
-from ftjob.net.surgery.renew import fresh_names, renew, set_num_output
+from ftjob.net.surgery.renew import fresh_names, rename_layers, renew, set_num_output
 from ftjob.net.surgery.statistics import settle_statistics
 from ftjob.net.topology.layertypes import CLASSIFICATION_LOSSES, param_count
 from ftjob.net.topology.phases import reduce_rules, set_phases
 from ftjob.suggest import did_you_mean
 from jobspec.spec import Surgery
 
-__all__ = ["ACCURACY", "ACCURACY_TOP_5", "DataLayers", "Operation", "operate"]
+__all__ = ["ACCURACY", "ACCURACY_TOP_5", "DataLayers", "Operation", "Renewed", "operate"]
 
 ACCURACY = "accuracy"
 ACCURACY_TOP_5 = "accuracy_top5"
 LOSS = "loss"
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """The layers of a base net that earlier stages initialised randomly and trained."""
+
+    names: Mapping[str, str]
+    """Name in the base net → name in the weights."""
+    keeps_heads: bool
+    """Whether the heads among them are trained further; else they are initialised again."""
+
+
+NOTHING_RENEWED = Renewed(MappingProxyType({}), keeps_heads=False)
 
 
 @dataclass(frozen=True)
@@ -66,11 +79,15 @@ def operate(
     data: DataLayers,
     suffix: str,
     collected: Collection[str] = (),
+    before: Renewed = NOTHING_RENEWED,
 ) -> Operation:
     """Make the train_val and deploy nets of a run from a base train_val or deploy net, which stays as it is.
 
     Heads and relearned layers are called `<name>_<suffix>`; operating on the result again changes nothing.
-    `collected` are the BatchNorm layers whose statistics come with the weights (statistics.py).
+    `collected` are the BatchNorm layers whose statistics come with the weights (statistics.py); `before` are
+    the layers that have another name there than in the net, which they get here too. Surgery names layers as
+    the base net does.
+
     Raises BadNetError, naming the layer or the field of the spec, for a net that is no classifier and for
     surgery that names what is not there or contradicts itself.
     """
@@ -88,13 +105,11 @@ def operate(
     heads, done = list(cleared.heads), list(cleared.done)
     done += point_at(train_val, heads, data)
     _add_losses(train_val, heads)
-    new = _new_layers(train_val, chosen, surgery.relearn, suffix)
-    names = fresh_names(train_val, new, suffix)
-    renew(train_val, names, surgery.head_lr_mult)
+    names, fresh = _renew(train_val, chosen, surgery, suffix, before)
     set_num_output(train_val, [names[head.layer] for head in chosen], num_output)
     done += settle_statistics(train_val, collected)
-    frozen = frozen_layers(train_val, surgery.freeze)
-    _refuse_frozen_news(frozen, names.values())
+    frozen = frozen_layers(train_val, surgery.freeze, names)
+    _refuse_frozen_news(frozen, fresh.values())
     freeze(train_val, frozen)
     after = _heads_after(train_val, names)
     main = next(head for head in after if head.main)
@@ -106,7 +121,7 @@ def operate(
     _add_accuracies(train_val, main.score, num_output)
     deploy = deploy_net(train_val, main.score, data.input_shape, _softmax_of(train_val, main))
     refuse_mixing(deploy, deploy.layer[-1].bottom[0])
-    renamed = {new: old for old, new in names.items() if new != old}
+    renamed = {new: old for old, new in fresh.items() if new != old}
     _, *image = data.input_shape
     inputs = {IMAGES: (data.batch_size, *image), LABELS: (data.batch_size,)}
     return Operation(
@@ -165,9 +180,28 @@ def _wrong_head(net: NetParameter, glob: str, found: list[str]) -> BadNetError:
     )
 
 
-def _new_layers(net: NetParameter, chosen: list[Head], relearn: Iterable[str], suffix: str) -> list[str]:
-    """Names of the layers to be randomly initialised, in the net's order."""
-    new = {name for head in chosen for name in (head.layer, *head.followers)}
+def _renew(
+    net: NetParameter, chosen: Iterable[Head], surgery: Surgery, suffix: str, before: Renewed
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Rename, in place, the layers to be randomly initialised, and those that earlier stages have trained.
+
+    Heads get their rates, whichever they are. Returns the new name of each, by its name in the base net, and
+    those of the first kind alone.
+    """
+    of_heads = {name for head in chosen for name in (head.layer, *head.followers)}
+    kept_heads = of_heads if before.keeps_heads else set[str]()
+    new = _new_layers(net, of_heads - kept_heads, surgery.relearn, suffix)
+    fresh = fresh_names(net, new, suffix)
+    kept = {old: before.names.get(old, old) for old in (*before.names, *kept_heads) if old not in fresh}
+    names, rated = kept | fresh, fresh.keys() | of_heads
+    rename_layers(net, {old: name for old, name in kept.items() if old not in rated})
+    renew(net, {old: name for old, name in names.items() if old in rated}, surgery.head_lr_mult)
+    return names, fresh
+
+
+def _new_layers(net: NetParameter, heads: Collection[str], relearn: Iterable[str], suffix: str) -> list[str]:
+    """Names of the layers to be randomly initialised, in the net's order: those of heads, and to relearn."""
+    new = set(heads)
     learners = list(dict.fromkeys(layer.name for layer in net.layer if param_count(layer)))
     for glob in relearn:
         matched = [name for name in learners if matches(name, [glob], suffix)]

@@ -39,17 +39,25 @@ def renew(net: NetParameter, names: Mapping[str, str], lr_mult: float) -> None:
     Raises BadNetError for one that shares a param by name with a layer that is not renewed.
     """
     _refuse_shared(net, names)
-    blobs = {}
+    rename_layers(net, names)
+    new = set(names.values())
     for layer in net.layer:
-        if layer.name not in names:
+        if layer.name not in new:
             continue
-        if layer.name in layer.top:
-            blobs[layer.name] = names[layer.name]
-        layer.name = names[layer.name]
         _set_rates(layer, lr_mult)
         if filler := zero_filler(layer):
             filler.Clear()
             filler.type = "xavier"
+
+
+def rename_layers(net: NetParameter, names: Mapping[str, str]) -> None:
+    """Rename layers and the blobs of the same name, in place."""
+    blobs = {}
+    for layer in net.layer:
+        if layer.name in names:
+            if layer.name in layer.top:
+                blobs[layer.name] = names[layer.name]
+            layer.name = names[layer.name]
     rename_blobs(net, blobs)
 
 

@@ -10,6 +10,7 @@ from ftjob.report.facts import Facts
 from ftjob.runfolder.records.acceptance import Verdict
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.records.predictions import Evaluated, Prediction
+from ftjob.runfolder.status import StageResult
 
 FEWEST, MOST = 2, 20
 """Runs in a comparison."""
@@ -30,6 +31,8 @@ class ComparedRun:
     seconds: float
     attempts: int
     node: str
+    stages: tuple[StageResult, ...] = ()
+    """Of a run with stages, first to last."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,7 @@ def _compared(facts: Facts) -> ComparedRun:
         seconds=total.whole.seconds,
         attempts=total.attempts,
         node=", ".join(nodes) or (facts.plan.node.name if facts.plan else ""),
+        stages=facts.status.stage_results,
     )
 
 

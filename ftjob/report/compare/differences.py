@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobspec import JobSpec
+from jobspec.spec import STAGED_SECTIONS
 from jobspec.text import shortened
 
 LONGEST = 200
 """Characters of a value."""
+STAGES = "stages"
 UNREADABLE = "?"
 """The value of every field of a spec that is not there or not readable."""
 
@@ -40,10 +42,23 @@ def spec_differences(specs: Sequence[JobSpec | None]) -> tuple[FieldValues, ...]
 
 def _fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if isinstance(value, Mapping) and not prefix:
+        if name == STAGES:
+            yield STAGES, len(value or ())
+            for number, stage in enumerate(value or ()):
+                yield from _of_stage(stage, f"{STAGES}[{number}]")
+        elif isinstance(value, Mapping) and not prefix:
             yield from _fields(value, f"{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _of_stage(stage: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a stage has of its own."""
+    for name, value in stage.items():
+        if isinstance(value, Mapping) and name in STAGED_SECTIONS:
+            yield from _of_stage(value, f"{place}.{name}")
+        elif value is not None:
+            yield f"{place}.{name}", value
 
 
 def _text(value: Any) -> str:

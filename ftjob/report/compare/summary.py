@@ -52,6 +52,9 @@ def _runs(comparison: Comparison) -> Iterator[str]:
             brief(run.seconds),
         )
         yield f"| {' | '.join(cells)} |"
+        for stage in run.stages:
+            own = (percent(stage.accuracy), "–", "–", "–", dollars(stage.usd), brief(stage.seconds))
+            yield f"| stage {cell(stage.name)} | {' | '.join(own)} |"
 
 
 def _images(difference: Difference) -> Iterator[str]:

@@ -239,6 +239,26 @@ class PlannedCost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedStage:
+    """One stage of a run with stages."""
+
+    name: str
+    run_id: str
+    """Its id, which those before it decide too; the last one's is the run's."""
+    classes: Count
+    heads: str
+    """new, or kept: whether its heads are made for it, or trained further."""
+    frozen: Count
+    """Layers that stay as they are."""
+    max_iter: Count
+    images_per_iteration: Count
+    seconds: Quantity
+    usd: Quantity
+    memory: Images | None = None
+    """Bytes on the GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanDocument:
     """plan.json."""
 
@@ -274,6 +294,8 @@ class PlanDocument:
     speed: PlannedSpeed | None = None
     cost: PlannedCost
     features: PlannedFeatures | None = None
+    stages: tuple[PlannedStage, ...] = ()
+    """First to last; all else but the cost is of the last one. Empty for a run without stages."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the values of plan.json and `ftjob plan -o json`."""

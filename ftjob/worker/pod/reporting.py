@@ -98,13 +98,20 @@ def leave(path: Path, message: bytes, log: Log) -> None:
 
 def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
     """Return the progress in a status; values beyond the model's bounds are clamped or left out."""
-    max_iter, snapshot = _count(status.max_iter) or 0, _count(status.snapshot)
-    iteration = max(_count(status.iteration) or 0, snapshot or 0)  # a resumed attempt stands at its snapshot
+    # The cluster counts the iterations of all stages together: a later stage's first snapshot is progress,
+    # and so is the end of the stage before it.
+    before = status.iterations_before
+    max_iter = _count(status.iterations_in_all) or 0
+    snapshot = _count(before + (status.snapshot or 0)) if before else _count(status.snapshot)
+    iteration = max(
+        _count(before + status.iteration) or 0, snapshot or 0
+    )  # a resumed attempt's is its snapshot
     if max_iter:
         iteration = min(iteration, max_iter)
     accuracy = status.accuracy if status.best_accuracy is None else status.best_accuracy
     return Progress(
         attempt=_count(attempt) or 0,
+        stage=status.stage_under_way,
         iteration=iteration,
         max_iter=max_iter,
         snapshot=None if snapshot is None else min(snapshot, iteration),

@@ -53,6 +53,18 @@ def spec() -> JobSpec:
     return parse_spec(SPEC, "spec.yaml")
 
 
+def test_money_and_guards_of_a_stage_are_no_other_run() -> None:
+    """As those of a spec without stages; what it trains is."""
+
+    def identity(second: str) -> str:
+        return identity_of(parse_spec(f"{SPEC}budget: {{usd: 3}}\nstages: [{{}}, {second}]\n", "spec.yaml"))
+
+    plain = identity("{solver: {base_lr: 0.1}}")
+
+    assert identity("{solver: {base_lr: 0.1}, budget: 40%, guards: {patience: 3}, name: late}") == plain
+    assert identity("{solver: {base_lr: 0.2}}") != plain
+
+
 def test_a_pod_is_given_a_spec_without_references(spec: JobSpec) -> None:
     """It finds URIs, and needs to know no name of another run."""
     made = resolved(

@@ -1,0 +1,1 @@
+"""Runs with stages: each is trained from the result of the one before it."""

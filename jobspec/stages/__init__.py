@@ -1,0 +1,1 @@
+"""Stages of a spec: parts of its sections, laid over one another."""
