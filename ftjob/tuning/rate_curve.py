@@ -176,7 +176,7 @@ def _problem(points: Sequence[RatePoint], exploded: float | None) -> str:
         )
     descent = _descent(points)
     steepest = min(descent, key=_slope, default=lowest)
-    if steepest in (lowest, *descent[:1]):
+    if not descent or steepest is descent[0]:
         return (
             f"the loss falls fastest at the lowest rates, up to {steepest.rate:.2g}: begin lower, with --from"
         )
