@@ -142,10 +142,9 @@ def _path_or_uri(text: str) -> str:
 
 
 def _mean_file(text: str) -> str:
-    path = name_of(_file(text)) if is_web(text) else text
-    if not path.endswith(MEAN_SUFFIX):
+    if not name_of(_file(text)).endswith(MEAN_SUFFIX):
         raise ValueError(f"must end in {MEAN_SUFFIX}")
-    return _file(text)
+    return text
 
 
 def _printable(text: str) -> str:

@@ -66,9 +66,10 @@ def check_address(text: str) -> str:
     return text
 
 
-def name_of(address: str) -> str:
-    """Return the last part of an address's path, without query and digest: the name of the file here."""
-    return re.split("[?#]", address, maxsplit=1)[0].rpartition("/")[2]
+def name_of(location: str) -> str:
+    """Return the name of the file at a path, a URI or an address of the web, without query and digest."""
+    path = re.split("[?#]", location, maxsplit=1)[0] if is_web(location) else location
+    return path.rpartition("/")[2]
 
 
 def parse_pinned(text: str) -> PinnedFile:

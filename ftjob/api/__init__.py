@@ -17,7 +17,7 @@ from ftjob.api.finding import list_runs as list_runs
 from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
-from ftjob.errors import BadDataError, BadNetError, BadSpecError, ExitCode
+from ftjob.errors import BadDataError, BadSpecError, ExitCode
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress
@@ -86,12 +86,10 @@ def pin(address: str, progress: "Callable[[DataProgress], None] | None" = None) 
 
     Raises BadSpecError where it is no address, BadNetError where nothing is there, StorageError.
     """
+    from ftjob.client.first_spec import pinned
     from ftjob.dataset.build.transfers import as_progress
-    from ftjob.storage.inputs import named
-    from ftjob.storage.web.cached import pin as pinned
 
-    with named("pin", BadNetError):
-        return str(pinned(address, as_progress(progress or (lambda _: None))))
+    return pinned(address, "pin", as_progress(progress or (lambda _: None)))
 
 
 def nodes() -> "list[Node]":

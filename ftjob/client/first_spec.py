@@ -28,9 +28,10 @@ from ftjob.prepare.prepare import read_net
 from ftjob.prepare.weights import refuse_several
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
+from ftjob.storage.store import OnTransfer, ignore
 from jobspec import SpecError, parse_spec
-from jobspec.grammar import KNOWN_REFERENCE
-from jobspec.pinned import is_web
+from jobspec.grammar import KNOWN_REFERENCE, GrammarError
+from jobspec.pinned import check_address, is_web
 from jobspec.problems import one_line
 
 DEFAULT_NAME = "fine-tune"
@@ -95,12 +96,22 @@ def write_spec(
 
 def _with_digest(location: str, field: str) -> str:
     """Return a location; one of the web that has no digest, with that of the file that is there now."""
-    if not is_web(location) or "#" in location:
-        return location
+    return pinned(location, field) if is_web(location) and "#" not in location else location
+
+
+def pinned(address: str, field: str, progress: OnTransfer = ignore) -> str:
+    """Fetch a file of the web into the cache, and return its address with its digest.
+
+    Raises BadSpecError where it is no address, BadNetError where nothing is there, StorageError.
+    """
     from ftjob.storage.web.cached import pin  # here, because urllib3 is slow to import
 
+    try:
+        check_address(address)
+    except GrammarError as error:
+        raise BadSpecError(f"{field}: {error}") from None
     with named(field, BadNetError):
-        return str(pin(location))
+        return str(pin(address, progress))
 
 
 def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path, name: str) -> str:

@@ -132,7 +132,9 @@ def test_init_writes_the_digest(site: Site, weights: bytes, in_faces: Path, tmp_
 
     assert base.weights == f"{site.address}/w.caffemodel{pin(weights)}"
     assert base.net == f"{site.address}/net.prototxt{pin(NET)}"
-    assert api.plan(written, to_train=False).inputs.weights is not None
+    shown = ftjob("plan", str(written))
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert "← w.caffemodel\n" in shown.stdout
 
 
 def test_init_takes_the_net_of_published_weights(in_faces: Path, tmp_path: Path) -> None:

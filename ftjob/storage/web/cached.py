@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftjob.errors import BadSpecError
 from ftjob.fs import files, locks
 from ftjob.fs.digests import remembered_digest
 from ftjob.fs.paths import cache_dir
@@ -16,8 +15,7 @@ from ftjob.storage import eviction
 from ftjob.storage.cache import keep
 from ftjob.storage.store import MissingError, OnTransfer, Transfer, ignore
 from ftjob.storage.web.partial import PartialFile
-from jobspec.grammar import GrammarError
-from jobspec.pinned import PinnedFile, check_address, name_of
+from jobspec.pinned import PinnedFile, name_of
 
 
 def fetch_pinned(
@@ -37,12 +35,8 @@ def fetch_pinned(
 def pin(address: str, progress: OnTransfer = ignore) -> PinnedFile:
     """Return an address with the SHA-256 of the file that it has now; the file is kept for `fetch_pinned`.
 
-    Raises BadSpecError where it is no address, and what `fetch_pinned` does.
+    Raises what `fetch_pinned` does.
     """
-    try:
-        check_address(address)
-    except GrammarError as error:
-        raise BadSpecError(f"{error.problem}: {error.remedy}") from None
     root = cache_dir() / "objects"
     asked = eviction.CachedTree(root, _digest(f"pin {address}"))
     with locks.locked(asked.making, wait=True), files.explained(asked.part):
