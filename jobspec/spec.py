@@ -35,7 +35,7 @@ from jobspec.fields import (
     must_be,
     share_of,
 )
-from jobspec.solver import Solver as Solver
+from jobspec.solver_section import Solver as Solver
 from jobspec.stages.overlay import laid_over_at, part_of, refuse_same_names, refuse_wrong_shares, written
 
 

@@ -29,7 +29,6 @@ from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, 
 from ftjob.net.zoo.published import with_published
 from ftjob.nodes.profiles import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
-from ftjob.plan.next_stage import next_stage
 from ftjob.plan.plan import Plan, make_plan, with_measured
 from ftjob.prepare import calibration
 from ftjob.prepare.baseline import with_baseline
@@ -40,6 +39,7 @@ from ftjob.prepare.dataset import (
     is_image_folder,
     refuse_other_kinds,
 )
+from ftjob.prepare.next_stage import next_stage
 from ftjob.prepare.weights import find_weights
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.references import FolderOf, PinnedOf, PinnedWeights, WeightsOf, resolved

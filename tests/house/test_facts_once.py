@@ -16,7 +16,7 @@ from ftjob.engine.process.snapshotfile import states_of
 from ftjob.errors import FtjobError
 from ftjob.errors.outcomes import BY_EXIT_CODE, ENDINGS, ExitCode, Reason
 from ftjob.net.solver_types import SOLVER_TYPES
-from jobspec.solver import WITHOUT_MOMENTUM, Solver
+from jobspec.solver_section import WITHOUT_MOMENTUM, Solver
 from tools import docs
 
 ROOT = Path(__file__).parents[2]

@@ -84,10 +84,8 @@ def operate(
     """Make the train_val and deploy nets of a run from a base train_val or deploy net, which stays as it is.
 
     Heads and relearned layers are called `<name>_<suffix>`; operating on the result again changes nothing.
-    `collected` are the BatchNorm layers whose statistics come with the weights (statistics.py); `before` are
-    the layers that have another name there than in the net, which they get here too. Surgery names layers as
-    the base net does.
-
+    `collected` are the BatchNorm layers whose statistics come with the weights (statistics.py), `before` the
+    layers that have another name there than in the base net, by which surgery names them all the same.
     Raises BadNetError, naming the layer or the field of the spec, for a net that is no classifier and for
     surgery that names what is not there or contradicts itself.
     """
