@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ftjob.engine.open import AVAILABLE
-from tests.accepted.forked import quick_torch
+from tests.forked.client import quick
 
 ENGINES = tuple(pytest.param(name, marks=getattr(pytest.mark, name)) for name in AVAILABLE)
 
@@ -16,5 +16,5 @@ def forked_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     not depend on the number. Tests of the processes themselves start them as ftjob does."""
     for library in ("OPENBLAS", "OMP"):
         monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
-    with quick_torch():
+    with quick("torch"):
         yield

@@ -25,7 +25,7 @@ from ftjob.runfolder.store import in_folder
 from ftjob.worker import attempt as worker
 from ftjob.worker import finish
 from tests.accepted.case import Case, write
-from tests.accepted.forked import quick_torch
+from tests.forked.client import quick
 from tests.plan.specs import document
 
 ENGINES = ("caffe", "torch")
@@ -70,7 +70,7 @@ class Ending:
 
 def endings(case: Case, folder: Path, engines: Sequence[str] = ENGINES) -> list[Ending]:
     """Try a case with engines, in a folder below, which is removed again."""
-    with little_memory(), signals_kept(), quick_torch(), without_curves():
+    with little_memory(), signals_kept(), quick("torch"), without_curves():
         try:
             spec = write(case, folder / case.folder)
         except FtjobError as error:  # `data build` does not take the images

@@ -1,6 +1,6 @@
 """A small job that trains in a second or two with real Caffe: digits, three heads, no dropout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from examples.digits.images import write_digits
 from examples.digits.net import build
 from ftjob.net.prototxt import to_text
 from tests.e2e.jobs import Job
+from tests.forked.client import quick
+from tests.tiers import needs_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +32,16 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     net.layer.extend(kept)
     (folder / "net.prototxt").write_text(to_text(net), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """ftjob and PyTorch's process by fork; test_submit.py starts ftjob as users do, and a GPU has its own."""
+    if request.node.get_closest_marker("gpu") or request.path.name == "test_submit.py":
+        yield
+        return
+    with quick("ftjob", *(["torch"] if "torch" in needs_of(request.node) else [])):
+        yield
 
 
 @pytest.fixture

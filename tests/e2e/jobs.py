@@ -1,8 +1,6 @@
 """A job in a folder of its own, and the command line called there."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import yaml
 
 from ftjob.runfolder.layout import RunFolder
+from tests.forked import client
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,7 @@ class Job:
 
     def ftjob(self, *words: str, code: int = 0) -> Done:
         """Call the command line to its end; its exit code must be `code`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ftjob", *words],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = client.run([*client.FTJOB, *words], self.folder)
         assert done.returncode == code, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return Done(done.returncode, done.stdout, done.stderr)

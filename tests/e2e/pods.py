@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ftjob.runfolder.progress import Progress
 from ftjob.runfolder.status import ENV_SECONDS_BEFORE, ENV_USD_BEFORE, ENV_USD_PER_HOUR
 from ftjob.worker.pod.context import ENV_STATUS_PORT, ENV_TERMINATION_LOG
 from jobspec import dump_spec
+from tests.forked import client
 
 OWNER = {"cluster": "east", "namespace": "vision", "name": "digits", "uid": "1"}
 
@@ -26,7 +26,7 @@ class Pod:
     """One attempt's pod, or one that plans, in a folder of its own."""
 
     folder: Path
-    process: "subprocess.Popen[bytes] | None" = None
+    process: "client.Forked | subprocess.Popen[bytes] | None" = None
 
     @property
     def stderr(self) -> str:
@@ -37,8 +37,8 @@ class Pod:
         accounts = {ENV_SECONDS_BEFORE: str(seconds_before), ENV_USD_BEFORE: "0", ENV_USD_PER_HOUR: "1.0"}
         reports = {ENV_STATUS_PORT: "0", ENV_TERMINATION_LOG: str(self.folder / "termination-log")}
         with (self.folder / "stderr").open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "ftjob", "worker", *words],
+            self.process = client.popen(
+                [*client.FTJOB, "worker", *words],
                 cwd=self.folder,
                 env={**os.environ, **accounts, **reports, **env},
                 stderr=stderr,

@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.address import work_folder
 from ftjob.storage import MissingError, Store, open_store
 from tests.e2e.jobs import Job
+from tests.e2e.test_submit import start
 from tests.storage.servers import Bucket
 
 pytestmark = pytest.mark.caffe
@@ -38,11 +37,6 @@ def empty_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def location(job: Job, name: str = "digits") -> str:
     """Return the URI of the newest run of a name."""
     return str(job.ftjob("status", name, "-o", "json").json()["folder"])
-
-
-def submit(job: Job) -> "subprocess.Popen[bytes]":
-    words = ["env", "--default-signal=INT", sys.executable, "-m", "ftjob", "submit", "spec.yaml"]
-    return subprocess.Popen([*words, "--local", "--wait"], cwd=job.folder, stdout=subprocess.DEVNULL)
 
 
 def wait_until(seen: Callable[[], Any], what: str) -> Any:
@@ -124,7 +118,7 @@ def test_another_machine_sees_the_whole_run(
 def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
     """A graceful end is one whose snapshot is where the run lives, not on the disk that is about to go."""
     job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
-    submitting = submit(job)
+    submitting = start(job)
     wait_until(trains, "iteration 20")
     submitting.send_signal(signal.SIGINT)
 
@@ -153,7 +147,7 @@ def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
     for each in (undisturbed, killed):
         each.write(name=f"tuned-{each.folder.name}", output=f"{s3.uri}/runs", **inputs)
     uri = undisturbed.submit().json()["folder"]
-    submitting = submit(killed)
+    submitting = start(killed)
     pid = wait_until(lambda: worker("tuned-killed"), "a worker")
     gone = open_store(location(killed, "tuned-killed"))
     wait_until(lambda: records(gone), "a snapshot")
@@ -175,7 +169,7 @@ def test_two_workers_do_not_write_one_run(
 ):
     """The second one sees the first one's sign of life and stops with a sentence; the first one ends well."""
     job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1000, "snapshot": 1000})
-    submitting = submit(job)
+    submitting = start(job)
     wait_until(trains, "iteration 20")
     uri = location(job)
     empty_machine(monkeypatch, tmp_path / "other")

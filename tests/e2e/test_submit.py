@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from ftjob.client import processes as local
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.e2e.jobs import Job
+from tests.forked import client
 
 pytestmark = pytest.mark.caffe
 
@@ -40,20 +40,12 @@ def params(caffemodel: Path) -> dict[str, list[bytes]]:
     return {layer.name: [blob.SerializeToString() for blob in layer.blobs] for layer in net.layer}
 
 
-def start(job: Job) -> "subprocess.Popen[bytes]":
+def start(job: Job) -> "client.Forked | subprocess.Popen[bytes]":
     """Submit as at a terminal: able to be interrupted, also where the tests run in the background."""
-    words = [
-        "env",
-        "--default-signal=INT",
-        sys.executable,
-        "-m",
-        "ftjob",
-        "submit",
-        "spec.yaml",
-        "--local",
-        "--wait",
-    ]
-    return subprocess.Popen(words, cwd=job.folder, stdout=subprocess.DEVNULL)
+    words = [*client.FTJOB, "submit", "spec.yaml", "--local", "--wait"]
+    if client.Servers.of(words) is None:
+        words = ["env", "--default-signal=INT", *words]
+    return client.popen(words, cwd=job.folder, stdout=subprocess.DEVNULL)
 
 
 def test_a_run_leaves_the_folder_that_the_docs_show(job: Job):

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import pkgutil
 import re
 import resource
 import select
@@ -18,13 +17,12 @@ import traceback
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-import ftjob
 from ftjob.__main__ import main
 from ftjob.errors import ExitCode
+from tests.forked import preload
 from tests.fuzz import objects, world
 from tests.fuzz.case import Case
 from tests.fuzz.kinds import KINDS
@@ -50,8 +48,6 @@ CHANGES = {
     "os.symlink": ((1, 2),),
 }
 """Audit events of changes: which of their arguments are paths, and which the folders that those are in."""
-APART = ("ftjob.engine.torch", "ftjob.engine.process", "ftjob.engine.caffe.process")
-"""What engines' own processes import."""
 PR_SET_PDEATHSIG = 1
 FREE = ("/dev/null", "/dev/tty")
 
@@ -77,9 +73,7 @@ class Bench:
 
     def __init__(self, root: Path, engines: Path) -> None:
         """Make the good files, which takes some seconds, and load what each forked process would load."""
-        for name in (each.name for each in pkgutil.walk_packages(ftjob.__path__, "ftjob.")):
-            if not name.startswith(APART) and not name.endswith("__main__"):
-                import_module(name)
+        preload.load(*preload.ENGINES, "ftjob.engine.torch")
         self.root = root
         self.good = root / "good"
         world.build(self.folder, engines)
