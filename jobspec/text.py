@@ -1,11 +1,26 @@
 """Make text from outside safe to print: every character is visible. Pure."""
 
-import re
-
 LONGEST = 1000
 """The most characters in an error's sentence or a line of output."""
-_HIDDEN = re.compile(r"[^ -~]")
-_BROKEN = re.compile(r"[^ -~\n\t]")
+
+
+class _Escapes(dict[int, str]):
+    """What str.translate makes of characters: their escapes, unless they can be seen or are kept."""
+
+    def __init__(self, kept: str = "") -> None:
+        super().__init__({number: _escape(chr(number)) for number in range(256)})
+        self.update({ord(letter): letter for letter in kept})
+
+    def __missing__(self, number: int) -> str:
+        return _escape(chr(number))
+
+
+def _escape(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+
+
+_HIDDEN = _Escapes()
+_BROKEN = _Escapes(kept="\n\t")
 
 
 def visible(text: str) -> str:
@@ -14,12 +29,12 @@ def visible(text: str) -> str:
     Those are what str.isprintable() calls so: control, format (bidirectional too), surrogate, private and
     unassigned characters, and separators other than the space.
     """
-    return text if text.isprintable() else _HIDDEN.sub(_escape, text)
+    return text if text.isprintable() else text.translate(_HIDDEN)
 
 
 def visible_lines(text: str) -> str:
     """Return text as `visible` does, but for its line feeds and tabs, which stay."""
-    return text if text.isprintable() else _BROKEN.sub(_escape, text)
+    return text if text.isprintable() else text.translate(_BROKEN)
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
@@ -39,8 +54,3 @@ def shortened(text: str, longest: int) -> str:
         return text
     end = longest // 3
     return f"{text[: longest - 1 - end]}…{text[len(text) - end :]}"
-
-
-def _escape(found: re.Match[str]) -> str:
-    letter = found.group()
-    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
