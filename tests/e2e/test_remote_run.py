@@ -55,6 +55,10 @@ def reaper() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+def status_of(uri: str) -> dict[str, Any]:
+    return dict(json.loads(open_store(uri).read("status.json")))
+
+
 def records(store: Store) -> list[str]:
     return [entry.key for entry in store.list("snapshots") if entry.key.endswith(".json")]
 
@@ -167,17 +171,24 @@ def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
 def test_two_workers_do_not_write_one_run(
     job: Job, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The second one sees the first one's sign of life and stops with a sentence; the first one ends well."""
-    job.write(output=s3.uri, solver={"max_iter": 3000, "test_interval": 1000, "snapshot": 1000})
+    """The second one sees the first one's sign of life and stops with a sentence; the first one continues
+    until it is asked to end, and its last snapshot is there."""
+    job.write(output=s3.uri, solver={"max_iter": 20000, "test_interval": 10000, "snapshot": 10000})
     submitting = start(job)
     wait_until(trains, "iteration 20")
     uri = location(job)
-    empty_machine(monkeypatch, tmp_path / "other")
-
-    second = job.ftjob("worker", uri, "--attempt", "2", code=5)
+    with monkeypatch.context() as elsewhere:
+        empty_machine(elsewhere, tmp_path / "other")
+        second = job.ftjob("worker", uri, "--attempt", "2", code=5)
+    at = status_of(uri)["iteration"]
+    wait_until(lambda: status_of(uri)["iteration"] > at, "another iteration of the first worker")
+    submitting.send_signal(signal.SIGINT)
 
     assert "another worker (attempt 1 on " in second.err
-    assert submitting.wait(timeout=120) == 0
+    assert submitting.wait(timeout=120) == 10
+    status = status_of(uri)
+    assert (status["state"], status["attempt"]) == ("Stopped", 1)
+    assert records(open_store(uri)) == [f"snapshots/iter_{status['iteration']}.json"]
 
 
 def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job: Job, s3: Bucket):
@@ -196,7 +207,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
 ):
     """SIGKILL, 50 times, from the worker's start on: never a half snapshot taken for whole, equal weights."""
     undisturbed, killed = new_job("undisturbed"), new_job("killed")
-    solver = {"max_iter": 3000, "test_interval": 1500, "snapshot": 50}
+    solver = {"max_iter": 2000, "test_interval": 1000, "snapshot": 40}
     for each in (undisturbed, killed):
         each.write(output=f"{s3.uri}/{each.folder.name}", solver=solver)
     uri = undisturbed.submit().json()["folder"]
@@ -208,7 +219,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
     kills = 0
     for attempt in range(2, 52):
         pid = wait_until(lambda: local.worker_pid(work), "a worker")
-        time.sleep(chance.uniform(0, 2))
+        time.sleep(chance.uniform(0, 1.5))
         if local.worker_pid(work) == pid:
             os.kill(pid, signal.SIGKILL)
             kills += 1
