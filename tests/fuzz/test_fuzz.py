@@ -73,7 +73,9 @@ def shoot() -> None:
 
 
 def take() -> None:
-    time.sleep(len(bytearray(b"x") * 2**30) and 1)
+    held = bytearray(b"x") * 2**30
+    time.sleep(20)
+    del held
 
 
 @pytest.mark.parametrize(
