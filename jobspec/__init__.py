@@ -2,6 +2,7 @@
 
 from jobspec.dump import digest, dump_spec, json_schema
 from jobspec.load import load_spec, parse_spec
+from jobspec.members import Member, members
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import (
     FREE_SECTIONS,
@@ -16,6 +17,7 @@ from jobspec.spec import (
     Solver,
     Surgery,
 )
+from jobspec.sweep import Sweep
 
 __all__ = [
     "FREE_SECTIONS",
@@ -26,14 +28,17 @@ __all__ = [
     "FreezeLayers",
     "FreezeUpTo",
     "JobSpec",
+    "Member",
     "Problem",
     "Resources",
     "Solver",
     "SpecError",
     "Surgery",
+    "Sweep",
     "digest",
     "dump_spec",
     "json_schema",
     "load_spec",
+    "members",
     "parse_spec",
 ]

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
+    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -49,6 +51,12 @@ MEAN_SUFFIX = ".binaryproto"
 _RUN = re.compile(f"{RUN_REFERENCE}{RUN_NAME}")
 _RUN_SNAPSHOT = re.compile(f"{_RUN.pattern}(?:@{ITERATION})?")
 _ALIAS = re.compile(f"{ALIAS_REFERENCE}{ALIAS_NAME}(?:@{PROMOTION})?")
+
+
+class Section(BaseModel):
+    """A section of a spec: unknown fields are errors, types are not converted, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from jobspec.fields import (
     INT32_MAX,
@@ -33,6 +33,7 @@ from jobspec.fields import (
     Percent,
     PinnedAlias,
     Positive,
+    Section,
     Side,
     Split,
     Weights,
@@ -40,6 +41,7 @@ from jobspec.fields import (
     mistake,
     must_be,
 )
+from jobspec.sweep import Sweep
 
 # Caffe ends with "Momentum cannot be used with ..." (sgd_solvers.hpp, constructor_sanity_check).
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
@@ -48,11 +50,7 @@ MOST_GPUS = 64
 GAMMA_OF_ITS_OWN = {"exp": "0.9999", "inv": "0.0001", "sigmoid": "0.01"}
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
-
-
-class Base(_Part):
+class Base(Section):
     """The net to fine-tune."""
 
     net: Location
@@ -70,21 +68,21 @@ class Base(_Part):
     such as `alias:faces@7`. It decides nothing."""
 
 
-class FreezeUpTo(_Part):
+class FreezeUpTo(Section):
     """Freeze a layer and all layers it depends on."""
 
     up_to: LayerName
     """The name of a layer, or the prefix shared by several, such as `inception_4e`."""
 
 
-class FreezeLayers(_Part):
+class FreezeLayers(Section):
     """Freeze the layers that match."""
 
     layers: Annotated[LayerGlobs, Field(min_length=1)]
     """Layer names; `*` matches any characters, as in `[conv1*, conv2*]`."""
 
 
-class Surgery(_Part):
+class Surgery(Section):
     """Changes to the base net before training."""
 
     heads: Annotated[
@@ -97,7 +95,7 @@ class Surgery(_Part):
         must_be(f"auto or a number of classes from 2 to {MOST_CLASSES:,}", "auto"),
     ] = "auto"
     """The number of classes; `auto` takes it from the data."""
-    relearn: LayerGlobs = []
+    relearn: LayerGlobs = Field(default=[])
     """Other layers to rename and train from scratch; `*` matches any characters."""
     freeze: Annotated[
         FreezeUpTo | FreezeLayers | Literal["none"],
@@ -109,7 +107,7 @@ class Surgery(_Part):
     """lr_mult of the new layers' weights; their biases get twice that, as in Caffe's recipes."""
 
 
-class Data(_Part):
+class Data(Section):
     """The training and validation images."""
 
     train: Location
@@ -159,7 +157,7 @@ class Data(_Part):
         return self
 
 
-class Solver(_Part):
+class Solver(Section):
     """Caffe's SolverParameter: the same names, and the same defaults where it has any."""
 
     type: Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"] = "SGD"
@@ -175,7 +173,7 @@ class Solver(_Part):
     """The exponent in lr_policy inv and poly."""
     stepsize: IterationsOrPercent = "33%"
     """Iterations, or the share of the run, between two steps of lr_policy step; the midpoint of sigmoid."""
-    stepvalue: Annotated[list[IterationsOrPercent], Field(max_length=1000)] = []
+    stepvalue: Annotated[list[IterationsOrPercent], Field(max_length=1000)] = Field(default=[])
     """When lr_policy multistep takes its steps: iterations or shares of the run, such as `[50%, 85%]`."""
     momentum: Momentum = 0.9
     """The share of the last update added to the next; 0 with AdaGrad and RMSProp, which have no momentum."""
@@ -259,7 +257,7 @@ class Solver(_Part):
         return self.max_iter is None or iterations(left, self.max_iter) < iterations(right, self.max_iter)
 
 
-class Resources(_Part):
+class Resources(Section):
     """Where to run, and how often to retry."""
 
     node: NodeName = "local"
@@ -284,7 +282,7 @@ class Resources(_Part):
         return self.spot is not False
 
 
-class Budget(_Part):
+class Budget(Section):
     """The most that all attempts together may spend; at the limit: snapshot, evaluate, bundle, stop."""
 
     usd: Dollars | None = None
@@ -293,7 +291,7 @@ class Budget(_Part):
     """Hours of the node's time."""
 
 
-class Guards(_Part):
+class Guards(Section):
     """Guards end a run that is no longer worth its money; `false` switches one off."""
 
     diverged: bool = True
@@ -312,7 +310,7 @@ class Guards(_Part):
     stopped."""
 
 
-class Accept(_Part):
+class Accept(Section):
     """What the result must reach for a CI run to pass."""
 
     accuracy: Accuracy | None = None
@@ -339,7 +337,7 @@ class Accept(_Part):
         return self
 
 
-class JobSpec(_Part):
+class JobSpec(Section):
     """A complete fine-tune. Everything but name, base, data and output has a default that works."""
 
     name: DnsLabel
@@ -362,6 +360,8 @@ class JobSpec(_Part):
     """Guards end a run that is no longer worth its money."""
     accept: Accept = Accept()
     """What the result must reach for a CI run to pass."""
+    sweep: Sweep | None = None
+    """Several runs from this spec, within its one budget: the fields to vary, and how to search."""
     output: Location
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
 
@@ -380,6 +380,8 @@ class JobSpec(_Part):
         for section, field in ADDED:
             if values[section][field] == type(getattr(self, section)).model_fields[field].default:
                 del values[section][field]
+        if self.sweep is None:
+            del values["sweep"]
         return values
 
 

@@ -12,6 +12,11 @@ from ftjob.api.answering import classify as classify
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
+from ftjob.api.loading import load
+from ftjob.api.sweeping import compare_sweep as compare_sweep
+from ftjob.api.sweeping import is_sweep as is_sweep
+from ftjob.api.sweeping import plan_sweep as plan_sweep
+from ftjob.api.sweeping import submit_sweep as submit_sweep
 from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
@@ -52,7 +57,7 @@ def plan(
     """
     from ftjob.prepare.prepare import absolute, prepare
 
-    loaded, folder = _load(spec)
+    loaded, folder = load(spec)
     context = lookup.context_of(loaded, folder, progress, to_train)
     return prepare(absolute(loaded, context), context)
 
@@ -187,7 +192,7 @@ def check_data(
         return check(train, beside, asked, report)
     if foreign := place.suffix not in SPEC_SUFFIXES and kinds.of_place(place):
         raise BadDataError(f"{place}: {foreign}")
-    loaded, folder = _load(place)
+    loaded, folder = load(place)
     context = lookup.context_of(loaded, folder, report)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
@@ -211,7 +216,7 @@ def submit_to_cluster(
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
 
-    loaded, _ = _load(spec)
+    loaded, _ = load(spec)
     decided = planned or plan(spec, to_train=False)
     sent = cluster_run.pinned(loaded, decided.spec)
     run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)
@@ -227,7 +232,7 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
     from ftjob.cluster.resource.submission import fine_tune_job
 
     cluster_run.refuse_local(planned.spec)
-    loaded, _ = _load(spec)
+    loaded, _ = load(spec)
     sent = cluster_run.pinned(loaded, planned.spec)
     return fine_tune_job(sent, namespace or "default", figures_of(planned))
 
@@ -278,15 +283,3 @@ def compare(
 def exit_code(status: Status) -> int:
     """Return the exit code for a run's status: its worker's, or preempted where that was killed."""
     return status.exit_code if status.exit_code is not None else ExitCode.PREEMPTED
-
-
-def _load(spec: "JobSpec | Path | str") -> "tuple[JobSpec, Path]":
-    from jobspec import JobSpec, SpecError, load_spec
-
-    if isinstance(spec, JobSpec):
-        return spec, Path.cwd()
-    path = Path(spec)
-    try:
-        return load_spec(path), path.absolute().parent
-    except SpecError as error:
-        raise BadSpecError(str(error)) from error

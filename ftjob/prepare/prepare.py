@@ -109,6 +109,17 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     Raises FtjobError, which names the field, what is wrong and what to do; nothing is written then but
     datasets and weights in the cache.
     """
+    return plan_of(read_inputs(spec, context))
+
+
+def plan_of(inputs: Inputs) -> Plan:
+    """Plan a run from what was read for it. Raises FtjobError."""
+    plan = make_plan(inputs)
+    return with_measured(with_baseline(plan), *calibration.recall(plan))
+
+
+def read_inputs(spec: JobSpec, context: Context) -> Inputs:
+    """Read what an absolute spec names. Raises FtjobError."""
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
     weights = find_weights(spec.base.weights, context.folder, as_progress(context.progress))
@@ -116,25 +127,22 @@ def prepare(spec: JobSpec, context: Context) -> Plan:
     dataset = find_dataset(spec.data, channels, context)
     findings = data_findings(spec, dataset)
     mean, mean_file = find_mean(spec, dataset, context)
-    plan = make_plan(
-        Inputs(
-            spec=spec,
-            net=parsed.net,
-            notes=parsed.notes,
-            weights=weights,
-            train=dataset.train,
-            val=dataset.val,
-            findings=tuple(map(str, findings)),
-            node=node,
-            nodes=tuple(load_nodes().values()),
-            mean=mean or (),
-            mean_measured=mean is not None,
-            mean_file=mean_file,
-            mean_file_digest=files.sha256(mean_file) if mean_file else "",
-            on=find_on(spec, dataset, channels, context) if spec.accept.on else None,
-        )
+    return Inputs(
+        spec=spec,
+        net=parsed.net,
+        notes=parsed.notes,
+        weights=weights,
+        train=dataset.train,
+        val=dataset.val,
+        findings=tuple(map(str, findings)),
+        node=node,
+        nodes=tuple(load_nodes().values()),
+        mean=mean or (),
+        mean_measured=mean is not None,
+        mean_file=mean_file,
+        mean_file_digest=files.sha256(mean_file) if mean_file else "",
+        on=find_on(spec, dataset, channels, context) if spec.accept.on else None,
     )
-    return with_measured(with_baseline(plan), *calibration.recall(plan))
 
 
 def write_prototxts(plan: Plan, folder: RunFolder) -> None:

@@ -131,6 +131,8 @@ class Status:
     """Of the main head on the validation data, at the last test."""
     best_accuracy: Share | None = None
     best_iteration: Count | None = None
+    tested: Count | None = None
+    """The iteration of the last test."""
     snapshot: Count | None = None
     """The newest complete snapshot."""
     resumed: Resumed | None = None
@@ -148,6 +150,11 @@ class Status:
     updated: Moment | None = None
     ended: Moment | None = None
     exit_code: Annotated[int, Interval(ge=0, le=255)] | None = None
+
+    @property
+    def highest_accuracy(self) -> float | None:
+        """Of all tests, the last one included, whose snapshot may not be complete yet."""
+        return max((each for each in (self.accuracy, self.best_accuracy) if each is not None), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as status.json and `-o json` have them."""
