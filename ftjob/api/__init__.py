@@ -250,7 +250,8 @@ def cost(
     *,
     by_attempt: bool = False,
 ) -> "Bill":
-    """Return what runs have cost and on what: those that are named, else all that `list_runs` has.
+    """Return what runs have cost and on what: those that are named, sweeps as their members, else all that
+    `list_runs` has.
 
     `since` (12h, 7d, 2w or a date) leaves out attempts that began before. Raises BadSpecError.
     """
@@ -258,7 +259,9 @@ def cost(
     from ftjob.runfolder.charges import moment
 
     asked = dict.fromkeys(references)
-    found = [find(each, context, namespace) for each in asked] or list_runs("*", context, namespace)
+    named = (find(each, context, namespace) for each in asked)
+    found = [run for each in named for run in (each.members() or [each])]
+    found = found or list_runs("*", context, namespace)
     made = bill(found, moment(since) if since else None, by_attempt=by_attempt)
     missing = unreadable_notes() if not (asked or context or namespace) else []
     return replace(made, unknown=(*missing, *made.unknown))

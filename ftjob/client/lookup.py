@@ -80,4 +80,4 @@ def _earlier(name: str, output: str) -> "RunHandle":
         newest = registry.newest_run(open_store(beside)) if "/" not in name else None
         if newest is None:
             raise
-        return Run(location_of(output, name, newest))
+        return handle_at(location_of(output, name, newest))

@@ -85,7 +85,7 @@ class SweepDriver:
         while True:
             decided = self._step()
             if decided.finished:
-                return self._end()
+                return self._end(decided)
             time.sleep(POLL_SECONDS)
 
     def _find_members(self) -> None:
@@ -192,9 +192,9 @@ class SweepDriver:
             usd=state.spent.usd,
         )
 
-    def _end(self) -> int:
+    def _end(self, decided: SweepDecision) -> int:
         """Write how the sweep ended, and return the exit code."""
-        if self._stop:
+        if self._stop and not decided.complete:
             state, reason, code = State.STOPPED, str(self._stop.reason), ExitCode.PREEMPTED
         else:
             state, reason = SweepState(self._members, self._records).end()

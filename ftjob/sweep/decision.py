@@ -73,6 +73,11 @@ class SweepDecision:
     finished: bool = False
     """Whether nothing runs, and nothing will start by itself."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether every member has ended by itself, so that nothing is left to stop or to resume."""
+        return self.finished and not self.waiting and not any(record.is_open for record in self.records)
+
 
 def decide_sweep(
     names: Sequence[str],

@@ -8,7 +8,7 @@ from ftjob.cluster.controller.cache.cached_job import CachedJob
 from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.workqueue.queue import WorkQueue
-from ftjob.cluster.policy.actions import WriteStatus
+from ftjob.cluster.policy.actions import RequeueAfter, WriteStatus
 from ftjob.cluster.policy.sweeps.decide_parent import (
     ChangeMember,
     CreateMember,
@@ -85,6 +85,18 @@ def test_a_held_or_cancelled_sweep_passes_that_on() -> None:
     ]
 
 
+def test_a_cancel_comes_too_late_for_a_sweep_that_has_ended() -> None:
+    """It stays as it ended."""
+    names = [each.name for each in members_of(fine_tune(**SWEEP))]
+    job, ended = fine_tune(**SWEEP), dict.fromkeys(names, member(State.SUCCEEDED))
+    while not job.status.state.ended:
+        job = fine_tune(status=written(decided(job, **ended)), **SWEEP)
+    late = replace(job, annotations={"ftjob.dev/cancel": "now"})
+
+    assert job.status.state is State.SUCCEEDED
+    assert [each for each in decided(late, **ended) if not isinstance(each, RequeueAfter)] == []
+
+
 def test_a_strangers_object_is_never_taken_for_a_member() -> None:
     """The sweep waits, and names it."""
     [first, *_] = [each.name for each in members_of(fine_tune(**SWEEP))]
@@ -97,7 +109,7 @@ def test_a_strangers_object_is_never_taken_for_a_member() -> None:
 def test_an_edit_of_what_members_share_starts_none() -> None:
     """Another value in the sweep does."""
     begun = written(decided(fine_tune(**SWEEP)))
-    edited = decided(fine_tune(status=begun, solver={"momentum": 0.5}, **SWEEP))
+    edited = decided(fine_tune(status=begun, generation=2, solver={"momentum": 0.5}, **SWEEP))
     more: dict[str, Any] = {**SWEEP, "sweep": {**SWEEP["sweep"], "parallel": 9, "solver.base_lr": [0.1, 0.2]}}
     extended = decided(fine_tune(status=begun, **more))
 

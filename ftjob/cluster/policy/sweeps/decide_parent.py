@@ -144,7 +144,7 @@ def _outcome(
     if taken := [name for name in decided.start if name in seen.strangers]:
         message = f"a FineTuneJob {taken[0]} exists that does not belong to this sweep: delete it; {message}"
         return JobOutcome(State.PENDING, Reason.NAME_TAKEN, message, again, identity=identity)
-    if decided.finished and cancel is None:
+    if decided.complete or (decided.finished and cancel is None):
         state, reason = summary.end()
         return JobOutcome(state, reason, message, identity=identity)
     if cancel is not None:
