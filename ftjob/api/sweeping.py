@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ftjob.client.handle import RunHandle
-    from ftjob.client.sweep_run import SweepConsent
-    from ftjob.client.sweeps import Where
+    from ftjob.client.sweeping.sweep_run import SweepConsent
+    from ftjob.client.sweeping.sweeps import Where
     from ftjob.dataset.build.build import DataProgress
     from ftjob.prepare.sweep_plan import SweepPlan
     from ftjob.report.compare.sweep_comparison import SweepComparison
@@ -44,7 +44,7 @@ def submit_sweep(
 
     Its members are ordinary runs: one that is done costs nothing. Raises FtjobError before anything begins.
     """
-    from ftjob.client import sweeps
+    from ftjob.client.sweeping import sweeps
 
     return sweeps.submit(planned or plan_sweep(spec), where, consent or (lambda _: None))
 
@@ -56,6 +56,6 @@ def compare_sweep(
 
     Raises BadSpecError for what is no sweep, StorageError for one that cannot be read.
     """
-    from ftjob.client import sweeps
+    from ftjob.client.sweeping import sweeps
 
     return sweeps.compare(find(reference, context, namespace))

@@ -26,7 +26,7 @@ from ftjob.errors import BadSpecError
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
-    from ftjob.client.sweeps import Where
+    from ftjob.client.sweeping.sweeps import Where
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 
@@ -55,7 +55,7 @@ def submit(
     if junit and not wait:
         raise BadSpecError("submit: --junit is written when the run has ended: add --wait")
     if api.is_sweep(spec):
-        from ftjob.client.sweeps import Where
+        from ftjob.client.sweeping.sweeps import Where
 
         how = Options(wait, junit, dry_run, yes, output)
         return _submit_sweep(spec, Where(is_local, context, namespace), how)
@@ -99,8 +99,8 @@ class Options:
 def _submit_sweep(spec: Path, where: "Where", how: Options) -> None:
     """Start a sweep on this machine or on a cluster."""
     from ftjob.cli.view.sweep_tables import sweep_plan
-    from ftjob.client.cluster_sweep import sweep_job
     from ftjob.client.consent import asking_for_sweep
+    from ftjob.client.sweeping.cluster_sweep import sweep_job
 
     planned = planning.planned_sweep(spec)
     if how.output is Format.TEXT:

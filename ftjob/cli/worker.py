@@ -24,7 +24,7 @@ def worker(
     if is_plan or run is None:
         raise BadSpecError("worker: give a run's folder or URI, or --plan with --spec FILE")
     if is_sweep:
-        from ftjob.client.sweep_driver import drive
+        from ftjob.client.sweeping.sweep_driver import drive
 
         raise typer.Exit(drive(run, attempt))
     from ftjob.worker.attempt import run as work

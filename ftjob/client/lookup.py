@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftjob.client import registry
 from ftjob.client.local_run import Run
-from ftjob.client.sweep_run import SweepRun
+from ftjob.client.sweeping.sweep_run import SweepRun
 from ftjob.errors import BadSpecError
 from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress, location_of, snapshot_of

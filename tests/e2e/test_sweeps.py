@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ftjob.client.sweep_run import SweepRun
+from ftjob.client.sweeping.sweep_run import SweepRun
 from ftjob.runfolder.lock import worker_pid
 from tests.e2e.jobs import Job
 

@@ -15,7 +15,7 @@ FREE = {
     "cluster.controller.apiserver",
     "cluster.controller.cache.informer",
     "cluster.controller.manifests",
-    "client.cluster_sweep.sweep_job",
+    "client.sweeping.cluster_sweep.sweep_job",
     "cluster.policy.sweeps.decide_parent.ChangeMember.patch",
     "cluster.policy.sweeps.decide_parent.CreateMember.manifest",
     "cluster.resource.member.member_object",

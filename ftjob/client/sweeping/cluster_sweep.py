@@ -3,7 +3,7 @@
 from typing import Any
 
 from ftjob.client.cluster_run import ClusterRun, pinned, refuse_local, spec_of, status_of
-from ftjob.client.sweep_run import SweepConsent
+from ftjob.client.sweeping.sweep_run import SweepConsent
 from ftjob.cluster.client import Cluster
 from ftjob.cluster.resource.figures import annotation_of, figures_of
 from ftjob.cluster.resource.member import annotation_of_plans

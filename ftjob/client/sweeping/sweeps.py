@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ftjob.client import registry
 from ftjob.client.handle import RunHandle
-from ftjob.client.sweep_run import SweepConsent, submit_sweep
+from ftjob.client.sweeping.sweep_run import SweepConsent, submit_sweep
 from ftjob.errors import BadSpecError
 from ftjob.prepare.sweep_plan import SweepPlan
 from ftjob.report.compare.sweep_comparison import SweepComparison, compare_members
@@ -24,7 +24,7 @@ def submit(plan: SweepPlan, where: Where, consent: SweepConsent) -> tuple[RunHan
     """Start or continue a planned sweep; return it, and whether anything began. Raises FtjobError."""
     if where.here:
         return submit_sweep(plan, consent)
-    from ftjob.client import cluster_sweep
+    from ftjob.client.sweeping import cluster_sweep
     from ftjob.cluster.client import connect
 
     run, started = cluster_sweep.submit(plan, connect(where.context, where.namespace), consent)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ftjob.client.consent import given
 from ftjob.client.local_run import START_SECONDS, Run, submit
-from ftjob.client.sweep_run import member_run, read_record
+from ftjob.client.sweeping.sweep_run import member_run, read_record
 from ftjob.errors import ExitCode, FtjobError, StorageError
 from ftjob.errors.outcomes import BY_REASON, Reason
 from ftjob.fs import files
