@@ -75,12 +75,15 @@ def members(spec: JobSpec, document: Document = _NOWHERE, source: str = "spec") 
             member = _member(spec.name, base, {field: value for field, (value, _) in choice.items()})
         except ValidationError as error:
             problems += _explained(error, choice, document)
+            if len(problems) >= SHOWN:
+                break
             continue
         made.setdefault(member.name, member)
         if len(made) == sweep.members:
             break
     if problems:
-        raise SpecError(source, list(dict.fromkeys(problems))[:SHOWN])
+        first = {problem.field: problem for problem in reversed(problems)}  # of each field
+        raise SpecError(source, list(first.values())[::-1])
     return tuple(made.values())
 
 

@@ -161,6 +161,10 @@ def test_a_sweeps_id_follows_its_members_alone() -> None:
             "5: sweep: has 1,600 combinations, and a sweep has at most 1,000 members; give fewer values, or "
             "search: random with members",
         ),
+        (
+            "  search: random\n  members: 3\n  solver.type: {min: 1, max: 2}\n",
+            "8: sweep.solver.type: must be one of SGD, Nesterov, AdaGrad, RMSProp, AdaDelta or Adam, got ",
+        ),
         ("  solver.base_lr: []\n", "6: sweep.solver.base_lr: must be a list of values"),
     ],
 )

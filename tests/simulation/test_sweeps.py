@@ -18,7 +18,7 @@ from ftjob.runfolder.status import State
 from ftjob.sweep import decision
 from tests.simulation.sweeps import EVENTS, SweepWorld
 
-LIVES, CHUNKS = 400, 8
+LIVES, CHUNKS = 200, 4
 
 
 def lived(seed: int) -> SweepWorld:
@@ -45,7 +45,7 @@ def test_every_life_holds_the_laws(chunk: int) -> None:
 @pytest.mark.slow
 def test_the_world_does_happen() -> None:
     """Every kind of event and of end occurs, and halving does stop members."""
-    worlds = [lived(seed) for seed in range(150)]
+    worlds = [lived(seed) for seed in range(100)]
     happened: Counter[str] = sum((world.happened for world in worlds), Counter())
     records = [each for world in worlds if world.status.sweep for each in world.status.sweep.members]
 
