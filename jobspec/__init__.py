@@ -2,6 +2,7 @@
 
 from jobspec.dump import digest, dump_spec, json_schema
 from jobspec.load import load_spec, parse_spec
+from jobspec.members import Member, members
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import (
     FREE_SECTIONS,
@@ -17,6 +18,7 @@ from jobspec.spec import (
     StageSpec,
     Surgery,
 )
+from jobspec.sweep import Sweep
 
 __all__ = [
     "FREE_SECTIONS",
@@ -27,15 +29,18 @@ __all__ = [
     "FreezeLayers",
     "FreezeUpTo",
     "JobSpec",
+    "Member",
     "Problem",
     "Resources",
     "Solver",
     "SpecError",
     "StageSpec",
     "Surgery",
+    "Sweep",
     "digest",
     "dump_spec",
     "json_schema",
     "load_spec",
+    "members",
     "parse_spec",
 ]

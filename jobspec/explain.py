@@ -71,9 +71,9 @@ def _finding(details: ErrorDetails, context: Mapping[str, Any], hint: str | None
     if kind == "missing":
         return f"is missing; add it ({_summary(path)})"
     if kind == "extra_forbidden":
-        return _unknown_field(path)
+        return unknown_field(path)
     if kind in _SECTION_TYPES:
-        fields = " and ".join(_fields_at(path)[:2])
+        fields = " and ".join(fields_at(path)[:2])
         return f"must be a group of fields such as {fields}, got {shown(value)}{hint or _hint(kind, value)}"
     if kind == "must_be":
         meant = hint or _did_you_mean(value, context["choices"])
@@ -140,9 +140,10 @@ def _letters(word: str) -> str:
     return re.sub(r"[-_ ]", "", word).lower()
 
 
-def _unknown_field(path: Path) -> str:
+def unknown_field(path: Path) -> str:
+    """Return why a path is no field of a spec, and which field was probably meant."""
     section, name = path[:-1], str(path[-1])
-    known = _fields_at(section)
+    known = fields_at(section)
     if name in NOT_NEEDED:
         return f"is not needed here; {NOT_NEEDED[name]}"
     if name in OF_FORKS:
@@ -159,7 +160,7 @@ def _unknown_field(path: Path) -> str:
 def _renamed(path: Path) -> Path | None:
     """Return the path of the field in the same section that an unknown one was probably meant to be."""
     section, name = path[:-1], str(path[-1])
-    known = _fields_at(section)
+    known = fields_at(section)
     places = _places(OTHER_NAMES.get(name, name))
     here = [path for path in places if path[:-1] == _in_spec(section)]
     if here or places or name in (*NOT_NEEDED, *OF_FORKS):
@@ -185,7 +186,7 @@ def _places(name: str) -> list[tuple[str, ...]]:
 def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         yield (*path, name)
-        inner = _model_in(field.annotation)
+        inner = _model_in(field.annotation) if name != "sweep" else None  # its options are nobody's fields
         if inner:
             yield from _walk(inner, (*path, name))
 
@@ -222,7 +223,8 @@ def _item_in(annotation: Any) -> Any:
     return next(filter(None, map(_item_in, get_args(annotation))), None)
 
 
-def _fields_at(path: Path) -> list[str]:
+def fields_at(path: Path) -> list[str]:
+    """Return the fields of a section; none of what is no section."""
     model = _model_at(path)
     return list(model.model_fields) if model else []
 

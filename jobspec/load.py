@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from jobspec.document import Document, read_document
 from jobspec.explain import explain, shown
+from jobspec.members import members
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import JobSpec
 
@@ -42,9 +43,11 @@ def parse_spec(text: str, source: str) -> JobSpec:
     if not isinstance(document.value, dict):
         raise SpecError(source, [_not_a_spec(document)])
     try:
-        return JobSpec.model_validate(document.value)
+        spec = JobSpec.model_validate(document.value)
     except ValidationError as error:
         raise SpecError(source, explain(error, document)) from None
+    members(spec, document, source)  # raises for a member that is no valid spec
+    return spec
 
 
 def _content(path: Path) -> bytes | None:

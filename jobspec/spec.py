@@ -37,6 +37,7 @@ from jobspec.fields import (
 )
 from jobspec.solver_section import Solver as Solver
 from jobspec.stages.overlay import laid_over_at, part_of, refuse_same_names, refuse_wrong_shares, written
+from jobspec.sweep import Sweep
 
 
 class Base(Section):
@@ -300,6 +301,8 @@ class JobSpec(Section):
     """Guards end a run that is no longer worth its money."""
     accept: Accept = Accept()
     """What the result must reach for a CI run to pass."""
+    sweep: Sweep | None = None
+    """Several runs from this spec, within its one budget: the fields to vary, and how to search."""
     output: Location
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
     stages: Annotated[list[StageSpec], Field(min_length=FEWEST_STAGES, max_length=MOST_STAGES)] | None = None
@@ -362,6 +365,8 @@ class JobSpec(Section):
         for section, field in ADDED:
             if values[section][field] == type(getattr(self, section)).model_fields[field].default:
                 del values[section][field]
+        if self.sweep is None:
+            del values["sweep"]
         return values
 
 

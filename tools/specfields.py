@@ -40,7 +40,9 @@ def _row(name: str, field: Schema, schema: Schema, defs: dict[str, Schema]) -> s
 
 
 def _section(field: Schema, defs: dict[str, Schema]) -> Schema | None:
-    return defs[field["$ref"].rpartition("/")[2]] if "$ref" in field else None
+    """Return the section that a field is, or may be; a section's own sections are in its row."""
+    refs = [each["$ref"] for each in (field, *field.get("anyOf", ())) if "$ref" in each]
+    return defs[refs[0].rpartition("/")[2]] if len(refs) == 1 else None
 
 
 def _item(field: Schema, defs: dict[str, Schema]) -> Schema | None:

@@ -84,16 +84,26 @@ def measured(cluster: Cluster, folder: Path) -> dict[str, Figures]:
 def part(server: Server, namespace: str, folder: Path, environment: dict[str, str], name: str) -> Figures:
     """Have one program take all jobs from their submit to their end."""
     with running(name, namespace, folder / "settings.yaml", environment) as contender:
-        figures = counted(contender, server, namespace)
+        figures = counted(contender, server, namespace, jobs_at_a_rate)
     print(f"{name:<6} {json.dumps(figures)}", flush=True)
     return figures
 
 
-def counted(contender: Contender, server: Server, namespace: str) -> Figures:
+def jobs_at_a_rate(server: Server, namespace: str, name: str) -> crowd.Timing:
+    """Submit FineTuneJobs one after another, until they have ended."""
+    return crowd.submit(server, namespace, name, JOBS, RATE, patience=LIFE * 4 + 60)
+
+
+def counted(
+    contender: Contender,
+    server: Server,
+    namespace: str,
+    submit: Callable[[Server, str, str], crowd.Timing],
+) -> Figures:
     """Return the figures of one program at work."""
     crowd.wait_until_heard(server, namespace, f"{contender.name}-first")
     resting, before, began = contender.wait_until_quiet(), contender.usage(), time.monotonic()
-    timing = crowd.submit(server, namespace, contender.name, JOBS, RATE, patience=LIFE * 4 + 60)
+    timing = submit(server, namespace, contender.name)
     seconds, after = time.monotonic() - began, contender.usage()
     processor = after.processor - before.processor - resting * seconds
     requests = {key: after.requests[key] - before.requests.get(key, 0) for key in after.requests}
@@ -102,6 +112,7 @@ def counted(contender: Contender, server: Server, namespace: str) -> Figures:
         "p50_s": round(latencies[len(latencies) // 2], 3),
         "p99_s": round(latencies[int(len(latencies) * 0.99)], 3),
         "submits_per_s": round(timing.rate, 1),
+        "seconds": round(seconds, 1),
         "running_at_once": timing.most_at_once,
         "requests_per_job": round(sum(requests.values()) / JOBS, 2),
         "processor_ms_per_job": round(1000 * processor / JOBS, 1),

@@ -1,5 +1,6 @@
 """The objects of a benchmark: those that stand there, and those that are submitted and timed."""
 
+import json
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,14 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from benchmarks.controller.server import FINE_TUNES, Object, Server
-from ftjob.cluster.resource.names import JOB_NAME, LABEL_JOB
+from ftjob.cluster.resource.figures import annotation_of
+from ftjob.cluster.resource.member import annotation_of_plans
+from ftjob.cluster.resource.names import ANNOTATION_PLANS, JOB_NAME, LABEL_JOB, LABEL_SWEEP
 from ftjob.cluster.resource.objects import read_fine_tune
-from ftjob.cluster.resource.request import identity_of_object
-from tests.cluster.controllers import fine_tune
+from ftjob.cluster.resource.request import identity_of, identity_of_object
+from ftjob.cluster.resource.status import Figures
+from jobspec import members, parse_spec
+from tests.cluster.controllers import RUN_ID, fine_tune
 
 SUBMITTERS = 16
 RUNNING = "bench-running"
@@ -87,7 +92,8 @@ class Timing:
     @property
     def rate(self) -> float:
         """Submits per second that were reached."""
-        return (len(self.sent) - 1) / (max(self.sent.values()) - min(self.sent.values()))
+        took = max(self.sent.values()) - min(self.sent.values())
+        return (len(self.sent) - 1) / took if took else 0.0
 
     @property
     def most_at_once(self) -> int:
@@ -107,7 +113,7 @@ def submit(server: Server, namespace: str, prefix: str, count: int, rate: float,
     """
     timing = Timing({}, {}, {}, {})
     everything = Event()
-    listen(server, namespace, timing, count, everything)
+    listen(server, namespace, timing, count, everything, f"{RUNNING}=true")
     begin = time.monotonic() + 0.5
 
     def send(number: int) -> None:
@@ -123,7 +129,27 @@ def submit(server: Server, namespace: str, prefix: str, count: int, rate: float,
     return timing
 
 
-def listen(server: Server, namespace: str, timing: Timing, count: int, everything: Event) -> None:
+def submit_sweep(server: Server, namespace: str, name: str, count: int, patience: float) -> Timing:
+    """Submit one sweep of so many members at once; return when each of them was reported as ended."""
+    job = submitted(name)
+    rates = [round(0.001 + number / 1e6, 6) for number in range(count)]
+    job["spec"]["sweep"] = {"parallel": count, "solver.base_lr": rates}
+    figures = Figures(run_id=RUN_ID, snapshot_bytes=1000, memory_bytes=2**20, data_bytes=1000)
+    found = members(parse_spec(json.dumps({"name": name, **job["spec"]}), name))
+    plans = {each.name: annotation_of(figures, identity_of(each.spec)) for each in found}
+    job["metadata"]["annotations"] = {ANNOTATION_PLANS: annotation_of_plans(plans)}
+    timing, everything = Timing({}, {}, {}, {}), Event()
+    listen(server, namespace, timing, count, everything, f"{LABEL_SWEEP}={name}")
+    timing.sent = dict.fromkeys((each.name for each in found), time.monotonic())
+    server.ask("POST", FINE_TUNES.format(namespace), job)
+    if not everything.wait(patience):
+        raise RuntimeError(f"only {len(timing.ended)} of {count} ended ({len(timing.created)} have a Job)")
+    return timing
+
+
+def listen(
+    server: Server, namespace: str, timing: Timing, count: int, everything: Event, selector: str
+) -> None:
     """Note what is heard, in the background."""
 
     def jobs() -> None:
@@ -136,7 +162,7 @@ def listen(server: Server, namespace: str, timing: Timing, count: int, everythin
                 raise
 
     def fine_tunes() -> None:
-        for _, job in server.watch(f"{FINE_TUNES.format(namespace)}?labelSelector={RUNNING}"):
+        for _, job in server.watch(f"{FINE_TUNES.format(namespace)}?labelSelector={selector}"):
             status = job.get("status", {})
             if status.get("state") == "Running":
                 timing.running.setdefault(job["metadata"]["name"], time.monotonic())

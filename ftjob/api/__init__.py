@@ -14,6 +14,11 @@ from ftjob.api.answering import classify as classify
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
+from ftjob.api.loading import load
+from ftjob.api.sweeping import compare_sweep as compare_sweep
+from ftjob.api.sweeping import is_sweep as is_sweep
+from ftjob.api.sweeping import plan_sweep as plan_sweep
+from ftjob.api.sweeping import submit_sweep as submit_sweep
 from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
@@ -57,7 +62,7 @@ def plan(
     """
     from ftjob.prepare.prepare import absolute, prepare
 
-    loaded, folder = _load(spec)
+    loaded, folder = load(spec)
     context = lookup.context_of(loaded, folder, progress, to_train)
     return prepare(absolute(loaded, context), context)
 
@@ -167,7 +172,7 @@ def range_test(
     from ftjob.prepare.prepare import absolute
     from ftjob.tuning.range_test import RateSpan, range_test_of
 
-    loaded, folder = _load(spec)
+    loaded, folder = load(spec)
     test = range_test_of(loaded, span or RateSpan(), name)
     return absolute(test, lookup.context_of(test, folder))
 
@@ -225,7 +230,7 @@ def check_data(
         return check(train, beside, asked, report)
     if foreign := place.suffix not in SPEC_SUFFIXES and kinds.of_place(place):
         raise BadDataError(f"{place}: {foreign}")
-    loaded, folder = _load(place)
+    loaded, folder = load(place)
     context = lookup.context_of(loaded, folder, report)
     spec = absolute(loaded, context)
     dataset = dataset_of(spec, context)
@@ -249,7 +254,7 @@ def submit_to_cluster(
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
 
-    loaded, _ = _load(spec)
+    loaded, _ = load(spec)
     decided = planned or plan(spec, to_train=False)
     sent = cluster_run.pinned(loaded, decided.submitted)
     run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)
@@ -265,7 +270,7 @@ def manifest(spec: "JobSpec | Path | str", planned: "Plan", namespace: str | Non
     from ftjob.cluster.resource.submission import fine_tune_job
 
     cluster_run.refuse_local(planned.submitted)
-    loaded, _ = _load(spec)
+    loaded, _ = load(spec)
     sent = cluster_run.pinned(loaded, planned.submitted)
     return fine_tune_job(sent, namespace or "default", figures_of(planned))
 
@@ -283,7 +288,8 @@ def cost(
     *,
     by_attempt: bool = False,
 ) -> "Bill":
-    """Return what runs have cost and on what: those that are named, else all that `list_runs` has.
+    """Return what runs have cost and on what: those that are named, sweeps as their members, else all that
+    `list_runs` has.
 
     `since` (12h, 7d, 2w or a date) leaves out attempts that began before. Raises BadSpecError.
     """
@@ -291,7 +297,9 @@ def cost(
     from ftjob.runfolder.charges import moment
 
     asked = dict.fromkeys(references)
-    found = [find(each, context, namespace) for each in asked] or list_runs("*", context, namespace)
+    named = (find(each, context, namespace) for each in asked)
+    found = [run for each in named for run in (each.members() or [each])]
+    found = found or list_runs("*", context, namespace)
     made = bill(found, moment(since) if since else None, by_attempt=by_attempt)
     missing = unreadable_notes() if not (asked or context or namespace) else []
     return replace(made, unknown=(*missing, *made.unknown))
@@ -316,15 +324,3 @@ def compare(
 def exit_code(status: Status) -> int:
     """Return the exit code for a run's status: its worker's, or preempted where that was killed."""
     return status.exit_code if status.exit_code is not None else ExitCode.PREEMPTED
-
-
-def _load(spec: "JobSpec | Path | str") -> "tuple[JobSpec, Path]":
-    from jobspec import JobSpec, SpecError, load_spec
-
-    if isinstance(spec, JobSpec):
-        return spec, Path.cwd()
-    path = Path(spec)
-    try:
-        return load_spec(path), path.absolute().parent
-    except SpecError as error:
-        raise BadSpecError(str(error)) from error

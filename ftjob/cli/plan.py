@@ -13,6 +13,7 @@ from ftjob.errors import BadSpecError, ExitCode
 
 if TYPE_CHECKING:
     from ftjob.plan.plan import Plan
+    from ftjob.prepare.sweep_plan import SweepPlan
     from jobspec import JobSpec
 
 Spec = Annotated[Path | None, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
@@ -70,6 +71,10 @@ def plan(
         return explained(explain, output)
     if spec is None:
         raise BadSpecError("plan: no spec: give its path, or --explain LOG")
+    if api.is_sweep(spec):
+        if layers or svg or prototxt:
+            raise BadSpecError(f"plan: {spec} is a sweep, and --layers, --svg and --prototxt are of one run")
+        return print_sweep(planned_sweep(spec), output)
     from ftjob.plan.shortfall import shortfall_of
 
     made = planned(spec, to_train=prototxt is not None)
@@ -127,6 +132,24 @@ def planned(spec: "Path | JobSpec", *, to_train: bool = False) -> "Plan":
     """Plan, and show the progress of building the dataset on stderr."""
     with live.progress_bar(console(stderr=True)) as show:
         return api.plan(spec, images_on(show), to_train=to_train)
+
+
+def planned_sweep(spec: Path) -> "SweepPlan":
+    """Plan every member of a sweep, and show the progress of building the dataset on stderr."""
+    with live.progress_bar(console(stderr=True)) as show:
+        return api.plan_sweep(spec, images_on(show))
+
+
+def print_sweep(made: "SweepPlan", output: Format) -> None:
+    """Print the plan of a sweep; exit where a member cannot run."""
+    from ftjob.cli.view.sweep_tables import sweep_plan
+
+    if output is Format.JSON:
+        print_json(made.to_json())
+    else:
+        console().print(sweep_plan(made))
+    if made.problems:
+        raise typer.Exit(ExitCode.BAD_SPEC)
 
 
 def print_plan(made: "Plan", shortfall: str) -> None:

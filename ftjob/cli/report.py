@@ -25,6 +25,8 @@ from ftjob.runfolder.status import Status
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
+    from ftjob.report.compare.sweep_comparison import SweepComparison
+    from ftjob.report.render import ComparisonReport
 
 PRINTED = Path("-")
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -51,7 +53,11 @@ Form = Annotated[ReportForm, typer.Option("--format", help="html for a page, md 
 To = Annotated[Path | None, typer.Option(help="The file to write, or - to print.")]
 Against = Annotated[str | None, typer.Option(metavar="RUN", help="Another run to compare it with.")]
 Runs = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help="2 to 20 runs: NAME, NAME/ID or a run's folder.")
+    list[str] | None,
+    typer.Argument(metavar="RUN...", help="2 to 20 runs: NAME, NAME/ID or a run's folder."),
+]
+Sweep = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Compare the members of this sweep, instead of runs.")
 ]
 Compared = Annotated[
     ComparisonForm,
@@ -96,18 +102,28 @@ def report(
 
 
 def compare(
-    runs: Runs,
+    runs: Runs = None,
+    sweep: Sweep = None,
     to: ComparedTo = None,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
     output: Compared = ComparisonForm.TEXT,
 ) -> None:
-    """Compare runs with the first: accuracy, classes, images, cost, time, specs."""
+    """Compare runs with the first, or a sweep's members: accuracy, classes, images, cost, time, specs."""
     from ftjob.cli.view.results import compared
+    from ftjob.cli.view.sweep_tables import sweep_members
 
-    made = api.compare(runs, context, namespace)
+    if runs and sweep:
+        raise BadSpecError("compare: give runs or --sweep NAME, not both")
+    made: ComparisonReport | SweepComparison
+    if sweep:
+        made = members = api.compare_sweep(sweep, context, namespace)
+        shown = sweep_members(members)
+    else:
+        made = report = api.compare(runs or [], context, namespace)
+        shown = compared(report.comparison)
     if output is ComparisonForm.TEXT and to is None:
-        return console().print(compared(made.comparison))
+        return console().print(shown)
     if output is ComparisonForm.JSON and to is None:
         return print_json(made.to_json())
     if output is ComparisonForm.HTML:

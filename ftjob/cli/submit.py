@@ -1,5 +1,6 @@
 """`ftjob submit`: start a run, and with --wait follow it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ from ftjob.runfolder.status import Status
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
+    from ftjob.client.sweeping.sweeps import Where
 
 SpecPath = Annotated[Path, typer.Argument(metavar="SPEC", help="The spec, a YAML file.")]
 IsLocal = Annotated[bool, typer.Option("--local", help="Run on this machine instead of a cluster.")]
@@ -53,6 +55,11 @@ def submit(
 
     if junit and not wait:
         raise BadSpecError("submit: --junit is written when the run has ended: add --wait")
+    if api.is_sweep(spec):
+        from ftjob.client.sweeping.sweeps import Where
+
+        how = Options(wait, junit, dry_run, yes, output)
+        return _submit_sweep(spec, Where(is_local, context, namespace), how)
     planned = planning.planned(spec)
     short = shortfall_of(planned)
     if output is Format.TEXT:
@@ -77,6 +84,40 @@ def submit(
         money = {"usd_estimate": cost.usd, "usd_worst": cost.worst_usd}
         return print_json({"run": reference(run), "folder": run.location, "started": started, **money})
     return console().print(runs.submitted(status, run.location, started=started))
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a submit goes on once it is planned."""
+
+    wait: bool
+    junit: Path | None
+    dry_run: bool
+    yes: bool
+    output: Format
+
+
+def _submit_sweep(spec: Path, where: "Where", how: Options) -> None:
+    """Start a sweep on this machine or on a cluster."""
+    from ftjob.cli.view.sweep_tables import sweep_plan
+    from ftjob.client.consent import asking_for_sweep
+    from ftjob.client.sweeping.cluster_sweep import sweep_job
+
+    planned = planning.planned_sweep(spec)
+    if how.output is Format.TEXT:
+        console(stderr=how.dry_run and not where.here).print(sweep_plan(planned))
+    if how.dry_run:
+        if not where.here:
+            return _show_manifest(sweep_job(planned, where.namespace or "default"), how.output)
+        return print_json(planned.to_json()) if how.output is Format.JSON else None
+    consent = asking_for_sweep(ask if is_attended() else None, yes=how.yes)
+    run, started = api.submit_sweep(spec, where, planned, consent)
+    if how.wait:
+        return _follow(run, how.output, how.junit, stop_on_interrupt=True)
+    if how.output is Format.JSON:
+        money = {"usd_estimate": planned.usd, "usd_worst": planned.worst_usd}
+        return print_json({"run": reference(run), "folder": run.location, "started": started, **money})
+    return console().print(runs.submitted(run.status(), run.location, started=started))
 
 
 def _show_manifest(wanted: dict[str, Any], output: Format) -> None:

@@ -1,5 +1,6 @@
 """A run on a cluster, with the verbs of a local run: its status is that of its FineTuneJob."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ftjob.client.consent import Consent
-from ftjob.client.handle import RunUpdate, SharedVerbs
+from ftjob.client.handle import RunHandle, RunUpdate, SharedVerbs
 from ftjob.client.local_run import Run
 from ftjob.cluster.client import PATIENCE_SECONDS, Cluster, NameTakenError, connect
 from ftjob.cluster.podlog import PodLog
@@ -30,8 +31,9 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
+from ftjob.sweep.standing import SweepState
 from ftjob.tuning.range_test import is_settled
-from jobspec import JobSpec
+from jobspec import JobSpec, SpecError, members, parse_spec
 from jobspec.grammar import ALIAS_REFERENCE, KNOWN_REFERENCE
 from jobspec.locations import locations, with_values
 
@@ -89,8 +91,26 @@ class ClusterRun(SharedVerbs):
             if update.ended:
                 return
 
+    def sweep(self) -> SweepState | None:
+        """Return what the members of a sweep came to; None for a run. Raises BadSpecError, StorageError."""
+        job = self.job()
+        if "sweep" not in job.spec:
+            return None
+        return SweepState(members(spec_of(job)), job.status.sweep.members if job.status.sweep else ())
+
+    def members(self) -> list[RunHandle]:
+        """Return the runs of a sweep that have started; none for a run."""
+        state = self.sweep()
+        return [ClusterRun(self.cluster, record.name) for record in state.records] if state else []
+
     def of_folder(self) -> Run:
-        """Return the run as its folder in the store has it. Raises StorageError where it has none yet."""
+        """Return the run as its folder in the store has it; of a sweep, that of its best member.
+
+        Raises StorageError where it has none yet.
+        """
+        state = self.sweep()
+        if state and state.best:
+            return ClusterRun(self.cluster, state.best.name).of_folder()
         if folder := self.job().status.folder:
             return Run(folder)
         raise StorageError(f"{self.name}: no folder yet: see `ftjob status {self.name}`")
@@ -241,6 +261,15 @@ def refuse_local(spec: JobSpec) -> None:
             raise BadSpecError(f"{field}: {location} is on this machine only: {remedy}, or add --local")
 
 
+def spec_of(job: FineTune) -> JobSpec:
+    """Return the spec of a FineTuneJob. Raises BadSpecError."""
+    fields = {key: value for key, value in job.spec.items() if key != "suspend"}
+    try:
+        return parse_spec(json.dumps({"name": job.name, **fields}), job.name)
+    except SpecError as error:
+        raise BadSpecError(str(error)) from None
+
+
 def run_id_of(job: FineTune) -> str:
     """Return a job's run id: the controller's, else that of the plan it was submitted with."""
     from ftjob.cluster.resource.figures import annotated
@@ -289,6 +318,7 @@ def status_of(job: FineTune) -> Status:
         loss=written.loss,
         accuracy=written.accuracy,
         best_accuracy=written.accuracy if written.state.ended else None,
+        tested=written.tested,
         snapshot=written.snapshot,
         images_per_second=written.images_per_second,
         eta_seconds=written.eta_seconds,

@@ -8,6 +8,7 @@ from ftjob.errors import BadSpecError
 from ftjob.formatting import dollars
 from ftjob.plan.plan import Plan
 from ftjob.plan.shortfall import shortfall_of
+from ftjob.prepare.sweep_plan import SweepPlan
 
 ASK_ABOVE = "FTJOB_ASK_ABOVE_USD"
 ASK_ABOVE_USD = 10.0
@@ -36,17 +37,30 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
         if yes:
             return given(plan)
         _refuse_short(plan, shortfall)
-        cost, limit = plan.cost, ask_above()
-        if cost.worst_usd <= limit:
-            return None
-        question = f"{plan.spec.name} costs about {dollars(cost.usd)}, at worst {dollars(cost.worst_usd)}"
-        if ask is None:
-            raise BadSpecError(
-                f"submit: {question}, which is above {dollars(limit)} ({ASK_ABOVE}): add --yes"
-            )
-        if not ask(f"{question}. Submit?"):
-            raise BadSpecError("submit: not confirmed, nothing was submitted")
-        return None
+        cost = plan.cost
+        return _ask(f"{plan.spec.name} costs about {dollars(cost.usd)}", cost.worst_usd, ask)
+
+    return consent
+
+
+def _ask(costs: str, worst_usd: float, ask: Callable[[str], bool] | None) -> None:
+    """Ask, where the worst case is above the limit. Raises BadSpecError where the answer is no."""
+    limit = ask_above()
+    if worst_usd <= limit:
+        return
+    question = f"{costs}, at worst {dollars(worst_usd)}"
+    if ask is None:
+        raise BadSpecError(f"submit: {question}, which is above {dollars(limit)} ({ASK_ABOVE}): add --yes")
+    if not ask(f"{question}. Submit?"):
+        raise BadSpecError("submit: not confirmed, nothing was submitted")
+
+
+def asking_for_sweep(ask: Callable[[str], bool] | None, *, yes: bool) -> Callable[[SweepPlan], None]:
+    """Return the command line's consent to a sweep; see `asking`."""
+
+    def consent(plan: SweepPlan) -> None:
+        if not yes:
+            _ask(f"{plan.spec.name} costs about {dollars(plan.usd)}", plan.worst_usd, ask)
 
     return consent
 

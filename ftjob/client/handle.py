@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ftjob.report.render import Report
     from ftjob.runfolder.records.evaluation import Evaluation
     from ftjob.runfolder.records.metrics import TestLine, TrainLine
+    from ftjob.sweep.standing import SweepState
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,14 @@ class RunHandle(Protocol):
 
     def lineage(self) -> "Lineage":
         """Return where its model came from, back to the first weights."""
+        ...
+
+    def sweep(self) -> "SweepState | None":
+        """Return what the members of a sweep came to; None for a run."""
+        ...
+
+    def members(self) -> "list[RunHandle]":
+        """Return the runs of a sweep that have started; none for a run."""
         ...
 
     def of_folder(self) -> "RunHandle":

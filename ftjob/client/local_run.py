@@ -25,11 +25,13 @@ from ftjob.tuning.range_test import is_settled
 
 if TYPE_CHECKING:
     from ftjob.client.consent import Consent
+    from ftjob.client.handle import RunHandle
     from ftjob.plan.plan import Plan
     from ftjob.report.facts import Facts
     from ftjob.runfolder.records.evaluation import Evaluation
     from ftjob.runfolder.records.metrics import TestLine, TrainLine
     from ftjob.runfolder.records.plan import PlanDocument
+    from ftjob.sweep.standing import SweepState
     from jobspec import JobSpec
 
 T = TypeVar("T")
@@ -170,6 +172,14 @@ class Run(SharedVerbs):
     def of_folder(self) -> "Run":
         """Return the run as its folder has it: this one."""
         return self
+
+    def sweep(self) -> "SweepState | None":
+        """Return None: it is a run."""
+        return None
+
+    def members(self) -> "list[RunHandle]":
+        """Return none: it is a run."""
+        return []
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
         """Yield the logs of all attempts as text; `follow` continues with new text until the run ends."""

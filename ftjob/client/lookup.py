@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from ftjob.client import registry
 from ftjob.client.local_run import Run
+from ftjob.client.sweeping.sweep_run import SweepRun
 from ftjob.errors import BadSpecError
 from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress, location_of, snapshot_of
 from ftjob.runfolder.references import PinnedWeights
 from ftjob.storage import local_path, open_store
 from jobspec.grammar import ALIAS_REFERENCE, RUN_REFERENCE
+from jobspec.members import SWEEP_ID
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
@@ -63,7 +65,7 @@ def handle_at(location: str, reference: str = "") -> "RunHandle":
     """Return the run at an address to which a reference was resolved."""
     address = RunAddress.parse(location)
     if address.cluster is None:
-        return Run(location)
+        return SweepRun(location) if address.run_id.startswith(SWEEP_ID) else Run(location)
     from ftjob.client import cluster_run
 
     return cluster_run.at(replace(address, run_id="") if reference == address.name else address)
@@ -78,4 +80,4 @@ def _earlier(name: str, output: str) -> "RunHandle":
         newest = registry.newest_run(open_store(beside)) if "/" not in name else None
         if newest is None:
             raise
-        return Run(location_of(output, name, newest))
+        return handle_at(location_of(output, name, newest))

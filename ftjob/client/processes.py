@@ -11,8 +11,11 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lock import is_held, worker_pid
 
 
-def start_worker(location: str, folder: RunFolder, attempt: int) -> "subprocess.Popen[bytes]":
-    """Start a worker on the run at a path or URI, its log in `folder`; it outlives this process.
+def start_worker(
+    location: str, folder: RunFolder, attempt: int, *, sweep: bool = False
+) -> "subprocess.Popen[bytes]":
+    """Start a worker on the run, or the `sweep`, at a path or URI, its log in `folder`; it outlives this
+    process.
 
     Raises StorageError where the log cannot be written.
     """
@@ -21,7 +24,8 @@ def start_worker(location: str, folder: RunFolder, attempt: int) -> "subprocess.
         log = folder.log(attempt).open("ab")
     with log:
         return subprocess.Popen(
-            [sys.executable, "-m", "ftjob", "worker", location, "--attempt", str(attempt)],
+            [sys.executable, "-m", "ftjob", "worker", location, "--attempt", str(attempt)]
+            + ["--sweep"] * sweep,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

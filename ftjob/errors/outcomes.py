@@ -77,6 +77,7 @@ class Reason(StrEnum):
     CANCELLED = "Cancelled", "cancelled by its user"
     PENDING_TOO_LONG = "PendingTooLong", "the pod waited longer than resources.max_pending"
     NO_PROGRESS = "NoProgress"
+    MEMBER_GONE = "MemberGone", "the member's FineTuneJob or folder was deleted while it ran"
 
     # Why no attempt has begun.
     PLANNING = "Planning", "a pod reads net, weights and data"

@@ -139,6 +139,20 @@ def _prepared(
     spec: JobSpec, context: Context, before: Plan | None = None, *, new_heads: bool = False
 ) -> Plan:
     """Plan a spec without stages, or one stage, which begins with what the stage before it will make."""
+    return plan_of(read_inputs(spec, context, before, new_heads=new_heads))
+
+
+def plan_of(inputs: Inputs) -> Plan:
+    """Plan a run, or a stage of one, from what was read for it. Raises FtjobError."""
+    plan = make_plan(inputs)
+    return with_measured(with_baseline(plan), *calibration.recall(plan))
+
+
+def read_inputs(
+    spec: JobSpec, context: Context, before: Plan | None = None, *, new_heads: bool = False
+) -> Inputs:
+    """Read what an absolute spec without stages names; of a stage but the first, `before` is the plan of the
+    stage before it. Raises FtjobError."""
     node = get_node(spec.resources.node)
     parsed = read_net(spec.base.net)
     if before is None:
@@ -150,27 +164,24 @@ def _prepared(
     dataset = find_dataset(spec.data, channels, context)
     findings = data_findings(spec, dataset)
     mean, mean_file = find_mean(spec, dataset, context)
-    plan = make_plan(
-        Inputs(
-            spec=spec,
-            net=parsed.net,
-            notes=parsed.notes,
-            weights=weights,
-            train=dataset.train,
-            val=dataset.val,
-            findings=tuple(map(str, findings)),
-            node=node,
-            nodes=tuple(load_nodes().values()),
-            mean=mean or (),
-            mean_measured=mean is not None,
-            mean_file=mean_file,
-            mean_file_digest=files.sha256(mean_file) if mean_file else "",
-            on=find_on(spec, dataset, channels, context) if spec.accept.on else None,
-            before=stage_before,
-            new_heads=new_heads and before is not None,
-        )
+    return Inputs(
+        spec=spec,
+        net=parsed.net,
+        notes=parsed.notes,
+        weights=weights,
+        train=dataset.train,
+        val=dataset.val,
+        findings=tuple(map(str, findings)),
+        node=node,
+        nodes=tuple(load_nodes().values()),
+        mean=mean or (),
+        mean_measured=mean is not None,
+        mean_file=mean_file,
+        mean_file_digest=files.sha256(mean_file) if mean_file else "",
+        on=find_on(spec, dataset, channels, context) if spec.accept.on else None,
+        before=stage_before,
+        new_heads=new_heads and before is not None,
     )
-    return with_measured(with_baseline(plan), *calibration.recall(plan))
 
 
 def write_prototxts(plan: Plan, folder: RunFolder) -> None:

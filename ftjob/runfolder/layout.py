@@ -39,6 +39,11 @@ class RunFolder:
         return self.root / "owner.json"
 
     @property
+    def sweep(self) -> Path:
+        """The record of a sweep's members (ftjob.sweep.record); a sweep's folder alone has it."""
+        return self.root / "sweep.json"
+
+    @property
     def plan(self) -> Path:
         return self.root / "plan.json"
 

@@ -37,6 +37,8 @@ class Progress(BaseModel):
     max_iter: Count = 0
     snapshot: Count | None = None
     """The newest complete snapshot."""
+    tested: Count | None = None
+    """The iteration of the last test."""
     loss: Annotated[float, Field(allow_inf_nan=False)] | None = None
     accuracy: Share | None = None
     """The best so far, of the main head on the validation data."""

@@ -151,6 +151,8 @@ class Status:
     """Of the main head on the validation data, at the last test."""
     best_accuracy: Share | None = None
     best_iteration: Count | None = None
+    tested: Count | None = None
+    """The iteration of the last test."""
     snapshot: Count | None = None
     """The newest complete snapshot."""
     resumed: Resumed | None = None
@@ -196,6 +198,11 @@ class Status:
     def iterations_in_all(self) -> int:
         """Iterations planned for the whole run; 0 while unknown."""
         return sum(each.max_iter for each in self.stage_results) or self.max_iter
+
+    @property
+    def highest_accuracy(self) -> float | None:
+        """Of all tests, the last one included, whose snapshot may not be complete yet."""
+        return max((each for each in (self.accuracy, self.best_accuracy) if each is not None), default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, as status.json and `-o json` have them."""

@@ -300,7 +300,7 @@ class Recorder:
         with files.explained(self._of_metrics.test_metrics):
             self._test.write(line_text(line))
             self._test.flush()
-        self.update(accuracy=evaluation.accuracy)
+        self.update(accuracy=evaluation.accuracy, tested=line.iteration)
         return Score.of(line)
 
 
@@ -321,6 +321,7 @@ def open_recorder(claimed: ClaimedRun, spec: JobSpec, pod: PodContext) -> Record
         submitted=last.submitted,
         best_accuracy=last.best_accuracy,
         best_iteration=last.best_iteration,
+        tested=last.tested,
         snapshot=last.snapshot,
         attempts=last.attempts,
         stage_results=last.stage_results,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 IMAGE = "test.local/ftjob/stand-in:1"
 SCRIPT = r"""#!/bin/sh
-# worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS: the first attempt ends
-# with the first code, later ones with the second; 137 means that it takes all the memory there is.
+# worker s3://bucket/NAME/RUN --attempt K, where NAME is anything-aCODE-bCODE-sSECONDS[-more]: the first
+# attempt ends with the first code, later ones with the second; 137: it takes all the memory there is.
 leave() { echo "$1" >/dev/termination-log; }
 refuse() { leave "{\"trouble\": {\"reason\": \"$1\", \"message\": \"data.train: $2\", \"passing\": $3}}"; }
 if [ "$1" = --plan ]; then
@@ -29,7 +29,7 @@ trap 'echo snapshot; leave "{\"attempt\": $3, \"exit_code\": 10}"; exit 10' TERM
 name=$(echo "$1" | cut -d/ -f4)
 code=${name##*-a}; code=${code%%-*}
 if [ "$3" -gt 1 ]; then code=${name##*-b}; code=${code%%-*}; fi
-left=${name##*-s}
+left=${name##*-s}; left=${left%%-*}
 begun=0
 httpd -f -p 8081 -h /tmp &
 if [ "$code" = 137 ]; then exec tail /dev/zero; fi

@@ -15,6 +15,10 @@ FREE = {
     "cluster.controller.apiserver",
     "cluster.controller.cache.informer",
     "cluster.controller.manifests",
+    "client.sweeping.cluster_sweep.sweep_job",
+    "cluster.policy.sweeps.decide_parent.ChangeMember.patch",
+    "cluster.policy.sweeps.decide_parent.CreateMember.manifest",
+    "cluster.resource.member.member_object",
     "cluster.resource.objects.Object",
     "cluster.resource.submission.fine_tune_job",
     # JSON schemas
@@ -29,6 +33,8 @@ FREE = {
     "engine.process.wire.send",
     # what AWS answers
     "nodes.prices.cheapest",
+    # fields of a status, whose model checks them
+    "cluster.policy.job_outcome.status_actions",
     # what is printed
     "cli.view.nodes.nodes_json",
     # a dataset's own documents, dataset.json and its journal

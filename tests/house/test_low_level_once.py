@@ -21,6 +21,7 @@ THREADS = {
 SLEEPS = {
     "ftjob/cluster/controller/cache/informer.py": "a watch never ends: its pauses have no deadline",
     "ftjob/client/cluster_run.py": "looks at a run until it has ended",
+    "ftjob/client/sweeping/sweep_driver.py": "looks at a sweep's members until they have ended",
     "ftjob/engine/caffe/apt.py": "looks at a program that shows how far it is",
     "ftjob/runfolder/store.py": "looks whether a lease changes",
     "ftjob/client/local_run.py": "looks at a run until it has ended",

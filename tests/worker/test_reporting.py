@@ -51,10 +51,11 @@ def test_a_sound_status_is_reported_as_it_is() -> None:
     """With the attempt as the cluster numbers it, and the best accuracy so far."""
     status = Status(
         "faces", "a", reason="Completed", message="accuracy 0.7", attempt=7, iteration=30, max_iter=40,
-        loss=0.5, accuracy=0.6, best_accuracy=0.7, snapshot=20, images_per_second=9.5, eta_seconds=3.0,
+        loss=0.5, accuracy=0.6, best_accuracy=0.7, snapshot=20, tested=10,
+        images_per_second=9.5, eta_seconds=3.0,
     )  # fmt: skip
     expected = {
-        "attempt": 2, "stage": "", "iteration": 30, "max_iter": 40, "snapshot": 20, "loss": 0.5,
+        "attempt": 2, "stage": "", "iteration": 30, "max_iter": 40, "snapshot": 20, "tested": 10, "loss": 0.5,
         "accuracy": 0.7, "images_per_second": 9.5, "eta_seconds": 3.0, "earlier_seconds": 60.0,
         "earlier_usd": 0.5, "reason": "Completed", "message": "accuracy 0.7", "exit_code": None,
     }  # fmt: skip

@@ -110,7 +110,7 @@ def _progress(status: Status) -> Table:
 def _figures(status: Status) -> Text:
     speed = status.images_per_second
     best = ""
-    if status.best_accuracy is not None:
+    if status.best_accuracy is not None and status.best_iteration is not None:
         best = f" (best {percent(status.best_accuracy)} at {status.best_iteration})"
     parts = [
         f"loss {number(status.loss)}",

@@ -24,7 +24,15 @@ CONFLICT, NOT_FOUND, REFUSED = 409, 404, 400
 TERMINATING = '"reason":"NamespaceTerminating"'
 """The cause with which anything new is refused there (plugin/namespace/lifecycle/admission.go)."""
 STATUS = f"{PLURAL}/status"
-METHODS = {"list": "GET", "watch": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}
+MERGE = "application/merge-patch+json"
+METHODS = {
+    "list": "GET",
+    "watch": "GET",
+    "create": "POST",
+    "update": "PUT",
+    "patch": "PATCH",
+    "delete": "DELETE",
+}
 GROUPS = {
     "jobs": "/apis/batch/v1",
     "pods": "/api/v1",
@@ -89,6 +97,14 @@ class Api:
         below = f"/{metadata['name']}/status"
         written: Object = self._request("update", STATUS, metadata["namespace"], below, body=body)
         return written
+
+    def create_fine_tune(self, namespace: str, manifest: Object) -> None:
+        """Create a FineTuneJob. Raises ConflictError where its name is taken."""
+        self._request("create", PLURAL, namespace, body=manifest)
+
+    def patch_fine_tune(self, namespace: str, name: str, patch: Object) -> None:
+        """Merge a patch into a FineTuneJob."""
+        self._request("patch", PLURAL, namespace, f"/{name}", body=patch)
 
     def record_event(self, job: FineTune, action: RecordEvent, now: float) -> None:
         """Record an Event about a FineTuneJob."""
@@ -159,7 +175,7 @@ class Api:
         answer = self._server.urlopen(
             METHODS[verb],
             f"{self._below}{GROUPS[plural]}{within}/{plural}{below}",
-            headers={"Content-Type": "application/json", **self._credentials()},
+            headers={"Content-Type": MERGE if verb == "patch" else "application/json", **self._credentials()},
             **{"timeout": TIMEOUT, **options},
         )
         if answer.status >= REFUSED:

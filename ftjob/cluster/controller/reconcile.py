@@ -10,6 +10,7 @@ from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.manifests import attempt_job, plan_job
+from ftjob.cluster.controller.reconcile_sweep import SweepReconciler
 from ftjob.cluster.controller.resolve import without_references
 from ftjob.cluster.controller.serving.logs import log
 from ftjob.cluster.controller.serving.prometheus import ATTEMPTS, BEGUN
@@ -52,6 +53,7 @@ class Reconciler:
     config: Config
     profiles: Profiles
     ledger: Ledger
+    sweeps: SweepReconciler
     _failed: dict[str, JobProblem] = field(default_factory=dict)
 
     def reconcile(self, key: str) -> None:
@@ -61,6 +63,9 @@ class Reconciler:
             self.reports.forget(key)
             self._failed.pop(key, None)
             self._left_over(key.partition("/")[0])
+            return
+        if "sweep" in (item.get("spec") or {}):
+            self.sweeps.reconcile(key, item)
             return
         seen = self.observe(key, read_fine_tune(item))
         actions = decide(seen, self.clock.now())

@@ -24,6 +24,7 @@ from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import EVENT_WRITERS, Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.reconcile import Reconciler
+from ftjob.cluster.controller.reconcile_sweep import SweepReconciler
 from ftjob.cluster.controller.serving.election import LEASE, Election
 from ftjob.cluster.controller.serving.health import Health
 from ftjob.cluster.controller.serving.logs import log, write_log
@@ -94,17 +95,19 @@ class Controller:
         self._informers = Informers.of(api := Api(), namespace)
         self.queue = WorkQueue(lambda key: self.cache.patience(key), WORKERS)
         self.cache = Cache(self.queue.add, clock)
+        events, profiles = Events(api, clock), Profiles()
         self.reconciler = Reconciler(
             api=api,
             cache=self.cache,
             queue=self.queue,
             reports=Reports(self.queue.add, clock),
             hints=Hints(api, clock),
-            events=Events(api, clock),
+            events=events,
             clock=clock,
             config=config,
-            profiles=Profiles(),
+            profiles=profiles,
             ledger=Ledger(self.cache),
+            sweeps=SweepReconciler(api, self.cache, self.queue, events, clock, config, profiles),
         )
         self.workers = Workers(self.queue, self.reconciler.reconcile, WORKERS)
         self.health = Health(self._informers, self.queue, self.workers)

@@ -12,7 +12,7 @@ from ftjob.cluster.policy.attempt import delete_jobs, release, watch_attempt
 from ftjob.cluster.policy.following import next_attempt
 from ftjob.cluster.policy.job_context import JobContext, JobProblem, Observed
 from ftjob.cluster.policy.job_outcome import JobOutcome, status_actions
-from ftjob.cluster.resource.names import ANNOTATION_CANCEL, SPOT
+from ftjob.cluster.resource.names import ANNOTATION_CANCEL, CANCEL_BEHIND, SPOT
 from ftjob.cluster.resource.request import Request, read_request
 from ftjob.cluster.resource.status import PodRecord
 from ftjob.errors import BadSpecError
@@ -100,6 +100,8 @@ def _requested_stop(context: JobContext) -> tuple[Reason, str] | None:
     """Return the reason and message where the user wants no attempt to run."""
     job = context.seen.job
     if ANNOTATION_CANCEL in job.annotations:
+        if job.annotations[ANNOTATION_CANCEL] == CANCEL_BEHIND:
+            return Reason.CANCELLED, "stopped by its sweep's halving: it fell behind the other members"
         return (
             Reason.CANCELLED,
             f"cancelled; remove the annotation {ANNOTATION_CANCEL}, or submit again, to resume",

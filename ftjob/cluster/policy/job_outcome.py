@@ -1,6 +1,6 @@
 """Turns an outcome into the status to write, its conditions, and an Event where the state changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -23,6 +23,7 @@ FLEETING = (
     "attempts",
     "iteration",
     "snapshot",
+    "tested",
     "loss",
     "images_per_second",
     "eta_seconds",
@@ -58,11 +59,22 @@ class JobOutcome:
     """The terms of an attempt that begins."""
 
 
-def status_actions(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, ...]) -> list[Action]:
-    """Return a status write where a change is worth it, and an Event where state or reason changed."""
+def status_actions(
+    context: JobContext,
+    outcome: JobOutcome,
+    records: tuple[PodRecord, ...],
+    of_sweep: Mapping[str, Any] | None = None,
+) -> list[Action]:
+    """Return a status write where a change is worth it, and an Event where state or reason changed.
+
+    `of_sweep` are the fields of a sweep, which has its members' figures in the place of a run's; its status
+    is always written.
+    """
     before, now = context.seen.job.status, context.now
-    after = _status(context, outcome, records)
-    if not _worth_writing(before, after, context.seen.config, now) or _passes_soon(before, outcome, now):
+    after = _status(context, outcome, records).model_copy(update=of_sweep or {})
+    if of_sweep is None and (
+        not _worth_writing(before, after, context.seen.config, now) or _passes_soon(before, outcome, now)
+    ):
         return []
     doing: list[Action] = [WriteStatus(after)]
     changed = (before.state, before.reason) != (after.state, after.reason)
@@ -163,6 +175,7 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
         "iteration": report.iteration,
         "max_iter": report.max_iter or before.max_iter,
         "snapshot": max(snapshots, default=None),
+        "tested": report.tested if report.tested is not None else before.tested,
         "loss": report.loss,
         "accuracy": report.accuracy if report.accuracy is not None else before.accuracy,
         "images_per_second": report.images_per_second if running else None,

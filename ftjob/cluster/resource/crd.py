@@ -17,6 +17,10 @@ from jobspec import JobSpec, json_schema
 NAME_LENGTH = 40
 LONGEST_TEXT, MOST_ITEMS = 2048, 1000
 """Of what jobspec has no limit for: a URI, a list of layers."""
+MOST_FIELDS = 64
+"""Of a section that takes fields of any name."""
+LONGEST_VALUE, DEEPEST_VALUE = 4096, 3
+"""Of what such a field may hold: a value of any field of the spec, in a list."""
 MOST_INTEGER = 2.0**63
 KEPT = (
     *("description", "type", "format", "enum", "pattern", "minimum", "maximum"),
@@ -130,6 +134,9 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
         return {**structural(target, definitions), **described}
     if "anyOf" in schema:
         return _union(schema, definitions)
+    if schema.get("additionalProperties"):  # it may not have `properties` besides
+        others = {"maxProperties": MOST_FIELDS, "additionalProperties": _value(DEEPEST_VALUE)}
+        return {"description": schema["description"], "type": "object", **others}
     made = {key: schema[key] for key in KEPT if key in schema and not _is_beyond_integers(schema[key])}
     made |= _limits(schema) | _sizes(schema)
     if "const" in schema:
@@ -211,6 +218,17 @@ def _untyped(branches: list[dict[str, Any]]) -> dict[str, Any]:
         "maxProperties": 1 if fields else 0,
         **({"additionalProperties": _any_of(fields)} if fields else {}),
     }
+
+
+def _value(depth: int) -> dict[str, Any]:
+    """Return what holds of any value with at most so many levels of lists and objects."""
+    inner = {"items": _value(depth - 1), "additionalProperties": _value(depth - 1)} if depth else {}
+    most = (
+        {"maxItems": MOST_ITEMS, "maxProperties": MOST_FIELDS}
+        if depth
+        else {"maxItems": 0, "maxProperties": 0}
+    )
+    return {"x-kubernetes-preserve-unknown-fields": True, "maxLength": LONGEST_VALUE, **most, **inner}
 
 
 def _any_of(schemas: list[dict[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ftjob.money.limits import BudgetLimits
 from ftjob.net import zoo
 from ftjob.nodes.profiles import Node
 from ftjob.suggest import did_you_mean
-from jobspec import FREE_SECTIONS, JobSpec, SpecError, dump_spec, parse_spec
+from jobspec import FREE_SECTIONS, JobSpec, Member, SpecError, dump_spec, members, parse_spec
 from jobspec.locations import locations
 from jobspec.spec import FREE_OF_STAGE
 
@@ -47,8 +47,7 @@ class Request:
 
 def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
     """Return the request of a FineTuneJob. Raises BadSpecError, whose message names the field."""
-    fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
-    spec, identity, problem = _parsed(json.dumps({"name": object_.name, **fields}))
+    spec, identity, problem = _parsed(_text(object_))
     if spec is None or problem:
         raise BadSpecError(problem)
     if spec.name != object_.name:
@@ -68,15 +67,32 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
 
 def identity_of_object(object_: FineTune) -> str:
     """Return the identity of a FineTuneJob's spec; empty where that cannot be read."""
+    return _parsed(_text(object_))[1]
+
+
+def members_of(object_: FineTune) -> tuple[Member, ...]:
+    """Return the members of a sweep's FineTuneJob, whose spec `read_request` has read."""
+    return _members(_text(object_))
+
+
+@lru_cache(maxsize=64)
+def _members(text: str) -> tuple[Member, ...]:
+    spec, _, _ = _parsed(text)
+    assert spec
+    return members(spec)
+
+
+def _text(object_: FineTune) -> str:
     fields = {key: value for key, value in object_.spec.items() if key != "suspend"}
-    return _parsed(json.dumps({"name": object_.name, **fields}))[1]
+    return json.dumps({"name": object_.name, **fields})
 
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
     """Return a spec, its identity and what is wrong with it; cached, since every reconcile reads each."""
-    with suppress(ValidationError):  # parse_spec below explains what is wrong, as it does for files
+    with suppress(ValidationError, SpecError):  # parse_spec below explains it, as it does for files
         spec = JobSpec.model_validate(json.loads(text))
+        members(spec)
         return spec, identity_of(spec), _too_long(spec)
     try:
         spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
@@ -96,8 +112,8 @@ def _too_long(spec: JobSpec) -> str:
 
 
 def identity_of(spec: JobSpec) -> str:
-    """Return a digest of what may not change once a run began."""
-    kept = {key: value for key, value in spec.canonical().items() if key not in FREE_SECTIONS}
+    """Return a digest of what may not change once a run or a sweep began."""
+    kept = {key: value for key, value in spec.canonical().items() if key not in (*FREE_SECTIONS, "sweep")}
     if "stages" in kept:
         stages = kept["stages"]
         kept["stages"] = [{key: each[key] for key in each if key not in FREE_OF_STAGE} for each in stages]

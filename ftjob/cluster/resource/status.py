@@ -23,6 +23,7 @@ from ftjob.cluster.resource.times import parse_time, render_time
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.progress import Count, Figure
 from ftjob.runfolder.status import State
+from ftjob.sweep.record import SweepRecord
 
 ClusterState = Literal[
     State.PENDING,
@@ -176,6 +177,8 @@ class FineTuneStatus(_Part):
     """Likewise."""
     snapshot: Whole | None = None
     """The newest complete snapshot; likewise."""
+    tested: Whole | None = None
+    """The iteration of the last test."""
     loss: float | None = None
     accuracy: float | None = None
     """The best so far, of the main head on the validation data."""
@@ -187,6 +190,8 @@ class FineTuneStatus(_Part):
     """Over all attempts, each at its own price."""
     cost: Text = "$0.00"
     """The same, for people."""
+    sweep: SweepRecord | None = None
+    """Of a sweep: its members, which are FineTuneJobs of their own."""
     start_time: Time | None = None
     completion_time: Time | None = None
     updated: Time | None = None
@@ -196,7 +201,8 @@ class FineTuneStatus(_Part):
         """Return the values of the object's `status`, without empty texts: old API servers refuse them."""
         values = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         conditions = [_without_empty(each) for each in values["conditions"]]
-        return _without_empty({**values, "conditions": conditions})
+        sweep = self.sweep and {"sweep": self.sweep.to_json()}
+        return _without_empty({**values, "conditions": conditions, **(sweep or {})})
 
     @classmethod
     def from_json(cls, values: dict[str, Any] | None) -> Self:

@@ -108,15 +108,15 @@ def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
     )  # a resumed attempt's is its snapshot
     if max_iter:
         iteration = min(iteration, max_iter)
-    accuracy = status.accuracy if status.best_accuracy is None else status.best_accuracy
     return Progress(
         attempt=_count(attempt) or 0,
         stage=status.stage_under_way,
         iteration=iteration,
         max_iter=max_iter,
         snapshot=None if snapshot is None else min(snapshot, iteration),
+        tested=_count(status.tested),
         loss=_number(status.loss, -math.inf, math.inf),
-        accuracy=_number(accuracy, 0.0, 1.0),
+        accuracy=_number(status.highest_accuracy, 0.0, 1.0),
         images_per_second=_number(status.images_per_second, 0.0, _AMOUNT),
         eta_seconds=_number(status.eta_seconds, 0.0, _AMOUNT),
         earlier_seconds=owner.seconds_before,

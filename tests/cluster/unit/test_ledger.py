@@ -105,6 +105,7 @@ def reconciler() -> Iterator[Reconciler]:
         cache._changed(CachedJob.of(an_item(number)))
     cache._budget_changed(a_budget("10"))
     api: Any = Server(cache)
+    no_sweeps: Any = None
     yield Reconciler(
         api=api,
         cache=cache,
@@ -116,6 +117,7 @@ def reconciler() -> Iterator[Reconciler]:
         config=Config(),
         profiles=Profiles(),
         ledger=Ledger(cache),
+        sweeps=no_sweeps,
     )
     queue.close()
 

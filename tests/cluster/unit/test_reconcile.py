@@ -38,7 +38,7 @@ def test_every_attempt_but_the_first_is_looked_for_before_it_is_begun(
     """Before the first none can be under way: the status tells of it, and was written before."""
     server, job = Server(), fine_tune(status=status)
     parts: Any = {"api": server, "cache": Cache(lambda _: None, Clock()), "queue": WorkQueue()}
-    others: Any = dict.fromkeys(("reports", "hints", "events", "clock", "profiles", "ledger"))
+    others: Any = dict.fromkeys(("reports", "hints", "events", "clock", "profiles", "ledger", "sweeps"))
     made = Reconciler(**parts, **others, config=Config())
     terms = next(each for each in decide(seen(fine_tune()), NOW) if isinstance(each, CreateJob))
     made.act("team/emotions", {}, seen(job), terms)

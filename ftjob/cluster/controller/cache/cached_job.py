@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic_core import from_json, to_json
 
 from ftjob.cluster.controller.cache.shallow import cut
+from ftjob.cluster.resource.member import SweepMember, sweep_of
 from ftjob.cluster.resource.objects import Object, key_of
 from ftjob.errors.outcomes import Reason
 
@@ -35,6 +36,10 @@ class CachedJob:
     ended: bool
     begun: bool
     """Whether it ever had an attempt."""
+    sweep: str
+    """The key of the sweep that it is a member of; empty for any other."""
+    member: SweepMember | None
+    """Of a sweep, else none."""
     waits: bool
     """Whether it waits for its namespace's budget."""
     text: bytes
@@ -43,7 +48,8 @@ class CachedJob:
     def of(cls, item: Object) -> Self:
         """Return what to cache of an object."""
         metadata, status = item["metadata"], _object(item.get("status"))
-        state = status.get("state")
+        state, sweep = status.get("state"), sweep_of(item)
+        is_sweep = "sweep" in _object(item.get("spec"))  # its members have the cost
         return cls(
             key=key_of(item),
             namespace=metadata["namespace"],
@@ -51,9 +57,11 @@ class CachedJob:
             version=int(metadata["resourceVersion"]),
             created=str(metadata.get("creationTimestamp", "")),
             state=state if isinstance(state, str) else "",
-            usd=_number(status.get("usd")),
+            usd=0.0 if is_sweep else _number(status.get("usd")),
             ended="completionTime" in status,
             begun=_number(status.get("attempt")) > 0,
+            sweep=sweep,
+            member=SweepMember.of(item) if sweep else None,
             waits=status.get("reason") == Reason.NAMESPACE_BUDGET,
             text=cut(to_json(_read(item))),
         )

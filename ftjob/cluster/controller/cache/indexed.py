@@ -9,6 +9,7 @@ from typing import TypeVar
 from ftjob.cluster.controller.cache.cached_job import CachedJob
 from ftjob.cluster.controller.cache.informers import Informers, NamespaceBudget
 from ftjob.cluster.controller.clock import Clock
+from ftjob.cluster.resource.member import SweepMember
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job
 
 T = TypeVar("T", AttemptJob, Pod)
@@ -28,6 +29,7 @@ class Cache:
         self._lock = threading.Lock()
         self._cached: dict[str, CachedJob] = {}
         self._waiting: dict[str, dict[str, str]] = defaultdict(dict)
+        self._members: dict[str, dict[str, SweepMember]] = defaultdict(dict)
         self._jobs: dict[str, dict[str, AttemptJob]] = defaultdict(dict)
         self._pods: dict[str, dict[str, Pod]] = defaultdict(dict)
         self._expected: dict[str, dict[str, tuple[float, AttemptJob]]] = defaultdict(dict)
@@ -84,6 +86,11 @@ class Cache:
             waits = self._waiting.get(namespace, {})
             return sorted(waits, key=lambda key: (waits[key], key))
 
+    def members(self, key: str) -> dict[str, SweepMember]:
+        """Return the FineTuneJobs that name a sweep as theirs, by name."""
+        with self._lock:
+            return dict(self._members.get(key, {}))
+
     def jobs(self, key: str) -> list[AttemptJob]:
         """Return the Jobs of a FineTuneJob, including Jobs created a moment ago."""
         with self._lock:
@@ -103,9 +110,12 @@ class Cache:
     def assume_status(self, item: Object) -> None:
         """Assume what a write returned, so that the next reconcile does not see the state before it."""
         cached = CachedJob.of(item)
+        news = ""
         with self._lock:
             if cached.key in self._cached:
-                self._keep(cached)
+                news = self._keep(cached)
+        if news:
+            self._enqueue(news)
 
     def assume_job(self, item: Object) -> None:
         """Assume a Job that was just created, so that it is not created again before its informer has it."""
@@ -127,27 +137,43 @@ class Cache:
         self._expected = _lasting(self._expected, now)
         self._gone = _lasting(self._gone, now)
 
-    def _keep(self, cached: CachedJob) -> None:
+    def _keep(self, cached: CachedJob) -> str:
+        """Cache an object; return the sweep for which that is news, to enqueue once the lock is released."""
         self._cached[cached.key] = cached
+        news = ""
+        if cached.member is not None:
+            members, name = self._members[cached.sweep], cached.key.partition("/")[2]
+            news = cached.sweep if cached.member.differs(members.get(name)) else ""
+            members[name] = cached.member
         if cached.waits:
             self._waiting[cached.namespace][cached.key] = cached.created
         else:
             self._waiting[cached.namespace].pop(cached.key, None)
+        return news
 
     def _changed(self, cached: CachedJob) -> None:
+        news = ""
         with self._lock:
             known = self._cached.get(cached.key)
             if known is None or known.version <= cached.version or known.uid != cached.uid:
-                self._keep(cached)
+                news = self._keep(cached)
         if known is None or known.version != cached.version:  # else it is our own write, or a new list
             self._enqueue(cached.key)
+        if news:
+            self._enqueue(news)
 
     def _deleted(self, cached: CachedJob) -> None:
         with self._lock:
             self._waiting[cached.namespace].pop(cached.key, None)
             for memory in (self._cached, self._gone, self._expected):
                 memory.pop(cached.key, None)
+            if cached.sweep in self._members:
+                self._members[cached.sweep].pop(cached.key.partition("/")[2], None)
+                if not self._members[cached.sweep]:
+                    del self._members[cached.sweep]
         self._enqueue(cached.key)
+        if cached.sweep:
+            self._enqueue(cached.sweep)
 
     def _budget_changed(self, budget: NamespaceBudget) -> None:
         self._budget_is(budget.namespace, budget.data)

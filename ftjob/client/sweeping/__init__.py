@@ -1,0 +1,1 @@
+"""Sweeps as their submitter has them: driven on this machine, or sent to a cluster."""
