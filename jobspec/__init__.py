@@ -2,7 +2,6 @@
 
 from jobspec.dump import digest, dump_spec, json_schema
 from jobspec.load import load_spec, parse_spec
-from jobspec.members import Member, members
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import (
     FREE_SECTIONS,
@@ -18,7 +17,8 @@ from jobspec.spec import (
     StageSpec,
     Surgery,
 )
-from jobspec.sweep import Sweep
+from jobspec.sweeps.members import Member, members
+from jobspec.sweeps.sweep import Sweep
 
 __all__ = [
     "FREE_SECTIONS",

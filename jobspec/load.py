@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from jobspec.document import Document, read_document
 from jobspec.explain import explain, shown
-from jobspec.members import members
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import JobSpec
+from jobspec.sweeps.members import members
 
 MAX_BYTES = 256 * 1024
 

@@ -37,7 +37,7 @@ from jobspec.fields import (
 )
 from jobspec.solver_section import Solver as Solver
 from jobspec.stages.overlay import laid_over_at, part_of, refuse_same_names, refuse_wrong_shares, written
-from jobspec.sweep import Sweep
+from jobspec.sweeps.sweep import Sweep
 
 
 class Base(Section):

@@ -14,7 +14,7 @@ from ftjob.runfolder.address import RunAddress, location_of, snapshot_of
 from ftjob.runfolder.references import PinnedWeights
 from ftjob.storage import local_path, open_store
 from jobspec.grammar import ALIAS_REFERENCE, RUN_REFERENCE
-from jobspec.members import SWEEP_ID
+from jobspec.sweeps.members import SWEEP_ID
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle

@@ -13,7 +13,7 @@ from ftjob.plan.plan import Plan
 from ftjob.prepare.prepare import Context, absolute, plan_of, prepare, read_inputs
 from jobspec import JobSpec, Member, SpecError, members
 from jobspec.locations import FIELDS, with_values
-from jobspec.members import sweep_id
+from jobspec.sweeps.members import sweep_id
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ftjob.runfolder.status import State
 from ftjob.sweep.halving import climbed
 from ftjob.sweep.record import MemberRecord
 from jobspec.spec import Budget, JobSpec
-from jobspec.sweep import Halving
+from jobspec.sweeps.sweep import Halving
 
 NOTHING = Amount()
 

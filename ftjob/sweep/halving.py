@@ -5,7 +5,7 @@ from math import floor
 
 from ftjob.sweep.record import MOST_RUNGS, MemberRecord, Rung
 from jobspec.fields import iterations
-from jobspec.sweep import Halving
+from jobspec.sweeps.sweep import Halving
 
 
 def rung_at(halving: Halving, tested: int, max_iter: int) -> int | None:

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from ftjob.money.amount import Amount
 from ftjob.runfolder.status import State
-from jobspec.sweep import MOST_MEMBERS
+from jobspec.sweeps.sweep import MOST_MEMBERS
 
 MOST_RUNGS = 32
 """A factor of 2 comes from one iteration to Caffe's most in 31 rungs."""

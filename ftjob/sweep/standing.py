@@ -7,7 +7,7 @@ from ftjob.formatting import percent
 from ftjob.money.amount import Amount, total
 from ftjob.runfolder.status import State
 from ftjob.sweep.record import MemberRecord
-from jobspec.members import Member
+from jobspec.sweeps.members import Member
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ftjob.cli.view import live
-from ftjob.cli.view.plot import Curve, plot
-from ftjob.cli.view.screen import Events, screen
+from ftjob.cli.view.plot import PlotLine, plot
+from ftjob.cli.view.screen import RunEvents, screen
 from ftjob.client.handle import RunHandle, RunUpdate
 from ftjob.errors import StorageError
 from ftjob.report.facts import Facts
@@ -99,7 +99,7 @@ def test_it_fits_the_terminal(
 ) -> None:
     """No line is wrapped or cut off below, from 60 by 20 up."""
     status = replace(RUN, message=message, stage=stage, usd=usd, iteration=iteration, state=state)
-    events = Events()
+    events = RunEvents()
     events.see(RUN, now=1e9)
     events.see(status, now=1e9)
     lines = printed(
@@ -111,7 +111,7 @@ def test_it_fits_the_terminal(
 
 def test_what_it_shows_at_80_by_24() -> None:
     """Iterations, money against the budget, figures, curves, events."""
-    events = Events()
+    events = RunEvents()
     events.see(replace(RUN, snapshot=2000), now=1e9)
     events.see(RUN, now=1e9)
     losses = [2 * math.exp(-at / 10) for at in range(60)]
@@ -132,7 +132,7 @@ def test_what_it_shows_at_80_by_24() -> None:
 def test_a_rising_curve_rises(heights: list[float]) -> None:
     """The dots of a sorted series never go down from left to right."""
     points = list(enumerate(sorted(heights)))
-    lines = plot("y", [Curve(points, "cyan")], 40, 12, ".3g", float(len(points) - 1))
+    lines = plot("y", [PlotLine(points, "cyan")], 40, 12, ".3g", float(len(points) - 1))
     area = [str(line)[8:] for line in lines[1:-1]]
     lowest = [
         max((row for row, line in enumerate(area) if line[column : column + 1].strip()), default=None)

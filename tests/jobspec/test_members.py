@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobspec import JobSpec, SpecError, digest, dump_spec, parse_spec
-from jobspec.members import members, sweep_id
+from jobspec.sweeps.members import members, sweep_id
 
 SPEC = """\
 name: digits

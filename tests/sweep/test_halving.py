@@ -9,7 +9,7 @@ from ftjob.runfolder.status import State
 from ftjob.sweep.decision import MemberSeen, SweepLimits, decide_sweep
 from ftjob.sweep.halving import cutoff, rung_at
 from ftjob.sweep.record import MemberRecord
-from jobspec.sweep import Halving
+from jobspec.sweeps.sweep import Halving
 
 LENGTH, EVERY = 90, 10
 

@@ -61,9 +61,9 @@ def watch(console: Console, run: "RunHandle") -> Status:
         return follow(console, run.follow())
     from rich.live import Live
 
-    from ftjob.cli.view.screen import EVENTS, Events, screen
+    from ftjob.cli.view.screen import EVENTS, RunEvents, screen
 
-    events, curves = Events(), _Curves(run)
+    events, curves = RunEvents(), _Curves(run)
     last: Status | None = None
 
     def shown(lines: int) -> "RenderableType":

@@ -18,7 +18,7 @@ LEAST_COLUMNS, LEAST_ROWS = 8, 2
 
 
 @dataclass(frozen=True)
-class Curve:
+class PlotLine:
     """A line of a plot."""
 
     points: Sequence[tuple[float, float]]
@@ -49,7 +49,7 @@ class PlotArea:
 
 
 def plot(
-    title: str, curves: Sequence[Curve], columns: int, rows: int, form: str, last_x: float
+    title: str, curves: Sequence[PlotLine], columns: int, rows: int, form: str, last_x: float
 ) -> list[Text]:
     """Return the lines of a plot from x = 0 to `last_x`: a title, the curves, the axis.
 
@@ -76,7 +76,7 @@ def plot(
     return lines
 
 
-def _cells(curves: Sequence[Curve], area: PlotArea) -> list[list[tuple[str, str]]]:
+def _cells(curves: Sequence[PlotLine], area: PlotArea) -> list[list[tuple[str, str]]]:
     """Return the letters of the area and their styles, by line."""
     bits = [[0] * area.across for _ in range(area.down)]
     styles = [[""] * area.across for _ in range(area.down)]
@@ -91,7 +91,7 @@ def _cells(curves: Sequence[Curve], area: PlotArea) -> list[list[tuple[str, str]
     ]
 
 
-def _dots(curve: Curve, area: PlotArea) -> set[tuple[int, int]]:
+def _dots(curve: PlotLine, area: PlotArea) -> set[tuple[int, int]]:
     """Return the dots (across, down) of a curve: its mean in each column of dots, joined by lines."""
     wide, high = area.across * DOTS_ACROSS - 1, area.down * DOTS_DOWN - 1
     columns: dict[int, list[float]] = {}

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from ftjob.cli.view.markup import Text
-from ftjob.cli.view.plot import Curve, plot
+from ftjob.cli.view.plot import PlotLine, plot
 from ftjob.cli.view.runs import STATE_STYLE
 from ftjob.formatting import brief, dollars, duration, number, percent
 from ftjob.report.facts import Facts
@@ -28,7 +28,7 @@ TRAINED, TESTED, RATE = "cyan", "yellow", "green"
 
 
 @dataclass
-class Events:
+class RunEvents:
     """What happened to a run while it was watched, and its attempts before."""
 
     lines: list[tuple[float, str]] = field(default_factory=list)
@@ -183,11 +183,11 @@ def _plots(facts: Facts, status: Status, columns: int, rows: int) -> RenderableT
     width = (columns - 2 * (count - 1)) // count
     last = float(status.max_iter or status.iteration)
     losses = [
-        Curve([(each.iteration, _or_nan(each.loss)) for each in facts.train], TRAINED),
-        Curve([(each.iteration, _or_nan(each.loss)) for each in facts.tests], TESTED),
+        PlotLine([(each.iteration, _or_nan(each.loss)) for each in facts.train], TRAINED),
+        PlotLine([(each.iteration, _or_nan(each.loss)) for each in facts.tests], TESTED),
     ]
-    accuracies = [Curve([(each.iteration, each.accuracy * 100) for each in facts.tests], TESTED)]
-    rates = [Curve([(each.iteration, _or_nan(each.learning_rate)) for each in facts.train], RATE)]
+    accuracies = [PlotLine([(each.iteration, each.accuracy * 100) for each in facts.tests], TESTED)]
+    rates = [PlotLine([(each.iteration, _or_nan(each.learning_rate)) for each in facts.train], RATE)]
     plots = [
         plot("loss (train, test)", losses, width, rows, ".3g", last),
         plot("accuracy, %", accuracies, width, rows, ".3g", last),

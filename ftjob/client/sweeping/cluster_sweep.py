@@ -15,7 +15,7 @@ from ftjob.prepare.sweep_plan import SweepPlan
 from ftjob.runfolder.status import State
 from jobspec import JobSpec, members
 from jobspec.grammar import ALIAS_REFERENCE
-from jobspec.members import sweep_id
+from jobspec.sweeps.members import sweep_id
 
 
 def submit(plan: SweepPlan, cluster: Cluster, consent: SweepConsent) -> tuple[ClusterRun, bool]:

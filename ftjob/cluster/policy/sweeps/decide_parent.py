@@ -26,7 +26,7 @@ from ftjob.sweep.decision import MemberSeen, SweepDecision, SweepLimits, budget_
 from ftjob.sweep.record import MemberRecord, SweepRecord
 from ftjob.sweep.standing import SweepState
 from jobspec import Member
-from jobspec.members import sweep_id
+from jobspec.sweeps.members import sweep_id
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Halving(Section):
 class Sweep(Section):
     """Several runs from one spec, which differ in the fields given here."""
 
-    # Every other key is a field of the spec, SECTION.FIELD (jobspec.members).
+    # Every other key is a field of the spec, SECTION.FIELD (jobspec.sweeps.members).
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[
         str,

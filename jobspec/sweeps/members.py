@@ -15,7 +15,7 @@ from jobspec.document import Document
 from jobspec.explain import explain, fields_at, shown, unknown_field
 from jobspec.problems import SHOWN, Problem, SpecError
 from jobspec.spec import FREE_SECTIONS, JobSpec
-from jobspec.sweep import MOST_MEMBERS, SWEPT, Sweep, ValueRange
+from jobspec.sweeps.sweep import MOST_MEMBERS, SWEPT, Sweep, ValueRange
 
 NAME_LENGTH, DIGEST_LENGTH = 40, 8
 DRAWS_PER_MEMBER = 20
