@@ -39,7 +39,10 @@ RATE = float(os.environ.get("RATE", "50"))
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 BED = os.environ.get("BED", "bench")
 LIFE = JOBS / RATE + 20
-SETTINGS = {"worker": {"cpu": "10m", "memory_bytes": 2**25, "disk_bytes": 2**20}}
+SETTINGS = {
+    "images": {"caffe_cpu": "bench.test/none:1", "allow_tags": True},  # the node that is none pulls nothing
+    "worker": {"cpu": "10m", "memory_bytes": 2**25, "disk_bytes": 2**20},
+}
 NODES = {
     "bench": {
         "gpu": "none",
