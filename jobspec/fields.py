@@ -20,6 +20,8 @@ from jobspec.grammar import (
     ALIAS_NAME,
     ALIAS_REFERENCE,
     ITERATION,
+    KNOWN_NAME,
+    KNOWN_REFERENCE,
     LOCATION_PATTERN,
     LONGEST_LOCATION,
     PROMOTION,
@@ -30,6 +32,7 @@ from jobspec.grammar import (
     check_location,
     location_pattern,
 )
+from jobspec.pinned import either, is_web, name_of, parse_pinned, pinned_pattern
 from jobspec.problems import one_line
 
 INT32_MAX = 2**31 - 1
@@ -49,6 +52,7 @@ MEAN_SUFFIX = ".binaryproto"
 _RUN = re.compile(f"{RUN_REFERENCE}{RUN_NAME}")
 _RUN_SNAPSHOT = re.compile(f"{_RUN.pattern}(?:@{ITERATION})?")
 _ALIAS = re.compile(f"{ALIAS_REFERENCE}{ALIAS_NAME}(?:@{PROMOTION})?")
+_KNOWN = re.compile(f"{KNOWN_REFERENCE}{KNOWN_NAME}")
 
 
 def mistake(sentence: str, field: str | None = None) -> PydanticCustomError:
@@ -83,19 +87,37 @@ def _without_sign(value: float) -> float:
 def _location(text: str) -> str:
     if text.startswith(REFERENCES):
         raise ValueError("must be a path or URI; only base.weights and accept.not_below can name a run")
+    if text.startswith(KNOWN_REFERENCE):
+        raise ValueError("must be a path or URI; only base.weights can name published weights")
     return _path_or_uri(text)
 
 
+def _file(text: str) -> str:
+    return _pinned(text) if is_web(text) else _location(text)
+
+
+def _pinned(text: str) -> str:
+    try:
+        parse_pinned(text)
+    except GrammarError as error:
+        raise mistake(str(error)) from None
+    return text
+
+
 def _weights(text: str) -> str:
+    if text.startswith(KNOWN_REFERENCE):
+        if not _KNOWN.fullmatch(text):
+            raise ValueError("must be a name of published weights, such as known:bvlc_googlenet")
+        return text
     if not text.startswith(REFERENCES):
-        return _path_or_uri(text)
+        return _file(text)
     if not _RUN_SNAPSHOT.fullmatch(text) and not _ALIAS.fullmatch(text):
         raise ValueError("must be a run's snapshot, as run:NAME or run:NAME@ITERATION, or alias:NAME")
     return text
 
 
 def _baseline(text: str) -> str:
-    if not text.startswith(REFERENCES):
+    if not text.startswith((*REFERENCES, KNOWN_REFERENCE)):
         return _path_or_uri(text)
     if not _RUN.fullmatch(text) and not _ALIAS.fullmatch(text):
         raise ValueError("must be a run, as run:NAME, alias:NAME, or the path or URI of a run's folder")
@@ -110,9 +132,9 @@ def _path_or_uri(text: str) -> str:
 
 
 def _mean_file(text: str) -> str:
-    if not text.endswith(MEAN_SUFFIX):
+    if not name_of(_file(text)).endswith(MEAN_SUFFIX):
         raise ValueError(f"must end in {MEAN_SUFFIX}")
-    return _location(text)
+    return text
 
 
 def _printable(text: str) -> str:
@@ -140,8 +162,17 @@ def _pattern(pattern: str) -> Any:
 
 Location = Annotated[_Place, AfterValidator(_location), _pattern(LOCATION_PATTERN)]
 """A path, or a URI such as `s3://bucket/key`."""
-Weights = Annotated[_Place, AfterValidator(_weights), _pattern(LOCATION_PATTERN)]
-"""A path, a URI, a run's snapshot as `run:NAME[@ITERATION]`, or a promoted run as `alias:NAME[@NUMBER]`."""
+_FILE_PATTERN = either(LOCATION_PATTERN, pinned_pattern())
+File = Annotated[_Place, AfterValidator(_file), _pattern(_FILE_PATTERN)]
+"""A path, a URI, or a file on the web with its digest: `https://HOST/PATH#sha256=…`."""
+Weights = Annotated[
+    _Place,
+    AfterValidator(_weights),
+    _pattern(_FILE_PATTERN),
+    must_be("a caffemodel's path or URI, run:NAME, run:NAME@ITERATION, alias:NAME or known:NAME"),
+]
+"""A file, a run's snapshot as `run:NAME[@ITERATION]`, a promoted run as `alias:NAME[@NUMBER]`, or published
+weights as `known:NAME`."""
 Baseline = Annotated[_Place, AfterValidator(_baseline), _pattern(LOCATION_PATTERN)]
 """A run, as `run:NAME`, `alias:NAME[@NUMBER]` or the path or URI of its folder."""
 PinnedAlias = Annotated[
@@ -149,7 +180,11 @@ PinnedAlias = Annotated[
     StringConstraints(pattern=f"^{ALIAS_REFERENCE}{ALIAS_NAME}@{PROMOTION}$", max_length=76),
     must_be("a promotion, as alias:NAME@NUMBER; ftjob writes it"),
 ]
-MeanFile = Annotated[_Place, AfterValidator(_mean_file), _pattern(location_pattern(MEAN_SUFFIX))]
+MeanFile = Annotated[
+    _Place,
+    AfterValidator(_mean_file),
+    _pattern(either(location_pattern(MEAN_SUFFIX), pinned_pattern(MEAN_SUFFIX))),
+]
 
 DnsLabel = Annotated[
     str,

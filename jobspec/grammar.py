@@ -32,6 +32,9 @@ PROMOTION = "[1-9][0-9]{0,5}"
 ALIAS_REFERENCE = "alias:"
 """The prefix of a reference to the run that an alias points to."""
 REFERENCES = (RUN_REFERENCE, ALIAS_REFERENCE)
+KNOWN_REFERENCE = "known:"
+"""The prefix of a name of published weights."""
+KNOWN_NAME = "[a-z0-9][a-z0-9._-]{0,62}"
 
 _CREDENTIALS = re.compile(r"^[^/]*:[^/]*@|[?&](X-Amz-Signature|Signature|sig)=")
 # What a URL's parser takes for an IPv4 address: 192.168.5.4, and 1234 or 0x7f.1 as well (https://url.spec.whatwg.org).

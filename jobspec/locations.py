@@ -3,14 +3,14 @@
 from collections.abc import Callable, Container
 from typing import Any
 
-from jobspec.grammar import REFERENCES
+from jobspec.grammar import KNOWN_REFERENCE, REFERENCES
 from jobspec.spec import JobSpec
 
 FIELDS = (
     *("base.net", "base.weights", "data.train", "data.val", "data.mean"),
     *("accept.not_below", "accept.on", "output"),
 )
-"""Each may hold a path or a URI."""
+"""Each may hold a path or a URI, those for single files also an address of the web."""
 RUN_FIELDS = ("base.weights", "accept.not_below")
 """Each may name an earlier run, as `run:NAME` or `alias:NAME`."""
 MEAN_WORDS = ("auto", "none")
@@ -19,7 +19,8 @@ MEAN_WORDS = ("auto", "none")
 def locations(spec: JobSpec, nets: Container[str]) -> dict[str, str]:
     """Return the paths and URIs that a spec names, by field.
 
-    It leaves out built-in nets, whose names are in `nets`, a mean's words and values, and names of runs.
+    It leaves out built-in nets, whose names are in `nets`, a mean's words and values, and names of runs and
+    of published weights.
     """
     found = {field: _value(spec, field) for field in FIELDS}
     return {field: value for field, value in found.items() if _is_place(field, value, nets)}
@@ -63,7 +64,7 @@ def _is_place(field: str, value: Any, nets: Container[str]) -> bool:
         case "base.net":
             return value not in nets
         case "base.weights" | "accept.not_below":
-            return not value.startswith(REFERENCES)
+            return not value.startswith((*REFERENCES, KNOWN_REFERENCE))
         case "data.mean":
             return value not in MEAN_WORDS
     return True

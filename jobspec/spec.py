@@ -17,6 +17,7 @@ from jobspec.fields import (
     DnsLabel,
     Dollars,
     Epochs,
+    File,
     Hours,
     Images,
     IterationsOrPercent,
@@ -55,14 +56,12 @@ class _Part(BaseModel):
 class Base(_Part):
     """The net to fine-tune."""
 
-    net: Location
+    net: File
     """The network: a built-in one such as `googlenet`, or the path or URI of any classification prototxt
-    (train_val or deploy)."""
-    weights: (
-        Annotated[Weights, must_be("a caffemodel's path or URI, run:NAME, run:NAME@ITERATION or alias:NAME")]
-        | None
-    ) = None
-    """The initial weights: a caffemodel's path or URI, `run:NAME` (the best snapshot of an earlier run),
+    (train_val or deploy). One of the web is `https://…#sha256=…`."""
+    weights: Weights | None = None
+    """The initial weights: a caffemodel's path or URI, also `https://…#sha256=…`; `known:NAME` (published
+    ones, such as `known:bvlc_googlenet`); `run:NAME` (the best snapshot of an earlier run),
     `run:NAME@ITERATION`, or `alias:NAME` (the run promoted to that alias). Without them the net is trained
     from scratch."""
     weights_from: PinnedAlias | None = None
@@ -125,7 +124,7 @@ class Data(_Part):
         ),
     ] = "auto"
     """The mean to subtract from every image: `auto` (from the data), `none`, one number for all channels or
-    one for each (BGR), or the path or URI of a .binaryproto."""
+    one for each (BGR), or the path or URI of a .binaryproto, also `https://…#sha256=…`."""
     scale: Positive = 1.0
     """Every value is multiplied by this after the mean is subtracted, as in Caffe's transform_param."""
     resize: Side | None = None

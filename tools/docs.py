@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ftjob.cli.app import app
 from ftjob.errors.outcomes import BY_EXIT_CODE, Ending
+from ftjob.net.zoo.published import PUBLISHED, PublishedWeights
 from tools import clustertables, rooms
 from tools.specfields import spec_fields
 
@@ -59,6 +60,30 @@ def quoted_file(path: str) -> str:
     return f"```{Path(path).suffix.removeprefix('.')}\n{text}\n```\n"
 
 
+def published_weights() -> str:
+    """Return the table of weights that `known:NAME` names."""
+    head = [
+        "| Name | Net | Published at | Digest | Mean (BGR), scale | Trained on | Licence | Digest from |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join([*head, *map(_published, PUBLISHED), ""])
+
+
+def _published(weights: PublishedWeights) -> str:
+    net, file = weights.net, weights.file
+    cells = [
+        f"[`{weights.reference}`]({weights.page})",
+        f"`{net.name}`",
+        f"<{file.address}>",
+        f"`#{file.algorithm}={file.digest}`",
+        f"{', '.join(f'{value:g}' for value in net.mean)}; {net.scale:g}",
+        weights.trained_on,
+        weights.licence,
+        weights.digest_by,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
 BLOCKS: dict[str, Callable[..., str]] = {
     "help": command_help,
     "exit-codes": exit_codes,
@@ -68,6 +93,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "waiting": clustertables.waiting,
     "controller-settings": clustertables.settings,
     "conditions": clustertables.conditions,
+    "published-weights": published_weights,
     "rooms": rooms.rooms_table,
     "rooms-picture": rooms.rooms_picture,
 }

@@ -58,7 +58,7 @@ def plan(
 
 
 def init(
-    net: str,
+    net: str | None,
     data: Path | str,
     weights: Path | str | None = None,
     out: Path | None = None,
@@ -67,12 +67,24 @@ def init(
 ) -> Path:
     """Write a commented spec for a net and a folder of data (paths or URIs), and return its path.
 
-    Raises BadSpecError where the file is there already, BadNetError, BadDataError or StorageError where net,
-    weights or data will not do.
+    `net` may be None where the weights are published ones (`known:NAME`), which have one. Raises BadSpecError
+    where the file is there already, BadNetError, BadDataError or StorageError where net, weights or data will
+    not do.
     """
     from ftjob.client.first_spec import write_spec
 
     return write_spec(net, data, weights, out, force=force)
+
+
+def pin(address: str, progress: "Callable[[DataProgress], None] | None" = None) -> str:
+    """Fetch a file of the web into the cache, and return `ADDRESS#sha256=DIGEST`, as a spec takes it.
+
+    Raises BadSpecError where it is no address, BadNetError where nothing is there, StorageError.
+    """
+    from ftjob.client.first_spec import pinned
+    from ftjob.dataset.build.transfers import as_progress
+
+    return pinned(address, "pin", as_progress(progress or (lambda _: None)))
 
 
 def nodes() -> "list[Node]":

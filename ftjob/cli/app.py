@@ -47,6 +47,7 @@ def every_call(
 
 
 app.command()(plan.init)
+app.command()(plan.pin)
 app.command()(plan.plan)
 app.command()(plan.nodes)
 app.command(hidden=True)(controller.controller)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ftjob import api
-from ftjob.cli.options import Format, Output, console, images_on, print_json
+from ftjob.cli.options import Format, Output, console, images_on, print_json, write
 from ftjob.cli.view import live
 from ftjob.cli.view import plan as view
 from ftjob.errors import BadSpecError, ExitCode
@@ -24,12 +24,19 @@ Explain = Annotated[
 
 
 def init(
-    net: Annotated[str, typer.Option(help="A built-in net, or the path or URI of a prototxt.")],
     data: Annotated[
         str,
         typer.Option(help="One folder of images per class, or a folder with train and val: a path or URI."),
     ],
-    weights: Annotated[str | None, typer.Option(help="The initial weights, a .caffemodel.")] = None,
+    net: Annotated[
+        str | None,
+        typer.Option(
+            help="A built-in net, or the path or URI of a prototxt; default: the one for known:NAME."
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="The initial weights: a .caffemodel, or known:NAME for published ones.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Argument(help="The file to write; default: named after the data.")
     ] = None,
@@ -38,6 +45,15 @@ def init(
     """Write a first spec, with comments, ready for `ftjob plan`."""
     written = api.init(net, data, weights, out, force=force)
     console().print(f"{written} written; next: ftjob plan {written}", soft_wrap=True)
+
+
+def pin(
+    address: Annotated[str, typer.Argument(help="The http(s) address of a net, weights or a mean image.")],
+) -> None:
+    """Fetch a file of the web into your cache, and print its address with its digest, as a spec takes it."""
+    with live.progress_bar(console(stderr=True)) as show:
+        pinned = api.pin(address, images_on(show))
+    write(f"{pinned}\n")
 
 
 def plan(

@@ -31,7 +31,7 @@ from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
 from jobspec import JobSpec
-from jobspec.grammar import ALIAS_REFERENCE
+from jobspec.grammar import ALIAS_REFERENCE, KNOWN_REFERENCE
 from jobspec.locations import locations, with_values
 
 POLL_SECONDS = 2.0
@@ -214,9 +214,11 @@ def submit(spec: JobSpec, plan: Plan, cluster: Cluster, consent: Consent) -> tup
 
 
 def pinned(spec: JobSpec, planned: JobSpec) -> JobSpec:
-    """Return a spec with its aliases replaced by what they meant when it was planned: a pod would not find
-    them."""
+    """Return a spec with its aliases replaced by what they meant when it was planned, since a pod would not
+    find them, and published weights by their address, which another version of ftjob may not know."""
     meant: dict[str, str] = {}
+    if (spec.base.weights or "").startswith(KNOWN_REFERENCE) and planned.base.weights is not None:
+        meant["base.weights"] = planned.base.weights
     if planned.base.weights_from is not None and planned.base.weights is not None:
         meant |= {"base.weights": planned.base.weights, "base.weights_from": planned.base.weights_from}
     if (spec.accept.not_below or "").startswith(ALIAS_REFERENCE) and planned.accept.not_below is not None:

@@ -22,12 +22,16 @@ from ftjob.net.topology.graph import graph
 from ftjob.net.topology.layertypes import param_count
 from ftjob.net.topology.phases import phase_view, reduce_rules
 from ftjob.net.transforms import own_transform
+from ftjob.net.zoo.published import get_published, published_for
 from ftjob.prepare.dataset import facts_at, is_image_folder, is_lmdb
 from ftjob.prepare.prepare import read_net
 from ftjob.prepare.weights import refuse_several
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
+from ftjob.storage.store import OnTransfer, ignore
 from jobspec import SpecError, parse_spec
+from jobspec.grammar import KNOWN_REFERENCE, GrammarError
+from jobspec.pinned import check_address, is_web
 from jobspec.problems import one_line
 
 DEFAULT_NAME = "fine-tune"
@@ -53,22 +57,34 @@ class Input:
 
 
 def write_spec(
-    net: str, data: Path | str, weights: Path | str | None, out: Path | None, *, force: bool = False
+    net: str | None, data: Path | str, weights: Path | str | None, out: Path | None, *, force: bool = False
 ) -> Path:
     """Write a spec and return its path: `out`, or the data's name with .yaml in the working folder.
 
-    Net, weights and data are paths or URIs. Raises BadSpecError where the file is there already (unless
-    `force`), BadNetError, BadDataError or StorageError where net, weights or data are not what a spec needs.
+    Net, weights and data are paths or URIs. An address of the web without a digest gets that of the file that
+    is there now; published weights (`known:NAME`) have a net of their own where none is given. Raises
+    BadSpecError where the file is there already (unless `force`) or there is no net, BadNetError,
+    BadDataError or StorageError where net, weights or data are not what a spec needs.
     """
+    published = get_published(str(weights)) if str(weights).startswith(KNOWN_REFERENCE) else None
+    if net is None:
+        if published is None:
+            raise BadSpecError(
+                f"--net: is missing: give a built-in net ({', '.join(zoo.NAMES)}), a prototxt, or published "
+                "weights, which have a net of their own: --weights known:bvlc_googlenet"
+            )
+        net = published.net.name
     with named("data.train", BadDataError):
         place = filled_place(data)
     path = out or Path(f"{_name(_last(place))}.yaml")
     if path.exists() and not force:
         raise BadSpecError(f"{path}: already exists: give another name, or --force to overwrite it")
-    if weights is not None:
-        refuse_several(str(weights), Path())
-    if weights is not None and not fetch_input(str(weights), "base.weights", BadNetError).is_file():
-        raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
+    net = _with_digest(net, "base.net")
+    if weights is not None and published is None:
+        weights = _with_digest(str(weights), "base.weights")
+        refuse_several(weights, Path())
+        if not fetch_input(weights, "base.weights", BadNetError).is_file():
+            raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
     text = spec_text(net, place, weights, folder=path.absolute().parent, name=_name(path.stem))
     try:
         parse_spec(text, str(path))
@@ -76,6 +92,26 @@ def write_spec(
         raise BadSpecError(str(error)) from error
     files.write_text(path, text)
     return path
+
+
+def _with_digest(location: str, field: str) -> str:
+    """Return a location; one of the web that has no digest, with that of the file that is there now."""
+    return pinned(location, field) if is_web(location) and "#" not in location else location
+
+
+def pinned(address: str, field: str, progress: OnTransfer = ignore) -> str:
+    """Fetch a file of the web into the cache, and return its address with its digest.
+
+    Raises BadSpecError where it is no address, BadNetError where nothing is there, StorageError.
+    """
+    from ftjob.storage.web.cached import pin  # here, because urllib3 is slow to import
+
+    try:
+        check_address(address)
+    except GrammarError as error:
+        raise BadSpecError(f"{field}: {error}") from None
+    with named(field, BadNetError):
+        return str(pin(address, progress))
 
 
 def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path, name: str) -> str:
@@ -86,13 +122,14 @@ def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path
     train, val = _places(data)
 
     def place(what: Place | str) -> str:
-        uri = isinstance(what, Objects) or local_path(str(what)) is None
+        named = str(what).startswith(KNOWN_REFERENCE)
+        uri = named or isinstance(what, Objects) or local_path(str(what)) is None
         return _yaml(str(what).rstrip("/") if uri else _relative(Path(str(what)), folder))
 
     sections = (
         [(f"# `ftjob plan {name}.yaml` shows what this would do; docs/spec.md has every field.", "")],
         [(f"name: {name}", "")],
-        _base(_yaml(net) if net in zoo.NAMES else place(net), place(weights) if weights else None),
+        _base(net, _yaml(net) if net in zoo.NAMES else place(net), place(weights) if weights else None),
         _surgery(parsed),
         _data(images, place(train), place(val) if val else None, _crop(images, train, net)),
         _solver(tuned=weights is not None),
@@ -118,9 +155,12 @@ def _line(line: _Line) -> str:
     return f"{text:<{COMMENTS_AT}}  # {comment}" if comment else text
 
 
-def _base(net: str, weights: str | None) -> list[_Line]:
-    scratch = ("  # weights: FILE", "a .caffemodel; without it every layer is randomly initialised")
-    return [("base:", ""), (f"  net: {net}", ""), (f"  weights: {weights}", "") if weights else scratch]
+def _base(net: str, place: str, weights: str | None) -> list[_Line]:
+    published = published_for(net)
+    reference = published.reference if published else "FILE"
+    what = f"published ({published.licence})" if published else "a .caffemodel"
+    scratch = (f"  # weights: {reference}", f"{what}; without it every layer is randomly initialised")
+    return [("base:", ""), (f"  net: {place}", ""), (f"  weights: {weights}", "") if weights else scratch]
 
 
 def _surgery(parsed: NetParameter) -> list[_Line]:

@@ -13,11 +13,12 @@ def patiently(
     request: Callable[[], T],
     seconds: float,
     *,
+    transient: type[Exception] = StorageError,
     final: tuple[type[StorageError], ...] = (),
     ended: Callable[[], bool] = lambda: False,
     longest_pause: float = LONGEST_PAUSE_SECONDS,
 ) -> T:
-    """Return what a request returns; it is made again while it raises StorageError, for `seconds`.
+    """Return what a request returns; it is made again while it raises a `transient` error, for `seconds`.
 
     Raises the last error, or the first that is `final` or occurs once `ended` returns True.
     """
@@ -32,7 +33,7 @@ def patiently(
         stop=stop_after_delay(seconds),
         wait=wait_random_exponential(multiplier=0.2, max=longest_pause),
         retry=retry_if_exception(
-            lambda error: isinstance(error, StorageError) and not isinstance(error, final) and not ended()
+            lambda error: isinstance(error, transient) and not isinstance(error, final) and not ended()
         ),
         reraise=True,
     )

@@ -93,3 +93,9 @@ def sha256(path: Path, first: int | None = None) -> str:
             digest.update(part)
             first -= len(part)
         return digest.hexdigest()
+
+
+def digest(path: Path, algorithm: str) -> str:
+    """Return the hex digest of a file's bytes by an algorithm of hashlib, such as sha1."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -3,6 +3,7 @@
 from ftjob.drawing.cards import Card, draw_cards
 from ftjob.formatting import percent
 from ftjob.models.lineage import Ancestor, Lineage, SourceData, SourceWeights
+from jobspec.pinned import name_of
 
 DIGITS = 12
 """Of a digest, as many as are shown."""
@@ -44,7 +45,7 @@ def _add(cards: list[Card], card: Card) -> int:
 
 
 def _weights(weights: SourceWeights) -> Card:
-    name = weights.location.rpartition("/")[2]
+    name = name_of(weights.location)
     return Card("weights", name, (_short(weights.location), _digest(weights.digest)))
 
 

@@ -2,29 +2,69 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ftjob.formatting import float32_text
 from ftjob.net.proto.caffe_pb2 import LossParameter
 from ftjob.net.topology.shapes import NetShapes
 from ftjob.net.transforms import Transform, own_transform
+from ftjob.net.zoo.published import PublishedWeights, published_as
 from ftjob.plan.inputs import Inputs
+from jobspec.pinned import is_web, parse_pinned
 
+_NET_SETS = "base.net itself sets {}, and the spec does not"
+_TRAINED_WITH = "{name} was trained with {{}}, which the spec does not set"
 _CLOSE = 1.0
 """Means that differ by less, of 255, are the same to any net."""
 
 
 def overlooked(inputs: Inputs, shapes: NetShapes) -> Iterator[str]:
     """Yield a sentence for every setting of the base net that the spec lacks, with what to write."""
-    own = own_transform(inputs.net)
+    own, published = own_transform(inputs.net), _published(inputs)
+    if published:
+        own = _of_published(published, own)
+        yield from _contradicted(published, inputs)
     if own and not (inputs.weights and inputs.weights.of_run):
-        yield from _transform(own, inputs)
+        sentence = _TRAINED_WITH.format(name=published.name) if published else _NET_SETS
+        yield from _transform(own, inputs, sentence)
     for layer in shapes.layers:
         if layer.type == "SoftmaxWithLoss":
             yield from _loss(layer.name, layer.layer.loss_param, inputs)
 
 
-def _transform(own: Transform, inputs: Inputs) -> Iterator[str]:
+def _published(inputs: Inputs) -> PublishedWeights | None:
+    """Return what is known of the weights by the digest that pins them."""
+    location = inputs.weights.location if inputs.weights else ""
+    return published_as(parse_pinned(location)) if is_web(location) else None
+
+
+def _of_published(published: PublishedWeights, own: Transform | None) -> Transform:
+    """Return what the images of published weights went through, and what else the net itself sets."""
+    net = published.net
+    own = own or Transform(layer="", crop=None, mean=(), mean_file="", scale=1.0, mirror=False)
+    return replace(own, crop=own.crop or net.crop, mean=net.mean, mean_file="", scale=net.scale)
+
+
+def _contradicted(published: PublishedWeights, inputs: Inputs) -> Iterator[str]:
+    """Yield a sentence for a mean or scale in the spec that the weights were not trained with."""
+    data, net = inputs.spec.data, published.net
+    given = [0.0] if data.mean == "none" else data.mean if isinstance(data.mean, list) else None
+    if given is not None and not _is_close(given, net.mean):
+        written = data.mean if isinstance(data.mean, str) else _values(given)
+        yield _contradiction(published, "mean", written, _values(net.mean))
+    if data.scale not in (1, net.scale):
+        yield _contradiction(published, "scale", float32_text(data.scale), float32_text(net.scale))
+
+
+def _contradiction(published: PublishedWeights, field: str, given: str, usual: str) -> str:
+    return (
+        f"data.{field}: is {given}, and {published.name} was trained with {usual}, which its weights expect: "
+        f"write data: {{{field}: {usual}}}, unless you mean that"
+    )
+
+
+def _transform(own: Transform, inputs: Inputs, sentence: str) -> Iterator[str]:
     """What the images of the weights went through matters to them; a scale matters to fillers and rates too,
     while mirroring is a choice."""
     missing = _missing(own, inputs)
@@ -35,8 +75,8 @@ def _transform(own: Transform, inputs: Inputs) -> Iterator[str]:
     choice = "; mirror is optional" if "mirror" in missing else ""
     yaml = ", ".join(f"{name}: {value}" for name, value in missing.items())
     yield (
-        f"data: base.net itself sets {_enumerated(facts)}, and the spec does not: "
-        f"{whose}{_factor(own) if 'scale' in missing else ''}; write data: {{{yaml}}}{choice}"
+        f"data: {sentence.format(_enumerated(facts))}: {whose}{_factor(own) if 'scale' in missing else ''}; "
+        f"write data: {{{yaml}}}{choice}"
     )
 
 
@@ -65,9 +105,20 @@ def _mean(own: Transform, inputs: Inputs) -> str:
     channels = inputs.train.channels
     if len(mean) not in (1, channels):
         return ""
-    wide = mean * channels if len(mean) == 1 else mean
-    if len(measured) == channels and all(abs(a - b) < _CLOSE for a, b in zip(wide, measured, strict=True)):
+    if len(measured) == channels and _is_close(mean, measured):
         return ""
+    return _values(mean)
+
+
+def _is_close(left: Sequence[float], right: Sequence[float]) -> bool:
+    """Return whether two means, one value for all channels or one for each, are the same to a net."""
+    channels = max(len(left), len(right))
+    wide = [list(mean) * channels if len(mean) == 1 else list(mean) for mean in (left, right)]
+    return len(wide[0]) == len(wide[1]) and all(abs(a - b) < _CLOSE for a, b in zip(*wide, strict=True))
+
+
+def _values(mean: Sequence[float]) -> str:
+    """Return a mean as YAML."""
     return f"[{', '.join(map(float32_text, mean))}]"
 
 

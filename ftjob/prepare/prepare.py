@@ -25,6 +25,7 @@ from ftjob.net.caffemodel.filekinds import HEAD, NET, SOLVER, TEXT, file_kind
 from ftjob.net.forks.tolerant import LARGEST, too_large
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import ParsedNet, parse_net_with_notes, refuse_foreign, to_text
+from ftjob.net.zoo.published import with_published
 from ftjob.nodes.profiles import get_node, load_nodes
 from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.plan import Plan, make_plan, with_measured
@@ -71,9 +72,11 @@ class Context:
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
-    """Return the spec with every path made absolute, and run references replaced by what they stand for now.
+    """Return the spec with every path made absolute, and names of runs and of published weights replaced by
+    what they stand for now.
 
-    URIs stay, without a slash at their end. Raises BadSpecError for a path that no spec may hold.
+    URIs stay, without a slash at their end. Raises BadSpecError for a path that no spec may hold, or a name
+    that no published weights have.
     """
 
     def checked(whole: str) -> str:
@@ -99,7 +102,7 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
         meant = pin(reference)
         return replace(meant, location=checked(meant.location))
 
-    placed = with_locations(spec, path, zoo.NAMES)
+    placed = with_locations(with_published(spec), path, zoo.NAMES)
     return resolved(placed, weights_of, folder_of, pinned if pin else None)
 
 

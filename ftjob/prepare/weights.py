@@ -71,7 +71,7 @@ def _rewritten(path: Path, digest: str, layers: Sequence[LayerWeights]) -> Path:
 def refuse_several(location: str, folder: Path) -> None:
     """Raise BadNetError for several caffemodels with commas between, as `caffe train -weights` takes them."""
     names = [name.strip() for name in location.split(",")]
-    if Path(location).exists() or sum(name.endswith((".caffemodel", ".h5")) for name in names) < 2:
+    if sum(name.endswith((".caffemodel", ".h5")) for name in names) < 2 or Path(location).exists():
         return
     raise BadNetError(
         f"base.weights: names {len(names)} files. Caffe copies one after the other, a later one over those "

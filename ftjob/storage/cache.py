@@ -4,6 +4,7 @@ objects/trees/<digest>/…    files under the names they have in the store; whol
 objects/blobs/<version>     the same files (hard links), so that two trees share an object that both hold
 objects/seconds/<version>   how long an object's download took
 objects/coming/<digest>/…   what is being downloaded, or was when its process was killed
+objects/parts/<digest>/…    what has arrived of a file of the web, to be continued
 objects/locks/<digest>      held by every process that uses the tree; its time is that of the last use
 """
 
@@ -15,13 +16,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ftjob.errors import StorageError
 from ftjob.fs import files, locks
 from ftjob.fs.paths import cache_dir
 from ftjob.storage import eviction
-from ftjob.storage.location import is_remote
+from ftjob.storage.location import is_remote, parse_pinned_file
 from ftjob.storage.store import Entry, MissingError, OnTransfer, Store, Transfer, ignore
+from jobspec.pinned import is_web
 
 
 def fetch_file(
@@ -34,6 +37,10 @@ def fetch_file(
     """
     if not is_remote(location):
         return Path(location)
+    if is_web(location):
+        from ftjob.storage.web.cached import fetch_pinned  # here, because urllib3 is slow to import
+
+        return fetch_pinned(parse_pinned_file(location), progress, check_size)
     store, name = parent_store(location)
     entry = store.stat(name)
     if entry is None:
@@ -58,7 +65,32 @@ def fetch_entries(store: Store, entries: Sequence[Entry], progress: OnTransfer =
 
     This process holds it until it ends; no other removes it before. Raises StorageError.
     """
-    wanted = _Wanted(store, tuple(sorted(entries, key=lambda entry: entry.key)))
+    return keep(_Objects(store, tuple(sorted(entries, key=lambda entry: entry.key))), progress)
+
+
+class WantedTree(Protocol):
+    """The files of a tree."""
+
+    @property
+    def digest(self) -> str:
+        """The tree's name: another one when its bytes are others."""
+        ...
+
+    def is_whole(self, tree: Path) -> bool:
+        """Return whether a folder has all of them as they should be."""
+        ...
+
+    def fill(self, cached: eviction.CachedTree, progress: OnTransfer) -> None:
+        """Bring them into the folder `cached.coming`. Raises StorageError."""
+        ...
+
+    def spared(self, cached: eviction.CachedTree) -> Transfer:
+        """Return the transfer that the cache made unnecessary."""
+        ...
+
+
+def keep(wanted: WantedTree, progress: OnTransfer) -> Path:
+    """Return a tree, brought here where it is not yet, and held by this process. Raises StorageError."""
     cached = eviction.CachedTree(cache_dir() / "objects", wanted.digest)
     if not _held(wanted, cached):
         with locks.locked(cached.making, wait=True):
@@ -71,8 +103,29 @@ def fetch_entries(store: Store, entries: Sequence[Entry], progress: OnTransfer =
     return cached.tree
 
 
+def _held(wanted: WantedTree, cached: eviction.CachedTree) -> bool:
+    """Hold a tree and return whether it is there whole: files may have been removed from it."""
+    locks.hold(cached.lock)
+    if wanted.is_whole(cached.tree):
+        return True
+    locks.let_go(cached.lock)
+    return False
+
+
+def _make(wanted: WantedTree, cached: eviction.CachedTree, progress: OnTransfer) -> None:
+    """Bring a tree together aside and move it into place, held from its first moment on."""
+    with files.explained(cached.coming):
+        shutil.rmtree(cached.coming, ignore_errors=True)  # what a killed process left
+        cached.coming.mkdir(parents=True)
+        wanted.fill(cached, progress)
+        locks.hold(cached.lock)
+        cached.tree.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(cached.tree, ignore_errors=True)
+        cached.coming.rename(cached.tree)
+
+
 @dataclass(frozen=True)
-class _Wanted:
+class _Objects:
     """Some objects of a store."""
 
     store: Store
@@ -88,29 +141,27 @@ class _Wanted:
         """What a transfer of them is called."""
         return self.store.location + (f"/{self.entries[0].key}" if len(self.entries) == 1 else "")
 
+    @property
+    def digest(self) -> str:
+        return _digest("\n".join(f"{entry.key} {self.version(entry)}" for entry in self.entries))
+
+    def is_whole(self, tree: Path) -> bool:
+        return all(_size(tree / entry.key) == entry.size for entry in self.entries)
+
+    def fill(self, cached: eviction.CachedTree, progress: OnTransfer) -> None:
+        missing = [entry for entry in self.entries if not _linked(self, entry, cached)]
+        eviction.make_room(cached.root, sum(entry.size for entry in missing), self.store.location)
+        _download(self, missing, cached, progress)
+
     def spared(self, cached: eviction.CachedTree) -> Transfer:
-        """Return the transfer that the cache made unnecessary."""
         size, seconds = sum(entry.size for entry in self.entries), 0.0
         with contextlib.suppress(FileNotFoundError):  # the cache was cleared
             seconds = sum(float(cached.seconds(self.version(entry)).read_text()) for entry in self.entries)
         return Transfer(self.what, size, size, spared_seconds=seconds)
 
-    @property
-    def digest(self) -> str:
-        return _digest("\n".join(f"{entry.key} {self.version(entry)}" for entry in self.entries))
-
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
-
-
-def _held(wanted: _Wanted, cached: eviction.CachedTree) -> bool:
-    """Hold a tree and return whether it is there whole: files may have been removed from it."""
-    locks.hold(cached.lock)
-    if all(_size(cached.tree / entry.key) == entry.size for entry in wanted.entries):
-        return True
-    locks.let_go(cached.lock)
-    return False
 
 
 def _size(path: Path) -> int | None:
@@ -120,21 +171,7 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _make(wanted: _Wanted, cached: eviction.CachedTree, progress: OnTransfer) -> None:
-    """Bring a tree together aside and move it into place, held from its first moment on."""
-    with files.explained(cached.coming):
-        shutil.rmtree(cached.coming, ignore_errors=True)  # what a killed process left
-        cached.coming.mkdir(parents=True)
-        missing = [entry for entry in wanted.entries if not _linked(wanted, entry, cached)]
-        eviction.make_room(cached.root, sum(entry.size for entry in missing), wanted.store.location)
-        _download(wanted, missing, cached, progress)
-        locks.hold(cached.lock)
-        cached.tree.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(cached.tree, ignore_errors=True)
-        cached.coming.rename(cached.tree)
-
-
-def _linked(wanted: _Wanted, entry: Entry, cached: eviction.CachedTree) -> bool:
+def _linked(wanted: _Objects, entry: Entry, cached: eviction.CachedTree) -> bool:
     """Link an object that was downloaded for another tree; return whether there was one."""
     with contextlib.suppress(FileNotFoundError):
         blob = cached.blob(wanted.version(entry))
@@ -149,7 +186,7 @@ def _linked(wanted: _Wanted, entry: Entry, cached: eviction.CachedTree) -> bool:
 
 
 def _download(
-    wanted: _Wanted, entries: Sequence[Entry], cached: eviction.CachedTree, progress: OnTransfer
+    wanted: _Objects, entries: Sequence[Entry], cached: eviction.CachedTree, progress: OnTransfer
 ) -> None:
     total, before = sum(entry.size for entry in entries), 0
     for entry in entries:

@@ -34,6 +34,11 @@ class CachedTree:
         return self.root / "coming" / self.digest
 
     @property
+    def part(self) -> Path:
+        """What has arrived of a file of the web: the next process continues it."""
+        return self.root / "parts" / self.digest
+
+    @property
     def lock(self) -> Path:
         """Held by the processes that use the tree; its mtime is that of the last use."""
         return self.root / "locks" / self.digest
@@ -71,11 +76,14 @@ def make_room(root: Path, needed: int, what: str) -> None:
     A tree larger than the whole cache is still kept, alone. Raises StorageError, naming `what`, where
     the disk has no room for it.
     """
-    _remove_abandoned(root)
+    _remove_idle(root / "coming")
     _remove_unlinked(root)
     free = shutil.disk_usage(root).free
     used = used_bytes(root)
     most = min(limit(root), used + free)
+    if used + needed > most:
+        _remove_idle(root / "parts")
+        used = used_bytes(root)
     for cached in _by_last_use(root):
         if used + needed <= most:
             break
@@ -93,7 +101,7 @@ def make_room(root: Path, needed: int, what: str) -> None:
 def used_bytes(root: Path) -> int:
     """Return the bytes that trees and blobs take, those with several names once."""
     sizes = {}
-    for folder in ("trees", "blobs", "coming"):
+    for folder in ("trees", "blobs", "coming", "parts"):
         sizes.update({found.st_ino: found.st_size for found in _files(root / folder)})
     return sum(sizes.values())
 
@@ -124,10 +132,10 @@ def _remove(cached: CachedTree) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _remove_abandoned(root: Path) -> None:
-    """Remove what killed processes were downloading or removing."""
-    for folder in _inside(root / "coming"):
-        with locks.locked(CachedTree(root, folder.stem).making, wait=False) as alone:
+def _remove_idle(parent: Path) -> None:
+    """Remove what killed processes were downloading or removing into a folder of the cache."""
+    for folder in _inside(parent):
+        with locks.locked(CachedTree(parent.parent, folder.stem).making, wait=False) as alone:
             if alone:
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ftjob.errors import StorageError
 from jobspec.grammar import GrammarError, key_problem, parse_uri
+from jobspec.pinned import PinnedFile, parse_pinned
 from jobspec.problems import one_line
 
 
@@ -36,6 +37,14 @@ def parse_store_uri(location: str) -> StoreUri:
     except GrammarError as error:
         shown = one_line(location) if "@" not in location else one_line(location.partition("://")[0] + "://")
         raise StorageError(f"{shown}: {error.problem}: {error.remedy}") from None
+
+
+def parse_pinned_file(location: str) -> PinnedFile:
+    """Return the address and the digest of a file on the web. Raises StorageError where it lacks either."""
+    try:
+        return parse_pinned(location)
+    except GrammarError as error:
+        raise StorageError(f"{location.partition('://')[0]}://…: {error.problem}: {error.remedy}") from None
 
 
 def check_key(key: str, location: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ftjob.net.proto.caffe_pb2 import LossParameter, NetParameter
+from ftjob.net.zoo.published import get_published
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.plan import Plan, make_plan
 from tests.plan.specs import plan
@@ -152,3 +153,55 @@ def test_a_loss_that_is_a_sum_is_named(in_faces: Path) -> None:
     for normalization in (LossParameter.FULL, LossParameter.VALID, LossParameter.BATCH_SIZE):
         assert _loss(inputs, normalization=normalization) == []
     assert _loss(inputs, normalize=False) == []
+
+
+PUBLISHED = str(get_published("bvlc_googlenet").file)
+
+
+def _of_published(in_faces: Path, **data: Any) -> list[str]:
+    """The warnings about the images of published GoogLeNet weights where the spec says that of its data."""
+    inputs = plan(
+        base={"net": "googlenet", "weights": "bvlc_googlenet.caffemodel"}, data={**BARE, **data}
+    ).inputs
+    assert inputs.weights
+    made = make_plan(replace(inputs, weights=replace(inputs.weights, location=PUBLISHED)))
+    return [warning for warning in made.warnings if warning.startswith("data")]
+
+
+@pytest.mark.parametrize("data", [{"mean": [104, 117, 123]}, {"mean": [104.0, 116.7, 122.7]}])
+def test_what_published_weights_were_trained_with_is_right(in_faces: Path, data: dict[str, Any]) -> None:
+    """Within what a net can see."""
+    assert _of_published(in_faces, crop=224, **data) == []
+
+
+def test_what_published_weights_expect_is_to_be_pasted(in_faces: Path) -> None:
+    """Where the spec takes the data's own mean; their name says whose mean it is."""
+    [warning] = _of_published(in_faces, crop=224)
+
+    assert warning.startswith(
+        "data: bvlc_googlenet was trained with mean [104, 117, 123], which the spec does not set: its "
+        "weights expect that; write data: "
+    )
+    assert _of_published(in_faces, **{"crop": 224, **_yaml(warning)}) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"mean": "none"}, "data.mean: is none, and bvlc_googlenet was trained with [104, 117, 123], which "),
+        ({"mean": [128]}, "data.mean: is [128], and bvlc_googlenet was trained with [104, 117, 123]"),
+        ({"mean": [123, 117, 104]}, "data.mean: is [123, 117, 104], and bvlc_googlenet was trained with"),
+        (
+            {"mean": [104, 117, 123], "scale": 1 / 256},
+            "data.scale: is 0.00390625, and bvlc_googlenet was trained with 1, which its weights expect: "
+            "write data: {scale: 1}, unless you mean that",
+        ),
+    ],
+)
+def test_what_contradicts_published_weights_is_warned_of(
+    in_faces: Path, data: dict[str, Any], sentence: str
+) -> None:
+    """A mean or a scale of the spec's own: RGB for BGR, another net's habit."""
+    [warning] = _of_published(in_faces, crop=224, **data)
+
+    assert warning.startswith(sentence)

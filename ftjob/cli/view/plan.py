@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import count, dollars, duration, gib
+from jobspec.pinned import name_of
 
 if TYPE_CHECKING:
     from ftjob.net.caffemodel.transfer import LayerTransfer
@@ -54,7 +55,7 @@ def summary(plan: "Plan", shortfall: str) -> RenderableType:
     title = Text.assemble(
         (f"{plan.spec.name}/{plan.run_id}", "bold"),
         f"  {plan.spec.base.net}",
-        f" ← {base.location.rpartition('/')[2]}" if base else " from scratch",
+        f" ← {name_of(base.location)}" if base else " from scratch",
     )
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="bold", no_wrap=True)

@@ -1,16 +1,18 @@
-"""Resolves `run:NAME` in a cluster: to the FineTuneJob of that name in the same namespace."""
+"""Resolves what a spec names: `run:NAME` to the FineTuneJob of that name in the same namespace, `known:NAME`
+to the address of published weights, which a pod opens."""
 
 from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.resource.objects import read_fine_tune
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors import BadSpecError
+from ftjob.net.zoo.published import with_published
 from ftjob.runfolder.references import PinnedWeights, resolved
 from jobspec import JobSpec
 from jobspec.grammar import ALIAS_REFERENCE, RUN_REFERENCE
 
 
 def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
-    """Return a spec as a pod gets it. Raises BadSpecError, which names the missing run."""
+    """Return a spec as a pod gets it. Raises BadSpecError, which names what is missing."""
 
     def weights_of(reference: str) -> str:
         name, _, iteration = reference.partition("@")
@@ -30,7 +32,7 @@ def without_references(spec: JobSpec, cache: Cache, namespace: str) -> JobSpec:
     def pinned_of(reference: str) -> PinnedWeights:
         raise _in_the_store("base.weights", reference, "the URI of the caffemodel")
 
-    return resolved(spec, weights_of, folder_of, pinned_of)
+    return resolved(with_published(spec), weights_of, folder_of, pinned_of)
 
 
 def _in_the_store(field: str, reference: str, instead: str) -> BadSpecError:

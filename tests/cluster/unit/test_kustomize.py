@@ -153,7 +153,7 @@ def test_one_namespace_needs_no_right_beyond_it() -> None:
 
 def test_only_the_controller_may_call_a_worker() -> None:
     """By the policy of the base, and of the component for every namespace that runs jobs."""
-    paths = sorted((ROOT / "k8s" / "components" / "network-policy").glob("[ps]*.yaml"))
+    paths = sorted((ROOT / "k8s" / "components" / "network-policy").glob("[psw]*.yaml"))
     policies = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
     for policy in [*policies, *(each for each in built("k8s") if each["kind"] == "NetworkPolicy")]:
         kubernetes_validate.validate(policy, "1.37", strict=True)

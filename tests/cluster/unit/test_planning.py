@@ -19,9 +19,11 @@ from ftjob.cluster.resource.objects import read_job, read_pod
 from ftjob.cluster.resource.request import identity_of
 from ftjob.cluster.resource.status import Figures
 from ftjob.errors import BadSpecError
+from ftjob.net.zoo.published import get_published
 from ftjob.prepare.prepare import Context, absolute, prepare
 from ftjob.runfolder.references import resolved
 from jobspec import JobSpec, parse_spec
+from jobspec.locations import with_values
 from tests.cluster.unit.builders import (
     FIGURES,
     ended_pod,
@@ -82,6 +84,18 @@ def test_a_baseline_is_the_folder_of_a_run_that_has_ended(spec: JobSpec) -> None
 
         assert made.accept.not_below == "s3://runs/faces/0123456789"
         assert made.base.weights == "s3://runs/faces/0123456789/bundle/weights.caffemodel"
+
+
+def test_published_weights_are_an_address_for_a_pod(spec: JobSpec) -> None:
+    """The controller opens nothing: it knows the table."""
+    cache: Any = Received(faces="Succeeded")
+    named = with_values(spec, {"base.weights": "known:bvlc_googlenet"})
+
+    assert without_references(named, cache, "team").base.weights == str(
+        get_published("known:bvlc_googlenet").file
+    )
+    with pytest.raises(BadSpecError, match="no published weights are called known:x"):
+        without_references(with_values(spec, {"base.weights": "known:x"}), cache, "team")
 
 
 @pytest.mark.parametrize(
