@@ -1,0 +1,1 @@
+"""Bundles' nets as ONNX: translated from prototxt and caffemodel, run by ONNX Runtime and OpenCV."""
