@@ -9,6 +9,7 @@ from ftjob.api.aliases import lineage as lineage
 from ftjob.api.aliases import promotions as promotions
 from ftjob.api.aliases import rollback as rollback
 from ftjob.api.answering import classify as classify
+from ftjob.api.answering import export as export
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
