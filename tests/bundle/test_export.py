@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from PIL import Image
 
@@ -19,6 +19,7 @@ from ftjob import api
 from ftjob.bundle.verify import TRANSLATED
 from ftjob.engine.onnx import maps, translation
 from ftjob.engine.onnx.onnxgraph import Bound, OnnxGraph
+from ftjob.engine.onnx.runtime import onnxruntime
 from ftjob.engine.open import READERS
 from ftjob.errors import BadNetError, BadSpecError, ExitCode, FtjobError, StorageError
 from tests.bundle.colour import CROP, HEIGHT, NET, PREPROCESS, WIDTH, write_colour_bundle
@@ -265,6 +266,18 @@ def test_images_of_several_sizes_can_only_come_prepared(colour: Changed, tmp_pat
     with pytest.raises(BadNetError, match=r"0\.png: is not of 29x24 pixels, .*--input prepared"):
         api.export(str(bundle.root), tmp_path / "net.onnx", "onnx", "nhwc")
     api.export(str(bundle.root), tmp_path / "net.onnx", "onnx")
+
+
+def test_onnx_runtime_reports_to_nobody(colour: Changed, tmp_path: Path) -> None:
+    """It would keep an id of the machine and a list of what to send in the user's cache."""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    words = [sys.executable, "-m", "ftjob", "verify", str(colour.root), "--engine", "onnx"]
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "TMPDIR": str(home)}
+    subprocess.run(words, capture_output=True, check=True, env={**kept, **places})
+
+    assert list(home.rglob("*")) == []
 
 
 @pytest.mark.parametrize("options", [[], ["--onnx", "a.onnx", "--torch", "a.pt2"]])
