@@ -37,10 +37,13 @@ class Deployed(nn.Module):
         tensors = make_weights(shapes, 0, device)
         load(tensors, weights)
         self.net = TorchNet(shapes, tensors, NetContext(TEST, device, seed=0))
-        self.params = {layer: len(held) for layer, held in tensors.items()}
-        for layer, held in tensors.items():
-            for number, tensor in enumerate(held):
-                self.register_buffer(self._buffer(layer, number), tensor.detach())
+        self.buffers_of = {
+            layer: [f"{index}_{layer.replace('.', '_')}_{number}" for number in range(len(held))]
+            for index, (layer, held) in enumerate(tensors.items())
+        }
+        for layer, names in self.buffers_of.items():
+            for name, tensor in zip(names, tensors[layer], strict=True):
+                self.register_buffer(name, tensor.detach())
         self.outputs, self.pixels = outputs, pixels
         if pixels and pixels.mean is not None:
             self.register_buffer("mean", torch.from_numpy(pixels.mean.copy()))
@@ -54,8 +57,7 @@ class Deployed(nn.Module):
         for step in self.net.steps:
             if step.forward:
                 layer = step.layer.layer
-                numbers = range(self.params.get(layer.name, 0))
-                params = [self.get_buffer(self._buffer(layer.name, number)) for number in numbers]
+                params = [self.get_buffer(name) for name in self.buffers_of.get(layer.name, ())]
                 tops = step.forward([blobs[blob] for blob in layer.bottom], params)
                 blobs.update(zip(layer.top, tops, strict=True))
         return {name: blobs[name] for name in self.outputs}
@@ -68,10 +70,6 @@ class Deployed(nn.Module):
         planes = planes.flip(1) if pixels.reverses else planes
         planes = planes if pixels.mean is None else planes - self.get_buffer("mean")
         return planes if pixels.scale == 1 else planes * pixels.scale
-
-    def _buffer(self, layer: str, number: int) -> str:
-        """A buffer's name, which cannot have a dot in it."""
-        return f"{layer.replace('.', '_')}:{number}"
 
 
 def export(
