@@ -138,6 +138,6 @@ def export_program(
         )
 
         def compute(images: NDArray[Any]) -> NDArray[np.float32]:
-            return child.call("forward", {"images": images}, blob=scores)[1][scores]
+            return child.call("forward", {"images": images}, blobs=[scores])[1][scores]
 
         yield ExportedModel(made["program"].tobytes(), compute)

@@ -96,7 +96,8 @@ class LoadedProgram:
     def __init__(self, data: bytes) -> None:
         self.module = torch.export.load(BytesIO(data)).module()
 
-    def forward(self, images: NDArray[np.generic], blob: str) -> wire.Frame:
-        """Return a blob of images."""
+    def forward(self, images: NDArray[np.generic], blobs: list[str]) -> wire.Frame:
+        """Return blobs of images."""
         with torch.no_grad():
-            return {}, {blob: self.module(torch.from_numpy(images))[blob].numpy()}
+            found = self.module(torch.from_numpy(images))
+        return {}, {blob: found[blob].numpy() for blob in blobs}
