@@ -51,4 +51,6 @@ def open_session(model: bytes, outputs: Sequence[str]) -> Callable[[NDArray[Any]
 
 
 def _explained(error: Exception) -> EngineError:
-    return EngineError(f"ONNX Runtime cannot compute the net: {str(error).splitlines()[0]}")
+    """Its first line without what is before the cause: `[ONNXRuntimeError] : 1 : FAIL : `."""
+    cause = str(error).splitlines()[0].split(" : ", 3)[-1]
+    return EngineError(f"ONNX Runtime cannot compute the net: {cause}")
