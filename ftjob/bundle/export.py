@@ -102,17 +102,23 @@ def _pixel_input(question: Question, bundle: BundleFolder, layout: Layout, order
     window = data_transformer.middle((how.height, how.width), how.crop)
     mean = data_transformer.per_channel(how.mean) if how.mean else None
     if how.mean_file:
-        try:
-            whole = read_mean_image(bundle.mean)
-        except BadDataError as error:
-            raise BadNetError(f"{bundle.root}: {error}: copy it again from the run") from None
-        mean = data_transformer.cut(whole, window)
+        with _of_bundle(bundle):
+            mean = data_transformer.cut(read_mean_image(bundle.mean), window)
     rows, columns = (
         (part.start or 0, side if part.stop is None else part.stop)
         for part, side in zip(window, (how.height, how.width), strict=True)
     )
     shape = (how.channels, how.height, how.width)
     return PixelInput(shape, layout, order, rows, columns, mean, how.scale)
+
+
+@contextmanager
+def _of_bundle(bundle: BundleFolder) -> Iterator[None]:
+    """Turn a BadDataError inside the block into a BadNetError of the bundle."""
+    try:
+        yield
+    except BadDataError as error:
+        raise BadNetError(f"{bundle.root}: {error}: copy it again from the run") from None
 
 
 def _described(question: Question, pixels: PixelInput | None) -> str:
@@ -132,10 +138,8 @@ def _facts(question: Question, bundle: BundleFolder, pixels: PixelInput | None) 
         "input": _described(question, pixels),
         "scores": question.golden.blob,
     }
-    documents = {
-        "labels": read_labels(bundle.labels),
-        "preprocess": question.how.to_json(),
-    }
+    with _of_bundle(bundle):
+        documents = {"labels": read_labels(bundle.labels), "preprocess": question.how.to_json()}
     return {
         **{name: str(value) for name, value in known.items() if value not in (None, "")},
         **{name: json.dumps(value, ensure_ascii=False) for name, value in documents.items()},

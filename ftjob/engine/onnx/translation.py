@@ -106,7 +106,7 @@ def translate(
         for blob, tensor in zip(layer.layer.top, tops, strict=True):
             named = last.get(blob) == at and blob != given[0] and graph.rename(tensor, blob, first)
             tensors[blob] = blob if named else tensor
-    infos = [_info(_output(graph, blob, tensors[blob]), rows[blob]) for blob in outputs]
+    infos = [_info(_output(graph, blob, tensors[blob], given[0]), rows[blob]) for blob in outputs]
     if pixels:
         source = helper.make_tensor_value_info(given[0], TensorProto.UINT8, (BATCH, *pixels.given))
     else:
@@ -158,13 +158,13 @@ def _params(
     return tuple(numbers[key].reshape(param.shape) for key, param in zip(keys, layer.params, strict=True))
 
 
-def _output(graph: OnnxGraph, blob: str, tensor: str) -> str:
+def _output(graph: OnnxGraph, blob: str, tensor: str, given: str) -> str:
     """Return the tensor that is a blob at the end, which has its name unless the net's input has."""
-    if tensor == blob and any(blob in node.output for node in graph.nodes):
+    if tensor == blob != given:
         return blob
     graph.source, first = blob, len(graph.nodes)
     output = graph.add("Identity", tensor)
-    return blob if tensor != blob and graph.rename(output, blob, first) else output
+    return blob if blob != given and graph.rename(output, blob, first) else output
 
 
 def _rows(shapes: NetShapes, given: str) -> dict[str, tuple[str | int | None, ...]]:
