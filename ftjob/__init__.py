@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ftjob.api import Run, classify, find, list_runs, submit, verify
+    from ftjob.api import Run, classify, export, find, list_runs, submit, verify
 
-__all__ = ["Run", "classify", "find", "list_runs", "submit", "verify"]
+__all__ = ["Run", "classify", "export", "find", "list_runs", "submit", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -71,7 +71,8 @@ def test_counting_processors_loads_next_to_nothing() -> None:
 
     assert loaded & {"jobspec", "pydantic", "numpy", "psutil", "subprocess", "tempfile"} == set()
     assert {name: getattr(ftjob, name) for name in ftjob.__all__} == {
-        name: getattr(api, name) for name in ("Run", "classify", "find", "list_runs", "submit", "verify")
+        name: getattr(api, name)
+        for name in ("Run", "classify", "export", "find", "list_runs", "submit", "verify")
     }
 
 

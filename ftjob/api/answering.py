@@ -1,4 +1,4 @@
-"""A bundle's answers: proven to be those of where it was made, and given to any picture."""
+"""A bundle's answers: proven to be those of where it was made, exported, and given to any picture."""
 
 import tempfile
 from collections.abc import Iterable
@@ -9,7 +9,9 @@ from ftjob.api.finding import find
 
 if TYPE_CHECKING:
     from ftjob.answers.answer import Classification
+    from ftjob.bundle.export import Exported, FileFormat, Takes
     from ftjob.bundle.verify import Verification
+    from ftjob.engine.exported import Order
 
 
 def verify(
@@ -25,6 +27,27 @@ def verify(
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
         return verify_bundle(bundle, engine, Path(scratch) / "engine.log", gpu=gpu, precision=precision)
+
+
+def export(
+    model: str,
+    path: Path,
+    fmt: "FileFormat",
+    takes: "Takes" = "prepared",
+    order: "Order" = "rgb",
+    *,
+    context: str | None = None,
+    namespace: str | None = None,
+) -> "Exported":
+    """Write the net of a bundle, a run or an alias as an ONNX file or a program of torch.export.
+
+    It takes prepared images as the net does, or uint8 ones (nhwc, nchw), whose channels are in that `order`,
+    and prepares them itself. The file is there once its scores of the golden images are the bundle's. Raises
+    FtjobError, and nothing is written.
+    """
+    from ftjob.bundle.export import export as export_bundle
+
+    return export_bundle(_bundle(model, context, namespace), path, fmt, takes, order)
 
 
 def classify(
@@ -50,10 +73,9 @@ def classify(
     from ftjob.answers.pictures import find_pictures
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
-    from ftjob.client.bundle_fetch import bundle_at, bundle_of
 
     hardware = choose_hardware(engine, gpu=gpu, precision=precision, fast=True)
-    checked = read_for_use(bundle_at(model) or bundle_of(find(model, context, namespace)))
+    checked = read_for_use(_bundle(model, context, namespace))
     pictures = list(find_pictures(images))
     return Classification(
         checked,
@@ -63,3 +85,10 @@ def classify(
         batch,
         ConfusionTally(checked.labels, pictures) if confusion else None,
     )
+
+
+def _bundle(model: str, context: str | None, namespace: str | None) -> Path:
+    """Return the folder of the bundle that a folder or URI, a run or an alias means."""
+    from ftjob.client.bundle_fetch import bundle_at, bundle_of
+
+    return bundle_at(model) or bundle_of(find(model, context, namespace))

@@ -52,6 +52,29 @@ def golden_inputs(
     return inputs
 
 
+def golden_pixels(bundle: BundleFolder, how: Preprocess, golden: GoldenScores) -> NDArray[np.uint8]:
+    """Return the golden images as they are stored, (N, H, W, C) in BGR, as many as fit into MOST_BYTES.
+
+    Raises BadNetError, naming the file, for one that does not have the size in preprocess.json.
+    """
+    shape = (how.height, how.width, how.channels)
+    fitting = golden.images[: max(1, MOST_BYTES // prod(shape))]
+    images = []
+    for each in fitting:
+        path = bundle.golden / each.image
+        try:
+            pixels = _pixels(read_bytes(path, LARGEST_FILE), how)
+        except (UnreadableError, OSError) as error:
+            raise BadNetError(f"{path}: {error}: copy it again from the run") from None
+        if pixels.shape != shape:
+            raise BadNetError(
+                f"{path}: is not of {how.width}x{how.height} pixels, the size in preprocess.json, which a "
+                "file that prepares images itself is made for: export with --input prepared"
+            )
+        images.append(pixels)
+    return np.stack(images)
+
+
 def most_images(shape: tuple[int, ...]) -> int:
     """Return how many images of a shape (C, H, W) a bundle may have."""
     return max(1, MOST_BYTES // (4 * prod(shape)))

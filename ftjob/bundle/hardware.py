@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ftjob.engine.nvml import Device, first_gpu
-from ftjob.engine.open import resolve
+from ftjob.engine.open import resolve_deploy
 from ftjob.engine.torch import installed as torch_installed
 from ftjob.errors import BadSpecError
 from ftjob.net.precision import PRECISIONS, Precision, lack
@@ -40,7 +40,8 @@ def choose_hardware(engine: str, *, gpu: bool, precision: str, fast: bool = Fals
     if problem := lack(exact, capability, name):
         raise BadSpecError(f"precision: {problem}")
     wants_torch = gpu or exact != "fp32" or (fast and torch_installed.has_torch())
-    return Hardware(resolve("torch" if engine == "auto" and wants_torch else engine), device, exact)
+    name = "torch" if engine == "auto" and wants_torch else engine
+    return Hardware(resolve_deploy(name, gpu=gpu, precision=exact), device, exact)
 
 
 def _precision_of(name: str) -> Precision:

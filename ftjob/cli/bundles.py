@@ -1,4 +1,4 @@
-"""The verbs of bundles: verify that they answer the same, and ask them about pictures."""
+"""The verbs of bundles: verify that they answer the same, export them, and ask them about pictures."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +37,21 @@ class AnswerFormat(StrEnum):
     CSV = "csv"
 
 
+class FileInput(StrEnum):
+    """What an exported file takes."""
+
+    PREPARED = "prepared"
+    NHWC = "nhwc"
+    NCHW = "nchw"
+
+
+class ChannelOrder(StrEnum):
+    """The orders of an image's channels."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
+
 Show = Callable[[float, float, str], None]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", help="A bundle's folder or URI, NAME, NAME/ID or alias:NAME.")
@@ -52,7 +67,9 @@ AnswersAs = Annotated[
 
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    engine: Annotated[str, typer.Option(help="The engine to use: auto, caffe or torch.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="The engine to use: auto, caffe, torch, onnx or opencv.")
+    ] = "auto",
     gpu: Annotated[
         bool, typer.Option("--gpu", help="Compute on the first GPU, with torch by default.")
     ] = False,
@@ -71,6 +88,43 @@ def verify(
         raise typer.Exit(ExitCode.NOT_ACCEPTED)
 
 
+def export(
+    model: Model,
+    onnx: Annotated[
+        Path | None, typer.Option("--onnx", help="Write an ONNX file, as ONNX Runtime and OpenCV read it.")
+    ] = None,
+    torch: Annotated[
+        Path | None, typer.Option("--torch", help="Write a program of torch.export (.pt2) for PyTorch.")
+    ] = None,
+    takes: Annotated[
+        FileInput,
+        typer.Option("--input", help="What the file takes: prepared images, or uint8 ones that it prepares."),
+    ] = FileInput.PREPARED,
+    order: Annotated[
+        ChannelOrder, typer.Option("--order", help="The order of the channels of uint8 images.")
+    ] = ChannelOrder.RGB,
+    context: KubeContext = None,
+    namespace: KubeNamespace = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Write a bundle's net for other programs, checked on its golden images."""
+    if (path := onnx or torch) is None or (onnx and torch):
+        raise BadSpecError("export: give one file, with --onnx or with --torch")
+    exported = api.export(
+        model,
+        path,
+        "onnx" if onnx else "torch",
+        takes.value,
+        order.value,
+        context=context,
+        namespace=namespace,
+    )
+    if output is Format.JSON:
+        print_json(exported.to_json())
+    else:
+        console().print(results.exported(exported))
+
+
 def classify(
     model: Model,
     images: Pictures,
@@ -81,7 +135,7 @@ def classify(
     ] = False,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Images that the net takes at once.")] = 32,
     engine: Annotated[
-        str, typer.Option(help="The engine to use: auto (torch if installed), caffe or torch.")
+        str, typer.Option(help="auto (torch if installed), caffe, torch, onnx or opencv.")
     ] = "auto",
     gpu: Annotated[bool, typer.Option("--gpu", help="Compute on the first GPU.")] = False,
     precision: Annotated[

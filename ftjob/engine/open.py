@@ -12,6 +12,8 @@ from ftjob.net.lacks import CAFFE_GPUS
 from ftjob.net.precision import CAFFE_PRECISION, Precision
 
 AVAILABLE = ("caffe", "torch")
+READERS = ("onnx", "opencv")
+"""What classifies only, with a translation of the net, on processors and in fp32."""
 
 
 def open_engine(
@@ -63,11 +65,16 @@ def open_deploy(
     gpu: int | None = None,
     precision: Precision = "fp32",
 ) -> DeployNet:
-    """Open a deploy net with its weights in the engine of that name, whose process is in the folder `cwd`.
+    """Open a deploy net with its weights in the engine or reader of that name; an engine's process is in the
+    folder `cwd`.
 
     `gpu` and `precision` are those of `open_engine`, and it raises as that does.
     """
-    name = resolve(name)
+    name = resolve_deploy(name, gpu=gpu is not None, precision=precision)
+    if name in READERS:
+        from ftjob.engine.onnx import client as onnx
+
+        return onnx.open_deploy(deploy, weights, name)
     _refuse_precision(name, precision)
     more = {"precision": precision} if name == "torch" else {}
     net: DeployNet = _client(name).open_deploy(deploy, weights, log=log, cwd=cwd, gpu=gpu, **more)
@@ -77,6 +84,21 @@ def open_deploy(
 def _refuse_precision(engine: str, precision: Precision) -> None:
     if engine == "caffe" and precision != "fp32":
         raise BadSpecError(CAFFE_PRECISION.format(precision=precision))
+
+
+def resolve_deploy(name: str, *, gpu: bool, precision: Precision) -> str:
+    """Return what classifies for a name on this machine: an engine as by `resolve`, or a reader.
+
+    Raises what that raises, and BadSpecError for a GPU or a precision with a reader.
+    """
+    if name not in READERS:
+        engines = ", ".join((*AVAILABLE, *READERS))
+        if name not in ("auto", *AVAILABLE):
+            raise BadSpecError(f"engine: this version has no engine {name!r}: choose auto, {engines}")
+        return resolve(name)
+    if gpu or precision != "fp32":
+        raise BadSpecError(f"engine: {name} computes on processors, in fp32: leave gpu and precision out")
+    return name
 
 
 def resolve(name: str) -> str:

@@ -13,7 +13,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery.operation import DataLayers, operate
 from jobspec.spec import Surgery
-from tests.engine.test_parity import write_random_weights
+from tests.engine.nets import write_random_caffemodel
 from tests.engines import ENGINES
 from tests.net.conftest import NETS
 
@@ -61,7 +61,7 @@ def hold_the_law(net: NetParameter, shape: tuple[int, int, int], folder: Path) -
     """One at a time, all at once, class by class: 1e-4 of the largest score; and images tell apart."""
     done = operate(net, Surgery(), CLASSES, DataLayers("train", "val", *shape, 4, 4), "own")
     (folder / "deploy.prototxt").write_text(to_text(done.deploy))
-    write_random_weights(done.deploy, folder / "weights.caffemodel")
+    write_random_caffemodel(done.deploy, folder / "weights.caffemodel")
     asked, score, labels = images(6, shape), done.main.score, np.arange(6) % CLASSES
 
     files = folder / "deploy.prototxt", folder / "weights.caffemodel"
@@ -84,7 +84,7 @@ def hold_the_law(net: NetParameter, shape: tuple[int, int, int], folder: Path) -
 def test_what_mixes_images_is_seen(engine: str, count: int, tmp_path: Path):
     """Even by one golden image alone."""
     (tmp_path / "deploy.prototxt").write_text(MIXING)
-    write_random_weights(parse_net(MIXING, "mixing"), tmp_path / "weights.caffemodel")
+    write_random_caffemodel(parse_net(MIXING, "mixing"), tmp_path / "weights.caffemodel")
     files = tmp_path / "deploy.prototxt", tmp_path / "weights.caffemodel"
 
     with open_deploy(engine, *files, log=tmp_path / "log") as opened:

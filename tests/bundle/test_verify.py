@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ftjob.engine.open import READERS
 from ftjob.errors import ExitCode
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.bundle.conftest import Changed
@@ -26,7 +27,7 @@ LONGEST = 2000
 """Characters of what is told."""
 PATIENCE_SECONDS = 60
 """For a process that needs two on a quiet machine."""
-ENGINES = pytest.mark.parametrize("engine", ENGINES)
+WITH_ENGINES = pytest.mark.parametrize("engine", ENGINES)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def held(ended: Ended) -> None:
     assert ended.kilobytes < MOST_KILOBYTES
 
 
-@ENGINES
+@WITH_ENGINES
 @pytest.mark.parametrize(
     "layer",
     [
@@ -117,7 +118,7 @@ def test_no_layer_writes_reads_or_runs_anything(
     assert not target.exists()
 
 
-@ENGINES
+@pytest.mark.parametrize("engine", [*ENGINES, *READERS])
 def test_what_was_checked_is_what_is_asked(
     bundle: Changed, verify: Callable[..., Ended], engine: str
 ) -> None:
@@ -133,7 +134,7 @@ def test_what_was_checked_is_what_is_asked(
     assert ended.code == ExitCode.NOT_ACCEPTED
 
 
-@ENGINES
+@WITH_ENGINES
 def test_changed_bundles_end_in_a_line(
     copy_of: Callable[[str], Changed], verify: Callable[..., Ended], engine: str
 ) -> None:

@@ -19,8 +19,7 @@ from ftjob.net.topology.phases import filter_net
 from ftjob.storage import open_store
 from tests.e2e.jobs import Job
 from tests.e2e.test_submit import params, start, wait_for_iteration
-from tests.engine.nets import layers
-from tests.engine.test_parity import write_random_weights
+from tests.engine.nets import layers, write_random_caffemodel
 from tests.engines import ENGINES
 from tests.storage.servers import Bucket
 
@@ -110,7 +109,7 @@ def test_a_run_elsewhere_fetches_the_features_of_another(
     net = filter_net(build(), NetState(phase=TRAIN))
     net.layer[0].type = "Input"
     net.layer[0].input_param.shape.extend([BlobShape(dim=(8, 1, 28, 28)), BlobShape(dim=(8,))])
-    write_random_weights(net, tmp_path / "base.caffemodel")
+    write_random_caffemodel(net, tmp_path / "base.caffemodel")
     (tmp_path / "nodes.yaml").write_text("local: {teraflops: 0.0001}")  # a store is faster than this
     monkeypatch.setenv("FTJOB_NODES", str(tmp_path / "nodes.yaml"))
     logs, ends = [], []

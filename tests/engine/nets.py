@@ -8,7 +8,16 @@ import numpy as np
 from google.protobuf import text_format
 from numpy.typing import NDArray
 
-from ftjob.net.proto.caffe_pb2 import Datum, NetParameter, SolverParameter
+from ftjob.net.proto.caffe_pb2 import (
+    BlobProto,
+    BlobShape,
+    Datum,
+    LayerParameter,
+    NetParameter,
+    SolverParameter,
+)
+from ftjob.net.topology.shapes import infer_shapes
+from ftjob.protowire import bytes_field
 
 SCALE = 1 / 256
 PARAMS = "param { lr_mult: 1 decay_mult: 1 } param { lr_mult: 2 decay_mult: 0 }"
@@ -99,3 +108,31 @@ def layers(caffemodel: Path) -> dict[str, list[NDArray[np.float32]]]:
         for layer in net.layer
         if layer.blobs
     }
+
+
+def write_random_caffemodel(net: NetParameter, path: Path, seed: int = 0) -> None:
+    """Write weights that keep the signal at its size: normal numbers by fan-in, statistics of a plausible
+    size; what layers share by name is the same in each."""
+    random, pieces = np.random.default_rng(seed), []
+    shared: dict[str, NDArray[np.float32]] = {}
+    for layer in infer_shapes(net).layers:
+        blobs = []
+        for place, param in enumerate(layer.params):
+            fan_in = param.count / (param.shape[0] if param.shape else 1)
+            values = random.standard_normal(param.shape, np.float32) * np.sqrt(2 / fan_in, dtype=np.float32)
+            if layer.type == "BatchNorm":
+                values = np.abs(values) * (place > 0) + (0.5 if place == 1 else 0)
+            elif layer.type == "Scale":
+                values = values * 0.1 + 0.5
+            names = [spec.name for spec in layer.layer.param]
+            name = (names[place] if place < len(names) else "") or f"{layer.name} {place}"
+            values = shared.setdefault(name, np.asarray(values, "<f4"))
+            shape = bytes_field(
+                BlobProto.SHAPE_FIELD_NUMBER, [BlobShape(dim=param.shape).SerializeToString()]
+            )
+            blob = [*shape, *bytes_field(BlobProto.DATA_FIELD_NUMBER, [values.tobytes()])]
+            blobs += bytes_field(LayerParameter.BLOBS_FIELD_NUMBER, blob)
+        if blobs:
+            head = LayerParameter(name=layer.name, type=layer.type).SerializeToString()
+            pieces += bytes_field(NetParameter.LAYER_FIELD_NUMBER, [head, *blobs])
+    path.write_bytes(b"".join(pieces))

@@ -8,10 +8,9 @@ import pytest
 from ftjob.engine import Engine, SnapshotFiles
 from ftjob.engine.open import open_deploy, open_engine
 from ftjob.errors import BadNetError
-from ftjob.net.proto.caffe_pb2 import TEST, NetParameter, SoftmaxParameter
+from ftjob.net.proto.caffe_pb2 import TEST, SoftmaxParameter
 from ftjob.net.prototxt import to_text
 from ftjob.net.surgery.deploy import deploy_net
-from ftjob.net.topology.shapes import infer_shapes
 from ftjob.net.zoo import NAMES, build, get
 from tests.engine import branches, nets
 from tests.engine.conftest import Job
@@ -160,7 +159,7 @@ def test_built_in_nets_answer_as_with_caffe(tmp_path: Path, name: str):
     score = [layer.bottom[0] for layer in net.layer if layer.type == "SoftmaxWithLoss"][-1]
     deploy = deploy_net(net, score, shape, SoftmaxParameter())
     (tmp_path / "deploy.prototxt").write_text(to_text(deploy))
-    write_random_weights(deploy, tmp_path / "weights.caffemodel")
+    nets.write_random_caffemodel(deploy, tmp_path / "weights.caffemodel")
     pixels = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
 
     answers = {}
@@ -172,28 +171,6 @@ def test_built_in_nets_answer_as_with_caffe(tmp_path: Path, name: str):
     for blob, wanted in answers["caffe"].items():
         assert np.abs(answers["torch"][blob] - wanted).max() <= ROUNDING * np.abs(wanted).max()
     assert answers["caffe"][score].std() > 0.1
-
-
-def write_random_weights(net: NetParameter, path: Path) -> None:
-    """Write a caffemodel for a deploy net: normal numbers by fan-in, statistics of a plausible size."""
-    import torch
-
-    from ftjob.engine.torch.process import snapshots
-
-    random = np.random.default_rng(0)
-    shapes, weights = infer_shapes(net), {}
-    for one in shapes.layers:
-        made = []
-        for place, param in enumerate(one.params):
-            fan_in = param.count / param.shape[0]
-            values = random.standard_normal(param.shape, np.float32) * np.sqrt(2 / fan_in, dtype=np.float32)
-            if one.type == "BatchNorm":
-                values = np.abs(values) * (place > 0) + (0.5 if place == 1 else 0)
-            elif one.type == "Scale":
-                values = values * np.float32(0.1) + np.float32(0.5)
-            made.append(torch.from_numpy(values.astype(np.float32)))
-        weights[one.name] = made
-    snapshots.write(path, snapshots.net_chunks("random", shapes.layers, weights))
 
 
 def test_a_type_it_does_not_have_is_refused_with_its_layer(job: Job):

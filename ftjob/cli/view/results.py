@@ -11,6 +11,7 @@ from ftjob.report.compare.phrases import THAN, basis
 from ftjob.report.words import points, span
 
 if TYPE_CHECKING:
+    from ftjob.bundle.export import Exported
     from ftjob.bundle.verify import Verification
     from ftjob.report.compare.comparison import Comparison, Difference
 
@@ -34,6 +35,16 @@ def verified(verification: "Verification") -> RenderableType:
             (f"! {right}: look at the accuracy of its run, and do not trust its answers", "yellow"),
         )
     return Text(f"{same}\n{right}", "green" if found.ok else "red")
+
+
+def exported(found: "Exported") -> RenderableType:
+    """Return what was written, what it takes and gives, and that it was checked."""
+    return Text(
+        f"{found.path}: {found.bytes:,} bytes, takes {found.takes}, gives {', '.join(found.outputs)}\n"
+        f"{found.images} golden images answered the same; scores differ by at most "
+        f"{found.largest_difference:.1e} of the largest ({found.tolerance:g} is allowed)",
+        "green",
+    )
 
 
 def compared(comparison: "Comparison") -> RenderableType:

@@ -1,8 +1,14 @@
 """The Engine and DeployNet protocols over PyTorch, in a process of its own."""
 
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ftjob.caffelog.fatal import ended
 from ftjob.concurrency import processors
@@ -15,6 +21,7 @@ from ftjob.engine.client import (
     existing_file,
     whole_file,
 )
+from ftjob.engine.exported import ExportedModel, PixelInput
 from ftjob.engine.torch.installed import require_torch
 from ftjob.engine.torch.rank_end import read_end
 from ftjob.errors import FtjobError
@@ -91,3 +98,37 @@ def open_deploy(
     with closing_on_error(child):
         child.call("open_deploy", path=path, weights=model, gpu=gpu, precision=precision)
     return ProcessDeployNet(child)
+
+
+@contextmanager
+def export_program(
+    deploy: Path,
+    weights: Path,
+    outputs: Sequence[str],
+    scores: str,
+    pixels: PixelInput | None,
+    facts: Mapping[str, str],
+    log: Path,
+) -> Iterator[ExportedModel]:
+    """Return a deploy net with its weights as a .pt2 file, open for as long as the block runs.
+
+    `facts` are kept in the file. Raises BadNetError and EngineError.
+    """
+    require_torch()
+    fields = {**vars(pixels)} if pixels else None
+    mean = fields.pop("mean") if fields else None
+    with Child(PROGRAM, log) as child:
+        _, made = child.call(
+            "export",
+            {} if mean is None else {"mean": mean},
+            path=existing_file(deploy),
+            weights=whole_file(weights),
+            outputs=list(outputs),
+            pixels=fields,
+            facts=dict(facts),
+        )
+
+        def compute(images: NDArray[Any]) -> NDArray[np.float32]:
+            return child.call("forward", {"images": images}, blobs=[scores])[1][scores]
+
+        yield ExportedModel(made["program"].tobytes(), compute)

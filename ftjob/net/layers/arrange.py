@@ -28,8 +28,18 @@ def _axis_or_dim(layer: LayerParameter, param: ConcatParameter | SliceParameter,
     return int(getattr(param, dim))
 
 
+def concat_axis(layer: LayerParameter, bottom: Shape) -> int:
+    """Return the axis along which a Concat joins."""
+    return axis_of(layer, bottom, _axis_or_dim(layer, layer.concat_param, "concat_dim"))
+
+
+def slice_axis(layer: LayerParameter, bottom: Shape) -> int:
+    """Return the axis along which a Slice cuts."""
+    return axis_of(layer, bottom, _axis_or_dim(layer, layer.slice_param, "slice_dim"))
+
+
 def _concat(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
-    axis = axis_of(layer, bottoms[0], _axis_or_dim(layer, layer.concat_param, "concat_dim"))
+    axis = concat_axis(layer, bottoms[0])
     for index, shape in enumerate(bottoms):
         if shape[:axis] + shape[axis + 1 :] != bottoms[0][:axis] + bottoms[0][axis + 1 :] or len(
             shape
@@ -42,7 +52,7 @@ def _concat(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
 
 def _slice(layer: LayerParameter, bottoms: Sequence[Shape]) -> Setup:
     param = layer.slice_param
-    axis = axis_of(layer, bottoms[0], _axis_or_dim(layer, param, "slice_dim"))
+    axis = slice_axis(layer, bottoms[0])
     size, tops = bottoms[0][axis], len(layer.top)
     points = list(param.slice_point)
     if not points:

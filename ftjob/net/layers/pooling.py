@@ -1,6 +1,7 @@
 """Layers that pool a window of a map: Pooling (pooling_layer.cpp) and SPP (spp_layer.cpp)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ftjob.net.layers.rule import (
     MAX_COUNT,
@@ -15,8 +16,52 @@ from ftjob.net.layers.rule import (
 )
 from ftjob.net.proto.caffe_pb2 import LayerParameter, PoolingParameter
 
+Pair = tuple[int, int]
 
-def _pair(layer: LayerParameter, name: str, height: str, width: str) -> tuple[int, int]:
+
+@dataclass(frozen=True)
+class PoolingWindow:
+    """Where a pooling looks: (height, width) of everything."""
+
+    kernel: Pair
+    stride: Pair
+    pad: Pair
+    bottom: Pair
+    top: Pair
+
+    @property
+    def axes(self) -> list[tuple[int, int, int, int, int]]:
+        """(kernel, stride, pad, bottom, top) of both axes."""
+        return list(zip(self.kernel, self.stride, self.pad, self.bottom, self.top, strict=True))
+
+    @property
+    def margins(self) -> list[int]:
+        """What the last window needs after the map; negative where no window looks at the map's end."""
+        return [
+            (windows - 1) * stride + kernel - pad - size for kernel, stride, pad, size, windows in self.axes
+        ]
+
+    @property
+    def lengths(self) -> list[list[int]]:
+        """How much of each window lies in the map or its pad, which is what AVE divides by."""
+        return [
+            [min(at + kernel, size + pad) - at for at in range(-pad, windows * stride - pad, stride)]
+            for kernel, stride, pad, size, windows in self.axes
+        ]
+
+
+def pooling_window(layer: LayerParameter, bottom: Shape, top: Shape) -> PoolingWindow:
+    """Read a layer's pooling_param, whose values were checked when the shapes were inferred."""
+    return PoolingWindow(
+        kernel=_kernel(layer, bottom),
+        stride=_pair(layer, "stride", "stride_h", "stride_w"),
+        pad=_pair(layer, "pad", "pad_h", "pad_w"),
+        bottom=(bottom[2], bottom[3]),
+        top=(top[2], top[3]),
+    )
+
+
+def _pair(layer: LayerParameter, name: str, height: str, width: str) -> Pair:
     param: PoolingParameter = layer.pooling_param
     sides = param.HasField(height), param.HasField(width)
     if any(sides):
@@ -26,7 +71,7 @@ def _pair(layer: LayerParameter, name: str, height: str, width: str) -> tuple[in
     return (getattr(param, name),) * 2
 
 
-def _kernel(layer: LayerParameter, bottom: Shape) -> tuple[int, int]:
+def _kernel(layer: LayerParameter, bottom: Shape) -> Pair:
     kernel = _pair(layer, "kernel_size", "kernel_h", "kernel_w")
     param: PoolingParameter = layer.pooling_param
     if param.global_pooling:

@@ -66,6 +66,16 @@ class NetShapes:
         return sum(param.count for layer in self.layers for param in layer.owned)
 
     @cached_property
+    def outputs(self) -> list[str]:
+        """The blobs that no layer reads after they are made, in place or not."""
+        available: dict[str, None] = {}
+        for layer in self.layers:
+            for blob in layer.layer.bottom:
+                available.pop(blob, None)
+            available.update(dict.fromkeys(layer.layer.top))
+        return list(available)
+
+    @cached_property
     def memory_bytes(self) -> int:
         """Caffe's "Memory required for data": all tops of all layers, in-place and Split ones again."""
         return FLOAT_BYTES * sum(prod(top) for layer in self.layers for top in layer.tops)

@@ -66,7 +66,7 @@ class TorchNet:
     ) -> None:
         """`whole` is the net that this one is a part of: layers draw and compute as those of their names."""
         self.shapes, self.weights, self.context = shapes, weights, context
-        self.outputs = _outputs(shapes)
+        self.outputs = shapes.outputs
         self.places = _places(shapes, whole)
         self._sources: dict[str, tuple[LayerShapes, LayerContext]] = {}
         self.steps = [self._step(index, layer) for index, layer in enumerate(shapes.layers)]
@@ -157,16 +157,6 @@ def _places(shapes: NetShapes, whole: TorchNet | None) -> list[tuple[int, Arithm
         return places
     there = {layer.name: place for layer, place in zip(whole.shapes.layers, whole.places, strict=True)}
     return [there.get(layer.name, place) for layer, place in zip(shapes.layers, places, strict=True)]
-
-
-def _outputs(shapes: NetShapes) -> list[str]:
-    """The blobs that no layer reads after they are made, in place or not."""
-    available: dict[str, None] = {}
-    for layer in shapes.layers:
-        for blob in layer.layer.bottom:
-            available.pop(blob, None)
-        available.update(dict.fromkeys(layer.layer.top))
-    return list(available)
 
 
 def _data(source: DataSource, context: LayerContext) -> Draw:

@@ -6,11 +6,15 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ftjob.engine import Features
 from ftjob.engine.client import text_of
+from ftjob.engine.exported import Layout, Order, PixelInput
 from ftjob.engine.process import computing, serving, wire
+from ftjob.engine.torch.process import program
 from ftjob.engine.torch.process.deploy import TorchDeploy
 from ftjob.engine.torch.process.layers.numerics import settle
 from ftjob.engine.torch.process.net import TorchNet
@@ -34,6 +38,17 @@ class FeatureFields(TypedDict):
     folder: str
     limit: int
     digests: dict[str, str]
+
+
+class PixelFields(TypedDict):
+    """The fields of ftjob.engine.exported.PixelInput as they travel, but for its mean."""
+
+    shape: tuple[int, int, int]
+    layout: Layout
+    order: Order
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    scale: float
 
 
 class TorchServer:
@@ -96,6 +111,22 @@ class TorchServer:
         device = _device(gpu)
         self.opened = TorchDeploy(net, Path(weights), device, settle(precision, device))
         return {}, {}
+
+    def export(
+        self,
+        path: str,
+        weights: str,
+        outputs: list[str],
+        pixels: PixelFields | None,
+        facts: dict[str, str],
+        mean: NDArray[np.float32] | None = None,
+    ) -> wire.Frame:
+        """Return a deploy prototxt with weights as a program's bytes, and open that."""
+        net = filter_net(_read_net(path), NetState(phase=TEST))
+        given = PixelInput(**pixels, mean=mean) if pixels else None
+        data = program.export(net, Path(weights), outputs, given, facts)
+        self.opened = program.LoadedProgram(data)
+        return {}, {"program": np.frombuffer(data, np.uint8)}
 
     def error_reply(self, error: Exception) -> tuple[str, str]:
         """Return the name of ftjob's error that one of PyTorch's means, if known, and a message."""

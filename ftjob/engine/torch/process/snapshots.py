@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ftjob.engine.process.snapshotfile import HISTORY, LAYER
-from ftjob.engine.torch.process.weights import ByLayer, read_blob
+from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
+from ftjob.net.caffemodel.numbers import read_blob
 from ftjob.net.caffemodel.weights import BlobWeights, blob_in
 from ftjob.net.layers.rule import Shape
 from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter, SolverState

@@ -1,6 +1,6 @@
 """The params of a net as tensors: filled, shared by name, loaded from caffemodels by layer name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from torch import Tensor
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.errors import BadNetError
+from ftjob.net.caffemodel.numbers import read_layer
 from ftjob.net.caffemodel.transfer import same_shape
-from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights, read_weights
-from ftjob.net.legacy.upgrade import upgrade_net
-from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.net.caffemodel.weights import LayerWeights, read_weights
 from ftjob.net.topology.fillers import filler_of
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 
@@ -106,7 +105,7 @@ def load(weights: ByLayer, path: Path) -> None:
         for layer in read_weights(path):
             if layer.name in weights:
                 _check(layer, weights[layer.name])
-                for tensor, values in zip(weights[layer.name], _values(path, layer), strict=True):
+                for tensor, values in zip(weights[layer.name], read_layer(path, layer), strict=True):
                     tensor.copy_(torch.from_numpy(values.reshape(tuple(tensor.shape))))
 
 
@@ -123,25 +122,3 @@ def _check(layer: LayerWeights, tensors: Sequence[Tensor]) -> None:
                 f"layer {layer.name} has shape {have} in the weights and {want} in the net: name it in "
                 "surgery.heads or surgery.relearn, so that it is renamed and randomly initialised"
             )
-
-
-def _values(path: Path, layer: LayerWeights) -> Iterator[NDArray[np.float32]]:
-    if any(blob.offset < 0 for blob in layer.blobs):
-        yield from _parsed(path, layer.name)
-        return
-    for blob in layer.blobs:
-        yield read_blob(path, blob)
-
-
-def read_blob(path: Path, blob: BlobWeights) -> NDArray[np.float32]:
-    """Return the numbers of a blob that lies in a file in one piece."""
-    kind = "<f8" if blob.double else "<f4"
-    return np.fromfile(path, kind, blob.count, offset=blob.offset).astype(np.float32)
-
-
-def _parsed(path: Path, name: str) -> Iterator[NDArray[np.float32]]:
-    """A layer whose numbers lie in pieces, by protobuf, which takes memory."""
-    net = NetParameter.FromString(path.read_bytes())
-    upgrade_net(net)
-    for blob in next(layer for layer in net.layer if layer.name == name).blobs:
-        yield np.array(blob.data or blob.double_data, np.float32)

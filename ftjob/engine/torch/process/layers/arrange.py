@@ -6,25 +6,20 @@ from math import prod
 import torch
 from torch import Tensor
 
-from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make, rows_of
+from ftjob.net.layers.arrange import concat_axis, slice_axis
 from ftjob.net.layers.rule import axis_of
 from ftjob.net.proto.caffe_pb2 import ReductionParameter
 from ftjob.net.topology.shapes import LayerShapes
 
 
 def _concat(layer: LayerShapes, context: LayerContext) -> Forward:
-    param = layer.layer.concat_param
-    axis = axis_of(
-        layer.layer, layer.bottoms[0], param.concat_dim if param.HasField("concat_dim") else param.axis
-    )
+    axis = concat_axis(layer.layer, layer.bottoms[0])
     return lambda bottoms, _: [torch.cat(list(bottoms), axis)]
 
 
 def _slice(layer: LayerShapes, context: LayerContext) -> Forward:
-    param = layer.layer.slice_param
-    axis = axis_of(
-        layer.layer, layer.bottoms[0], param.slice_dim if param.HasField("slice_dim") else param.axis
-    )
+    axis = slice_axis(layer.layer, layer.bottoms[0])
     sizes = [top[axis] for top in layer.tops]
     return lambda bottoms, _: torch.split(bottoms[0], sizes, axis)
 
@@ -34,7 +29,7 @@ def _split(layer: LayerShapes, context: LayerContext) -> Forward:
 
 
 def _reshape(layer: LayerShapes, context: LayerContext) -> Forward:
-    return lambda bottoms, _: [bottoms[0].reshape(layer.tops[0])]
+    return lambda bottoms, _: [bottoms[0].reshape(rows_of(layer.tops[0]))]
 
 
 def _crop(layer: LayerShapes, context: LayerContext) -> Forward:
@@ -42,9 +37,8 @@ def _crop(layer: LayerShapes, context: LayerContext) -> Forward:
     offsets = list(layer.layer.crop_param.offset) or [0]
     axes = len(layer.bottoms[0]) - start
     offsets = offsets * axes if len(offsets) == 1 else offsets
-    window = tuple(
-        slice(offset, offset + size) for offset, size in zip(offsets, layer.tops[0][start:], strict=True)
-    )
+    sizes = zip(offsets, layer.tops[0][start:], layer.bottoms[0][start:], strict=True)
+    window = tuple(slice(None) if size == of else slice(at, at + size) for at, size, of in sizes)
     return lambda bottoms, _: [bottoms[0][(slice(None),) * start + window]]
 
 
@@ -69,7 +63,7 @@ def _argmax(layer: LayerShapes, context: LayerContext) -> Forward:
         if by_axis:
             return [best if param.out_max_val else indices.to(values.dtype)]
         found = [indices.to(values.dtype), *([best] if param.out_max_val else [])]
-        return [torch.stack(found, 1).reshape(layer.tops[0])]
+        return [torch.stack(found, 1).reshape(rows_of(layer.tops[0]))]
 
     return forward
 
@@ -80,7 +74,7 @@ def _reduction(layer: LayerShapes, context: LayerContext) -> Forward:
     count = prod(layer.bottoms[0][start:])
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
-        values = bottoms[0].reshape(*layer.bottoms[0][:start], count)
+        values = bottoms[0].flatten(start)
         if param.operation == ReductionParameter.ASUM:
             values = values.abs()
         elif param.operation == ReductionParameter.SUMSQ:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
+from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make, rows_of
 from ftjob.net.layers.rule import Shape, axis_of
 from ftjob.net.proto.caffe_pb2 import TEST
 from ftjob.net.topology.shapes import LayerShapes
@@ -22,7 +22,7 @@ def _inner_product(layer: LayerShapes, context: LayerContext) -> Forward:
         weights = params[0].t() if param.transpose else params[0]
         flat = bottoms[0].reshape(-1, inputs)
         top = functional.linear(flat, weights, params[1] if param.bias_term else None)
-        return [top.reshape(layer.tops[0])]
+        return [top.reshape(rows_of(layer.tops[0]))]
 
     return forward
 

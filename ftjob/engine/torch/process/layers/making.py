@@ -9,6 +9,7 @@ from torch import Tensor, device
 
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.numerics import FP32, Numerics
+from ftjob.net.layers.rule import Shape
 from ftjob.net.proto.caffe_pb2 import LayerParameter, Phase
 from ftjob.net.topology.shapes import LayerShapes
 
@@ -62,3 +63,8 @@ def layer_context(layer: LayerParameter, net: NetContext, index: int) -> LayerCo
 
 
 Make = Callable[[LayerShapes, LayerContext], Forward]
+
+
+def rows_of(shape: Shape) -> Shape:
+    """Return a shape with its first axis left open: an exported net takes any number of images."""
+    return (-1, *shape[1:]) if shape else ()

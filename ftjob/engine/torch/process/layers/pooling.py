@@ -1,7 +1,6 @@
 """Pooling (pooling_layer.cpp): rounded up, the last window clipped, AVE divided as Caffe divides."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,73 +8,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from ftjob.engine.torch.process.layers.making import Forward, LayerContext, Make
-from ftjob.net.layers.pooling import pooled
+from ftjob.net.layers.pooling import Pair, PoolingWindow, pooled, pooling_window
 from ftjob.net.proto.caffe_pb2 import PoolingParameter
 from ftjob.net.topology.shapes import LayerShapes
 
-Pair = tuple[int, int]
 
-
-@dataclass(frozen=True)
-class PoolingWindow:
-    """Where a pooling looks: (height, width) of everything."""
-
-    kernel: Pair
-    stride: Pair
-    pad: Pair
-    bottom: Pair
-    top: Pair
-
-    @property
-    def torchs_own(self) -> bool:
-        """Whether PyTorch's rounding up gives the same windows, and takes this pad."""
-        return all(
-            2 * pad <= kernel and pooled(size, kernel, stride, pad, True) == windows
-            for kernel, stride, pad, size, windows in self.axes
-        )
-
-    @property
-    def axes(self) -> list[tuple[int, int, int, int, int]]:
-        """(kernel, stride, pad, bottom, top) of both axes."""
-        return list(zip(self.kernel, self.stride, self.pad, self.bottom, self.top, strict=True))
-
-    def padded(self, values: Tensor, filling: float) -> Tensor:
-        """Give a map exactly the margins that its windows look at, or cut off what none does."""
-        margins = [
-            (pad, (windows - 1) * stride + kernel - pad - size)
-            for kernel, stride, pad, size, windows in self.axes
-        ]
-        return functional.pad(values, [*margins[1], *margins[0]], value=filling)
-
-    def divisors(self) -> Tensor:
-        """What AVE divides the sums by: the part of each window that lies in the map or its pad."""
-        sides = [
-            torch.tensor(
-                [min(at + kernel, size + pad) - at for at in range(-pad, windows * stride - pad, stride)]
-            )
-            for kernel, stride, pad, size, windows in self.axes
-        ]
-        return torch.outer(*sides).float()
-
-
-def window_of(layer: LayerShapes) -> PoolingWindow:
-    """Read a layer's pooling_param, whose values were checked when the shapes were inferred."""
-    param = layer.layer.pooling_param
-
-    def pair(name: str, height: str, width: str) -> Pair:
-        if param.HasField(height):
-            return getattr(param, height), getattr(param, width)
-        return (getattr(param, name),) * 2
-
-    bottom, top = layer.bottoms[0][2:], layer.tops[0][2:]
-    kernel = pair("kernel_size", "kernel_h", "kernel_w")
-    return PoolingWindow(
-        kernel=(bottom[0], bottom[1]) if param.global_pooling else kernel,
-        stride=pair("stride", "stride_h", "stride_w"),
-        pad=pair("pad", "pad_h", "pad_w"),
-        bottom=(bottom[0], bottom[1]),
-        top=(top[0], top[1]),
+def torchs_own(window: PoolingWindow) -> bool:
+    """Whether PyTorch's rounding up gives the same windows, and takes this pad."""
+    return all(
+        2 * pad <= kernel and pooled(size, kernel, stride, pad, True) == windows
+        for kernel, stride, pad, size, windows in window.axes
     )
+
+
+def padded(values: Tensor, window: PoolingWindow, filling: float) -> Tensor:
+    """Give a map exactly the margins that its windows look at, or cut off what none does."""
+    (top, left), (bottom, right) = window.pad, window.margins
+    return functional.pad(values, [left, right, top, bottom], value=filling)
 
 
 class QuickMax(torch.autograd.Function):
@@ -102,7 +51,7 @@ class QuickMax(torch.autograd.Function):
 
 def max_pool(x: Tensor, kernel: Pair, stride: Pair, pad: Pair = (0, 0), ceil_mode: bool = False) -> Tensor:
     """Return the largest of each window; of equals the first gets the gradient, as in Caffe."""
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():  # an exported net has neither of the two
         if not x.requires_grad and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
             # oneDNN's takes less than half of QuickMax's time, but its backward pass twice as much
             return functional.max_pool2d(x.to_mkldnn(), kernel, stride, pad, ceil_mode=ceil_mode).to_dense()
@@ -113,20 +62,20 @@ def max_pool(x: Tensor, kernel: Pair, stride: Pair, pad: Pair = (0, 0), ceil_mod
 
 def _max(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
     kernel, stride, pad = window.kernel, window.stride, window.pad
-    if window.torchs_own:
+    if torchs_own(window):
         return lambda x: max_pool(x, kernel, stride, pad, ceil_mode=True)
     # the margin is the least number: what Caffe begins with
-    return lambda x: max_pool(window.padded(x, torch.finfo(x.dtype).min), kernel, stride)
+    return lambda x: max_pool(padded(x, window, torch.finfo(x.dtype).min), kernel, stride)
 
 
 def _average(window: PoolingWindow) -> Callable[[Tensor], Tensor]:
     kernel, stride, pad = window.kernel, window.stride, window.pad
-    if window.torchs_own:
+    if torchs_own(window):
         return lambda x: functional.avg_pool2d(x, kernel, stride, pad, ceil_mode=True)
-    divisors = window.divisors()
+    divisors = torch.outer(*map(torch.tensor, window.lengths)).float()
 
     def average(x: Tensor) -> Tensor:
-        sums = functional.avg_pool2d(window.padded(x, 0), kernel, stride, divisor_override=1)
+        sums = functional.avg_pool2d(padded(x, window, 0), kernel, stride, divisor_override=1)
         return sums / divisors.to(x)
 
     return average
@@ -136,7 +85,9 @@ def _pooling(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.pooling_param
     if param.pool == PoolingParameter.AVE and param.global_pooling:
         return lambda bottoms, _: [bottoms[0].mean((2, 3), keepdim=True)]
-    pool = (_max if param.pool == PoolingParameter.MAX else _average)(window_of(layer))
+    pool = (_max if param.pool == PoolingParameter.MAX else _average)(
+        pooling_window(layer.layer, layer.bottoms[0], layer.tops[0])
+    )
 
     def forward(bottoms: Sequence[Tensor], _: Sequence[Tensor]) -> list[Tensor]:
         return [pool(bottoms[0])]
