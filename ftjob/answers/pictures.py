@@ -2,25 +2,32 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
 
-import urllib3
+from urllib3.exceptions import HTTPError
 
-from ftjob.dataset.source.stored import READERS, Objects, place_of
+from ftjob.concurrency.retry import patiently
+from ftjob.dataset.source.stored import Objects, place_of
 from ftjob.dataset.source.tree import LARGEST, Folder, Tree, is_image_name
 from ftjob.errors import BadDataError, StorageError
 from ftjob.storage import local_path
 from ftjob.storage.cache import parent_store
+from ftjob.storage.web.response import get
 
 WEB = ("http://", "https://")
-CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
+PATIENCE_SECONDS = 20.0
+"""How long a server may be away or busy."""
 PIECE = 1 << 16
 """Bytes of an answer that are read at once."""
 
 
 class MissingPictureError(Exception):
     """A picture whose bytes cannot be had; the text gives the reason."""
+
+
+class _BusyError(Exception):
+    """What may go away by itself."""
 
 
 @dataclass(frozen=True)
@@ -88,34 +95,28 @@ def _read_single(name: str) -> bytes:
         raise MissingPictureError(str(error)) from None
 
 
-@cache
-def _web() -> urllib3.PoolManager:
-    again = urllib3.Retry(total=4, redirect=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-    return urllib3.PoolManager(
-        maxsize=READERS, retries=again, timeout=urllib3.Timeout(CONNECT_SECONDS, READ_SECONDS)
-    )
-
-
 def _fetch(address: str) -> bytes:
-    """Fetch a picture from the web, and never more than LARGEST bytes."""
+    """Fetch a picture from the web, never more than LARGEST bytes; a busy server is asked again."""
     try:
-        with _web().request("GET", address, preload_content=False) as answer:
+        return patiently(partial(_body, address), PATIENCE_SECONDS, transient=_BusyError)
+    except _BusyError as error:
+        raise MissingPictureError(str(error)) from None
+
+
+def _body(address: str) -> bytes:
+    try:
+        with get(address, {}, PATIENCE_SECONDS) as answer:
             if answer.status != HTTPStatus.OK:
-                raise MissingPictureError(
-                    f"the server answers {answer.status} {answer.reason or ''}".rstrip()
-                )
+                busy = answer.status >= 500 or answer.status == HTTPStatus.TOO_MANY_REQUESTS
+                kind = _BusyError if busy else MissingPictureError
+                raise kind(f"the server answers {answer.status} {answer.reason or ''}".rstrip())
             data = bytearray()
             for piece in answer.stream(PIECE):
                 data += piece
                 if len(data) > LARGEST:
                     raise MissingPictureError(f"has more than {LARGEST:,} bytes")
-    except urllib3.exceptions.HTTPError as error:
-        raise MissingPictureError(f"cannot be fetched ({_reason(error)})") from None
+    except StorageError as error:  # of a redirect
+        raise MissingPictureError(str(error).removeprefix(f"{address}: ")) from None
+    except (HTTPError, ValueError) as error:  # ValueError: of an address that is none
+        raise _BusyError(f"cannot be fetched ({str(error).rpartition(': ')[2][:200]})") from None
     return bytes(data)
-
-
-def _reason(error: urllib3.exceptions.HTTPError) -> str:
-    """Return what went wrong in a few words: of an error of the last attempt, that one."""
-    inner = getattr(error, "reason", None)
-    text = str(inner or error)
-    return text.rpartition(": ")[2][:200]

@@ -84,7 +84,7 @@ def test_a_picture_is_fetched(web: str, path: str) -> None:
     ("path", "sentence"),
     [
         ("none", "the server answers 404 Not Found"),
-        ("circle", "cannot be fetched"),
+        ("circle", "redirects more than 5 times"),
         ("cut", "cannot be fetched"),
         ("endless", "has more than"),
     ],
@@ -94,12 +94,14 @@ def test_what_is_no_picture_is_said(
 ) -> None:
     """Within bounds of size and tries."""
     monkeypatch.setattr(pictures, "LARGEST", 1_000_000)
+    monkeypatch.setattr(pictures, "PATIENCE_SECONDS", 1.0)
     with pytest.raises(MissingPictureError, match=sentence):
         read(f"{web}/{path}")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/x", "http://[::", "https://", "http://a b/"])
-def test_no_server(address: str) -> None:
+def test_no_server(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor any address."""
+    monkeypatch.setattr(pictures, "PATIENCE_SECONDS", 1.0)
     with pytest.raises(MissingPictureError, match="cannot be fetched"):
         read(address)
