@@ -147,7 +147,7 @@ def test_a_range_test_that_diverged_is_joined_and_not_retried() -> None:
         raise BadSpecError("no")
 
     cluster = Cluster("faces", None, SimpleNamespace(list_namespaced_custom_object=listed))
-    plan: Any = SimpleNamespace(spec=rising, run_id="1f3b9c02aa")
+    plan: Any = SimpleNamespace(spec=rising, submitted=rising, run_id="1f3b9c02aa")
     assert not clusterrun.submit(rising, plan, cluster, refuse)[1]
     assert asked == []
     plan.spec = JobSpec.model_validate(REMOTE)

@@ -15,6 +15,8 @@ from ftjob.formatting import brief, dollars, duration, number, percent
 from ftjob.report.facts import Facts
 from ftjob.runfolder.charges import Bill
 from ftjob.runfolder.status import Attempt, Status
+from jobspec.problems import one_line
+from jobspec.text import plain
 
 EVENTS = 4
 """Lines of what happened last."""
@@ -93,9 +95,11 @@ def screen(
     head = [_head(status), _progress(status), _money(facts, status), _figures(status), _where(facts, status)]
     foot: list[RenderableType] = [_event(each) for each in events]
     if status.message:
-        foot.append(Text(status.message, STATE_STYLE[status.state], overflow="ellipsis", no_wrap=True))
+        foot.append(
+            Text(plain(status.message), STATE_STYLE[status.state], overflow="ellipsis", no_wrap=True)
+        )
     if note:
-        foot.append(Text(note, "dim", overflow="ellipsis", no_wrap=True))
+        foot.append(Text(plain(note), "dim", overflow="ellipsis", no_wrap=True))
     room = rows - len(head) - len(foot) - 3
     parts: list[RenderableType] = [*head, ""]
     if room >= LEAST_PLOT:
@@ -107,7 +111,7 @@ def _head(status: Status) -> RenderableType:
     line = Text(overflow="ellipsis", no_wrap=True).append(f"{status.name}/{status.run_id}", "bold")
     line.append("  ").append(str(status.state), STATE_STYLE[status.state])
     if status.stage and not status.state.ended:
-        line.append(f" {status.stage}")
+        line.append(f" {one_line(status.stage)}")
     if status.attempt > 1:
         line.append(f"  attempt {status.attempt}")
     return line
