@@ -95,9 +95,7 @@ def screen(
     head = [_head(status), _progress(status), _money(facts, status), _figures(status), _where(facts, status)]
     foot: list[RenderableType] = [_event(each) for each in events]
     if status.message:
-        foot.append(
-            Text(plain(status.message), STATE_STYLE[status.state], overflow="ellipsis", no_wrap=True)
-        )
+        foot.append(Text(plain(status.message), STATE_STYLE[status.state], overflow="ellipsis", no_wrap=True))
     if note:
         foot.append(Text(plain(note), "dim", overflow="ellipsis", no_wrap=True))
     room = rows - len(head) - len(foot) - 3
