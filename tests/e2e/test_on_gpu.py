@@ -192,8 +192,8 @@ def test_a_bundle_made_on_processors_answers_the_same(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--precision", "tf32"], "tf32 needs a GPU of compute capability 8.0 or newer, and verify without a "
-         "GPU has none: set fp32, bf16"),
+        (["--precision", "tf32"], "tf32 needs a GPU of compute capability 8.0 or newer, and a run without "
+         "--gpu has none: set fp32, bf16"),
         (["--precision", "int8"], "precision: there is no 'int8': choose fp32, tf32, bf16, fp16"),
         (["--engine", "caffe", "--precision", "bf16"], "Caffe computes in fp32 only"),
     ],

@@ -17,13 +17,14 @@ def test_the_page_in_the_folder_tells_what_cost_and_evaluation_tell(job: Job):
     job.submit()
     cost = job.ftjob("cost", "digits", "-o", "json").json()["total"]
     judged = json.loads(job.run().evaluation.read_text())
+    mistakes = json.loads(job.run().mistakes.read_text())["mistakes"]
     page = Page(job.run().report.read_text())
 
     assert page.ids["usd"]["value"] == f"{cost['usd']:.6f}"
     assert sum(round(1e6 * float(row[3])) for row in page.tables["stages"][1:]) == round(1e6 * cost["usd"])
     assert page.ids["accuracy"]["value"] == str(judged["accuracy"])
     assert [row[0] for row in page.tables["each"][1:]] == [each["name"] for each in judged["classes"]]
-    assert page.tags.count("figure") == 3
+    assert page.tags.count("figure") == 3 + len(mistakes)
     for said in (
         "of the budget of $5.00",
         "on demand",

@@ -59,7 +59,7 @@ def test_a_run_leaves_the_folder_that_the_docs_show(job: Job):
     run = job.run()
     outside = [path for path in run.root.rglob("*") if path.is_file() and run.bundle not in path.parents]
     seen = {re.sub(r"iter_\d+", "iter_4000", path.name) for path in outside} - {run.lock.name}
-    assert seen == told
+    assert seen == told - {"stage.json"}  # of a run with stages
 
 
 def test_the_second_submit_of_a_finished_run_starts_nothing(job: Job):
