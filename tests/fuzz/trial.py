@@ -183,12 +183,11 @@ class _Watched:
 def _watch(child: int) -> _Watched:
     """Wait for a process, and end it where it takes too much."""
     handle, begin, most = os.pidfd_open(child), time.monotonic(), 0
-    inherited = _anonymous_bytes(os.getpid())  # which has grown with the inputs that it made
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
     hung = False
     while not waiting.poll(20):
-        most = max(most, _anonymous_bytes(child) - inherited)
+        most = max(most, _own_bytes(child))
         hung = time.monotonic() - begin > PATIENCE_SECONDS
         if hung or most > MOST_MEMORY:
             os.kill(child, signal.SIGKILL)
@@ -200,12 +199,13 @@ def _watch(child: int) -> _Watched:
     return _Watched(os.waitstatus_to_exitcode(status), seconds, most, hung)
 
 
-def _anonymous_bytes(process: int) -> int:
+def _own_bytes(process: int) -> int:
+    """Return what a process has written that it does not share with the one that it was forked from."""
     try:
-        text = Path(f"/proc/{process}/status").read_text()
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
     except OSError:
         return 0
-    found = re.search(r"RssAnon:\s+(\d+) kB", text)
+    found = re.search(r"Private_Dirty:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else 0
 
 
