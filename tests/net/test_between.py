@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -242,6 +242,7 @@ FUNCTIONS: dict[str, tuple[str, Callable[[Array], Array]]] = {
 }
 
 
+@example(["AbsVal", "BNLL", "Clip", "Swish"], [2.0, 0.0, 0.0], 0)
 @given(
     st.lists(st.sampled_from(sorted(FUNCTIONS)), max_size=4),
     st.lists(st.floats(-50, 50), min_size=3, max_size=3),

@@ -161,9 +161,13 @@ def _elu(layer: LayerParameter, scores: Range) -> Range:
 
 
 def _swish(layer: LayerParameter, scores: Range) -> Range:
-    """x * sigmoid(beta * x), of which -0.2785 / beta is the least."""
+    """x * sigmoid(beta * x): it falls to -0.2785 / beta, at -1.2785 / beta, and rises from there."""
     beta = layer.swish_param.beta
-    return Range(max(scores.low, -0.2785 / beta), scores.high) if beta > 0 else Range()
+    if beta <= 0:
+        return Range()
+    ends = [0.0 if math.isinf(x) and x < 0 else x * _sigmoid(beta * x) for x in (scores.low, scores.high)]
+    is_least_inside = scores.low <= -1.2785 / beta <= scores.high
+    return Range(-0.2785 / beta if is_least_inside else min(ends), max(ends))
 
 
 def _absolute(_: LayerParameter, scores: Range) -> Range:
