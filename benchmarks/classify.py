@@ -7,7 +7,7 @@ blobFromImages, a forward for each batch. That is measured twice, reading one fi
 the files of the next batches read by threads; the ratio is against the faster. Starting (Python, the engine,
 reading the net) is left out on both sides. The answers of both must be the same.
 
-$IMAGES sets how many (1,000), $ROUNDS the rounds (3).
+$IMAGES sets how many (1,000), $ROUNDS the rounds (3), $ENGINE the engine (auto).
 """
 
 import json
@@ -36,6 +36,7 @@ from jobspec import JobSpec
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 IMAGES = int(os.environ.get("IMAGES", "1000"))
+ENGINE = os.environ.get("ENGINE", "auto")
 BATCH = 32
 HEIGHT, WIDTH = 480, 640
 SAME = 1e-3
@@ -48,7 +49,7 @@ def main() -> None:
         paths = write_photos(root / "photos", IMAGES)
         bundle = make_bundle(root)
         model = read_for_use(bundle)
-        hardware = choose_hardware("auto", gpu=False, precision="fp32", fast=True)
+        hardware = choose_hardware(ENGINE, gpu=False, precision="fp32", fastest_for=model.net)
         figures: dict[str, list[float]] = {"ftjob": [], "opencv": [], "opencv, read ahead": []}
         exported = root / "bench.onnx"
         export(bundle, exported, "onnx")
@@ -132,7 +133,7 @@ def make_bundle(root: Path) -> Path:
 def ask_ftjob(classifier: Classifier, paths: list[str]) -> NDArray[np.float32]:
     """Return the probabilities (N, K) of every file."""
     labels = classifier.model.labels
-    hardware = choose_hardware("auto", gpu=False, precision="fp32", fast=True)
+    hardware = choose_hardware(ENGINE, gpu=False, precision="fp32")
     answers = Classification(classifier.model, list(find_pictures(paths)), hardware, len(labels), BATCH)
     found = [{guess.name: guess.probability for guess in each.guesses} for each in answers.of(classifier)]
     return np.array([[each[label] for label in labels] for each in found], np.float32)

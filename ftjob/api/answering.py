@@ -74,8 +74,8 @@ def classify(
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
 
-    hardware = choose_hardware(engine, gpu=gpu, precision=precision, fast=True)
     checked = read_for_use(_bundle(model, context, namespace))
+    hardware = choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net)
     pictures = list(find_pictures(images))
     return Classification(
         checked,

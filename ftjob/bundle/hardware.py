@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from ftjob.engine.nvml import Device, first_gpu
+from ftjob.engine.onnx import installed as onnx_installed
 from ftjob.engine.open import resolve_deploy
 from ftjob.engine.torch import installed as torch_installed
 from ftjob.errors import BadSpecError
 from ftjob.net.precision import PRECISIONS, Precision, lack
+from ftjob.net.proto.caffe_pb2 import NetParameter
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,34 @@ class Hardware:
         return self.gpu.name if self.gpu else "processors"
 
 
-def choose_hardware(engine: str, *, gpu: bool, precision: str, fast: bool = False) -> Hardware:
+def choose_hardware(
+    engine: str, *, gpu: bool, precision: str, fastest_for: NetParameter | None = None
+) -> Hardware:
     """Return what computes, as a user asks for it; `gpu` is this machine's first one.
 
-    Engine `auto` is torch on a GPU and for a precision other than fp32, with `fast` wherever it is installed:
-    it is faster than Caffe on processors too. Raises BadSpecError for what there is not, or not here.
+    Engine `auto` is torch on a GPU and for a precision other than fp32, and otherwise Caffe where it is
+    installed; for a deploy net it is what is fastest of all that is installed: ONNX Runtime, torch, Caffe.
+    Raises BadSpecError for what there is not, or not here.
     """
     exact, device = _precision_of(precision), first_gpu() if gpu else None
     capability, name = (device.capability, device.name) if device else (None, "a run without --gpu")
     if problem := lack(exact, capability, name):
         raise BadSpecError(f"precision: {problem}")
-    wants_torch = gpu or exact != "fp32" or (fast and torch_installed.has_torch())
-    name = "torch" if engine == "auto" and wants_torch else engine
-    return Hardware(resolve_deploy(name, gpu=gpu, precision=exact), device, exact)
+    if engine == "auto" and (gpu or exact != "fp32"):
+        engine = "torch"
+    elif engine == "auto" and fastest_for is not None:
+        engine = _fastest(fastest_for)
+    return Hardware(resolve_deploy(engine, gpu=gpu, precision=exact), device, exact)
+
+
+def _fastest(net: NetParameter) -> str:
+    """Return what classifies fastest on processors, of what is installed."""
+    if onnx_installed.has_onnx():
+        from ftjob.engine.onnx.translation import is_translatable
+
+        if is_translatable(net):
+            return "onnx"
+    return "torch" if torch_installed.has_torch() else "auto"
 
 
 def _precision_of(name: str) -> Precision:

@@ -135,7 +135,7 @@ def classify(
     ] = False,
     batch: Annotated[int, typer.Option(min=1, max=4096, help="Images that the net takes at once.")] = 32,
     engine: Annotated[
-        str, typer.Option(help="auto (torch if installed), caffe, torch, onnx or opencv.")
+        str, typer.Option(help="auto (the fastest installed), caffe, torch, onnx or opencv.")
     ] = "auto",
     gpu: Annotated[bool, typer.Option("--gpu", help="Compute on the first GPU.")] = False,
     precision: Annotated[

@@ -16,12 +16,20 @@ import ftjob
 from ftjob.answers.answer import ConfusionTally, Guess, best
 from ftjob.answers.pictures import find_pictures
 from ftjob.bundle.classifier import read_for_use, softmax
+from ftjob.bundle.hardware import choose_hardware
+from ftjob.engine.onnx import installed
 from ftjob.errors import BadDataError, BadNetError, FtjobError
+from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.storage import open_store
 from tests.bundle.conftest import Changed
 from tests.storage.servers import Bucket
+from tests.tiers import hide_torch
 
-ENGINES = [pytest.param("caffe", marks=pytest.mark.caffe), pytest.param("torch", marks=pytest.mark.torch)]
+ENGINES = [
+    pytest.param("caffe", marks=pytest.mark.caffe),
+    pytest.param("torch", marks=pytest.mark.torch),
+    "onnx",
+]
 pytestmark = pytest.mark.torch  # whose libraries draw the digits
 
 
@@ -127,6 +135,24 @@ def test_only_folders_of_classes_are_counted(
         shutil.copy(made / "golden" / "00.png", tmp_path / folder / "image.png")
     with pytest.raises(BadDataError, match=sentence):
         ftjob.classify(str(made), [str(tmp_path)], confusion=True)
+
+
+def test_the_fastest_that_can_answers(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime where it is installed and has all of the net's layers, else PyTorch, else Caffe."""
+
+    def chosen(net: NetParameter) -> str:
+        return choose_hardware("auto", gpu=False, precision="fp32", fastest_for=net).engine
+
+    net = read_for_use(made).net
+    assert chosen(net) == "onnx"
+    other = NetParameter()
+    other.CopyFrom(net)
+    other.layer[1].type = "MVN"
+    assert chosen(other) == "torch"
+    monkeypatch.setattr(installed, "has_onnx", lambda: False)
+    assert chosen(net) == "torch"
+    hide_torch(monkeypatch)
+    assert chosen(net) == "caffe"
 
 
 def test_nothing_to_count_is_no_evaluation() -> None:

@@ -114,6 +114,19 @@ def translate(
     return Translation(graph, net.name, source, infos)
 
 
+def is_translatable(net: NetParameter) -> bool:
+    """Return whether ONNX has a counterpart of every layer of a deploy net, and room for its weights."""
+    try:
+        shapes = infer_shapes(net)
+        _check_size(shapes)
+        for layer in shapes.layers:
+            if layer.type != INPUT:
+                _translator(layer)
+    except BadNetError:
+        return False
+    return True
+
+
 def _translator(layer: LayerShapes) -> Translate:
     lack = lacking_torch(layer)
     if lack or layer.type not in TRANSLATORS:
