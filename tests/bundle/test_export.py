@@ -26,7 +26,7 @@ from tests.bundle.colour import CROP, HEIGHT, NET, PREPROCESS, WIDTH, write_colo
 from tests.bundle.conftest import Changed
 from tests.engines import ENGINES
 
-pytestmark = pytest.mark.usefixtures("forked_torch")
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("forked_torch")]
 
 MEAN_FILE = replace(PREPROCESS, mean=(), mean_file="mean.binaryproto")
 LAYOUTS = [("prepared", "rgb"), ("nhwc", "rgb"), ("nhwc", "bgr"), ("nchw", "rgb"), ("nchw", "bgr")]
