@@ -2,9 +2,10 @@
 
 The recipe of people who have a model and a few images, as the two stages of one run: a net is trained where
 images are plenty (digits 0 to 5), then its three heads are renamed and it learns four new classes (6 to 9)
-from ten images each. A second run freezes the trunk in its second stage; it copies the first one, which is
-the same. The same net from scratch on the same forty images, for as many iterations, is what fine-tuning has
-to beat. (Digits are easy: given several times the iterations, the net from scratch gets as far.)
+from ten images each. A second run freezes the trunk in its second stage, and copies the result of its first,
+which is that of the run before. The same net from scratch on the same forty images, for as many iterations,
+is what fine-tuning has to beat. (Digits are easy: given several times the iterations, the net from scratch
+gets as far.)
 """
 
 import os

@@ -1,6 +1,5 @@
 """A bundle at work: image files in, a probability for every class out."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,21 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ftjob.bundle.contents import check_labels, checked_files, read_document, require
 from ftjob.bundle.hardware import Hardware
-from ftjob.bundle.model import ImageShape, read_model
+from ftjob.bundle.model import ImageShape
+from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess, transform
-from ftjob.bundle.schema import LARGEST_SCORES, GoldenScores
 from ftjob.dataset.image.pixels import Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
 from ftjob.dataset.modes import resize_mode
 from ftjob.engine import DeployNet
-from ftjob.engine.open import open_deploy
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
-from ftjob.fs import files
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.prototxt import to_text
 from ftjob.runfolder.layout import BundleFolder
 
 Inputs = NDArray[np.float32]
@@ -94,13 +89,8 @@ def read_for_use(root: Path) -> Model:
 
     Raises BadNetError, naming the file, for what is missing, damaged or not what the bundle was made with.
     """
-    bundle = BundleFolder(root)
-    manifest = checked_files(bundle)
-    how = read_document(Preprocess, bundle.preprocess)
-    golden = read_document(GoldenScores, bundle.golden_scores, LARGEST_SCORES)
-    require(manifest, bundle, [bundle.mean] if how.mean_file else [])
-    check_labels(bundle, golden)
-    net, image = read_model(bundle, how, golden)
+    bundle, found = BundleFolder(root), read_checked(root)
+    how = found.how
     try:
         shape = Shape(how.height, how.width, resize_mode(how.resize_mode), how.channels == 3)
         labels = read_labels(bundle.labels)
@@ -109,25 +99,11 @@ def read_for_use(root: Path) -> Model:
         raise BadNetError(f"{bundle.root}: {error}: copy it again from the run") from None
     if mean is not None and mean.shape != (how.channels, how.height, how.width):
         raise BadNetError(f"{bundle.mean}: is not of the size in preprocess.json: copy it again from the run")
-    return Model(labels, Reader(how, shape, image, mean), net, bundle.weights, golden.blob)
+    return Model(labels, Reader(how, shape, found.image, mean), found.net, bundle.weights, found.golden.blob)
 
 
 @contextmanager
 def open_classifier(model: Model, hardware: Hardware) -> Iterator[Classifier]:
-    """Open a checked bundle's net in an engine, whose process and log are in an otherwise empty folder.
-
-    Raises EngineError.
-    """
-    with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
-        deploy = BundleFolder(Path(empty)).deploy
-        files.write_text(deploy, to_text(model.net))
-        with open_deploy(
-            hardware.engine,
-            deploy,
-            model.weights,
-            log=Path(empty, "engine.log"),
-            cwd=Path(empty),
-            gpu=hardware.index,
-            precision=hardware.precision,
-        ) as net:
-            yield Classifier(model, net)
+    """Open a checked bundle's net in an engine. Raises EngineError."""
+    with open_checked(model.net, model.weights, hardware) as net:
+        yield Classifier(model, net)

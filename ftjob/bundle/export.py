@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ftjob.bundle.alike import AT_ONCE, Scores, difference
 from ftjob.bundle.golden import golden_pixels
+from ftjob.bundle.opening import written_deploy
 from ftjob.bundle.verify import TRANSLATED, Question, read_bundle
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
@@ -22,7 +22,6 @@ from ftjob.engine.open import open_deploy
 from ftjob.errors import BadDataError, BadNetError, BadSpecError, EngineError
 from ftjob.fs import files
 from ftjob.net import data_transformer
-from ftjob.net.prototxt import to_text
 from ftjob.net.topology.shapes import infer_shapes
 from ftjob.runfolder.layout import BundleFolder
 
@@ -162,19 +161,10 @@ def _exported(
         return
     from ftjob.engine.torch.client import export_program
 
-    with _deploy(question) as deploy:
+    with written_deploy(question.net) as deploy:
         log = deploy.with_name("engine.log")
         with export_program(deploy, question.weights, outputs, blob, pixels, facts, log) as model:
             yield model
-
-
-@contextmanager
-def _deploy(question: Question) -> Iterator[Path]:
-    """Write the checked net into an otherwise empty folder."""
-    with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
-        deploy = BundleFolder(Path(empty)).deploy
-        files.write_text(deploy, to_text(question.net))
-        yield deploy
 
 
 def _difference(model: ExportedModel, images: NDArray[Any], expected: Scores) -> float:
@@ -203,7 +193,7 @@ def _first_different(question: Question) -> str | None:
     not known."""
     makers = {top: layer.name for layer in question.net.layer for top in layer.top}
     image = question.images[:1]
-    with _deploy(question) as deploy:
+    with written_deploy(question.net) as deploy:
         log = deploy.with_name("engine.log")
         try:
             with (

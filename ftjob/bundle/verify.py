@@ -1,7 +1,6 @@
 """Verifies, on any machine, that a bundle gives the scores that it gave where it was made."""
 
 import dataclasses
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftjob.bundle.alike import ALIKE, Answers, Scores, ask, difference
-from ftjob.bundle.contents import check_labels, checked_files, read_document, require
 from ftjob.bundle.golden import golden_inputs
 from ftjob.bundle.hardware import Hardware, choose_hardware
-from ftjob.bundle.model import read_model
+from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess
-from ftjob.bundle.schema import LARGEST_SCORES, BundleManifest, GoldenScores
-from ftjob.engine.open import READERS, open_deploy
-from ftjob.fs import files
+from ftjob.bundle.schema import BundleManifest, GoldenScores
+from ftjob.engine.open import READERS
 from ftjob.net.precision import Precision
 from ftjob.net.proto.caffe_pb2 import NetParameter
-from ftjob.net.prototxt import to_text
 from ftjob.runfolder.layout import BundleFolder
 
 TOLERANCE: dict[Precision, float] = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2, "fp16": 1e-2}
@@ -118,32 +114,15 @@ def read_bundle(root: Path) -> Question:
     Raises BadNetError, naming the file, where something is missing, malformed, too large, or not what the
     bundle was made with.
     """
-    bundle = BundleFolder(root)
-    manifest = checked_files(bundle)
-    how = read_document(Preprocess, bundle.preprocess)
-    golden = read_document(GoldenScores, bundle.golden_scores, LARGEST_SCORES)
-    require(manifest, bundle, [bundle.golden / each.image for each in golden.images])
-    require(manifest, bundle, [bundle.mean] if how.mean_file else [])
-    check_labels(bundle, golden)
-    net, image = read_model(bundle, how, golden)
-    return Question(manifest, how, net, bundle.weights, golden_inputs(bundle, how, golden, image), golden)
+    bundle, found = BundleFolder(root), read_checked(root)
+    inputs = golden_inputs(bundle, found.how, found.golden, found.image)
+    return Question(found.manifest, found.how, found.net, bundle.weights, inputs, found.golden)
 
 
 def _answers(question: Question, hardware: Hardware, log: Path) -> Answers:
-    """Return an engine's scores of the checked net, run in an otherwise empty folder."""
-    with tempfile.TemporaryDirectory(prefix="ftjob-") as empty:
-        deploy = BundleFolder(Path(empty)).deploy
-        files.write_text(deploy, to_text(question.net))
-        with open_deploy(
-            hardware.engine,
-            deploy,
-            question.weights,
-            log=log,
-            cwd=Path(empty),
-            gpu=hardware.index,
-            precision=hardware.precision,
-        ) as net:
-            return ask(net, question.images, question.golden.blob)
+    """Return an engine's scores of the checked net."""
+    with open_checked(question.net, question.weights, hardware, log) as net:
+        return ask(net, question.images, question.golden.blob)
 
 
 def same_answers_of(scores: Scores, expected: Scores, tolerance: float) -> NDArray[np.bool_]:

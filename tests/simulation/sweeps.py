@@ -239,22 +239,22 @@ class SweepWorld:
             self.look(replace(self.old))
         self.old = self.observe()
 
-    def one(self) -> TrueMember | None:
+    def any_running(self) -> TrueMember | None:
         return self.rng.choice(self.running() or [None])  # type: ignore[list-item]
 
     def fails(self) -> None:
-        if member := self.one():
+        if member := self.any_running():
             member.state, member.reason = State.FAILED, Reason.DIVERGED
 
     def is_deleted(self) -> None:
-        if member := self.one():
+        if member := self.any_running():
             self.gone.append(self.members.pop(member.name))
             records = self.status.sweep.members if self.status.sweep else ()
             if not any(each.name == member.name and each.state is not None for each in records):
                 self.unseen[member.name] = member
 
     def is_cancelled(self) -> None:
-        if member := self.one():
+        if member := self.any_running():
             member.cancel = "snapshot"
 
     def cancelled(self) -> None:
