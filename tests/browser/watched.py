@@ -109,5 +109,6 @@ def overflow(page: Page) -> list[str]:
 
 def check(page: Page) -> None:
     """Hold a page to its laws in every look: nothing grave by axe, nothing wider than the window."""
-    found = {str(look): problems for look in looks_of(page) if (problems := [*barriers(page), *overflow(page)])}
-    assert found == {}
+    found = {str(look): [*barriers(page), *overflow(page)] for look in looks_of(page)}
+
+    assert {look: problems for look, problems in found.items() if problems} == {}
