@@ -110,7 +110,8 @@ def read_or_refuse(folder: Path) -> None:
         inspect(folder)
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
 @given(noise=st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=64)), max_size=4))
 def test_damage_is_read_or_refused(
     whole: Path, tmp_path_factory: pytest.TempPathFactory, noise: list[tuple[int, bytes]]
