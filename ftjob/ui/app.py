@@ -12,12 +12,14 @@ from starlette.types import ASGIApp
 from ftjob.errors import ExitCode, FtjobError
 from ftjob.ui import assets
 from ftjob.ui.access import TokenLink
-from ftjob.ui.pages import all_runs, one_run, run_verbs
+from ftjob.ui.pages import all_runs, comparing, one_run, run_files, run_verbs
 from ftjob.ui.rendering import problem_page
+from ftjob.ui.run_list import RunList
 from ftjob.ui.settings import UiSettings
+from ftjob.ui.watched import WatchedRuns
 from ftjob.web.guard import Guard
 
-PAGES = (all_runs, one_run, run_verbs)
+PAGES = (all_runs, one_run, run_files, run_verbs, comparing)
 """The modules whose ROUTES are served."""
 STATUS = {
     ExitCode.BAD_SPEC: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -41,6 +43,9 @@ def create_app(settings: UiSettings) -> ASGIApp:
         },
     )
     app.state.settings = settings
+    app.state.runs = RunList(settings)
+    app.state.watched = WatchedRuns(settings.refresh_seconds)
+    app.state.streams = 0
     return Guard(app, settings.body_bytes, settings.hosts)
 
 
