@@ -23,7 +23,6 @@ def verify(
     another precision (tf32, bf16, fp16), each within its own tolerance. Raises BadSpecError, BadNetError or
     EngineError.
     """
-    from ftjob.bundle.verify import verify as verify_bundle
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
         return verify_bundle(bundle, engine, Path(scratch) / "engine.log", gpu=gpu, precision=precision)
@@ -45,9 +44,8 @@ def export(
     and prepares them itself. The file is there once its scores of the golden images are the bundle's. Raises
     FtjobError, and nothing is written.
     """
-    from ftjob.bundle.export import export as export_bundle
 
-    return export_bundle(_bundle(model, context, namespace), path, fmt, takes, order)
+    return export_bundle(bundle_folder(model, context, namespace), path, fmt, takes, order)
 
 
 def classify(
@@ -74,7 +72,7 @@ def classify(
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
 
-    checked = read_for_use(_bundle(model, context, namespace))
+    checked = read_for_use(bundle_folder(model, context, namespace))
     hardware = choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net)
     pictures = list(find_pictures(images))
     return Classification(
@@ -87,8 +85,11 @@ def classify(
     )
 
 
-def _bundle(model: str, context: str | None, namespace: str | None) -> Path:
-    """Return the folder of the bundle that a folder or URI, a run or an alias means."""
+def bundle_folder(model: str, context: str | None = None, namespace: str | None = None) -> Path:
+    """Return the folder, on this machine, of the bundle that a folder or URI, a run or an alias means.
+
+    Raises BadSpecError, StorageError.
+    """
     from ftjob.client.bundle_fetch import bundle_at, bundle_of
 
     return bundle_at(model) or bundle_of(find(model, context, namespace))

@@ -1,7 +1,7 @@
 """Checks every record of a dataset, without a GPU."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,8 @@ class CheckOptions:
     duplicates: bool = True
     sheet: Path | None = None
     """A folder for one contact sheet per class."""
+    samples: int = 0
+    """Images of each class whose keys are wanted."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class CheckReport:
     mean: tuple[float, ...]
     """Per channel (BGR), over all pixels of train as they are stored."""
     sheets: tuple[Path, ...]
+    samples: Mapping[str, Mapping[int, tuple[str, ...]]]
+    """Keys of images by the location of their LMDB and their label."""
     seconds: float
 
     @property
@@ -57,6 +61,7 @@ class CheckReport:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         values = asdict(self)
+        del values["samples"]
         for name in ("train", "val"):
             if values[name] is not None:
                 del values[name]["local"]
@@ -85,6 +90,7 @@ def check(
         val=facts[1] if val else None,
         findings=tuple(sorted(findings, key=lambda finding: finding.severity)),
         mean=surveys[0].mean(),
+        samples={each.lmdb.location: each.samples(options.samples) for each in surveys if options.samples},
         sheets=tuple(_sheets(surveys, facts, options.sheet)) if options.sheet else (),
         seconds=round(time.monotonic() - began, 3),
     )
