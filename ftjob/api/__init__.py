@@ -16,6 +16,7 @@ from ftjob.api.answering import export as export
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
+from ftjob.api.finding import list_statuses as list_statuses
 from ftjob.api.loading import load
 from ftjob.api.preparing import check_data as check_data
 from ftjob.api.preparing import examine_data as examine_data

@@ -27,7 +27,9 @@ class Pages:
         """Ask for a page; redirects are not followed."""
         return self.request("GET", path, **headers)
 
-    def post(self, path: str, fields: dict[str, str] | None = None, **headers: str) -> urllib3.BaseHTTPResponse:
+    def post(
+        self, path: str, fields: dict[str, str] | None = None, **headers: str
+    ) -> urllib3.BaseHTTPResponse:
         """Send a form as a page of this server would."""
         return self.request("POST", path, fields or {}, **{"Origin": self.address, **headers})
 

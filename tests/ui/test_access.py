@@ -48,9 +48,7 @@ def test_writing_needs_the_cookie(pages: Pages, emotions: RunFolder) -> None:
 @pytest.mark.parametrize(
     "headers", [{"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}]
 )
-def test_another_sites_page_cannot_write(
-    pages: Pages, emotions: RunFolder, headers: dict[str, str]
-) -> None:
+def test_another_sites_page_cannot_write(pages: Pages, emotions: RunFolder, headers: dict[str, str]) -> None:
     """Not even with the cookie."""
     assert pages.with_token().post(cancel(emotions), **headers).status == 403
 

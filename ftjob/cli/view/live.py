@@ -61,7 +61,8 @@ def watch(console: Console, run: "RunHandle") -> Status:
         return follow(console, run.follow())
     from rich.live import Live
 
-    from ftjob.cli.view.screen import EVENTS, RunEvents, screen
+    from ftjob.cli.view.screen import EVENTS, screen
+    from ftjob.report.now import RunEvents
 
     events, curves = RunEvents(), _Curves(run)
     last: Status | None = None
