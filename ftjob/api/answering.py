@@ -23,6 +23,7 @@ def verify(
     another precision (tf32, bf16, fp16), each within its own tolerance. Raises BadSpecError, BadNetError or
     EngineError.
     """
+    from ftjob.bundle.verify import verify as verify_bundle
 
     with tempfile.TemporaryDirectory(prefix="ftjob-") as scratch:
         return verify_bundle(bundle, engine, Path(scratch) / "engine.log", gpu=gpu, precision=precision)
@@ -44,6 +45,7 @@ def export(
     and prepares them itself. The file is there once its scores of the golden images are the bundle's. Raises
     FtjobError, and nothing is written.
     """
+    from ftjob.bundle.export import export as export_bundle
 
     return export_bundle(bundle_folder(model, context, namespace), path, fmt, takes, order)
 

@@ -65,8 +65,8 @@ def examine_data(
 ) -> Examination:
     """Check an LMDB, a built dataset or a folder of pictures (paths or URIs).
 
-    A folder is built in the cache first, as a spec's defaults have it: a plan finds it there. Raises FtjobError
-    where nothing can be read at all.
+    A folder is built in the cache first, as a spec's defaults have it: a plan finds it there. Raises
+    FtjobError where nothing can be read at all.
     """
     from ftjob.client.first_spec import VAL_SPLIT
     from ftjob.dataset.build_options import BuildOptions

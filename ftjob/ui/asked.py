@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 def run_of(request: Request) -> "RunHandle":
     """Return the run that a path with `name` and perhaps `run_id` means. Raises HTTPException, 404."""
     parts = request.path_params
-    found = [part for part in (parts["name"], parts.get("run_id")) if part]
-    reference, settings = "/".join(found), settings_of(request)
-    if not all(map(_NAME.fullmatch, found)):  # find() would take it for a path
+    return run_named(request, "/".join(part for part in (parts["name"], parts.get("run_id")) if part))
+
+
+def run_named(request: Request, reference: str) -> "RunHandle":
+    """Return the run that NAME or NAME/ID means. Raises HTTPException, 404."""
+    settings = settings_of(request)
+    if not all(map(_NAME.fullmatch, reference.split("/", 1))):  # find() would take it for a path
         raise HTTPException(404, f"{reference}: is no run's name")
     try:
         return api.find(reference, settings.context, settings.namespace)

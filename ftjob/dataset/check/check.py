@@ -1,6 +1,7 @@
 """Checks every record of a dataset, without a GPU."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -57,6 +58,20 @@ class CheckReport:
     def ok(self) -> bool:
         """Whether there are no errors; there may be warnings."""
         return all(finding.severity != "error" for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """How many findings there are, in words."""
+        counts = Counter(finding.severity for finding in self.findings)
+        found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
+        return found or "nothing wrong"
+
+    def sentence(self, finding: Finding) -> str:
+        """Return a finding as a sentence, in which the datasets are called train and val."""
+        text = str(finding)
+        for name, facts in (("train", self.train), ("val", self.val)):
+            text = text.replace(facts.location, name) if facts else text
+        return text
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

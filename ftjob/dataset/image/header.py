@@ -15,5 +15,7 @@ def picture_size(data: bytes) -> tuple[int, int]:
             return image.size
     except UnidentifiedImageError as error:
         raise UnreadableImageError("no image of a known kind") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImageError("its header claims more pixels than anybody decodes") from None
     except DECODER_ERRORS as error:
         raise UnreadableImageError(f"damaged or cut short ({error})") from error
