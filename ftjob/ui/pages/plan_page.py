@@ -51,17 +51,24 @@ def submit(request: Request) -> Response:
         text_of(request, "namespace").strip() or settings.namespace,
     )
     try:
-        run = planned.submit(
-            where, agreed=bool(text_of(request, "agreed")), short=bool(text_of(request, "short"))
-        )
+        agreed, short = (bool(text_of(request, name)) for name in ("agreed", "short"))
+        run = planned.submit(where, agreed=agreed, short=short)
     except FtjobError as error:
         return _plan(request, planned, str(error), status_of(error))
     return RedirectResponse(path_of(run), 303)
 
 
 def _plan(request: Request, planned: PlannedDraft, problem: str = "", status: int = 200) -> Response:
-    identity = request.path_params["job"]
-    return page(request, "plan.html", status_code=status, planned=planned, problem=problem, job=identity)
+    job = _job(request)
+    return page(
+        request,
+        "plan.html",
+        status_code=status,
+        planned=planned,
+        problem=problem,
+        job=job.id,
+        text=job.asked,
+    )
 
 
 def _planned(request: Request) -> PlannedDraft:
