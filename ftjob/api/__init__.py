@@ -131,8 +131,20 @@ def write_prices(live: "LivePrices") -> "dict[str, Price]":
 def draw(planned: "Plan", path: Path) -> None:
     """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
     from ftjob.drawing.drawing import draw as drawn
+    from ftjob.drawing.drawn_net import net_of_plan
 
-    files.write_text(path, drawn(planned))
+    files.write_text(path, drawn(net_of_plan(planned)))
+
+
+def draw_run(run: "RunHandle") -> str:
+    """Return the SVG of the net that a run trains.
+
+    Raises StorageError where its plan or its net is not there yet, or cannot be read, and BadNetError.
+    """
+    from ftjob.client.run_net import drawn_net_of
+    from ftjob.drawing.drawing import draw as drawn
+
+    return drawn(drawn_net_of(run))
 
 
 def write_prototxts(planned: "Plan", folder: Path) -> None:

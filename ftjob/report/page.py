@@ -172,19 +172,19 @@ def _spent(facts: Facts) -> list[Spent]:
     ]
 
 
-def charts_of(facts: Facts) -> list[Chart]:
-    """Return the curves of loss, accuracy and learning rate, each of at most SMOOTHED points."""
+def charts_of(facts: Facts, points: int = SMOOTHED) -> list[Chart]:
+    """Return the curves of loss, accuracy and learning rate, each by iteration of at most so many points."""
     rates = [(line.iteration, line.learning_rate) for line in facts.train if line.learning_rate is not None]
     return [
         Chart(
             "Loss",
             (
-                averaged("training", _losses(facts.train), SMOOTHED),
+                averaged("training", _losses(facts.train), points),
                 Curve("validation", tuple(_losses(facts.tests))),
             ),
         ),
         Chart("Accuracy on the validation images", tuple(_heads(facts)), top=100.0, unit=" %"),
-        Chart("Learning rate", (stepped("learning rate", rates, SMOOTHED),)),
+        Chart("Learning rate", (stepped("learning rate", rates, points),)),
     ]
 
 

@@ -43,17 +43,24 @@ def writes(endpoint: Endpoint) -> Endpoint:
     That a page of this server made the request is for ftjob.web.guard to check.
     """
 
-    def checked(request: Request) -> object:
+    def check(request: Request) -> None:
         if not may_write(request):
             raise HTTPException(403, READ_ONLY if settings_of(request).token else NO_WRITING)
-        return endpoint(request)
 
+    @wraps(endpoint)
     async def awaited(request: Request) -> Response:
-        answer = checked(request)
-        assert isinstance(answer, Awaitable)
-        return await answer
+        check(request)
+        answer = endpoint(request)
+        return answer if isinstance(answer, Response) else await answer
 
-    return wraps(endpoint)(awaited if iscoroutinefunction(endpoint) else checked)
+    @wraps(endpoint)
+    def checked(request: Request) -> Response:
+        check(request)
+        answer = endpoint(request)
+        assert isinstance(answer, Response)
+        return answer
+
+    return awaited if iscoroutinefunction(endpoint) else checked
 
 
 class TokenLink:

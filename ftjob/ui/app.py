@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from ftjob.errors import FtjobError
 from ftjob.ui import assets
 from ftjob.ui.access import TokenLink
+<<<<<<< HEAD
 from ftjob.ui.pages import all_runs, classify_page, dataset_page, new_run, one_run, plan_page, run_verbs
 from ftjob.ui.rendering import problem_page, status_of
 from ftjob.ui.settings import UiSettings
@@ -22,6 +23,16 @@ from ftjob.ui.work.state import KeptWork
 from ftjob.web.guard import Guard
 
 PAGES = (all_runs, one_run, run_verbs, dataset_page, classify_page, new_run, plan_page)
+=======
+from ftjob.ui.pages import all_runs, comparing, one_run, run_files, run_verbs
+from ftjob.ui.rendering import problem_page
+from ftjob.ui.run_list import RunList
+from ftjob.ui.settings import UiSettings
+from ftjob.ui.watched import WatchedRuns
+from ftjob.web.guard import Guard
+
+PAGES = (all_runs, one_run, run_files, run_verbs, comparing)
+>>>>>>> uiruns20
 """The modules whose ROUTES are served."""
 
 
@@ -37,7 +48,14 @@ def create_app(settings: UiSettings) -> ASGIApp:
             500: _unforeseen,
         },
     )
+<<<<<<< HEAD
     app.state.settings, app.state.work = settings, KeptWork()
+=======
+    app.state.settings = settings
+    app.state.runs = RunList(settings)
+    app.state.watched = WatchedRuns(settings.refresh_seconds)
+    app.state.streams = 0
+>>>>>>> uiruns20
     return Guard(app, settings.body_bytes, settings.hosts)
 
 

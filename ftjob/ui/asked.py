@@ -10,16 +10,26 @@ from starlette.requests import Request
 from ftjob import api
 from ftjob.errors import BadSpecError
 from ftjob.ui.access import settings_of
+from jobspec.text import plain
 
-_NAME = re.compile("[a-z0-9][-a-z0-9]*", re.ASCII)
+_REFERENCE = re.compile("[a-z0-9][-a-z0-9]*(/[a-z0-9][-a-z0-9]*)?", re.ASCII)
+"""NAME or NAME/ID. api.find() takes paths and URIs as well, and a page opens none that its address names."""
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
 
 
+def reference_of(text: str) -> str:
+    """Return a reference to a run as an address has it. Raises HTTPException, 404, where it is none."""
+    if not _REFERENCE.fullmatch(text):
+        raise HTTPException(404, f"{plain(text, 100)}: is no run's NAME or NAME/ID")
+    return text
+
+
 def run_of(request: Request) -> "RunHandle":
     """Return the run that a path with `name` and perhaps `run_id` means. Raises HTTPException, 404."""
     parts = request.path_params
+<<<<<<< HEAD
     return run_named(request, "/".join(part for part in (parts["name"], parts.get("run_id")) if part))
 
 
@@ -28,6 +38,10 @@ def run_named(request: Request, reference: str) -> "RunHandle":
     settings = settings_of(request)
     if not all(map(_NAME.fullmatch, reference.split("/", 1))):  # find() would take it for a path
         raise HTTPException(404, f"{reference}: is no run's name")
+=======
+    found = (parts["name"], parts.get("run_id"))
+    reference, settings = reference_of("/".join(part for part in found if part)), settings_of(request)
+>>>>>>> uiruns20
     try:
         return api.find(reference, settings.context, settings.namespace)
     except BadSpecError as error:

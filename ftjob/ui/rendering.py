@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 
 from ftjob.errors import ExitCode, FtjobError
 from ftjob.formatting import age
+from ftjob.report.now import spent
 from ftjob.report.templating import templates
 from ftjob.ui.assets import asset_path
 from jobspec.text import plain
@@ -42,7 +43,7 @@ def _environment() -> "Environment":
     made = templates().overlay(
         loader=ChoiceLoader([PackageLoader("ftjob.ui"), PackageLoader("ftjob.report")])
     )
-    made.filters |= {"age": age}
+    made.filters |= {"age": age, "short": plain, "spent": spent}
     made.globals |= {"asset": asset_path, "NAVIGATION": NAVIGATION}
     return made
 
@@ -52,15 +53,17 @@ def text_of(template: str, **facts: object) -> str:
     return _environment().get_template(template).render(facts)
 
 
-def page(request: Request, template: str, *, status_code: int = 200, **facts: object) -> HTMLResponse:
+def page(request: Request, template: str, **facts: object) -> HTMLResponse:
     """Return a page. Its template extends layout.html, and has `may_write` and `here`, the path, besides
     `facts`."""
     from ftjob.ui.access import may_write
 
     head = {"may_write": may_write(request), "here": request.url.path}
-    return HTMLResponse(text_of(template, **head, **facts), status_code, {"Cache-Control": "no-store"})
+    return HTMLResponse(text_of(template, **head, **facts), headers={"Cache-Control": "no-store"})
 
 
 def problem_page(request: Request, status_code: int, sentence: str) -> HTMLResponse:
     """Return the page that has one sentence: what is wrong, and what to do."""
-    return page(request, "problem.html", status_code=status_code, sentence=plain(sentence))
+    answer = page(request, "problem.html", sentence=plain(sentence))
+    answer.status_code = status_code
+    return answer

@@ -18,3 +18,5 @@ class UiSettings:
     namespace: str | None = None
     """Of the cluster whose runs are shown; both None for those submitted on this machine."""
     body_bytes: int = LARGEST_BODY
+    refresh_seconds: float = 1.0
+    """Between two looks at what a page follows, at least."""
