@@ -15,24 +15,28 @@ from starlette.types import ASGIApp
 from ftjob.errors import FtjobError
 from ftjob.ui import assets
 from ftjob.ui.access import TokenLink
-<<<<<<< HEAD
-from ftjob.ui.pages import all_runs, classify_page, dataset_page, new_run, one_run, plan_page, run_verbs
+from ftjob.ui.pages import (
+    all_runs,
+    classify_page,
+    comparing,
+    dataset_page,
+    new_run,
+    one_run,
+    plan_page,
+    run_files,
+    run_verbs,
+)
 from ftjob.ui.rendering import problem_page, status_of
-from ftjob.ui.settings import UiSettings
-from ftjob.ui.work.state import KeptWork
-from ftjob.web.guard import Guard
-
-PAGES = (all_runs, one_run, run_verbs, dataset_page, classify_page, new_run, plan_page)
-=======
-from ftjob.ui.pages import all_runs, comparing, one_run, run_files, run_verbs
-from ftjob.ui.rendering import problem_page
 from ftjob.ui.run_list import RunList
 from ftjob.ui.settings import UiSettings
 from ftjob.ui.watched import WatchedRuns
+from ftjob.ui.work.state import KeptWork
 from ftjob.web.guard import Guard
 
-PAGES = (all_runs, one_run, run_files, run_verbs, comparing)
->>>>>>> uiruns20
+PAGES = (
+    *(all_runs, one_run, run_files, run_verbs, comparing),
+    *(dataset_page, classify_page, new_run, plan_page),
+)
 """The modules whose ROUTES are served."""
 
 
@@ -48,14 +52,11 @@ def create_app(settings: UiSettings) -> ASGIApp:
             500: _unforeseen,
         },
     )
-<<<<<<< HEAD
-    app.state.settings, app.state.work = settings, KeptWork()
-=======
     app.state.settings = settings
     app.state.runs = RunList(settings)
     app.state.watched = WatchedRuns(settings.refresh_seconds)
     app.state.streams = 0
->>>>>>> uiruns20
+    app.state.work = KeptWork()
     return Guard(app, settings.body_bytes, settings.hosts)
 
 
