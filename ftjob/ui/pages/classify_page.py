@@ -79,15 +79,16 @@ def _page(
     status: HTTPStatus = HTTPStatus.OK,
     answer: SeenPicture | None = None,
 ) -> Response:
-    return page(
+    shown = page(
         request,
         "classify.html",
-        status_code=status,
         models=known_models(settings_of(request)),
         asked=asked,
         problem=problem,
         answer=answer,
     )
+    shown.status_code = status
+    return shown
 
 
 ROUTES = [Route("/classify", classify_page), Route("/classify", posted(classify), methods=["POST"])]

@@ -1,5 +1,6 @@
 """The pages on which a spec is written: begun with pictures or a run, changed by a form or as text."""
 
+from collections import defaultdict
 from http import HTTPStatus
 from pathlib import Path
 
@@ -66,16 +67,17 @@ def editor(
     request: Request, draft: Draft, status: HTTPStatus = HTTPStatus.OK, *, taken: bool = False
 ) -> Response:
     """Answer with the form and the text of a draft; `taken`: what was changed is in both now."""
-    return page(
+    shown = page(
         request,
         "edit_spec.html",
-        status_code=status,
         draft=draft,
         sections=spec_form(),
         prefix=FIELD,
         folder=str(Path.cwd()),
         taken=taken,
     )
+    shown.status_code = status
+    return shown
 
 
 def _start(
@@ -83,17 +85,18 @@ def _start(
 ) -> Response:
     settings = settings_of(request)
     runs = reversed(api.list_runs("*", settings.context, settings.namespace))
-    return page(
+    shown = page(
         request,
         "new_run.html",
-        status_code=status,
-        given=given,
+        given=defaultdict(str, given),
         problem=problem,
         nets=zoo.NAMES,
         published=[each.reference for each in PUBLISHED],
         runs=[str(run.reference) for run in runs],
         folder=str(Path.cwd()),
     )
+    shown.status_code = status
+    return shown
 
 
 ROUTES = [

@@ -60,15 +60,16 @@ def submit(request: Request) -> Response:
 
 def _plan(request: Request, planned: PlannedDraft, problem: str = "", status: int = 200) -> Response:
     job = _job(request)
-    return page(
+    shown = page(
         request,
         "plan.html",
-        status_code=status,
         planned=planned,
         problem=problem,
         job=job.id,
         text=job.asked,
     )
+    shown.status_code = status
+    return shown
 
 
 def _planned(request: Request) -> PlannedDraft:
