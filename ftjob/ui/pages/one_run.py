@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from ftjob import api
 from ftjob.report import now
+from ftjob.report.compare.comparison import FEWEST, MOST
 from ftjob.report.facts import Facts
 from ftjob.report.page import charts_of, page_of
 from ftjob.runfolder.status import State, Status
@@ -85,7 +87,14 @@ def _sweep(request: Request, run: "RunHandle") -> dict[str, object]:
     """Return what members.html shows."""
     settings = settings_of(request)
     sweep = api.compare_sweep(str(run.reference), settings.context, settings.namespace)
-    return {"sweep": sweep, "sweep_ended": State(sweep.state).ended, "linked": "/runs/"}
+    tested = [("run", row.name) for row in sweep.rows if row.accuracy is not None][:MOST]
+    return {
+        "sweep": sweep,
+        "sweep_ended": State(sweep.state).ended,
+        "linked": "/runs/",
+        "most": MOST,
+        "together": f"/compare?{urlencode(tested)}" if len(tested) >= FEWEST else "",
+    }
 
 
 def _now(facts: Facts, status: Status, events: Sequence[tuple[float, str]]) -> dict[str, object]:
