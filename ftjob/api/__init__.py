@@ -14,13 +14,13 @@ from ftjob.api.answering import bundle_folder as bundle_folder
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import export as export
 from ftjob.api.answering import verify as verify
+from ftjob.api.before_plan import check_data as check_data
+from ftjob.api.before_plan import examine_data as examine_data
+from ftjob.api.before_plan import first_spec as first_spec
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
 from ftjob.api.finding import list_statuses as list_statuses
 from ftjob.api.loading import load
-from ftjob.api.preparing import check_data as check_data
-from ftjob.api.preparing import examine_data as examine_data
-from ftjob.api.preparing import first_spec as first_spec
 from ftjob.api.sweeping import compare_sweep as compare_sweep
 from ftjob.api.sweeping import is_sweep as is_sweep
 from ftjob.api.sweeping import plan_sweep as plan_sweep

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from itertools import chain
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -34,17 +35,17 @@ from ftjob.ui.work.state import KeptWork
 from ftjob.web.guard import Guard
 
 PAGES = (
-    *(all_runs, one_run, run_files, run_verbs, comparing),
-    *(dataset_page, classify_page, new_run, plan_page),
+    *(all_runs.ROUTES, one_run.ROUTES, run_files.ROUTES, run_verbs.ROUTES, comparing.ROUTES),
+    *(dataset_page.ROUTES, classify_page.ROUTES, new_run.ROUTES, plan_page.ROUTES),
 )
-"""The modules whose ROUTES are served."""
+"""The routes of every page's module."""
 
 
 def create_app(settings: UiSettings) -> ASGIApp:
     """Return the app that serves the pages."""
     app = Starlette(
         lifespan=_closing,
-        routes=[*assets.ROUTES, *(route for module in PAGES for route in module.ROUTES)],
+        routes=[*assets.ROUTES, *chain(*PAGES)],
         middleware=[Middleware(TokenLink)],
         exception_handlers={
             FtjobError: _ftjob_error,

@@ -20,7 +20,7 @@ Tone = Literal["", "good", "bad", "head", "dim"] | Kind
 
 
 @dataclass(frozen=True)
-class Part:
+class Phrase:
     """A part of a line."""
 
     text: str
@@ -32,7 +32,7 @@ class PlanLine:
     """A subject, and what the plan decides or forecasts about it."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[Phrase, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def summary_of(plan: "Plan", shortfall: str) -> PlanSummary:
     """Return a plan in words; `shortfall` is shortfall_of(plan)."""
     base, stages = (*plan.stages, plan)[0].inputs.weights, len(plan.stages)
     begins = f" ← {name_of(base.location)}" if base else " from scratch"
-    lines = ((name, (Part(found),) if isinstance(found, str) else found) for name, found in _lines(plan))
+    lines = ((name, (Phrase(found),) if isinstance(found, str) else found) for name, found in _lines(plan))
     return PlanSummary(
         run=f"{plan.spec.name}/{plan.run_id}",
         net=f"{plan.spec.base.net}{begins}" + (f", in {stages} stages" if stages else ""),
@@ -64,7 +64,7 @@ def summary_of(plan: "Plan", shortfall: str) -> PlanSummary:
     )
 
 
-def _lines(plan: "Plan") -> Iterator[tuple[str, str | tuple[Part, ...]]]:
+def _lines(plan: "Plan") -> Iterator[tuple[str, str | tuple[Phrase, ...]]]:
     train, val, solver = plan.inputs.train, plan.inputs.val, plan.solver
     yield "data", f"{train.records} images to train on, {val.records} to validate, {len(plan.labels)} classes"
     yield "heads", _heads(plan)
@@ -105,27 +105,27 @@ def _gpus(plan: "Plan") -> str:
     return f"{gpus} GPUs, batch {gpus} × {batches.batch_size}{passes}; " if gpus > 1 else ""
 
 
-def _heads(plan: "Plan") -> tuple[Part, ...]:
+def _heads(plan: "Plan") -> tuple[Phrase, ...]:
     """The heads, and how each was found."""
     number = f"{len(plan.heads)} classifiers" if len(plan.heads) > 1 else "1 classifier"
     how = "trained further" if plan.keeps_heads else f"renamed to …_{plan.inputs.suffix}"
-    parts = [Part(f"{number}, {len(plan.labels)} outputs, {how}")]
+    parts = [Phrase(f"{number}, {len(plan.labels)} outputs, {how}")]
     for head in plan.heads:
-        parts += [Part(f"\n{head.source}", "head")]
-        parts += [Part(" (in deploy)")] if head.main and len(plan.heads) > 1 else []
-        parts += [Part(f": {head.why}", "dim")]
+        parts += [Phrase(f"\n{head.source}", "head")]
+        parts += [Phrase(" (in deploy)")] if head.main and len(plan.heads) > 1 else []
+        parts += [Phrase(f": {head.why}", "dim")]
     return tuple(parts)
 
 
-def _weights(plan: "Plan") -> tuple[Part, ...]:
+def _weights(plan: "Plan") -> tuple[Phrase, ...]:
     kinds = [layer.kind for layer in plan.transfer]
     counted = [(kind, kinds.count(kind)) for kind in KINDS if kind in kinds]
-    parts = [Part("✓ ", "good")]
+    parts = [Phrase("✓ ", "good")]
     for number, (kind, found) in enumerate(counted):
-        parts += [Part(", ")] if number else []
-        parts += [Part(f"{found} {kind}" if number else f"{found} layers {kind}", kind)]
+        parts += [Phrase(", ")] if number else []
+        parts += [Phrase(f"{found} {kind}" if number else f"{found} layers {kind}", kind)]
     if plan.inputs.weights and plan.inputs.weights.note:
-        parts += [Part(f"; {plan.inputs.weights.note}")]
+        parts += [Phrase(f"; {plan.inputs.weights.note}")]
     return tuple(parts)
 
 
@@ -139,16 +139,16 @@ def _params(plan: "Plan") -> str:
     )
 
 
-def _memory(plan: "Plan") -> tuple[Part, ...]:
+def _memory(plan: "Plan") -> tuple[Phrase, ...]:
     coming, node = plan.forecast, plan.inputs.node
     batches = coming.batches
     images = f"{batches.batch_size} images in TRAIN, {batches.test_batch_size} in TEST"
     need = f"{gib(coming.memory.total)} with {images}"
     if coming.limit is None:
-        return (Part(f"about {need}"),)
-    mark = Part("✓ ", "good") if coming.fits else Part("✗ ", "bad")
+        return (Phrase(f"about {need}"),)
+    mark = Phrase("✓ ", "good") if coming.fits else Phrase("✗ ", "bad")
     each = "each" if plan.spec.solver.gpus > 1 else "the"
-    return mark, Part(f"{need}; {each} GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}")
+    return mark, Phrase(f"{need}; {each} GPU of {node.name} ({node.gpu}) has {gib(coming.limit)}")
 
 
 def _features(plan: "Plan") -> str:

@@ -16,7 +16,7 @@ from ftjob.ui.access import may_write, settings_of
 from ftjob.ui.posted import file_of, posted, text_of
 from ftjob.ui.rendering import page, status_of
 from ftjob.ui.work.classifiers import SeenPicture
-from ftjob.ui.work.known import is_reference, known_models
+from ftjob.ui.work.offered import is_reference, known_models
 from ftjob.ui.work.state import work_of
 
 TOP = 5

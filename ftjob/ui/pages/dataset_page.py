@@ -10,7 +10,7 @@ from ftjob.ui.access import may_write, settings_of
 from ftjob.ui.posted import posted, text_of
 from ftjob.ui.rendering import page
 from ftjob.ui.work.examined import examine
-from ftjob.ui.work.known import known_datasets
+from ftjob.ui.work.offered import known_datasets
 from ftjob.ui.work.state import work_of
 
 NO_PATHS = "without the token only data of a run in the list can be looked at: open the address with ?token=…"
@@ -36,7 +36,9 @@ def dataset(request: Request) -> Response:
     """Answer with what was found, or how far it is."""
     job = work_of(request).examinations.find(request.path_params["job"])
     if not job.is_done:
-        return page(request, "under_way.html", title="Looking at", job=job, path=request.url.path)
+        return page(
+            request, "under_way.html", title="Looking at every picture", job=job, path=request.url.path
+        )
     return page(request, "dataset.html", data=job.result())
 
 

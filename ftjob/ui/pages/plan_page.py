@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from ftjob.drawing.drawing import draw
+from ftjob.drawing.drawn_net import net_of_plan
 from ftjob.errors import FtjobError
 from ftjob.ui.access import settings_of, writes
 from ftjob.ui.asked import path_of
@@ -22,7 +23,7 @@ def plan_page(request: Request) -> Response:
     """Answer with a plan, with how far it is, or with the spec and what it was refused for."""
     job = _job(request)
     if not job.is_done:
-        return page(request, "under_way.html", title="Planning", job=job, path=request.url.path)
+        return page(request, "under_way.html", title="Making the plan", job=job, path=request.url.path)
     try:
         planned = job.result()
     except FtjobError as error:
@@ -38,7 +39,7 @@ def progress(request: Request) -> Response:
 
 def net_drawing(request: Request) -> Response:
     """Answer with the planned net as a picture."""
-    return Response(draw(_planned(request).plan), media_type="image/svg+xml")
+    return Response(draw(net_of_plan(_planned(request).plan)), media_type="image/svg+xml")
 
 
 def submit(request: Request) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ftjob import api
-from ftjob.api.preparing import Examination
+from ftjob.api.before_plan import Examination
 from ftjob.dataset.check.check import CheckOptions, CheckReport
 from ftjob.dataset.check.sheet import evenly
 from ftjob.dataset.facts import DatasetFacts
