@@ -25,6 +25,8 @@ def edited(text: str, changes: Mapping[Path, Any]) -> str:
     """
     values = fields_of(text)
     for path, value in changes.items():
+        if value is GONE and not _is_there(values, path):
+            continue
         wanted = _with(values, path, value)
         if not _same(wanted, values):
             text, values = _written(text, path, value, wanted), wanted
@@ -35,6 +37,14 @@ def fields_of(text: str) -> dict[str, Any]:
     """Return the plain values of a document of fields; none of an empty one. Raises SpecError."""
     value = read_document(text, "spec").value
     return value if isinstance(value, dict) else {}
+
+
+def _is_there(values: Any, path: Path) -> bool:
+    for part in path:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return True
 
 
 def _with(values: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
@@ -64,8 +74,8 @@ def _written(text: str, path: Path, value: Any, wanted: dict[str, Any]) -> str:
             changed = _removed(text, root, path) if value is GONE else _put(text, root, path, value)
             if _same(fields_of(changed), wanted):
                 return changed
-    except SpecError:
-        pass  # the change in place made no YAML
+    except (SpecError, ValueError):
+        pass  # the change in place made no YAML, or the field is merged from elsewhere
     return plain_yaml(wanted)
 
 
@@ -120,7 +130,7 @@ def _removed(text: str, root: MappingNode, path: Path) -> str:
     while len(nodes) > 1 and len(nodes[-1].value) == 1:
         nodes.pop()
     node, name = nodes[-1], path[len(nodes) - 1]
-    number = next(number for number, (key, _) in enumerate(node.value) if key.value == name)
+    number = [key.value for key, _ in node.value].index(name)
     key, value = node.value[number]
     start, end = key.start_mark.index, _end(value)
     if not node.flow_style:

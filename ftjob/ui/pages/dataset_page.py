@@ -37,7 +37,7 @@ def dataset(request: Request) -> Response:
     job = work_of(request).examinations.find(request.path_params["job"])
     if not job.is_done:
         return page(
-            request, "under_way.html", title="Looking at every picture", job=job, path=request.url.path
+            request, "under_way.html", title="Looking at the pictures", job=job, path=request.url.path
         )
     return page(request, "dataset.html", data=job.result())
 
