@@ -106,7 +106,7 @@ async function plot(part) {
     if (!place) {
       place = document.createElement("div");
       place.className = "plot";
-      place.setAttribute("role", "img");
+      place.setAttribute("role", "group"); // no img: it has buttons
       figure.append(place);
       figure.classList.add("plotted");
     }
