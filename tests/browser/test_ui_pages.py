@@ -25,8 +25,8 @@ HOSTILE = "<img src=x onerror=\"document.title = 'taken over'\"><b>\x1b[31m" + "
 
 
 @pytest.fixture(autouse=True)
-def patient(page: Page) -> None:
-    """Wait long for a busy machine."""
+def patient(ui: UiServer, page: Page) -> None:
+    """Wait long for a busy machine; the pages go before their server does."""
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
 
