@@ -60,8 +60,6 @@ SPEC = {
 }
 TERMINALS = {
     "plan": "plan digits.yaml",
-    "ls": "ls",
-    "status": "status digits",
     "compare": "compare slower digits",
     "classify": "classify digits val/2/150.png val/3/150.png val/8/150.png --top 3",
 }
@@ -105,7 +103,7 @@ def train_all() -> "dict[str, tuple[RenderableType, int]]":
     """Train two runs and a sweep; return the screens of the one that is watched half-way."""
     write_spec("digits", {})
     write_spec("slower", {"solver": {**SPEC["solver"], "base_lr": 0.002}})
-    sweep = {"solver.base_lr": [0.003, 0.01, 0.03, 0.1], "data.batch_size": [16, 32]}
+    sweep = {"solver.base_lr": [0.003, 0.01, 0.03, 0.1]}
     write_spec("rates", {"solver": {**SPEC["solver"], "max_iter": 60}, "sweep": sweep})
     for name in ("slower", "digits", "rates"):
         ftjob("submit", f"{name}.yaml", "--local", "--wait", "--yes")

@@ -37,6 +37,8 @@ LONGEST_NAME = 40
 VAL_SPLIT = 0.25
 COMMENTS_AT = 26
 BATCH_SIZE = 32
+MARGIN = 256 / 224
+"""Side of a stored image for each pixel of the crop, as nets of 224 pixels were trained."""
 SMALL = 128
 """Side of a net's input below which data.resize's default would leave it a small part of each image."""
 
@@ -280,7 +282,7 @@ def _sizes(images: Input, train: Place, net: str) -> list[_Line]:
     crop = _crop(images, train, net)
     lines = [(f"  crop: {crop}", "the net's input size")] if crop else []
     if crop and crop < SMALL and not is_lmdb(train):
-        lines.insert(0, (f"  resize: {round(crop * 256 / 224)}", "a little larger than the crop"))
+        lines.insert(0, (f"  resize: {round(crop * MARGIN)}", "stored a little larger than the crop"))
     return lines
 
 

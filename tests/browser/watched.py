@@ -112,8 +112,10 @@ def overflow(page: Page) -> list[str]:
 
 
 def check(page: Page) -> None:
-    """Hold a page to its laws: nothing wider than the window in any look; nothing grave by axe, which is slow,
-    in two that differ in everything."""
+    """Hold a page to its laws: nothing wider than the window in any look, and nothing grave by axe.
+
+    That is slow, so it searches two looks that differ in everything.
+    """
     found = [
         f"{look}: {problem}"
         for look in looks_of(page)
