@@ -20,6 +20,9 @@ export UV_SYSTEM_CERTS := 1
 # Where a container's image sets this, each of the thousands of processes here would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Lint computes while Caffe and PyTorch arrive.
+MAKEFLAGS += --jobs=2
+
 .DEFAULT_GOAL := help
 .PHONY: help setup engine torch demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
 

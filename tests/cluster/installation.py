@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ftjob.net.prototxt import to_text
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.shelf import Image
 from tests.cluster.controllers import ROOT, Controllers
+from tests.forked import client
 from tests.storage.servers import Server
 
 USD_PER_HOUR = 0.72
@@ -130,14 +130,7 @@ class User:
 
     def __call__(self, *words: str, code: int = 0) -> str:
         """Call ftjob, which must exit with `code`; return its output, and what it says of a failure."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ftjob", *words],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = client.run([*client.FTJOB, *words], self.folder, self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + (done.stderr if code else "")
 
