@@ -15,6 +15,7 @@ from ftjob.api.answering import export as export
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
+from ftjob.api.finding import list_statuses as list_statuses
 from ftjob.api.loading import load
 from ftjob.api.sweeping import compare_sweep as compare_sweep
 from ftjob.api.sweeping import is_sweep as is_sweep
@@ -129,8 +130,20 @@ def write_prices(live: "LivePrices") -> "dict[str, Price]":
 def draw(planned: "Plan", path: Path) -> None:
     """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
     from ftjob.drawing.drawing import draw as drawn
+    from ftjob.drawing.drawn_net import net_of_plan
 
-    files.write_text(path, drawn(planned))
+    files.write_text(path, drawn(net_of_plan(planned)))
+
+
+def draw_run(run: "RunHandle") -> str:
+    """Return the SVG of the net that a run trains.
+
+    Raises StorageError where its plan or its net is not there yet, or cannot be read, and BadNetError.
+    """
+    from ftjob.client.run_net import drawn_net_of
+    from ftjob.drawing.drawing import draw as drawn
+
+    return drawn(drawn_net_of(run))
 
 
 def write_prototxts(planned: "Plan", folder: Path) -> None:

@@ -71,6 +71,8 @@ class SweepDecision:
     """To be stopped after a snapshot: they fell behind, or the sweep is held."""
     resume: tuple[str, ...] = ()
     """Were stopped together with the sweep."""
+    astray: tuple[str, ...] = ()
+    """Run although they ended, and what they left was granted to others: to be stopped as well."""
     waiting: int = 0
     """Members that have not started."""
     running: int = 0
@@ -121,6 +123,7 @@ def decide_sweep(
         waiting.remove(ready)
         known.append(share)
     running = sum(record.runs for record in known)
+    closed = {record.name for record in records if not record.is_open}
     done = not any(record.is_open for record in known) and (not waiting or spent_up)
     return SweepDecision(
         tuple(known),
@@ -133,6 +136,11 @@ def decide_sweep(
         if hold or limits.halving
         else (),
         resume=tuple(record.name for record in known if record.held and not hold),
+        astray=tuple(
+            name
+            for name, member in seen.items()
+            if name in closed and not member.state.ended and not member.cancelled
+        ),
         waiting=len(waiting),
         running=running,
         finished=not running if hold else done,
@@ -150,12 +158,13 @@ def budget_of(record: MemberRecord) -> Budget:
 def _updated(record: MemberRecord, member: MemberSeen | None, *, hold: bool) -> MemberRecord:
     """Return a record with what is seen of its member.
 
-    One that is gone before it ended counts as having spent all that it was granted: nobody knows better.
+    One that has ended and runs again keeps its end: what it left may be granted to others by now. One that is
+    gone before it ended counts as having spent all that it was granted: nobody knows better.
     """
     if member is not None:
         runs = not member.state.ended
         held = (record.held or (runs and not record.stopped)) if hold else (record.held and member.cancelled)
-        return record.model_copy(
+        updated = record.model_copy(
             update={
                 "state": member.state,
                 "reason": member.reason,
@@ -166,6 +175,8 @@ def _updated(record: MemberRecord, member: MemberSeen | None, *, hold: bool) -> 
                 "accuracy": member.accuracy if member.accuracy is not None else record.accuracy,
             }
         )
+        end = {"state": record.state, "reason": record.reason, "held": False}
+        return updated.model_copy(update=end) if runs and not record.is_open else updated
     if record.state is None or not record.is_open:
         return record
     return record.model_copy(
