@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftjob.client.consent import given
-from ftjob.client.local_run import START_SECONDS, Run, submit
+from ftjob.client.local_run import CAN_RESUME, START_SECONDS, Run, submit
 from ftjob.client.sweeping.sweep_run import member_run, read_record
 from ftjob.errors import ExitCode, FtjobError, StorageError
 from ftjob.errors.outcomes import BY_REASON, Reason
@@ -33,7 +33,6 @@ from ftjob.worker.watch.signals import StopRequest
 from jobspec import JobSpec, members
 
 POLL_SECONDS = 0.5
-CAN_RESUME = (State.STOPPED, State.FAILED, State.INTERRUPTED)
 
 
 def drive(location: str, attempt: int) -> int:
