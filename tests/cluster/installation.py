@@ -134,9 +134,9 @@ class User:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + (done.stderr if code else "")
 
-    def json(self, *words: str) -> Any:
-        """Call ftjob and return what it prints as JSON."""
-        return json.loads(self(*words, "-o", "json"))
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Call ftjob, which must exit with `code`, and return what it prints as JSON."""
+        return json.JSONDecoder().raw_decode(self(*words, "-o", "json", code=code))[0]
 
     def status(self, name: str) -> dict[str, Any]:
         """Return a run's status."""
@@ -148,6 +148,10 @@ class User:
         if not found:
             return {}
         return dict(json.load(self.store.client().get_object(Bucket="runs", Key=found[0])["Body"]))
+
+    def text(self, key: str) -> str:
+        """Return a text in the store of runs."""
+        return str(self.store.client().get_object(Bucket="runs", Key=key)["Body"].read().decode())
 
     def write(self, name: str, **changes: dict[str, Any] | list[dict[str, Any]]) -> None:
         """Write spec.yaml: the small run, with some sections changed."""
