@@ -47,7 +47,7 @@ def export(
     """
     from ftjob.bundle.export import export as export_bundle
 
-    return export_bundle(_bundle(model, context, namespace), path, fmt, takes, order)
+    return export_bundle(bundle_folder(model, context, namespace), path, fmt, takes, order)
 
 
 def classify(
@@ -76,7 +76,7 @@ def classify(
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
 
-    checked = read_for_use(_bundle(model, context, namespace), face_crop=face_crop)
+    checked = read_for_use(bundle_folder(model, context, namespace), face_crop=face_crop)
     hardware = choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net)
     pictures = list(find_pictures(images))
     return Classification(
@@ -89,8 +89,11 @@ def classify(
     )
 
 
-def _bundle(model: str, context: str | None, namespace: str | None) -> Path:
-    """Return the folder of the bundle that a folder or URI, a run or an alias means."""
+def bundle_folder(model: str, context: str | None = None, namespace: str | None = None) -> Path:
+    """Return the folder, on this machine, of the bundle that a folder or URI, a run or an alias means.
+
+    Raises BadSpecError, StorageError.
+    """
     from ftjob.client.bundle_fetch import bundle_at, bundle_of
 
     return bundle_at(model) or bundle_of(find(model, context, namespace))

@@ -19,6 +19,7 @@ from ftjob.dataset.mean_image import read_mean_image
 from ftjob.dataset.modes import resize_mode
 from ftjob.engine import DeployNet
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.net import data_transformer
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.layout import BundleFolder
 
@@ -42,11 +43,22 @@ class Reader:
 
         Raises UnreadableImageError.
         """
+        return self.prepared(self.stored(data))
+
+    def stored(self, data: bytes) -> NDArray[np.uint8]:
+        """Return an image file as the data have images, (H, W, C) in BGR. Raises UnreadableImageError."""
         pixels = stored_picture(data, self.shape).pixels
+        return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
+
+    def seen(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the part of a stored image that the net sees, (crop, crop, C), nothing subtracted yet."""
+        window = data_transformer.middle((stored.shape[0], stored.shape[1]), self.how.crop)
+        return data_transformer.cut(stored.transpose(2, 0, 1), window).transpose(1, 2, 0)
+
+    def prepared(self, stored: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return a stored image as the net's input (C, H, W). Raises UnreadableImageError."""
         with np.errstate(over="ignore", invalid="ignore"):
-            values = transform(
-                pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels, self.how, self.mean_image
-            )
+            values = transform(stored, self.how, self.mean_image)
         if not np.isfinite(values).all():
             raise UnreadableImageError("becomes numbers beyond float32 with the bundle's mean and scale")
         return values

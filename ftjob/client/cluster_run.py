@@ -119,6 +119,10 @@ class ClusterRun(SharedVerbs):
             return Run(folder)
         raise StorageError(f"{self.name}: no folder yet: see `ftjob status {self.name}`")
 
+    def spec_text(self) -> str:
+        """Return its spec.yaml. Raises StorageError."""
+        return self.of_folder().spec_text()
+
     def bring_all(self) -> RunFolder:
         """Return a folder on this disk with every small file of the run. Raises StorageError."""
         return self.of_folder().bring_all()
