@@ -12,7 +12,7 @@ from ftjob.bundle.hardware import Hardware
 from ftjob.bundle.model import ImageShape
 from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess, transform
-from ftjob.dataset.image.pixels import Shape, UnreadableImageError, stored_picture
+from ftjob.dataset.image.pixels import MAX_PIXELS, Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
 from ftjob.dataset.modes import resize_mode
@@ -35,13 +35,22 @@ class Reader:
     image: ImageShape
     """What the net takes."""
     mean_image: NDArray[np.float32] | None
+    most_pixels: int = MAX_PIXELS
+    """Of an image file."""
 
     def read(self, data: bytes) -> NDArray[np.float32]:
         """Return an image file as the net's input (C, H, W); threads may call it side by side.
 
         Raises UnreadableImageError.
         """
-        pixels = stored_picture(data, self.shape).pixels
+        return self.prepared(self.pixels(data))
+
+    def pixels(self, data: bytes) -> NDArray[np.uint8]:
+        """Return an image file as it would be stored in the training data. Raises UnreadableImageError."""
+        return stored_picture(data, self.shape, self.most_pixels).pixels
+
+    def prepared(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return a stored image as the net's input. Raises UnreadableImageError."""
         with np.errstate(over="ignore", invalid="ignore"):
             values = transform(
                 pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels, self.how, self.mean_image
