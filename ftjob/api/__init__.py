@@ -12,6 +12,7 @@ from ftjob.api.aliases import remove_alias as remove_alias
 from ftjob.api.aliases import rollback as rollback
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import export as export
+from ftjob.api.answering import serve as serve
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs

@@ -12,6 +12,7 @@ from ftjob.bundle.hardware import Hardware
 from ftjob.bundle.model import ImageShape
 from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.bundle.schema import BundleManifest
 from ftjob.dataset.image.pixels import MAX_PIXELS, Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
@@ -70,6 +71,7 @@ class Model:
     weights: Path
     scores: str
     """The net's blob with the scores."""
+    manifest: BundleManifest
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def read_for_use(root: Path) -> Model:
         raise BadNetError(f"{bundle.root}: {error}: copy it again from the run") from None
     if mean is not None and mean.shape != (how.channels, how.height, how.width):
         raise BadNetError(f"{bundle.mean}: is not of the size in preprocess.json: copy it again from the run")
-    return Model(labels, Reader(how, shape, found.image, mean), found.net, bundle.weights, found.golden.blob)
+    reader = Reader(how, shape, found.image, mean)
+    return Model(labels, reader, found.net, bundle.weights, found.golden.blob, found.manifest)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Runs an ASGI app until SIGTERM or Ctrl-C, and finishes the requests under way."""
 
+import os
 import resource
 import socket
 import threading
@@ -37,7 +38,8 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "there is no such address"
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else "there is no such address"
         raise BadSpecError(f"--host {host} --port {port}: cannot listen there: {reason}") from None
 
 
