@@ -13,6 +13,7 @@ from ftjob.api.aliases import rollback as rollback
 from ftjob.api.answering import bundle_folder as bundle_folder
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import export as export
+from ftjob.api.answering import serve as serve
 from ftjob.api.answering import verify as verify
 from ftjob.api.before_plan import check_data as check_data
 from ftjob.api.before_plan import examine_data as examine_data
