@@ -148,6 +148,11 @@ class Recorder:
             fields = {"best_accuracy": best.accuracy, "best_iteration": best.iteration}
         self.update(snapshot=snapshot.iteration, **fields)
 
+    def flush(self) -> None:
+        """Bring all metrics to disk. Raises StorageError where it is full."""
+        with self._lock, files.explained(self._of_metrics.train_metrics):
+            self._train.flush()
+
     def close(self) -> None:
         """Close the metrics files."""
         self._train.close()
@@ -253,9 +258,10 @@ class Recorder:
 
     def trained(self, steps: list[Iteration], eta_seconds: float) -> None:
         """Record some iterations in a row. Raises StorageError where the disk is full."""
+        usd, now = round(self.account.usd, 6), round(time.time(), 3)
         with files.explained(self._of_metrics.train_metrics):
             for step in steps:
-                self._train.write(line_text(_train_line(step)))
+                self._train.write(line_text(_train_line(step, usd, now)))
         if waits := [step.waited for step in steps if step.waited is not None]:
             waited = (self._attempt.waited_seconds or 0.0) + sum(waits)
             self._attempt = replace(self._attempt, waited_seconds=round(waited, 3))
@@ -296,6 +302,7 @@ class Recorder:
             images=evaluation.images,
             seconds=round(seconds, 4),
             time=round(time.time(), 3),
+            usd=round(self.account.usd, 6),
         )
         with files.explained(self._of_metrics.test_metrics):
             self._test.write(line_text(line))
@@ -351,13 +358,16 @@ def drop_later_than(path: Path, iteration: int) -> float:
     return seconds
 
 
-def _train_line(step: Iteration) -> TrainLine:
+def _train_line(step: Iteration, usd: float, now: float) -> TrainLine:
     return TrainLine(
         iteration=step.iteration,
         loss=_finite(step.loss),
         learning_rate=step.learning_rate,
         seconds=round(step.seconds, 6),
         outputs={name: _finite(value) for name, value in step.outputs.items()},
+        waited=None if step.waited is None else round(step.waited, 6),
+        usd=usd,
+        time=now,
     )
 
 
