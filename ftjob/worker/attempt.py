@@ -19,7 +19,7 @@ from ftjob.worker.pod.reporting import AttemptReport, reporting
 from ftjob.worker.recorder import Recorder, open_recorder
 from ftjob.worker.staged.perform import perform
 from ftjob.worker.storage import Home, claim_run
-from ftjob.worker.tracking.tracked import conclude_tracking, missing_package
+from ftjob.worker.tracking.tracked import conclude_tracking
 from ftjob.worker.watch.signals import StopRequest
 from ftjob.worker.watch.spot_notice import notices
 from jobspec import JobSpec
@@ -58,8 +58,6 @@ def run_attempt(
         recorder = open_recorder(claimed, spec, pod)
         report.follow(lambda: recorder.status)
         home = Home(claimed, recorder.saved)
-        if problem := missing_package(pod):
-            log(problem)
         with closing(home), closing(recorder), notices(spec, pod.metadata, stop, log):
             code = work_and_finish(spec, home, recorder, stop, pod)
         conclude_tracking(spec, home.folder, recorder.status, pod)

@@ -151,6 +151,7 @@ def _settled(recorder: Recorder, end: End) -> Status:
         exit_code=int(end.code),
         stage="",
         eta_seconds=None,
+        gpus=(),
         ended=time.time(),
     )
 

@@ -4,13 +4,14 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
 from ftjob.engine import Iteration
+from ftjob.engine.nvml import DeviceUse
 from ftjob.fs import documents, files
 from ftjob.nodes.profiles import get_node
 from ftjob.runfolder import snapshots
@@ -19,7 +20,7 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
 from ftjob.runfolder.records.stage_record import StageRecord
 from ftjob.runfolder.snapshots import Snapshot
-from ftjob.runfolder.status import Attempt, StageResult, State, Status, render
+from ftjob.runfolder.status import Attempt, GpuUse, StageResult, State, Status, render
 from ftjob.worker.learning import Score
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.pod.context import PodContext
@@ -277,6 +278,11 @@ class Recorder:
             eta_seconds=_finite(eta_seconds),
             usd_estimate=_finite(self.account.usd + self.account.cost(eta_seconds)),
         )
+
+    def computes(self, uses: Sequence[DeviceUse | None]) -> None:
+        """Record how much the GPUs do; from any thread."""
+        gpus = (GpuUse(each.utilization, each.memory, each.memory_total) for each in uses if each)
+        self.update(now=False, gpus=tuple(gpus))
 
     @property
     def waiting(self) -> float | None:

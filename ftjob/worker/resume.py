@@ -91,7 +91,7 @@ def train_once(
         open_seconds = time.monotonic() - begin
         lost = recorder.forget_after(newest.iteration if newest else -1)
         recorder.lost(lost)
-        watch = Watch(limit_seconds, gpu)
+        watch = Watch(limit_seconds, gpus, recorder.computes)
         training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
         if newest:
             restore(training, newest, lost)

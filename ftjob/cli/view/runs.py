@@ -7,7 +7,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from ftjob.cli.view.markup import Text
-from ftjob.formatting import age, dollars, duration, number, percent
+from ftjob.formatting import age, dollars, duration, gib, number, percent
 from ftjob.runfolder.status import State, Status
 
 STATE_STYLE = {
@@ -117,11 +117,25 @@ def _figures(status: Status) -> Text:
         f"lr {number(status.learning_rate)}",
         f"accuracy {percent(status.accuracy)}{best}",
         f"{speed:.0f} images/s" if speed else "",
+        gpu_use(status),
         _waiting(status),
         f"snapshot {status.snapshot}" if status.snapshot is not None else "",
         spent(status) if status.usd else "",
     ]
     return Text("  ".join(part for part in parts if part))
+
+
+def gpu_use(status: Status) -> str:
+    """How much the GPUs do, and of their memory the fullest one's; empty where that is not known."""
+    gpus = status.gpus
+    if not gpus or status.state.ended:
+        return ""
+    shares = [each.utilization for each in gpus]
+    fullest = max(gpus, key=lambda each: each.memory)
+    memory = f"{fullest.memory / 2**30:.1f} of {gib(fullest.memory_total)}"
+    if len(gpus) == 1:
+        return f"GPU {shares[0]:.0%}, {memory}"
+    return f"{len(gpus)} GPUs {min(shares):.0%} to {max(shares):.0%}, {memory}"
 
 
 def _waiting(status: Status) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.cli.view.plot import PlotLine, plot
-from ftjob.cli.view.runs import STATE_STYLE
+from ftjob.cli.view.runs import STATE_STYLE, gpu_use
 from ftjob.formatting import brief, dollars, duration, number, percent
 from ftjob.report.facts import Facts
 from ftjob.runfolder.charges import Bill
@@ -172,6 +172,7 @@ def _where(facts: Facts, status: Status) -> Text:
     speed, waiting = status.images_per_second, attempt.waiting if attempt else None
     parts = [
         f"{speed:.0f} images/s" if speed else "",
+        gpu_use(status),
         f"{percent(waiting)} of it waiting for images" if waiting is not None else "",
         node,
         f"engine {facts.plan.engine.name}" if facts.plan else "",

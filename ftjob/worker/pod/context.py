@@ -73,6 +73,12 @@ class PodContext:
         return (self.accounts.seconds_before, self.accounts.usd_before) if self.accounts else (0.0, 0.0)
 
 
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Set variables that are not set, for libraries that read them."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
 def _accounts(env: Mapping[str, str]) -> PodAccounts:
     return PodAccounts(
         float(env[ENV_SECONDS_BEFORE]),

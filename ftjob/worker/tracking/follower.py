@@ -45,6 +45,14 @@ class Sink(Protocol):
         ...
 
 
+def within(seconds: float, call: Callable[[], None], name: str) -> bool:
+    """Call a function in a thread, and return whether it ended in so many seconds; it handles its errors."""
+    thread = threading.Thread(target=call, name=name, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
 class Follower:
     """Follows the metrics in a folder from the first line to the last."""
 

@@ -4,7 +4,6 @@ The run is found by a tag, so that another attempt, on any machine, continues it
 of an iteration that is trained again it keeps the values of the first time.
 """
 
-import os
 import posixpath
 import re
 import tempfile
@@ -19,6 +18,7 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import read_evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
+from ftjob.worker.pod.context import set_defaults
 from ftjob.worker.tracking.added_lines import AddedLines
 from ftjob.worker.tracking.scalars import settings_of, test_scalars, train_scalars
 from jobspec import JobSpec
@@ -54,8 +54,7 @@ class MlflowServer:
 
     def client(self) -> "MlflowClient":
         """Return a client. Raises ImportError without the package."""
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        set_defaults(ENVIRONMENT)
         from mlflow import MlflowClient  # here, because it is slow to import
 
         return MlflowClient(tracking_uri=self.uri)

@@ -1,7 +1,6 @@
 """Who follows a run: TensorBoard's event files always, an MLflow server where the environment names one."""
 
 import importlib.util
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from ftjob.worker.log import log
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.tracking.event_files import EventFiles
-from ftjob.worker.tracking.follower import Follower
+from ftjob.worker.tracking.follower import Follower, within
 from ftjob.worker.tracking.mlflow_run import MlflowRun, MlflowServer, conclude
 from jobspec import JobSpec
 
@@ -37,6 +36,8 @@ def missing_package(pod: PodContext) -> str:
 @contextmanager
 def tracked(plan: Plan, folder: RunFolder, recorder: Recorder, pod: PodContext) -> Iterator[None]:
     """Have the metrics of a training followed during the block; nothing that goes wrong ends it."""
+    if problem := missing_package(pod):
+        log(problem)
     attempt, run_id = recorder.status.attempt, recorder.status.run_id
     followers = [(Follower(EventFiles(folder, attempt, plan.spec), folder, log), EVENTS_SECONDS)]
     if server := server_of(pod):
@@ -59,13 +60,8 @@ def conclude_tracking(spec: JobSpec, folder: RunFolder, status: Status, pod: Pod
     server = server_of(pod)
     if server is None:
         return
-    thread = threading.Thread(
-        target=partial(_conclude, server, spec, folder, status), name="MLflow", daemon=True
-    )
-    thread.start()
     seconds = HURRIED_SECONDS if status.exit_code in HURRIED else SERVER_SECONDS
-    thread.join(seconds)
-    if thread.is_alive():
+    if not within(seconds, partial(_conclude, server, spec, folder, status), "MLflow"):
         log(f"MLflow did not take the end of this run in {seconds:g} s")
 
 
