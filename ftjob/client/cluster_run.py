@@ -31,7 +31,7 @@ from ftjob.runfolder.charges import Bill, charges
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
-from ftjob.runfolder.status import State, Status
+from ftjob.runfolder.status import GpuUse, State, Status
 from ftjob.storage import local_path
 from ftjob.sweep.retrying import refusal
 from ftjob.sweep.standing import SweepState
@@ -336,6 +336,7 @@ def status_of(job: FineTune) -> Status:
         tested=written.tested,
         snapshot=written.snapshot,
         images_per_second=written.images_per_second,
+        gpus=tuple(GpuUse(each.utilization, each.memory, each.memory_total) for each in written.gpus),
         eta_seconds=written.eta_seconds,
         seconds=written.seconds,
         usd=written.usd,
