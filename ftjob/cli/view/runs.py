@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import age, dollars, duration, number, percent
-from ftjob.report.now import spent
+from ftjob.report.now import gpu_use, spent
 from ftjob.runfolder.status import State, Status
 
 STATE_STYLE = {
@@ -30,8 +30,9 @@ WORTH_A_WORD = 0.01
 def runs_table(statuses: Iterable[Status]) -> Table:
     """Return `ftjob ls`'s table, one run a row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("NAME", "RUN", "STATE"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("NAME", "RUN"):
+        table.add_column(heading, overflow="fold")  # where it is narrow, so that no figure is cut
+    table.add_column("STATE", no_wrap=True)
     for heading in ("ITERATION", "ACCURACY", "COST", "TIME", "AGE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for status in statuses:
@@ -111,6 +112,7 @@ def _figures(status: Status) -> Text:
         f"lr {number(status.learning_rate)}",
         f"accuracy {percent(status.accuracy)}{best}",
         f"{speed:.0f} images/s" if speed else "",
+        gpu_use(status),
         _waiting(status),
         f"snapshot {status.snapshot}" if status.snapshot is not None else "",
         spent(status) if status.usd else "",
