@@ -28,7 +28,7 @@ from ftjob.fs.paths import cache_dir
 from ftjob.net.prototxt import to_text
 from ftjob.report.now import RunEvents
 from tests.browser.chromium import unpacked
-from tests.browser.uiserver import UiServer
+from tests.browser.pageserver import PageServer
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
@@ -190,7 +190,7 @@ def save(picture: bytes, name: str, scheme: str) -> None:
 
 def ui_pages(page: Page) -> Iterator[str]:
     """Make the pictures of the pages of `ftjob ui`."""
-    server = UiServer(FOLDER)
+    server = PageServer(FOLDER)
     page.goto(server.start())
     yield take_page(page, "ui-runs")
     page.goto(f"{server.address}/runs/digits")

@@ -1,7 +1,7 @@
 """From a folder of pictures to an answer about a new one, in the browser."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from examples.digits.images import write_digits
 from ftjob.runfolder.status import State
-from tests.browser.uiserver import UiServer
+from tests.browser.pageserver import PageServer
 from tests.browser.watched import check
 from tests.forked import client
 
@@ -19,8 +19,16 @@ PATIENCE = 60_000
 """Milliseconds that a busy machine has for anything."""
 
 
+@pytest.fixture
+def service(tmp_path: Path, cache: Path) -> Iterator[PageServer]:
+    """`ftjob serve` of the run that is made here, not yet started."""
+    server = PageServer(tmp_path, ("serve", "digits"))
+    yield server
+    server.kill()
+
+
 def test_from_pictures_to_answers_by_clicks(
-    ui: UiServer, page: Page, tmp_path: Path, step: Callable[[str], None]
+    ui: PageServer, service: PageServer, page: Page, tmp_path: Path, step: Callable[[str], None]
 ) -> None:
     """Data check, spec by form, plan, submit, the run from its first iteration to its end, its report, and a
     picture classified. Every page on the way can be read by everyone."""
@@ -83,7 +91,23 @@ def test_from_pictures_to_answers_by_clicks(
     step(f"classified a picture of a 2: {answer!r}")
     check(page)
     printed = client.run([*client.FTJOB, "classify", "digits", str(picture), "--top", "4"], tmp_path)
-    assert re.findall(r"[\d.]+%", printed.stdout) == re.findall(r"[\d.]+%", answer)
+    assert percents(printed.stdout) == percents(answer)
+
+    service.start()
+    page.goto(service.address)
+    check(page)
+    page.get_by_label("Pictures to classify").set_input_files(picture)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", name="000.png")).to_be_visible()
+    served = page.locator("table").inner_text()
+    step(f"asked `ftjob serve` about the same picture: {served!r}")
+    check(page)
+    assert percents(served) == percents(answer)
+
+
+def percents(text: str) -> list[float]:
+    """Return the shares in a text."""
+    return [float(share) for share in re.findall(r"([\d.]+) ?%", text)]
 
 
 def watched_to_its_end(page: Page) -> list[str]:

@@ -14,7 +14,7 @@ from ftjob.fs import files
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.lock import only_worker
 from ftjob.runfolder.status import State, Status, render
-from tests.browser.uiserver import UiServer
+from tests.browser.pageserver import PageServer
 from tests.browser.watched import Watch, check, overflow
 from tests.hostile_runs import finished
 from tests.ui.test_all_runs import copies
@@ -25,7 +25,7 @@ HOSTILE = "<img src=x onerror=\"document.title = 'taken over'\"><b>\x1b[31m" + "
 
 
 @pytest.fixture(autouse=True)
-def patient(ui: UiServer, page: Page) -> None:
+def patient(ui: PageServer, page: Page) -> None:
     """Wait long for a busy machine; the pages go before their server does."""
     page.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
@@ -43,7 +43,7 @@ def change(folder: RunFolder, **fields: object) -> None:
     files.write_text(folder.status, render(replace(status, **fields)))  # type: ignore[arg-type]
 
 
-def test_everyone_can_read_every_page(emotions: RunFolder, ui: UiServer, page: Page, watch: Watch) -> None:
+def test_everyone_can_read_every_page(emotions: RunFolder, ui: PageServer, page: Page, watch: Watch) -> None:
     """Of a list, a run, its log, a comparison, and what is not there; the others are clicked through."""
     copies(emotions, 3)
     run = f"/runs/emotions/{emotions.root.name}"
@@ -60,7 +60,7 @@ def test_everyone_can_read_every_page(emotions: RunFolder, ui: UiServer, page: P
         check(page)
 
 
-def test_names_and_messages_are_text(emotions: RunFolder, ui: UiServer, page: Page) -> None:
+def test_names_and_messages_are_text(emotions: RunFolder, ui: PageServer, page: Page) -> None:
     """Hostile ones run nothing, and push no page sideways."""
     change(emotions, message=HOSTILE, reason=HOSTILE[:200], state=State.FAILED, exit_code=4)
     files.write_text(emotions.log(2), HOSTILE)
@@ -76,7 +76,7 @@ def test_names_and_messages_are_text(emotions: RunFolder, ui: UiServer, page: Pa
 
 
 def test_a_lost_connection_is_found_again(
-    emotions: RunFolder, ui: UiServer, page: Page, watch: Watch
+    emotions: RunFolder, ui: PageServer, page: Page, watch: Watch
 ) -> None:
     """The page says that it is lost, and then shows what has happened meanwhile, without a reload."""
     with only_worker(emotions):
@@ -94,7 +94,7 @@ def test_a_lost_connection_is_found_again(
         assert page.evaluate("window.loadedOnce")
 
 
-def test_a_keyboard_is_enough(emotions: RunFolder, ui: UiServer, page: Page) -> None:
+def test_a_keyboard_is_enough(emotions: RunFolder, ui: PageServer, page: Page) -> None:
     """The first Tab skips the navigation; what has the focus can be seen; Enter opens a run."""
     page.goto(ui.address + "/")
     page.keyboard.press("Tab")
@@ -111,7 +111,7 @@ def test_a_keyboard_is_enough(emotions: RunFolder, ui: UiServer, page: Page) -> 
 
 
 def test_a_thousand_runs_are_a_page(
-    emotions: RunFolder, ui: UiServer, page: Page, step: Callable[[str], None]
+    emotions: RunFolder, ui: PageServer, page: Page, step: Callable[[str], None]
 ) -> None:
     """Fifty at a time; how long it takes is written down."""
     copies(emotions, 1000)
