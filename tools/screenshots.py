@@ -61,7 +61,7 @@ SPEC = {
 TERMINALS = {
     "plan": "plan digits.yaml",
     "compare": "compare slower digits",
-    "classify": "classify digits val/2/150.png val/3/150.png val/8/150.png --top 3",
+    "classify": "classify digits val/2/015.png val/3/040.png val/8/040.png --top 3",
 }
 """Commands whose output is shown, by the picture's name."""
 
