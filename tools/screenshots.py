@@ -6,6 +6,7 @@ call finds those runs there.
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import yaml
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console, RenderableType
-from rich.terminal_theme import DEFAULT_TERMINAL_THEME, NIGHT_OWLISH, TerminalTheme
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME, TerminalTheme
 from rich.text import Text
 
 from examples.digits.images import write_digits
@@ -41,11 +42,12 @@ LARGEST = 60_000
 COLOURS = (64, 32, 16, 8)
 """Of a picture's palette; the first that keeps it small."""
 WIDTH, HEIGHT = 1000, 720
-THEMES: dict[str, TerminalTheme] = {"light": DEFAULT_TERMINAL_THEME, "dark": NIGHT_OWLISH}
+THEMES: dict[str, TerminalTheme] = {"light": DEFAULT_TERMINAL_THEME, "dark": SVG_EXPORT_THEME}
 TERMINAL = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><style>
 pre {{ display: inline-block; margin: 0; padding: 14px; color: {foreground}; background: {background};
 font: 14px/1.25 "JetBrains Mono", FreeMono, monospace; }}
+i {{ display: inline-block; width: 1ch; font-style: normal; }} /* braille, of a font with other widths */
 </style><pre>{code}</pre></html>
 """
 SPEC = {
@@ -150,7 +152,7 @@ def printed() -> "dict[str, tuple[RenderableType, int]]":
     """Return what the commands print on a terminal of 100 columns."""
     found: dict[str, tuple[RenderableType, int]] = {}
     for name, command in TERMINALS.items():
-        text = ftjob(*command.split(), FORCE_COLOR="1", COLUMNS="100")
+        text = ftjob(*command.split(), FORCE_COLOR="1", COLUMNS="100").replace(f"{FOLDER}/", "")
         found[name] = Text.from_ansi(f"$ ftjob {command}\n{text}"), 100
     return found
 
@@ -160,7 +162,8 @@ def take_terminal(page: Page, name: str, view: RenderableType, columns: int) -> 
     for scheme, theme in THEMES.items():
         console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True)
         console.print(view)
-        page.set_content(console.export_html(theme=theme, code_format=TERMINAL, inline_styles=True))
+        html = console.export_html(theme=theme, code_format=TERMINAL, inline_styles=True)
+        page.set_content(re.sub(f"[{chr(0x2800)}-{chr(0x28FF)}]", r"<i>\g<0></i>", html))
         page.set_viewport_size({"width": 1500, "height": 1000})
         save(page.locator("pre").screenshot(), name, scheme)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
