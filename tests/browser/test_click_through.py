@@ -97,7 +97,7 @@ def test_from_pictures_to_answers_by_clicks(
     page.goto(service.address)
     check(page)
     page.get_by_label("Pictures to classify").set_input_files(picture)
-    page.get_by_role("button", name="Classify").click()
+    page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.get_by_role("heading", name="000.png")).to_be_visible()
     served = page.locator("tbody").inner_text()
     step(f"asked `ftjob serve` about the same picture: {served!r}")
