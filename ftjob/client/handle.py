@@ -95,6 +95,10 @@ class RunHandle(Protocol):
         """Return one line per test."""
         ...
 
+    def spec_text(self) -> str:
+        """Return its spec.yaml; of a sweep, the sweep's own."""
+        ...
+
     def evaluation(self) -> "Evaluation":
         """Return how the bundled snapshot was evaluated."""
         ...

@@ -1,40 +1,51 @@
 """The ASGI app of the pages: routes from every page's module, errors as sentences, and who may ask."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
+from itertools import chain
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ftjob.errors import ExitCode, FtjobError
+from ftjob.errors import FtjobError
 from ftjob.ui import assets
 from ftjob.ui.access import TokenLink
-from ftjob.ui.pages import all_runs, comparing, one_run, run_files, run_verbs
-from ftjob.ui.rendering import problem_page
+from ftjob.ui.pages import (
+    all_runs,
+    classify_page,
+    comparing,
+    dataset_page,
+    new_run,
+    one_run,
+    plan_page,
+    run_files,
+    run_verbs,
+)
+from ftjob.ui.rendering import problem_page, status_of
 from ftjob.ui.run_list import RunList
 from ftjob.ui.settings import UiSettings
 from ftjob.ui.watched import WatchedRuns
+from ftjob.ui.work.state import KeptWork
 from ftjob.web.guard import Guard
 
-PAGES = (all_runs, one_run, run_files, run_verbs, comparing)
-"""The modules whose ROUTES are served."""
-STATUS = {
-    ExitCode.BAD_SPEC: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ExitCode.BAD_NET: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ExitCode.BAD_DATA: HTTPStatus.UNPROCESSABLE_ENTITY,
-    ExitCode.NOT_ACCEPTED: HTTPStatus.CONFLICT,
-    ExitCode.STORAGE: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-"""The HTTP status of an error of ftjob's; of others 500."""
+PAGES = (
+    *(all_runs.ROUTES, one_run.ROUTES, run_files.ROUTES, run_verbs.ROUTES, comparing.ROUTES),
+    *(dataset_page.ROUTES, classify_page.ROUTES, new_run.ROUTES, plan_page.ROUTES),
+)
+"""The routes of every page's module."""
 
 
 def create_app(settings: UiSettings) -> ASGIApp:
     """Return the app that serves the pages."""
     app = Starlette(
-        routes=[*assets.ROUTES, *(route for module in PAGES for route in module.ROUTES)],
+        lifespan=_closing,
+        routes=[*assets.ROUTES, *chain(*PAGES)],
         middleware=[Middleware(TokenLink)],
         exception_handlers={
             FtjobError: _ftjob_error,
@@ -46,12 +57,20 @@ def create_app(settings: UiSettings) -> ASGIApp:
     app.state.runs = RunList(settings)
     app.state.watched = WatchedRuns(settings.refresh_seconds)
     app.state.streams = 0
+    app.state.work = KeptWork()
     return Guard(app, settings.body_bytes, settings.hosts)
+
+
+@asynccontextmanager
+async def _closing(app: Starlette) -> AsyncIterator[None]:
+    """Close what is open when the server stops."""
+    yield
+    await run_in_threadpool(app.state.work.classifiers.close)
 
 
 def _ftjob_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FtjobError)
-    return problem_page(request, STATUS.get(error.exit_code, HTTPStatus.INTERNAL_SERVER_ERROR), str(error))
+    return problem_page(request, status_of(error), str(error))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

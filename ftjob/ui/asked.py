@@ -29,8 +29,12 @@ def reference_of(text: str) -> str:
 def run_of(request: Request) -> "RunHandle":
     """Return the run that a path with `name` and perhaps `run_id` means. Raises HTTPException, 404."""
     parts = request.path_params
-    found = (parts["name"], parts.get("run_id"))
-    reference, settings = reference_of("/".join(part for part in found if part)), settings_of(request)
+    return run_named(request, "/".join(part for part in (parts["name"], parts.get("run_id")) if part))
+
+
+def run_named(request: Request, text: str) -> "RunHandle":
+    """Return the run that NAME or NAME/ID means. Raises HTTPException, 404."""
+    reference, settings = reference_of(text), settings_of(request)
     try:
         return api.find(reference, settings.context, settings.namespace)
     except BadSpecError as error:

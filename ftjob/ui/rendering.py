@@ -1,11 +1,13 @@
 """Pages from templates: the report's own, and those of this room, with everything escaped."""
 
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from ftjob.errors import ExitCode, FtjobError
 from ftjob.formatting import age
 from ftjob.report.now import spent
 from ftjob.report.templating import templates
@@ -17,6 +19,21 @@ if TYPE_CHECKING:
 
 NAVIGATION = (("Runs", "/"), ("Data", "/data"), ("Classify", "/classify"), ("New run", "/new"))
 """The links at the head of every page."""
+
+
+STATUS = {
+    ExitCode.BAD_SPEC: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ExitCode.BAD_NET: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ExitCode.BAD_DATA: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ExitCode.NOT_ACCEPTED: HTTPStatus.CONFLICT,
+    ExitCode.STORAGE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The HTTP status of an error of ftjob's; of others 500."""
+
+
+def status_of(error: FtjobError) -> HTTPStatus:
+    """Return the HTTP status of an error."""
+    return STATUS.get(error.exit_code, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 @cache

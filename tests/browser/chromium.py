@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
 PACKAGES = ("chromium", "fonts-inter", "fonts-jetbrains-mono", "fonts-freefont-otf")
-"""The fonts: letters of pages, letters of terminals, and the braille that curves in a terminal are drawn with."""
+"""The fonts: letters of pages and of terminals, and the braille that draws curves in a terminal."""
 OFFLINE = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     "--no-proxy-server",
@@ -31,10 +31,10 @@ FONTS = Template("""\
   <dir>$root/usr/share/fonts</dir>
   <dir>/usr/share/fonts</dir>
   <cachedir>$folder/fontcache</cachedir>
-  <alias><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
   <alias><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
   <alias><family>monospace</family>
     <prefer><family>JetBrains Mono</family><family>FreeMono</family></prefer></alias>
+  <match target="pattern"><edit name="family" mode="append_last"><string>Inter</string></edit></match>
 </fontconfig>
 """)
 

@@ -1,11 +1,15 @@
 """A Chromium for the tests of this process, and in each test pages of its own, which are watched."""
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.chromium import Chromium, unpacked
+from tests.browser.uiserver import UiServer
 from tests.browser.watched import Watch
 from tests.conftest import MACHINE_CACHE
 
@@ -46,3 +50,19 @@ def watch(browser: Browser) -> Iterator[Watch]:
 def page(watch: Watch) -> Page:
     """An empty page."""
     return watch.context.new_page()
+
+
+@pytest.fixture
+def ui(tmp_path: Path, cache: Path) -> Iterator[UiServer]:
+    """The pages of `ftjob ui`, served from this test's folder."""
+    server = UiServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def step() -> Callable[[str], None]:
+    """Write a step into the test's log, with the seconds since it began."""
+    log, begin = logging.getLogger("steps"), time.monotonic()
+    return lambda text: log.info("%5.1f s  %s", time.monotonic() - begin, text)

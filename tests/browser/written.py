@@ -45,12 +45,17 @@ def write_pages(folder: Path) -> dict[str, Path]:
     run = with_mistakes(write_run(folder / "run", right=0.6))
     before = write_run(folder / "before", right=0.5, usd=0.4)
     message = "solver.base_lr: at iteration 132 the loss is NaN or infinite: try 0.01"
-    failed = write_run(
-        folder / "failed", state=State.FAILED, reason="Diverged", message=message, exit_code=7
-    )
+    failed = write_run(folder / "failed", state=State.FAILED, reason="Diverged", message=message, exit_code=7)
     under_way = write_run(
-        folder / "running", state=State.RUNNING, reason="Training", stage="train", message="", ended=None,
-        exit_code=None, iteration=1800, eta_seconds=2400.0,
+        folder / "running",
+        state=State.RUNNING,
+        reason="Training",
+        stage="train",
+        message="",
+        ended=None,
+        exit_code=None,
+        iteration=1800,
+        eta_seconds=2400.0,
     )
     for path in (failed.folder.evaluation, under_way.folder.evaluation):
         path.unlink()
@@ -113,5 +118,6 @@ def sweep() -> SweepComparison:
         )
         for number, (member, accuracy) in enumerate(zip(found, accuracies, strict=False))
     ]
-    records[3:5] = [each.model_copy(update={"state": State.STOPPED, "stopped": True}) for each in records[3:5]]
+    behind = {"state": State.STOPPED, "stopped": True}
+    records[3:5] = [each.model_copy(update=behind) for each in records[3:5]]
     return compare_members("emotions/sweep-0", "Running", SweepState(found, tuple(records)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 THREADS = {
+    "ftjob/worker/tracking/follower.py": "waits for a server or a disk that hangs, and no longer than it may",
     "ftjob/concurrency/periodic.py": "calls a function every so many seconds",
     "ftjob/engine/torch/process/parallel/launch.py": "waits for the end of a process",
     "ftjob/worker/transfer/snapshot_upload.py": "waits for snapshots, not for time",
@@ -16,6 +17,7 @@ THREADS = {
     "ftjob/cluster/controller/run.py": "listens while the main thread keeps the Lease",
     "ftjob/cluster/controller/cache/informer.py": "waits for the API server",
     "ftjob/cluster/controller/serving/web.py": "waits for clients",
+    "ftjob/ui/work/jobs.py": "does what a page asked for, once, and keeps what it failed with",
 }
 """Where threads are begun, and why that is no call every so many seconds."""
 SLEEPS = {

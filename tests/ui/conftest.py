@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from ftjob.runfolder.layout import RunFolder
+from ftjob.ui.settings import UiSettings
 from tests.hostile_runs import finished
-from tests.ui.served import Pages, served
+from tests.ui.served import HOSTS, TOKEN, Pages, served
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Pages]:
     """A server for all tests of a process: what it shows is what the cache of the moment has."""
-    with served() as pages:
+    with served(UiSettings(TOKEN, HOSTS, refresh_seconds=0.0)) as pages:
         yield pages
 
 

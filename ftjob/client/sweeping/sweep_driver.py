@@ -14,7 +14,7 @@ from ftjob.client.consent import given
 from ftjob.client.local_run import CAN_RESUME, START_SECONDS, Run, submit
 from ftjob.client.sweeping.sweep_run import member_run, read_record
 from ftjob.errors import ExitCode, FtjobError, StorageError
-from ftjob.errors.outcomes import BY_REASON, Reason
+from ftjob.errors.outcomes import Reason, exit_code_after
 from ftjob.fs import files
 from ftjob.money.amount import Amount
 from ftjob.prepare.prepare import Context
@@ -221,8 +221,7 @@ class SweepDriver:
             state, reason, code = State.STOPPED, str(self._stop.reason), ExitCode.PREEMPTED
         else:
             state, reason = SweepState(self._members, self._records).end()
-            ending = BY_REASON.get(reason)
-            code = ending.exit_code if ending and ending.exit_code is not None else ExitCode.PREEMPTED
+            code = exit_code_after(reason)
         now = time.time()
         ended = replace(
             self._summed(self._status), state=state, reason=reason, exit_code=code, updated=now, ended=now

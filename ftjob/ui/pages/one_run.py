@@ -1,8 +1,10 @@
 """The page of one run: what a report has, where it stands now, and what may be done to it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,13 +12,14 @@ from starlette.routing import Route
 
 from ftjob import api
 from ftjob.report import now
+from ftjob.report.compare.comparison import FEWEST, MOST
 from ftjob.report.facts import Facts
 from ftjob.report.page import charts_of, page_of
 from ftjob.runfolder.status import State, Status
 from ftjob.ui.access import settings_of
 from ftjob.ui.asked import path_of, run_of
-from ftjob.ui.live import LiveState, follow
-from ftjob.ui.plots import POINTS, chart_document, money_chart
+from ftjob.ui.follow import LiveState, follow
+from ftjob.ui.plots import POINTS, documents_of, money_chart
 from ftjob.ui.rendering import page, text_of
 from ftjob.ui.watched import WatchedRun, watched
 
@@ -61,8 +64,8 @@ def members(request: Request) -> Response:
 def curves(request: Request) -> Response:
     """Answer with a run's curves, for a script to draw."""
     _, facts, _, _ = watched(request, run_of(request)).look()
-    charts = [*charts_of(facts, POINTS), money_chart(facts)]
-    return JSONResponse([chart_document(chart) for chart in charts if not chart.is_empty])
+    charts = documents_of([*charts_of(facts, POINTS), money_chart(facts)])
+    return JSONResponse([asdict(chart) for chart in charts])
 
 
 def _look(seen: WatchedRun) -> LiveState:
@@ -85,7 +88,14 @@ def _sweep(request: Request, run: "RunHandle") -> dict[str, object]:
     """Return what members.html shows."""
     settings = settings_of(request)
     sweep = api.compare_sweep(str(run.reference), settings.context, settings.namespace)
-    return {"sweep": sweep, "sweep_ended": State(sweep.state).ended, "linked": "/runs/"}
+    tested = [("run", row.name) for row in sweep.rows if row.accuracy is not None][:MOST]
+    return {
+        "sweep": sweep,
+        "sweep_ended": State(sweep.state).ended,
+        "linked": "/runs/",
+        "most": MOST,
+        "together": f"/compare?{urlencode(tested)}" if len(tested) >= FEWEST else "",
+    }
 
 
 def _now(facts: Facts, status: Status, events: Sequence[tuple[float, str]]) -> dict[str, object]:
