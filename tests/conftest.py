@@ -53,6 +53,11 @@ def needs_store() -> None:
 
 
 @pytest.fixture(scope="session")
+def needs_browser() -> None:
+    """For fixtures that bring a browser."""
+
+
+@pytest.fixture(scope="session")
 def needs_root() -> None:
     """For fixtures that mount something."""
 

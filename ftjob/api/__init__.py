@@ -15,6 +15,7 @@ from ftjob.api.answering import export as export
 from ftjob.api.answering import verify as verify
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
+from ftjob.api.finding import list_statuses as list_statuses
 from ftjob.api.loading import load
 from ftjob.api.sweeping import compare_sweep as compare_sweep
 from ftjob.api.sweeping import is_sweep as is_sweep
@@ -129,8 +130,20 @@ def write_prices(live: "LivePrices") -> "dict[str, Price]":
 def draw(planned: "Plan", path: Path) -> None:
     """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
     from ftjob.drawing.drawing import draw as drawn
+    from ftjob.drawing.drawn_net import net_of_plan
 
-    files.write_text(path, drawn(planned))
+    files.write_text(path, drawn(net_of_plan(planned)))
+
+
+def draw_run(run: "RunHandle") -> str:
+    """Return the SVG of the net that a run trains.
+
+    Raises StorageError where its plan or its net is not there yet, or cannot be read, and BadNetError.
+    """
+    from ftjob.client.run_net import drawn_net_of
+    from ftjob.drawing.drawing import draw as drawn
+
+    return drawn(drawn_net_of(run))
 
 
 def write_prototxts(planned: "Plan", folder: Path) -> None:
@@ -160,8 +173,10 @@ def submit(
     FtjobError before anything is written.
     """
     from ftjob.client.consent import unless_short
+    from ftjob.sweep.retrying import refuse_member
 
     decided = planned or plan(spec)
+    refuse_member(decided.submitted)
     return begin(decided, consent or unless_short, shortfall)
 
 
@@ -254,8 +269,10 @@ def submit_to_cluster(
     from ftjob.client import cluster_run
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
+    from ftjob.sweep.retrying import refuse_member
 
     loaded, _ = load(spec)
+    refuse_member(loaded)
     decided = planned or plan(spec, to_train=False)
     sent = cluster_run.pinned(loaded, decided.submitted)
     run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)

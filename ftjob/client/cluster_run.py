@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -148,6 +148,11 @@ class ClusterRun(SharedVerbs):
             job = self._checked(self.cluster.get(self.name, patience=PATIENCE_SECONDS))
         if not shown and job.status.folder:
             yield from self.of_folder().log_lines()
+
+    def log_reader(self, most: int) -> Callable[[], str]:
+        """Return a function that returns what the logs in its folder have gained since it was last called, of
+        each the last `most` bytes. Raises StorageError where it has no folder."""
+        return self.of_folder().log_reader(most)
 
     def metrics(self) -> list[TrainLine]:
         """Return one line per iteration, from the run's folder."""

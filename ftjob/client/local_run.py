@@ -1,6 +1,5 @@
 """A run on this machine, or in any folder, as notebooks, pipelines and the command line use it."""
 
-import codecs
 import math
 import shutil
 import time
@@ -18,9 +17,11 @@ from ftjob.runfolder.address import RunAddress, RunReference, location_of, work_
 from ftjob.runfolder.charges import Bill, charges, of_status
 from ftjob.runfolder.layout import BundleFolder, RunFolder
 from ftjob.runfolder.lock import is_held
+from ftjob.runfolder.log_tail import LogTail
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.storage import MissingError, open_store
+from ftjob.sweep.retrying import refusal
 from ftjob.tuning.range_test import is_settled
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from jobspec import JobSpec
 
 T = TypeVar("T")
-LOG_PIECE = 1 << 20
-"""Bytes of a log that are read at once."""
+CAN_RESUME = (State.STOPPED, State.FAILED, State.INTERRUPTED)
 START_SECONDS = 30.0
 """How long a worker may take to write its first status."""
 
@@ -183,20 +183,19 @@ class Run(SharedVerbs):
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
         """Yield the logs of all attempts as text; `follow` continues with new text until the run ends."""
-        shown: dict[Path, int] = {}
-        decoders: dict[Path, codecs.IncrementalDecoder] = {}
+        tail = LogTail()
         while True:
             ended = not follow or self.status().state.ended
-            for path in self._reading().log_paths():
-                decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
-                with documents.explained(path), documents.opened(path) as file:
-                    file.seek(shown.get(path, 0))
-                    while data := file.read(LOG_PIECE):
-                        yield decoder.decode(data)
-                    shown[path] = file.tell()
+            yield from tail.read(self._reading().log_paths())
             if ended:
                 return
             self._pause()
+
+    def log_reader(self, most: int) -> Callable[[], str]:
+        """Return a function that returns what its logs have gained since it was last called, of each the last
+        `most` bytes. It raises StorageError."""
+        tail = LogTail(most)
+        return lambda: "".join(tail.read(self._reading().log_paths()))
 
     def _pause(self, deadline: float = math.inf) -> None:
         time.sleep(max(0.0, min(self._reading().poll_seconds, deadline - time.monotonic())))
@@ -237,7 +236,7 @@ class Run(SharedVerbs):
     def retry(self) -> bool:
         """Start a worker where the run failed or was stopped; return whether one was started.
 
-        Raises FtjobError, BadSpecError where its spec makes another run now.
+        Raises FtjobError, BadSpecError where its spec makes another run now, and for a member of a sweep.
         """
         from ftjob.client.consent import given
         from ftjob.prepare.prepare import Context, absolute, prepare
@@ -247,6 +246,8 @@ class Run(SharedVerbs):
             spec = parse_spec(self.spec_text(), str(self.folder.spec))
         except SpecError as error:
             raise BadSpecError(str(error)) from None
+        if (why := refusal(spec.member_of or "")) and self.status().state in CAN_RESUME:
+            raise BadSpecError(f"{self.name}: {why}")
         planned = prepare(absolute(spec, Context()), Context())
         if (location := planned_at(planned)) != self.location:
             raise BadSpecError(

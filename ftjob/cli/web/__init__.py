@@ -1,0 +1,1 @@
+"""The verbs that serve pages and answers over HTTP."""
