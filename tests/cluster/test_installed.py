@@ -133,10 +133,9 @@ def test_a_worker_that_is_killed_in_its_second_stage_resumes_there(user: User) -
     assert "stage few: begins" not in log
 
 
-@pytest.mark.torch  # not for training: where PyTorch is hidden, SciPy stumbles over the gap
 def test_a_learning_rate_is_found_on_the_cluster(user: User) -> None:
     """`ftjob tune lr` follows its run there to a plot and a rate; called again, it shows the same."""
-    user.write_demo("rates")
+    user.write("rates", surgery={"head_lr_mult": 1}, data={"batch_size": 24}, budget={"usd": 1})
     call = ("tune", "lr", "spec.yaml", "-n", user.namespace)
     found = user.json(*call, "--plot", "rates.svg")
     shown = user(*call)
