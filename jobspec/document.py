@@ -76,7 +76,7 @@ def implicit_type(text: str) -> str:
 def read_document(text: str, source: str) -> Document:
     """Read one YAML document. Raises SpecError, with the line of each problem, if it is not one."""
     reading = _Reading()
-    node = _compose(text, source)
+    node = compose(text, source)
     try:
         value = reading.value(node, ()) if node else None
     except _TooMuchError as error:
@@ -86,7 +86,8 @@ def read_document(text: str, source: str) -> Document:
     return Document(value, reading.marks)
 
 
-def _compose(text: str, source: str) -> Node | None:
+def compose(text: str, source: str) -> Node | None:
+    """Return the nodes of one YAML document, None of an empty one. Raises SpecError."""
     unprintable = Reader.NON_PRINTABLE.search(text)
     if unprintable:
         before = text[: unprintable.start()]

@@ -35,14 +35,30 @@ _Dumper.add_representer(list, _list)
 
 def dump_spec(spec: JobSpec) -> str:
     """Write a spec as YAML, fields in their order, defaults included; load_spec reads an equal one."""
-    return yaml.dump(
-        spec.model_dump(mode="json", exclude_none=True),
+    return plain_yaml(spec.model_dump(mode="json", exclude_none=True))
+
+
+def plain_yaml(values: dict[str, Any]) -> str:
+    """Write plain values as YAML, in their order."""
+    return _dumped(values, width=110)
+
+
+def flow(value: Any) -> str:
+    """Write a plain value as YAML in one line, as it may stand behind a field or in brackets."""
+    written = _dumped({"v": value}, is_flow=True, width=1_000_000)
+    return written.removeprefix("{v: ").rstrip("\n").removesuffix("}")
+
+
+def _dumped(values: dict[str, Any], *, width: int, is_flow: bool = False) -> str:
+    text: str = yaml.dump(
+        values,
         Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
-        default_flow_style=False,
-        width=110,
+        default_flow_style=is_flow,
+        width=width,
     )
+    return text
 
 
 def digest(spec: JobSpec) -> str:

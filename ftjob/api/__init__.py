@@ -10,12 +10,17 @@ from ftjob.api.aliases import list_aliases as list_aliases
 from ftjob.api.aliases import promotions as promotions
 from ftjob.api.aliases import remove_alias as remove_alias
 from ftjob.api.aliases import rollback as rollback
+from ftjob.api.answering import bundle_folder as bundle_folder
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import export as export
 from ftjob.api.answering import serve as serve
 from ftjob.api.answering import verify as verify
+from ftjob.api.before_plan import check_data as check_data
+from ftjob.api.before_plan import examine_data as examine_data
+from ftjob.api.before_plan import first_spec as first_spec
 from ftjob.api.finding import find as find
 from ftjob.api.finding import list_runs as list_runs
+from ftjob.api.finding import list_statuses as list_statuses
 from ftjob.api.loading import load
 from ftjob.api.sweeping import compare_sweep as compare_sweep
 from ftjob.api.sweeping import is_sweep as is_sweep
@@ -24,7 +29,7 @@ from ftjob.api.sweeping import submit_sweep as submit_sweep
 from ftjob.client import lookup, registry
 from ftjob.client.local_run import Run as Run
 from ftjob.client.local_run import submit as begin
-from ftjob.errors import BadDataError, BadSpecError, ExitCode
+from ftjob.errors import BadSpecError, ExitCode
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
 from ftjob.runfolder.address import RunAddress
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
     from ftjob.client.consent import Consent
     from ftjob.client.handle import RunHandle
     from ftjob.dataset.build.build import DataProgress
-    from ftjob.dataset.check.check import CheckOptions, CheckReport
     from ftjob.nodes.prices import LivePrices
     from ftjob.nodes.profiles import Node, Price
     from ftjob.plan.diagnosis.explain import Explanation
@@ -46,8 +50,6 @@ if TYPE_CHECKING:
     from ftjob.tuning.range_test import RateSpan
     from ftjob.tuning.rate_curve import RateCurve
     from jobspec.spec import JobSpec
-
-SPEC_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def plan(
@@ -130,8 +132,20 @@ def write_prices(live: "LivePrices") -> "dict[str, Price]":
 def draw(planned: "Plan", path: Path) -> None:
     """Draw a plan's net into an SVG file. Raises StorageError where it cannot be written."""
     from ftjob.drawing.drawing import draw as drawn
+    from ftjob.drawing.drawn_net import net_of_plan
 
-    files.write_text(path, drawn(planned))
+    files.write_text(path, drawn(net_of_plan(planned)))
+
+
+def draw_run(run: "RunHandle") -> str:
+    """Return the SVG of the net that a run trains.
+
+    Raises StorageError where its plan or its net is not there yet, or cannot be read, and BadNetError.
+    """
+    from ftjob.client.run_net import drawn_net_of
+    from ftjob.drawing.drawing import draw as drawn
+
+    return drawn(drawn_net_of(run))
 
 
 def write_prototxts(planned: "Plan", folder: Path) -> None:
@@ -205,38 +219,6 @@ def explain(reference: str) -> "Explanation":
         raise BadSpecError(f"{error}, or the path of a log") from None
     there = run.of_folder()
     return explained(evidence_of_run(there.bring_all(), there.status()))
-
-
-def check_data(
-    location: Path | str,
-    val: Path | str | None = None,
-    options: "CheckOptions | None" = None,
-    progress: "Callable[[DataProgress], None] | None" = None,
-) -> "CheckReport":
-    """Look at every record of an LMDB, of a built dataset (paths or URIs), or of the data a spec names.
-
-    A spec's own crop, mean and num_output go before those of `options`. Raises BadSpecError for a spec and
-    BadDataError or StorageError for data that cannot be read at all; what is wrong with the rest is in
-    the report.
-    """
-    from ftjob.dataset.check.check import CheckOptions, check
-    from ftjob.dataset.source import kinds
-    from ftjob.dataset.source.stored import Objects, filled_place
-    from ftjob.prepare.dataset import both_lmdbs
-    from ftjob.prepare.prepare import absolute, dataset_of, use_of
-
-    asked, report = options or CheckOptions(), progress or (lambda _: None)
-    place = filled_place(location)
-    if isinstance(place, Objects) or not place.is_file():
-        train, beside = both_lmdbs(place, filled_place(val) if val else None, report)
-        return check(train, beside, asked, report)
-    if foreign := place.suffix not in SPEC_SUFFIXES and kinds.of_place(place):
-        raise BadDataError(f"{place}: {foreign}")
-    loaded, folder = load(place)
-    context = lookup.context_of(loaded, folder, report)
-    spec = absolute(loaded, context)
-    dataset = dataset_of(spec, context)
-    return check(dataset.train.lmdb, dataset.val.lmdb, use_of(spec, asked), report)
 
 
 def submit_to_cluster(

@@ -47,7 +47,7 @@ def export(
     """
     from ftjob.bundle.export import export as export_bundle
 
-    return export_bundle(_bundle(model, context, namespace), path, fmt, takes, order)
+    return export_bundle(bundle_folder(model, context, namespace), path, fmt, takes, order)
 
 
 def classify(
@@ -60,21 +60,23 @@ def classify(
     engine: str = "auto",
     gpu: bool = False,
     precision: str = "fp32",
+    face_crop: bool | None = None,
     context: str | None = None,
     namespace: str | None = None,
 ) -> "Classification":
     """Return the answers of a bundle, a run or an alias to pictures, computed as they are taken.
 
     `images` are files, folders, URIs and http(s) addresses; `confusion` counts right and wrong, where every
-    folder has the name of a class. Raises FtjobError before any engine is started; a picture that cannot be
-    read has its `problem` in the answer.
+    folder has the name of a class. `face_crop` cuts the largest face out of each picture, or does not; None
+    does as the bundle's preprocessing says. Raises FtjobError before any engine is started; a picture that
+    cannot be read has its `problem` in the answer.
     """
     from ftjob.answers.answer import Classification, ConfusionTally
     from ftjob.answers.pictures import find_pictures
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
 
-    checked = read_for_use(_bundle(model, context, namespace))
+    checked = read_for_use(bundle_folder(model, context, namespace), face_crop=face_crop)
     hardware = choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net)
     pictures = list(find_pictures(images))
     return Classification(
@@ -121,7 +123,7 @@ def serve(
     from ftjob.serve.running import serve as serve_model
     from ftjob.serve.service import Limits, ServedModel, ServiceOptions
 
-    checked = read_for_use(_bundle(model, context, namespace))
+    checked = read_for_use(bundle_folder(model, context, namespace))
     served = ServedModel(
         path_name(name or checked.manifest.name, "model"),
         path_name(checked.manifest.run_id, "1"),
@@ -133,8 +135,11 @@ def serve(
     serve_model(served, Listening(host, port, linger_seconds, service=options), on_start)
 
 
-def _bundle(model: str, context: str | None, namespace: str | None) -> Path:
-    """Return the folder of the bundle that a folder or URI, a run or an alias means."""
+def bundle_folder(model: str, context: str | None = None, namespace: str | None = None) -> Path:
+    """Return the folder, on this machine, of the bundle that a folder or URI, a run or an alias means.
+
+    Raises BadSpecError, StorageError.
+    """
     from ftjob.client.bundle_fetch import bundle_at, bundle_of
 
     return bundle_at(model) or bundle_of(find(model, context, namespace))

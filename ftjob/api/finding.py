@@ -9,6 +9,7 @@ from jobspec.grammar import ALIAS_REFERENCE
 
 if TYPE_CHECKING:
     from ftjob.client.handle import RunHandle
+    from ftjob.runfolder.status import Status
 
 
 def find(reference: str, context: str | None = None, namespace: str | None = None) -> "RunHandle":
@@ -35,3 +36,17 @@ def list_runs(name: str = "*", context: str | None = None, namespace: str | None
         cluster = connect(context, namespace)
         return [ClusterRun(cluster, job.name) for job in cluster.list() if fnmatch(job.name, name)]
     return [lookup.handle_at(location) for location in registry.known_runs(name)]
+
+
+def list_statuses(
+    name: str = "*", context: str | None = None, namespace: str | None = None
+) -> "list[tuple[RunHandle, Status]]":
+    """Return what `list_runs` does, each run with its status: Unreachable where that cannot be read."""
+    if context or namespace:
+        from ftjob.client.cluster_run import ClusterRun, status_of
+        from ftjob.cluster.client import connect
+
+        cluster = connect(context, namespace)
+        jobs = [job for job in cluster.list() if fnmatch(job.name, name)]
+        return [(ClusterRun(cluster, job.name), status_of(job)) for job in jobs]
+    return [(run, run.status_or_unreachable()) for run in list_runs(name)]

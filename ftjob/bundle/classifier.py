@@ -13,12 +13,14 @@ from ftjob.bundle.model import ImageShape
 from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess, transform
 from ftjob.bundle.schema import BundleManifest
+from ftjob.dataset.image.detector import require_detector
 from ftjob.dataset.image.pixels import MAX_PIXELS, Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
 from ftjob.dataset.modes import resize_mode
 from ftjob.engine import DeployNet
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
+from ftjob.net import data_transformer
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.layout import BundleFolder
 
@@ -44,18 +46,22 @@ class Reader:
 
         Raises UnreadableImageError.
         """
-        return self.prepared(self.pixels(data))
+        return self.prepared(self.stored(data))
 
-    def pixels(self, data: bytes) -> NDArray[np.uint8]:
-        """Return an image file as it would be stored in the training data. Raises UnreadableImageError."""
-        return stored_picture(data, self.shape, self.most_pixels).pixels
+    def stored(self, data: bytes) -> NDArray[np.uint8]:
+        """Return an image file as the data have images, (H, W, C) in BGR. Raises UnreadableImageError."""
+        pixels = stored_picture(data, self.shape, self.most_pixels).pixels
+        return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 
-    def prepared(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return a stored image as the net's input. Raises UnreadableImageError."""
+    def seen(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the part of a stored image that the net sees, (crop, crop, C), nothing subtracted yet."""
+        window = data_transformer.middle((stored.shape[0], stored.shape[1]), self.how.crop)
+        return data_transformer.cut(stored.transpose(2, 0, 1), window).transpose(1, 2, 0)
+
+    def prepared(self, stored: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return a stored image as the net's input (C, H, W). Raises UnreadableImageError."""
         with np.errstate(over="ignore", invalid="ignore"):
-            values = transform(
-                pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels, self.how, self.mean_image
-            )
+            values = transform(stored, self.how, self.mean_image)
         if not np.isfinite(values).all():
             raise UnreadableImageError("becomes numbers beyond float32 with the bundle's mean and scale")
         return values
@@ -95,15 +101,20 @@ def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return shares
 
 
-def read_for_use(root: Path) -> Model:
+def read_for_use(root: Path, *, face_crop: bool | None = None) -> Model:
     """Check every file of a bundle, and return what classifies with it.
 
-    Raises BadNetError, naming the file, for what is missing, damaged or not what the bundle was made with.
+    Whether faces are cut out of pictures is the bundle's to say, unless `face_crop` does. Raises BadSpecError
+    where that takes a detector and none is installed; BadNetError, naming the file, for what is missing,
+    damaged or not what the bundle was made with.
     """
     bundle, found = BundleFolder(root), read_checked(root)
     how = found.how
+    faces = how.face_crop if face_crop is None else face_crop
+    if faces:
+        require_detector()
     try:
-        shape = Shape(how.height, how.width, resize_mode(how.resize_mode), how.channels == 3)
+        shape = Shape(how.height, how.width, resize_mode(how.resize_mode), how.channels == 3, faces)
         labels = read_labels(bundle.labels)
         mean = read_mean_image(bundle.mean) if how.mean_file else None
     except (BadSpecError, BadDataError) as error:

@@ -18,7 +18,7 @@ from ftjob.cli import (
     tune,
     worker,
 )
-from ftjob.cli.web import serving
+from ftjob.cli.web import page, serving
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a budget in dollars.",
@@ -59,6 +59,7 @@ app.command()(cost.cost)
 app.command()(report.report)
 app.command()(report.compare)
 app.command()(runs.watch)
+app.command("ui")(page.ui)
 app.command()(runs.wait)
 app.command()(runs.logs)
 app.command()(runs.cancel)

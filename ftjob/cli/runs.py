@@ -30,7 +30,7 @@ def list_runs(
     output: Output = Format.TEXT,
 ) -> None:
     """List the runs submitted on this machine, or with -n or --context all runs in a namespace."""
-    statuses = [run.status_or_unreachable() for run in api.list_runs(name, context, namespace)]
+    statuses = [status for _, status in api.list_statuses(name, context, namespace)]
     for sentence in api.unreadable_notes(name) if not (context or namespace) else []:
         console(stderr=True).print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
     if output is Format.JSON:

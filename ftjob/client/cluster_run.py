@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
+from ftjob.sweep.retrying import refusal
 from ftjob.sweep.standing import SweepState
 from ftjob.tuning.range_test import is_settled
 from jobspec import JobSpec, SpecError, members, parse_spec
@@ -115,6 +116,10 @@ class ClusterRun(SharedVerbs):
             return Run(folder)
         raise StorageError(f"{self.name}: no folder yet: see `ftjob status {self.name}`")
 
+    def spec_text(self) -> str:
+        """Return its spec.yaml. Raises StorageError."""
+        return self.of_folder().spec_text()
+
     def bring_all(self) -> RunFolder:
         """Return a folder on this disk with every small file of the run. Raises StorageError."""
         return self.of_folder().bring_all()
@@ -144,6 +149,11 @@ class ClusterRun(SharedVerbs):
             job = self._checked(self.cluster.get(self.name, patience=PATIENCE_SECONDS))
         if not shown and job.status.folder:
             yield from self.of_folder().log_lines()
+
+    def log_reader(self, most: int) -> Callable[[], str]:
+        """Return a function that returns what the logs in its folder have gained since it was last called, of
+        each the last `most` bytes. Raises StorageError where it has no folder."""
+        return self.of_folder().log_reader(most)
 
     def metrics(self) -> list[TrainLine]:
         """Return one line per iteration, from the run's folder."""
@@ -192,13 +202,13 @@ class ClusterRun(SharedVerbs):
     def retry(self) -> bool:
         """Resume a run that was cancelled, or failed; return whether it had ended.
 
-        Raises BadSpecError where its budget does not pay for that.
+        Raises BadSpecError where its budget does not pay for that, and for a member of a sweep.
         """
         job = self.job()
         if not status_of(job).state.ended:
             return False
-        if refusal := out_of_money(job):
-            raise BadSpecError(f"{self.name}: {refusal}")
+        if why := refusal(job.sweep) or out_of_money(job):
+            raise BadSpecError(f"{self.name}: {why}")
         self.cluster.resume(self.name)
         return True
 

@@ -43,14 +43,24 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
     return consent
 
 
+def question_of(plan: Plan) -> str:
+    """Return what somebody must agree to before the run begins; empty where nobody is asked."""
+    return _question(f"{plan.spec.name} costs about {dollars(plan.cost.usd)}", plan.cost.worst_usd)
+
+
+def _question(costs: str, worst_usd: float) -> str:
+    """Return what to ask where the worst case is above the limit; else nothing."""
+    return f"{costs}, at worst {dollars(worst_usd)}" if worst_usd > ask_above() else ""
+
+
 def _ask(costs: str, worst_usd: float, ask: Callable[[str], bool] | None) -> None:
     """Ask, where the worst case is above the limit. Raises BadSpecError where the answer is no."""
-    limit = ask_above()
-    if worst_usd <= limit:
+    question = _question(costs, worst_usd)
+    if not question:
         return
-    question = f"{costs}, at worst {dollars(worst_usd)}"
     if ask is None:
-        raise BadSpecError(f"submit: {question}, which is above {dollars(limit)} ({ASK_ABOVE}): add --yes")
+        limit = f"{dollars(ask_above())} ({ASK_ABOVE})"
+        raise BadSpecError(f"submit: {question}, which is above {limit}: add --yes")
     if not ask(f"{question}. Submit?"):
         raise BadSpecError("submit: not confirmed, nothing was submitted")
 

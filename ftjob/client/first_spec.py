@@ -9,8 +9,6 @@ import yaml
 
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.source.stored import Objects, Place, filled_place
-from ftjob.dataset.source.train_val import named_splits
-from ftjob.dataset.source.tree import Folder
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.formatting import float32_text
 from ftjob.fs import files
@@ -22,8 +20,8 @@ from ftjob.net.topology.graph import graph
 from ftjob.net.topology.layertypes import param_count
 from ftjob.net.topology.phases import phase_view, reduce_rules
 from ftjob.net.transforms import own_transform
-from ftjob.net.zoo.published import get_published, published_for
-from ftjob.prepare.dataset import facts_at, is_image_folder, is_lmdb
+from ftjob.net.zoo.published import PublishedWeights, get_published, published_for
+from ftjob.prepare.dataset import facts_at, is_lmdb, train_and_val
 from ftjob.prepare.prepare import read_net
 from ftjob.prepare.weights import refuse_several
 from ftjob.storage import local_path
@@ -66,32 +64,56 @@ def write_spec(
     BadSpecError where the file is there already (unless `force`) or there is no net, BadNetError,
     BadDataError or StorageError where net, weights or data are not what a spec needs.
     """
-    published = get_published(str(weights)) if str(weights).startswith(KNOWN_REFERENCE) else None
-    if net is None:
-        if published is None:
-            raise BadSpecError(
-                f"--net: is missing: give a built-in net ({', '.join(zoo.NAMES)}), a prototxt, or published "
-                "weights, which have a net of their own: --weights known:bvlc_googlenet"
-            )
-        net = published.net.name
-    with named("data.train", BadDataError):
-        place = filled_place(data)
+    net = _net_for(net, weights)
+    place = _place(data)
     path = out or Path(f"{_name(_last(place))}.yaml")
     if path.exists() and not force:
         raise BadSpecError(f"{path}: already exists: give another name, or --force to overwrite it")
+    files.write_text(path, _checked_text(net, place, weights, path))
+    return path
+
+
+def first_spec(net: str | None, data: str, weights: str | None, folder: Path) -> str:
+    """Return the text that `write_spec` would write into a folder. Raises as that does."""
+    net = _net_for(net, weights)
+    place = _place(data)
+    return _checked_text(net, place, weights, folder / f"{_name(_last(place))}.yaml")
+
+
+def _net_for(net: str | None, weights: Path | str | None) -> str:
+    """Return the net, or that of published weights. Raises BadSpecError where there is neither."""
+    published = _published(weights)
+    if net is None and published is None:
+        raise BadSpecError(
+            f"--net: is missing: give a built-in net ({', '.join(zoo.NAMES)}), a prototxt, or published "
+            "weights, which have a net of their own: --weights known:bvlc_googlenet"
+        )
+    return net or (published.net.name if published else "")
+
+
+def _published(weights: Path | str | None) -> PublishedWeights | None:
+    return get_published(str(weights)) if str(weights).startswith(KNOWN_REFERENCE) else None
+
+
+def _place(data: Path | str) -> Place:
+    with named("data.train", BadDataError):
+        return filled_place(data)
+
+
+def _checked_text(net: str, data: Place, weights: Path | str | None, path: Path) -> str:
+    """Return the text of a spec that is sound, and whose weights are there."""
     net = _with_digest(net, "base.net")
-    if weights is not None and published is None:
+    if weights is not None and _published(weights) is None:
         weights = _with_digest(str(weights), "base.weights")
         refuse_several(weights, Path())
         if not fetch_input(weights, "base.weights", BadNetError).is_file():
             raise BadNetError(f"base.weights: {weights} is not there: give the path of a .caffemodel")
-    text = spec_text(net, place, weights, folder=path.absolute().parent, name=_name(path.stem))
+    text = spec_text(net, data, weights, folder=path.absolute().parent, name=_name(path.stem))
     try:
         parse_spec(text, str(path))
     except SpecError as error:
         raise BadSpecError(str(error)) from error
-    files.write_text(path, text)
-    return path
+    return text
 
 
 def _with_digest(location: str, field: str) -> str:
@@ -119,7 +141,7 @@ def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path
     itself = net in zoo.NAMES or local_path(net) is None
     parsed = reduce_rules(read_net(net if itself else str(Path(net).absolute())).net)
     images = _input(net, parsed, tuned=weights is not None)
-    train, val = _places(data)
+    train, val = train_and_val(data)
 
     def place(what: Place | str) -> str:
         named = str(what).startswith(KNOWN_REFERENCE)
@@ -230,30 +252,6 @@ def _name(text: str) -> str:
 
 def _last(place: Place) -> str:
     return place.absolute().name if isinstance(place, Path) else place.name.rpartition("/")[2]
-
-
-def _places(data: Place) -> tuple[Place, Place | None]:
-    """(train, val), val None where a share of train is to be kept. Raises BadDataError."""
-    if isinstance(data, Path):
-        names = named_splits(Folder(data).folders() if data.is_dir() else ())
-    else:
-        names = named_splits(data.folders())
-    if all(names):
-        train, val = (data / name if isinstance(data, Path) else data.child(name) for name in names)
-        if _is_data(train) and _is_data(val):
-            return train, val
-    if is_image_folder(data):
-        return data, None
-    if is_lmdb(data):
-        raise BadDataError(f"{data}: is one LMDB, and val is missing: give the folder that has train and val")
-    raise BadDataError(
-        f"{data}: has neither one folder of images per class, nor train and val in it: "
-        "give such a folder, or what `ftjob data build` made"
-    )
-
-
-def _is_data(path: Place) -> bool:
-    return is_lmdb(path) or is_image_folder(path)
 
 
 def _input(net: str, parsed: NetParameter, *, tuned: bool) -> Input:

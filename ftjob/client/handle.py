@@ -1,7 +1,7 @@
 """The interface of every run, on this machine or on a cluster."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -78,6 +78,11 @@ class RunHandle(Protocol):
         """Yield its logs as text; `follow` waits for more until the run ends."""
         ...
 
+    def log_reader(self, most: int) -> Callable[[], str]:
+        """Return a function that returns what the logs in its folder have gained since it was last called, of
+        each the last `most` bytes."""
+        ...
+
     def logs(self) -> str:
         """Return its logs."""
         ...
@@ -88,6 +93,10 @@ class RunHandle(Protocol):
 
     def tests(self) -> "list[TestLine]":
         """Return one line per test."""
+        ...
+
+    def spec_text(self) -> str:
+        """Return its spec.yaml; of a sweep, the sweep's own."""
         ...
 
     def evaluation(self) -> "Evaluation":

@@ -1,6 +1,5 @@
 """A run on this machine, or in any folder, as notebooks, pipelines and the command line use it."""
 
-import codecs
 import math
 import shutil
 import time
@@ -18,6 +17,7 @@ from ftjob.runfolder.address import RunAddress, RunReference, location_of, work_
 from ftjob.runfolder.charges import Bill, charges, of_status
 from ftjob.runfolder.layout import BundleFolder, RunFolder
 from ftjob.runfolder.lock import is_held
+from ftjob.runfolder.log_tail import LogTail
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.storage import MissingError, open_store
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from jobspec import JobSpec
 
 T = TypeVar("T")
-LOG_PIECE = 1 << 20
-"""Bytes of a log that are read at once."""
 START_SECONDS = 30.0
 """How long a worker may take to write its first status."""
 
@@ -183,20 +181,19 @@ class Run(SharedVerbs):
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
         """Yield the logs of all attempts as text; `follow` continues with new text until the run ends."""
-        shown: dict[Path, int] = {}
-        decoders: dict[Path, codecs.IncrementalDecoder] = {}
+        tail = LogTail()
         while True:
             ended = not follow or self.status().state.ended
-            for path in self._reading().log_paths():
-                decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
-                with documents.explained(path), documents.opened(path) as file:
-                    file.seek(shown.get(path, 0))
-                    while data := file.read(LOG_PIECE):
-                        yield decoder.decode(data)
-                    shown[path] = file.tell()
+            yield from tail.read(self._reading().log_paths())
             if ended:
                 return
             self._pause()
+
+    def log_reader(self, most: int) -> Callable[[], str]:
+        """Return a function that returns what its logs have gained since it was last called, of each the last
+        `most` bytes. It raises StorageError."""
+        tail = LogTail(most)
+        return lambda: "".join(tail.read(self._reading().log_paths()))
 
     def _pause(self, deadline: float = math.inf) -> None:
         time.sleep(max(0.0, min(self._reading().poll_seconds, deadline - time.monotonic())))

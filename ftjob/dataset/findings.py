@@ -14,10 +14,21 @@ IMBALANCE = 10
 """Times more images in the largest class than in the smallest, from which on it is reported."""
 SHOWN = 5
 """Labels or names that are listed where more are meant."""
+MOST_RECORDS = 12
+"""Records that a finding names for whoever looks at their pictures."""
 LEAST_IN_RUNS = 0.05
 """The share of the records in long runs of one label from which on it is reported."""
 BACKGROUND = ("background", "none", "void", "dummy", "unlabeled", "unlabelled", "unknown")
 """What label files of other tools begin with, for a class that these data do not have."""
+
+
+@dataclass(frozen=True)
+class FoundRecord:
+    """A record that a finding is about."""
+
+    dataset: str
+    """The location of its LMDB."""
+    key: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class Finding:
     where: str
     """A dataset, a record or a class."""
     message: str
+    records: tuple[FoundRecord, ...] = ()
+    """The first of the images that it is about, where it is about single ones."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,18 +80,24 @@ def order_findings(train: DatasetFacts) -> list[Finding]:
             f"({_class(train, runs.label)} comes {runs.longest} times in a row, from record {runs.key} on), "
             "and Caffe never shuffles: write them in random order, as `ftjob data build` and "
             "`convert_imageset -shuffle` do",
+            runs.key,
         )
     ]
 
 
-def error(facts: DatasetFacts, message: str) -> Finding:
-    """Return an error that is the whole dataset's."""
-    return Finding("error", facts.location, message)
+def error(facts: DatasetFacts, message: str, *keys: str) -> Finding:
+    """Return an error of a dataset, or of those of its records."""
+    return Finding("error", facts.location, message, found_records(facts.location, keys))
 
 
-def warning(facts: DatasetFacts, message: str) -> Finding:
-    """Return a warning about the whole dataset."""
-    return Finding("warning", facts.location, message)
+def warning(facts: DatasetFacts, message: str, *keys: str) -> Finding:
+    """Return a warning about a dataset, or about those of its records."""
+    return Finding("warning", facts.location, message, found_records(facts.location, keys))
+
+
+def found_records(location: str, keys: Iterable[str]) -> tuple[FoundRecord, ...]:
+    """Return the first of some records of a dataset."""
+    return tuple(FoundRecord(location, key) for key in islice(keys, MOST_RECORDS))
 
 
 def _label_errors(train: DatasetFacts, num_output: int | None) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ftjob.drawing.drawn_net import DrawnNet
 from ftjob.formatting import count
 from ftjob.net.proto.caffe_pb2 import (
     TRAIN,
@@ -14,7 +15,6 @@ from ftjob.net.proto.caffe_pb2 import (
 from ftjob.net.surgery.data_layers import IMAGES, LABELS, is_source
 from ftjob.net.topology.graph import Graph, graph
 from ftjob.net.topology.phases import phase_view
-from ftjob.plan.plan import Plan
 
 Kind = Literal["head", "new", "copied", "frozen", "plain"]
 _STRONGEST: tuple[Kind, ...] = ("head", "new", "copied", "frozen")
@@ -44,9 +44,9 @@ class Boxes:
     """(from, to), as indices of boxes. Labels have none: every loss reads them."""
 
 
-def boxes_of(plan: Plan) -> Boxes:
-    """Return the boxes of a plan's TRAIN net, in the order of its layers."""
-    net = graph(phase_view(plan.train_val, TRAIN))
+def boxes_of(drawn: DrawnNet) -> Boxes:
+    """Return the boxes of a TRAIN net, in the order of its layers."""
+    net = graph(phase_view(drawn.train_val, TRAIN))
     first = _first_layers(net)
     numbers = {layer: number for number, layer in enumerate(dict.fromkeys(first))}
     together: dict[int, list[LayerParameter]] = {number: [] for number in numbers.values()}
@@ -58,10 +58,10 @@ def boxes_of(plan: Plan) -> Boxes:
         for blob, maker in zip(layer.bottom, net.makers[index], strict=True)
         if first[maker] != first[index] and not (blob == LABELS and is_source(net.layers[maker]))
     }
-    kinds = _kinds(plan)
-    counts = {each.name: sum(param.count for param in each.owned) for each in plan.shapes.layers}
+    kinds = _kinds(drawn)
+    counts = {each.name: sum(param.count for param in each.owned) for each in drawn.shapes.layers}
     return Boxes(
-        tuple(_box(layers, kinds, counts, plan.shapes.blobs) for layers in together.values()), tuple(arrows)
+        tuple(_box(layers, kinds, counts, drawn.shapes.blobs) for layers in together.values()), tuple(arrows)
     )
 
 
@@ -74,12 +74,10 @@ def _first_layers(net: Graph) -> list[int]:
     return first
 
 
-def _kinds(plan: Plan) -> dict[str, Kind]:
-    kinds: dict[str, Kind] = {}
-    for row in plan.transfer:
-        if row.kind in ("new", "copied", "frozen"):
-            kinds[row.layer] = row.kind
-    return {**kinds, **dict.fromkeys((head.layer for head in plan.heads), "head")}
+def _kinds(drawn: DrawnNet) -> dict[str, Kind]:
+    known: dict[str, Kind] = {"new": "new", "copied": "copied", "frozen": "frozen"}
+    kinds = {layer: known[kind] for layer, kind in drawn.kinds.items() if kind in known}
+    return {**kinds, **dict.fromkeys(drawn.heads, "head")}
 
 
 def _box(

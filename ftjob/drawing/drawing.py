@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ftjob.drawing.boxes import Box, Boxes, Kind, boxes_of
+from ftjob.drawing.drawn_net import DrawnNet
 from ftjob.drawing.layering import Placed, place
 from ftjob.drawing.svg import (
     GAP,
@@ -22,7 +23,6 @@ from ftjob.drawing.svg import (
     top,
 )
 from ftjob.formatting import count
-from ftjob.plan.plan import Plan
 
 HEIGHT = 54.0
 TAG = 46.0
@@ -38,14 +38,14 @@ STYLES: dict[Kind, BoxStyle] = {
 }
 
 
-def draw(plan: Plan) -> str:
-    """Return the SVG of a plan's TRAIN net. The same plan gives the same text."""
-    net = boxes_of(plan)
+def draw(drawn: DrawnNet) -> str:
+    """Return the SVG of a TRAIN net. The same net gives the same text."""
+    net = boxes_of(drawn)
     widths = [_width(box) for box in net.boxes]
     placed = place(widths, net.arrows, GAP)
     legend = legend_of({str(kind): style for kind, style in STYLES.items()}, (box.kind for box in net.boxes))
-    parts = (_title(plan), arrows(placed, net.arrows, HEIGHT), _boxes(net, placed, widths))
-    return page(f"{plan.spec.name}: {plan.spec.base.net}", placed, HEIGHT, legend, parts)
+    parts = (_title(drawn), arrows(placed, net.arrows, HEIGHT), _boxes(net, placed, widths))
+    return page(f"{drawn.name}: {drawn.net}", placed, HEIGHT, legend, parts)
 
 
 def _width(box: Box) -> float:
@@ -58,14 +58,11 @@ def _width(box: Box) -> float:
     return max(lines) + 2 * PADDING
 
 
-def _title(plan: Plan) -> Iterator[str]:
-    counts = plan.forecast.parameters
-    base = f"{plan.spec.base.net}, {len(plan.labels)} classes"
-    params = (
-        f"{count(counts.total)} params: {count(counts.trainable)} learn, "
-        f"{count(counts.frozen)} stay, {count(counts.new)} are new"
-    )
-    yield text(MARGIN, 36, f"{plan.spec.name}  {plan.run_id}", TITLE_SIZE, weight="bold")
+def _title(drawn: DrawnNet) -> Iterator[str]:
+    total, learn, stay, new = map(count, drawn.counts)
+    base = f"{drawn.net}, {drawn.classes} classes"
+    params = f"{total} params: {learn} learn, {stay} stay, {new} are new"
+    yield text(MARGIN, 36, f"{drawn.name}  {drawn.run_id}", TITLE_SIZE, weight="bold")
     yield text(MARGIN, 56, f"{base}; {params}", NAME_SIZE, fill=PALE)
 
 

@@ -14,7 +14,8 @@ from ftjob.dataset.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.dataset.source import kinds
 from ftjob.dataset.source.source import list_images
 from ftjob.dataset.source.stored import Objects, Place
-from ftjob.dataset.source.tree import is_image_name
+from ftjob.dataset.source.train_val import named_splits
+from ftjob.dataset.source.tree import Folder, is_image_name
 from ftjob.errors import BadDataError
 from ftjob.fs.paths import cache_dir
 from ftjob.storage.inputs import named
@@ -42,6 +43,31 @@ def is_image_folder(path: Place) -> bool:
         return False
     folders = (folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     return any(is_image_name(file.name) for folder in folders for file in folder.rglob("*"))
+
+
+def train_and_val(data: Place) -> tuple[Place, Place | None]:
+    """Return the training and validation data of a folder; None for the second where a share of the first is
+    to be kept. Raises BadDataError."""
+    if isinstance(data, Path):
+        names = named_splits(Folder(data).folders() if data.is_dir() else ())
+    else:
+        names = named_splits(data.folders())
+    if all(names):
+        train, val = (data / name if isinstance(data, Path) else data.child(name) for name in names)
+        if _is_data(train) and _is_data(val):
+            return train, val
+    if is_image_folder(data):
+        return data, None
+    if is_lmdb(data):
+        raise BadDataError(f"{data}: is one LMDB, and val is missing: give the folder that has train and val")
+    raise BadDataError(
+        f"{data}: has neither one folder of images per class, nor train and val in it: "
+        "give such a folder, or what `ftjob data build` made"
+    )
+
+
+def _is_data(path: Place) -> bool:
+    return is_lmdb(path) or is_image_folder(path)
 
 
 def dataset_for(

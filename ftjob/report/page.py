@@ -10,14 +10,23 @@ from ftjob.report import trained
 from ftjob.report.chart import Chart, Curve, Point, averaged, stepped
 from ftjob.report.compare.comparison import Comparison
 from ftjob.report.compare.thumbnails import Pictures, data_uri
-from ftjob.report.confusion import READABLE, cells_of, most_confused, readable, weakest_first
+from ftjob.report.confusion import (
+    READABLE,
+    Confused,
+    Matrix,
+    cells_of,
+    most_confused,
+    readable,
+    weakest_first,
+)
 from ftjob.report.facts import Facts
 from ftjob.report.lessons.advice import what_next
 from ftjob.report.picture import picture_of
 from ftjob.report.templating import templates
-from ftjob.runfolder.charges import STAGES
+from ftjob.runfolder.charges import STAGES, Charge
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
+from ftjob.runfolder.status import Status
 
 SMOOTHED = 150
 """Points that a curve of iterations is averaged to."""
@@ -64,40 +73,67 @@ class Shown:
     """A data URI; empty where there is none."""
 
 
-def render_page(facts: Facts, against: Comparison | None = None, pictures: Pictures = NO_PICTURES) -> str:
-    """Return the page, with how the run stands to another, of a comparison that begins with that one.
+@dataclass(frozen=True)
+class RunPage:
+    """What a run's page has to show: the names in its templates."""
 
-    The same facts make the same page; all that comes from outside is escaped.
-    """
+    facts: Facts
+    status: Status
+    total: Charge
+    meaning: str
+    """What to do about the exit code; empty for a run that is in progress or succeeded."""
+    spent: list[Spent]
+    charts: list[Chart]
+    classes: list[tuple[ClassResult, int | None]]
+    weakest: list[ClassResult]
+    many: bool
+    """Whether there are more classes than a matrix in words has room for."""
+    matrix: Matrix | None
+    picture: str
+    pairs: list[Confused]
+    advice: list[str]
+    mistakes: list[Shown]
+    what: list[tuple[str, str]]
+    layers: list[trained.TrainedLayer]
+    kinds: list[tuple[str, int, int]]
+    against: Comparison | None
+    pictures: Pictures
+    wide: int = WIDE
+
+
+def page_of(facts: Facts, against: Comparison | None = None, pictures: Pictures = NO_PICTURES) -> RunPage:
+    """Return what a run's page shows, with how the run stands to another, of a comparison that begins with
+    that one."""
     evaluation = facts.evaluation
-    return (
-        templates()
-        .get_template("page.html")
-        .render(
-            facts=facts,
-            status=facts.status,
-            total=facts.bill.total,
-            meaning=_meaning(facts),
-            spent=_spent(facts),
-            charts=[chart for chart in _charts(facts) if not chart.is_empty],
-            classes=_classes(facts),
-            weakest=weakest_first(evaluation.classes)[:WEAKEST] if evaluation else [],
-            many=evaluation is not None and _is_large(evaluation),
-            matrix=readable(evaluation) if evaluation else None,
-            picture=picture_of(cells_of(evaluation), len(evaluation.classes))
-            if evaluation and _is_large(evaluation)
-            else "",
-            pairs=most_confused(evaluation, PAIRS) if evaluation else [],
-            advice=what_next(facts),
-            mistakes=_mistakes(facts),
-            what=trained.what_was_trained(facts),
-            layers=trained.layers(facts.plan) if facts.plan else [],
-            kinds=trained.kinds(facts.plan) if facts.plan else [],
-            against=against,
-            pictures=pictures,
-            wide=WIDE,
-        )
+    return RunPage(
+        facts=facts,
+        status=facts.status,
+        total=facts.bill.total,
+        meaning=_meaning(facts),
+        spent=_spent(facts),
+        charts=[chart for chart in charts_of(facts) if not chart.is_empty],
+        classes=_classes(facts),
+        weakest=weakest_first(evaluation.classes)[:WEAKEST] if evaluation else [],
+        many=evaluation is not None and _is_large(evaluation),
+        matrix=readable(evaluation) if evaluation else None,
+        picture=picture_of(cells_of(evaluation), len(evaluation.classes))
+        if evaluation and _is_large(evaluation)
+        else "",
+        pairs=most_confused(evaluation, PAIRS) if evaluation else [],
+        advice=what_next(facts),
+        mistakes=_mistakes(facts),
+        what=trained.what_was_trained(facts),
+        layers=trained.layers(facts.plan) if facts.plan else [],
+        kinds=trained.kinds(facts.plan) if facts.plan else [],
+        against=against,
+        pictures=pictures,
     )
+
+
+def render_page(facts: Facts, against: Comparison | None = None, pictures: Pictures = NO_PICTURES) -> str:
+    """Return the page as one file. The same facts make the same page; all that comes from outside is
+    escaped."""
+    return templates().get_template("page.html").render(vars(page_of(facts, against, pictures)))
 
 
 def _mistakes(facts: Facts) -> list[Shown]:
@@ -136,18 +172,19 @@ def _spent(facts: Facts) -> list[Spent]:
     ]
 
 
-def _charts(facts: Facts) -> list[Chart]:
+def charts_of(facts: Facts, points: int = SMOOTHED) -> list[Chart]:
+    """Return the curves of loss, accuracy and learning rate, each by iteration of at most so many points."""
     rates = [(line.iteration, line.learning_rate) for line in facts.train if line.learning_rate is not None]
     return [
         Chart(
             "Loss",
             (
-                averaged("training", _losses(facts.train), SMOOTHED),
+                averaged("training", _losses(facts.train), points),
                 Curve("validation", tuple(_losses(facts.tests))),
             ),
         ),
         Chart("Accuracy on the validation images", tuple(_heads(facts)), top=100.0, unit=" %"),
-        Chart("Learning rate", (stepped("learning rate", rates, SMOOTHED),)),
+        Chart("Learning rate", (stepped("learning rate", rates, points),)),
     ]
 
 

@@ -165,7 +165,7 @@ class Service:
 
     def _small(self, name: str, data: bytes) -> bytes:
         try:
-            return encode_pixels(self._reader.pixels(data), "png")
+            return encode_pixels(self._reader.seen(self._reader.stored(data)), "png")
         except UnreadableImageError as error:
             raise RefusedPictureError(f"{name}: {error}") from None
 

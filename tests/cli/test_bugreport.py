@@ -13,7 +13,7 @@ from ftjob.cli.bugreport import without_credentials
 BROKEN_LS = """
 import ftjob.cli.app, ftjob.__main__ as program
 def broken(*_, **__): raise {error}
-ftjob.cli.runs.api.list_runs = broken
+ftjob.cli.runs.api.list_statuses = broken
 program.main()
 """
 URI = "s3://alice:pa:ss@runs/emotions"

@@ -13,10 +13,11 @@ from rich.console import Console
 
 from ftjob.cli.view import live
 from ftjob.cli.view.plot import PlotLine, plot
-from ftjob.cli.view.screen import RunEvents, screen
+from ftjob.cli.view.screen import screen
 from ftjob.client.handle import RunHandle, RunUpdate
 from ftjob.errors import StorageError
 from ftjob.report.facts import Facts
+from ftjob.report.now import RunEvents
 from ftjob.runfolder.charges import Bill
 from ftjob.runfolder.records import metrics
 from ftjob.runfolder.status import Attempt, State, Status

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ftjob.cli.view.runs import line, runs_table, spent, status_view
+from ftjob.cli.view.runs import line, runs_table, status_view
+from ftjob.report.now import spent
 from ftjob.runfolder.status import State, Status
 
 RUN = Status(

@@ -15,6 +15,7 @@ from PIL import ImageFont
 
 from ftjob.drawing.boxes import boxes_of
 from ftjob.drawing.drawing import HEIGHT, STYLES, draw
+from ftjob.drawing.drawn_net import net_of_plan
 from ftjob.drawing.svg import GAP, MARGIN, RISE
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import TRAIN
@@ -35,7 +36,7 @@ def any_net(name: str) -> Plan:
 
 
 def drawn(made: Plan) -> ElementTree.Element:
-    return ElementTree.fromstring(draw(made))
+    return ElementTree.fromstring(draw(net_of_plan(made)))
 
 
 def box_group(svg: ElementTree.Element) -> ElementTree.Element:
@@ -104,7 +105,7 @@ def test_arrows_go_from_box_to_box_and_through_none(in_faces: Path, name: str) -
     boxes = rects(box_group(svg))
     paths = [path.get("d", "") for path in svg.findall(f"{SVG}g")[0].findall(f"{SVG}path")]
 
-    assert len(paths) == len(boxes_of(made).arrows) > 0
+    assert len(paths) == len(boxes_of(net_of_plan(made)).arrows) > 0
     for path in paths:
         numbers = [float(number) for number in re.findall(r"-?[\d.]+", path)]
         ends = [(numbers[0], numbers[1] - HEIGHT), (numbers[-2], numbers[-1])]
@@ -119,7 +120,7 @@ def test_arrows_go_from_box_to_box_and_through_none(in_faces: Path, name: str) -
 def test_every_layer_with_params_is_drawn_once(in_faces: Path, name: str) -> None:
     """Under its own name, or in the box of the layer it works in place on."""
     made = any_net(name)
-    boxes = boxes_of(made)
+    boxes = boxes_of(net_of_plan(made))
     types = {layer.layer: layer.type for layer in made.transfer}
     names = [box.name for box in boxes.boxes]
 
@@ -133,7 +134,7 @@ def test_every_layer_with_params_is_drawn_once(in_faces: Path, name: str) -> Non
 def test_arrows_are_the_blobs_that_are_read(in_faces: Path, name: str) -> None:
     """A box has as many arrows as its layer has bottoms, labels apart; nothing ends but in a loss."""
     made = any_net(name)
-    net = boxes_of(made)
+    net = boxes_of(net_of_plan(made))
     into, out = Counter(end for _, end in net.arrows), Counter(start for start, _ in net.arrows)
     bottoms = {
         layer.name: len(set(layer.bottom) - {"label"})
@@ -181,7 +182,7 @@ def test_the_same_plan_is_the_same_drawing(in_faces: Path) -> None:
     """To the byte, however Python hashes."""
     code = (
         "import sys; from ftjob.drawing.drawing import draw; from tests.plan.specs import relearned; "
-        "sys.stdout.write(draw(relearned()))"
+        "sys.stdout.write(draw(net_of_plan(relearned())))"
     )
     other = subprocess.run(
         [sys.executable, "-c", code],
@@ -191,7 +192,7 @@ def test_the_same_plan_is_the_same_drawing(in_faces: Path) -> None:
         check=True,
     )
 
-    assert other.stdout == draw(relearned()) == draw(relearned())
+    assert other.stdout == draw(net_of_plan(relearned())) == draw(net_of_plan(relearned()))
 
 
 def test_names_are_text(in_faces: Path) -> None:

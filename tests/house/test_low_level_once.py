@@ -16,6 +16,7 @@ THREADS = {
     "ftjob/cluster/controller/run.py": "listens while the main thread keeps the Lease",
     "ftjob/cluster/controller/cache/informer.py": "waits for the API server",
     "ftjob/cluster/controller/serving/web.py": "waits for clients",
+    "ftjob/ui/work/jobs.py": "does what a page asked for, once, and keeps what it failed with",
 }
 """Where threads are begun, and why that is no call every so many seconds."""
 SLEEPS = {

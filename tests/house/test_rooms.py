@@ -26,6 +26,7 @@ VERB = "the verb, its view, and what it is about"
 MODULES_MEANT = {
     "__init__": "a folder's own",
     "__main__": "the program of its folder",
+    "app": "every verb, every page",
     "arrange": LAYERS,
     "attempt": "an attempt worked on, and an attempt judged",
     "client": ENGINES,
@@ -48,6 +49,7 @@ MODULES_MEANT = {
     "losses": LAYERS,
     "models": VERB,
     "names": "of layers, of objects in a cluster",
+    "page": VERB,
     "plan": VERB,
     "planning": "of a run in a worker, of plan pods, of a dataset's build",
     "pooling": LAYERS,

@@ -1,6 +1,5 @@
 """Datasets: what was built, what was found wrong with them."""
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -41,15 +40,11 @@ def checked(report: "CheckReport") -> RenderableType:
     facts = {"train": report.train} | ({"val": report.val} if report.val else {})
     table = Table.grid(padding=(0, 1))
     for finding in report.findings:
-        text = str(finding)
-        for name, each in facts.items():
-            text = text.replace(each.location, name)
-        table.add_row(Text(finding.severity, SEVERITY_STYLE[finding.severity]), Text(text))
-    counts = Counter(finding.severity for finding in report.findings)
-    found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
+        severity = Text(finding.severity, SEVERITY_STYLE[finding.severity])
+        table.add_row(severity, Text(report.sentence(finding)))
     style = "green" if not report.findings else "yellow" if report.ok else "red"
     looked = [
         Text(f"{name}: {each.records} records of {each.location}", "dim") for name, each in facts.items()
     ]
     sheets = [Text(f"contact sheets in {report.sheets[0].parent.parent}")] if report.sheets else []
-    return Group(table, *looked, *sheets, Text(found or "nothing wrong", style))
+    return Group(table, *looked, *sheets, Text(report.verdict, style))

@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ftjob.cli.view.runs import line, status_view
-from ftjob.errors import FtjobError
 from ftjob.runfolder.status import Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ftjob.client.handle import RunHandle
-    from ftjob.report.facts import Facts
 
 QUIET_SECONDS = 15.0
 """Between two lines of progress where the output is not a terminal."""
-CURVES_SECONDS = 3.0
-"""Between two looks at a run's metrics, at least."""
 LEAST_COLUMNS, LEAST_LINES = 60, 20
 """Of a terminal that is filled; in a smaller one the status alone is shown."""
 
@@ -61,15 +57,18 @@ def watch(console: Console, run: "RunHandle") -> Status:
         return follow(console, run.follow())
     from rich.live import Live
 
-    from ftjob.cli.view.screen import EVENTS, RunEvents, screen
+    from ftjob.cli.view.screen import EVENTS, screen
+    from ftjob.client.latest_facts import LatestFacts
+    from ftjob.report.now import RunEvents
 
-    events, curves = RunEvents(), _Curves(run)
+    events, curves = RunEvents(), LatestFacts(run)
     last: Status | None = None
 
     def shown(lines: int) -> "RenderableType":
         assert last is not None, "a run has a status"
         columns = console.size.width
-        return screen(curves.facts, last, events.last(EVENTS), columns, lines, curves.problem)
+        note = curves.problem and f"no curves: {curves.problem}"
+        return screen(curves.facts, last, events.last(EVENTS), columns, lines, note)
 
     with Live(console=console, refresh_per_second=4, screen=True, auto_refresh=False) as live:
         for update in run.updates():
@@ -82,29 +81,6 @@ def watch(console: Console, run: "RunHandle") -> Status:
     assert last is not None, "a run has a status"
     console.print(shown(min(console.size.height, LEAST_LINES)))
     return last
-
-
-class _Curves:
-    """The contents of a run's folder, read again now and then."""
-
-    def __init__(self, run: "RunHandle") -> None:
-        self._run = run
-        self._due = 0.0
-        self.facts: Facts | None = None
-        self.problem = ""
-        """Why they cannot be read."""
-
-    def refresh(self, status: Status) -> None:
-        """Read them if it is time; what takes longer is done less often."""
-        begin = time.monotonic()
-        if begin < self._due and not status.state.ended:
-            return
-        try:
-            self.facts, self.problem = self._run.facts(), ""
-        except FtjobError as error:
-            self.problem = f"no curves: {error}"
-        took = time.monotonic() - begin
-        self._due = begin + took + max(CURVES_SECONDS, 10 * took)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import age, dollars, duration, number, percent
+from ftjob.report.now import spent
 from ftjob.runfolder.status import State, Status
 
 STATE_STYLE = {
@@ -86,13 +87,6 @@ def _stages_table(status: Status) -> Table:
             f"{duration(each.seconds)}, {paid}" if each.seconds or each.reused_from else "",
         )
     return table
-
-
-def spent(status: Status) -> str:
-    """Return what was spent, and for a run in progress its estimated total."""
-    if status.state.ended or not status.usd_estimate:
-        return dollars(status.usd)
-    return f"{dollars(status.usd)} of {dollars(status.usd_estimate)}"
 
 
 def _progress(status: Status) -> Table:

@@ -1,1 +1,1 @@
-"""The verbs that serve pages."""
+"""The verbs that serve pages and answers over HTTP."""

@@ -1,7 +1,8 @@
 """Checks every record of a dataset, without a GPU."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -34,6 +35,8 @@ class CheckOptions:
     duplicates: bool = True
     sheet: Path | None = None
     """A folder for one contact sheet per class."""
+    samples: int = 0
+    """Images of each class whose keys are wanted."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class CheckReport:
     mean: tuple[float, ...]
     """Per channel (BGR), over all pixels of train as they are stored."""
     sheets: tuple[Path, ...]
+    samples: Mapping[str, Mapping[int, tuple[str, ...]]]
+    """Keys of images by the location of their LMDB and their label."""
     seconds: float
 
     @property
@@ -54,9 +59,24 @@ class CheckReport:
         """Whether there are no errors; there may be warnings."""
         return all(finding.severity != "error" for finding in self.findings)
 
+    @property
+    def verdict(self) -> str:
+        """How many findings there are, in words."""
+        counts = Counter(finding.severity for finding in self.findings)
+        found = ", ".join(f"{count} {severity}{'s' * (count > 1)}" for severity, count in counts.items())
+        return found or "nothing wrong"
+
+    def sentence(self, finding: Finding) -> str:
+        """Return a finding as a sentence, in which the datasets are called train and val."""
+        text = str(finding)
+        for name, facts in (("train", self.train), ("val", self.val)):
+            text = text.replace(facts.location, name) if facts else text
+        return text
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         values = asdict(self)
+        del values["samples"]
         for name in ("train", "val"):
             if values[name] is not None:
                 del values[name]["local"]
@@ -85,6 +105,7 @@ def check(
         val=facts[1] if val else None,
         findings=tuple(sorted(findings, key=lambda finding: finding.severity)),
         mean=surveys[0].mean(),
+        samples={each.lmdb.location: each.samples(options.samples) for each in surveys if options.samples},
         sheets=tuple(_sheets(surveys, facts, options.sheet)) if options.sheet else (),
         seconds=round(time.monotonic() - began, 3),
     )

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ftjob.dataset.check.duplicates import Pairs, exact_pairs, near_pairs
 from ftjob.dataset.check.survey import SHOWN, Survey, counted, some
-from ftjob.dataset.findings import Finding, Severity
+from ftjob.dataset.facts import Lmdb
+from ftjob.dataset.findings import MOST_RECORDS, Finding, FoundRecord, Severity
 
 Mask = NDArray[np.bool_]
 
@@ -17,9 +18,19 @@ Mask = NDArray[np.bool_]
 class _Pictures:
     """All pictures of all datasets, one after the other."""
 
-    names: list[str]
+    lmdbs: list[Lmdb]
+    keys: list[str]
     labels: NDArray[np.int64]
     datasets: NDArray[np.int64]
+    """Which of the LMDBs each is in."""
+
+    def name(self, picture: int) -> str:
+        """What a sentence calls it."""
+        return f"{self.lmdbs[self.datasets[picture]].path.name}/{self.keys[picture]}"
+
+    def record(self, picture: int) -> FoundRecord:
+        """Where it is."""
+        return FoundRecord(self.lmdbs[self.datasets[picture]].location, self.keys[picture])
 
     def across(self, pairs: Pairs) -> Mask:
         return np.asarray(self.datasets[pairs[:, 0]] != self.datasets[pairs[:, 1]])
@@ -70,7 +81,8 @@ def copy_findings(surveys: list[Survey]) -> list[Finding]:
     cannot be learned: errors where it is exact. All else is a warning.
     """
     pictures = _Pictures(
-        names=[f"{survey.lmdb.path.name}/{key}" for survey in surveys for key in survey.keys],
+        lmdbs=[survey.lmdb for survey in surveys],
+        keys=[key for survey in surveys for key in survey.keys],
         labels=np.array([label for survey in surveys for label in survey.labels]),
         datasets=np.repeat(np.arange(len(surveys)), [len(survey.keys) for survey in surveys]),
     )
@@ -86,14 +98,17 @@ class _Matches:
     """The pictures that a rule applies to."""
 
     def __init__(self, pictures: _Pictures) -> None:
-        self._names = pictures.names
-        self.copies: Mask = np.zeros(len(pictures.names), dtype=bool)
+        self._pictures = pictures
+        self.copies: Mask = np.zeros(len(pictures.keys), dtype=bool)
         self.such: list[str] = []
+        self.records: list[FoundRecord] = []
 
     def add(self, pairs: Pairs) -> None:
         self.copies[pairs[:, 1]] = True
         first = pairs[: SHOWN + 1 - len(self.such)]
-        self.such += [f"{self._names[left]} = {self._names[right]}" for left, right in first]
+        name, record = self._pictures.name, self._pictures.record
+        self.such += [f"{name(left)} = {name(right)}" for left, right in first]
+        self.records += [record(each) for pair in pairs[: MOST_RECORDS // 2] for each in pair]
 
 
 def _findings(pictures: _Pictures, found: Iterable[Pairs], where: str, *, nearly: bool) -> list[Finding]:
@@ -108,6 +123,7 @@ def _findings(pictures: _Pictures, found: Iterable[Pairs], where: str, *, nearly
             (rule.near if nearly else rule.exact).format(
                 copies=counted(int(match.copies.sum()), "picture"), such=some(match.such)
             ),
+            tuple(dict.fromkeys(match.records[:MOST_RECORDS])),
         )
         for rule, match in zip(RULES, matches, strict=True)
         if match.such

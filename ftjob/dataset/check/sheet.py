@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ COLUMNS = 8
 MOST = 64
 """Pictures on a sheet."""
 TITLE = 22
+T = TypeVar("T")
 
 
 class Tiles:
@@ -39,8 +42,13 @@ class Tiles:
 
     def chosen(self) -> list[NDArray[np.uint8]]:
         """Return at most MOST of them, evenly spread."""
-        count = min(MOST, len(self._kept))
-        return [self._kept[place * len(self._kept) // count] for place in range(count)]
+        return evenly(self._kept, MOST)
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """Return at most so many of some items, evenly spread."""
+    count = min(most, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ def crop_findings(datasets: Iterable[DatasetFacts], crop: int) -> Iterator[Findi
                 facts,
                 f"{which} {smallest}, smaller than the crop of {crop}: crop at most {smallest.side}, or "
                 "build larger images",
+                *([smallest.key] if smallest.key else []),
             )
 
 
@@ -62,9 +63,11 @@ def _of_several_sizes(facts: DatasetFacts, crop: int | None) -> Finding:
     counted = "1 record is" if others.records == 1 else f"{others.records} records are"
     what = f"{counted} not {facts.size} as the first is, such as {others.first.key}, which is {others.first}"
     if crop is None:
-        return error(facts, f"{what}: give data.crop, or build the dataset again, all in one size")
+        remedy = "give data.crop, or build the dataset again, all in one size"
+        return error(facts, f"{what}: {remedy}", others.first.key)
     return warning(
         facts,
         f"{what}: each is cropped as it is, and a bundle makes its pictures {facts.size} "
         "first: build the dataset again, all in one size",
+        others.first.key,
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from ftjob.dataset.check.census import Census
 from ftjob.dataset.check.duplicates import Fingerprint
 from ftjob.dataset.check.scan import ImageSummary, RecordScan
-from ftjob.dataset.check.sheet import Tiles
+from ftjob.dataset.check.sheet import Tiles, evenly
 from ftjob.dataset.facts import Lmdb
-from ftjob.dataset.findings import Finding
+from ftjob.dataset.findings import Finding, found_records
 from ftjob.dataset.lmdb.datum import RecordError
 from ftjob.dataset.lmdb.flaws import COLOURS
 from ftjob.dataset.lmdb.read import key_text
@@ -50,6 +50,13 @@ class Survey:
         """Return the mean of each channel; nothing where no record is an image."""
         return self.sums.mean()
 
+    def samples(self, most: int) -> dict[int, tuple[str, ...]]:
+        """Return the keys of at most so many images of each label, from the first to the last of them."""
+        keys: dict[int, list[str]] = defaultdict(list)
+        for key, label in zip(self.keys, self.labels, strict=True):
+            keys[label].append(key)
+        return {label: tuple(evenly(keys[label], most)) for label in sorted(keys)}
+
     def _add_picture(self, key: str, label: int, picture: ImageSummary) -> None:
         self.keys.append(key)
         self.labels.append(label)
@@ -82,6 +89,7 @@ def record_findings(found: Survey) -> list[Finding]:
                 where,
                 f"{counted(len(found.odd), 'record')} not {usual} as the first is, such as "
                 f"{some(found.odd)}: build the dataset again, all in colour or all grey",
+                found_records(where, found.odd),
             )
         )
     return findings + _blank_findings(found, where)
@@ -105,6 +113,7 @@ def _blank_findings(found: Survey, where: str) -> list[Finding]:
             where,
             f"{counted(len(found.blank), 'picture')} of one colour all over, such as "
             f"{some(found.blank)}: look whether they belong here",
+            found_records(where, found.blank),
         )
     ]
 

@@ -37,6 +37,8 @@ class Shape:
     width: int
     mode: Mode
     color: bool
+    face_crop: bool = False
+    """Whether the largest face is cut out first (ftjob.dataset.image.faces)."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Picture:
     pixels: NDArray[np.uint8]
     """(H, W, 3) in BGR, or (H, W) where grey."""
     notes: tuple[str, ...]
-    """What was out of the ordinary: rotated, cmyk, 16-bit, alpha, animated, padded."""
+    """What was out of the ordinary: rotated, cmyk, 16-bit, alpha, animated, padded, several faces."""
 
 
 def stored_picture(data: bytes, shape: Shape, most_pixels: int = MAX_PIXELS) -> Picture:
@@ -59,10 +61,22 @@ def stored_picture(data: bytes, shape: Shape, most_pixels: int = MAX_PIXELS) -> 
         from ftjob.dataset.image.pillow import any_image  # here, because plain JPEGs do without Pillow
 
         picture = any_image(data, shape.color, most_pixels)
-    pixels = picture.pixels
+    pixels, notes = picture.pixels, picture.notes
+    if shape.face_crop:
+        pixels, more = _face_of(pixels)
+        notes += more
     size = resized_size(pixels.shape[0], pixels.shape[1], shape.height, shape.width, shape.mode)
     check_pixels(*size)
-    return Picture(fit(scale(pixels, *size), shape.height, shape.width), picture.notes)
+    return Picture(fit(scale(pixels, *size), shape.height, shape.width), notes)
+
+
+def _face_of(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    from ftjob.dataset.image.faces import cut_face, find_faces
+
+    faces = find_faces(pixels)
+    if not faces:
+        raise UnreadableImageError("no face was found in it")
+    return cut_face(pixels, faces[0]), (("several faces",) if len(faces) > 1 else ())
 
 
 def check_pixels(height: int, width: int, most: int = MAX_PIXELS) -> None:
@@ -83,7 +97,9 @@ def _plain_jpeg(data: bytes, shape: Shape, most_pixels: int) -> Picture | None:
         return None
     check_pixels(height, width, most_pixels)
     orientation = _orientation(data)
-    wanted = resized_size(*_turned(height, width, orientation), shape.height, shape.width, shape.mode)
+    wanted = _turned(height, width, orientation)
+    if not shape.face_crop:  # a face is small, and wants all its pixels
+        wanted = resized_size(*wanted, shape.height, shape.width, shape.mode)
     pixels, notes = _decode_jpeg(data, shape.color, _turned(*wanted, orientation))
     if orientation == 1:
         return Picture(pixels, notes)

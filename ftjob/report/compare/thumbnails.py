@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ftjob.dataset.folder import DATA_FILE
 from ftjob.dataset.lmdb.pages import check_pages
-from ftjob.dataset.lmdb.read import Record, exact_key, key_bytes, records_at
+from ftjob.dataset.lmdb.read import exact_key, key_bytes, records_at
 from ftjob.errors import BadDataError
 from ftjob.report.compare.comparison import ChangedImage, Comparison, Difference
 from ftjob.report.facts import Facts
@@ -61,16 +62,18 @@ def pictures_at(path: Path | None, keys: Iterable[str]) -> dict[str, str]:
         if path is None or not (path / DATA_FILE).is_file():
             return {}
         check_pages(path)
-        return {exact_key(each.key): _picture(each) for each in records_at(path, map(key_bytes, keys))}
+        return {
+            exact_key(each.key): small_jpeg(each.image) for each in records_at(path, map(key_bytes, keys))
+        }
     except (BadDataError, OSError, ValueError):
         return {}
 
 
-def _picture(record: Record) -> str:
-    """Return a JPEG of at most SIDE pixels a side, in base64."""
-    pixels = record.image[:, :, 0] if record.image.shape[2] == 1 else record.image[:, :, ::-1]
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.thumbnail((SIDE, SIDE))
+def small_jpeg(image: NDArray[np.uint8], side: int = SIDE) -> str:
+    """Return an image (H, W, C) in BGR, or grey, as a JPEG of at most so many pixels a side, in base64."""
+    pixels = image[:, :, 0] if image.shape[2] == 1 else image[:, :, ::-1]
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.thumbnail((side, side))
     written = io.BytesIO()
-    image.save(written, format="JPEG", quality=QUALITY)
+    picture.save(written, format="JPEG", quality=QUALITY)
     return base64.b64encode(written.getvalue()).decode("ascii")

@@ -1,0 +1,1 @@
+"""What pages do that takes longer than a request, and what is kept for it between requests."""
