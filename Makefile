@@ -1,5 +1,5 @@
-# make setup | check | demo | test [T=path] | test-images | test-fuzz [N=12000] | accepted [N=2000] | lint
-#      bench B=name | docs | k8s | sbom | image-caffe-cuda
+# make setup | check | demo | test [T=path] | test-browser | test-images | test-fuzz [N=12000] | accepted [N=2000]
+#      lint | bench B=name | docs | k8s | screenshots | sbom | image-caffe-cuda
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
 # Python >= 3.11, make and, on Debian, apt; `setup` fetches the rest at the versions of requirements.lock.
@@ -13,6 +13,7 @@ TORCH      ?= torch==$(TORCH_VERSION)# or TORCH="torch --index-url URL", for a b
 T          ?= tests
 B          ?= overhead
 NEEDS      := caffe or torch or store or cluster or browser or root
+APART      := browser# what `make test` leaves to targets of their own
 
 # The machine's own certificates, which a network with a proxy of its own needs.
 export UV_SYSTEM_CERTS := 1
@@ -20,7 +21,7 @@ export UV_SYSTEM_CERTS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch demo check test test-images image-caffe-cuda test-fuzz accepted lint format bench docs k8s sbom lock proto clean
+.PHONY: help setup engine torch demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
 
 help:
 	@sed -n '1,5p' Makefile
@@ -63,7 +64,11 @@ check: setup lint
 
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
 test: setup lint engine torch
-	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --maxfail 50 $(T)
+	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
+
+# The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache.
+test-browser: setup torch
+	$(BIN)/pytest -n $$(nproc) --dist worksteal -m browser $(T)
 
 # What a run of all tests has no time for: Caffe with CUDA compiled by the Dockerfile (15 minutes on two cores, once),
 # then the engine's laws on that very build, in CPU mode, and its image on the cluster: as it is, and in an installed
@@ -111,6 +116,10 @@ image-caffe-cuda:
 # The generated parts of docs/ and the README: command help, exit codes, spec fields.
 docs: setup
 	$(BIN)/python -m tools.docs
+
+# The pictures in docs/pictures: every page and the screen of `watch`, light and dark.
+screenshots: setup torch
+	$(BIN)/python -m tools.screenshots
 
 # What is inside, as CycloneDX: the lock's packages, PyTorch's, and the Debian packages of Caffe's bundle.
 sbom: setup engine

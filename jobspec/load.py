@@ -10,7 +10,7 @@ from jobspec.document import Document, read_document
 from jobspec.explain import explain, shown
 from jobspec.problems import Problem, SpecError
 from jobspec.spec import JobSpec
-from jobspec.sweeps.members import members
+from jobspec.sweeps.members import members, unknown_fields
 
 MAX_BYTES = 256 * 1024
 
@@ -45,9 +45,16 @@ def parse_spec(text: str, source: str) -> JobSpec:
     try:
         spec = JobSpec.model_validate(document.value)
     except ValidationError as error:
-        raise SpecError(source, explain(error, document)) from None
+        raise SpecError(source, _all_problems(explain(error, document), unknown_fields(document))) from None
     members(spec, document, source)  # raises for a member that is no valid spec
     return spec
+
+
+def _all_problems(of_values: list[Problem], of_names: list[Problem]) -> list[Problem]:
+    """Return problems in the order of their lines; of a field whose name is wrong that one alone."""
+    wrong = tuple(problem.field for problem in of_names)
+    others = (problem for problem in of_values if not problem.field.startswith(wrong)) if wrong else of_values
+    return sorted((*others, *of_names), key=lambda problem: (problem.line or 0, problem.column or 0))
 
 
 def _content(path: Path) -> bytes | None:

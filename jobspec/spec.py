@@ -303,6 +303,9 @@ class JobSpec(Section):
     """What the result must reach for a CI run to pass."""
     sweep: Sweep | None = None
     """Several runs from this spec, within its one budget: the fields to vary, and how to search."""
+    member_of: DnsLabel | None = None
+    """Written by ftjob into the spec of a sweep's member: the sweep's name, by which members share their
+    stages. It decides nothing else."""
     output: Location
     """The folder or URI for runs; each gets `<output>/<name>/<run id>/`."""
     stages: Annotated[list[StageSpec], Field(min_length=FEWEST_STAGES, max_length=MOST_STAGES)] | None = None
@@ -320,10 +323,12 @@ class JobSpec(Section):
     def stage_specs(self) -> "tuple[JobSpec, ...]":
         """Return the stages as specs without stages, first to last; this spec alone where it has none.
 
-        Only the last has `accept`. Raises ValidationError, at the stage's section, for values that do not go
-        together.
+        Only the last has `accept`. Those before it have the sweep's name, where this is a member of one: so
+        what members share is the same stage. Raises ValidationError, at the stage's section, for values that
+        do not go together.
         """
-        before = self.model_copy(update={"stages": None, "accept": Accept()})
+        shared = {"stages": None, "accept": Accept(), "name": self.member_of or self.name, "member_of": None}
+        before = self.model_copy(update=shared)
         specs: list[JobSpec] = []
         for number, stage in enumerate(self.stages or ()):
             sections: dict[str, Any] = {"budget": self.budget.shared(stage.budget)}
@@ -334,7 +339,8 @@ class JobSpec(Section):
                 sections[name] = laid_over_at(section, part, ("stages", number, name))
             before = before.model_copy(update=sections)
             specs.append(before)
-        return (*specs[:-1], specs[-1].model_copy(update={"accept": self.accept})) if specs else (self,)
+        own = {"accept": self.accept, "name": self.name, "member_of": self.member_of}
+        return (*specs[:-1], specs[-1].model_copy(update=own)) if specs else (self,)
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -365,8 +371,9 @@ class JobSpec(Section):
         for section, field in ADDED:
             if values[section][field] == type(getattr(self, section)).model_fields[field].default:
                 del values[section][field]
-        if self.sweep is None:
-            del values["sweep"]
+        for name in ("sweep", "member_of"):
+            if values[name] is None:
+                del values[name]
         return values
 
 

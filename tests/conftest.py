@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ftjob.fs.paths import cache_dir
 from tests.tiers import NEEDS, Guard, hide_torch, mark_by_fixtures, needs_of
@@ -15,9 +15,11 @@ from tests.tiers import NEEDS, Guard, hide_torch, mark_by_fixtures, needs_of
 MACHINE_CACHE = cache_dir()
 pytest_plugins = ["tests.engines", "tests.faces", "tests.order", "tests.storage.servers"]
 
-# Hypothesis fails an example that takes more than 200 ms, as any may on a busy machine.
-settings.register_profile("ftjob", deadline=None)
-settings.register_profile("check", deadline=None, max_examples=15)  # of `make check`
+# Hypothesis fails an example that takes more than 200 ms, and a test whose first ones take a second to draw:
+# any may on a busy machine.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ftjob", PATIENT)
+settings.register_profile("check", PATIENT, max_examples=15)  # of `make check`
 settings.load_profile("ftjob")
 
 GUARD = Guard(MACHINE_CACHE)
@@ -48,6 +50,11 @@ def needs_caffe() -> None:
 @pytest.fixture(scope="session")
 def needs_store() -> None:
     """For fixtures that bring an S3 server."""
+
+
+@pytest.fixture(scope="session")
+def needs_browser() -> None:
+    """For fixtures that bring a browser."""
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ NEEDS = {
     "torch": "PyTorch (`make torch`)",
     "store": "an S3 server: Swift, or Ceph from Debian's packages",
     "cluster": "a Kubernetes on this machine, or its kubectl",
-    "browser": "a web browser",
+    "browser": "Chromium from Debian's packages (`make test-browser`)",
     "root": "root, to mount a disk that fills or may not be written",
 }
 WITHOUT_TORCH = Path(__file__).with_name("without_torch")
@@ -52,7 +52,7 @@ class Guard:
             "torch": ("ftjob.engine.torch.process",),
             "store": ("tests.storage.swift_server", "tests.storage.ceph_cluster"),
             "cluster": (str(machine_cache / "testbed"), "tests.cluster.bed", "kubectl"),
-            "browser": ("firefox", "chromium", "google-chrome"),
+            "browser": ("firefox", "chromium", "google-chrome", "/playwright/driver/"),
             "root": ("mount", "umount", "unshare"),
         }
 

@@ -60,21 +60,23 @@ def classify(
     engine: str = "auto",
     gpu: bool = False,
     precision: str = "fp32",
+    face_crop: bool | None = None,
     context: str | None = None,
     namespace: str | None = None,
 ) -> "Classification":
     """Return the answers of a bundle, a run or an alias to pictures, computed as they are taken.
 
     `images` are files, folders, URIs and http(s) addresses; `confusion` counts right and wrong, where every
-    folder has the name of a class. Raises FtjobError before any engine is started; a picture that cannot be
-    read has its `problem` in the answer.
+    folder has the name of a class. `face_crop` cuts the largest face out of each picture, or does not; None
+    does as the bundle's preprocessing says. Raises FtjobError before any engine is started; a picture that
+    cannot be read has its `problem` in the answer.
     """
     from ftjob.answers.answer import Classification, ConfusionTally
     from ftjob.answers.pictures import find_pictures
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
 
-    checked = read_for_use(bundle_folder(model, context, namespace))
+    checked = read_for_use(bundle_folder(model, context, namespace), face_crop=face_crop)
     hardware = choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net)
     pictures = list(find_pictures(images))
     return Classification(

@@ -12,6 +12,7 @@ from ftjob.bundle.hardware import Hardware
 from ftjob.bundle.model import ImageShape
 from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.dataset.image.detector import require_detector
 from ftjob.dataset.image.pixels import Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
@@ -96,15 +97,20 @@ def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return shares
 
 
-def read_for_use(root: Path) -> Model:
+def read_for_use(root: Path, *, face_crop: bool | None = None) -> Model:
     """Check every file of a bundle, and return what classifies with it.
 
-    Raises BadNetError, naming the file, for what is missing, damaged or not what the bundle was made with.
+    Whether faces are cut out of pictures is the bundle's to say, unless `face_crop` does. Raises BadSpecError
+    where that takes a detector and none is installed; BadNetError, naming the file, for what is missing,
+    damaged or not what the bundle was made with.
     """
     bundle, found = BundleFolder(root), read_checked(root)
     how = found.how
+    faces = how.face_crop if face_crop is None else face_crop
+    if faces:
+        require_detector()
     try:
-        shape = Shape(how.height, how.width, resize_mode(how.resize_mode), how.channels == 3)
+        shape = Shape(how.height, how.width, resize_mode(how.resize_mode), how.channels == 3, faces)
         labels = read_labels(bundle.labels)
         mean = read_mean_image(bundle.mean) if how.mean_file else None
     except (BadSpecError, BadDataError) as error:

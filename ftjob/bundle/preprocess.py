@@ -29,6 +29,8 @@ class Preprocess:
     mean_file: MeanFile | None
     """A mean image in the bundle, subtracted instead."""
     scale: Number
+    face_crop: Annotated[bool, Field(strict=True)] = False
+    """Whether the largest face is cut out of a picture before all else."""
 
     def __post_init__(self) -> None:
         if self.channels == 2:

@@ -80,6 +80,7 @@ def preprocess_of(plan: Plan) -> Preprocess:
         mean=plan.inputs.mean,
         mean_file=BundleFolder(Path()).mean.name if plan.inputs.mean_file else None,
         scale=data.scale,
+        face_crop=train.face_crop,
     )
 
 

@@ -60,6 +60,13 @@ Pictures = Annotated[
     list[str],
     typer.Argument(metavar="IMAGE...", help="Files, folders, URIs, or - to read a list of them from stdin."),
 ]
+FaceCrop = Annotated[
+    bool | None,
+    typer.Option(
+        "--face-crop/--no-face-crop",
+        help="Cut out the largest face of each image, or not; by default as it was trained.",
+    ),
+]
 AnswersAs = Annotated[
     AnswerFormat, typer.Option("-o", "--output", help="text for people, json for programs, csv for sheets.")
 ]
@@ -141,6 +148,7 @@ def classify(
     precision: Annotated[
         str, typer.Option(help="fp32, tf32, bf16 or fp16; all but fp32 with torch.")
     ] = "fp32",
+    face_crop: FaceCrop = None,
     context: KubeContext = None,
     namespace: KubeNamespace = None,
     output: AnswersAs = AnswerFormat.TEXT,
@@ -159,6 +167,7 @@ def classify(
         engine=engine,
         gpu=gpu,
         precision=precision,
+        face_crop=face_crop,
         context=context,
         namespace=namespace,
     )

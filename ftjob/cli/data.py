@@ -34,6 +34,10 @@ def build(
     mode: Annotated[str, typer.Option(help="How to resize: squash, crop, fill or half-crop.")] = "squash",
     encoding: Annotated[str, typer.Option(help="How to store images: raw, png or jpg.")] = "raw",
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of BGR.")] = False,
+    face_crop: Annotated[
+        bool,
+        typer.Option("--face-crop", help="Find the largest face of each image, turn it upright, cut it out."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed for the split and the order of the records.")] = 1,
     allow_unreadable: Unreadable = 0.01,
     output: Output = Format.TEXT,
@@ -53,6 +57,7 @@ def build(
         val_split=None if val else val_split,
         seed=seed,
         allow_unreadable=allow_unreadable,
+        face_crop=face_crop,
     )
     with live.progress_bar(console(stderr=True)) as show:
         built = build_at(source, out, options, val=val, progress=images_on(show))

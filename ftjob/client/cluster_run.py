@@ -31,6 +31,7 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
 from ftjob.runfolder.status import State, Status
 from ftjob.storage import local_path
+from ftjob.sweep.retrying import refusal
 from ftjob.sweep.standing import SweepState
 from ftjob.tuning.range_test import is_settled
 from jobspec import JobSpec, SpecError, members, parse_spec
@@ -201,13 +202,13 @@ class ClusterRun(SharedVerbs):
     def retry(self) -> bool:
         """Resume a run that was cancelled, or failed; return whether it had ended.
 
-        Raises BadSpecError where its budget does not pay for that.
+        Raises BadSpecError where its budget does not pay for that, and for a member of a sweep.
         """
         job = self.job()
         if not status_of(job).state.ended:
             return False
-        if refusal := out_of_money(job):
-            raise BadSpecError(f"{self.name}: {refusal}")
+        if why := refusal(job.sweep) or out_of_money(job):
+            raise BadSpecError(f"{self.name}: {why}")
         self.cluster.resume(self.name)
         return True
 

@@ -1,6 +1,6 @@
 """Options and progress of a dataset's build: plain values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ftjob.dataset.modes import Mode, resize_mode
 from ftjob.errors import BadSpecError
@@ -26,6 +26,8 @@ class BuildOptions:
     """Decides the order of the records and which images go to val."""
     allow_unreadable: float = DEFAULT_ALLOWED
     """The share of the images that may be left out because they cannot be read."""
+    face_crop: bool = field(default=False, repr=False)
+    """Whether each image becomes its largest face; where it does, digests say so beside the repr."""
 
     def __post_init__(self) -> None:
         resize_mode(self.mode)

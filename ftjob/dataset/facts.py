@@ -96,6 +96,8 @@ class DatasetFacts(Contents):
     """Mean per channel over all pixels (BGR), from the manifest beside it; empty where there is none."""
     resize_mode: str = "squash"
     """How the images came to be of one size (DIGITS' names), from the manifest; else squash."""
+    face_crop: bool = False
+    """Whether each image is a face that was cut out of a picture, from the manifest."""
     size_bytes: int = 0
     """Of its data.mdb."""
     local: Path | None = None

@@ -46,6 +46,7 @@ from ftjob.runfolder.references import FolderOf, PinnedOf, PinnedWeights, Weight
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input, named
 from ftjob.suggest import did_you_mean
+from jobspec import digest
 from jobspec.locations import with_locations
 from jobspec.problems import one_line
 from jobspec.spec import Data, JobSpec
@@ -108,19 +109,29 @@ def absolute(spec: JobSpec, context: Context) -> JobSpec:
     return resolved(placed, weights_of, folder_of, pinned if pin else None)
 
 
-def prepare(spec: JobSpec, context: Context) -> Plan:
+StagePlans = dict[tuple[str, ...], Plan]
+"""Plans of stages that begin other runs too, by the digests of their specs and of those before them."""
+
+
+def prepare(spec: JobSpec, context: Context, known: StagePlans | None = None) -> Plan:
     """Read what an absolute spec names and plan the run: the plan of its last stage, which has the others.
+    Stages before it that are `known` are not planned again, and the others are kept there.
 
     Raises FtjobError, which names the field, what is wrong and what to do; nothing is written then but
     datasets and weights in the cache.
     """
     if not spec.stages:
         return _prepared(spec, context)
+    known = {} if known is None else known
     plans: list[Plan] = []
+    key: tuple[str, ...] = ()
     for number, stage in enumerate(spec.stage_specs()):
         asked = spec.stages[number].wants_new_heads
-        with naming_stage(number):
-            plans.append(_prepared(stage, context, plans[-1] if plans else None, new_heads=asked))
+        key = (*key, f"{digest(stage)} {asked}")
+        if key not in known:
+            with naming_stage(number):
+                known[key] = _prepared(stage, context, plans[-1] if plans else None, new_heads=asked)
+        plans.append(known[key])
     return replace(plans[-1], earlier=tuple(plans[:-1]), whole=spec)
 
 

@@ -10,10 +10,11 @@ from ftjob.errors import BadSpecError
 from ftjob.formatting import dollars, hours
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.plan import Plan
-from ftjob.prepare.prepare import Context, absolute, plan_of, prepare, read_inputs
+from ftjob.prepare.prepare import Context, StagePlans, absolute, plan_of, prepare, read_inputs
 from jobspec import JobSpec, Member, SpecError, members
 from jobspec.locations import FIELDS, with_values
 from jobspec.sweeps.members import sweep_id
+from jobspec.sweeps.swept_field import SweptField
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,18 @@ class PlannedMember:
 
     member: Member
     plan: Plan
+    copied: int = 0
+    """How many of its stages a member before it has as well, and trains."""
+
+    @property
+    def seconds(self) -> float:
+        """Of node time, without the stages that it copies."""
+        return sum(stage_seconds(self.plan)[self.copied :])
+
+    @property
+    def usd(self) -> float:
+        """What its own time costs."""
+        return self.seconds / 3600 * self.plan.forecast.cost.usd_per_hour
 
 
 @dataclass(frozen=True)
@@ -38,12 +51,12 @@ class SweepPlan:
     @property
     def usd(self) -> float:
         """What all members cost together where none is stopped."""
-        return sum(each.plan.cost.usd for each in self.members)
+        return sum(each.usd for each in self.members)
 
     @property
     def seconds(self) -> float:
         """Of node time, over all members."""
-        return sum(each.plan.cost.total_seconds for each in self.members)
+        return sum(each.seconds for each in self.members)
 
     @property
     def parallel_seconds(self) -> float:
@@ -51,7 +64,7 @@ class SweepPlan:
         assert self.spec.sweep
         free = [0.0] * min(self.spec.sweep.parallel, len(self.members))
         for each in self.members:
-            heapq.heapreplace(free, free[0] + each.plan.cost.total_seconds)
+            heapq.heapreplace(free, free[0] + each.seconds)
         return max(free)
 
     @property
@@ -91,8 +104,9 @@ class SweepPlan:
                     "run_id": each.plan.run_id,
                     "overrides": dict(each.member.overrides),
                     "iterations": each.plan.max_iter,
-                    "seconds": each.plan.cost.total_seconds,
-                    "usd": each.plan.cost.usd,
+                    "seconds": each.seconds,
+                    "usd": each.usd,
+                    "stages_copied": each.copied,
                 }
                 for each in self.members
             ],
@@ -105,18 +119,26 @@ class SweepPlan:
         }
 
 
+def stage_seconds(plan: Plan) -> tuple[float, ...]:
+    """Return what each stage of a run takes; the node's start is the last one's, since a run that copies the
+    others has it too."""
+    own = [each.forecast.cost.total_seconds - each.forecast.cost.startup_seconds for each in plan.earlier]
+    return (*own, plan.cost.total_seconds - sum(own))
+
+
 class MemberPlanner:
     """Plans one member after another, and reads nothing twice that they share."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._read: dict[str, Inputs] = {}
+        self._stages: StagePlans = {}
 
     def plan(self, spec: JobSpec) -> Plan:
         """Return a member's plan. Raises FtjobError."""
         placed = absolute(spec, self._context)
-        if placed.stages:  # a stage begins with what the one before makes: little of it is shared
-            return prepare(placed, self._context)
+        if placed.stages:
+            return prepare(placed, self._context, self._stages)
         decides = placed.canonical()
         shared = [decides[section] for section in ("base", "data", "resources", "accept")]
         key = json.dumps([*shared, placed.surgery.num_output, placed.images_per_iteration], sort_keys=True)
@@ -136,9 +158,14 @@ def plan_sweep(spec: JobSpec, context: Context) -> SweepPlan:
     except SpecError as error:
         raise BadSpecError(str(error)) from None
     planner = MemberPlanner(context)
-    made = tuple(PlannedMember(member, planner.plan(member.spec)) for member in found)
+    made = []
+    trained: set[str] = set()
+    for member in found:
+        copied = sum(stage in trained for stage in member.stages)
+        made.append(PlannedMember(member, planner.plan(member.spec), copied))
+        trained.update(member.stages)
     _refuse_too_dear(spec, made)
-    return SweepPlan(spec, placed, own_id, made)
+    return SweepPlan(spec, placed, own_id, tuple(made))
 
 
 def absolute_sweep(spec: JobSpec, context: Context) -> JobSpec:
@@ -147,18 +174,18 @@ def absolute_sweep(spec: JobSpec, context: Context) -> JobSpec:
     assert spec.sweep
     changed = {}
     for field, values in spec.sweep.fields.items():
-        if field in FIELDS and isinstance(values, list):
-            changed[field] = [_absolute_value(spec, field, value, context) for value in values]
+        swept = SweptField.parse(field)
+        if f"{swept.section}.{swept.name}" in FIELDS and isinstance(values, list):
+            changed[field] = [_absolute_value(spec, swept, value, context) for value in values]
     sweep = spec.sweep.model_validate({**spec.sweep.model_dump(mode="json", exclude_unset=True), **changed})
     return placed.model_copy(update={"sweep": sweep})
 
 
-def _absolute_value(spec: JobSpec, field: str, value: Any, context: Context) -> Any:
+def _absolute_value(spec: JobSpec, field: SweptField, value: Any, context: Context) -> Any:
     if not isinstance(value, str):
         return value
-    section, _, name = field.partition(".")
-    placed = absolute(with_values(spec, {field: value}), context)
-    return getattr(getattr(placed, section), name)
+    placed = absolute(with_values(spec, {f"{field.section}.{field.name}": value}), context)
+    return getattr(getattr(placed, field.section), field.name)
 
 
 def _refuse_too_dear(spec: JobSpec, made: Sequence[PlannedMember]) -> None:

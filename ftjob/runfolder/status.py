@@ -127,7 +127,7 @@ class StageResult:
     usd: Dollars = 0.0
     """What this run paid for it, over all attempts: what an attempt takes to begin is its first stage's."""
     reused_from: str = ""
-    """The id of the run that trained it, where that was another one."""
+    """The run that trained it, where that was another one: its id, NAME/ID where its name is another too."""
 
 
 @dataclass(frozen=True)

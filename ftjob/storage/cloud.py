@@ -138,6 +138,12 @@ class CloudStore:
         )
         return sorted((self.entry(each) for each in found), key=lambda each: each.key)
 
+    def folders(self) -> tuple[str, ...]:
+        """Return the names of the folders directly below, as the store groups its keys."""
+        below = self.uri.prefix or None
+        found = self.ask("", "listing it", lambda client: client.list_with_delimiter(below))
+        return tuple(sorted(each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"]))
+
     def entry(self, meta: "ObjectMeta") -> Entry:
         """Return the entry of an object, its key relative to this store."""
         key = meta["path"].removeprefix(self.uri.prefix).lstrip("/")

@@ -86,6 +86,12 @@ class DirectoryStore:
                         entries.append(entry(path.relative_to(self.folder).as_posix(), path))
         return sorted(entries, key=lambda each: each.key)
 
+    def folders(self) -> tuple[str, ...]:
+        """Return the names of the folders directly below."""
+        with suppress(MissingError), readable(self.folder), os.scandir(self.folder) as entries:
+            return tuple(sorted(each.name for each in entries if each.is_dir()))
+        return ()
+
     def download(
         self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> None:

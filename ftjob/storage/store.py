@@ -104,6 +104,10 @@ class Store(Protocol):
         """Return every object below the folder `prefix`, sorted by key."""
         ...
 
+    def folders(self) -> tuple[str, ...]:
+        """Return the names of the folders directly below, sorted, without reading what is in them."""
+        ...
+
     def download(
         self, key: str, path: Path, *, sha256: str | None = None, progress: OnTransfer = ignore
     ) -> None:

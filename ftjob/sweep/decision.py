@@ -13,10 +13,12 @@ from ftjob.money.amount import Amount
 from ftjob.runfolder.status import State
 from ftjob.sweep.halving import climbed
 from ftjob.sweep.record import MemberRecord
+from ftjob.sweep.shared_stages import SharedStages
 from jobspec.spec import Budget, JobSpec
 from jobspec.sweeps.sweep import Halving
 
 NOTHING = Amount()
+NO_STAGES = SharedStages()
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class MemberSeen:
     max_iter: int = 0
     accuracy: float | None = None
     """Its best so far."""
+    stages: int = 0
+    """How many of its stages are complete. Tests and accuracy are those of the last one."""
     reason: str = ""
     cancelled: bool = False
     """Whether it is asked to stop, or has stopped because it was."""
@@ -67,6 +71,8 @@ class SweepDecision:
     """To be stopped after a snapshot: they fell behind, or the sweep is held."""
     resume: tuple[str, ...] = ()
     """Were stopped together with the sweep."""
+    astray: tuple[str, ...] = ()
+    """Run although they ended, and what they left was granted to others: to be stopped as well."""
     waiting: int = 0
     """Members that have not started."""
     running: int = 0
@@ -84,14 +90,16 @@ def decide_sweep(
     records: Sequence[MemberRecord],
     seen: Mapping[str, MemberSeen],
     limits: SweepLimits,
+    shared: SharedStages = NO_STAGES,
     *,
     hold: bool = False,
 ) -> SweepDecision:
     """Return what to do now. `names` are the sweep's members in the order in which they start; `hold` starts
     none.
 
-    A member that starts is granted an equal share of what is left: the budget less what ended members spent
-    and what is granted to the others, divided by those that have not started.
+    A member that starts is granted a share of what is left: the budget less what ended members spent and
+    what is granted to the others, divided among those that have not started, equally or by the stages that
+    each will train. One that can copy a stage waits for it, and others start meanwhile.
     """
     known = [_updated(record, seen.get(record.name), hold=hold) for record in records]
     if limits.halving:
@@ -105,12 +113,17 @@ def decide_sweep(
     waiting = [name for name in names if name not in started]
     spent_up = False
     while waiting and not hold and sum(record.is_open for record in known) < limits.parallel:
-        share = _share(known, limits, len(waiting))
+        ready = next((name for name in waiting if not shared.awaits(name, known)), None)
+        if ready is None:
+            break
+        share = _share(known, limits, ready, shared.weights(waiting, known))
         if share is None:
             spent_up = True
             break
-        known.append(share.model_copy(update={"name": waiting.pop(0)}))
+        waiting.remove(ready)
+        known.append(share)
     running = sum(record.runs for record in known)
+    closed = {record.name for record in records if not record.is_open}
     done = not any(record.is_open for record in known) and (not waiting or spent_up)
     return SweepDecision(
         tuple(known),
@@ -123,6 +136,11 @@ def decide_sweep(
         if hold or limits.halving
         else (),
         resume=tuple(record.name for record in known if record.held and not hold),
+        astray=tuple(
+            name
+            for name, member in seen.items()
+            if name in closed and not member.state.ended and not member.cancelled
+        ),
         waiting=len(waiting),
         running=running,
         finished=not running if hold else done,
@@ -140,21 +158,25 @@ def budget_of(record: MemberRecord) -> Budget:
 def _updated(record: MemberRecord, member: MemberSeen | None, *, hold: bool) -> MemberRecord:
     """Return a record with what is seen of its member.
 
-    One that is gone before it ended counts as having spent all that it was granted: nobody knows better.
+    One that has ended and runs again keeps its end: what it left may be granted to others by now. One that is
+    gone before it ended counts as having spent all that it was granted: nobody knows better.
     """
     if member is not None:
         runs = not member.state.ended
         held = (record.held or (runs and not record.stopped)) if hold else (record.held and member.cancelled)
-        return record.model_copy(
+        updated = record.model_copy(
             update={
                 "state": member.state,
                 "reason": member.reason,
                 "held": held,
+                "stages": max(record.stages, member.stages),
                 "spent_microdollars": max(record.spent_microdollars, member.spent.microdollars),
                 "spent_milliseconds": max(record.spent_milliseconds, member.spent.milliseconds),
                 "accuracy": member.accuracy if member.accuracy is not None else record.accuracy,
             }
         )
+        end = {"state": record.state, "reason": record.reason, "held": False}
+        return updated.model_copy(update=end) if runs and not record.is_open else updated
     if record.state is None or not record.is_open:
         return record
     return record.model_copy(
@@ -168,16 +190,20 @@ def _updated(record: MemberRecord, member: MemberSeen | None, *, hold: bool) -> 
     )
 
 
-def _share(records: Sequence[MemberRecord], limits: SweepLimits, waiting: int) -> MemberRecord | None:
-    """Return what the next member is granted; None where nothing is left."""
-    dollars, time = limits.microdollars, limits.milliseconds
+def _share(
+    records: Sequence[MemberRecord], limits: SweepLimits, name: str, weights: Mapping[str, int]
+) -> MemberRecord | None:
+    """Return the record of the next member, with what it is granted; None where nothing is left."""
+    dollars, time, whole = limits.microdollars, limits.milliseconds, sum(weights.values())
     if dollars is not None:
-        dollars = (dollars - sum(_taken_dollars(record) for record in records)) // waiting
+        left = dollars - sum(_taken_dollars(record) for record in records)
+        dollars = left * weights[name] // whole
     if time is not None:
-        time = (time - sum(_taken_time(record) for record in records)) // waiting
+        left = time - sum(_taken_time(record) for record in records)
+        time = left * weights[name] // whole
     if (dollars is not None and dollars <= 0) or (time is not None and time <= 0):
         return None
-    return MemberRecord(name="", granted_microdollars=dollars, granted_milliseconds=time)
+    return MemberRecord(name=name, granted_microdollars=dollars, granted_milliseconds=time)
 
 
 def _taken_dollars(record: MemberRecord) -> int:

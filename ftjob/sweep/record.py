@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from ftjob.money.amount import Amount
 from ftjob.runfolder.status import State
+from jobspec.spec import MOST_STAGES
 from jobspec.sweeps.sweep import MOST_MEMBERS
 
 MOST_RUNGS = 32
@@ -56,6 +57,8 @@ class MemberRecord(_Record):
     rungs: Annotated[tuple[Rung, ...], Field(max_length=MOST_RUNGS)] = ()
     stopped: bool = False
     """Whether successive halving stopped it."""
+    stages: Annotated[int, Field(ge=0, le=MOST_STAGES, json_schema_extra={"format": "int64"})] = 0
+    """How many of its stages are complete, for others to copy."""
     held: bool = False
     """Whether it was stopped together with its sweep, and resumes with it."""
 

@@ -1,6 +1,7 @@
 """Charts besides those of a report, and charts as a script draws them. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ftjob.report.chart import Axis, Chart, Curve, Point, averaged
 from ftjob.report.facts import Facts
@@ -12,8 +13,28 @@ UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 LEAST_UNITS = 4
 """Of a unit in a time that is shown by it."""
 
-ChartDocument = dict[str, object]
-"""What ui.js draws."""
+
+@dataclass(frozen=True)
+class DrawnLine:
+    """A curve, for a script to draw."""
+
+    name: str
+    x: list[float]
+    y: list[float]
+    low: list[float]
+    high: list[float]
+    """What was averaged into the points is between these two; empty where nothing was."""
+
+
+@dataclass(frozen=True)
+class ChartDocument:
+    """A chart, for a script to draw: what static/ui.js reads."""
+
+    title: str
+    words: str
+    unit: str
+    axis: str
+    lines: list[DrawnLine]
 
 
 def money_chart(facts: Facts) -> Chart:
@@ -65,23 +86,26 @@ def _accuracies(facts: Facts) -> Iterator[Point]:
         yield test.iteration, 100 * test.accuracy
 
 
-def chart_document(chart: Chart) -> ChartDocument:
-    """Return a chart as values for a script."""
-    return {
-        "title": chart.title,
-        "words": chart.words,
-        "unit": chart.unit,
-        "axis": chart.axis.name,
-        "top": chart.top,
-        "lines": [
-            {
-                "name": line.name,
-                "x": [x for x, _ in line.points],
-                "y": [y for _, y in line.points],
-                "low": [low for _, low, _ in line.band],
-                "high": [high for _, _, high in line.band],
-            }
-            for line in chart.lines
-            if line.points
-        ],
-    }
+def documents_of(charts: Iterable[Chart]) -> list[ChartDocument]:
+    """Return the charts that have something to draw."""
+    return [
+        ChartDocument(
+            title=chart.title,
+            words=chart.words,
+            unit=chart.unit,
+            axis=chart.axis.name,
+            lines=[_line(line) for line in chart.lines if line.points],
+        )
+        for chart in charts
+        if not chart.is_empty
+    ]
+
+
+def _line(line: Curve) -> DrawnLine:
+    return DrawnLine(
+        name=line.name,
+        x=[x for x, _ in line.points],
+        y=[y for _, y in line.points],
+        low=[low for _, low, _ in line.band],
+        high=[high for _, _, high in line.band],
+    )

@@ -4,7 +4,9 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, get_args
@@ -15,7 +17,8 @@ from jobspec.document import Document
 from jobspec.explain import explain, fields_at, shown, unknown_field
 from jobspec.problems import SHOWN, Problem, SpecError
 from jobspec.spec import FREE_SECTIONS, JobSpec
-from jobspec.sweeps.sweep import MOST_MEMBERS, SWEPT, Sweep, ValueRange
+from jobspec.sweeps.sweep import MOST_MEMBERS, Sweep, ValueRange
+from jobspec.sweeps.swept_field import SweptField, heading_of
 
 NAME_LENGTH, DIGEST_LENGTH = 40, 8
 DRAWS_PER_MEMBER = 20
@@ -28,7 +31,7 @@ SWEEP_ID = "sweep-"
 _NOWHERE = Document(None, {})
 
 Values = Mapping[str, Any]
-"""A value for each swept field, by SECTION.FIELD."""
+"""A value for each swept field, by its name in the spec."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Member:
     spec: JobSpec
     """Complete, and no sweep."""
     overrides: Values
+    stages: tuple[str, ...] = ()
+    """What decides each stage but the last, and those before it, as digests: where two members have the same
+    one, it is the same stage."""
 
     @property
     def name(self) -> str:
@@ -47,11 +53,11 @@ class Member:
     @property
     def label(self) -> str:
         """The overrides as people read them: `base_lr 0.01, freeze none`."""
-        return ", ".join(f"{field.partition('.')[2]} {value}" for field, value in self.values.items())
+        return ", ".join(f"{heading_of(field)} {value}" for field, value in self.values.items())
 
     @property
     def values(self) -> dict[str, str]:
-        """The overrides as texts, by SECTION.FIELD."""
+        """The overrides as texts, by field."""
         return {field: shown(value).replace('"', "") for field, value in self.overrides.items()}
 
 
@@ -65,7 +71,8 @@ def members(spec: JobSpec, document: Document = _NOWHERE, source: str = "spec") 
     sweep = spec.sweep
     if sweep is None:
         return ()
-    problems = _field_problems(sweep, document) or _size_problems(sweep, document)
+    problems = _field_problems(sweep.fields, len(spec.stages or ()), document)
+    problems = problems or _size_problems(sweep, document)
     if problems:
         raise SpecError(source, problems)
     base = spec.model_dump(mode="json", exclude_unset=True, exclude={"sweep"})
@@ -97,20 +104,37 @@ def sweep_id(spec: JobSpec) -> str:
     return f"{SWEEP_ID}{_digest([kept, names])[:ID_LENGTH]}"
 
 
-def _field_problems(sweep: Sweep, document: Document) -> list[Problem]:
-    """Return what is wrong with the names of the swept fields."""
-    problems = []
-    for field in sweep.fields:
-        section, _, name = field.partition(".")
-        if section not in SWEPT and (section in fields_at(()) or not name):
-            message = f"cannot be swept; members differ in fields of {', '.join(SWEPT)}"
-        elif section not in SWEPT or name not in fields_at((section,)) or name == "weights_from":
-            path = (section, name) if section in SWEPT else (section,)
-            message = unknown_field(path)
-        else:
-            continue
-        problems.append(_problem(f"sweep.{field}", message, document, "sweep", field))
-    return problems
+def unknown_fields(document: Document) -> list[Problem]:
+    """Return what is wrong with the names of the swept fields in a document that is no valid spec."""
+    values = document.value if isinstance(document.value, dict) else {}
+    sweep, stages = values.get("sweep"), values.get("stages")
+    fields = [key for key in sweep if "." in key] if isinstance(sweep, dict) else []
+    return _field_problems(fields, len(stages) if isinstance(stages, list) else 0, document)
+
+
+def _field_problems(fields: Iterable[str], stages: int, document: Document) -> list[Problem]:
+    """Return what is wrong with the names of the swept fields of a spec with so many stages."""
+    found = ((field, _field_problem(field, stages)) for field in fields)
+    return [
+        _problem(f"sweep.{field}", message, document, "sweep", field) for field, message in found if message
+    ]
+
+
+def _field_problem(text: str, stages: int) -> str:
+    """Return why a swept field cannot be swept; empty where it can."""
+    field = SweptField.parse(text)
+    if field.section.startswith("stages") and field.stage is None:
+        return "is not a field of a stage; write it as stages[0].SECTION.FIELD, counted from 0"
+    if field.stage is not None and field.stage >= stages:
+        there = f"stages[0] to stages[{stages - 1}]" if stages else "no stages"
+        return f"names a stage that is not there; the spec has {there}"
+    section = (*field.parent, field.section)
+    if field.section in field.sections and field.name:
+        known = field.name in fields_at(section) and field.name != "weights_from"
+        return "" if known else unknown_field(field.path)
+    if field.section in fields_at(field.parent):
+        return f"cannot be swept; members differ in fields of {', '.join(field.sections)}"
+    return unknown_field(section)
 
 
 def _size_problems(sweep: Sweep, document: Document) -> list[Problem]:
@@ -156,9 +180,9 @@ def _draw(seed: int, number: int, field: str, values: list[Any] | ValueRange) ->
 
 def _is_whole(field: str) -> bool:
     """Whether a field of the spec holds whole numbers only."""
-    section, _, name = field.partition(".")
-    model: type[BaseModel] = JobSpec.model_fields[section].annotation  # type: ignore[assignment]
-    types = _types(model.model_fields[name].annotation)
+    swept = SweptField.parse(field)
+    model: type[BaseModel] = JobSpec.model_fields[swept.section].annotation  # type: ignore[assignment]
+    types = _types(model.model_fields[swept.name].annotation)
     return int in types and float not in types
 
 
@@ -170,22 +194,34 @@ def _types(annotation: Any) -> set[Any]:
 
 def _member(name: str, base: Mapping[str, Any], values: Values) -> Member:
     """Return a member. Raises ValidationError."""
-    sections = {field.partition(".")[0] for field in values}
-    changed = {**base, **{section: dict(base.get(section, {})) for section in sections}}
+    changed = deepcopy(dict(base))
     for field, value in values.items():
-        section, _, key = field.partition(".")
-        changed[section][key] = value
+        SweptField.parse(field).put_into(changed, value)
     spec = JobSpec.model_validate(changed)
     canonical = spec.canonical()
-    overrides = {field: _at(canonical, field) for field in values}
+    overrides = {field: SweptField.parse(field).value_in(canonical) for field in values}
     suffix = _digest([name, overrides])[:DIGEST_LENGTH]
-    own = f"{name[: NAME_LENGTH - DIGEST_LENGTH - 1].rstrip('-')}-{suffix}"
-    return Member(spec.model_copy(update={"name": own}), overrides)
+    member = spec.model_copy(update={"name": f"{_stem(name)}{suffix}", "member_of": name})
+    return Member(member, overrides, tuple(_stage_digests(member)))
 
 
-def _at(canonical: Mapping[str, Any], field: str) -> Any:
-    section, _, name = field.partition(".")
-    return canonical[section].get(name)
+def member_names(sweep: str) -> re.Pattern[str]:
+    """Return the pattern of the names that members of a sweep of that name have."""
+    return re.compile(f"{re.escape(_stem(sweep))}[0-9a-f]{{{DIGEST_LENGTH}}}")
+
+
+def _stem(sweep: str) -> str:
+    """Return what the names of a sweep's members begin with."""
+    return f"{sweep[: NAME_LENGTH - DIGEST_LENGTH - 1].rstrip('-')}-"
+
+
+def _stage_digests(spec: JobSpec) -> Iterator[str]:
+    """Yield what decides each stage but the last, and those before it."""
+    before = ""
+    for part, stage in zip(spec.stages or (), spec.stage_specs()[:-1], strict=False):
+        decides = {key: value for key, value in stage.canonical().items() if key not in FREE_SECTIONS}
+        before = _digest([before, decides, part.wants_new_heads])
+        yield before
 
 
 def _explained(

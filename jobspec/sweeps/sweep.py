@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
-from jobspec.fields import INT32_MAX, IterationsOrPercent, Number, Section, mistake, must_be
+from jobspec.fields import INT32_MAX, IterationsOrPercent, Number, Off, Section, mistake, must_be
 
 MOST_MEMBERS = 1000
 """Of one sweep."""
-SWEPT = ("base", "surgery", "data", "solver")
-"""The sections whose fields may take several values."""
 
 
 class ValueRange(Section):
@@ -45,7 +44,7 @@ class Halving(Section):
 class Sweep(Section):
     """Several runs from one spec, which differ in the fields given here."""
 
-    # Every other key is a field of the spec, SECTION.FIELD (jobspec.sweeps.members).
+    # Every other key is a field of the spec (jobspec.sweeps.swept_field).
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[
         str,
@@ -63,23 +62,30 @@ class Sweep(Section):
     """How many members `search: random` draws."""
     parallel: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 1
     """How many members run at the same time."""
-    halving: Halving | None = None
-    """Stops members that fall behind. Without it, every member runs to its end."""
+    halving: Annotated[
+        Halving | None,
+        BeforeValidator(
+            lambda value: None if value is False else value, json_schema_input_type=Halving | Off | None
+        ),
+    ] = None
+    """Stops members that fall behind. Without it, or with `false`, every member runs to its end."""
     seed: Annotated[int, Field(ge=0, le=INT32_MAX)] = 1
     """The seed of `search: random`."""
 
     @property
     def fields(self) -> Mapping[str, list[Any] | ValueRange]:
-        """The swept fields, as SECTION.FIELD, with their values."""
+        """The swept fields, as SECTION.FIELD or stages[NUMBER].SECTION.FIELD, with their values."""
         return self.__pydantic_extra__
 
     @model_validator(mode="before")
     @classmethod
     def _names_options(cls, values: Any) -> Any:
-        if isinstance(values, Mapping):
-            for key in values:
-                if "." not in str(key) and key not in cls.OPTIONS:
-                    raise mistake(_no_option(str(key)), str(key))
+        if not isinstance(values, Mapping):
+            return values
+        wrong = [str(key) for key in values if "." not in str(key) and key not in cls.OPTIONS]
+        if wrong:
+            found = [InitErrorDetails(type=mistake(_no_option(key)), loc=(key,), input=key) for key in wrong]
+            raise ValidationError.from_exception_data("sweep", found)
         return values
 
     @model_validator(mode="after")

@@ -11,17 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import ftjob
-from ftjob.answers.answer import ConfusionTally, Guess, best
+from ftjob.answers.answer import ConfusionTally, Guess, PictureAnswer, best
 from ftjob.answers.pictures import find_pictures
 from ftjob.bundle.classifier import read_for_use, softmax
 from ftjob.bundle.hardware import choose_hardware
+from ftjob.dataset.image.pixels import Shape, stored_picture
 from ftjob.engine.onnx import installed
 from ftjob.errors import BadDataError, BadNetError, FtjobError
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.storage import open_store
 from tests.bundle.conftest import Changed
+from tests.dataset.astronaut import picture, turned
+from tests.dataset.images import jpeg
 from tests.storage.servers import Bucket
 from tests.tiers import hide_torch
 
@@ -206,3 +210,23 @@ def test_a_folder_is_walked_whole(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadDataError, match="has no images"):
         list(find_pictures([str(tmp_path / "empty")]))
+
+
+def test_faces_are_cut_out_as_they_were_for_training(made: Path, tmp_path: Path) -> None:
+    """A whole photograph gets the answer of its face; `face_crop` decides otherwise."""
+    portrait = stored_picture(jpeg(turned(20)), Shape(32, 32, "squash", color=False, face_crop=True))
+    (tmp_path / "whole.jpg").write_bytes(jpeg(turned(20)))
+    Image.fromarray(portrait.pixels).save(tmp_path / "face.png")
+    (tmp_path / "cat.jpg").write_bytes(jpeg(picture("chelsea.png")))
+    faces = Changed(shutil.copytree(made, tmp_path / "bundle"))
+    faces.set("preprocess.json", "face_crop", value=True)
+
+    def answers(model: Path, name: str, face_crop: bool | None = None) -> PictureAnswer:
+        return next(iter(ftjob.classify(str(model), [str(tmp_path / name)], face_crop=face_crop)))
+
+    face = answers(made, "face.png").guesses
+    assert answers(faces.root, "whole.jpg").guesses == face
+    assert answers(made, "whole.jpg", face_crop=True).guesses == face
+    assert answers(faces.root, "face.png", face_crop=False).guesses == face
+    assert answers(made, "whole.jpg").guesses != face
+    assert answers(faces.root, "cat.jpg").problem == "no face was found in it"

@@ -356,7 +356,11 @@ def _mutate_json(path: Path, rng: random.Random) -> None:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=ROUNDS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=ROUNDS,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_any_bundle_is_a_question_or_a_sentence(made: Path, tmp_path_factory: Any, seed: int) -> None:
     """Whatever is changed in its files, and no gigabyte is taken."""
     root = tmp_path_factory.mktemp("fuzz") / "bundle"

@@ -3,11 +3,9 @@
 import os
 import random
 import re
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from ftjob.net.proto.caffe_pb2 import NetParameter
 from tests.bundle.conftest import Changed
 from tests.bundle.test_read_bundle import mutate
 from tests.engines import ENGINES
+from tests.forked import client
 
 MOST_KILOBYTES = 600_000
 LONGEST = 2000
@@ -39,7 +38,7 @@ class Ended:
 
 
 @pytest.fixture
-def verify(tmp_path: Path) -> Callable[..., Ended]:
+def verify(tmp_path: Path) -> Iterator[Callable[..., Ended]]:
     """Call the command line in an empty folder, with a temporary folder of its own; both must stay empty."""
 
     def call(bundle: Changed, engine: str) -> Ended:
@@ -48,8 +47,8 @@ def verify(tmp_path: Path) -> Callable[..., Ended]:
         scratch.mkdir(exist_ok=True)
         before = _tree(bundle.root)
         with told.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ftjob", "verify", str(bundle.root), "--engine", engine],
+            process = client.popen(
+                [*client.FTJOB, "verify", str(bundle.root), "--engine", engine],
                 cwd=empty,
                 env={**os.environ, "TMPDIR": str(scratch)},
                 stdout=output,
@@ -66,7 +65,8 @@ def verify(tmp_path: Path) -> Callable[..., Ended]:
         assert [*empty.iterdir(), *scratch.iterdir()] == []
         return Ended(process.returncode, told.read_text(), kilobytes)
 
-    return call
+    with client.quick("ftjob"):
+        yield call
 
 
 def _most_kilobytes(pid: int) -> int:

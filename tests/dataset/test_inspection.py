@@ -91,7 +91,11 @@ def test_a_built_dataset_is_not_read(photos: Path, tmp_path: Path, monkeypatch: 
 IMAGES = st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 9), st.booleans())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(images=st.lists(IMAGES, min_size=1, max_size=12), channels=st.sampled_from([1, 3]))
 def test_all_records_are_in_the_facts(
     tmp_path_factory: pytest.TempPathFactory, images: list[tuple[int, int, int, bool]], channels: int

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ import pytest
 from ftjob.client import processes as local
 from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.proto.caffe_pb2 import NetParameter
+from ftjob.runfolder.layout import RunFolder
 from tests.e2e.jobs import Job
 from tests.forked import client
 
@@ -48,15 +50,14 @@ def start(job: Job) -> "client.Forked | subprocess.Popen[bytes]":
     return client.popen(words, cwd=job.folder, stdout=subprocess.DEVNULL)
 
 
-def test_a_run_leaves_the_folder_that_the_docs_show(job: Job):
+def test_a_run_leaves_the_folder_that_the_docs_show(finished: Job):
     """Every file of docs/run-folder.md's tree is there after a run, and nothing else is."""
-    job.submit()
     tree = (DOCS / "run-folder.md").read_text(encoding="utf-8").split("```text")[1].split("```")[0]
     told = set(
         re.findall(r"[─ /]([\w-]+\.(?:yaml|jsonl?|prototxt|png|html|log|caffemodel|solverstate)\b)", tree)
     )
 
-    run = job.run()
+    run = finished.run()
     outside = [path for path in run.root.rglob("*") if path.is_file() and run.bundle not in path.parents]
     seen = {re.sub(r"iter_\d+", "iter_4000", path.name) for path in outside} - {run.lock.name}
     assert seen == told - {"stage.json"}  # of a run with stages
@@ -73,10 +74,9 @@ def test_the_second_submit_of_a_finished_run_starts_nothing(job: Job):
     assert not job.run().log(2).exists()
 
 
-def test_metrics_have_every_iteration_once(job: Job):
+def test_metrics_have_every_iteration_once(finished: Job):
     """One line per update, and one per test: before the first step, at every interval, at the end."""
-    job.submit()
-    run = job.run()
+    run = finished.run()
 
     iterations = [json.loads(line)["iteration"] for line in run.train_metrics.read_text().splitlines()]
     tests = [json.loads(line)["iteration"] for line in run.test_metrics.read_text().splitlines()]
@@ -85,7 +85,7 @@ def test_metrics_have_every_iteration_once(job: Job):
     assert tests == [0, 10, 20, 30]
 
 
-def test_ctrl_c_stops_with_a_snapshot_and_the_next_submit_goes_on(job: Job):
+def test_ctrl_c_stops_with_a_snapshot_and_the_next_submit_goes_on(as_users_do: None, job: Job):
     """SIGINT at the terminal ends as Stopped, exit code 10; the same submit then finishes the run."""
     job.write(solver={"max_iter": 4000, "test_interval": 2000, "snapshot": 100})
     submitting = start(job)
@@ -140,7 +140,7 @@ def test_a_killed_engine_is_told_of_and_the_run_resumes(job: Job):
     assert job.submit().json()["state"] == "Succeeded"
 
 
-def test_cancel_from_another_terminal_stops_the_run(job: Job):
+def test_cancel_from_another_terminal_stops_the_run(as_users_do: None, job: Job):
     """`ftjob cancel` is answered with a snapshot; `ftjob wait` then has the worker's exit code."""
     job.write(solver={"max_iter": 4000, "test_interval": 2000, "snapshot": 100})
     job.ftjob("submit", "spec.yaml", "--local")
@@ -171,10 +171,10 @@ def test_an_accuracy_that_is_asked_for_and_missed_fails_the_run(job: Job):
     assert job.run().bundle.is_dir()
 
 
-def test_caffe_itself_goes_on_from_a_snapshot(job: Job):
+def test_caffe_itself_goes_on_from_a_snapshot(finished: Job, tmp_path: Path):
     """`caffe train -snapshot` takes the run folder's solver, net and snapshot as they are."""
-    job.submit()
-    run, caffe = job.run(), find_caffe().program("caffe")
+    run = RunFolder(shutil.copytree(finished.run().root, tmp_path / "run"))
+    caffe = find_caffe().program("caffe")
 
     done = subprocess.run(
         [caffe, "train", "-solver", run.solver, "-snapshot", run.solverstate(20)],
@@ -189,10 +189,10 @@ def test_caffe_itself_goes_on_from_a_snapshot(job: Job):
     assert "Optimization Done." in done.stderr
 
 
-def test_caffe_itself_loads_the_bundle(job: Job):
+def test_caffe_itself_loads_the_bundle(finished: Job, tmp_path: Path):
     """`caffe train -weights` copies every layer of the bundled caffemodel."""
-    job.submit()
-    run, caffe = job.run(), find_caffe().program("caffe")
+    run = RunFolder(shutil.copytree(finished.run().root, tmp_path / "run"))
+    caffe = find_caffe().program("caffe")
     weights = run.bundle / "weights.caffemodel"
 
     done = subprocess.run(

@@ -199,17 +199,17 @@ def test_weights_are_taken_by_layer_name(job: Job, opened: Open):
     assert not np.array_equal(second["fc_new"][0], learned["fc"][0])
 
 
-def test_steps_are_told_while_the_engine_goes_on(job: Job, opened_any: Open):
-    """Every update once, in order, and several times in the course of a row of seconds."""
+def test_updates_are_reported_as_they_are_made(job: Job, opened_any: Open):
+    """Every update once, in order, and in several reports, which are due every 0.2 s."""
     engine = opened_any(job(nets.softmax_regression()))
     pace = min(step.seconds for step in engine.step(100))
-    row = round(2 / pace)
+    count = round(0.8 / pace)
 
-    told = list(engine.steps(row))
+    reports = list(engine.steps(count))
 
-    assert [step.iteration for some in told for step in some] == list(range(101, 101 + row))
-    assert len(told) > 1
-    assert engine.iteration == 100 + row
+    assert [step.iteration for report in reports for step in report] == list(range(101, 101 + count))
+    assert len(reports) > 1
+    assert engine.iteration == 100 + count
 
 
 def test_a_halt_loses_no_update(job: Job, opened_any: Open):

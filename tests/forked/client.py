@@ -69,6 +69,7 @@ class Forked:
             "session": start_new_session,
             "memory": resource.getrlimit(resource.RLIMIT_DATA),
             "files": [0, 1, 2, *pass_fds],
+            "forks": sorted(Servers.names),
         }
         with contextlib.ExitStack() as stack:
             nothing = stack.enter_context(Path(os.devnull).open("r+b"))
@@ -150,8 +151,9 @@ def _text(stream: IO[bytes]) -> str:
 
 
 def fork_from(folder: Path) -> None:
-    """Have this process, and those it forks, start programs from the servers in a folder."""
-    Servers.folder, Servers.names = folder, frozenset(COMMANDS)
+    """Have the processes that this one forks start programs from the servers in a folder, as far as those who
+    ask for them do."""
+    Servers.folder = folder
     for module in USERS:
         module.subprocess = STAND_IN  # type: ignore[attr-defined]
 

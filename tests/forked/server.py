@@ -18,6 +18,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -131,6 +132,8 @@ def become(start: dict[str, Any], files: Sequence[int], program: Program) -> NoR
         os.environ.update(start["environment"])
         resource.setrlimit(resource.RLIMIT_DATA, start["memory"])
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        client.Servers.names = frozenset(start["forks"])
+        tempfile.tempdir = None  # where the environment has it
         sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115
         sys.stderr = open(2, "w", errors="backslashreplace")  # noqa: SIM115
         code = ended(lambda: program(start["command"][start["words"] :]))

@@ -40,7 +40,7 @@ def test_every_need_is_a_marker() -> None:
     assert {name: declared.get(name) for name in NEEDS} == {name: f"needs {it}" for name, it in NEEDS.items()}
 
 
-def test_check_runs_all_that_needs_nothing_and_test_runs_all() -> None:
+def test_check_runs_all_that_needs_nothing_and_test_runs_the_rest() -> None:
     """`make check` leaves out what has a need or is slow, and no more; it asks for `make setup` alone."""
     [left_out] = re.findall(r"^NEEDS +:= (.*)$", MAKEFILE, re.M)
 
@@ -49,7 +49,17 @@ def test_check_runs_all_that_needs_nothing_and_test_runs_all() -> None:
     assert recipe("check").startswith("check: setup lint\n")
     assert recipe("lint").startswith("lint: setup\n")
     assert recipe("test").splitlines()[0].split() == ["test:", "setup", "lint", "engine", "torch"]
-    assert not re.search(r" -[mk] | --(ignore|deselect)", recipe("test"))
+    assert not re.search(r" -k | --(ignore|deselect)", recipe("test"))
+
+
+def test_what_test_leaves_out_has_a_target_of_its_own() -> None:
+    """`make test` leaves out the needs of APART, and no more; each has a target that runs its tests."""
+    [apart] = re.findall(r"^APART +:= ([^#\n]*)", MAKEFILE, re.M)
+
+    assert re.findall(r" -m (.*) \$\(T\)", recipe("test")) == ['"not ($(APART))"']
+    for need in apart.split(" or "):
+        assert need in NEEDS
+        assert f" -m {need} $(T)" in recipe(f"test-{need}")
 
 
 @pytest.mark.parametrize("need", NEEDS)

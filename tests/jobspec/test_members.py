@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobspec import JobSpec, SpecError, digest, dump_spec, parse_spec
-from jobspec.sweeps.members import members, sweep_id
+from jobspec import FreezeUpTo, JobSpec, SpecError, digest, dump_spec, parse_spec
+from jobspec.sweeps.members import Member, member_names, members, sweep_id
 
 SPEC = """\
 name: digits
@@ -41,11 +41,12 @@ def test_a_grid_has_every_combination_once_in_the_order_of_the_spec() -> None:
 
 
 def test_a_member_is_the_spec_with_its_values_and_without_the_sweep() -> None:
-    """So it is the same run as if somebody had written it by hand."""
+    """So it is the same run as if somebody had written it by hand; it only knows its sweep."""
     [member] = members(spec("  solver.base_lr: [0.1]\n", "budget: {usd: 3}\n"))
     by_hand = parse_spec(f"{SPEC}budget: {{usd: 3}}\nsolver: {{base_lr: 0.1}}\n", "spec.yaml")
 
-    assert member.spec == by_hand.model_copy(update={"name": member.name})
+    assert member.spec == by_hand.model_copy(update={"name": member.name, "member_of": "digits"})
+    assert member_names("digits").fullmatch(member.name)
 
 
 def test_another_value_leaves_the_members_that_there_are() -> None:
@@ -87,6 +88,104 @@ def test_a_random_search_draws_within_its_ranges() -> None:
 def test_a_random_search_ends_where_nothing_new_is_left() -> None:
     """Two values make two members, however many are asked for."""
     assert len(names("  search: random\n  members: 9\n  solver.type: [SGD, Adam]\n")) == 2
+
+
+STAGES = """\
+stages:
+  - {name: few}
+  - {name: many, data: {train: /many}}
+"""
+
+
+def by_freezing(sweep: str) -> tuple[Member, ...]:
+    return members(spec(sweep, STAGES))
+
+
+def test_a_field_of_a_stage_varies_in_that_stage() -> None:
+    """Where the stage lays nothing over it, too; what the stage wrote besides stays."""
+    first, second = by_freezing(
+        "  stages[1].surgery.freeze: [none, {up_to: conv1}]\n  stages[1].data.batch_size: [4]\n"
+    )
+
+    assert [stage.surgery.freeze for stage in first.spec.stage_specs()] == ["none", "none"]
+    [few, many] = second.spec.stage_specs()
+    assert few.surgery.freeze == "none"
+    assert many.surgery.freeze == FreezeUpTo(up_to="conv1")
+    assert (many.data.train, many.data.batch_size) == ("/many", 4)
+    assert second.label == "stages[1].surgery.freeze {up_to: conv1}, stages[1].data.batch_size 4"
+
+
+def test_members_share_the_stages_that_do_not_vary() -> None:
+    """And none after the first that does; they are called alike in all of them."""
+    third = f"{STAGES}  - {{name: last, solver: {{max_iter: 3}}}}\n"
+    varied = members(
+        spec("  stages[1].solver.base_lr: [0.1, 0.2]\n  stages[2].solver.base_lr: [1, 2]\n", third)
+    )
+    everywhere = members(spec("  solver.base_lr: [0.1, 0.2]\n", third))
+
+    assert [len({member.stages[number] for member in varied}) for number in (0, 1)] == [1, 2]
+    assert len({stage for member in everywhere for stage in member.stages}) == 4
+    assert {stage.name for member in varied for stage in member.spec.stage_specs()[:-1]} == {"digits"}
+    assert [member.spec.stage_specs()[-1].name for member in varied] == [member.name for member in varied]
+
+
+def test_no_halving_can_be_written() -> None:
+    """As false, which is the same sweep as without it."""
+    without, off = (spec(f"{more}  solver.base_lr: [1]\n") for more in ("", "  halving: false\n"))
+
+    assert off.sweep is not None
+    assert off.sweep.halving is None
+    assert sweep_id(off) == sweep_id(without)
+
+
+def test_options_and_fields_that_are_not_there_are_all_named_at_once() -> None:
+    """In the order of their lines, with whatever else is wrong."""
+    found = problems("  paralel: 2\n  solver.base_l: 1\n  hlving: false\n  seed: -1\n", "budget: {usd: -1}\n")
+
+    assert [line.split(": ")[1] for line in found] == [
+        "budget.usd",
+        "sweep.paralel",
+        "sweep.solver.base_l",
+        "sweep.hlving",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "sentence"),
+    [
+        ("stages[2].surgery.freeze", "names a stage that is not there; the spec has stages[0] to stages[1]"),
+        ("stages[1].surgery.freze", "is not a field of stages[1].surgery; did you mean freeze?"),
+        ("stages[1].surgry.freeze", "is not a field of stages[1]; did you mean surgery?"),
+        ("stages[1].base.net", "is not a field of stages[1]"),
+        ("stages[1].budget", "cannot be swept; members differ in fields of surgery, data, solver"),
+        ("stages[1].guards.patience", "cannot be swept; members differ in fields of surgery, data, solver"),
+        (
+            "stages.1.surgery",
+            "is not a field of a stage; write it as stages[0].SECTION.FIELD, counted from 0",
+        ),
+        ("stages[1].surgery.", "cannot be swept"),
+        ("stages[1].", "is not a field"),
+    ],
+)
+def test_a_field_of_a_stage_that_is_not_there_is_named(field: str, sentence: str) -> None:
+    """With its line."""
+    [found] = problems(f"  {field}: [1]\n", STAGES)
+
+    assert found.startswith(f"spec.yaml:9: sweep.{field}: {sentence}")
+
+
+def test_a_value_that_a_stage_cannot_have_is_named() -> None:
+    """At the value."""
+    [found] = problems("  stages[1].solver.base_lr:\n    - 1\n    - -1\n", STAGES)
+
+    assert found == "spec.yaml:11: sweep.stages[1].solver.base_lr[1]: must be greater than 0, got -1"
+
+
+def test_a_stage_needs_stages() -> None:
+    """Which a spec without them lacks."""
+    [found] = problems("  stages[0].solver.base_lr: [1]\n")
+
+    assert found.endswith("names a stage that is not there; the spec has no stages")
 
 
 def test_a_spec_without_a_sweep_keeps_its_digest() -> None:

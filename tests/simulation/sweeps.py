@@ -19,6 +19,7 @@ from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.cluster.resource.times import render_time
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.status import State
+from ftjob.sweep import retrying
 from tests.cluster.unit.builders import NODES, NOW, spec
 
 STEP, MAX_ITER, EVERY = 60, 40, 5
@@ -32,6 +33,7 @@ EVENTS = {
     "fails": 2,
     "is_deleted": 1,
     "is_cancelled": 1,
+    "is_retried": 2,
     "cancelled": 1,
     "held": 1,
     "raised": 1,
@@ -256,6 +258,17 @@ class SweepWorld:
     def is_cancelled(self) -> None:
         if member := self.any_running():
             member.cancel = "snapshot"
+
+    def any_ended(self) -> TrueMember | None:
+        """A member that an attempt more would bring on."""
+        ended = [each for each in self.members.values() if each.state in (State.FAILED, State.STOPPED)]
+        return self.rng.choice(ended or [None])  # type: ignore[list-item]
+
+    def is_retried(self) -> None:
+        """Somebody asks for another attempt of a member, which its controller refuses."""
+        member = self.any_ended()
+        if member and not retrying.refusal("emotions"):
+            member.state, member.reason, member.cancel = State.PENDING, "", None
 
     def cancelled(self) -> None:
         there = ANNOTATION_CANCEL in self.annotations

@@ -15,7 +15,7 @@ import pytest
 
 from ftjob.cluster.policy.sweeps import decide_parent as parent
 from ftjob.runfolder.status import State
-from ftjob.sweep import decision
+from ftjob.sweep import decision, retrying
 from tests.simulation.sweeps import EVENTS, SweepWorld
 
 LIVES, CHUNKS = 200, 4
@@ -53,6 +53,14 @@ def test_the_world_does_happen() -> None:
     assert {record.state for record in records} >= {State.SUCCEEDED, State.FAILED, State.STOPPED}
     assert any(record.stopped for record in records)
     assert {world.status.state for world in worlds} == {State.SUCCEEDED, State.FAILED, State.STOPPED}
+
+
+def test_a_member_that_is_retried_by_itself_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the refusal, what it spends is in no account: the law of the budget fails."""
+    monkeypatch.setattr(retrying, "refusal", lambda _: "")
+
+    with pytest.raises(AssertionError, match=r"\$|twice|more than"):
+        all(lived(seed) for seed in range(100))
 
 
 BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {

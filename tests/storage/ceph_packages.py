@@ -1,13 +1,11 @@
-"""Ceph's programs, from the distribution's packages unpacked into the cache: nothing is installed."""
+"""Ceph's programs, from the distribution's packages."""
 
 import os
-import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.storage.processes import locked
+from tests import debian
 
 PACKAGES = ("ceph-mon", "ceph-osd", "radosgw", "ceph-base", "ceph-common")
 """66 MB with all that a small Debian 12 has not, 260 MB unpacked."""
@@ -22,8 +20,7 @@ class Ceph:
     @property
     def libraries(self) -> Path:
         """The folder of the packages' libraries."""
-        [folder] = (self.root / "usr" / "lib").glob("*-linux-gnu")
-        return folder
+        return debian.libraries(self.root)
 
     def environment(self) -> dict[str, str]:
         """What the programs run in."""
@@ -47,26 +44,4 @@ class Ceph:
 
 def unpacked(cache: Path) -> Ceph:
     """Return the programs, downloading and unpacking them where the cache has none."""
-    folder = cache / "testbeds" / "ceph"
-    folder.mkdir(parents=True, exist_ok=True)
-    root = folder / "root"
-    with locked(folder / "lock"):
-        if not root.is_dir():
-            shutil.rmtree(folder / "unpacking", ignore_errors=True)
-            for package in downloaded(folder / "archives"):
-                subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "unpacking")], check=True)
-            shutil.rmtree(folder / "archives")
-            (folder / "unpacking").rename(root)
-    return Ceph(root)
-
-
-def downloaded(archives: Path) -> list[Path]:
-    """Download the packages and those they need; apt's lists are fetched where the machine has none."""
-    (archives / "partial").mkdir(parents=True, exist_ok=True)
-    install = ["-qq", f"-oDir::Cache::archives={archives}", "-oAPT::Sandbox::User=root", "--download-only"]
-    command = ["apt-get", *install, "-y", "--no-install-recommends", "install", *PACKAGES]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    if subprocess.run(command, env=environment, capture_output=True, check=False).returncode:
-        subprocess.run(["apt-get", "-qq", "update"], check=True)
-        subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
-    return sorted(archives.glob("*.deb"))
+    return Ceph(debian.unpacked(cache / "testbeds" / "ceph", PACKAGES))

@@ -91,6 +91,16 @@ def test_a_list_is_sorted_and_of_a_folder(store: Store) -> None:
     assert store.list("nothing") == []
 
 
+def test_folders_are_those_directly_below(store: Store) -> None:
+    """Whatever is in them; a file is none."""
+    for key in ("file", "b/2", "a/1/x", "a/2", "a-b/x"):
+        store.write(key, b"x")
+
+    assert store.folders() == ("a", "a-b", "b")
+    assert store.child("a").folders() == ("1",)
+    assert store.child("nothing").folders() == ()
+
+
 @pytest.mark.parametrize("store", [CEPH], indirect=True)
 def test_a_list_of_more_than_a_page_is_whole(store: Store) -> None:
     """S3 gives a thousand keys at a time."""

@@ -75,6 +75,20 @@ def test_a_member_that_is_gone_has_spent_its_grant_and_is_not_made_again() -> No
     assert decided.start == ("m1",)
 
 
+def test_a_member_that_ended_does_not_begin_again() -> None:
+    """What it left is granted to others: it is stopped, and what it spends until then counts."""
+    limits = SweepLimits(10_000_000, parallel=2)
+    first = decide_sweep(NAMES, (), {}, limits).records
+    failed = decide_sweep(NAMES, first, {"m0": seen(State.FAILED, 1_000_000)}, limits)
+    again = decide_sweep(NAMES, failed.records, {"m0": seen(State.RUNNING, 1_200_000)}, limits)
+    asked = {"m0": seen(State.STOPPING, 1_300_000, cancelled=True)}
+    stopping = decide_sweep(NAMES, again.records, asked, limits)
+
+    assert (failed.astray, again.astray, stopping.astray) == ((), ("m0",), ())
+    assert (again.records[0].state, again.records[0].spent_microdollars) == (State.FAILED, 1_200_000)
+    assert stopping.records[0].spent_microdollars == 1_300_000
+
+
 def test_a_held_sweep_stops_its_members_and_resumes_the_same_ones() -> None:
     """Their grants are kept for them; what had ended by itself stays ended."""
     limits = SweepLimits(8_000_000, parallel=2)

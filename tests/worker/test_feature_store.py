@@ -16,6 +16,7 @@ from ftjob.engine.process.feature_file import FeatureFile
 from ftjob.plan.cost import Workload
 from ftjob.plan.savings import KeptTrunk
 from ftjob.storage import Store, open_store
+from ftjob.worker.transfer import feature_store
 from ftjob.worker.transfer.feature_store import SharedFeatures, SharedFile, worth_sharing
 from tests.storage.servers import SERVERS, Bucket
 
@@ -153,6 +154,31 @@ def test_a_damaged_object_is_computed_and_replaced(
 
     assert sum(line in each for each in second.lines) == 1, second.lines
     assert Node(tmp_path / "c").run(store, 0).rows == list(range(ROWS))
+
+
+def test_rows_that_come_after_a_long_scan_are_uploaded_at_the_end(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan that finds rows missing is not made again for long, but the end of a run waits for no scan."""
+    scanned, copy = threading.Event(), feature_store._copy
+
+    def slow(source: Path, target: Path, shared: SharedFile) -> int:
+        """Scan for longer than the test lasts, by the share of the time that scans may take."""
+        try:
+            return copy(source, target, shared)
+        finally:
+            scanned.set()
+
+    monkeypatch.setattr(feature_store, "_copy", slow)
+    monkeypatch.setattr(feature_store, "SCAN_SHARE", 1e-12)
+    node = Node(tmp_path / "a")
+    with node.sharing(store) as sharing:
+        node.compute(ROWS - 1)
+        assert scanned.wait(60)
+        node.compute()
+        sharing.finish()
+
+    assert [entry.size for entry in store.list()] == [SIZE]
 
 
 def test_a_removed_object_is_computed_and_uploaded_again(store: Store, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ftjob.errors import NotLearningError
 from ftjob.errors.outcomes import ExitCode, Reason
+from ftjob.plan.plan import Plan
 from ftjob.runfolder.status import State, Status
 from tests.storage.servers import Bucket
 from tests.worker.stages_here import FIRST, Event, KilledError, Worker, weights
@@ -38,7 +39,7 @@ def test_the_second_stage_begins_with_the_first_ones_result(make: Callable[..., 
         assert path.is_file()
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(kills=st.lists(st.integers(1, 60), min_size=1, max_size=3))
 def test_killed_anywhere_it_resumes_where_it_was(
     make: Callable[..., Worker], undisturbed: list[bytes], kills: list[int]
@@ -95,6 +96,44 @@ def test_an_edited_second_stage_does_not_pay_for_the_first_again(make: Callable[
     assert run.folder.stage(copied.run_id).evaluation.is_file()
     third = worker.train(worker.plan(FIRST, worker.second(max_iter=5)))
     assert third.status().stage_results[0].reused_from == earlier.run_id
+
+
+def member(worker: Worker, letter: str, **solver: Any) -> Plan:
+    """The plan of a member of the sweep `digits`, with a second stage of its own."""
+    name = f"digits-{letter * 8}"
+    return worker.plan(FIRST, worker.second(**solver), name=name, member_of="digits")
+
+
+def test_members_of_a_sweep_pay_for_a_stage_once(make: Callable[..., Worker]) -> None:
+    """The second copies it, to the bit, and names the run; so it does from the sweep's namesake."""
+    worker = make()
+    one, other = member(worker, "a"), member(worker, "b", max_iter=7)
+    trained = worker.train(one)
+    worker.events.clear()
+
+    run = worker.train(other)
+
+    assert other.stages[0].run_id == one.stages[0].run_id
+    assert worker.updates(one.stages[0].run_id) == []
+    assert weights(run, other)[0] == weights(trained, one)[0]
+    copied, _ = run.status().stage_results
+    assert (copied.reused_from, copied.usd, copied.seconds) == (f"{one.spec.name}/{trained.run_id}", 0.0, 0.0)
+    assert run.status().seconds == 7.0
+    stranger = worker.train(worker.plan(FIRST, worker.second(), name="digits-cccccccc"))
+    assert stranger.status().stage_results[0].reused_from == ""
+
+
+def test_members_of_a_sweep_share_through_a_store(make: Callable[..., Worker], s3: Bucket) -> None:
+    """Where other runs lie beside them."""
+    worker = make(f"{s3.uri}/runs")
+    worker.train(worker.plan(name="digits-neighbour"))
+    one, other = member(worker, "a"), member(worker, "b", max_iter=7)
+    trained = worker.train(one)
+
+    run = worker.train(other)
+
+    assert run.status().stage_results[0].reused_from == f"{one.spec.name}/{trained.run_id}"
+    assert weights(run, other)[0] == weights(trained, one)[0]
 
 
 def test_a_copy_that_was_cut_short_is_made_again(

@@ -112,7 +112,7 @@ def test_slow_clients_are_dropped_at_their_deadline(
 
 def test_a_flood_makes_no_threads(server: StatusServer) -> None:
     """Five hundred connections are held by the few threads there are, and by the kernel's queue."""
-    before = threading.active_count()
+    before = set(threading.enumerate())  # among them those of servers that are closing
     clients = []
     for _ in range(500):
         client = socket.socket()
@@ -120,11 +120,11 @@ def test_a_flood_makes_no_threads(server: StatusServer) -> None:
         client.connect_ex(("127.0.0.1", server.port))
         clients.append(client)
     time.sleep(0.2)
-    after = threading.active_count()
+    after = set(threading.enumerate())
     for client in clients:
         client.close()
 
-    assert after == before
+    assert after <= before
     assert ask(server) == (200, DOCUMENT)
 
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import brief, dollars, duration, percent
+from jobspec.sweeps.swept_field import heading_of
 
 if TYPE_CHECKING:
     from ftjob.prepare.sweep_plan import SweepPlan
@@ -17,7 +18,7 @@ def sweep_plan(plan: "SweepPlan") -> RenderableType:
     """Return a sweep's members with what each would cost, and what all do together."""
     assert plan.spec.sweep
     sweep = plan.spec.sweep
-    fields = [field.partition(".")[2] for field in sweep.fields]
+    fields = [heading_of(field) for field in sweep.fields]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("MEMBER", no_wrap=True)
     for field in fields:
@@ -25,13 +26,12 @@ def sweep_plan(plan: "SweepPlan") -> RenderableType:
     for heading in ("ITERATIONS", "TIME", "COST"):
         table.add_column(heading, justify="right", no_wrap=True)
     for each in plan.members:
-        cost = each.plan.cost
         table.add_row(
             each.member.name,
             *each.member.values.values(),
             str(each.plan.max_iter),
-            duration(cost.total_seconds),
-            dollars(cost.usd),
+            duration(each.seconds),
+            dollars(each.usd),
         )
     head = Text.assemble((f"{plan.spec.name}/{plan.sweep_id}", "bold"), f"  {len(plan.members)} members")
     at_once = f", {sweep.parallel} at a time" if sweep.parallel > 1 else ", one at a time"
@@ -53,7 +53,7 @@ def sweep_members(comparison: "SweepComparison") -> RenderableType:
     for heading in ("", "MEMBER"):
         table.add_column(heading, no_wrap=True)
     for field in comparison.fields:
-        table.add_column(field.partition(".")[2].upper(), overflow="fold")
+        table.add_column(heading_of(field).upper(), overflow="fold")
     table.add_column("STATE", no_wrap=True)
     for heading in ("ACCURACY", "COST", "TIME"):
         table.add_column(heading, justify="right", no_wrap=True)

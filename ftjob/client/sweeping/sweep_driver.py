@@ -18,13 +18,14 @@ from ftjob.errors.outcomes import BY_REASON, Reason
 from ftjob.fs import files
 from ftjob.money.amount import Amount
 from ftjob.prepare.prepare import Context
-from ftjob.prepare.sweep_plan import MemberPlanner
+from ftjob.prepare.sweep_plan import MemberPlanner, stage_seconds
 from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.lock import only_worker
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, working
 from ftjob.sweep.decision import MemberSeen, SweepDecision, SweepLimits, budget_of, decide_sweep
 from ftjob.sweep.record import MemberRecord, SweepRecord
+from ftjob.sweep.shared_stages import SharedStages, complete_stages, is_in_last_stage
 from ftjob.sweep.standing import SweepState
 from ftjob.worker.admission import read_spec
 from ftjob.worker.log import log
@@ -67,6 +68,7 @@ class SweepDriver:
         self._members = members(self._spec)
         self._specs = {member.name: member.spec for member in self._members}
         self._planner = MemberPlanner(Context())
+        self._shared = SharedStages.of(self._members, self._stage_seconds())
         self._records: tuple[MemberRecord, ...] = read_record(kept).members
         self._runs: dict[str, Run] = {}
         self._began: dict[str, float] = {}
@@ -103,7 +105,12 @@ class SweepDriver:
     def _step(self) -> SweepDecision:
         """Look, decide, write down, act."""
         decided = decide_sweep(
-            list(self._specs), self._records, self._seen(), SweepLimits.of(self._spec), hold=bool(self._stop)
+            list(self._specs),
+            self._records,
+            self._seen(),
+            SweepLimits.of(self._spec),
+            self._shared,
+            hold=bool(self._stop),
         )
         if decided.records != self._records:
             self._records = decided.records
@@ -116,6 +123,17 @@ class SweepDriver:
             self._ask_to_stop(by_name[name])
         self._show(decided)
         return decided
+
+    def _stage_seconds(self) -> dict[str, tuple[float, ...]]:
+        """Return what each stage of each member will take; nothing where one of them cannot be planned, which
+        is its own failure once it starts."""
+        if not self._spec.stages:
+            return {}
+        try:
+            return {name: stage_seconds(self._planner.plan(spec)) for name, spec in self._specs.items()}
+        except FtjobError as error:
+            log(f"the budget is divided as if all stages took the same: {error}")
+            return {}
 
     def _seen(self) -> Mapping[str, MemberSeen]:
         """Return what is known of the members that may change."""
@@ -136,13 +154,15 @@ class SweepDriver:
         if status.state is State.PENDING and self._never_began(record.name):
             status = replace(status, state=State.FAILED, reason=Reason.WORKER_GONE)
         stopped = record.held and status.state in CAN_RESUME
+        comparable = is_in_last_stage(status)
         return MemberSeen(
             state=status.state,
             reason=status.reason,
             spent=Amount(round(status.seconds * 1e3), round(status.usd * 1e6)),
-            tested=status.tested,
+            tested=status.tested if comparable else None,
             max_iter=status.max_iter,
-            accuracy=status.highest_accuracy,
+            accuracy=status.highest_accuracy if comparable else None,
+            stages=complete_stages(status),
             cancelled=stopped or (record.name in self._asked and not status.state.ended),
         )
 

@@ -15,6 +15,7 @@ from ftjob.cluster.resource.status import Figures, PodRecord
 from ftjob.errors.outcomes import BY_REASON, Ending
 from ftjob.nodes.profiles import Node
 from ftjob.runfolder.progress import Progress
+from ftjob.sweep.retrying import refusal
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ class JobContext:
 
     @property
     def retry_requested(self) -> bool:
-        """Whether the user wants another attempt after the last one, whatever ended that."""
+        """Whether the user wants another attempt after the last one, whatever ended that, and may have it."""
+        if refusal(self.seen.job.sweep):
+            return False
         return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
 
     def message_of(self, end: Ending) -> str:

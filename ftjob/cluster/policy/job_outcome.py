@@ -99,6 +99,8 @@ def _worth_writing(before: FineTuneStatus, after: FineTuneStatus, config: Config
         return True
     if [record.ended for record in before.attempts] != [record.ended for record in after.attempts]:
         return True
+    if after.state.ended:  # no reconcile follows that would write what is left out of this one
+        return _differ(before, after, FLEETING)
     return due(before, progress_pause(after.attempts, config), now) and _differ(before, after, FLEETING)
 
 

@@ -11,6 +11,7 @@ from ftjob.cluster.resource.names import (
     LABEL_ATTEMPT,
     LABEL_COMPONENT,
     LABEL_JOB,
+    LABEL_SWEEP,
     LABEL_UID,
     PLAN_COMPONENT,
 )
@@ -53,6 +54,11 @@ class FineTune:
     @property
     def suspend(self) -> bool:
         return self.spec.get("suspend") is True
+
+    @property
+    def sweep(self) -> str:
+        """The sweep that it is a member of, by name; empty for any other."""
+        return self.labels.get(LABEL_SWEEP, "")
 
     @property
     def key(self) -> str:

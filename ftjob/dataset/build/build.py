@@ -11,6 +11,7 @@ from ftjob.dataset.build.planning import BuildPlaces, WorkPlan, like, made_with,
 from ftjob.dataset.build.publish import discard, prepare_stage, refuse_foreign, settle
 from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
+from ftjob.dataset.image.detector import require_detector
 from ftjob.dataset.labels import write_labels
 from ftjob.dataset.manifest import Manifest, read_manifest
 from ftjob.dataset.source.stored import Place
@@ -32,9 +33,12 @@ def build(
     last of all, manifest.json.
 
     Resumes an interrupted build; from a whole OUT, takes images that have not changed without decoding them,
-    and leaves all in the split they were in. Raises BadDataError for images and
-    labels that cannot be used, StorageError where OUT cannot be written.
+    and leaves all in the split they were in. Raises BadSpecError where faces are to be cut out and nothing
+    that finds them is installed, BadDataError for images and labels that cannot be used, StorageError where
+    OUT cannot be written.
     """
+    if options.face_crop:
+        require_detector()
     folder = DatasetFolder(out)
     sources = BuildPlaces(source, val, out)
     with files.explained(out), locked(folder.lock, wait=False):
@@ -93,7 +97,7 @@ def _fill_stage(
     return Manifest(
         sources={part.split: part.listing.tree.name for part in plan.parts},
         options=asdict(options),
-        made_with=made_with(),
+        made_with=made_with(options),
         labels=plan.classes,
         plan=plan.digest,
         splits=splits,

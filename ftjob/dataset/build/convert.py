@@ -67,7 +67,7 @@ class _Image:
 
 def convert(part: Part, start: int, end: int, options: BuildOptions, earlier: Earlier) -> Chunk:
     """Make the records at places start to end of a part."""
-    shape = Shape(options.height, options.width, options.mode, options.color)
+    shape = Shape(options.height, options.width, options.mode, options.color, options.face_crop)
     size = (shape.height, shape.width, 3)[: 3 if shape.color else 2]
     sums = np.zeros(size, dtype=np.float32) if part.split == TRAIN else None
     known = earlier.lines.get(part.listing.tree.name, {})

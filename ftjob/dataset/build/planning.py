@@ -8,6 +8,7 @@ from pathlib import Path
 from ftjob.dataset.build.order import Part, check_counts, shuffled, split_stratified
 from ftjob.dataset.build_options import BuildOptions
 from ftjob.dataset.folder import TRAIN, VAL
+from ftjob.dataset.image.detector import DETECTOR
 from ftjob.dataset.journal import read_lines
 from ftjob.dataset.manifest import Manifest
 from ftjob.dataset.source.source import list_images
@@ -48,7 +49,7 @@ def plan_work(sources: BuildPlaces, options: BuildOptions, journal_before: Path 
     if _lies_inside(sources.out, sources.train):
         raise BadDataError(f"{sources.out}: lies inside {sources.train}: give an OUT beside it")
     parts, classes = _parts(sources, options, journal_before)
-    seed = hashlib.sha256(repr((_pixels(options), made_with())).encode()).digest()
+    seed = hashlib.sha256(repr((_pixels(options), made_with(options))).encode()).digest()
     return WorkPlan(parts, classes, _digest(parts, options, seed), seed)
 
 
@@ -62,17 +63,18 @@ def like(before: Manifest, options: BuildOptions) -> bool:
     """Return whether a build made its records, and its split, as these options would."""
     old = BuildOptions(**before.options)
     same_split = (old.val_split, old.seed) == (options.val_split, options.seed)
-    return same_split and _pixels(old) == _pixels(options) and before.made_with == made_with()
+    return same_split and _pixels(old) == _pixels(options) and before.made_with == made_with(options)
 
 
-def made_with() -> dict[str, str]:
-    """Return the versions of what decodes, resizes and encodes."""
-    return {name: version(name) for name in LIBRARIES}
+def made_with(options: BuildOptions) -> dict[str, str]:
+    """Return the versions of what decodes, resizes and encodes, and finds faces."""
+    return {name: version(name) for name in (*LIBRARIES, *((DETECTOR,) if options.face_crop else ()))}
 
 
 def _pixels(options: BuildOptions) -> tuple[object, ...]:
     """The options that decide what becomes of an image's pixels."""
-    return options.height, options.width, options.mode, options.color, options.encoding
+    pixels = options.height, options.width, options.mode, options.color, options.encoding
+    return (*pixels, "face_crop") if options.face_crop else pixels
 
 
 def _parts(

@@ -66,6 +66,7 @@ def inspect_manifest(location: Path, size: int) -> DatasetFacts | None:
         labels=_labels_of(location),
         mean=manifest.mean,
         resize_mode=options.mode,
+        face_crop=options.face_crop,
         size_bytes=size,
     )
 

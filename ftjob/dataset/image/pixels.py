@@ -35,6 +35,8 @@ class Shape:
     width: int
     mode: Mode
     color: bool
+    face_crop: bool = False
+    """Whether the largest face is cut out first (ftjob.dataset.image.faces)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Picture:
     pixels: NDArray[np.uint8]
     """(H, W, 3) in BGR, or (H, W) where grey."""
     notes: tuple[str, ...]
-    """What was out of the ordinary: rotated, cmyk, 16-bit, alpha, animated, padded."""
+    """What was out of the ordinary: rotated, cmyk, 16-bit, alpha, animated, padded, several faces."""
 
 
 def stored_picture(data: bytes, shape: Shape) -> Picture:
@@ -54,9 +56,21 @@ def stored_picture(data: bytes, shape: Shape) -> Picture:
         from ftjob.dataset.image.pillow import any_image  # here, because plain JPEGs do without Pillow
 
         picture = any_image(data, shape.color)
-    pixels = picture.pixels
+    pixels, notes = picture.pixels, picture.notes
+    if shape.face_crop:
+        pixels, more = _face_of(pixels)
+        notes += more
     size = resized_size(pixels.shape[0], pixels.shape[1], shape.height, shape.width, shape.mode)
-    return Picture(fit(scale(pixels, *size), shape.height, shape.width), picture.notes)
+    return Picture(fit(scale(pixels, *size), shape.height, shape.width), notes)
+
+
+def _face_of(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    from ftjob.dataset.image.faces import cut_face, find_faces
+
+    faces = find_faces(pixels)
+    if not faces:
+        raise UnreadableImageError("no face was found in it")
+    return cut_face(pixels, faces[0]), (("several faces",) if len(faces) > 1 else ())
 
 
 def check_pixels(height: int, width: int) -> None:
@@ -75,7 +89,9 @@ def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:
         return None
     check_pixels(height, width)
     orientation = _orientation(data)
-    wanted = resized_size(*_turned(height, width, orientation), shape.height, shape.width, shape.mode)
+    wanted = _turned(height, width, orientation)
+    if not shape.face_crop:  # a face is small, and wants all its pixels
+        wanted = resized_size(*wanted, shape.height, shape.width, shape.mode)
     pixels, notes = _decode_jpeg(data, shape.color, _turned(*wanted, orientation))
     if orientation == 1:
         return Picture(pixels, notes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 from ftjob.formatting import brief, dollars, percent
 from ftjob.report.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Letters, ticks
@@ -10,6 +11,12 @@ COLUMNS, ROWS = 56, 12
 """Of the plot in letters."""
 GUTTER = 7
 """Letters before its vertical axis."""
+LINES = 5
+"""Steps between the horizontal lines of the picture, at most."""
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+"""Of accuracy, between two lines."""
+MARGIN = 1.04
+"""How much farther the horizontal axis reaches than the last point."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +72,20 @@ class Scatter:
 
     def place(self, across: float, up: float) -> tuple[float, float]:
         """Return where a point is on the picture."""
-        low, high = self._range
-        x = LEFT + (WIDTH - LEFT - RIGHT) * across / self._right
+        low, high = self._lines[0], self._lines[-1]
+        x = LEFT + (WIDTH - LEFT - RIGHT) * across / (MARGIN * self._right)
         y = TOP + (HEIGHT - TOP - BOTTOM) * (high - up) / (high - low)
         return round(x, 1), round(y, 1)
 
     def letters(self) -> list[Letters]:
         """Return the words along the axes, and a letter for each point."""
-        low, high = self._range
         found = [
-            Letters(LEFT - 6, self.place(0, value)[1] + 4, "end", percent(value)) for value in (low, high)
+            Letters(LEFT - 6, self.place(0, value)[1] + 4, "end", percent(value)) for value in self._lines
         ]
         for tick in ticks(self._right, 4):
-            if tick <= self._right:
-                x, _ = self.place(tick, low)
-                found.append(Letters(x, HEIGHT - BOTTOM + 15, "middle", self.amount(tick)))
+            if tick <= MARGIN * self._right:
+                x, _ = self.place(tick, 0.0)
+                found.append(Letters(x, HEIGHT - BOTTOM + 18, "middle", self.amount(tick)))
         found.append(Letters((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", self.axis))
         for each in self.points:
             x, y = self.place(each.across, each.up)
@@ -89,7 +95,7 @@ class Scatter:
 
     def grid(self) -> str:
         """Return the path of the horizontal lines."""
-        return "".join(f"M{LEFT} {self.place(0, value)[1]}H{WIDTH - RIGHT}" for value in self._range)
+        return "".join(f"M{LEFT} {self.place(0, value)[1]}H{WIDTH - RIGHT}" for value in self._lines)
 
     def dots(self, *, best: bool) -> str:
         """Return the path of the points, the best one apart."""
@@ -99,6 +105,14 @@ class Scatter:
     @property
     def _right(self) -> float:
         return max((each.across for each in self.points), default=0.0) or 1.0
+
+    @property
+    def _lines(self) -> list[float]:
+        """The accuracies of the picture's horizontal lines, round ones, which all points lie between."""
+        low, high = self._range
+        step = next((each for each in STEPS if high - low <= LINES * each), STEPS[-1])
+        first, last = floor(round(low / step, 6)), ceil(round(high / step, 6))
+        return [number * step for number in range(first, last + 1)]
 
     @property
     def _range(self) -> tuple[float, float]:

@@ -27,7 +27,7 @@ class StageRecord:
     usd: Dollars
     """What this run paid for it: nothing where it was copied."""
     reused_from: str = ""
-    """The id of the run that trained it, where that was another one."""
+    """The run that trained it, where that was another one: its id, NAME/ID where its name is another too."""
 
 
 def parse_stage(data: bytes) -> StageRecord:

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from ftjob.runfolder.status import State
 from ftjob.ui.access import settings_of
-from ftjob.ui.live import LiveState, follow
+from ftjob.ui.follow import LiveState, follow
 from ftjob.ui.rendering import page, text_of
 from ftjob.ui.run_list import ListedRun, RunList, runs_of
 from ftjob.ui.sparkline import Sparkline

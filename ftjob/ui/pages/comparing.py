@@ -1,5 +1,6 @@
 """The page of several runs: their curves in one plot, and how they stand to the first."""
 
+from dataclasses import asdict
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from ftjob.report.page import SMOOTHED
 from ftjob.report.render import ComparisonReport
 from ftjob.ui.access import settings_of
 from ftjob.ui.asked import reference_of
-from ftjob.ui.plots import POINTS, chart_document, charts_together
+from ftjob.ui.plots import POINTS, charts_together, documents_of
 from ftjob.ui.rendering import page
 
 
@@ -32,8 +33,8 @@ def comparing(request: Request) -> Response:
 
 def curves(request: Request) -> Response:
     """Answer with the runs' curves, for a script to draw."""
-    charts = charts_together(_compared(request).facts, POINTS)
-    return JSONResponse([chart_document(chart) for chart in charts if not chart.is_empty])
+    charts = documents_of(charts_together(_compared(request).facts, POINTS))
+    return JSONResponse([asdict(chart) for chart in charts])
 
 
 def _compared(request: Request) -> ComparisonReport:

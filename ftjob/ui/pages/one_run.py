@@ -1,6 +1,7 @@
 """The page of one run: what a report has, where it stands now, and what may be done to it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -17,8 +18,8 @@ from ftjob.report.page import charts_of, page_of
 from ftjob.runfolder.status import State, Status
 from ftjob.ui.access import settings_of
 from ftjob.ui.asked import path_of, run_of
-from ftjob.ui.live import LiveState, follow
-from ftjob.ui.plots import POINTS, chart_document, money_chart
+from ftjob.ui.follow import LiveState, follow
+from ftjob.ui.plots import POINTS, documents_of, money_chart
 from ftjob.ui.rendering import page, text_of
 from ftjob.ui.watched import WatchedRun, watched
 
@@ -63,8 +64,8 @@ def members(request: Request) -> Response:
 def curves(request: Request) -> Response:
     """Answer with a run's curves, for a script to draw."""
     _, facts, _, _ = watched(request, run_of(request)).look()
-    charts = [*charts_of(facts, POINTS), money_chart(facts)]
-    return JSONResponse([chart_document(chart) for chart in charts if not chart.is_empty])
+    charts = documents_of([*charts_of(facts, POINTS), money_chart(facts)])
+    return JSONResponse([asdict(chart) for chart in charts])
 
 
 def _look(seen: WatchedRun) -> LiveState:

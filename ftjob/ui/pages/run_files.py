@@ -10,7 +10,7 @@ from starlette.routing import Route
 from ftjob import api
 from ftjob.ui.access import settings_of
 from ftjob.ui.asked import path_of, run_of
-from ftjob.ui.live import LiveState, follow
+from ftjob.ui.follow import LiveState, follow
 from ftjob.ui.rendering import page
 from ftjob.ui.watched import WatchedRun, watched
 from jobspec.text import visible_lines

@@ -85,10 +85,11 @@ function traces(chart) {
 
 function layout(chart) {
   const ink = colour("--ink"), line = colour("--line");
-  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true };
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
   return {
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: ink, size: 12 },
-    margin: { l: 50, r: 10, t: 10, b: 40 }, showlegend: chart.lines.length > 1, legend: { orientation: "h", y: -0.25 },
+    margin: { l: 56, r: 12, t: 30, b: 40 }, showlegend: chart.lines.length > 1,
+    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
     xaxis: { ...axis, title: { text: chart.axis } },
     yaxis: { ...axis, ticksuffix: chart.unit, rangemode: "tozero" },
     hovermode: "x unified", uirevision: chart.title, // zoom stays when the curve grows
@@ -106,7 +107,7 @@ async function plot(part) {
     if (!place) {
       place = document.createElement("div");
       place.className = "plot";
-      place.setAttribute("role", "img");
+      place.setAttribute("role", "group");
       figure.append(place);
       figure.classList.add("plotted");
     }

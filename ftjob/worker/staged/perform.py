@@ -80,7 +80,7 @@ class Stages:
     def _perform(self, number: int, plan: Plan) -> Path | End:
         """Perform one stage; return its best caffemodel, on this disk."""
         name, run = self.last.submitted.stage_names[number], self.home.run.stage(plan.run_id)
-        record = run.stage_record() or reuse(plan, run, self.home.check)
+        record = run.stage_record() or reuse(plan, self.last.submitted, run, self.home.check)
         done = record or self._train(number, plan)
         if isinstance(done, End):
             return done

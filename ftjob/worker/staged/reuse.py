@@ -1,8 +1,8 @@
-"""Copies a stage that another run of the same name has completed: the same stage, so the same result."""
+"""Copies a stage that another run of the same name or sweep completed: the same stage, so the same result."""
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ftjob.errors import StorageError
@@ -10,30 +10,35 @@ from ftjob.errors.outcomes import Reason
 from ftjob.fs import files
 from ftjob.plan.plan import Plan
 from ftjob.prepare.prepare import write_plan, write_prototxts
-from ftjob.runfolder.address import location_of
+from ftjob.runfolder.address import RunReference, location_of
 from ftjob.runfolder.lease import LeaseLostError
 from ftjob.runfolder.records.snapshot import write_snapshot
 from ftjob.runfolder.records.stage_record import StageRecord, write_stage
 from ftjob.runfolder.store import RunStore, stored
 from ftjob.storage import open_store
 from ftjob.worker.log import log
+from jobspec import JobSpec
+from jobspec.sweeps.members import member_names
 
 WHOLE = (Reason.COMPLETED, Reason.PLATEAU)
 """The ends of stages that are copied: one that its share of a budget ended might have come further."""
 
 
-def reuse(plan: Plan, run: RunStore, may_write: Callable[[], None]) -> StageRecord | None:
-    """Copy a stage into the folder of this run's stage from another run that completed it; return its record
-    there, None where there is no such run or it cannot be read.
+def reuse(plan: Plan, spec: JobSpec, run: RunStore, may_write: Callable[[], None]) -> StageRecord | None:
+    """Copy a stage of a run with that spec into the stage's folder from another run that completed it; return
+    its record there, None where there is no such run or it cannot be read.
 
     Raises StorageError where this run's folder cannot be written.
     """
-    try:
-        found = completed_elsewhere(plan)
-    except StorageError as error:
-        log(f"no other run was looked for that has stage {plan.run_id} already: {error}")
-        return None
-    for source, record in found:
+    found = completed_elsewhere(plan, spec)
+    while True:
+        try:
+            source, record = next(found, (None, None))
+        except StorageError as error:
+            log(f"no other run was looked for that has stage {plan.run_id} already: {error}")
+            return None
+        if source is None or record is None:
+            return None
         try:
             return _copied(plan, source, record, run, may_write)
         except LeaseLostError:
@@ -41,25 +46,35 @@ def reuse(plan: Plan, run: RunStore, may_write: Callable[[], None]) -> StageReco
         except StorageError as error:
             log(f"stage {plan.run_id} is not copied from {source.location}: {error}")
             may_write()
-    return None
 
 
-def completed_elsewhere(plan: Plan) -> list[tuple[RunStore, StageRecord]]:
-    """Return the complete stages of other runs with a plan's id, and their folders. Raises StorageError."""
-    beside = f"{plan.spec.output.rstrip('/')}/{plan.spec.name}"
+def completed_elsewhere(plan: Plan, spec: JobSpec) -> Iterator[tuple[RunStore, StageRecord]]:
+    """Yield the complete stages of other runs with a plan's id, and their folders: of the same name first,
+    then of other members of the same sweep. Raises StorageError."""
+    output = spec.output.rstrip("/")
     is_record = re.compile(rf"(?P<run>[^/]+)/stages/{plan.run_id}/stage\.json")
-    runs = [found["run"] for entry in open_store(beside).list() if (found := is_record.fullmatch(entry.key))]
-    stages = []
-    for run_id in runs:
-        source = stored(location_of(plan.spec.output, plan.spec.name, run_id)).stage(plan.run_id)
-        try:
-            record = source.stage_record()
-        except StorageError as error:
-            log(str(error))
-            continue
-        if record is not None and record.run_id == plan.run_id and record.reason in WHOLE:
-            stages.append((source, replace(record, reused_from=record.reused_from or run_id)))
-    return stages
+    for name in _names(spec):
+        entries = open_store(f"{output}/{name}").list()
+        for run_id in (found["run"] for entry in entries if (found := is_record.fullmatch(entry.key))):
+            source = stored(location_of(output, name, run_id)).stage(plan.run_id)
+            try:
+                record = source.stage_record()
+            except StorageError as error:
+                log(str(error))
+                continue
+            if record is not None and record.run_id == plan.run_id and record.reason in WHOLE:
+                trained_by = run_id if name == spec.name else str(RunReference(name, run_id))
+                yield source, replace(record, reused_from=record.reused_from or trained_by)
+
+
+def _names(spec: JobSpec) -> Iterator[str]:
+    """Yield the names of the runs that may have a stage of a run with that spec."""
+    yield spec.name
+    if spec.member_of is not None:
+        yield spec.member_of
+        is_member = member_names(spec.member_of)
+        others = open_store(spec.output).folders()
+        yield from (name for name in others if name != spec.name and is_member.fullmatch(name))
 
 
 def _copied(

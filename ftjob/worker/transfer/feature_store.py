@@ -117,6 +117,7 @@ class SharedFeatures:
         """Upload what became complete last, unless that takes long."""
         self._until = time.monotonic() + END_SECONDS
         self._looks.close()
+        self._next_scan.clear()  # rows may have come since the last scan, and no look follows this one
         self._offer()
 
     def _offer(self) -> None:

@@ -77,6 +77,21 @@ def test_what_a_worker_leaves_is_shown_harmlessly() -> None:
     assert all(each.message.isprintable() for each in written(actions).conditions)
 
 
+def test_what_is_reported_after_the_end_is_written_at_once() -> None:
+    """The pod's last words may come after its end, and no reconcile follows that would write them later."""
+    cancelled = {"annotations": {"ftjob.dev/cancel": "snapshot"}, "budget": {"usd": 4.0}}
+    lives = [life(1, 60, reason="Cancelled", exitCode=10, at=NOW - 1)]
+    ended = begun(state="Stopped", reason="Cancelled", attempts=lives, iteration=1, maxIter=1000)
+    first = written(decide(seen(fine_tune(status=ended, **cancelled)), NOW))
+    job = fine_tune(status=first.to_json(), **cancelled)
+    late = written(decide(seen(job, report=report(exit_code=10)), NOW + 0.1))
+
+    assert (first.state, first.snapshot) == (State.STOPPED, None)
+    assert (late.state, late.snapshot, late.iteration) == (State.STOPPED, 500, 500)
+    after = fine_tune(status=late.to_json(), **cancelled)
+    assert decide(seen(after, report=report(exit_code=10)), NOW + 0.2) == []
+
+
 def test_snapshots_do_not_go_back() -> None:
     """The newest that was ever reported counts for the retries, whoever reports less later."""
     status = begun(iteration=800, snapshot=800)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -32,6 +33,16 @@ def attempts_begun(example: tuple[int, dict[str, str], int]):
         return [action.terms.attempt for action in decide(seen(job), NOW) if isinstance(action, CreateJob)]
 
     return after
+
+
+def test_no_annotation_begins_an_attempt_of_a_sweeps_member() -> None:
+    """Its sweep has granted to others what it left."""
+    status = begun(state="Failed", reason="Diverged", attempts=[life(1, 60, reason="Diverged", exitCode=7)])
+    asked: dict[str, Any] = {"status": status, "annotations": {"ftjob.dev/retry": "1"}}
+    alone, member = fine_tune(**asked), fine_tune(labels={"ftjob.dev/sweep": "rates"}, **asked)
+
+    assert any(isinstance(action, CreateJob) for action in decide(seen(alone), NOW))
+    assert not any(isinstance(action, CreateJob) for action in decide(seen(member), NOW))
 
 
 def test_the_documented_annotation_begins_the_documented_attempt(example, attempts_begun) -> None:

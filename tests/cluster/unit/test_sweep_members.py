@@ -85,6 +85,22 @@ def test_a_held_or_cancelled_sweep_passes_that_on() -> None:
     ]
 
 
+def test_a_member_that_somebody_resumes_is_stopped_again() -> None:
+    """After a snapshot, also where its sweep has ended, and once."""
+    names = [each.name for each in members_of(fine_tune(**SWEEP))]
+    job, ended = fine_tune(**SWEEP), dict.fromkeys(names, member(State.FAILED, reason="Diverged"))
+    while not job.status.state.ended:
+        job = fine_tune(status=written(decided(job, **ended)), **SWEEP)
+    resumed = decided(job, **{**ended, names[1]: member()})
+    again = decided(job, **{**ended, names[1]: member(cancel="snapshot")})
+
+    assert [each for each in resumed if isinstance(each, ChangeMember)] == [
+        ChangeMember(names[1], {"metadata": {"annotations": {"ftjob.dev/cancel": "snapshot"}}})
+    ]
+    assert isinstance(resumed[0], WriteStatus)
+    assert not [each for each in again if isinstance(each, ChangeMember)]
+
+
 def test_a_cancel_comes_too_late_for_a_sweep_that_has_ended() -> None:
     """It stays as it ended."""
     names = [each.name for each in members_of(fine_tune(**SWEEP))]

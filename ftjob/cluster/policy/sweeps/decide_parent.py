@@ -201,8 +201,8 @@ def _doing(
         if name not in seen.strangers and name in named:
             manifest = member_object(seen.job, named[name].spec, budget_of(by_name[name]))
             doing.append(CreateMember(name, manifest))
-    for name in decided.stop:
-        doing.append(_annotated(name, CANCEL_BEHIND if by_name[name].stopped else cancel))
+    for name in (*decided.stop, *decided.astray):
+        doing.append(_annotated(name, CANCEL_BEHIND if by_name[name].stopped else cancel or "snapshot"))
     if cancel == "now":
         late = (record.name for record in decided.records if record.held and record.runs)
         asked = [name for name in late if seen.members[name].cancel not in (None, "now")]

@@ -1,0 +1,16 @@
+"""Why no member of a sweep is retried by itself: its sweep has given away what it left of its share. Pure."""
+
+
+def refusal(sweep: str) -> str:
+    """Return why a run is not retried, where `sweep` names the sweep that it is a member of; else nothing.
+
+    A member that ended gave what it did not spend to those that follow (decision.py), so what another attempt
+    spends would be in no account. Members that stopped together with their sweep resume with it.
+    """
+    if not sweep:
+        return ""
+    return (
+        f"it is a member of the sweep {sweep}, and what it left of its share of the budget belongs to the "
+        f"others by now: retry {sweep} to resume members that were stopped with it, or submit this one's "
+        "values as a run of another name"
+    )
