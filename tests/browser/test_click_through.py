@@ -1,6 +1,5 @@
 """From a folder of pictures to an answer about a new one, in the browser."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 

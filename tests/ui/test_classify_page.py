@@ -1,4 +1,4 @@
-"""The page that classifies a picture: the what is no picture to decode, and who may ask what (tests/bundle has the answers)."""
+"""The page that classifies: what is no picture to decode, and who may ask what; tests/bundle has answers."""
 
 import re
 import struct
