@@ -13,6 +13,7 @@ from ftjob.api.aliases import rollback as rollback
 from ftjob.api.answering import bundle_folder as bundle_folder
 from ftjob.api.answering import classify as classify
 from ftjob.api.answering import export as export
+from ftjob.api.answering import serve as serve
 from ftjob.api.answering import verify as verify
 from ftjob.api.before_plan import check_data as check_data
 from ftjob.api.before_plan import examine_data as examine_data
@@ -174,8 +175,10 @@ def submit(
     FtjobError before anything is written.
     """
     from ftjob.client.consent import unless_short
+    from ftjob.sweep.retrying import refuse_member
 
     decided = planned or plan(spec)
+    refuse_member(decided.submitted)
     return begin(decided, consent or unless_short, shortfall)
 
 
@@ -236,8 +239,10 @@ def submit_to_cluster(
     from ftjob.client import cluster_run
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
+    from ftjob.sweep.retrying import refuse_member
 
     loaded, _ = load(spec)
+    refuse_member(loaded)
     decided = planned or plan(spec, to_train=False)
     sent = cluster_run.pinned(loaded, decided.submitted)
     run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)

@@ -1,7 +1,7 @@
 """A bundle's answers: proven to be those of where it was made, exported, and given to any picture."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +87,52 @@ def classify(
         batch,
         ConfusionTally(checked.labels, pictures) if confusion else None,
     )
+
+
+def serve(
+    model: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    name: str | None = None,
+    batch: int = 32,
+    delay_seconds: float = 0.002,
+    queue: int = 256,
+    body_bytes: int = 32_000_000,
+    pixels: int = 40_000_000,
+    linger_seconds: float = 1.0,
+    engine: str = "auto",
+    gpu: bool = False,
+    precision: str = "fp32",
+    context: str | None = None,
+    namespace: str | None = None,
+    on_start: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve a bundle, a run or an alias over HTTP until SIGTERM or Ctrl-C; `on_start` receives the address.
+
+    At most `queue` images are under way at a time, `batch` of them in the net. Raises FtjobError where it
+    cannot begin, and EngineError where the engine dies again and again.
+    """
+    from ftjob.web.installed import require_extra
+
+    require_extra("serve", "starlette", "uvicorn", "python_multipart")
+    from ftjob.bundle.classifier import read_for_use
+    from ftjob.bundle.hardware import choose_hardware
+    from ftjob.serve.batching import Batches
+    from ftjob.serve.running import Listening, path_name
+    from ftjob.serve.running import serve as serve_model
+    from ftjob.serve.service import Limits, ServedModel, ServiceOptions
+
+    checked = read_for_use(bundle_folder(model, context, namespace))
+    served = ServedModel(
+        path_name(name or checked.manifest.name, "model"),
+        path_name(checked.manifest.run_id, "1"),
+        checked,
+        choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net),
+    )
+    limits = Limits(body_bytes=body_bytes, pixels=pixels, images=queue)
+    options = ServiceOptions(limits, Batches(batch, delay_seconds))
+    serve_model(served, Listening(host, port, linger_seconds, service=options), on_start)
 
 
 def bundle_folder(model: str, context: str | None = None, namespace: str | None = None) -> Path:

@@ -12,8 +12,9 @@ from ftjob.bundle.hardware import Hardware
 from ftjob.bundle.model import ImageShape
 from ftjob.bundle.opening import open_checked, read_checked
 from ftjob.bundle.preprocess import Preprocess, transform
+from ftjob.bundle.schema import BundleManifest
 from ftjob.dataset.image.detector import require_detector
-from ftjob.dataset.image.pixels import Shape, UnreadableImageError, stored_picture
+from ftjob.dataset.image.pixels import MAX_PIXELS, Shape, UnreadableImageError, stored_picture
 from ftjob.dataset.labels import read_labels
 from ftjob.dataset.mean_image import read_mean_image
 from ftjob.dataset.modes import resize_mode
@@ -37,6 +38,8 @@ class Reader:
     image: ImageShape
     """What the net takes."""
     mean_image: NDArray[np.float32] | None
+    most_pixels: int = MAX_PIXELS
+    """Of an image file."""
 
     def read(self, data: bytes) -> NDArray[np.float32]:
         """Return an image file as the net's input (C, H, W); threads may call it side by side.
@@ -47,7 +50,7 @@ class Reader:
 
     def stored(self, data: bytes) -> NDArray[np.uint8]:
         """Return an image file as the data have images, (H, W, C) in BGR. Raises UnreadableImageError."""
-        pixels = stored_picture(data, self.shape).pixels
+        pixels = stored_picture(data, self.shape, self.most_pixels).pixels
         return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 
     def seen(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -74,6 +77,7 @@ class Model:
     weights: Path
     scores: str
     """The net's blob with the scores."""
+    manifest: BundleManifest
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ def read_for_use(root: Path, *, face_crop: bool | None = None) -> Model:
         raise BadNetError(f"{bundle.root}: {error}: copy it again from the run") from None
     if mean is not None and mean.shape != (how.channels, how.height, how.width):
         raise BadNetError(f"{bundle.mean}: is not of the size in preprocess.json: copy it again from the run")
-    return Model(labels, Reader(how, shape, found.image, mean), found.net, bundle.weights, found.golden.blob)
+    reader = Reader(how, shape, found.image, mean)
+    return Model(labels, reader, found.net, bundle.weights, found.golden.blob, found.manifest)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ftjob.cli import (
     tune,
     worker,
 )
-from ftjob.cli.web import page
+from ftjob.cli.web import page, serving
 
 app = typer.Typer(
     help="Fine-tune Caffe image classifiers as batch jobs, within a budget in dollars.",
@@ -74,6 +74,7 @@ app.command()(models.lineage)
 app.command()(bundles.verify)
 app.command()(bundles.export)
 app.command()(bundles.classify)
+app.command()(serving.serve)
 app.command()(plan.schema)
 app.command(hidden=True)(worker.worker)
 app.add_typer(data.app, name="data")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +36,7 @@ class Guard:
     def __init__(self, app: ASGIApp, body_bytes: int, hosts: Iterable[str] = ()) -> None:
         self._app = app
         self._body_bytes = body_bytes
-        self._hosts = frozenset(hosts)
+        self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or have the app answer it."""
@@ -56,12 +57,13 @@ class Guard:
 
     def _refused(self, method: str, headers: Headers) -> tuple[int, str] | None:
         """Return the status and the sentence of a request that is refused by its head alone."""
-        host = headers.get("host", "")
+        host = headers.get("host", "").lower()
         if self._hosts and _name(host) not in self._hosts:
             return 421, f"this server does not answer for {host!r}: use {' or '.join(sorted(self._hosts))}"
-        origin = headers.get("origin")
-        foreign = headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-        if method not in SAFE_METHODS and (foreign or (origin and origin.partition("://")[2] != host)):
+        origin = headers.get("origin", f"://{host}").lower()
+        site = headers.get("sec-fetch-site", "same-origin")
+        foreign = site not in ("same-origin", "none") or origin.partition("://")[2] != host
+        if foreign and method not in SAFE_METHODS:
             return 403, "a page of another site asked for this: open this server's own page"
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._body_bytes:
@@ -77,7 +79,7 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._body_bytes:
-                raise _BodyTooLargeError
+                raise BodyTooLargeError(413, _too_large(self._body_bytes))
             return message
 
         async def noted(message: Message) -> None:
@@ -87,14 +89,14 @@ class Guard:
 
         try:
             await self._app(scope, counted, noted)
-        except _BodyTooLargeError:
+        except BodyTooLargeError as error:
             if begun:
                 raise
-            await PlainTextResponse(_too_large(self._body_bytes) + "\n", 413)(scope, receive, send)
+            await PlainTextResponse(error.detail + "\n", 413)(scope, receive, send)
 
 
-class _BodyTooLargeError(Exception):
-    pass
+class BodyTooLargeError(HTTPException):
+    """A body of more bytes than the server takes, as Starlette's own errors are: an app may word it."""
 
 
 def _too_large(limit: int) -> str:

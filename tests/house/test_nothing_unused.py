@@ -14,10 +14,14 @@ PRODUCT = ("ftjob", "jobspec")
 USERS = (*PRODUCT, "tools", "benchmarks", "examples")
 GENERATED = "_pb2.py"
 CALLED_BY_LIBRARIES = {
+    "connection_lost": "asyncio calls it where a connection ends",
+    "data_received": "asyncio calls it for bytes that arrived",
     "do_GET": "http.server calls it for a GET",
     "handle_error": "socketserver calls it where a request failed",
+    "handle_exit": "uvicorn calls it for a signal",
     "log_message": "http.server calls it for a line of its log",
     "on_broken_pipe": "rich calls it where nobody reads the output",
+    "pause_writing": "asyncio calls it where a client does not read",
 }
 REGISTERS = re.compile(r"\.(command|callback)\(|^(model|field)_validator\(")
 """Decorators by which typer and pydantic come to know a function."""

@@ -58,6 +58,7 @@ MODULES_MEANT = {
     "retry": "calls in general, requests to a store",
     "runs": VERB,
     "rule": "of a layer type, of a line in a log",
+    "serving": "the verb, and an engine's process that serves its parent",
     "server": ENGINES,
     "snapshots": "of a run, of PyTorch's process",
     "status": "of a run, of a FineTuneJob",

@@ -26,11 +26,11 @@ DECODER_ERRORS = (
 """What Pillow's readers raise at damaged files."""
 
 
-def any_image(data: bytes, color: bool) -> Picture:
+def any_image(data: bytes, color: bool, most_pixels: int) -> Picture:
     """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableImageError."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            check_pixels(image.height, image.width)
+            check_pixels(image.height, image.width, most_pixels)
             notes = _notes(image, data)
             upright = ImageOps.exif_transpose(image)
             return Picture(_pixels(upright, color), notes)

@@ -21,6 +21,8 @@ HARMLESS = "extraneous bytes"
 
 MAX_PIXELS = 100_000_000
 """Of an image file: 300 MB, and 600 MB while a progressive JPEG is decoded."""
+LONGEST_SIDE = 65_535
+"""Pixels, as of a JPEG: a longer thread is no picture, and becomes a huge one where its short side grows."""
 
 
 class UnreadableImageError(Exception):
@@ -49,18 +51,22 @@ class Picture:
     """What was out of the ordinary: rotated, cmyk, 16-bit, alpha, animated, padded, several faces."""
 
 
-def stored_picture(data: bytes, shape: Shape) -> Picture:
-    """Decode an image file and make it the stored shape. Raises UnreadableImageError."""
-    picture = _plain_jpeg(data, shape) if data.startswith(JPEG_MAGIC) else None
+def stored_picture(data: bytes, shape: Shape, most_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode an image file and make it the stored shape.
+
+    Raises UnreadableImageError, also for one of more pixels than `most_pixels`, before it is decoded.
+    """
+    picture = _plain_jpeg(data, shape, most_pixels) if data.startswith(JPEG_MAGIC) else None
     if picture is None:
         from ftjob.dataset.image.pillow import any_image  # here, because plain JPEGs do without Pillow
 
-        picture = any_image(data, shape.color)
+        picture = any_image(data, shape.color, most_pixels)
     pixels, notes = picture.pixels, picture.notes
     if shape.face_crop:
         pixels, more = _face_of(pixels)
         notes += more
     size = resized_size(pixels.shape[0], pixels.shape[1], shape.height, shape.width, shape.mode)
+    check_pixels(*size)
     return Picture(fit(scale(pixels, *size), shape.height, shape.width), notes)
 
 
@@ -73,13 +79,15 @@ def _face_of(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[str, .
     return cut_face(pixels, faces[0]), (("several faces",) if len(faces) > 1 else ())
 
 
-def check_pixels(height: int, width: int) -> None:
+def check_pixels(height: int, width: int, most: int = MAX_PIXELS) -> None:
     """Raise UnreadableImageError for an image whose header claims more pixels than are decoded."""
-    if height * width > MAX_PIXELS:
-        raise UnreadableImageError(f"{width}x{height} is more than {MAX_PIXELS} pixels")
+    if height * width > most:
+        raise UnreadableImageError(f"{width}x{height} is more than {most} pixels")
+    if max(height, width) > LONGEST_SIDE:
+        raise UnreadableImageError(f"{width}x{height} has a side of more than {LONGEST_SIDE} pixels")
 
 
-def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:
+def _plain_jpeg(data: bytes, shape: Shape, most_pixels: int) -> Picture | None:
     """Decode a grey or colour JPEG, at 1/2 to 1/8 where that is still large enough; None for other kinds."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
@@ -87,7 +95,7 @@ def _plain_jpeg(data: bytes, shape: Shape) -> Picture | None:
         return None
     if space == "CMYK":
         return None
-    check_pixels(height, width)
+    check_pixels(height, width, most_pixels)
     orientation = _orientation(data)
     wanted = _turned(height, width, orientation)
     if not shape.face_crop:  # a face is small, and wants all its pixels

@@ -1,0 +1,83 @@
+"""`ftjob serve` as users run it."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ftjob.errors import ExitCode
+from ftjob.web.installed import require_extra
+from ftjob.web.server import listen
+from tests.serve.conftest import Address, ask
+
+COMMAND = [sys.executable, "-m", "ftjob", "serve"]
+
+
+@contextmanager
+def program(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Address]]:
+    """Run the program until it has printed its address."""
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout
+            address = urlsplit(running.stdout.readline())
+            yield running, (address.hostname or "", address.port or 0)
+        finally:
+            running.kill()
+
+
+@pytest.mark.torch
+def test_a_server_that_is_stopped_answers_what_has_begun(made: Path) -> None:
+    """It is first not ready, while it still answers; then it ends well, and nothing was lost."""
+    picture = (made / "golden" / "00.png").read_bytes()
+    lost: list[object] = []
+    answers: list[int] = []
+
+    def classify() -> None:
+        while True:
+            try:
+                answers.append(ask(address, "POST", "/classify", picture)[0])
+            except ConnectionRefusedError:
+                return
+            except OSError as error:
+                lost.append(error)
+
+    with program(str(made), "--port", "0", "--linger", "2") as (running, address):
+        assert ask(address, "GET", "/v2/health/ready")[0] == 200
+        callers = [threading.Thread(target=classify) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        time.sleep(0.5)
+        running.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert ask(address, "GET", "/v2/health/ready")[0] == 503
+        assert ask(address, "GET", "/v2/health/live")[0] == 200
+        for caller in callers:
+            caller.join(60)
+        assert running.wait(60) == 0
+    assert not lost
+    assert set(answers) == {200}
+
+
+@pytest.mark.torch
+def test_a_port_that_is_taken_is_one_sentence(made: Path) -> None:
+    """Before the net is opened."""
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*COMMAND, str(made), "--port", port], capture_output=True, text=True)
+    assert done.returncode == ExitCode.BAD_SPEC
+    assert done.stderr == f"--host 127.0.0.1 --port {port}: cannot listen there: Address already in use\n"
+
+
+def test_a_missing_extra_is_one_sentence() -> None:
+    """With how to install it."""
+    with pytest.raises(
+        Exception, match=r"no_such_module is not installed .*: `pip install 'ftjob\[serve\]'`"
+    ):
+        require_extra("serve", "json", "no_such_module")
