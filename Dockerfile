@@ -40,8 +40,9 @@ ENV UV="/opt/uv/bin/uv --quiet" UV_CONSTRAINT=requirements.lock UV_LINK_MODE=cop
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
  && printf '%s\n' ${WORKER_ONLY} > worker-only.txt \
- && ${UV} venv --python /usr/bin/python3 /opt/ftjob && ${UV} venv --python /usr/bin/python3 /opt/worker-only \
+ && ${UV} venv --python /usr/bin/python3 /opt/ftjob \
  && ${UV} pip install --python /opt/ftjob --excludes worker-only.txt --requirements pyproject.toml \
+ && cp --archive /opt/ftjob /opt/worker-only \
  && ${UV} pip install --python /opt/worker-only --requirements pyproject.toml \
  && ${UV} cache clean \
  && find /opt/ftjob ! -type d -printf '/opt/worker-only/%P\0' > both \

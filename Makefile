@@ -12,7 +12,7 @@ TORCH_VERSION := 2.13.0
 TORCH      ?= torch==$(TORCH_VERSION)# or TORCH="torch --index-url URL", for a build of another kind: not checked then
 T          ?= tests
 B          ?= overhead
-NEEDS      := caffe or torch or store or cluster or browser or root
+NEEDS      := caffe or torch or store or cluster or browser or mlflow or root
 APART      := browser# what `make test` leaves to targets of their own
 
 # The machine's own certificates, which a network with a proxy of its own needs.
@@ -20,8 +20,11 @@ export UV_SYSTEM_CERTS := 1
 # Where a container's image sets this, each of the thousands of processes here would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Lint computes while Caffe and PyTorch arrive.
+MAKEFLAGS += --jobs=2
+
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
+.PHONY: help setup engine torch mlflow demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
 
 help:
 	@sed -n '1,5p' Makefile
@@ -54,6 +57,14 @@ endif
 	$(PIP) install --quiet .cache/torch/torch-*.whl $(TORCH)
 	touch $@
 
+# The server that tests track runs in, apart from our packages: it needs pandas.
+mlflow: .cache/mlflow/.stamp
+
+.cache/mlflow/.stamp: tools/mlflow.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python-preference only-system .cache/mlflow
+	$(UV) pip sync --quiet --python .cache/mlflow/bin/python --require-hashes tools/mlflow.txt
+	touch $@
+
 demo: setup
 	$(BIN)/python -m examples.digits.demo
 
@@ -63,7 +74,7 @@ check: setup lint
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
 
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
-test: setup lint engine torch
+test: setup lint engine torch mlflow
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
 
 # The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache.
@@ -132,10 +143,14 @@ k8s: setup
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
           --no-annotate --no-header
 
-# requirements.lock anew; tools/uv.txt and tools/torch.txt at the versions above, with their own first lines.
+# What `mlflow server` imports; the package mlflow has three times as much.
+MLFLOW = mlflow-skinny flask flask-cors sqlalchemy alembic graphene aiohttp pandas
+
+# requirements.lock anew; tools/{uv,torch,mlflow}.txt at the versions above or there, with their own first lines.
 lock: $(UV)
 	$(COMPILE) --upgrade --group dev pyproject.toml -o requirements.lock
 	echo uv==$(UV_VERSION) | $(COMPILE) - | $(call below,tools/uv.txt)
+	printf '%s\n' $(MLFLOW) | $(COMPILE) --constraint requirements.lock - | $(call below,tools/mlflow.txt)
 	echo torch==$(TORCH_VERSION) | $(COMPILE) --constraint requirements.lock - | $(call below,tools/torch.txt)
 
 below = { head -n 1 $(1); cat; } > $(1).new && mv $(1).new $(1)

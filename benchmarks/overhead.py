@@ -179,7 +179,7 @@ def time_ftjob(plan: Plan, run: RunFolder) -> float:
         timed, idle_seconds = Timed(engine), 60.0 * (plan.spec.guards.idle_minutes or 0)
         with (
             closing(Home(claimed, recorder.saved)) as home,
-            Watch(idle_seconds, None) as watch,
+            Watch(idle_seconds, []) as watch,
         ):
             Training(plan, home, timed, recorder, StopRequest(), watch).run()
         recorder.close()

@@ -5,6 +5,7 @@ Caffe's own Python imports this module too, so it must run on Python 3.7.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -159,6 +160,21 @@ def varint(value: int) -> bytes:
 def number_field(number: int, value: int) -> bytes:
     """Return a field that is an integer of 0 or more."""
     return varint(number << 3 | VARINT) + varint(value)
+
+
+def double_field(number: int, value: float) -> bytes:
+    """Return a field that is a double."""
+    return varint(number << 3 | FIXED64) + struct.pack("<d", value)
+
+
+def float_field(number: int, value: float) -> bytes:
+    """Return a field that is a float. Raises OverflowError for what is too large for one."""
+    return varint(number << 3 | FIXED32) + struct.pack("<f", value)
+
+
+def message_field(number: int, *pieces: bytes) -> bytes:
+    """Return a length-delimited field, such as a text or a message: its pieces, joined."""
+    return b"".join(bytes_field(number, pieces))
 
 
 def bytes_field(number: int, pieces: Sequence[bytes | memoryview]) -> list[bytes | memoryview]:

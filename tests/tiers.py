@@ -18,6 +18,7 @@ NEEDS = {
     "store": "an S3 server: Swift, or Ceph from Debian's packages",
     "cluster": "a Kubernetes on this machine, or its kubectl",
     "browser": "Chromium from Debian's packages (`make test-browser`)",
+    "mlflow": "an MLflow server (`make mlflow`)",
     "root": "root, to mount a disk that fills or may not be written",
 }
 WITHOUT_TORCH = Path(__file__).with_name("without_torch")
@@ -53,6 +54,7 @@ class Guard:
             "store": ("tests.storage.swift_server", "tests.storage.ceph_cluster"),
             "cluster": (str(machine_cache / "testbed"), "tests.cluster.bed", "kubectl"),
             "browser": ("firefox", "chromium", "google-chrome", "/playwright/driver/"),
+            "mlflow": (".cache/mlflow",),
             "root": ("mount", "umount", "unshare"),
         }
 

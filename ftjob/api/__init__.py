@@ -175,8 +175,10 @@ def submit(
     FtjobError before anything is written.
     """
     from ftjob.client.consent import unless_short
+    from ftjob.sweep.retrying import refuse_member
 
     decided = planned or plan(spec)
+    refuse_member(decided.submitted)
     return begin(decided, consent or unless_short, shortfall)
 
 
@@ -237,8 +239,10 @@ def submit_to_cluster(
     from ftjob.client import cluster_run
     from ftjob.client.consent import unless_short
     from ftjob.cluster.client import connect
+    from ftjob.sweep.retrying import refuse_member
 
     loaded, _ = load(spec)
+    refuse_member(loaded)
     decided = planned or plan(spec, to_train=False)
     sent = cluster_run.pinned(loaded, decided.submitted)
     run, started = cluster_run.submit(sent, decided, connect(context, namespace), consent or unless_short)

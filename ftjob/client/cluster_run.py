@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from ftjob.cluster.resource.request import identity_of_object
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors.outcomes import exit_code_after
 from ftjob.money.limits import BudgetLimits
 from ftjob.net import zoo
 from ftjob.plan.plan import Plan
@@ -29,7 +31,7 @@ from ftjob.runfolder.charges import Bill, charges
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import TestLine, TrainLine
-from ftjob.runfolder.status import State, Status
+from ftjob.runfolder.status import GpuUse, State, Status
 from ftjob.storage import local_path
 from ftjob.sweep.retrying import refusal
 from ftjob.sweep.standing import SweepState
@@ -37,6 +39,7 @@ from ftjob.tuning.range_test import is_settled
 from jobspec import JobSpec, SpecError, members, parse_spec
 from jobspec.grammar import ALIAS_REFERENCE, KNOWN_REFERENCE
 from jobspec.locations import locations, with_values
+from jobspec.sweeps.members import sweep_id
 
 POLL_SECONDS = 2.0
 
@@ -281,9 +284,12 @@ def spec_of(job: FineTune) -> JobSpec:
 
 
 def run_id_of(job: FineTune) -> str:
-    """Return a job's run id: the controller's, else that of the plan it was submitted with."""
+    """Return a job's run id: the controller's, else its plan's as it was submitted, or its sweep's."""
     from ftjob.cluster.resource.figures import annotated
 
+    if "sweep" in job.spec and not job.status.run_id:
+        with suppress(BadSpecError):  # the controller writes why it cannot be run
+            return sweep_id(spec_of(job))
     figures = annotated(job.annotations, identity_of_object(job))
     return job.status.run_id or (figures.run_id if figures else "")
 
@@ -314,7 +320,6 @@ def update_of(job: FineTune) -> RunUpdate:
 def status_of(job: FineTune) -> Status:
     """Return a FineTuneJob's status in the words of status.json."""
     written = job.status
-    last = written.attempts[-1] if written.attempts else None
     return Status(
         name=job.name,
         run_id=run_id_of(job),
@@ -331,6 +336,7 @@ def status_of(job: FineTune) -> Status:
         tested=written.tested,
         snapshot=written.snapshot,
         images_per_second=written.images_per_second,
+        gpus=tuple(GpuUse(each.utilization, each.memory, each.memory_total) for each in written.gpus),
         eta_seconds=written.eta_seconds,
         seconds=written.seconds,
         usd=written.usd,
@@ -339,8 +345,14 @@ def status_of(job: FineTune) -> Status:
         submitted=job.created,
         updated=written.updated,
         ended=written.completion_time,
-        exit_code=last.exit_code if last and written.state.ended else None,
+        exit_code=_exit_code(written) if written.state.ended else None,
     )
+
+
+def _exit_code(written: FineTuneStatus) -> int | None:
+    """Return the last worker's exit code, None where it was killed; that of the reason where there was none,
+    as of a sweep, or of a run that could not be planned."""
+    return written.attempts[-1].exit_code if written.attempts else exit_code_after(written.reason)
 
 
 def _estimate(written: FineTuneStatus) -> float | None:

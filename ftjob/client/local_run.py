@@ -21,6 +21,7 @@ from ftjob.runfolder.log_tail import LogTail
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.storage import MissingError, open_store
+from ftjob.sweep.retrying import refusal
 from ftjob.tuning.range_test import is_settled
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from jobspec import JobSpec
 
 T = TypeVar("T")
+CAN_RESUME = (State.STOPPED, State.FAILED, State.INTERRUPTED)
 START_SECONDS = 30.0
 """How long a worker may take to write its first status."""
 
@@ -234,7 +236,7 @@ class Run(SharedVerbs):
     def retry(self) -> bool:
         """Start a worker where the run failed or was stopped; return whether one was started.
 
-        Raises FtjobError, BadSpecError where its spec makes another run now.
+        Raises FtjobError, BadSpecError where its spec makes another run now, and for a member of a sweep.
         """
         from ftjob.client.consent import given
         from ftjob.prepare.prepare import Context, absolute, prepare
@@ -244,6 +246,8 @@ class Run(SharedVerbs):
             spec = parse_spec(self.spec_text(), str(self.folder.spec))
         except SpecError as error:
             raise BadSpecError(str(error)) from None
+        if (why := refusal(spec.member_of or "")) and self.status().state in CAN_RESUME:
+            raise BadSpecError(f"{self.name}: {why}")
         planned = prepare(absolute(spec, Context()), Context())
         if (location := planned_at(planned)) != self.location:
             raise BadSpecError(

@@ -27,6 +27,17 @@ _MODES = {
 
 
 @dataclass(frozen=True)
+class DeviceUse:
+    """How much a GPU does at a moment."""
+
+    utilization: float
+    """The share of the last moments in which it computed anything."""
+    memory: int
+    """Bytes in use, by whomever."""
+    memory_total: int
+
+
+@dataclass(frozen=True)
 class Device:
     """A GPU that this process may use."""
 
@@ -37,13 +48,17 @@ class Device:
     pids: tuple[int, ...] = ()
     """Processes that compute on it."""
 
-    def is_busy(self) -> bool:
-        """Return whether it computed anything lately; True where the driver does not answer."""
+    def use(self) -> DeviceUse | None:
+        """Return how much it does now; None where the driver does not say."""
         try:
             handle = pynvml.nvmlDeviceGetHandleByIndex(self.index)
-            return bool(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu > 0)
+            rates, memory = (
+                pynvml.nvmlDeviceGetUtilizationRates(handle),
+                pynvml.nvmlDeviceGetMemoryInfo(handle),
+            )
         except pynvml.NVMLError:
-            return True
+            return None
+        return DeviceUse(rates.gpu / 100, int(memory.used), int(memory.total))
 
     @property
     def title(self) -> str:

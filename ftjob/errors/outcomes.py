@@ -230,13 +230,19 @@ BY_EXIT_CODE: dict[int, Ending] = {
 }
 
 
+_CODES: dict[str, ExitCode] = {
+    reason: ending.exit_code
+    for ending in ENDINGS
+    if ending.exit_code is not None
+    for reason in (ending.reason, *ending.narrower)
+}
+
+
 def exit_code_of(reason: Reason) -> ExitCode:
     """Return the exit code of a worker that ends for a reason. Raises KeyError if there is none."""
-    found = {
-        each: ending.exit_code
-        for ending in BY_EXIT_CODE.values()
-        for each in (ending.reason, *ending.narrower)
-    }
-    code = found[reason]
-    assert code is not None
-    return code
+    return _CODES[reason]
+
+
+def exit_code_after(reason: str) -> ExitCode:
+    """Return the exit code of an end that no worker made: its reason's, else that of a run that resumes."""
+    return _CODES.get(reason, ExitCode.PREEMPTED)

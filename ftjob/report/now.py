@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ftjob.formatting import brief, dollars, duration, number, percent
+from ftjob.formatting import brief, dollars, duration, gib, number, percent
 from ftjob.runfolder.status import Attempt, Status
 
 if TYPE_CHECKING:
@@ -72,12 +72,26 @@ def computing_now(facts: "Facts", status: Status) -> list[str]:
     speed, waiting = status.images_per_second, attempt.waiting if attempt else None
     parts = [
         f"{speed:.0f} images/s" if speed else "",
+        gpu_use(status),
         f"{percent(waiting)} of it waiting for images" if waiting is not None else "",
         f"{where(attempt)} at {dollars(attempt.usd_per_hour)}/h" if attempt else "",
         f"engine {facts.plan.engine.name}" if facts.plan else "",
         f"snapshot {status.snapshot:,}" if status.snapshot is not None else "",
     ]
     return [part for part in parts if part]
+
+
+def gpu_use(status: Status) -> str:
+    """Return how busy the GPUs are and how full the fullest one's memory is; empty where nobody knows."""
+    gpus = status.gpus
+    if not gpus or status.state.ended:
+        return ""
+    shares = [each.utilization for each in gpus]
+    fullest = max(gpus, key=lambda each: each.memory)
+    memory = f"{fullest.memory / 2**30:.1f} of {gib(fullest.memory_total)}"
+    if len(gpus) == 1:
+        return f"GPU {shares[0]:.0%}, {memory}"
+    return f"{len(gpus)} GPUs {min(shares):.0%} to {max(shares):.0%}, {memory}"
 
 
 def where(attempt: Attempt) -> str:

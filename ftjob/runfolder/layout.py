@@ -86,6 +86,17 @@ class RunFolder:
         return self.metrics / "test.jsonl"
 
     @property
+    def events(self) -> Path:
+        """The metrics as TensorBoard reads them."""
+        return self.root / "events"
+
+    def event_file(self, attempt: int, number: int | None) -> Path:
+        """Return a part of an attempt's events, whose names have the order in which TensorBoard reads them;
+        None is the last one, of the attempt's end."""
+        part = "end" if number is None else f"{number:05}"
+        return self.events / f"events.out.tfevents.{attempt:05}.{part}"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -15,12 +15,28 @@ LARGEST = 4096
 LONGEST = 1000
 """Characters of a message."""
 
+MOST_GPUS = 16
+"""Of a worker, whose use it reports."""
+
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Figure = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=0, le=2**50)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ReportedReason = Annotated[str, StringConstraints(pattern=r"^([A-Z][A-Za-z0-9]*)?$", max_length=64)]
 """A word like ftjob.errors.outcomes.Reason's; a worker of another version may have words of its own."""
 Message = Annotated[str, StringConstraints(max_length=LONGEST)]
+
+
+class GpuProgress(BaseModel):
+    """How much one GPU does."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", use_attribute_docstrings=True)
+
+    utilization: Share
+    """The share of the last moments in which it computed anything."""
+    memory: Size
+    """Bytes in use."""
+    memory_total: Size
 
 
 class Progress(BaseModel):
@@ -43,6 +59,7 @@ class Progress(BaseModel):
     accuracy: Share | None = None
     """The best so far, of the main head on the validation data."""
     images_per_second: Figure | None = None
+    gpus: Annotated[tuple[GpuProgress, ...], Field(max_length=MOST_GPUS, strict=False)] = ()
     eta_seconds: Figure | None = None
     earlier_seconds: Figure = 0.0
     """What the run's folder had been accounted with before this FineTuneJob came to it."""

@@ -19,6 +19,8 @@ Moment = Annotated[float, Interval(ge=0, le=2e11)]
 Dollars = Annotated[float, Interval(ge=0, le=1e9)]
 Share = Annotated[float, Interval(ge=0, le=1)]
 Rate = Annotated[float, Interval(ge=0, le=1e9)]
+Size = Annotated[int, Interval(ge=0, le=2**50)]
+"""Bytes of a device."""
 Number = Annotated[float, Interval(ge=-3.5e38, le=3.5e38)]
 """As far as Caffe's floats go."""
 
@@ -111,6 +113,17 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class GpuUse:
+    """How much one of the run's GPUs does, as last read from its driver."""
+
+    utilization: Share
+    """The share of the last moments in which it computed anything."""
+    memory: Size
+    """Bytes in use, by whomever."""
+    memory_total: Size
+
+
+@dataclass(frozen=True)
 class StageResult:
     """One stage of a run with stages, and what it came to so far."""
 
@@ -157,6 +170,8 @@ class Status:
     """The newest complete snapshot."""
     resumed: Resumed | None = None
     images_per_second: Rate | None = None
+    gpus: tuple[GpuUse, ...] = ()
+    """Those that the attempt under way computes on, where their driver says what they do."""
     eta_seconds: Seconds | None = None
     seconds: Seconds = 0.0
     """Over all attempts."""

@@ -202,7 +202,7 @@ class CopiedRunStore(RunStore):
         """Bring the work folder up to date with the store, but for the snapshots' own files."""
         folder = self.folder
         made = (folder.predictions, folder.mistakes, folder.on_evaluation.parent, folder.acceptance)
-        for stale in (folder.metrics, folder.bundle, folder.curves, folder.report, *made):
+        for stale in (folder.metrics, folder.events, folder.bundle, folder.curves, folder.report, *made):
             shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)
         self.bring(folder.spec, folder.status, folder.evaluation, folder.plan)
         self.bring_growing(folder.train_metrics, folder.test_metrics)

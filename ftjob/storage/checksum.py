@@ -60,6 +60,13 @@ def algorithms() -> tuple[Algorithm, ...]:
     )
 
 
+def crc32c(data: bytes) -> int:
+    """Return the CRC32C of bytes."""
+    from awscrt import checksums
+
+    return int(checksums.crc32c(data))
+
+
 def mark(fd: int, size: int) -> dict[str, str]:
     """Return the attribute that goes with the first `size` bytes of an open file."""
     crc64nvme, value, done = algorithms()[0], 0, 0

@@ -113,7 +113,7 @@ def decide_sweep(
     waiting = [name for name in names if name not in started]
     spent_up = False
     while waiting and not hold and sum(record.is_open for record in known) < limits.parallel:
-        ready = next((name for name in waiting if not shared.awaits(name, known)), None)
+        ready = shared.ready(waiting, known)
         if ready is None:
             break
         share = _share(known, limits, ready, shared.weights(waiting, known))

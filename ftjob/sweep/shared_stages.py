@@ -23,11 +23,11 @@ class SharedStages:
         """Return those of a sweep's members."""
         return cls({member.name: member.stages for member in members if member.stages}, seconds or {})
 
-    def awaits(self, name: str, records: Sequence[MemberRecord]) -> bool:
-        """Whether a member that has not started is to wait: another one is about to complete a stage that
-        both have and no member has completed before."""
-        needed = set(self.stages.get(name, ())).difference(self._complete(records))
-        return not needed.isdisjoint(self._under_way(records))
+    def ready(self, names: Sequence[str], records: Sequence[MemberRecord]) -> str | None:
+        """Return the first member that need not wait, of those that have not started: a member waits where
+        another is about to complete a stage that both have, and that no member has completed before."""
+        awaited = set(self._under_way(records)).difference(self._complete(records))
+        return next((name for name in names if awaited.isdisjoint(self.stages.get(name, ()))), None)
 
     def weights(self, names: Sequence[str], records: Sequence[MemberRecord]) -> dict[str, int]:
         """Return what each member that has not started will pay, in any unit: for the stages that no member

@@ -19,6 +19,7 @@ from ftjob.worker.pod.reporting import AttemptReport, reporting
 from ftjob.worker.recorder import Recorder, open_recorder
 from ftjob.worker.staged.perform import perform
 from ftjob.worker.storage import Home, claim_run
+from ftjob.worker.tracking.tracked import conclude_tracking
 from ftjob.worker.watch.signals import StopRequest
 from ftjob.worker.watch.spot_notice import notices
 from jobspec import JobSpec
@@ -58,7 +59,9 @@ def run_attempt(
         report.follow(lambda: recorder.status)
         home = Home(claimed, recorder.saved)
         with closing(home), closing(recorder), notices(spec, pod.metadata, stop, log):
-            return work_and_finish(spec, home, recorder, stop, pod)
+            code = work_and_finish(spec, home, recorder, stop, pod)
+        conclude_tracking(spec, home.folder, recorder.status, pod)
+        return code
 
 
 def work_and_finish(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: PodContext) -> int:

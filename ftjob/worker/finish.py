@@ -28,6 +28,7 @@ from ftjob.worker.log import log
 from ftjob.worker.pod.reporting import AttemptReport
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.storage import Home
+from ftjob.worker.tracking.event_files import last_events
 from ftjob.worker.train import Outcome
 from ftjob.worker.watch.signals import StopRequest
 from jobspec.text import plain_lines
@@ -96,6 +97,8 @@ def bundle(plan: Plan, home: Home, recorder: Recorder) -> Evaluation:
     draw(folder.mistakes, lambda: _mistakes(folder, plan), log)
     log(str(write_bundle(plan, folder, winner.iteration, folder.log(recorder.status.attempt))))
     draw(folder.curves, lambda: curves_png(folder), log)
+    last = folder.event_file(recorder.status.attempt, None)
+    draw(last, lambda: last_events(evaluation), log)
     return evaluation
 
 
@@ -148,6 +151,7 @@ def _settled(recorder: Recorder, end: End) -> Status:
         exit_code=int(end.code),
         stage="",
         eta_seconds=None,
+        gpus=(),
         ended=time.time(),
     )
 

@@ -4,13 +4,14 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
 from ftjob.engine import Iteration
+from ftjob.engine.nvml import DeviceUse
 from ftjob.fs import documents, files
 from ftjob.nodes.profiles import get_node
 from ftjob.runfolder import snapshots
@@ -19,7 +20,7 @@ from ftjob.runfolder.records.evaluation import Evaluation
 from ftjob.runfolder.records.metrics import MetricLine, TestLine, TrainLine, line_text, read_tests
 from ftjob.runfolder.records.stage_record import StageRecord
 from ftjob.runfolder.snapshots import Snapshot
-from ftjob.runfolder.status import Attempt, StageResult, State, Status, render
+from ftjob.runfolder.status import Attempt, GpuUse, StageResult, State, Status, render
 from ftjob.worker.learning import Score
 from ftjob.worker.meter import Account, open_account
 from ftjob.worker.pod.context import PodContext
@@ -148,6 +149,11 @@ class Recorder:
             fields = {"best_accuracy": best.accuracy, "best_iteration": best.iteration}
         self.update(snapshot=snapshot.iteration, **fields)
 
+    def flush(self) -> None:
+        """Bring all metrics to disk. Raises StorageError where it is full."""
+        with self._lock, files.explained(self._of_metrics.train_metrics):
+            self._train.flush()
+
     def close(self) -> None:
         """Close the metrics files."""
         self._train.close()
@@ -253,9 +259,10 @@ class Recorder:
 
     def trained(self, steps: list[Iteration], eta_seconds: float) -> None:
         """Record some iterations in a row. Raises StorageError where the disk is full."""
+        usd, now = round(self.account.usd, 6), round(time.time(), 3)
         with files.explained(self._of_metrics.train_metrics):
             for step in steps:
-                self._train.write(line_text(_train_line(step)))
+                self._train.write(line_text(_train_line(step, usd, now)))
         if waits := [step.waited for step in steps if step.waited is not None]:
             waited = (self._attempt.waited_seconds or 0.0) + sum(waits)
             self._attempt = replace(self._attempt, waited_seconds=round(waited, 3))
@@ -271,6 +278,11 @@ class Recorder:
             eta_seconds=_finite(eta_seconds),
             usd_estimate=_finite(self.account.usd + self.account.cost(eta_seconds)),
         )
+
+    def computes(self, uses: Sequence[DeviceUse | None]) -> None:
+        """Record how much the GPUs do; from any thread."""
+        gpus = (GpuUse(each.utilization, each.memory, each.memory_total) for each in uses if each)
+        self.update(now=False, gpus=tuple(gpus))
 
     @property
     def waiting(self) -> float | None:
@@ -296,6 +308,7 @@ class Recorder:
             images=evaluation.images,
             seconds=round(seconds, 4),
             time=round(time.time(), 3),
+            usd=round(self.account.usd, 6),
         )
         with files.explained(self._of_metrics.test_metrics):
             self._test.write(line_text(line))
@@ -351,13 +364,16 @@ def drop_later_than(path: Path, iteration: int) -> float:
     return seconds
 
 
-def _train_line(step: Iteration) -> TrainLine:
+def _train_line(step: Iteration, usd: float, now: float) -> TrainLine:
     return TrainLine(
         iteration=step.iteration,
         loss=_finite(step.loss),
         learning_rate=step.learning_rate,
         seconds=round(step.seconds, 6),
         outputs={name: _finite(value) for name, value in step.outputs.items()},
+        waited=None if step.waited is None else round(step.waited, 6),
+        usd=usd,
+        time=now,
     )
 
 

@@ -25,6 +25,7 @@ from ftjob.worker.planning import with_fewer_gpus, with_smaller_batch
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.recorder import Recorder
 from ftjob.worker.storage import Home
+from ftjob.worker.tracking.tracked import tracked
 from ftjob.worker.train import Outcome, Training
 from ftjob.worker.transfer.feature_store import FOLDER, PATIENCE, SharedFeatures, worth_sharing
 from ftjob.worker.watch.gpu import gpus_for
@@ -46,7 +47,7 @@ def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: Po
         write_prototxts(plan, home.folder)
     while True:
         try:
-            return train_once(plan, home, recorder, stop, gpus)
+            return train_once(plan, home, recorder, stop, gpus, pod)
         except GpuMemoryError as error:
             smaller = with_smaller_batch(plan) if plan.spec.resources.smaller_batch else None
             if smaller is None:
@@ -59,7 +60,7 @@ def train(plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, pod: Po
 
 
 def train_once(
-    plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, gpus: Sequence[Device]
+    plan: Plan, home: Home, recorder: Recorder, stop: StopRequest, gpus: Sequence[Device], pod: PodContext
 ) -> Outcome:
     """Open the engine, resume from the newest sound snapshot if there is one, and train."""
     folder, source = home.folder, plan.inputs.weights
@@ -90,12 +91,16 @@ def train_once(
         open_seconds = time.monotonic() - begin
         lost = recorder.forget_after(newest.iteration if newest else -1)
         recorder.lost(lost)
-        watch = Watch(limit_seconds, gpu)
+        watch = Watch(limit_seconds, gpus, recorder.computes)
         training = Training(plan, home, engine, recorder, stop, watch, open_seconds)
         if newest:
             restore(training, newest, lost)
         # the watch comes last: neither a replay nor a transfer has anything for the GPU to do
-        with shared_features(plan, home, engine, recorder, stop) as sharing, watch:
+        with (
+            tracked(plan, folder, recorder, pod),
+            shared_features(plan, home, engine, recorder, stop) as sharing,
+            watch,
+        ):
             outcome = training.run()
             if outcome is Outcome.FINISHED and not training.budget_is_near():
                 sharing.finish()

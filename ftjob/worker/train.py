@@ -226,8 +226,8 @@ class Training:
             waiting = self.recorder.waiting
             waits = "" if waiting is None else f" (training waited for them {percent(waiting)} of its time)"
             raise GpuIdleError(
-                f"guards.idle_minutes: the GPU did nothing for {minutes:g} minutes: see that the node's "
-                f"driver works, and that reading images keeps up{waits}; "
+                f"guards.idle_minutes: {self.watch.idle} did nothing for {minutes:g} minutes: see that the "
+                f"node's driver works, and that reading images keeps up{waits}; "
                 f"{self.keep_and_save(GpuIdleError.reason)}"
             )
         if outcome is Outcome.PLATEAU:
@@ -283,7 +283,7 @@ class Training:
 
     def must_stop(self) -> bool:
         """Return whether the run must end without even a test: a stop request, or an idle GPU."""
-        return bool(self.stop) or self.watch.idle
+        return bool(self.stop or self.watch.idle)
 
     def must_end(self) -> bool:
         """Return whether a stop, the budget or a guard ends the run. Raises what `Home.check` does."""

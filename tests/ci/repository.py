@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any
 import yaml
 
 from tests.ci.conftest import SCRIPT
+from tests.forked import client
 
-ROOT = Path(__file__).parents[2]
 ALIAS = "digits"
 SPEC: dict[str, Any] = {
     "name": "digits",
@@ -65,7 +64,7 @@ class Repository:
     def __post_init__(self) -> None:
         program = self.folder / "bin" / "ftjob"
         program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ftjob "$@"\n')
+        program.write_text(client.script(client.FTJOB))
         program.chmod(0o755)
 
     def write(self, **changes: Any) -> None:

@@ -1,13 +1,22 @@
 """A model is kept current by builds on one machine: real ftjob, real Caffe, handwritten digits."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from examples.digits.images import write_digits
 from tests.ci.repository import BETTER, FEW, FROM_THE_FIRST, MANY, OTHERS, Repository, exchange_labels
+from tests.forked.client import quick
 
 pytestmark = [pytest.mark.slow, pytest.mark.caffe, pytest.mark.torch]
+
+
+@pytest.fixture(autouse=True)
+def forked() -> Iterator[None]:
+    """ftjob and its workers by fork."""
+    with quick("ftjob"):
+        yield
 
 
 def test_a_model_is_kept_current(tmp_path: Path) -> None:

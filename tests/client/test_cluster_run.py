@@ -72,6 +72,23 @@ def test_the_exit_code_is_that_of_the_last_attempt():
     assert status_of(job(state="Stopped")).state is State.STOPPED
 
 
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("Completed", 0),
+        ("BadSpec", 2),
+        ("GpuMemory", 6),
+        ("BudgetReached", 9),
+        ("Cancelled", 10),
+        ("New", 10),
+    ],
+)
+def test_without_an_attempt_the_exit_code_is_that_of_the_reason(reason: str, code: int):
+    """Of a sweep, whose attempts are its members', and of a run that could not be planned."""
+    assert status_of(job(state="Stopped", reason=reason)).exit_code == code
+    assert status_of(job(state="Pending", reason=reason)).exit_code is None
+
+
 def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
     """Spent, and the time that is left; nothing is said where no time is known, or none runs."""
     attempts = [

@@ -29,6 +29,7 @@ from tests.cluster.installation import NODES, User, fill, install, manifests
 from tests.cluster.standin import write_archive
 from tests.cluster.store import store_in
 from tests.conftest import MACHINE_CACHE
+from tests.forked.client import quick
 from tests.storage.servers import Server
 
 SECONDS = 300
@@ -39,6 +40,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS, func_only=True))
+
+
+@pytest.fixture(autouse=True)
+def forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Controllers and the command line by fork, where there is a cluster."""
+    if "cluster" not in request.fixturenames:
+        yield
+        return
+    with quick("cluster"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 import uuid
@@ -26,6 +25,7 @@ from ftjob.cluster.resource.status import Figures
 from jobspec import SpecError, parse_spec
 from tests.cluster.bed.cluster import AnyCluster, Cluster, Manifest
 from tests.cluster.standin import IMAGE
+from tests.forked import client
 from tests.storage.servers import Server
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +55,9 @@ class Controllers:
     everywhere: bool = False
     """Whether they look after all namespaces, as installed controllers do."""
     settings: Manifest = field(default_factory=lambda: dict(SETTINGS))
-    running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    running: list["client.Forked | subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> "client.Forked | subprocess.Popen[bytes]":
         """Start one more."""
         settings = self.folder / "settings.yaml"
         settings.write_text(yaml.safe_dump(self.settings))
@@ -66,8 +66,8 @@ class Controllers:
         if not self.everywhere:
             where.append(f"--namespace={self.namespace}")
         with (self.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ftjob", *words, *where],
+            process = client.popen(
+                [*client.FTJOB, *words, *where],
                 env=self.environment,
                 cwd=ROOT,
                 stdout=log,

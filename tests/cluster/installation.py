@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ftjob.net.prototxt import to_text
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.shelf import Image
 from tests.cluster.controllers import ROOT, Controllers
+from tests.forked import client
 from tests.storage.servers import Server
 
 USD_PER_HOUR = 0.72
@@ -130,20 +130,13 @@ class User:
 
     def __call__(self, *words: str, code: int = 0) -> str:
         """Call ftjob, which must exit with `code`; return its output, and what it says of a failure."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ftjob", *words],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = client.run([*client.FTJOB, *words], self.folder, self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + (done.stderr if code else "")
 
-    def json(self, *words: str) -> Any:
-        """Call ftjob and return what it prints as JSON."""
-        return json.loads(self(*words, "-o", "json"))
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Call ftjob, which must exit with `code`, and return what it prints as JSON."""
+        return json.JSONDecoder().raw_decode(self(*words, "-o", "json", code=code))[0]
 
     def status(self, name: str) -> dict[str, Any]:
         """Return a run's status."""
@@ -155,6 +148,10 @@ class User:
         if not found:
             return {}
         return dict(json.load(self.store.client().get_object(Bucket="runs", Key=found[0])["Body"]))
+
+    def text(self, key: str) -> str:
+        """Return a text in the store of runs."""
+        return str(self.store.client().get_object(Bucket="runs", Key=key)["Body"].read().decode())
 
     def write(self, name: str, **changes: dict[str, Any] | list[dict[str, Any]]) -> None:
         """Write spec.yaml: the small run, with some sections changed."""

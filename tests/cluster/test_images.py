@@ -12,6 +12,9 @@ from tests.cluster.bed.places import bed_dir
 from tests.cluster.bed.shelf import Image
 from tests.cluster.pods import RESTRICTED, a_pod, run_pod
 
+pytestmark = pytest.mark.timeout(600, func_only=True)
+"""So that they come early (tests/order.py), and other tests run while images are built."""
+
 COMPILED = cuda.bundle(bed_dir()) is not None
 """Whether the CUDA worker has its Caffe; else a stand-in has the place of it."""
 MEGABYTES = {

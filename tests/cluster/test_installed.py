@@ -1,9 +1,12 @@
 """ftjob as it is installed: the controller from its image, in the cluster, and a worker that trains."""
 
+from typing import Any
+
 import pytest
 
 from ftjob.cluster.resource.names import API_VERSION, KIND
 from tests.cluster.installation import SPEC, User
+from tests.cluster.test_money import kill_worker
 from tests.storage.processes import wait_until
 
 
@@ -97,3 +100,57 @@ def test_a_run_with_stages_is_one_job(user: User) -> None:
     ]
     first = f"steps/{written['run_id']}/stages/{written['stage_results'][0]['run_id']}"
     assert {f"{first}/stage.json", f"{first}/evaluation.json"} <= user.keys("steps/")
+
+
+@pytest.mark.timeout(
+    600, func_only=True
+)  # two workers begin: each takes minutes on a machine as busy as CI's
+def test_a_worker_that_is_killed_in_its_second_stage_resumes_there(user: User) -> None:
+    """By SIGKILL, behind a snapshot of that stage: the first one is not trained again, and the second one
+    goes on from that snapshot."""
+    later = {"max_iter": 4000, "test_interval": 4000, "snapshot": 400}
+    user.write("stairs", stages=[{"name": "few"}, {"name": "more", "solver": later}])
+    user.submit()
+    before: dict[str, Any] = {}
+
+    def is_behind_a_snapshot() -> bool:
+        nonlocal before
+        before = user.run_status("stairs")
+        states = [each["state"] for each in before.get("stage_results", ())]
+        return states == ["Succeeded", "Running"] and (before.get("snapshot") or 0) > 0
+
+    wait_until(is_behind_a_snapshot, 300, "a snapshot of the second stage")
+    kill_worker("stairs")
+    user("wait", "stairs")
+
+    done, after = user.status("stairs"), user.run_status("stairs")
+    assert before["iteration"] < 4000
+    assert (done["state"], done["iteration"], done["max_iter"], done["attempt"]) == (
+        "Succeeded",
+        4020,
+        4020,
+        2,
+    )
+    assert after["stage_results"][0] == before["stage_results"][0]
+    assert after["resumed"]["iteration"] >= before["snapshot"]
+    log = user.text(f"stairs/{after['run_id']}/logs/attempt-2.log")
+    assert "stage few: complete at iteration 20" in log
+    assert f"resuming at iteration {after['resumed']['iteration']}" in log
+    assert "stage few: begins" not in log
+
+
+@pytest.mark.torch  # not for training: where PyTorch is hidden, SciPy stumbles over the gap
+def test_a_learning_rate_is_found_on_the_cluster(user: User) -> None:
+    """`ftjob tune lr` follows its run there to a plot and a rate; called again, it shows the same."""
+    user.write_demo("rates")
+    call = ("tune", "lr", "spec.yaml", "-n", user.namespace)
+    found = user.json(*call, "--plot", "rates.svg")
+    shown = user(*call)
+    ended = user.status("rates-lr")
+
+    assert (found["started"], found["problem"]) == (True, "")
+    assert 1e-4 < found["suggestion"] < 1
+    assert found["usd"] == ended["usd"] > 0
+    assert (ended["attempt"], len(found["points"]) > 20) == (1, True)
+    assert (user.folder / "rates.svg").read_text(encoding="utf-8").startswith("<svg ")
+    assert f"base_lr: {found['suggestion']:g}" in shown

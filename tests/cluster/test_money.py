@@ -11,7 +11,7 @@ from tests.cluster.installation import User
 from tests.storage.processes import wait_until
 
 LONG = {"max_iter": 100_000, "test_interval": 50_000, "snapshot": 50_000}
-PREEMPTIONS = 10
+PREEMPTIONS = 6
 INTERVAL = 500
 
 
@@ -40,9 +40,9 @@ def test_a_budget_is_kept_and_leaves_a_bundle(user: User) -> None:
 
 
 @pytest.mark.timeout(900, func_only=True)
-def test_ten_preemptions_of_one_run(user: User) -> None:
+def test_one_run_is_preempted_again_and_again(user: User) -> None:
     """With notice (a drained pod) nothing is trained twice; without (SIGKILL) less than an interval."""
-    solver, resources = {**LONG, "snapshot": INTERVAL}, {"max_retries": 9}
+    solver, resources = {**LONG, "snapshot": INTERVAL}, {"max_retries": PREEMPTIONS - 1}
     user.write("taken", solver=solver, budget={"usd": 1}, resources=resources)
     user.submit("--yes")
 

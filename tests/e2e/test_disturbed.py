@@ -14,7 +14,7 @@ import pytest
 from ftjob.api import plan
 from ftjob.client.local_run import Run, enlist
 from ftjob.engine import Engine
-from ftjob.engine.nvml import Device
+from ftjob.engine.nvml import Device, DeviceUse
 from ftjob.engine.open import open_engine
 from ftjob.errors import ExitCode
 from ftjob.runfolder.address import location_of
@@ -133,8 +133,8 @@ class GpuStandIn(Device):
 
     computes = True
 
-    def is_busy(self) -> bool:
-        return self.computes
+    def use(self) -> DeviceUse:
+        return DeviceUse(float(self.computes), 2**30, 12 * 2**30)
 
 
 @pytest.fixture

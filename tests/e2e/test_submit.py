@@ -18,6 +18,7 @@ from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.runfolder.layout import RunFolder
 from tests.e2e.jobs import Job
+from tests.events import metrics_of, scalars_of
 from tests.forked import client
 
 pytestmark = pytest.mark.caffe
@@ -54,7 +55,9 @@ def test_a_run_leaves_the_folder_that_the_docs_show(finished: Job):
     """Every file of docs/run-folder.md's tree is there after a run, and nothing else is."""
     tree = (DOCS / "run-folder.md").read_text(encoding="utf-8").split("```text")[1].split("```")[0]
     told = set(
-        re.findall(r"[─ /]([\w-]+\.(?:yaml|jsonl?|prototxt|png|html|log|caffemodel|solverstate)\b)", tree)
+        re.findall(
+            r"[─ /]([\w.-]+\.(?:yaml|jsonl?|prototxt|png|html|log|caffemodel|solverstate|00000|end)\b)", tree
+        )
     )
 
     run = finished.run()
@@ -123,6 +126,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callab
     assert ends[0] == ends[1]
     lines = killed.run().train_metrics.read_text().splitlines()
     assert [json.loads(line)["iteration"] for line in lines] == list(range(1, 601))
+    assert scalars_of(killed.run().events) == metrics_of(killed.run(), 8)
 
 
 def test_a_killed_engine_is_told_of_and_the_run_resumes(job: Job):

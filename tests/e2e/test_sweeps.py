@@ -11,7 +11,10 @@ import pytest
 
 from ftjob.client.sweeping.sweep_run import SweepRun
 from ftjob.runfolder.lock import worker_pid
+from ftjob.storage import open_store
 from tests.e2e.jobs import Job
+from tests.e2e.test_remote_run import empty_machine
+from tests.storage.servers import Bucket
 
 pytestmark = pytest.mark.caffe
 
@@ -111,3 +114,33 @@ def test_a_plan_shows_every_member_and_refuses_one_that_is_too_dear(sweep: Job) 
         "budget.hours: 0.0001 hours is for all members of the sweep, and the cheapest, "
     )
     assert not (sweep.folder / "runs" / "digits").exists()
+
+
+def test_a_sweep_in_a_store_is_one_for_every_machine(
+    sweep: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Record, status and its driver's log are there beside the members; another machine reads them and gets
+    the best member's bundle, and another submit joins."""
+    sweep.write(
+        sweep={"solver.base_lr": RATES[:2], "parallel": 2},
+        solver={"base_lr": 0.001, "max_iter": 10},
+        budget={"hours": 0.3},
+        output=f"{s3.uri}/runs",
+    )
+    ended = sweep.submit().json()
+    again = sweep.submit().json()
+    empty_machine(monkeypatch, tmp_path / "elsewhere")
+    uri = ended["folder"]
+    logs = sweep.ftjob("logs", uri).out
+    elsewhere = sweep.ftjob("status", uri, "-o", "json").json()
+    sweep.ftjob("get", uri, "model")
+
+    assert uri.startswith(f"{s3.uri}/runs/digits/sweep-")
+    assert ended["state"] == again["state"] == elsewhere["state"] == "Succeeded"
+    assert not again["started"]
+    assert {"spec.yaml", "status.json", "sweep.json", "logs/attempt-1.log"} <= {
+        entry.key for entry in open_store(uri).list()
+    }
+    assert "digits: a sweep of 2 members" in logs
+    assert logs.rstrip().endswith(elsewhere["message"])
+    assert (sweep.folder / "model" / "deploy.prototxt").is_file()

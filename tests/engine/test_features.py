@@ -1,7 +1,10 @@
 """Features of a frozen trunk: kept, they change no result, and losing them loses time only."""
 
+import multiprocessing
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,6 +138,29 @@ def test_a_trunk_runs_once_for_each_image(job: Job, tmp_path: Path, engine: str)
     assert (labels == nets.records(7, seed=9).labels).all()
 
     same(expected, trained(engine, folder, tmp_path / "cache"))
+
+
+def test_two_runs_may_make_the_same_features_at_once(job: Job, tmp_path: Path, engine: str):
+    """As members of a sweep do: both train as without, and a third finds every row."""
+    folder = job(net())
+    expected = trained(engine, folder, None)
+    with ThreadPoolExecutor(2) as pool, ExitStack() as both:
+        runs = [both.enter_context(opened(engine, folder, tmp_path / "cache", name)) for name in ("a", "b")]
+        found = [
+            pool.submit(rest, run, made(tmp_path / f"{number}"), STEPS) for number, run in enumerate(runs)
+        ]
+        for each in found:
+            same(expected, each.result())
+    for name in ("train", "val"):
+        nets.write_lmdb(folder / name, nets.records(10 if name == "train" else 7, seed=9))
+
+    same(expected, trained(engine, folder, tmp_path / "cache"))
+
+
+def made(folder: Path) -> Path:
+    """A new folder."""
+    folder.mkdir()
+    return folder
 
 
 @pytest.mark.parametrize("change", ["other data", "other weights", "other transform"])
@@ -281,6 +307,36 @@ def test_a_row_is_read_as_it_was_written_or_not_at_all(tmp_path: Path):
         assert not file.read(0, out), bit
         assert file.read(3, out), bit
     assert out.tolist() == [3, 4, 5, 6, 7]
+
+
+def test_rows_of_two_writers_at_once_are_whole_or_missing(tmp_path: Path):
+    """Each writes the same rows with numbers of its own; a row is that of one of them, or computed again."""
+    floats, rows, rounds = 300, 20, 40
+
+    def write(number: int) -> None:
+        file = FeatureFile(tmp_path / "rows", floats)
+        for row in list(range(rows)) * rounds:
+            file.write(row, np.full(floats, number, np.float32))
+
+    forked = multiprocessing.get_context("fork")
+    writers = [forked.Process(target=write, args=(number,)) for number in (1, 2)]
+    for each in writers:
+        each.start()
+    file, out, seen = FeatureFile(tmp_path / "rows", floats), np.empty(floats, np.float32), set()
+    while any(each.is_alive() for each in writers):
+        for row in range(rows):
+            if file.read(row, out):
+                seen.add(float(out[0]))
+                assert (out == out[0]).all()
+    for each in writers:
+        each.join()
+        assert each.exitcode == 0
+
+    for row in range(rows):
+        file.write(row, np.full(floats, 3, np.float32))
+        assert file.read(row, out)
+    assert seen <= {1.0, 2.0}
+    assert file.path.stat().st_size == rows * file.row_bytes
 
 
 def test_a_full_disk_ends_the_keeping_only(small_disk: Path, capfd: pytest.CaptureFixture[str]):

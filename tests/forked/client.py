@@ -6,12 +6,9 @@ takes 10 ms.
 
 import atexit
 import contextlib
-import json
 import os
-import resource
+import shlex
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,92 +22,16 @@ from unittest import mock
 from ftjob.client import processes
 from ftjob.engine import child
 from ftjob.engine.torch.client import PROGRAM
+from tests.forked.process import Forked
 
 FTJOB = (sys.executable, "-m", "ftjob")
-COMMANDS = {"ftjob": FTJOB, "torch": PROGRAM.command}
+COMMANDS = {"ftjob": FTJOB, "cluster": FTJOB, "torch": PROGRAM.command}
+"""By the name of their server. That of ftjob on a cluster has imported the Kubernetes client too."""
 LOAD_SECONDS = 120.0
 LONGEST = 16384
 """Bytes of a forked process's command line."""
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP")}
 """The order of additions must not depend on the number; and threads are no help to a fork."""
-
-Stream = IO[Any] | int | None
-
-
-class Forked:
-    """A process that a server forked, with what callers use of a subprocess.Popen."""
-
-    def __init__(
-        self,
-        server: Path,
-        command: Sequence[str],
-        words: int,
-        *,
-        stdin: Stream = None,
-        stdout: Stream = None,
-        stderr: Stream = None,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (),
-        start_new_session: bool = False,
-    ) -> None:
-        """The first `words` of the command are what the server stands for.
-
-        A stream is a file, its number, DEVNULL or None for this process's own.
-        """
-        self.returncode: int | None = None
-        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._connection.connect(str(server))
-        start = {
-            "command": list(command),
-            "words": words,
-            "folder": str(cwd or Path.cwd()),
-            "environment": dict(os.environ if env is None else env),
-            "session": start_new_session,
-            "memory": resource.getrlimit(resource.RLIMIT_DATA),
-            "files": [0, 1, 2, *pass_fds],
-            "forks": sorted(Servers.names),
-        }
-        with contextlib.ExitStack() as stack:
-            nothing = stack.enter_context(Path(os.devnull).open("r+b"))
-            streams = [
-                _number(each, own, nothing.fileno()) for own, each in enumerate((stdin, stdout, stderr))
-            ]
-            socket.send_fds(self._connection, [json.dumps(start).encode()], [*streams, *pass_fds])
-        self.pid = int(self._connection.recv(32))
-
-    def wait(self, timeout: float | None = None) -> int:
-        if self.returncode is None:
-            self._connection.settimeout(timeout)
-            try:
-                self.returncode = int(self._connection.recv(32))
-            except (TimeoutError, BlockingIOError):
-                raise subprocess.TimeoutExpired("a forked process", timeout or 0) from None
-            self._connection.close()
-        return self.returncode
-
-    def poll(self) -> int | None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.wait(0)
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-    def __del__(self) -> None:
-        self._connection.close()  # the process goes on, and nobody waits for it
-
-
-def _number(stream: Stream, own: int, nothing: int) -> int:
-    if stream is None:
-        return own
-    if stream == subprocess.DEVNULL:
-        return nothing
-    return stream if isinstance(stream, int) else stream.fileno()
 
 
 class Servers:
@@ -133,14 +54,16 @@ def popen(command: Sequence[str], **settings: Any) -> "Forked | subprocess.Popen
     """Start a program: by fork where it has a server, and else as it is."""
     if found := Servers.of(command):
         server, begin = found
-        return Forked(server, command, begin, **settings)
+        return Forked(server, command, begin, Servers.names, **settings)
     return subprocess.Popen(command, **settings)
 
 
-def run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+def run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     """Run a program in a folder to its end, and return what it printed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = popen(command, cwd=folder, stdout=out, stderr=err).wait()
+        code = popen(command, cwd=folder, stdout=out, stderr=err, env=environment).wait()
         texts = [_text(each) for each in (out, err)]
     return subprocess.CompletedProcess(command, code, *texts)
 
@@ -148,6 +71,17 @@ def run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[st
 def _text(stream: IO[bytes]) -> str:
     stream.seek(0)
     return stream.read().decode()
+
+
+def script(command: Sequence[str]) -> str:
+    """Return the text of a program that is this command with the words it is given: for shells to start."""
+    root = Path(__file__).parents[2]
+    if found := Servers.of(command):
+        server, begin = found
+        words = [sys.executable, "-S", str(root / "tests/forked/start.py"), str(server), str(begin), *command]
+    else:
+        words = ["env", f"PYTHONPATH={root}", *command]
+    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
 
 
 def fork_from(folder: Path) -> None:

@@ -46,6 +46,19 @@ def load_ftjob() -> Program:
     return be_ftjob
 
 
+def load_cluster() -> Program:
+    """Import the controller too, and the Kubernetes client."""
+    preload.load(*preload.ENGINES)
+    load_ftjob()
+    return be_on_cluster
+
+
+def be_on_cluster(words: list[str]) -> object:
+    kube = import_module("kubernetes.config.kube_config")
+    vars(kube)["KUBE_CONFIG_DEFAULT_LOCATION"] = os.environ.get("KUBECONFIG", "~/.kube/config")
+    return be_ftjob(words)
+
+
 def be_ftjob(words: list[str]) -> object:
     main = import_module("ftjob.__main__")
     sys.modules["__main__"] = main  # which processes of its own would import
@@ -69,7 +82,11 @@ def be_torch(words: list[str]) -> object:
     return serving.serve(load, [requests, replies, str(os.getppid())])
 
 
-LOADERS: dict[str, Callable[[], Program]] = {"ftjob": load_ftjob, "torch": load_torch}
+LOADERS: dict[str, Callable[[], Program]] = {
+    "ftjob": load_ftjob,
+    "cluster": load_cluster,
+    "torch": load_torch,
+}
 
 
 def serve(listener: socket.socket, program: Program) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 THREADS = {
+    "ftjob/worker/tracking/follower.py": "waits for a server or a disk that hangs, and no longer than it may",
     "ftjob/concurrency/periodic.py": "calls a function every so many seconds",
     "ftjob/engine/torch/process/parallel/launch.py": "waits for the end of a process",
     "ftjob/worker/transfer/snapshot_upload.py": "waits for snapshots, not for time",

@@ -23,6 +23,7 @@ STARTS = {
     "store": [sys.executable, "-m", "tests.storage.swift_server"],
     "cluster": ["kubectl", "version"],
     "browser": ["chromium", "--headless"],
+    "mlflow": ["/ftjob/.cache/mlflow/bin/mlflow", "server"],
     "root": ["mount"],
 }
 

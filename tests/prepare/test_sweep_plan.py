@@ -8,7 +8,7 @@ from PIL import Image
 
 from ftjob.errors import BadSpecError
 from ftjob.nodes.profiles import get_node
-from ftjob.prepare import sweep_plan
+from ftjob.prepare import prepare, sweep_plan
 from ftjob.prepare.prepare import Context
 from jobspec.spec import JobSpec
 
@@ -90,3 +90,42 @@ def test_a_budget_below_that_of_all_is_a_warning(images: Path) -> None:
     assert not whole.shortfall
     assert tight.shortfall.startswith("budget.hours: ")
     assert tight.to_json()["shortfall"] == tight.shortfall
+
+
+def test_a_stage_that_members_share_is_planned_and_paid_once(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the first that has it. Who copies it pays for its own stage, and its node's start."""
+    planned: list[str] = []
+    real = prepare.read_inputs
+    monkeypatch.setattr(
+        prepare,
+        "read_inputs",
+        lambda spec, *rest, **more: (planned.append(spec.name), real(spec, *rest, **more))[1],
+    )
+    stages = [{"name": "few"}, {"name": "all", "data": {"train": "other"}}]
+    wanted = spec({"stages[1].surgery.freeze": ["none", {"up_to": "fire4"}]}, stages=stages)
+    made = sweep_plan.plan_sweep(wanted, Context(images))
+    first, second = made.members
+
+    assert planned.count("pets") == 1
+    assert first.plan.earlier[0].run_id == second.plan.earlier[0].run_id
+    assert first.seconds == pytest.approx(first.plan.cost.total_seconds)
+    shared = first.plan.earlier[0].forecast.cost
+    saved = shared.total_seconds - shared.startup_seconds
+    assert second.seconds == pytest.approx(second.plan.cost.total_seconds - saved)
+    assert made.seconds == pytest.approx(first.seconds + second.seconds)
+    assert [each["stages_copied"] for each in made.to_json()["members"]] == [0, 1]
+
+
+def test_paths_of_a_stage_count_from_the_specs_folder(images: Path) -> None:
+    """As those of the spec do."""
+    stages = [{}, {"solver": {"max_iter": 3}}]
+    made = sweep_plan.plan_sweep(
+        spec({"stages[1].data.train": ["train", "other"]}, stages=stages), Context(images)
+    )
+
+    assert [each.plan.spec.data.train for each in made.members] == [
+        str(images / "train"),
+        str(images / "other"),
+    ]

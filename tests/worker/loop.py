@@ -128,7 +128,7 @@ class Loop:
         status = Status("loop", "0123456789", max_iter=solver.max_iter)
         recorder = QuickRecorder(self.store.folder, status, self.plan.images_per_iteration, purse, "local")
         recorder.forget_after(newest)
-        return Training(self.plan, self.store, self.engine, recorder, StopRequest(), Watch(None, None))
+        return Training(self.plan, self.store, self.engine, recorder, StopRequest(), Watch(None, []))
 
 
 def with_solver(plan: Plan, max_iter: int, test_interval: int, snapshot: int, **guards: Any) -> Plan:

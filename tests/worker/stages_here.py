@@ -87,7 +87,7 @@ class Worker:
         pod, number = PodContext.from_env(), run.next_attempt()
         report = AttemptReport(number)
         self.stop = StopRequest()
-        self._report = report
+        self.report = report
         return story.run_attempt(run.location, arrival_of(number, None, None, pod), pod, report, self.stop)
 
     def train(self, plan: Plan) -> Run:
@@ -114,7 +114,7 @@ class Worker:
 
     def _heed(self, stage: str, event: str, iteration: int) -> None:
         self.now += event == "update"
-        self.seen.append(self._report.progress())
+        self.seen.append(self.report.progress())
         self.happens((stage, event, iteration))
         self.events.append((stage, event, iteration))
 

@@ -2,17 +2,18 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pynvml
 import pytest
 
 from ftjob.engine import nvml
-from ftjob.engine.nvml import Device, Driver, find_driver
+from ftjob.engine.nvml import Device, DeviceUse, Driver, find_driver
 from ftjob.errors import EngineError
 from ftjob.nodes.profiles import get_node
 from ftjob.worker.watch import gpu
 from ftjob.worker.watch.gpu import gpus_for
-from ftjob.worker.watch.gpu_watch import Watch
+from ftjob.worker.watch.gpu_watch import Uses, Watch
 
 LIMIT = 0.2
 NAME = "Tesla K80"
@@ -23,28 +24,41 @@ class GpuStandIn(Device):
 
     computes = True
 
-    def is_busy(self) -> bool:
-        return self.computes
+    def use(self) -> DeviceUse:
+        return DeviceUse(float(self.computes), 2**30, 12 * 2**30)
 
 
-def test_a_gpu_that_does_nothing_for_too_long_is_told() -> None:
-    """And one that computes again is not."""
-    device = GpuStandIn(0, NAME, (3, 7))
-    with Watch(LIMIT, device, poll_seconds=0.01) as watch:
+@pytest.mark.parametrize(("count", "idle"), [(1, "the GPU"), (2, "GPU 2 of 2")])
+def test_any_gpu_that_does_nothing_for_too_long_is_named(count: int, idle: str) -> None:
+    """Each of a run's is paid for; one that computes again is idle no more."""
+    devices = [GpuStandIn(index, NAME, (3, 7)) for index in range(count)]
+    with Watch(LIMIT, devices, poll_seconds=0.01) as watch:
         time.sleep(2 * LIMIT)
         assert not watch.idle
-        device.computes = False
+        devices[-1].computes = False
         while not watch.idle:
             time.sleep(0.01)
-        device.computes = True
+        assert watch.idle == idle
+        devices[-1].computes = True
         while watch.idle:
             time.sleep(0.01)
 
 
-def test_a_guard_that_is_off_watches_nothing() -> None:
+def test_a_guard_that_is_off_finds_no_gpu_idle_and_shows_their_use() -> None:
     """guards.idle_minutes: false."""
+    device, seen = GpuStandIn(0, NAME, (3, 7)), list[Uses]()
+    device.computes = False
+    with Watch(None, [device], seen.append, poll_seconds=0.01) as watch:
+        while len(seen) < 5:
+            time.sleep(0.01)
+    assert not watch.idle
+    assert seen[0] == [DeviceUse(0.0, 2**30, 12 * 2**30)]
+
+
+def test_without_a_gpu_nothing_is_watched() -> None:
+    """No thread either."""
     before = threading.active_count()
-    with Watch(None, GpuStandIn(0, NAME, (3, 7))):
+    with Watch(LIMIT, []):
         assert threading.active_count() == before
 
 
@@ -77,8 +91,26 @@ def test_a_pod_has_all_its_gpus(monkeypatch: pytest.MonkeyPatch, in_cluster: boo
 def test_a_driver_that_cannot_say_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some GPUs count no utilization."""
     monkeypatch.setattr(nvml.pynvml, "nvmlDeviceGetHandleByIndex", _not_supported)
+    device, seen = Device(0, NAME, (3, 7)), list[Uses]()
 
-    assert Device(0, NAME, (3, 7)).is_busy()
+    assert device.use() is None
+    with Watch(0.0, [device], seen.append, poll_seconds=0.01) as watch:
+        while len(seen) < 3:
+            time.sleep(0.01)
+        assert not watch.idle
+
+
+def test_use_is_what_the_driver_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In shares and bytes; NVML itself is not here."""
+    answers = {
+        "nvmlDeviceGetHandleByIndex": "handle",
+        "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=97, memory=40),
+        "nvmlDeviceGetMemoryInfo": SimpleNamespace(used=3 * 2**30, total=12 * 2**30, free=9 * 2**30),
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(nvml.pynvml, name, lambda _, answer=answer: answer)
+
+    assert Device(0, NAME, (3, 7)).use() == DeviceUse(0.97, 3 * 2**30, 12 * 2**30)
 
 
 def _no_driver() -> None:

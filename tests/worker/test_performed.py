@@ -1,5 +1,6 @@
 """Laws of a run with stages: killed anywhere it resumes where it was, and no stage is trained twice."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,35 @@ def test_killed_anywhere_it_resumes_where_it_was(
     snapshots = [each.snapshot or 0 for each in worker.seen]
     assert snapshots == sorted(snapshots)
     assert {each.max_iter for each in worker.seen} == {14}
+
+
+def test_a_run_that_is_cancelled_names_its_last_snapshot(make: Callable[..., Worker]) -> None:
+    """At any event, from the first one on: in its status and in its report to the cluster, which is that of
+    the iteration it stopped at."""
+    worker = make()
+    plan = worker.plan()
+    first = plan.stages[0].run_id
+    run = worker.submit(plan)
+    cancelled: list[Event] = []
+    for at in range(60):
+        left = iter(range(at))
+
+        def cancel(event: Event, left: Iterator[int] = left) -> None:
+            if next(left, None) is None and worker.stop.signal is None:
+                worker.stop.signal = signal.SIGINT
+                cancelled.append(event)
+
+        worker.happens = cancel
+        if worker.attempt(run) == ExitCode.DONE:
+            break
+        status, seen = run.status(), worker.report.progress()
+        assert (status.state, status.reason) == (State.STOPPED, Reason.CANCELLED)
+        assert status.snapshot == status.iteration, (at, status)
+        before = 8 if worker.events[-1][0] == plan.run_id else 0
+        assert (seen.exit_code, seen.snapshot) == (ExitCode.PREEMPTED, before + status.iteration)
+
+    assert {stage for stage, _, _ in cancelled} == {first, plan.run_id}
+    assert {event for _, event, _ in cancelled} == {"test", "update", "snapshot"}
 
 
 def test_an_edited_second_stage_does_not_pay_for_the_first_again(make: Callable[..., Worker]) -> None:

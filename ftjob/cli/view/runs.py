@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ftjob.cli.view.markup import Text
 from ftjob.formatting import age, dollars, duration, number, percent
-from ftjob.report.now import spent
+from ftjob.report.now import gpu_use, spent
 from ftjob.runfolder.status import State, Status
 
 STATE_STYLE = {
@@ -111,6 +111,7 @@ def _figures(status: Status) -> Text:
         f"lr {number(status.learning_rate)}",
         f"accuracy {percent(status.accuracy)}{best}",
         f"{speed:.0f} images/s" if speed else "",
+        gpu_use(status),
         _waiting(status),
         f"snapshot {status.snapshot}" if status.snapshot is not None else "",
         spent(status) if status.usd else "",

@@ -4,7 +4,7 @@ from typing import Any
 
 from ftjob.client.cluster_run import ClusterRun, pinned, refuse_local, spec_of, status_of
 from ftjob.client.sweeping.sweep_run import SweepConsent
-from ftjob.cluster.client import Cluster
+from ftjob.cluster.client import Cluster, NameTakenError
 from ftjob.cluster.resource.figures import annotation_of, figures_of
 from ftjob.cluster.resource.member import annotation_of_plans
 from ftjob.cluster.resource.names import ANNOTATION_PLANS
@@ -30,8 +30,12 @@ def submit(plan: SweepPlan, cluster: Cluster, consent: SweepConsent) -> tuple[Cl
     there = next((job for job in cluster.list() if job.name == spec.name), None)
     if there is None:
         consent(plan)
-        cluster.create(manifest)
-        return run, True
+        try:
+            cluster.create(manifest)
+        except NameTakenError:  # somebody else was quicker
+            there = cluster.get(spec.name)
+        else:
+            return run, True
     existing = spec_of(there)
     if existing.sweep is None or sweep_id(existing) != sweep_id(_sent(plan)):
         raise BadSpecError(

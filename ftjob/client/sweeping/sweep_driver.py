@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftjob.client.consent import given
-from ftjob.client.local_run import START_SECONDS, Run, submit
+from ftjob.client.local_run import CAN_RESUME, START_SECONDS, Run, submit
 from ftjob.client.sweeping.sweep_run import member_run, read_record
 from ftjob.errors import ExitCode, FtjobError, StorageError
-from ftjob.errors.outcomes import BY_REASON, Reason
+from ftjob.errors.outcomes import Reason, exit_code_after
 from ftjob.fs import files
 from ftjob.money.amount import Amount
 from ftjob.prepare.prepare import Context
@@ -23,6 +23,7 @@ from ftjob.runfolder.lease import claim, take
 from ftjob.runfolder.lock import only_worker
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, working
+from ftjob.runfolder.tail import Tail
 from ftjob.sweep.decision import MemberSeen, SweepDecision, SweepLimits, budget_of, decide_sweep
 from ftjob.sweep.record import MemberRecord, SweepRecord
 from ftjob.sweep.shared_stages import SharedStages, complete_stages, is_in_last_stage
@@ -33,7 +34,6 @@ from ftjob.worker.watch.signals import StopRequest
 from jobspec import JobSpec, members
 
 POLL_SECONDS = 0.5
-CAN_RESUME = (State.STOPPED, State.FAILED, State.INTERRUPTED)
 
 
 def drive(location: str, attempt: int) -> int:
@@ -64,6 +64,8 @@ class SweepDriver:
 
     def __init__(self, kept: RunStore, attempt: int, stop: StopRequest) -> None:
         self._kept, self._stop = kept, stop
+        log_path = kept.folder.log(attempt)
+        self._log = Tail(kept.store, log_path, kept.folder.key(log_path)) if kept.is_copy else None
         self._spec: JobSpec = read_spec(kept.folder.spec)
         self._members = members(self._spec)
         self._specs = {member.name: member.spec for member in self._members}
@@ -198,6 +200,7 @@ class SweepDriver:
         shown = self._summed(self._status)
         if shown != self._status:
             self._status = replace(shown, updated=time.time())
+            self._send_log()
             self._write(self._kept.folder.status, render(self._status))
 
     def _summed(self, status: Status) -> Status:
@@ -218,15 +221,20 @@ class SweepDriver:
             state, reason, code = State.STOPPED, str(self._stop.reason), ExitCode.PREEMPTED
         else:
             state, reason = SweepState(self._members, self._records).end()
-            ending = BY_REASON.get(reason)
-            code = ending.exit_code if ending and ending.exit_code is not None else ExitCode.PREEMPTED
+            code = exit_code_after(reason)
         now = time.time()
         ended = replace(
             self._summed(self._status), state=state, reason=reason, exit_code=code, updated=now, ended=now
         )
-        self._write(self._kept.folder.status, render(ended))
         log(f"{self._spec.name}: {state}: {ended.message}")
+        self._send_log()
+        self._write(self._kept.folder.status, render(ended))
         return code
+
+    def _send_log(self) -> None:
+        """Bring the driver's log to where the sweep lives."""
+        if self._log:
+            self._log.send()
 
     def _write(self, path: Path, text: str) -> None:
         """Write a file of the sweep where it lives, and where this machine reads it meanwhile."""

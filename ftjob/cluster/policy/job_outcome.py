@@ -10,7 +10,14 @@ from ftjob.cluster.policy.job_context import JobContext
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import Condition
-from ftjob.cluster.resource.status import ConditionStatus, Figures, FineTuneStatus, PodRecord, with_conditions
+from ftjob.cluster.resource.status import (
+    ConditionStatus,
+    Figures,
+    FineTuneStatus,
+    GpuStatus,
+    PodRecord,
+    with_conditions,
+)
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.progress import Progress
 from ftjob.runfolder.status import State
@@ -26,6 +33,7 @@ FLEETING = (
     "tested",
     "loss",
     "images_per_second",
+    "gpus",
     "eta_seconds",
 )
 """Fields that change all the time: changes in these alone wait for `progress_pause`."""
@@ -170,7 +178,7 @@ def _of_terms(terms: Terms) -> dict[str, Any]:
 def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool) -> dict[str, Any]:
     """Return the fields that a worker reports; without a report all but the speed stay as they were."""
     if report is None:
-        return {} if running else {"images_per_second": None, "eta_seconds": None}
+        return {} if running else {"images_per_second": None, "gpus": (), "eta_seconds": None}
     snapshots = [each for each in (before.snapshot, report.snapshot) if each is not None]
     return {
         "stage": report.stage or None,
@@ -181,6 +189,7 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
         "loss": report.loss,
         "accuracy": report.accuracy if report.accuracy is not None else before.accuracy,
         "images_per_second": report.images_per_second if running else None,
+        "gpus": tuple(GpuStatus(**each.model_dump()) for each in report.gpus) if running else (),
         "eta_seconds": report.eta_seconds if running else None,
     }
 

@@ -1,6 +1,7 @@
 """A member of a sweep as the API server has it: made from the sweep's FineTuneJob, and read back."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,9 +20,11 @@ from ftjob.cluster.resource.names import (
 from ftjob.cluster.resource.objects import FineTune, Object
 from ftjob.runfolder.status import State
 from jobspec import JobSpec
-from jobspec.spec import Budget
+from jobspec.spec import MOST_STAGES, Budget
 
 STATES = {str(state): state for state in State}
+UNDER_WAY = re.compile(r"\((\d{1,4}) of (\d{1,4})\)$")
+"""The end of `status.stage`, as in `faces (2 of 3)`."""
 LONGEST_PLANS = 200_000
 """Characters of all members' plans: an object's annotations have 256 KiB together."""
 
@@ -41,6 +44,8 @@ class SweepMember:
     cancel: str | None
     """The annotation with which it is asked to stop."""
     suspended: bool
+    stages: int = 0
+    """How many of its stages are complete. `tested` and `accuracy` are those of the last one."""
 
     @classmethod
     def of(cls, item: Object) -> Self:
@@ -50,6 +55,10 @@ class SweepMember:
         state = status.get("state")
         tested, max_iter = status.get("tested"), status.get("maxIter")
         accuracy = status.get("accuracy")
+        stage = UNDER_WAY.search(str(status.get("stage")))
+        number, stages = (int(stage[1]), int(stage[2])) if stage else (1, 1)
+        if number < stages:
+            tested = accuracy = None
         annotations = _object(metadata.get("annotations"))
         return cls(
             owner_uid=str(owners[0].get("uid", "")),
@@ -62,6 +71,7 @@ class SweepMember:
             accuracy=min(1.0, _number(accuracy)) if isinstance(accuracy, int | float) else None,
             cancel=annotations.get(ANNOTATION_CANCEL),
             suspended=spec.get("suspend") is True,
+            stages=min(max(0, number - 1), MOST_STAGES),
         )
 
     def differs(self, other: "SweepMember | None") -> bool:
@@ -76,6 +86,7 @@ class SweepMember:
             self.reason,
             self.tested,
             self.accuracy,
+            self.stages,
             self.cancel,
             self.suspended,
         )

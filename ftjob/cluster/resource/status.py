@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 from ftjob.cluster.resource.names import Condition
 from ftjob.cluster.resource.times import parse_time, render_time
 from ftjob.errors.outcomes import Reason
-from ftjob.runfolder.progress import Count, Figure
+from ftjob.runfolder.progress import MOST_GPUS, Count, Figure
 from ftjob.runfolder.status import State
 from ftjob.sweep.record import SweepRecord
 
@@ -125,6 +125,16 @@ class Figures(_Part):
     """Estimated likewise."""
 
 
+class GpuStatus(_Part):
+    """How much one of a run's GPUs does."""
+
+    utilization: float
+    """The share of the last moments in which it computed anything."""
+    memory: Bytes
+    """Bytes in use."""
+    memory_total: Bytes
+
+
 class FineTuneStatus(_Part):
     """Where the run stands; written by the controller."""
 
@@ -183,6 +193,8 @@ class FineTuneStatus(_Part):
     accuracy: float | None = None
     """The best so far, of the main head on the validation data."""
     images_per_second: float | None = None
+    gpus: Annotated[tuple[GpuStatus, ...], Field(max_length=MOST_GPUS)] = ()
+    """Those of the running attempt, as its worker reports."""
     eta_seconds: float | None = None
     seconds: float = 0.0
     """Over all attempts, from a pod's scheduling to its end."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ftjob.fs.documents import read_lines
 from ftjob.runfolder.records.ranges import Images
-from ftjob.runfolder.status import Count, Moment, Number, Seconds, Share
+from ftjob.runfolder.status import Count, Dollars, Moment, Number, Seconds, Share
 
 MOST_LINES = 100_000
 """Lines of metrics held at once: more than a chart shows."""
@@ -35,6 +35,12 @@ class TrainLine:
     seconds: Seconds
     outputs: dict[str, Number | None]
     """By the name of the blob."""
+    waited: Seconds | None = None
+    """Of `seconds`, what the engine waited for images; None where it does not know (Caffe)."""
+    usd: Dollars | None = None
+    """What the run had cost by then, over all attempts."""
+    time: Moment | None = None
+    """When it was recorded, in seconds since 1970; an engine reports several iterations at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,8 @@ class TestLine:
     """What the test took."""
     time: Moment | None = None
     """When it ended, in seconds since 1970."""
+    usd: Dollars | None = None
+    """What the run had cost by then, over all attempts."""
 
 
 def line_text(line: TrainLine | TestLine) -> str:

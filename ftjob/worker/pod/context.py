@@ -18,6 +18,8 @@ TERMINATION_LOG = "/dev/termination-log"
 ENV_METADATA = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 ENV_METADATA_DISABLED = "AWS_EC2_METADATA_DISABLED"
 """As AWS's own tools have them."""
+ENV_MLFLOW, ENV_MLFLOW_EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"
+"""As MLflow's own clients have them."""
 METADATA = "http://169.254.169.254"
 
 
@@ -45,6 +47,10 @@ class PodContext:
     """The URL of the instance's metadata service; None where that is disabled."""
     image: str = ""
     """Of the pod's container; empty outside a cluster."""
+    mlflow_uri: str = ""
+    """Of the MLflow server that tracks runs; empty without one."""
+    mlflow_experiment: str = ""
+    """Empty: the run's name."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
@@ -57,12 +63,20 @@ class PodContext:
             termination_log=Path(env.get(ENV_TERMINATION_LOG, TERMINATION_LOG)),
             metadata=None if disabled else env.get(ENV_METADATA, METADATA),
             image=env.get(ENV_IMAGE, ""),
+            mlflow_uri=env.get(ENV_MLFLOW, ""),
+            mlflow_experiment=env.get(ENV_MLFLOW_EXPERIMENT, ""),
         )
 
     @property
     def spent(self) -> tuple[float, float]:
         """Seconds and dollars of the earlier pods; 0 outside a cluster."""
         return (self.accounts.seconds_before, self.accounts.usd_before) if self.accounts else (0.0, 0.0)
+
+
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Set variables that are not set, for libraries that read them."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 def _accounts(env: Mapping[str, str]) -> PodAccounts:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ftjob.errors import FtjobError
 from ftjob.errors.outcomes import Reason
-from ftjob.runfolder.progress import LONGEST, Progress
+from ftjob.runfolder.progress import LONGEST, MOST_GPUS, GpuProgress, Progress
 from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner, UserOwner
 from ftjob.worker.pod.context import PodContext
@@ -118,6 +118,7 @@ def progress_of(status: Status, owner: Owner, attempt: int) -> Progress:
         loss=_number(status.loss, -math.inf, math.inf),
         accuracy=_number(status.highest_accuracy, 0.0, 1.0),
         images_per_second=_number(status.images_per_second, 0.0, _AMOUNT),
+        gpus=tuple(GpuProgress(**vars(each)) for each in status.gpus[:MOST_GPUS]),
         eta_seconds=_number(status.eta_seconds, 0.0, _AMOUNT),
         earlier_seconds=owner.seconds_before,
         earlier_usd=owner.usd_before,

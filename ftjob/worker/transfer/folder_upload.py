@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ from ftjob.runfolder.tail import Tail
 from ftjob.worker.transfer.snapshot_upload import PATIENCE_SECONDS
 
 TICK_SECONDS = 2.0
+EVENTS_SECONDS = 30.0
+"""Between two uploads of TensorBoard's files."""
 
 
 class Publisher:
@@ -57,6 +60,9 @@ class StorePublisher(Publisher):
         self._tails = [Tail(run.store, path, folder.key(path)) for path in grow]
         self._sending = threading.Lock()
         self._sent: dict[Path, tuple[int, int]] = {}
+        self._events: set[str] | None = None
+        """Keys of the store's event files; None before the first time."""
+        self._events_due = 0.0
         self._well = time.monotonic()
         self._updates = Periodic(self._update, tick_seconds, "publisher").start()
 
@@ -86,6 +92,7 @@ class StorePublisher(Publisher):
         self._updates.close()
         self._echo_log()
         self.check()
+        self._events_due = 0.0
         patiently(self.send, self._patience, final=(LeaseLostError,))
 
     def _update(self) -> None:
@@ -115,9 +122,26 @@ class StorePublisher(Publisher):
             self._may_write()
             for tail in self._tails:
                 tail.send()
+            self._send_events()
             whole = (folder.plan, folder.train_val, folder.deploy, folder.solver, folder.report)
             for path in (*whole, folder.status):
                 self._send_whole(path)
+
+    def _send_events(self) -> None:
+        """Have the store's event files be those that are here: an attempt writes them all anew. Now and then:
+        the one that grows is sent again and again, and they hold nothing that metrics do not."""
+        folder = self._folder
+        here = {folder.key(path): path for path in sorted(folder.events.glob("[!.]*"))}
+        if not here or time.monotonic() < self._events_due:
+            return
+        self._events_due = time.monotonic() + EVENTS_SECONDS
+        if self._events is None:
+            self._events = {entry.key for entry in self._run.store.list(folder.key(folder.events))}
+        for path in here.values():
+            with suppress(FileNotFoundError):  # they are being written anew
+                self._send_whole(path)
+        self._run.store.delete(sorted(self._events - here.keys()))
+        self._events = set(here)
 
     def _send_whole(self, path: Path) -> None:
         if not path.exists():

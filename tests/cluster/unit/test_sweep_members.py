@@ -63,6 +63,35 @@ def test_members_are_made_after_the_status_names_them() -> None:
         assert request.spec.name == each.name
 
 
+def test_members_wait_for_a_stage_that_they_share() -> None:
+    """The first one trains it; that it did is seen in the stage it is in, whose tests alone count."""
+    staged: dict[str, Any] = {
+        **SWEEP,
+        "sweep": {"parallel": 2, "stages[1].solver.base_lr": [0.1, 0.01, 0.001]},
+        "stages": [{"name": "few"}, {"name": "all", "solver": {"max_iter": 9}}],
+    }
+    begun = written(decided(fine_tune(**staged)))
+    [record] = begun["sweep"]["members"]
+    item = an_object(record["name"], state="Running")
+    seen = []
+    for stage in ("few (1 of 2)", "all (2 of 2)"):
+        item["status"] |= {"stage": stage, "tested": 5, "accuracy": 0.5}
+        seen.append(SweepMember.of(item))
+    made = [
+        [
+            each
+            for each in decided(fine_tune(status=begun, **staged), **{record["name"]: as_seen})
+            if isinstance(each, CreateMember)
+        ]
+        for as_seen in seen
+    ]
+
+    assert record["grantedMicrodollars"] == 1_500_000
+    assert [(each.stages, each.tested, each.accuracy) for each in seen] == [(0, None, None), (1, 5, 0.5)]
+    assert seen[1].differs(seen[0])
+    assert [len(each) for each in made] == [0, 1]
+
+
 def test_a_held_or_cancelled_sweep_passes_that_on() -> None:
     """And takes it back, to those alone that it stopped."""
     [first, second, _] = [each.name for each in members_of(fine_tune(**SWEEP))]

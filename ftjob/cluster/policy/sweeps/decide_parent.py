@@ -24,8 +24,10 @@ from ftjob.nodes.profiles import Node
 from ftjob.runfolder.status import State
 from ftjob.sweep.decision import MemberSeen, SweepDecision, SweepLimits, budget_of, decide_sweep
 from ftjob.sweep.record import MemberRecord, SweepRecord
+from ftjob.sweep.shared_stages import SharedStages
 from ftjob.sweep.standing import SweepState
 from jobspec import Member
+from jobspec.spec import MOST_STAGES
 from jobspec.sweeps.members import sweep_id
 
 
@@ -83,7 +85,8 @@ def decide_parent(seen: ObservedSweep, now: float) -> list[SweepAction]:
     limits = SweepLimits.of(request.spec)
     if seen.job.suspend or edited:
         limits = replace(limits, parallel=0)
-    decided = decide_sweep(list(named), before, _seen(seen), limits, hold=cancel is not None)
+    shared = SharedStages.of(members)
+    decided = decide_sweep(list(named), before, _seen(seen), limits, shared, hold=cancel is not None)
     summary = SweepState(members, decided.records)
     outcome = replace(_outcome(seen, request, summary, decided, cancel), edit_refused=edited)
     doing = _doing(seen, {} if edited else named, decided, cancel)
@@ -128,6 +131,7 @@ def _seen(seen: ObservedSweep) -> dict[str, MemberSeen]:
             tested=member.tested,
             max_iter=member.max_iter,
             accuracy=member.accuracy,
+            stages=MOST_STAGES if member.state is State.SUCCEEDED else member.stages,
             cancelled=member.cancel is not None
             or (member.state is State.STOPPED and member.reason == Reason.CANCELLED),
         )

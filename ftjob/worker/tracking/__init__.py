@@ -1,0 +1,1 @@
+"""A run's metrics where people compare runs: TensorBoard's event files, and an MLflow server."""

@@ -1,0 +1,32 @@
+"""Laws of an MLflow server that is not there: one line in the log, without secrets, and nothing else."""
+
+import importlib.util
+
+import pytest
+
+from ftjob.worker.pod.context import PodContext
+from ftjob.worker.tracking.mlflow_run import MlflowServer
+from ftjob.worker.tracking.tracked import missing_package, server_of
+
+POD = PodContext(mlflow_uri="https://me:secret@mlflow.example:5000/")
+
+
+def test_no_password_is_in_the_log() -> None:
+    """MLflow's own errors quote the whole URI."""
+    url = f"{POD.mlflow_uri}api/2.0/mlflow/runs/search"
+    error = RuntimeError(f"API request to {url} failed\nwith exception")
+
+    assert MlflowServer(POD.mlflow_uri).explain(error) == (
+        "https://mlflow.example:5000/ does not take this run (RuntimeError: API request to "
+        "https://mlflow.example:5000/api/2.0/mlflow/runs/search failed with exception)"
+    )
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment names a server: else nobody misses it."""
+    assert missing_package(POD) == ""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+
+    assert missing_package(PodContext()) == ""
+    assert "the package mlflow is not installed" in missing_package(POD)
+    assert server_of(POD) is None
