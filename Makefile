@@ -77,9 +77,9 @@ check: setup lint
 test: setup lint engine torch mlflow
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
 
-# The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache.
+# The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache. It prints the steps taken.
 test-browser: setup torch
-	$(BIN)/pytest -n $$(nproc) --dist worksteal -m browser $(T)
+	$(BIN)/pytest -n $$(nproc) --dist worksteal -rP --log-level INFO -m browser $(T)
 
 # What a run of all tests has no time for: Caffe with CUDA compiled by the Dockerfile (15 minutes on two cores, once),
 # then the engine's laws on that very build, in CPU mode, and its image on the cluster: as it is, and in an installed

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from ftjob.cli.app import app
 from jobspec import SpecError, parse_spec
 from tools import docs
+from tools.screenshots import LARGEST, PICTURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -101,3 +102,30 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    """`make screenshots` makes them; none lies there unseen, none is missing."""
+    shown = {
+        (page.parent / name).resolve()
+        for page in PAGES
+        for name in re.findall(r'"([^"]+\.png)"', page.read_text(encoding="utf-8"))
+    }
+    there = set(PICTURES.iterdir())
+
+    assert shown == there
+    assert {path.name: path.stat().st_size for path in there if path.stat().st_size > LARGEST} == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_has_words_and_is_light_or_dark(page: Path) -> None:
+    """For those who do not see it, and for those who read in the dark."""
+    text = page.read_text(encoding="utf-8")
+    pictures = re.findall(
+        r'<picture>\n<source media="\(prefers-color-scheme: dark\)" srcset="(.+)-dark.png">\n'
+        r'<img src="(.+)-light.png" alt="[^"]{20,}">\n</picture>',
+        text,
+    )
+
+    assert [dark for dark, light in pictures if dark != light] == []
+    assert text.count(".png") == 2 * len(pictures)

@@ -37,6 +37,10 @@ LONGEST_NAME = 40
 VAL_SPLIT = 0.25
 COMMENTS_AT = 26
 BATCH_SIZE = 32
+MARGIN = 256 / 224
+"""Side of a stored image for each pixel of the crop, as nets of 224 pixels were trained."""
+SMALL = 128
+"""Side of a net's input below which data.resize's default would leave it a small part of each image."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ def spec_text(net: str, data: Place, weights: Path | str | None, *, folder: Path
         [(f"name: {name}", "")],
         _base(net, _yaml(net) if net in zoo.NAMES else place(net), place(weights) if weights else None),
         _surgery(parsed),
-        _data(images, place(train), place(val) if val else None, _crop(images, train, net)),
+        _data(images, place(train), place(val) if val else None, _sizes(images, train, net)),
         _solver(tuned=weights is not None),
         _LAST,
     )
@@ -196,12 +200,12 @@ def _surgery(parsed: NetParameter) -> list[_Line]:
     ]
 
 
-def _data(images: Input, train: str, val: str | None, crop: int | None) -> list[_Line]:
+def _data(images: Input, train: str, val: str | None, sizes: list[_Line]) -> list[_Line]:
     lines = [
         ("data:", ""),
         (f"  train: {train}", ""),
         (f"  val: {val}", "") if val else (f"  val_split: {VAL_SPLIT}", "of every class, for validation"),
-        (f"  crop: {crop}", "the net's input size") if crop else ("", ""),
+        *sizes,
         _mean(images),
         (f"  scale: {float32_text(images.scale)}", "from the net") if images.scale != 1 else ("", ""),
         (f"  mirror: {'true' if images.mirror else 'false'}", "at random in training"),
@@ -271,6 +275,15 @@ def _batch_size(net: NetParameter) -> int:
     """The TRAIN batch of a net's own data layer."""
     sizes = [layer.data_param.batch_size for layer in net.layer if layer.type == "Data"]
     return next((size for size in sizes if size), BATCH_SIZE)
+
+
+def _sizes(images: Input, train: Place, net: str) -> list[_Line]:
+    """Return the sides of stored images and of what the net sees of them. Raises BadDataError."""
+    crop = _crop(images, train, net)
+    lines = [(f"  crop: {crop}", "the net's input size")] if crop else []
+    if crop and crop < SMALL and not is_lmdb(train):
+        lines.insert(0, (f"  resize: {round(crop * MARGIN)}", "stored a little larger than the crop"))
+    return lines
 
 
 def _crop(images: Input, train: Place, net: str) -> int | None:

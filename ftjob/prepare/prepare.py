@@ -72,6 +72,12 @@ class Context:
     """Whether this machine will train the plan: only then is a dataset fetched from a store although its
     manifest suffices for planning, and `mean: auto` measured where no manifest has it, which reads every
     pixel."""
+    first_stage: int = 0
+    """The number of the first stage that is still to be trained: those before it need no dataset here."""
+
+    def of_stage(self, number: int) -> "Context":
+        """Return the context for a stage."""
+        return self if number >= self.first_stage else replace(self, to_train=False)
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
@@ -130,7 +136,9 @@ def prepare(spec: JobSpec, context: Context, known: StagePlans | None = None) ->
         key = (*key, f"{digest(stage)} {asked}")
         if key not in known:
             with naming_stage(number):
-                known[key] = _prepared(stage, context, plans[-1] if plans else None, new_heads=asked)
+                known[key] = _prepared(
+                    stage, context.of_stage(number), plans[-1] if plans else None, new_heads=asked
+                )
         plans.append(known[key])
     return replace(plans[-1], earlier=tuple(plans[:-1]), whole=spec)
 

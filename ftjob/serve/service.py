@@ -29,13 +29,13 @@ Picture = tuple[str, bytes]
 class Limits:
     """What a server takes."""
 
-    body_bytes: int = 32 * 2**20
+    body_bytes: int = 32_000_000
     """Of a request."""
     pixels: int = 40_000_000
     """Of a picture: 120 MB where it is decoded in colour."""
     images: int = 256
     """Under way at a time: decoded, waiting or computed."""
-    bodies_bytes: int = 512 * 2**20
+    bodies_bytes: int = 512_000_000
     """Of all requests that are being received or answered."""
 
 
@@ -165,7 +165,7 @@ class Service:
 
     def _small(self, name: str, data: bytes) -> bytes:
         try:
-            return encode_pixels(self._reader.stored(data), "png")
+            return encode_pixels(self._reader.seen(self._reader.stored(data)), "png")
         except UnreadableImageError as error:
             raise RefusedPictureError(f"{name}: {error}") from None
 

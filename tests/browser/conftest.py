@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.browser.chromium import Chromium, unpacked
-from tests.browser.uiserver import UiServer
+from tests.browser.pageserver import PageServer
 from tests.browser.watched import Watch
 from tests.conftest import MACHINE_CACHE
 
@@ -53,9 +53,9 @@ def page(watch: Watch) -> Page:
 
 
 @pytest.fixture
-def ui(tmp_path: Path, cache: Path) -> Iterator[UiServer]:
+def ui(tmp_path: Path, cache: Path) -> Iterator[PageServer]:
     """The pages of `ftjob ui`, served from this test's folder."""
-    server = UiServer(tmp_path)
+    server = PageServer(tmp_path)
     server.start()
     yield server
     server.kill()

@@ -1,22 +1,34 @@
 """From a folder of pictures to an answer about a new one, in the browser."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from examples.digits.images import write_digits
-from tests.browser.uiserver import UiServer
+from ftjob.runfolder.status import State
+from tests.browser.pageserver import PageServer
 from tests.browser.watched import check
+from tests.forked import client
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
+ENDED = {state.value for state in State if state.ended}
 PATIENCE = 60_000
 """Milliseconds that a busy machine has for anything."""
 
 
+@pytest.fixture
+def service(tmp_path: Path, cache: Path) -> Iterator[PageServer]:
+    """`ftjob serve` of the run that is made here, not yet started."""
+    server = PageServer(tmp_path, ("serve", "digits"))
+    yield server
+    server.kill()
+
+
 def test_from_pictures_to_answers_by_clicks(
-    ui: UiServer, page: Page, tmp_path: Path, step: Callable[[str], None]
+    ui: PageServer, service: PageServer, page: Page, tmp_path: Path, step: Callable[[str], None]
 ) -> None:
     """Data check, spec by form, plan, submit, the run from its first iteration to its end, its report, and a
     picture classified. Every page on the way can be read by everyone."""
@@ -45,7 +57,7 @@ def test_from_pictures_to_answers_by_clicks(
     step("had a first spec written")
     check(page)
 
-    for field, value in {"epochs": "80", "test_interval": "20%"}.items():
+    for field, value in {"epochs": "60", "test_interval": "20%", "snapshot": "50%"}.items():
         page.get_by_label(field, exact=True).first.fill(value)
     page.get_by_role("button", name="Take the changes").click()
     expect(page.get_by_text("the form and the YAML are the same")).to_be_visible()
@@ -57,14 +69,51 @@ def test_from_pictures_to_answers_by_clicks(
 
     page.get_by_role("button", name="Submit").click()
     seen = watched_to_its_end(page)
-    step(f"submitted, and watched {len(seen)} states: {seen[:2]} … {seen[-2:]}")
+    expect(page.locator("[data-state=Succeeded]")).to_be_visible()
+    expect(page.locator(".plot").first).to_be_visible()
+    step(f"submitted, and watched {len(seen)} states: {seen[:3]} … {seen[-3:]}")
+    assert len(set(seen)) > 3
+    assert any("0/" in each for each in seen[:3])
     check(page)
+
+    page.get_by_role("link", name="Report as one file").click()
+    expect(page.get_by_role("heading", name="What was trained")).to_be_visible()
+    step(f"read the report: {page.locator('dl.figures').inner_text()!r}")
+    page.go_back()
+
+    page.get_by_role("link", name="Classify").click()
+    check(page)
+    picture = tmp_path / "new" / "2" / "000.png"
+    page.get_by_label("Picture").set_input_files(picture)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", name="000.png")).to_be_visible()
+    answer = page.locator("main table").inner_text()
+    step(f"classified a picture of a 2: {answer!r}")
+    check(page)
+    printed = client.run([*client.FTJOB, "classify", "digits", str(picture), "--top", "4"], tmp_path)
+    assert percents(printed.stdout) == percents(answer)
+
+    service.start()
+    page.goto(service.address)
+    check(page)
+    page.get_by_label("Pictures to classify").set_input_files(picture)
+    page.get_by_role("button", name="Classify").click()
+    expect(page.get_by_role("heading", name="000.png")).to_be_visible()
+    served = page.locator("table").inner_text()
+    step(f"asked `ftjob serve` about the same picture: {served!r}")
+    check(page)
+    assert percents(served) == percents(answer)
+
+
+def percents(text: str) -> list[float]:
+    """Return the shares in a text."""
+    return [float(share) for share in re.findall(r"([\d.]+) ?%", text)]
 
 
 def watched_to_its_end(page: Page) -> list[str]:
     """Return what the page of a run showed of its progress, one after another, until the run ended."""
     seen: list[str] = []
-    while page.locator("[data-state]").get_attribute("data-state") in ("Pending", "Running"):
+    while page.locator("[data-state]").get_attribute("data-state") not in ENDED:
         text = page.locator(".meters label").first.inner_text()
         if text not in seen[-1:]:
             seen.append(text)

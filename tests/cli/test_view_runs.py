@@ -34,3 +34,15 @@ def test_what_all_of_it_will_cost_is_told_while_it_goes_on() -> None:
 def test_what_is_over_or_unknown_or_free_has_no_estimate(changes: dict[str, Any]) -> None:
     """Then what was spent is all there is to tell."""
     assert spent(replace(RUN, **changes)) == "$0.05"
+
+
+def test_a_narrow_list_cuts_no_figure() -> None:
+    """Long names are folded; the rest of a row stays whole."""
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(
+            runs_table([replace(RUN, name="emotions-of-faces-in-crowds", run_id="sweep-1f3b9c02aa")])
+        )
+
+    assert "40/100" in capture.get()
+    assert "$0.05 of $0.93" in capture.get()

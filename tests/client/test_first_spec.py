@@ -15,6 +15,7 @@ from ftjob.dataset.build.into_store import build_at
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.prototxt import to_text
+from ftjob.prepare.prepare import DEFAULT_SIDE
 from ftjob.storage import open_store
 from jobspec import load_spec
 from tests.storage.servers import Bucket
@@ -43,6 +44,8 @@ def test_a_plan_takes_what_init_writes(images: Path, tmp_path: Path, net: str) -
     assert planned.labels == ("cat", "dog")
     assert planned.deploy.layer[0].input_param.shape[0].dim[2] == zoo.get(net).crop
     assert planned.problems == planned.warnings == ()
+    data = load_spec(written).data
+    assert 0.8 < (data.crop or 0) / (data.resize or DEFAULT_SIDE) <= 1, "the net sees most of each image"
 
 
 def test_every_line_that_decides_something_is_explained(images: Path, tmp_path: Path) -> None:

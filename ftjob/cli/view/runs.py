@@ -30,8 +30,9 @@ WORTH_A_WORD = 0.01
 def runs_table(statuses: Iterable[Status]) -> Table:
     """Return `ftjob ls`'s table, one run a row."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("NAME", "RUN", "STATE"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("NAME", "RUN"):
+        table.add_column(heading, overflow="fold")  # where it is narrow, so that no figure is cut
+    table.add_column("STATE", no_wrap=True)
     for heading in ("ITERATION", "ACCURACY", "COST", "TIME", "AGE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for status in statuses:

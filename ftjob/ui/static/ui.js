@@ -107,7 +107,7 @@ async function plot(part) {
     if (!place) {
       place = document.createElement("div");
       place.className = "plot";
-      place.setAttribute("role", "group");
+      place.setAttribute("role", "group"); // no img: it has buttons
       figure.append(place);
       figure.classList.add("plotted");
     }

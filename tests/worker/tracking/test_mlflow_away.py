@@ -6,7 +6,7 @@ import pytest
 
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.tracking.mlflow_run import MlflowServer
-from ftjob.worker.tracking.tracked import missing_package, server_of
+from ftjob.worker.tracking.tracked import server_of
 
 POD = PodContext(mlflow_uri="https://me:secret@mlflow.example:5000/")
 
@@ -24,9 +24,9 @@ def test_no_password_is_in_the_log() -> None:
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the environment names a server: else nobody misses it."""
-    assert missing_package(POD) == ""
+    assert POD.mlflow_problem == ""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
-    assert missing_package(PodContext()) == ""
-    assert "the package mlflow is not installed" in missing_package(POD)
+    assert PodContext().mlflow_problem == ""
+    assert "the package mlflow is not installed" in POD.mlflow_problem
     assert server_of(POD) is None
