@@ -168,6 +168,28 @@ def test_dollars_are_agreed_to_as_on_the_command_line(
     assert api.list_runs() == []
 
 
+def test_a_sweep_is_planned_member_by_member(
+    writer: Pages, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every member with its values, what all cost together, and the same question."""
+    monkeypatch.setenv(ASK_ABOVE, "0.0001")
+    form = first(writer, pictures, field__resources__node="p2.xlarge")
+    form["yaml"] += "sweep: {solver.base_lr: [0.02, 0.01]}\n"
+    begun = writer.post("/new", {**form, "do": "plan"})
+    page = html.unescape(done(writer, begun).data.decode())
+    (tmp_path / "spec.yaml").write_text(
+        fields_in(writer.text(f"/new?plan={begun.headers['Location'][7:]}"))["yaml"]
+    )
+    planned = api.plan_sweep(tmp_path / "spec.yaml")
+
+    for member in planned.members:
+        assert f'<th scope="row" class="name">{member.member.name}</th><td>' in page
+    assert all(f"<p>{line}</p>" in page for line in planned.in_words)
+    answer = writer.post(f"{begun.headers['Location']}/submit", {"where": "here"})
+    assert answer.status == 422
+    assert "submit: not confirmed, nothing was submitted" in answer.data.decode()
+
+
 @pytest.mark.parametrize("path", ["/new", "/new/first", "/plans/guess/submit"])
 def test_writing_needs_the_token(pages: Pages, path: str) -> None:
     """And a page of this server."""
