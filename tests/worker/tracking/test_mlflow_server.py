@@ -94,7 +94,7 @@ def test_a_run_has_the_settings_and_metrics_that_its_folder_has(
     found = run_in(server)
     assert found.data.params == {name: str(value) for name, value in settings_of(SPEC).items()}
     assert (found.info.status, found.info.run_name) == ("RUNNING", f"faces/{RUN_ID}")
-    assert found.data.tags["ftjob.dollars"] == "15.0000"
+    assert found.data.tags["ftjob_dollars"] == "15.0000"
 
 
 def test_another_attempt_continues_the_run_and_sends_no_iteration_twice(
@@ -134,7 +134,7 @@ def test_the_end_brings_what_is_missing_the_state_and_the_files(
     files = {each.path for each in client.list_artifacts(found.info.run_id)}
     assert len(points(server, "train/loss")) == 30
     assert (found.info.status, found.data.metrics["accuracy"]) == ("FINISHED", 0.75)
-    assert found.data.tags["ftjob.dollars"] == "1.2500"
+    assert found.data.tags["ftjob_dollars"] == "1.2500"
     assert files == {"report.html", "evaluation.json", "confusion.png"}
 
     conclude(server, SPEC, folder, replace(STATUS, state=State.STOPPED, reason="Cancelled"))
