@@ -1,7 +1,7 @@
 """Make the pictures in docs/pictures: the pages, and the screens of a terminal, light and dark.
 
-What they show really ran: nets for handwritten digits, some of which have a wrong label. Another call finds the
-runs where this one trained them.
+What they show really ran: nets for handwritten digits, some of which have a wrong label. Another call finds
+their runs where this one trained them.
 """
 
 import io
