@@ -1,14 +1,16 @@
 """Make the pictures in docs/pictures: the pages, and the screens of a terminal, light and dark.
 
-What they show really ran: handwritten digits, some with a wrong label, trained in .cache/screenshots. Another
-call finds those runs there.
+What they show really ran: nets for handwritten digits, some of which have a wrong label. Another call finds the
+runs where this one trained them.
 """
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ import yaml
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console, RenderableType
-from rich.terminal_theme import DEFAULT_TERMINAL_THEME, NIGHT_OWLISH, TerminalTheme
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME, TerminalTheme
 from rich.text import Text
 
 from examples.digits.images import write_digits
@@ -35,24 +37,27 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-FOLDER = ROOT / ".cache" / "screenshots"
+FOLDER = Path(tempfile.gettempdir()) / "ftjob-pictures"
+"""Paths in it are seen in pictures, so it is no folder of anybody's."""
 LARGEST = 60_000
 """Bytes of a picture."""
 COLOURS = (64, 32, 16, 8)
 """Of a picture's palette; the first that keeps it small."""
 WIDTH, HEIGHT = 1000, 720
-THEMES: dict[str, TerminalTheme] = {"light": DEFAULT_TERMINAL_THEME, "dark": NIGHT_OWLISH}
+THEMES: dict[str, TerminalTheme] = {"light": DEFAULT_TERMINAL_THEME, "dark": SVG_EXPORT_THEME}
 TERMINAL = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><style>
 pre {{ display: inline-block; margin: 0; padding: 14px; color: {foreground}; background: {background};
 font: 14px/1.25 "JetBrains Mono", FreeMono, monospace; }}
+i {{ display: inline-block; width: 1ch; font-style: normal; }} /* braille, of a font with other widths */
 </style><pre>{code}</pre></html>
 """
+SOLVER = {"base_lr": 0.02, "max_iter": 400, "test_interval": "10%", "snapshot": "25%"}
 SPEC = {
     "name": "digits",
     "base": {"net": "net.prototxt"},
     "data": {"train": "train", "val": "val", "resize": 32, "crop": 28, "scale": 1 / 256, "batch_size": 32},
-    "solver": {"base_lr": 0.02, "max_iter": 400, "test_interval": "10%", "snapshot": "25%"},
+    "solver": SOLVER,
     "resources": {"node": "local"},
     "budget": {"hours": 1},
     "engine": "torch",
@@ -61,7 +66,7 @@ SPEC = {
 TERMINALS = {
     "plan": "plan digits.yaml",
     "compare": "compare slower digits",
-    "classify": "classify digits val/2/150.png val/3/150.png val/8/150.png --top 3",
+    "classify": "classify digits val/2/015.png val/3/040.png val/8/040.png --top 3",
 }
 """Commands whose output is shown, by the picture's name."""
 
@@ -102,12 +107,12 @@ def write_data() -> None:
 def train_all() -> "dict[str, tuple[RenderableType, int]]":
     """Train two runs and a sweep; return the screens of the one that is watched half-way."""
     write_spec("digits", {})
-    write_spec("slower", {"solver": {**SPEC["solver"], "base_lr": 0.002}})
+    write_spec("slower", {"solver": {**SOLVER, "base_lr": 0.002}})
     sweep = {"solver.base_lr": [0.003, 0.01, 0.03, 0.1]}
-    write_spec("rates", {"solver": {**SPEC["solver"], "max_iter": 60}, "sweep": sweep})
+    write_spec("rates", {"solver": {**SOLVER, "max_iter": 60}, "sweep": sweep})
     for name in ("slower", "digits", "rates"):
         ftjob("submit", f"{name}.yaml", "--local", "--wait", "--yes")
-    write_spec("watched", {"solver": {**SPEC["solver"], "base_lr": 0.015}})
+    write_spec("watched", {"solver": {**SOLVER, "base_lr": 0.015}})
     shutil.rmtree("runs/watched", ignore_errors=True)
     ftjob("submit", "watched.yaml", "--local", "--yes")
     return half_way(api.find("watched"))
@@ -150,7 +155,7 @@ def printed() -> "dict[str, tuple[RenderableType, int]]":
     """Return what the commands print on a terminal of 100 columns."""
     found: dict[str, tuple[RenderableType, int]] = {}
     for name, command in TERMINALS.items():
-        text = ftjob(*command.split(), FORCE_COLOR="1", COLUMNS="100")
+        text = ftjob(*command.split(), FORCE_COLOR="1", COLUMNS="100").replace(f"{FOLDER}/", "")
         found[name] = Text.from_ansi(f"$ ftjob {command}\n{text}"), 100
     return found
 
@@ -160,7 +165,8 @@ def take_terminal(page: Page, name: str, view: RenderableType, columns: int) -> 
     for scheme, theme in THEMES.items():
         console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True)
         console.print(view)
-        page.set_content(console.export_html(theme=theme, code_format=TERMINAL, inline_styles=True))
+        html = console.export_html(theme=theme, code_format=TERMINAL, inline_styles=True)
+        page.set_content(re.sub(f"[{chr(0x2800)}-{chr(0x28FF)}]", r"<i>\g<0></i>", html))
         page.set_viewport_size({"width": 1500, "height": 1000})
         save(page.locator("pre").screenshot(), name, scheme)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
@@ -170,7 +176,7 @@ def take_page(page: Page, name: str, top: str = "") -> str:
     """Make the pictures of what the page shows, from its top or from an element; return their name."""
     for scheme in THEMES:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # its two schemes
-        page.wait_for_timeout(600)  # curves are drawn again in their new colours
+        page.wait_for_timeout(600 + 2000 * page.locator(".plot").count())  # drawn again in other colours
         if top:
             page.locator(top).evaluate("each => each.scrollIntoView()")
         save(page.screenshot(), name, scheme)
@@ -182,7 +188,9 @@ def save(picture: bytes, name: str, scheme: str) -> None:
     whole = Image.open(io.BytesIO(picture)).convert("RGB")
     for colours in COLOURS:
         stream = io.BytesIO()
-        whole.quantize(colours, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+        # This method keeps colours that are rare: a green word, an orange point.
+        few = whole.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(stream, "PNG", optimize=True)
         if len(stream.getvalue()) <= LARGEST:
             break
     (PICTURES / f"{name}-{scheme}.png").write_bytes(stream.getvalue())

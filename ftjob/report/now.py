@@ -33,7 +33,9 @@ def money_now(facts: "Facts", status: Status) -> MoneyNow:
     whole = status.usd if status.state.ended else max(status.usd, status.usd_estimate or 0.0)
     budget = facts.spec.budget.usd if facts.spec else None
     to_come = f", {dollars(whole - status.usd)} to come" if whole > status.usd else ""
-    limit = "no budget" if budget is None else f"budget {dollars(budget)}"
+    hours = facts.spec.budget.hours if facts.spec else None
+    in_hours = f"budget {hours:g} h" if hours else "no budget"
+    limit = in_hours if budget is None else f"budget {dollars(budget)}"
     return MoneyNow(status.usd, whole, budget, f"{dollars(status.usd)} spent{to_come}, {limit}")
 
 

@@ -17,7 +17,7 @@ from ftjob.bundle.hardware import Hardware
 from ftjob.concurrency import processors
 from ftjob.dataset.image.pixels import UnreadableImageError, encode_pixels
 from ftjob.errors import BadNetError
-from ftjob.serve.batching import Batcher, Batches
+from ftjob.serve.batching import Batcher, BatchLimits
 from ftjob.serve.meters import Meters
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class ServiceOptions:
     """How a bundle is served."""
 
     limits: Limits = field(default_factory=Limits)
-    batches: Batches = field(default_factory=Batches)
+    batches: BatchLimits = field(default_factory=BatchLimits)
 
 
 @dataclass(frozen=True)

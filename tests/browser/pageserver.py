@@ -1,4 +1,4 @@
-"""`ftjob ui` and `ftjob serve` as their users start them, in processes that can be stopped and started again."""
+"""`ftjob ui` and `ftjob serve` as their users start them, in processes that can be killed and begun again."""
 
 import subprocess
 import sys

@@ -177,8 +177,8 @@ def test_a_range_test_that_diverged_is_joined_and_not_retried() -> None:
 
 @pytest.mark.parametrize(("rates", "attaches"), [([0.1, 0.01], True), ([0.1, 0.2], False)])
 def test_of_two_submits_of_a_sweep_at_once_the_later_attaches(rates: list[float], attaches: bool) -> None:
-    """Its name is taken between the look and the creation: by the same sweep, whose id is known at once, or by
-    another one."""
+    """Its name is taken between the look and the creation: by the same sweep, whose id is known at once, or
+    by another one."""
     values = {**REMOTE, "sweep": {"solver.base_lr": [0.1, 0.01]}}
     spec = JobSpec.model_validate(values)
     theirs = {**values, "sweep": {"solver.base_lr": rates}}

@@ -94,7 +94,10 @@ def progress_bar(console: Console) -> "Iterator[Callable[[float, float, str], No
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    # A bar on stderr must not draw what is printed to stdout, a file perhaps, into the terminal.
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, redirect_stdout=not console.stderr
+    ) as bar:
         tasks: dict[str, TaskID] = {}
         shown_at = time.monotonic()
 

@@ -89,8 +89,7 @@ class Scatter:
         found.append(Letters((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", self.axis))
         for each in self.points:
             x, y = self.place(each.across, each.up)
-            left = x > WIDTH / 2  # of its point, so that no letter is beyond the picture
-            found.append(Letters(x - 7 if left else x + 7, y + 4, "end" if left else "start", each.letter))
+            found.append(Letters(x, y - 7, "middle", each.letter))
         return found
 
     def grid(self) -> str:

@@ -1,4 +1,4 @@
-"""k8s/overlays/monitoring: alerts fire when they should, and name metrics that there are, as the dashboard."""
+"""k8s/overlays/monitoring: alerts fire when they should; all name metrics that the controller prints."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def rules() -> dict[str, Any]:
 
 def expressions() -> list[str]:
     """Everything that is asked of Prometheus, by alerts and by the dashboard."""
-    dashboard = json.loads((FOLDER / "ftjob.json").read_text())
+    dashboard = json.loads((FOLDER / "dashboard.json").read_text())
     alerts = [rule["expr"] for group in rules()["groups"] for rule in group["rules"]]
     return alerts + [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
 
@@ -118,7 +118,7 @@ def test_the_overlay_is_what_the_operator_and_grafana_pick_up() -> None:
 
     assert built.keys() == {"PodMonitor", "PrometheusRule", "ConfigMap"}
     assert built["ConfigMap"]["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert json.loads(built["ConfigMap"]["data"]["ftjob.json"])["uid"] == "ftjob"
+    assert json.loads(built["ConfigMap"]["data"]["dashboard.json"])["uid"] == "ftjob"
     assert built["PodMonitor"]["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
     ports = {each["name"] for each in pod["spec"]["containers"][0]["ports"]}
     assert {each["port"] for each in built["PodMonitor"]["spec"]["podMetricsEndpoints"]} <= ports
