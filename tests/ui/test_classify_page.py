@@ -68,6 +68,14 @@ def test_without_the_token_no_place_can_be_asked(pages: Pages, model: str) -> No
     assert with_file(pages.with_token(), "/classify", {"other": model}, picture).status in (422, 503)
 
 
+def test_a_run_leads_to_its_model(pages: Pages, emotions: RunFolder) -> None:
+    """The link on its page chooses it."""
+    reference = f"{emotions.root.parent.name}/{emotions.root.name}"
+
+    assert f'href="/classify?model={reference}"' in pages.text(f"/runs/{reference}")
+    assert f'<option value="{reference}"' in pages.text(f"/classify?model={reference}")
+
+
 def test_a_run_without_a_bundle_is_explained(pages: Pages, emotions: RunFolder) -> None:
     """In a sentence, beside the form, with what was chosen."""
     answer = with_file(pages, "/classify", {"model": "emotions"}, ("a.jpg", jpeg(photo(1))))
