@@ -25,6 +25,8 @@ ENV PATH=/opt/ftjob/bin:/usr/local/bin:/usr/bin:/bin \
 # for asyncio, that nothing here imports.
 FROM runtime AS packages
 # What a controller never loads, since it leaves pictures to workers: these, and what they alone need.
+# WORKER_EXTRAS=mlflow: the client of an MLflow server, for workers too.
+ARG WORKER_EXTRAS=
 ARG WORKER_ONLY="opencv-contrib-python-headless simplejpeg matplotlib"
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3-venv \
@@ -43,7 +45,7 @@ RUN --mount=type=secret,id=ca \
  && ${UV} venv --python /usr/bin/python3 /opt/ftjob \
  && ${UV} pip install --python /opt/ftjob --excludes worker-only.txt --requirements pyproject.toml \
  && cp --archive /opt/ftjob /opt/worker-only \
- && ${UV} pip install --python /opt/worker-only --requirements pyproject.toml \
+ && ${UV} pip install --python /opt/worker-only --requirements pyproject.toml ${WORKER_EXTRAS:+--extra "${WORKER_EXTRAS}"} \
  && ${UV} cache clean \
  && find /opt/ftjob ! -type d -printf '/opt/worker-only/%P\0' > both \
  && xargs --null --arg-file=both rm && find /opt/worker-only -type d -empty -delete \

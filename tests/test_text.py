@@ -29,7 +29,7 @@ from ftjob.errors import BadSpecError, StorageError
 from ftjob.fs.documents import parse_strictly
 from ftjob.fs.paths import cache_dir, config_dir, expanded
 from ftjob.nodes.profiles import get_node
-from ftjob.report.comment import render_comment
+from ftjob.report.ci.comment import render_comment
 from ftjob.report.compare.comparison import compare
 from ftjob.report.facts import Facts
 from ftjob.report.page import render_page

@@ -118,7 +118,7 @@ def serve(
     require_extra("serve", "starlette", "uvicorn", "python_multipart")
     from ftjob.bundle.classifier import read_for_use
     from ftjob.bundle.hardware import choose_hardware
-    from ftjob.serve.batching import Batches
+    from ftjob.serve.batching import BatchLimits
     from ftjob.serve.running import Listening, path_name
     from ftjob.serve.running import serve as serve_model
     from ftjob.serve.service import Limits, ServedModel, ServiceOptions
@@ -131,7 +131,7 @@ def serve(
         choose_hardware(engine, gpu=gpu, precision=precision, fastest_for=checked.net),
     )
     limits = Limits(body_bytes=body_bytes, pixels=pixels, images=queue)
-    options = ServiceOptions(limits, Batches(batch, delay_seconds))
+    options = ServiceOptions(limits, BatchLimits(batch, delay_seconds))
     serve_model(served, Listening(host, port, linger_seconds, service=options), on_start)
 
 

@@ -72,6 +72,10 @@ def submit(
     run: RunHandle
     if is_local:
         run, started = api.submit(spec, planned=planned, consent=consent, shortfall=short)
+        from ftjob.worker.pod.context import PodContext
+
+        if problem := PodContext.from_env().mlflow_problem:
+            console(stderr=True).print(problem, style="yellow", markup=False, soft_wrap=True)
     else:
         run, started = api.submit_to_cluster(
             spec, planned=planned, context=context, namespace=namespace, consent=consent

@@ -37,25 +37,29 @@ def asking(ask: Callable[[str], bool] | None, shortfall: str, *, yes: bool) -> C
         if yes:
             return given(plan)
         _refuse_short(plan, shortfall)
-        cost = plan.cost
-        return _ask(f"{plan.spec.name} costs about {dollars(cost.usd)}", cost.worst_usd, ask)
+        return _ask(question_of(plan), ask)
 
     return consent
 
 
 def question_of(plan: Plan) -> str:
-    """Return what somebody must agree to before the run begins; empty where nobody is asked."""
-    return _question(f"{plan.spec.name} costs about {dollars(plan.cost.usd)}", plan.cost.worst_usd)
+    """Return what somebody must agree to before a run begins; empty where nobody is asked."""
+    return _question(plan.spec.name, plan.cost.usd, plan.cost.worst_usd)
 
 
-def _question(costs: str, worst_usd: float) -> str:
+def question_of_sweep(plan: SweepPlan) -> str:
+    """Return what somebody must agree to before a sweep begins; empty where nobody is asked."""
+    return _question(plan.spec.name, plan.usd, plan.worst_usd)
+
+
+def _question(name: str, usd: float, worst_usd: float) -> str:
     """Return what to ask where the worst case is above the limit; else nothing."""
-    return f"{costs}, at worst {dollars(worst_usd)}" if worst_usd > ask_above() else ""
+    costs = f"{name} costs about {dollars(usd)}, at worst {dollars(worst_usd)}"
+    return costs if worst_usd > ask_above() else ""
 
 
-def _ask(costs: str, worst_usd: float, ask: Callable[[str], bool] | None) -> None:
-    """Ask, where the worst case is above the limit. Raises BadSpecError where the answer is no."""
-    question = _question(costs, worst_usd)
+def _ask(question: str, ask: Callable[[str], bool] | None) -> None:
+    """Ask, where there is a question. Raises BadSpecError where the answer is no."""
     if not question:
         return
     if ask is None:
@@ -70,7 +74,7 @@ def asking_for_sweep(ask: Callable[[str], bool] | None, *, yes: bool) -> Callabl
 
     def consent(plan: SweepPlan) -> None:
         if not yes:
-            _ask(f"{plan.spec.name} costs about {dollars(plan.usd)}", plan.worst_usd, ask)
+            _ask(question_of_sweep(plan), ask)
 
     return consent
 

@@ -1,9 +1,12 @@
 """What a stage of a run begins with, before the stage before it was trained and after. Pure."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 
+from ftjob.errors import FtjobError
 from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights
 from ftjob.net.topology.shapes import Shape
 from ftjob.plan.inputs import StageBefore, Weights
@@ -38,3 +41,14 @@ def with_result(plan: Plan, caffemodel: Path) -> Plan:
     """Return the plan of a stage that begins with this caffemodel, the result of the stage before it."""
     assert plan.inputs.weights is not None
     return replace(plan, inputs=replace(plan.inputs, weights=replace(plan.inputs.weights, path=caffemodel)))
+
+
+@contextmanager
+def naming_stage(number: int | None) -> Iterator[None]:
+    """Begin an error's sentence with the stage that it is about; None for a run without stages."""
+    try:
+        yield
+    except FtjobError as error:
+        if number is None:
+            raise
+        raise type(error)(f"stages[{number}]: {error}") from error

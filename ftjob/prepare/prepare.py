@@ -4,8 +4,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from ftjob.dataset.findings import Finding, label_findings, order_findings, refu
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
 from ftjob.dataset.source.stored import filled_place
-from ftjob.errors import BadDataError, BadNetError, BadSpecError, FtjobError
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
 from ftjob.net import zoo
@@ -39,7 +38,7 @@ from ftjob.prepare.dataset import (
     is_image_folder,
     refuse_other_kinds,
 )
-from ftjob.prepare.next_stage import next_stage
+from ftjob.prepare.next_stage import naming_stage, next_stage
 from ftjob.prepare.weights import find_weights
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.references import FolderOf, PinnedOf, PinnedWeights, WeightsOf, resolved
@@ -72,6 +71,12 @@ class Context:
     """Whether this machine will train the plan: only then is a dataset fetched from a store although its
     manifest suffices for planning, and `mean: auto` measured where no manifest has it, which reads every
     pixel."""
+    first_stage: int = 0
+    """The number of the first stage that is still to be trained: those before it need no dataset here."""
+
+    def of_stage(self, number: int) -> "Context":
+        """Return the context for a stage."""
+        return self if number >= self.first_stage else replace(self, to_train=False)
 
 
 def absolute(spec: JobSpec, context: Context) -> JobSpec:
@@ -130,20 +135,11 @@ def prepare(spec: JobSpec, context: Context, known: StagePlans | None = None) ->
         key = (*key, f"{digest(stage)} {asked}")
         if key not in known:
             with naming_stage(number):
-                known[key] = _prepared(stage, context, plans[-1] if plans else None, new_heads=asked)
+                known[key] = _prepared(
+                    stage, context.of_stage(number), plans[-1] if plans else None, new_heads=asked
+                )
         plans.append(known[key])
     return replace(plans[-1], earlier=tuple(plans[:-1]), whole=spec)
-
-
-@contextmanager
-def naming_stage(number: int | None) -> Iterator[None]:
-    """Begin an error's sentence with the stage that it is about; None for a run without stages."""
-    try:
-        yield
-    except FtjobError as error:
-        if number is None:
-            raise
-        raise type(error)(f"stages[{number}]: {error}") from error
 
 
 def _prepared(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ftjob.errors import BadSpecError
-from ftjob.formatting import dollars, hours
+from ftjob.formatting import dollars, duration, hours
 from ftjob.plan.inputs import Inputs
 from ftjob.plan.plan import Plan
 from ftjob.prepare.prepare import Context, StagePlans, absolute, plan_of, prepare, read_inputs
@@ -78,6 +78,22 @@ class SweepPlan:
     def problems(self) -> tuple[str, ...]:
         """What would fail first, by member."""
         return tuple(f"{each.member.name}: {text}" for each in self.members for text in each.plan.problems)
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """What all members cost and take together, in a few lines."""
+        sweep, limit = self.spec.sweep, self.spec.budget.usd
+        assert sweep
+        at_once = f"{sweep.parallel} at a time" if sweep.parallel > 1 else "one at a time"
+        together = f"together {dollars(self.usd)} and {duration(self.seconds)} of {self.spec.resources.node}"
+        copied = sum(bool(each.copied) for each in self.members)
+        lines = [f"{together}; {duration(self.parallel_seconds)}, {at_once}"]
+        lines += [f"members that copy a stage from another: {copied}"] if copied else []
+        if halving := sweep.halving:
+            best = f"the best 1/{halving.factor} continue after {halving.first}"
+            lines.append(f"less with halving: {best}")
+        lines += [f"budget {dollars(limit)} for all"] if limit is not None else []
+        return tuple(lines)
 
     @property
     def shortfall(self) -> str:

@@ -4,14 +4,14 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from ftjob.report.comment import render_comment
+from ftjob.report.ci.comment import render_comment
+from ftjob.report.ci.junit import render_junit
 from ftjob.report.compare.comparison import Comparison, compare
 from ftjob.report.compare.comparison_page import render_comparison
 from ftjob.report.compare.summary import render_summary
 from ftjob.report.compare.thumbnails import pictures_of
 from ftjob.report.confusion import most_confused
 from ftjob.report.facts import Facts
-from ftjob.report.junit import render_junit
 from ftjob.report.lessons.advice import what_next
 from ftjob.report.page import render_page
 

@@ -59,7 +59,7 @@ class Progress(BaseModel):
     accuracy: Share | None = None
     """The best so far, of the main head on the validation data."""
     images_per_second: Figure | None = None
-    gpus: Annotated[tuple[GpuProgress, ...], Field(max_length=MOST_GPUS, strict=False)] = ()
+    gpus: Annotated[tuple[GpuProgress, ...], Field(max_length=MOST_GPUS)] = ()
     eta_seconds: Figure | None = None
     earlier_seconds: Figure = 0.0
     """What the run's folder had been accounted with before this FineTuneJob came to it."""

@@ -23,7 +23,7 @@ PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Batches:
+class BatchLimits:
     """How pictures are put together."""
 
     largest: int = 32
@@ -47,7 +47,7 @@ class Batcher:
     def __init__(
         self,
         open_net: Callable[[], AbstractContextManager[Classifier]],
-        batches: Batches,
+        batches: BatchLimits,
         meters: Meters,
         on_failure: Callable[[], None],
     ) -> None:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from ftjob.answers.answer import PictureAnswer, best
 from ftjob.errors import FtjobError
-from ftjob.serve import pages
+from ftjob.serve import serve_pages as pages
 from ftjob.serve.openapi import document
 from ftjob.serve.service import BusyError, Received, RefusedPictureError, Service
 from ftjob.serve.tensors import InvalidRequestError, model_metadata, parse_request, render_answer

@@ -17,7 +17,7 @@ from ftjob.bundle.hardware import Hardware
 from ftjob.concurrency import processors
 from ftjob.dataset.image.pixels import UnreadableImageError, encode_pixels
 from ftjob.errors import BadNetError
-from ftjob.serve.batching import Batcher, Batches
+from ftjob.serve.batching import Batcher, BatchLimits
 from ftjob.serve.meters import Meters
 
 T = TypeVar("T")
@@ -29,13 +29,13 @@ Picture = tuple[str, bytes]
 class Limits:
     """What a server takes."""
 
-    body_bytes: int = 32 * 2**20
+    body_bytes: int = 32_000_000
     """Of a request."""
     pixels: int = 40_000_000
     """Of a picture: 120 MB where it is decoded in colour."""
     images: int = 256
     """Under way at a time: decoded, waiting or computed."""
-    bodies_bytes: int = 512 * 2**20
+    bodies_bytes: int = 512_000_000
     """Of all requests that are being received or answered."""
 
 
@@ -44,7 +44,7 @@ class ServiceOptions:
     """How a bundle is served."""
 
     limits: Limits = field(default_factory=Limits)
-    batches: Batches = field(default_factory=Batches)
+    batches: BatchLimits = field(default_factory=BatchLimits)
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Service:
 
     def _small(self, name: str, data: bytes) -> bytes:
         try:
-            return encode_pixels(self._reader.stored(data), "png")
+            return encode_pixels(self._reader.seen(self._reader.stored(data)), "png")
         except UnreadableImageError as error:
             raise RefusedPictureError(f"{name}: {error}") from None
 

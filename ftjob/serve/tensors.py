@@ -77,7 +77,7 @@ class InferenceRequest(_Document):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Inference:
     """What a request is about: pictures, or what was made of them already."""
 
     id: str
@@ -89,7 +89,7 @@ class Asked:
     """(N, C, H, W)."""
 
 
-def parse_request(body: bytes, json_bytes: int | None, image: tuple[int, int, int]) -> Asked:
+def parse_request(body: bytes, json_bytes: int | None, image: tuple[int, int, int]) -> Inference:
     """Return a request for a net that takes `image` (C, H, W).
 
     `json_bytes` is the length of its JSON, None where it is all JSON. Raises InvalidRequestError.
@@ -106,14 +106,14 @@ def parse_request(body: bytes, json_bytes: int | None, image: tuple[int, int, in
     _check_outputs(request.outputs)
     binary = _binary_of(request.inputs, body[json_bytes:] if json_bytes is not None else b"")
     wanted = tuple(request.outputs) or tuple(OutputTensor(name=name) for name in OUTPUTS)
-    asked = Asked(request.id, wanted, request.parameters.binary_data_output)
+    asked = Inference(request.id, wanted, request.parameters.binary_data_output)
     if tensor.name == IMAGE:
-        return Asked(asked.id, asked.outputs, asked.binary, pictures=_pictures(tensor, binary))
-    return Asked(asked.id, asked.outputs, asked.binary, values=_values(tensor, binary, image))
+        return Inference(asked.id, asked.outputs, asked.binary, pictures=_pictures(tensor, binary))
+    return Inference(asked.id, asked.outputs, asked.binary, values=_values(tensor, binary, image))
 
 
 def render_answer(
-    asked: Asked, probabilities: NDArray[np.float32], labels: Sequence[str], model: str, version: str
+    asked: Inference, probabilities: NDArray[np.float32], labels: Sequence[str], model: str, version: str
 ) -> tuple[bytes, int | None]:
     """Return the body of an answer to a request, and the length of its JSON where binary tensors follow."""
     outputs: list[dict[str, Any]] = []

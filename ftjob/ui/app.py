@@ -32,6 +32,7 @@ from ftjob.ui.run_list import RunList
 from ftjob.ui.settings import UiSettings
 from ftjob.ui.watched import WatchedRuns
 from ftjob.ui.work.state import KeptWork
+from ftjob.web.bearer import Bearer
 from ftjob.web.guard import Guard
 
 PAGES = (
@@ -58,7 +59,8 @@ def create_app(settings: UiSettings) -> ASGIApp:
     app.state.watched = WatchedRuns(settings.refresh_seconds)
     app.state.streams = 0
     app.state.work = KeptWork()
-    return Guard(app, settings.body_bytes, settings.hosts)
+    admitted = Bearer(app, settings.review) if settings.review else app
+    return Guard(admitted, settings.body_bytes, settings.hosts)
 
 
 @asynccontextmanager

@@ -12,6 +12,8 @@ from ftjob.errors import BadSpecError
 from ftjob.ui.access import settings_of
 from jobspec.text import plain
 
+NO_ID = "-"
+"""In an address, the id of whichever run has the name now."""
 _REFERENCE = re.compile("[a-z0-9][-a-z0-9]*(/[a-z0-9][-a-z0-9]*)?", re.ASCII)
 """NAME or NAME/ID. api.find() takes paths and URIs as well, and a page opens none that its address names."""
 
@@ -29,7 +31,8 @@ def reference_of(text: str) -> str:
 def run_of(request: Request) -> "RunHandle":
     """Return the run that a path with `name` and perhaps `run_id` means. Raises HTTPException, 404."""
     parts = request.path_params
-    return run_named(request, "/".join(part for part in (parts["name"], parts.get("run_id")) if part))
+    run_id = parts.get("run_id", NO_ID)
+    return run_named(request, parts["name"] if run_id == NO_ID else f"{parts['name']}/{run_id}")
 
 
 def run_named(request: Request, text: str) -> "RunHandle":
@@ -41,6 +44,8 @@ def run_named(request: Request, text: str) -> "RunHandle":
         raise HTTPException(404, str(error)) from None
 
 
-def path_of(run: "RunHandle") -> str:
-    """Return the address of a run's page."""
-    return "/runs/" + quote(str(run.reference))
+def path_of(run: "RunHandle", run_id: str = "") -> str:
+    """Return the address of a run's page, below which its other pages are; `run_id` is its id where that is
+    known by now, which that of a run on a cluster is after its plan."""
+    known = run.reference
+    return f"/runs/{quote(known.name)}/{quote(known.run_id or run_id or NO_ID)}"

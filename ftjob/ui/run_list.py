@@ -152,11 +152,13 @@ def _stamp(run: "RunHandle") -> object:
 
 def _drawn(listed: ListedRun) -> Sparkline | None:
     """Return a run's sparkline; a run whose curves cannot be read has none, and its page has the reason."""
+    if not listed.status.iteration:
+        return None
     tests: Sequence[TestLine] = ()
     train: Sequence[TrainLine] = ()
     try:
         tests = listed.run.tests()
-        train = listed.run.metrics() if len(tests) < 2 and listed.status.iteration else ()
+        train = listed.run.metrics() if len(tests) < 2 else ()
     except FtjobError:
         return None
     return sparkline(tests, train)

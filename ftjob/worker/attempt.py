@@ -84,7 +84,7 @@ def work(spec: JobSpec, home: Home, recorder: Recorder, stop: StopRequest, pod: 
     """Train, bundle and judge the result unless the run was stopped from outside, and return the end."""
     log(f"{spec.name}: attempt {recorder.status.attempt} begins")
     recorder.update(state=State.RUNNING, reason=Reason.STARTED, stage="fetch")
-    plan = planned(home.folder, spec, recorder)
+    plan = planned(home.run, spec, recorder)
     recorder.update(max_iter=plan.solver.max_iter)
     done = perform(plan, home, recorder, stop, pod)
     return done if isinstance(done, End) else concluded(*done, home, recorder, stop, pod)

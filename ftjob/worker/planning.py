@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 
 from ftjob.dataset.build_options import DataProgress
 from ftjob.engine.open import resolve
@@ -12,19 +13,23 @@ from ftjob.plan.changes import refuse_changed, refuse_changed_stage
 from ftjob.plan.engines import EngineChoice
 from ftjob.plan.plan import Plan, make_plan
 from ftjob.prepare.prepare import Context, prepare, write_plan, write_prototxts
-from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records.plan import read_plan
+from ftjob.runfolder.status import Status
+from ftjob.runfolder.store import RunStore
 from ftjob.worker.log import PROGRESS_SECONDS, log
 from ftjob.worker.recorder import Recorder
 from jobspec import JobSpec
 
 
-def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
-    """Plan as submit did, check that it is the same run, and write the engine's prototxts.
+def planned(run: RunStore, spec: JobSpec, recorder: Recorder) -> Plan:
+    """Plan as submit did, check that it is the same run, and write the engine's prototxts. Fetches the data
+    of stages that are not complete.
 
     Raises BadNetError or BadDataError, naming it, where an input changed since.
     """
-    plan = prepare(spec, Context(progress=log_progress(recorder)))
+    folder = run.folder
+    done = complete_stages(run, recorder.status)
+    plan = prepare(spec, Context(progress=log_progress(recorder), first_stage=done))
     if plan.run_id != folder.root.name:
         if folder.plan.exists():
             with documents.explained(folder.plan):
@@ -39,6 +44,12 @@ def planned(folder: RunFolder, spec: JobSpec, recorder: Recorder) -> Plan:
     write_prototxts(plan, folder)
     write_plan(plan, folder)
     return plan
+
+
+def complete_stages(run: RunStore, status: Status) -> int:
+    """Return how many stages of a run are complete, by the records in its folder. Raises StorageError."""
+    records = (run.stage(each.run_id).stage_record() for each in status.stage_results[:-1])
+    return sum(1 for _ in takewhile(lambda record: record is not None, records))
 
 
 def with_engine_here(plan: Plan) -> Plan:

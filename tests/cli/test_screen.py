@@ -20,7 +20,7 @@ from ftjob.report.facts import Facts
 from ftjob.report.now import RunEvents
 from ftjob.runfolder.charges import Bill
 from ftjob.runfolder.records import metrics
-from ftjob.runfolder.status import Attempt, State, Status
+from ftjob.runfolder.status import Attempt, GpuUse, State, Status
 from jobspec import parse_spec
 
 SPEC = """
@@ -45,6 +45,7 @@ RUN = Status(
     best_iteration=2200,
     snapshot=2200,
     images_per_second=118.0,
+    gpus=(GpuUse(0.97, 11 * 2**30, 12 * 2**30),),
     eta_seconds=3723.0,
     seconds=2500.0,
     usd=0.41,
@@ -121,7 +122,7 @@ def test_what_it_shows_at_80_by_24() -> None:
         "2,340/6,000  39%  ETA 1:02:03",
         "$0.41 spent, $0.69 to come, budget $2.00",
         "accuracy 78.3% (best 79.0% at 2,200)",
-        "118 images/s  2.1% of it waiting for images",
+        "118 images/s  GPU 97%, 11.0 of 12.0 GiB  2.1% of it waiting for images",
         "attempt 1 ends: Preempted (20:00, $0.18)",
         "snapshot 2,200 is complete",
         "loss (train, test)",

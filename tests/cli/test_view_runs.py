@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from ftjob.cli.view.runs import line, runs_table, status_view
-from ftjob.report.now import spent
-from ftjob.runfolder.status import State, Status
+from ftjob.report.now import gpu_use, spent
+from ftjob.runfolder.status import GpuUse, State, Status
 
 RUN = Status(
     "emotions", "1f3b9c02aa", State.RUNNING, iteration=40, max_iter=100, usd=0.05, usd_estimate=0.934
@@ -46,3 +46,26 @@ def test_a_narrow_list_cuts_no_figure() -> None:
 
     assert "40/100" in capture.get()
     assert "$0.05 of $0.93" in capture.get()
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("gpus", "shown"),
+    [
+        ((GpuUse(0.97, 11 * GIB, 12 * GIB),), "GPU 97%, 11.0 of 12.0 GiB"),
+        (
+            (GpuUse(0.5, 2 * GIB, 16 * GIB), GpuUse(1.0, 3 * GIB, 16 * GIB)),
+            "2 GPUs 50% to 100%, 3.0 of 16.0 GiB",
+        ),
+        ((), ""),
+    ],
+)
+def test_what_the_gpus_do_is_shown_while_they_do_it(gpus: tuple[GpuUse, ...], shown: str) -> None:
+    """Of several the least busy and the fullest, at which one has to look."""
+    running = replace(RUN, gpus=gpus)
+
+    assert gpu_use(running) == shown
+    assert shown in " ".join(printed(status_view(running)).split())
+    assert gpu_use(replace(running, state=State.SUCCEEDED)) == ""

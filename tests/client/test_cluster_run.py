@@ -15,14 +15,17 @@ from ftjob import api
 from ftjob.client import cluster_run as clusterrun
 from ftjob.client import registry as runs
 from ftjob.client.cluster_run import ClusterRun, out_of_money, refuse_local, status_of
+from ftjob.client.sweeping import cluster_sweep
 from ftjob.cluster import client
 from ftjob.cluster.client import Cluster
 from ftjob.cluster.resource.objects import FineTune, read_fine_tune
 from ftjob.cluster.resource.status import STATES
 from ftjob.errors import BadSpecError, ExitCode, NotEndedError
+from ftjob.prepare.sweep_plan import SweepPlan
 from ftjob.runfolder.address import RunAddress
 from ftjob.runfolder.status import State
 from jobspec import JobSpec
+from jobspec.sweeps.members import sweep_id
 
 REMOTE: dict[str, Any] = {
     "name": "emotions",
@@ -170,6 +173,28 @@ def test_a_range_test_that_diverged_is_joined_and_not_retried() -> None:
     plan.spec = JobSpec.model_validate(REMOTE)
     with pytest.raises(BadSpecError, match="no"):
         clusterrun.submit(plan.spec, plan, cluster, refuse)
+
+
+@pytest.mark.parametrize(("rates", "attaches"), [([0.1, 0.01], True), ([0.1, 0.2], False)])
+def test_of_two_submits_of_a_sweep_at_once_the_later_attaches(rates: list[float], attaches: bool) -> None:
+    """Its name is taken between the look and the creation: by the same sweep, whose id is known at once, or
+    by another one."""
+    values = {**REMOTE, "sweep": {"solver.base_lr": [0.1, 0.01]}}
+    spec = JobSpec.model_validate(values)
+    theirs = {**values, "sweep": {"solver.base_lr": rates}}
+    there = read_fine_tune({"metadata": {"name": "emotions", "namespace": "faces"}, "spec": theirs})
+
+    def taken(_: Any) -> FineTune:
+        raise client.NameTakenError("it exists")
+
+    cluster: Any = SimpleNamespace(namespace="faces", list=list, create=taken, get=lambda _: there)
+    plan = SweepPlan(spec, spec, sweep_id(spec), ())
+    if not attaches:
+        with pytest.raises(BadSpecError, match="emotions is another spec's"):
+            cluster_sweep.submit(plan, cluster, lambda _: None)
+        return
+    run, started = cluster_sweep.submit(plan, cluster, lambda _: None)
+    assert (run.run_id, started) == (sweep_id(spec), False)
 
 
 def test_what_was_submitted_to_a_cluster_is_found_by_its_name():

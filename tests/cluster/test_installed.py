@@ -102,13 +102,11 @@ def test_a_run_with_stages_is_one_job(user: User) -> None:
     assert {f"{first}/stage.json", f"{first}/evaluation.json"} <= user.keys("steps/")
 
 
-@pytest.mark.timeout(
-    600, func_only=True
-)  # two workers begin: each takes minutes on a machine as busy as CI's
+@pytest.mark.timeout(600, func_only=True)  # two workers begin, each minutes after the other on a busy machine
 def test_a_worker_that_is_killed_in_its_second_stage_resumes_there(user: User) -> None:
     """By SIGKILL, behind a snapshot of that stage: the first one is not trained again, and the second one
     goes on from that snapshot."""
-    later = {"max_iter": 4000, "test_interval": 4000, "snapshot": 400}
+    later = {"max_iter": 2500, "test_interval": 2500, "snapshot": 250}
     user.write("stairs", stages=[{"name": "few"}, {"name": "more", "solver": later}])
     user.submit()
     before: dict[str, Any] = {}
@@ -124,13 +122,9 @@ def test_a_worker_that_is_killed_in_its_second_stage_resumes_there(user: User) -
     user("wait", "stairs")
 
     done, after = user.status("stairs"), user.run_status("stairs")
-    assert before["iteration"] < 4000
-    assert (done["state"], done["iteration"], done["max_iter"], done["attempt"]) == (
-        "Succeeded",
-        4020,
-        4020,
-        2,
-    )
+    assert before["iteration"] < 2500
+    assert (done["state"], done["attempt"]) == ("Succeeded", 2)
+    assert (done["iteration"], done["max_iter"]) == (2520, 2520)
     assert after["stage_results"][0] == before["stage_results"][0]
     assert after["resumed"]["iteration"] >= before["snapshot"]
     log = user.text(f"stairs/{after['run_id']}/logs/attempt-2.log")
@@ -139,10 +133,9 @@ def test_a_worker_that_is_killed_in_its_second_stage_resumes_there(user: User) -
     assert "stage few: begins" not in log
 
 
-@pytest.mark.torch  # not for training: where PyTorch is hidden, SciPy stumbles over the gap
 def test_a_learning_rate_is_found_on_the_cluster(user: User) -> None:
     """`ftjob tune lr` follows its run there to a plot and a rate; called again, it shows the same."""
-    user.write_demo("rates")
+    user.write("rates", surgery={"head_lr_mult": 1}, data={"batch_size": 24}, budget={"usd": 1})
     call = ("tune", "lr", "spec.yaml", "-n", user.namespace)
     found = user.json(*call, "--plot", "rates.svg")
     shown = user(*call)

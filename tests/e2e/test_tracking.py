@@ -1,4 +1,4 @@
-"""A run in an MLflow server, by the environment alone: trained to its end whether or not the server is there."""
+"""A run in an MLflow server, named by the environment: trained to its end wherever the server is."""
 
 import os
 import signal

@@ -23,6 +23,10 @@ FREE = {
     "cluster.resource.submission.fine_tune_job",
     # JSON schemas
     "cluster.resource.crd",
+    # documents of OpenAPI and of KServe's protocol, whose schemas are theirs
+    "serve.openapi.document",
+    "serve.serve_pages.docs",
+    "serve.tensors.model_metadata",
     # the account's status is cut into JSON there
     "cluster.resource.status.FineTuneStatus.from_json",
     # a pod's last words, which ftjob.runfolder.progress and cluster.planning read

@@ -17,10 +17,12 @@ THREADS = {
     "ftjob/cluster/controller/run.py": "listens while the main thread keeps the Lease",
     "ftjob/cluster/controller/cache/informer.py": "waits for the API server",
     "ftjob/cluster/controller/serving/web.py": "waits for clients",
+    "ftjob/serve/batching.py": "waits for pictures, and keeps a net that belongs to its thread",
     "ftjob/ui/work/jobs.py": "does what a page asked for, once, and keeps what it failed with",
 }
 """Where threads are begun, and why that is no call every so many seconds."""
 SLEEPS = {
+    "ftjob/serve/batching.py": "gives an engine that died a second before it is opened again",
     "ftjob/cluster/controller/cache/informer.py": "a watch never ends: its pauses have no deadline",
     "ftjob/client/cluster_run.py": "looks at a run until it has ended",
     "ftjob/client/sweeping/sweep_driver.py": "looks at a sweep's members until they have ended",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.report.codespan import code
+from ftjob.report.ci.codespan import code
 from ftjob.runfolder.status import State
 from tests.report.folders import SEVEN, write_run
 

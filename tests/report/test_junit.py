@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftjob.report.ci.junit import render_junit
 from ftjob.report.facts import Facts
-from ftjob.report.junit import render_junit
 from ftjob.runfolder.charges import Bill
 from ftjob.runfolder.records.acceptance import Acceptance, Requirement
 from ftjob.runfolder.status import State, Status

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ftjob.errors import EngineError
-from ftjob.serve.batching import OPENINGS, Batcher, Batches
+from ftjob.serve.batching import OPENINGS, Batcher, BatchLimits
 from ftjob.serve.meters import Meters
 
 IMAGE = (1, 2, 2)
@@ -43,7 +43,7 @@ class Doubling:
         yield self
 
 
-def batcher_of(net: Doubling, batches: Batches, on_failure: Callable[[], None] = lambda: None) -> Batcher:
+def batcher_of(net: Doubling, batches: BatchLimits, on_failure: Callable[[], None] = lambda: None) -> Batcher:
     """Return a started Batcher."""
     batcher = Batcher(net.open, batches, Meters(), on_failure)  # type: ignore[arg-type]
     batcher.start()
@@ -58,7 +58,7 @@ def picture(value: float) -> NDArray[np.float32]:
 def test_what_waits_becomes_a_batch() -> None:
     """Full ones while there is enough, and every caller gets its own row."""
     net = Doubling()
-    batcher = batcher_of(net, Batches(4, 0.001))
+    batcher = batcher_of(net, BatchLimits(4, 0.001))
     net.go.clear()
     waiting = [batcher.submit(picture(value)) for value in range(1, 12)]
     net.go.set()
@@ -73,7 +73,7 @@ def test_what_waits_becomes_a_batch() -> None:
 def test_a_batch_waits_for_others_until_it_is_full() -> None:
     """Not for its whole delay."""
     net = Doubling()
-    batcher = batcher_of(net, Batches(2, 3600))
+    batcher = batcher_of(net, BatchLimits(2, 3600))
     first, second = batcher.submit(picture(1)), batcher.submit(picture(2))
     assert (first.result(60)[0], second.result(60)[0]) == (2.0, 4.0)
     lonely = batcher.submit(picture(3))
@@ -85,7 +85,7 @@ def test_an_engine_that_dies_is_started_again_with_the_same_pictures() -> None:
     """Their callers see nothing of it."""
     deaths = iter([True, True, False, False])
     net = Doubling(lambda: next(deaths))
-    batcher = batcher_of(net, Batches(8, 0))
+    batcher = batcher_of(net, BatchLimits(8, 0))
     assert batcher.submit(picture(1)).result(60)[0] == 2.0
     assert net.opened == 3
     batcher.close()
@@ -94,7 +94,7 @@ def test_an_engine_that_dies_is_started_again_with_the_same_pictures() -> None:
 def test_an_engine_that_dies_again_and_again_ends_the_server() -> None:
     """Everybody who waits gets its sentence, and so does the server's end."""
     net, ended = Doubling(lambda: True), threading.Event()
-    batcher = batcher_of(net, Batches(1, 0), ended.set)
+    batcher = batcher_of(net, BatchLimits(1, 0), ended.set)
     net.go.clear()
     waiting = [batcher.submit(picture(1)) for _ in range(3)]
     net.go.set()
@@ -115,6 +115,6 @@ def test_an_engine_that_cannot_be_opened_is_an_error_at_once() -> None:
     def missing() -> Iterator[Doubling]:
         raise EngineError("Caffe is not installed")
 
-    batcher = Batcher(contextmanager(missing), Batches(), Meters(), lambda: None)  # type: ignore[arg-type]
+    batcher = Batcher(contextmanager(missing), BatchLimits(), Meters(), lambda: None)  # type: ignore[arg-type]
     with pytest.raises(EngineError, match="not installed"):
         batcher.start()

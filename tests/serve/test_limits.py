@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftjob.serve.batching import Batches
+from ftjob.serve.batching import BatchLimits
 from ftjob.serve.service import ServiceOptions
 from tests.serve.conftest import NAME, Address, ask, served
 
@@ -109,7 +109,7 @@ def test_more_pictures_than_it_takes(server: Address) -> None:
 def test_a_busy_server_has_callers_wait(made: Path) -> None:
     """503 with Retry-After where it is full; the others are answered."""
     options = ServiceOptions()
-    options = replace(options, limits=replace(options.limits, images=1), batches=Batches(2, 0.5))
+    options = replace(options, limits=replace(options.limits, images=1), batches=BatchLimits(2, 0.5))
     picture = (made / "golden" / "00.png").read_bytes()
     with served(made, options) as address, ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: ask(address, "POST", "/classify", picture), range(6)))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from ftjob.errors import ExitCode
@@ -63,6 +64,20 @@ def test_a_server_that_is_stopped_answers_what_has_begun(made: Path) -> None:
         assert running.wait(60) == 0
     assert not lost
     assert set(answers) == {200}
+
+
+@pytest.mark.torch
+def test_a_caffe_that_is_killed_is_started_again(made: Path) -> None:
+    """Its caller is answered all the same, and the metrics show it."""
+    picture = (made / "golden" / "00.png").read_bytes()
+    with program(str(made), "--port", "0", "--engine", "caffe") as (running, address):
+        before = ask(address, "POST", "/classify", picture)
+        [caffe] = psutil.Process(running.pid).children()
+        caffe.kill()
+        assert ask(address, "POST", "/classify", picture)[::2] == before[::2]
+        assert "ftjob_serve_engine_restarts_total 1.0" in ask(address, "GET", "/metrics")[2].decode()
+        running.terminate()
+        assert running.wait(60) == 0
 
 
 @pytest.mark.torch

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftjob.serve.tensors import Asked, InvalidRequestError, OutputTensor, parse_request, render_answer
+from ftjob.serve.tensors import Inference, InvalidRequestError, OutputTensor, parse_request, render_answer
 
 IMAGE = (1, 2, 2)
 names = st.sampled_from(["image", "data", "probabilities", "labels", "", "x"])
@@ -55,7 +55,7 @@ def test_any_request_is_understood_or_refused(
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused(body: bytes) -> None:
     """They are no request."""
-    with pytest.raises(InvalidRequestError, match="."):
+    with pytest.raises(InvalidRequestError, match=r"."):
         parse_request(body, None, IMAGE)
 
 
@@ -64,7 +64,7 @@ def test_answers_keep_every_number(row: list[float], binary: bool) -> None:
     """In JSON and in binary, with labels in any script."""
     wanted = (OutputTensor(name="probabilities"), OutputTensor(name="labels"))
     found = np.array([row], np.float32)
-    body, size = render_answer(Asked("", wanted, binary), found, ("猫", "b"), "m", "1")
+    body, size = render_answer(Inference("", wanted, binary), found, ("猫", "b"), "m", "1")
     outputs = json.loads(body[:size])["outputs"]
     label = "b" if row[1] > row[0] else "猫"
     if binary:

@@ -68,7 +68,7 @@ BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "more than": (
         parent,
         "decide_sweep",
-        lambda real: lambda n, r, s, limits, **k: real(n, r, s, replace(limits, parallel=9), **k),
+        lambda real: lambda n, r, s, limits, *a, **k: real(n, r, s, replace(limits, parallel=9), *a, **k),
     ),
     "twice": (
         decision,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from ftjob.web.connection import Patience
 from ftjob.web.guard import Guard
 from ftjob.web.server import ServerOptions, address_of, listen, run
 
@@ -43,4 +44,5 @@ if __name__ == "__main__":
     listening = listen("127.0.0.1", 0)
     sys.stdout.write(address_of(listening) + "\n")
     sys.stdout.flush()
-    run(guarded(), listening, ServerOptions(**json.loads(sys.argv[1])))
+    unhurried = Patience(head_seconds=300, body_seconds=300)  # on a busy machine
+    run(guarded(), listening, ServerOptions(patience=unhurried, **json.loads(sys.argv[1])))

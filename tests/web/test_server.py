@@ -150,10 +150,12 @@ def test_a_server_that_is_stopped_loses_no_request() -> None:
                 client.close()
                 client = None
 
-    with program('{"linger_seconds": 0.5}') as (server, address):
+    with program('{"linger_seconds": 0.5, "drain_seconds": 120}') as (server, address):
         with socket.create_connection(address, 60) as slow, socket.create_connection(address, 60) as half:
             slow.sendall(b"POST /?seconds=1 HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nab")
             half.sendall(PART)
+            answer_to(address, GET)  # what was sent before has been read
+            answer_to(address, GET)
             threads = [threading.Thread(target=ask, args=(address, keep)) for keep in (True, False) * 3]
             for thread in threads:
                 thread.start()

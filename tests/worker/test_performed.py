@@ -2,13 +2,17 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from ftjob.dataset.build.into_store import build_at
+from ftjob.dataset.build_options import BuildOptions
 from ftjob.errors import NotLearningError
 from ftjob.errors.outcomes import ExitCode, Reason
 from ftjob.plan.plan import Plan
@@ -341,3 +345,37 @@ def test_in_a_store_too(
     assert worker.updates(first.run_id) == []
     assert weights(copy, edited)[0] == weights(run, plan)[0]
     assert copy.status().stage_results[0].reused_from == run.run_id
+
+
+def test_the_data_of_a_complete_stage_is_not_fetched_again(
+    make: Callable[..., Worker], s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On another machine, which resumes in the second stage: the first one's manifest is enough."""
+    for label, number in product("abc", range(4)):
+        path = tmp_path / "pictures" / label / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (80 * "abc".index(label), 10 * number, 0)).save(path)
+    build_at(tmp_path / "pictures", f"{s3.uri}/few", BuildOptions(height=40, width=40, val_split=0.25))
+    worker = make(f"{s3.uri}/runs")
+    few = {**FIRST, "data": {"train": f"{s3.uri}/few/train", "val": f"{s3.uri}/few/val"}}
+    plan = worker.plan(few, worker.second())
+    run = worker.submit(plan)
+
+    def kill(event: Event) -> None:
+        if event == (plan.run_id, "update", 3):
+            raise KilledError
+
+    def fetched(cache: Path) -> list[Path]:
+        return list(cache.rglob("data.mdb"))
+
+    worker.happens = kill
+    monkeypatch.setenv("FTJOB_CACHE", str(tmp_path / "here"))
+    with pytest.raises(KilledError):
+        worker.attempt(run)
+    worker.happens = lambda _: None
+    monkeypatch.setenv("FTJOB_CACHE", str(tmp_path / "elsewhere"))
+    worker.attempt(run)
+
+    assert (len(fetched(tmp_path / "here")), fetched(tmp_path / "elsewhere")) == (2, [])
+    assert [each.state for each in run.status().stage_results] == [State.SUCCEEDED, State.SUCCEEDED]
+    assert worker.updates(plan.run_id) == [0, 1, 2, 2, 3, 4, 5]

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from ftjob.engine import Iteration
 from ftjob.runfolder.layout import RunFolder
+from ftjob.runfolder.records.metrics import read_train
 from ftjob.runfolder.status import ENV_IMAGE, Attempt, Status
 from ftjob.worker.meter import Account
 from ftjob.worker.pod.context import PodContext
@@ -64,6 +66,18 @@ def test_stages_add_up_to_the_attempt_and_attempts_to_the_run(recorder: Recorder
     assert 20 <= now.stages["start"] < 40
     assert sum(now.stages.values()) == pytest.approx(now.seconds, abs=0.005)
     assert before.usd + now.usd == pytest.approx(recorder.status.usd, abs=0.01)
+
+
+def test_a_line_has_what_the_run_had_cost_by_then(recorder: Recorder):
+    """And how long its iteration waited for images: what curves of money and waiting are made from."""
+    begin = time.time()
+    recorder.trained([replace(step, waited=0.001) for step in steps(1, 2)], 0.0)
+    recorder.flush()
+
+    first, second = read_train(recorder.folder.train_metrics)
+    assert (first.waited, second.waited) == (0.001, 0.001)
+    assert 0.5 < first.usd <= recorder.account.usd
+    assert begin - 1 < first.time < time.time() + 1
 
 
 def test_what_is_lost_is_told_of_the_attempt_before(recorder: Recorder):

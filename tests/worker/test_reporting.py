@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
 from ftjob.runfolder.progress import LARGEST, LONGEST, Progress
-from ftjob.runfolder.status import Status
+from ftjob.runfolder.status import GpuUse, Status
 from ftjob.worker.owner import JobOwner
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import legible, progress_of, reporting
@@ -18,6 +18,7 @@ from ftjob.worker.pod.statusport import StatusServer
 OWNER = JobOwner(cluster="", namespace="vision", name="faces", uid="1", seconds_before=60.0, usd_before=0.5)
 COUNTS = st.integers() | st.integers(-5, 200)
 NUMBERS = st.none() | st.floats() | st.integers() | st.just(10**400)
+GPUS = st.builds(GpuUse, st.floats(0, 1), st.integers(0, 2**50), st.integers(0, 2**50))
 STATUSES = st.builds(
     Status,
     name=st.just("faces"),
@@ -32,6 +33,7 @@ STATUSES = st.builds(
     best_accuracy=NUMBERS,
     images_per_second=NUMBERS,
     eta_seconds=NUMBERS,
+    gpus=st.lists(GPUS, max_size=20).map(tuple),
     exit_code=st.none() | st.integers(),
 )
 
@@ -52,11 +54,12 @@ def test_a_sound_status_is_reported_as_it_is() -> None:
     status = Status(
         "faces", "a", reason="Completed", message="accuracy 0.7", attempt=7, iteration=30, max_iter=40,
         loss=0.5, accuracy=0.6, best_accuracy=0.7, snapshot=20, tested=10,
-        images_per_second=9.5, eta_seconds=3.0,
+        images_per_second=9.5, eta_seconds=3.0, gpus=(GpuUse(0.97, 3, 12),),
     )  # fmt: skip
     expected = {
         "attempt": 2, "stage": "", "iteration": 30, "max_iter": 40, "snapshot": 20, "tested": 10, "loss": 0.5,
         "accuracy": 0.7, "images_per_second": 9.5, "eta_seconds": 3.0, "earlier_seconds": 60.0,
+        "gpus": ({"utilization": 0.97, "memory": 3, "memory_total": 12},),
         "earlier_usd": 0.5, "reason": "Completed", "message": "accuracy 0.7", "exit_code": None,
     }  # fmt: skip
 

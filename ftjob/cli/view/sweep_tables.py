@@ -34,19 +34,9 @@ def sweep_plan(plan: "SweepPlan") -> RenderableType:
             dollars(each.usd),
         )
     head = Text.assemble((f"{plan.spec.name}/{plan.sweep_id}", "bold"), f"  {len(plan.members)} members")
-    at_once = f", {sweep.parallel} at a time" if sweep.parallel > 1 else ", one at a time"
-    together = f"together {dollars(plan.usd)} and {duration(plan.seconds)} of {plan.spec.resources.node}"
-    took = f"{together}; {duration(plan.parallel_seconds)}{at_once}"
-    halving = sweep.halving
-    less = f"less with halving: the best 1/{halving.factor} continue after {halving.first}" if halving else ""
-    copied = sum(bool(each.copied) for each in plan.members)
-    shared = f"members that copy a stage from another: {copied}" if copied else ""
-    limit = plan.spec.budget.usd
-    budget = f"budget {dollars(limit)} for all" if limit is not None else ""
     problems = [Text(f"✗ {sentence}", "bold red") for sentence in plan.problems]
     warnings = [Text(f"! {plan.shortfall}", "yellow")] if plan.shortfall else []
-    rest = [Text(line) for line in (took, shared, less, budget) if line]
-    return Group(head, *problems, table, Text(), *rest, *warnings)
+    return Group(head, *problems, table, Text(), *map(Text, plan.in_words), *warnings)
 
 
 def sweep_members(comparison: "SweepComparison") -> RenderableType:

@@ -237,7 +237,8 @@ class SweepDriver:
             self._log.send()
 
     def _write(self, path: Path, text: str) -> None:
-        """Write a file of the sweep where it lives, and where this machine reads it meanwhile."""
-        self._kept.write(path, text)
+        """Write a file of the sweep where it lives, and then where this machine reads it meanwhile, never
+        removing it there: a reader would take the driver for dead."""
+        self._kept.store.write(self._kept.folder.key(path), text.encode())
         if self._kept.is_copy:
             files.write_text(path, text)

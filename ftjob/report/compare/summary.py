@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ftjob.formatting import brief, dollars, percent
-from ftjob.report.codespan import cell, code
+from ftjob.report.ci.codespan import cell, code
 from ftjob.report.compare.comparison import ChangedImage, ClassRecalls, Comparison, Difference
 from ftjob.report.compare.differences import FieldValues
 from ftjob.report.compare.phrases import THAN, basis

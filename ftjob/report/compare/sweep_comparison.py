@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from ftjob.formatting import brief, dollars, percent
-from ftjob.report.codespan import cell, code
+from ftjob.report.ci.codespan import cell, code
 from ftjob.report.compare.scatter import Scatter, ScatterPoint, letter
 from ftjob.report.templating import templates
 from ftjob.sweep.standing import SweepState

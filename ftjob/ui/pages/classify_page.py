@@ -29,7 +29,7 @@ NO_PATHS = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class PictureQuestion:
     """What somebody chose on the page."""
 
     model: str
@@ -40,7 +40,7 @@ class Asked:
 
 def classify_page(request: Request) -> Response:
     """Answer with the form."""
-    return _page(request, Asked(request.query_params.get("model", "")))
+    return _page(request, PictureQuestion(request.query_params.get("model", "")))
 
 
 def classify(request: Request) -> Response:
@@ -48,7 +48,7 @@ def classify(request: Request) -> Response:
     name, data = file_of(request, "picture")
     model = text_of(request, "other").strip() or text_of(request, "model")
     top = text_of(request, "top").strip()
-    asked = Asked(model, int(top) if top.isdecimal() and 0 < int(top) <= MOST else TOP, name)
+    asked = PictureQuestion(model, int(top) if top.isdecimal() and 0 < int(top) <= MOST else TOP, name)
     try:
         return _page(request, asked, answer=_answer(request, asked, data))
     except TooLargeError as error:
@@ -59,7 +59,7 @@ def classify(request: Request) -> Response:
         return _page(request, asked, str(error), status_of(error))
 
 
-def _answer(request: Request, asked: Asked, data: bytes) -> SeenPicture:
+def _answer(request: Request, asked: PictureQuestion, data: bytes) -> SeenPicture:
     if not asked.model:
         raise BadSpecError("model: is missing: choose a run, or give the folder of a bundle")
     if not asked.name:
@@ -74,7 +74,7 @@ def _answer(request: Request, asked: Asked, data: bytes) -> SeenPicture:
 
 def _page(
     request: Request,
-    asked: Asked,
+    asked: PictureQuestion,
     problem: str = "",
     status: HTTPStatus = HTTPStatus.OK,
     answer: SeenPicture | None = None,

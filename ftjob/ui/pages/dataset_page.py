@@ -5,12 +5,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ftjob.errors import BadDataError
 from ftjob.ui.access import may_write, settings_of
 from ftjob.ui.posted import posted, text_of
 from ftjob.ui.rendering import page
 from ftjob.ui.work.examined import examine
 from ftjob.ui.work.offered import known_datasets
+from ftjob.ui.work.place import place_of_data
 from ftjob.ui.work.state import work_of
 
 NO_PATHS = "without the token only data of a run in the list can be looked at: open the address with ?token=…"
@@ -23,9 +23,7 @@ def datasets(request: Request) -> Response:
 
 def check(request: Request) -> Response:
     """Begin to check a dataset. Whoever has no token may only name what a run names."""
-    location = text_of(request, "data").strip() or text_of(request, "known")
-    if not location:
-        raise BadDataError("data: is missing: give the path or URI of a folder of pictures, or of an LMDB")
+    location = place_of_data(text_of(request, "data").strip() or text_of(request, "known"))
     if not may_write(request) and location not in known_datasets(settings_of(request)):
         raise HTTPException(403, NO_PATHS)
     job = work_of(request).examinations.start(location, lambda report: examine(location, report))

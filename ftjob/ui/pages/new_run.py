@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ftjob import api
-from ftjob.errors import BadDataError, FtjobError
+from ftjob.errors import FtjobError
 from ftjob.net import zoo
 from ftjob.net.zoo.published import PUBLISHED
 from ftjob.ui.access import settings_of, writes
@@ -17,6 +17,7 @@ from ftjob.ui.asked import run_named
 from ftjob.ui.posted import posted, text_of, texts_of
 from ftjob.ui.rendering import page, status_of
 from ftjob.ui.work.draft import Draft, changed_draft, draft_of
+from ftjob.ui.work.place import place_of_data
 from ftjob.ui.work.planned import plan_draft
 from ftjob.ui.work.state import work_of
 from jobspec.forms.spec_form import spec_form
@@ -41,10 +42,8 @@ def begin(request: Request) -> Response:
     net, weights = (
         given.get(f"other_{name}", "").strip() or given.get(name, "") or None for name in ("net", "weights")
     )
-    data = given.get("data", "").strip()
     try:
-        if not data:
-            raise BadDataError("data: is missing: give the path or URI of a folder of pictures")
+        data = place_of_data(given.get("data", ""))
         return editor(request, draft_of(api.first_spec(net, data, weights)))
     except FtjobError as error:
         return _start(request, given, str(error), status_of(error))

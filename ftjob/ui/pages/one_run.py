@@ -45,7 +45,7 @@ def one_run(request: Request) -> Response:
         **{key: value for key, value in vars(shown).items() if key != "status"},
         money_chart=money_chart(facts),
         problem=problem,
-        path=path_of(run),
+        path=path_of(run, status.run_id),
     )
 
 

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from ftjob.client.sweeping.sweeps import Where
 from ftjob.drawing.drawing import draw
 from ftjob.drawing.drawn_net import net_of_plan
 from ftjob.errors import FtjobError
@@ -15,8 +16,10 @@ from ftjob.ui.posted import posted, text_of
 from ftjob.ui.rendering import page, status_of
 from ftjob.ui.work.draft import draft_of, refused
 from ftjob.ui.work.jobs import Job
-from ftjob.ui.work.planned import Destination, PlannedDraft
+from ftjob.ui.work.planned import PlannedDraft, PlannedSweep
 from ftjob.ui.work.state import work_of
+
+Planned = PlannedDraft | PlannedSweep
 
 
 def plan_page(request: Request) -> Response:
@@ -39,31 +42,37 @@ def progress(request: Request) -> Response:
 
 def net_drawing(request: Request) -> Response:
     """Answer with the planned net as a picture."""
-    return Response(draw(net_of_plan(_planned(request).plan)), media_type="image/svg+xml")
+    planned = _planned(request)
+    if isinstance(planned, PlannedSweep):
+        raise HTTPException(404, "a sweep has a net for each member, and no drawing")
+    return Response(draw(net_of_plan(planned.plan)), media_type="image/svg+xml")
 
 
 def submit(request: Request) -> Response:
     """Start a planned run, or resume it."""
     planned = _planned(request)
     settings = settings_of(request)
-    where = Destination(
+    where = Where(
         text_of(request, "where") == "here",
         text_of(request, "context").strip() or settings.context,
         text_of(request, "namespace").strip() or settings.namespace,
     )
     try:
         agreed, short = (bool(text_of(request, name)) for name in ("agreed", "short"))
-        run = planned.submit(where, agreed=agreed, short=short)
+        if isinstance(planned, PlannedSweep):
+            run = planned.submit(where, agreed=agreed)
+        else:
+            run = planned.submit(where, agreed=agreed, short=short)
     except FtjobError as error:
         return _plan(request, planned, str(error), status_of(error))
     return RedirectResponse(path_of(run), 303)
 
 
-def _plan(request: Request, planned: PlannedDraft, problem: str = "", status: int = 200) -> Response:
+def _plan(request: Request, planned: Planned, problem: str = "", status: int = 200) -> Response:
     job = _job(request)
     shown = page(
         request,
-        "plan.html",
+        "plan_of_sweep.html" if isinstance(planned, PlannedSweep) else "plan.html",
         planned=planned,
         problem=problem,
         job=job.id,
@@ -73,7 +82,7 @@ def _plan(request: Request, planned: PlannedDraft, problem: str = "", status: in
     return shown
 
 
-def _planned(request: Request) -> PlannedDraft:
+def _planned(request: Request) -> Planned:
     """Return a plan. Raises HTTPException, 404, while there is none, FtjobError where there will be none."""
     job = _job(request)
     if not job.is_done:
@@ -81,7 +90,7 @@ def _planned(request: Request) -> PlannedDraft:
     return job.result()
 
 
-def _job(request: Request) -> Job[PlannedDraft]:
+def _job(request: Request) -> Job[Planned]:
     return work_of(request).plans.find(request.path_params["job"])
 
 

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from ftjob import api
-from ftjob.client.consent import asking, question_of
+from ftjob.client.consent import asking, asking_for_sweep, question_of, question_of_sweep
 from ftjob.client.handle import RunHandle
-from ftjob.errors import BadSpecError
+from ftjob.client.sweeping.sweeps import Where
 from ftjob.plan.plan import Plan
 from ftjob.plan.shortfall import shortfall_of
 from ftjob.plan.summary.layer_rows import LayerRow, layer_rows
 from ftjob.plan.summary.plan_lines import PlanSummary, summary_of
+from ftjob.prepare.sweep_plan import SweepPlan
 from ftjob.ui.work.jobs import Report
 from jobspec import JobSpec
 
@@ -36,7 +37,7 @@ class PlannedDraft:
         heads = {head.layer for head in self.plan.heads}
         return list(layer_rows(self.plan.transfer, heads, every_layer=False))
 
-    def submit(self, where: "Destination", *, agreed: bool, short: bool) -> RunHandle:
+    def submit(self, where: Where, *, agreed: bool, short: bool) -> RunHandle:
         """Start it, or resume it where it stopped; `agreed` to the question, and to a budget that is `short`.
 
         Raises FtjobError before anything begins.
@@ -51,17 +52,30 @@ class PlannedDraft:
 
 
 @dataclass(frozen=True)
-class Destination:
-    """Where a run shall be: on this machine, or in a context and namespace as kubectl has them."""
+class PlannedSweep:
+    """A spec that stands for several runs, and what they would do."""
 
-    here: bool
-    context: str | None = None
-    namespace: str | None = None
+    spec: JobSpec
+    plan: SweepPlan
+    question: str
+    """What somebody must agree to; empty below the limit."""
+
+    @property
+    def fields(self) -> list[str]:
+        """The names of the fields in which the members differ."""
+        assert self.spec.sweep
+        return list(self.spec.sweep.fields)
+
+    def submit(self, where: Where, *, agreed: bool) -> RunHandle:
+        """Start it, or continue it. Raises FtjobError before anything begins."""
+        consent = asking_for_sweep(lambda _: agreed, yes=False)
+        return api.submit_sweep(self.spec, where, self.plan, consent)[0]
 
 
-def plan_draft(spec: JobSpec, report: Report) -> PlannedDraft:
+def plan_draft(spec: JobSpec, report: Report) -> PlannedDraft | PlannedSweep:
     """Plan a spec, as `ftjob plan` does. Raises FtjobError."""
     if spec.sweep is not None:
-        raise BadSpecError("sweep: is planned and submitted by the command line: `ftjob submit SPEC`")
+        several = api.plan_sweep(spec, lambda progress: report(str(progress)))
+        return PlannedSweep(spec, several, question_of_sweep(several))
     made = api.plan(spec, lambda progress: report(str(progress)), to_train=False)
     return PlannedDraft(spec, made, shortfall_of(made), question_of(made))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from ftjob.ui.work.classifiers import Classifiers
 from ftjob.ui.work.examined import Examined
 from ftjob.ui.work.jobs import Jobs
-from ftjob.ui.work.planned import PlannedDraft
+from ftjob.ui.work.planned import PlannedDraft, PlannedSweep
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class KeptWork:
     """Jobs of all kinds, and the bundles that are open."""
 
     examinations: Jobs[Examined] = field(default_factory=Jobs)
-    plans: Jobs[PlannedDraft] = field(default_factory=Jobs)
+    plans: Jobs[PlannedDraft | PlannedSweep] = field(default_factory=Jobs)
     classifiers: Classifiers = field(default_factory=Classifiers)
 
 

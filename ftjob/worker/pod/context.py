@@ -1,5 +1,6 @@
 """A worker's environment: where it runs and what came before it; read once, at its start."""
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,6 +66,17 @@ class PodContext:
             image=env.get(ENV_IMAGE, ""),
             mlflow_uri=env.get(ENV_MLFLOW, ""),
             mlflow_experiment=env.get(ENV_MLFLOW_EXPERIMENT, ""),
+        )
+
+    @property
+    def mlflow_problem(self) -> str:
+        """Why the MLflow server that the environment names gets nothing; empty where it will, or there is
+        none."""
+        if not self.mlflow_uri or importlib.util.find_spec("mlflow") is not None:
+            return ""
+        return (
+            "MLFLOW_TRACKING_URI is set, but the package mlflow is not installed: the run is not tracked: "
+            "install ftjob[mlflow], or unset the variable"
         )
 
     @property

@@ -9,8 +9,8 @@ from ftjob.errors import ExitCode, StorageError
 from ftjob.errors.outcomes import Reason
 from ftjob.money.limits import BudgetLimits
 from ftjob.plan.plan import Plan
-from ftjob.prepare.next_stage import with_result
-from ftjob.prepare.prepare import naming_stage, write_plan, write_prototxts
+from ftjob.prepare.next_stage import naming_stage, with_result
+from ftjob.prepare.prepare import write_plan, write_prototxts
 from ftjob.runfolder.records.stage_record import StageRecord, write_stage
 from ftjob.runfolder.status import StageResult, State
 from ftjob.runfolder.store import RunStore

@@ -35,9 +35,9 @@ ENVIRONMENT = {
 """Where these are not set: failures are ours to repeat, and usage is nobody's to know."""
 MOST_METRICS, MOST_PARAMS, LONGEST_VALUE, LONGEST_NAME = 1000, 100, 5000, 250
 """That the server takes in a request, and letters of a param and of a name."""
-RUN_ID, PART_OF, NODE, DOLLARS = "ftjob.run_id", "ftjob.part_of", "ftjob.node", "ftjob.dollars"
+RUN_ID, PART_OF, NODE, DOLLARS = "ftjob_run_id", "ftjob_part_of", "ftjob_node", "ftjob_dollars"
 """Tags: the id of the run or stage, and that of the whole run."""
-ITERATION, TESTED = "ftjob.iteration", "ftjob.tested"
+ITERATION, TESTED = "ftjob_iteration", "ftjob_tested"
 """The last iteration and the last test that the server has."""
 RUNNING, ENDED = "RUNNING", {State.SUCCEEDED: "FINISHED", State.FAILED: "FAILED"}
 MOST_LINES = 1000
@@ -131,8 +131,8 @@ class MlflowRun:
         """Send what a run came to, and the files that show it."""
         client = self._client
         assert client is not None
-        tags = {DOLLARS: f"{status.usd:.4f}", "ftjob.state": status.state, "ftjob.reason": status.reason}
-        for tag, value in {**tags, "ftjob.message": status.message[:LONGEST_VALUE]}.items():
+        tags = {DOLLARS: f"{status.usd:.4f}", "ftjob_state": status.state, "ftjob_reason": status.reason}
+        for tag, value in {**tags, "ftjob_message": status.message[:LONGEST_VALUE]}.items():
             client.set_tag(self.there, tag, value)
         if folder.evaluation.exists():
             evaluation = read_evaluation(folder.evaluation)

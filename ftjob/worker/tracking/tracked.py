@@ -1,6 +1,5 @@
 """Who follows a run: TensorBoard's event files always, an MLflow server where the environment names one."""
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,20 +22,10 @@ its budget is spent."""
 HURRIED = (ExitCode.PREEMPTED, ExitCode.BUDGET_REACHED)
 
 
-def missing_package(pod: PodContext) -> str:
-    """Return why the MLflow server that the environment names gets nothing; empty where it will."""
-    if not pod.mlflow_uri or importlib.util.find_spec("mlflow") is not None:
-        return ""
-    return (
-        "MLFLOW_TRACKING_URI is set, but the package mlflow is not installed: the run is not tracked: "
-        "install ftjob[mlflow], or unset the variable"
-    )
-
-
 @contextmanager
 def tracked(plan: Plan, folder: RunFolder, recorder: Recorder, pod: PodContext) -> Iterator[None]:
     """Have the metrics of a training followed during the block; nothing that goes wrong ends it."""
-    if problem := missing_package(pod):
+    if problem := pod.mlflow_problem:
         log(problem)
     attempt, run_id = recorder.status.attempt, recorder.status.run_id
     followers = [(Follower(EventFiles(folder, attempt, plan.spec), folder, log), EVENTS_SECONDS)]
@@ -67,7 +56,7 @@ def conclude_tracking(spec: JobSpec, folder: RunFolder, status: Status, pod: Pod
 
 def server_of(pod: PodContext) -> MlflowServer | None:
     """Return the server that the environment names, where it can be spoken to."""
-    if not pod.mlflow_uri or missing_package(pod):
+    if not pod.mlflow_uri or pod.mlflow_problem:
         return None
     return MlflowServer(pod.mlflow_uri, pod.mlflow_experiment)
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from ftjob.client.cluster_run import status_of
 from ftjob.cluster.policy.actions import DeleteJob, RecordEvent
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.names import Condition
-from ftjob.runfolder.status import State
+from ftjob.runfolder.status import GpuUse, State
 from tests.cluster.unit.builders import (
     NOW,
     RUN_ID,
@@ -100,6 +101,19 @@ def test_snapshots_do_not_go_back() -> None:
     )
 
     assert (after.iteration, after.snapshot) == (500, 800)
+
+
+def test_what_the_gpus_do_is_shown_while_an_attempt_runs() -> None:
+    """As its worker reports it, and no longer than it runs."""
+    gpus = ({"utilization": 0.97, "memory": 3, "memory_total": 12},)
+    running = seen(fine_tune(status=begun()), [job_object()], [pod_object()], report=report(gpus=gpus))
+    after = written(decide(running, NOW))
+    shown = after.to_json()["gpus"]
+
+    assert shown == [{"utilization": 0.97, "memory": 3, "memoryTotal": 12}]
+    assert status_of(fine_tune(status=after.to_json())).gpus == (GpuUse(0.97, 3, 12),)
+    ended = seen(fine_tune(status=after.to_json()), [job_object(end="Failed")], [])
+    assert written(decide(ended, NOW)).gpus == ()
 
 
 def test_the_status_has_what_a_budget_must_still_pay_for() -> None:

@@ -1,6 +1,8 @@
 """Laws of TensorBoard's event files, as TensorBoard's own code reads them."""
 
+import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records import metrics
 from ftjob.runfolder.records.evaluation import ClassResult, Evaluation
-from ftjob.worker.tracking import event_files
+from ftjob.worker.tracking import event_files, scalars
 from ftjob.worker.tracking.event_files import EventFiles, last_events
 from jobspec import JobSpec
 from tests.events import accumulated, metrics_of, scalars_of
@@ -157,6 +159,17 @@ def test_every_tag_and_value_is_read_as_it_was_written(
 
     assert (event.wall_time, event.step) == (1.5, 7)
     assert {each.tag: each.simple_value for each in event.summary.value} == values
+
+
+def test_the_docs_list_every_curve() -> None:
+    """By their names."""
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`((?:train|outputs|speed|cost|test|heads)/[\w<>]+)`", page))
+
+    found = {*scalars.train_scalars(an_iteration(1), 4), *scalars.test_scalars(replace(a_test(0), top5=1.0))}
+    assert listed == {
+        re.sub(r"^(outputs)/.*", r"\1/<blob>", re.sub(r"^(heads)/.*", r"\1/<layer>", name)) for name in found
+    }
 
 
 @pytest.mark.parametrize("lost", [1, 40])

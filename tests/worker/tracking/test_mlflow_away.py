@@ -5,8 +5,8 @@ import importlib.util
 import pytest
 
 from ftjob.worker.pod.context import PodContext
-from ftjob.worker.tracking.mlflow_run import MlflowServer
-from ftjob.worker.tracking.tracked import missing_package, server_of
+from ftjob.worker.tracking.mlflow_run import MlflowServer, metric_name
+from ftjob.worker.tracking.tracked import server_of
 
 POD = PodContext(mlflow_uri="https://me:secret@mlflow.example:5000/")
 
@@ -24,9 +24,30 @@ def test_no_password_is_in_the_log() -> None:
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the environment names a server: else nobody misses it."""
-    assert missing_package(POD) == ""
+    assert POD.mlflow_problem == ""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
 
-    assert missing_package(PodContext()) == ""
-    assert "the package mlflow is not installed" in missing_package(POD)
+    assert PodContext().mlflow_problem == ""
+    assert "the package mlflow is not installed" in POD.mlflow_problem
     assert server_of(POD) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("heads/loss3/classifier", "heads/loss3/classifier"),
+        ("outputs/../é:x/", "outputs/__x"),
+        ("a" * 300, "a" * 250),
+    ],
+)
+def test_names_lead_out_of_no_folder(name: str, taken: str) -> None:
+    """As MLflow demands."""
+    assert metric_name(name) == taken
+
+
+def test_the_environment_names_server_and_experiment() -> None:
+    """As it does for MLflow's own clients."""
+    env = {"MLFLOW_TRACKING_URI": "http://mlflow:5000", "MLFLOW_EXPERIMENT_NAME": "faces"}
+    assert PodContext.from_env(env).mlflow_uri == "http://mlflow:5000"
+    assert PodContext.from_env(env).mlflow_experiment == "faces"
+    assert PodContext.from_env({}).mlflow_uri == ""

@@ -11,8 +11,7 @@ import pytest
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.records import metrics
 from ftjob.runfolder.status import State, Status
-from ftjob.worker.pod.context import PodContext
-from ftjob.worker.tracking.mlflow_run import MlflowRun, MlflowServer, conclude, metric_name
+from ftjob.worker.tracking.mlflow_run import MlflowRun, MlflowServer, conclude
 from ftjob.worker.tracking.scalars import settings_of
 from jobspec import JobSpec
 from tests.worker.tracking.mlflow_here import serving
@@ -94,7 +93,7 @@ def test_a_run_has_the_settings_and_metrics_that_its_folder_has(
     found = run_in(server)
     assert found.data.params == {name: str(value) for name, value in settings_of(SPEC).items()}
     assert (found.info.status, found.info.run_name) == ("RUNNING", f"faces/{RUN_ID}")
-    assert found.data.tags["ftjob.dollars"] == "15.0000"
+    assert found.data.tags["ftjob_dollars"] == "15.0000"
 
 
 def test_another_attempt_continues_the_run_and_sends_no_iteration_twice(
@@ -134,7 +133,7 @@ def test_the_end_brings_what_is_missing_the_state_and_the_files(
     files = {each.path for each in client.list_artifacts(found.info.run_id)}
     assert len(points(server, "train/loss")) == 30
     assert (found.info.status, found.data.metrics["accuracy"]) == ("FINISHED", 0.75)
-    assert found.data.tags["ftjob.dollars"] == "1.2500"
+    assert found.data.tags["ftjob_dollars"] == "1.2500"
     assert files == {"report.html", "evaluation.json", "confusion.png"}
 
     conclude(server, SPEC, folder, replace(STATUS, state=State.STOPPED, reason="Cancelled"))
@@ -146,24 +145,3 @@ def test_a_run_that_did_not_come_to_train_is_not_there(server: MlflowServer, tmp
     conclude(server, SPEC, RunFolder(tmp_path / RUN_ID), replace(STATUS, state=State.FAILED))
 
     assert server.client().get_experiment_by_name(server.experiment) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "taken"),
-    [
-        ("heads/loss3/classifier", "heads/loss3/classifier"),
-        ("outputs/../é:x/", "outputs/__x"),
-        ("a" * 300, "a" * 250),
-    ],
-)
-def test_names_lead_out_of_no_folder(name: str, taken: str) -> None:
-    """As MLflow demands."""
-    assert metric_name(name) == taken
-
-
-def test_the_environment_names_server_and_experiment() -> None:
-    """As it does for MLflow's own clients."""
-    env = {"MLFLOW_TRACKING_URI": "http://mlflow:5000", "MLFLOW_EXPERIMENT_NAME": "faces"}
-    assert PodContext.from_env(env).mlflow_uri == "http://mlflow:5000"
-    assert PodContext.from_env(env).mlflow_experiment == "faces"
-    assert PodContext.from_env({}).mlflow_uri == ""

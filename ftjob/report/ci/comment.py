@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ftjob.formatting import brief, dollars, percent
-from ftjob.report.codespan import cell, code
+from ftjob.report.ci.codespan import cell, code
 from ftjob.report.compare.comparison import Comparison
 from ftjob.report.compare.summary import changed, verdict
 from ftjob.report.confusion import most_confused
