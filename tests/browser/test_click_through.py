@@ -48,7 +48,7 @@ def test_from_pictures_to_answers_by_clicks(
     write_and_plan(page, step)
     seen = submit_and_watch(page, step)
     read_the_report(page, step)
-    page.get_by_role("link", name="Classify").click()
+    page.get_by_role("link", name="Classify with it").click()
     answer = answer_about(page, "Picture", picture)
     step(f"classified a picture of a 2: {answer!r}")
     service.start()
