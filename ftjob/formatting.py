@@ -77,6 +77,11 @@ def hours(seconds: float) -> str:
     return f"{seconds / 3600:.2f} hours" if seconds >= 36 else f"{seconds / 3600:.4f} hours"
 
 
+def hour_count(number_of_hours: float) -> str:
+    """Return hours as specs have them: 1 hour, 1.5 hours."""
+    return f"{number_of_hours:g} hour{'' if number_of_hours == 1 else 's'}"
+
+
 def age(since: float | None) -> str:
     """Return the time since then in its largest unit: 5s, 3m, 2h, 4d."""
     if since is None:

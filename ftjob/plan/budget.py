@@ -1,6 +1,6 @@
 """What a budget's limit is, and whether it pays for a first snapshot."""
 
-from ftjob.formatting import hours
+from ftjob.formatting import hour_count, hours
 from ftjob.nodes.profiles import Node
 from ftjob.plan.cost import Cost
 from ftjob.plan.forecast import Forecast
@@ -31,7 +31,7 @@ def binding(spec: JobSpec, cost: Cost) -> str:
 def limit(spec: JobSpec, field: str) -> str:
     """Return how much a budget allows."""
     budget = spec.budget
-    return f"${budget.usd:g}" if field == "budget.usd" else f"{budget.hours:g} hours"
+    return f"${budget.usd:g}" if field == "budget.usd" else hour_count(budget.hours or 0.0)
 
 
 def amount(field: str, seconds: float, cost: Cost) -> str:

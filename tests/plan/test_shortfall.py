@@ -112,7 +112,7 @@ def test_hours_are_told_in_hours(in_faces: Path) -> None:
     """The budget that is used up first is the one that is named."""
     told = shortfall_of(plan(budget={"usd": 4, "hours": 1}, solver=LONG))
 
-    assert told.startswith("budget.hours: 1 hours does not pay for the estimate of 6.77 hours on p2.xlarge; ")
+    assert told.startswith("budget.hours: 1 hour does not pay for the estimate of 6.77 hours on p2.xlarge; ")
     assert "$" not in told
 
 

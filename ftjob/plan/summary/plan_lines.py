@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ftjob.formatting import count, dollars, duration, gib
+from ftjob.formatting import count, dollars, duration, gib, hour_count
 from jobspec.pinned import name_of
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _time(plan: "Plan") -> str:
 def _cost(plan: "Plan") -> str:
     cost, budget = plan.cost, plan.submitted.budget
     limits = [f"${budget.usd:g}"] if budget.usd is not None else []
-    limits += [f"{budget.hours:g} hours"] if budget.hours is not None else []
+    limits += [hour_count(budget.hours)] if budget.hours is not None else []
     if not limits:
         return _without_budget(plan)
     bound = "at worst" if plan.is_paid else "but at most"
