@@ -18,6 +18,7 @@ from tests.browser.pageserver import PageServer
 from tests.browser.watched import Watch, check, overflow
 from tests.hostile_runs import finished
 from tests.ui.test_all_runs import copies
+from tests.ui.test_several_runs import sweep_under_way
 
 PATIENCE = 60_000
 """Milliseconds that a busy machine has for anything."""
@@ -43,16 +44,15 @@ def change(folder: RunFolder, **fields: object) -> None:
     files.write_text(folder.status, render(replace(status, **fields)))  # type: ignore[arg-type]
 
 
-def test_everyone_can_read_every_page(emotions: RunFolder, ui: PageServer, page: Page, watch: Watch) -> None:
-    """Of a list, a run, its log, a comparison, and what is not there; the others are clicked through."""
+def test_everyone_can_read_every_page(
+    emotions: RunFolder, ui: PageServer, page: Page, watch: Watch, tmp_path: Path
+) -> None:
+    """Of a list, a run, its log, a comparison, a sweep, and what is not there; others are clicked through."""
     copies(emotions, 3)
-    run = f"/runs/emotions/{emotions.root.name}"
-    for path in (
-        "/",
-        run,
-        f"{run}/log",
-        f"/compare?run=emotions/{emotions.root.name}&run=emotions/0000000001",
-    ):
+    sweep = sweep_under_way(tmp_path)
+    run = f"emotions/{emotions.root.name}"
+    compared = f"/compare?run={run}&run=emotions/0000000001"
+    for path in ("/", f"/runs/{run}", f"/runs/{run}/log", compared, f"/runs/digits/{sweep.root.name}"):
         page.goto(ui.address + path)
         check(page)
     with watch.allowing("404"):

@@ -32,12 +32,11 @@ def two(tmp_path: Path, emotions: RunFolder) -> str:
     return "run=emotions/1f3b9c02aa&run=faces"
 
 
-@pytest.fixture
-def sweep(tmp_path: Path, cache: Path) -> RunFolder:
-    """A sweep that is under way: two members were tested, one waits."""
-    text = SWEEP.format(output=tmp_path / "runs")
+def sweep_under_way(root: Path) -> RunFolder:
+    """Write a sweep of which two members were tested and one waits."""
+    text = SWEEP.format(output=root / "runs")
     names = [member.name for member in members(parse_spec(text, "spec.yaml"))]
-    folder = RunFolder(tmp_path / "runs" / "digits" / "sweep-0123456789")
+    folder = RunFolder(root / "runs" / "digits" / "sweep-0123456789")
     records = (
         MemberRecord(name=names[0], state=State.SUCCEEDED, accuracy=0.5, spent_microdollars=1_000_000),
         MemberRecord(name=names[1], state=State.RUNNING, accuracy=0.75, spent_microdollars=2_000_000),
@@ -47,6 +46,12 @@ def sweep(tmp_path: Path, cache: Path) -> RunFolder:
     files.write_text(folder.status, render(Status("digits", folder.root.name, State.STOPPED)))
     registry.remember(str(folder.root))
     return folder
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, cache: Path) -> RunFolder:
+    """A sweep that is under way."""
+    return sweep_under_way(tmp_path)
 
 
 def test_runs_are_compared_as_by_the_verb(pages: Pages, two: str) -> None:
