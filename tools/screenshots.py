@@ -87,7 +87,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
         for name, (view, columns) in screens.items():
             take_terminal(page, name, view, columns)
-        for name in (*ui_pages(page), *written_pages(page)):
+        for name in (*ui_pages(page), *serve_page(page), *written_pages(page)):
             sys.stderr.write(f"{name}\n")
         browser.close()
 
@@ -225,6 +225,17 @@ def ui_pages(page: Page) -> Iterator[str]:
     page.get_by_role("button", name="See its plan").click()
     page.get_by_role("heading", name="Submit").wait_for()
     yield take_page(page, "ui-plan")
+    server.kill()
+
+
+def serve_page(page: Page) -> Iterator[str]:
+    """Make the pictures of the page of `ftjob serve`."""
+    server = PageServer(FOLDER, ("serve", "digits"))
+    page.goto(server.start())
+    page.get_by_label("Pictures to classify").set_input_files(["val/3/040.png", "val/8/040.png"])
+    page.get_by_role("button", name="Classify", exact=True).click()
+    page.get_by_role("heading", name="040.png").first.wait_for()
+    yield take_page(page, "serve")
     server.kill()
 
 
