@@ -104,12 +104,15 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+SHOWN = r'"([^"]*pictures/[^"]+\.png)"'
+
+
 def test_every_picture_is_shown_and_small() -> None:
     """`make screenshots` makes them; none lies there unseen, none is missing."""
     shown = {
         (page.parent / name).resolve()
         for page in PAGES
-        for name in re.findall(r'"((?:docs/)?pictures/[^"]+\.png)"', page.read_text(encoding="utf-8"))
+        for name in re.findall(SHOWN, page.read_text(encoding="utf-8"))
     }
     there = set(PICTURES.iterdir())
 
@@ -128,4 +131,4 @@ def test_every_picture_has_words_and_is_light_or_dark(page: Path) -> None:
     )
 
     assert [dark for dark, light in pictures if dark != light] == []
-    assert len(re.findall(r"pictures/[\w-]+\.png", text)) == 2 * len(pictures)
+    assert len(re.findall(SHOWN, text)) == 2 * len(pictures)
