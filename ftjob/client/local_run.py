@@ -20,7 +20,7 @@ from ftjob.runfolder.lock import is_held
 from ftjob.runfolder.log_tail import LogTail
 from ftjob.runfolder.status import State, Status, render
 from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
-from ftjob.storage import MissingError, open_store
+from ftjob.storage import MissingError, local_path, open_store
 from ftjob.sweep.retrying import refusal
 from ftjob.tuning.range_test import is_settled
 
@@ -216,10 +216,16 @@ class Run(SharedVerbs):
             waited = time.monotonic() - begin
             if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
                 raise StorageError(f"{self.location}: has no worker: submit its spec again")
-            yield RunUpdate(status, status.state.ended)
-            if status.state.ended or is_over(deadline):
+            ended = status.state.ended and not self._has_yet_to_be_stored()
+            yield RunUpdate(status, ended)
+            if ended or is_over(deadline):
                 return
             self._pause(math.inf if deadline is None else deadline)
+
+    def _has_yet_to_be_stored(self) -> bool:
+        """Return whether a worker on this machine may still bring the run's end to a store: whoever waited
+        here for the end is to find it there, from any machine."""
+        return local_path(self.location) is None and is_held(work_folder(self.location))
 
     def cancel(self, *, now: bool = False) -> bool:
         """Stop it after a snapshot (`now`: kill it); return whether a worker runs here.
