@@ -181,7 +181,9 @@ def test_everything_is_on_the_page(in_faces: Path) -> None:
 def test_the_same_plan_is_the_same_drawing(in_faces: Path) -> None:
     """To the byte, however Python hashes."""
     code = (
-        "import sys; from ftjob.drawing.drawing import draw; from tests.plan.specs import relearned; "
+        "import sys; from ftjob.drawing.drawing import draw; "
+        "from ftjob.drawing.drawn_net import net_of_plan; "
+        "from tests.plan.specs import relearned; "
         "sys.stdout.write(draw(net_of_plan(relearned())))"
     )
     other = subprocess.run(
