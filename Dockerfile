@@ -1,4 +1,5 @@
-# ftjob's images: controller, worker-caffe-cpu, worker-caffe-cuda, worker-torch. docs/images.md says how to build and what they hold.
+# ftjob's images: controller, worker-caffe-cpu, worker-caffe-cuda, worker-torch, web. docs/images.md says how to build
+# and what they hold.
 #
 # A network with certificates of its own passes them as the secret `ca`; nothing of it stays in an image.
 #
@@ -108,6 +109,16 @@ RUN --mount=type=secret,id=ca \
  && xargs --null --arg-file=packages rm && find /opt/ftjob -type d -empty -delete \
  && rm -r /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/torch/include
 
+# What `ftjob ui` and `ftjob serve` need beyond a worker's packages: servers of pages, and ONNX Runtime as the engine.
+FROM packages AS web-packages
+RUN --mount=type=secret,id=ca \
+    if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
+ && find /opt/ftjob ! -type d -print0 > packages \
+ && ${UV} pip install --no-cache --python /opt/ftjob --excludes worker-only.txt --requirements pyproject.toml \
+       --extra serve --extra ui --extra onnx --extra faces \
+ && xargs --null --arg-file=packages rm && find /opt/ftjob -type d -empty -delete \
+ && rm /opt/ftjob/.lock
+
 FROM runtime AS base-controller
 COPY --from=packages /opt/ftjob /opt/ftjob
 
@@ -171,5 +182,19 @@ ENTRYPOINT ["ftjob"]
 LABEL org.opencontainers.image.title="ftjob worker with PyTorch" \
       org.opencontainers.image.description="Trains Caffe's nets with PyTorch, on today's GPUs or on processors" \
       org.opencontainers.image.licenses="Apache-2.0 AND BSD-3-Clause" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM base-worker AS web
+ARG VERSION=0.1.0.dev0
+ARG REVISION=
+COPY --from=web-packages /opt/ftjob /opt/ftjob
+COPY --from=ftjob /ftjob /opt/ftjob
+WORKDIR /var/lib/ftjob
+USER 1000:1000
+ENTRYPOINT ["ftjob"]
+LABEL org.opencontainers.image.title="ftjob pages and answers" \
+      org.opencontainers.image.description="Shows runs in a browser, and answers about pictures with ONNX Runtime" \
+      org.opencontainers.image.licenses="Apache-2.0 AND MIT AND BSD-3-Clause" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -146,6 +146,10 @@ class ClusterRun(SharedVerbs):
             except StorageError:
                 if last and (shown or not job.status.folder):
                     raise
+            except BadSpecError:  # who may read FineTuneJobs may not read pods, as `ftjob ui` on a cluster
+                if shown or not job.status.folder:
+                    raise
+                break
             if last:
                 break
             time.sleep(POLL_SECONDS)

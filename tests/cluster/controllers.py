@@ -196,6 +196,7 @@ def install(cluster: AnyCluster, namespace: str, *, everywhere: bool = False) ->
     worker = yaml.safe_load((base / "worker.yaml").read_text(encoding="utf-8"))
     made = json.loads(json.dumps([*ours, binding, worker]))
     for each in made:
+        each["metadata"].pop("namespace", None)
         for subject in each.get("subjects", []):
             subject["namespace"] = namespace
     cluster.apply(*made, namespace=namespace)

@@ -1,6 +1,7 @@
 """k8s/: every overlay builds, today's Kubernetes knows every field, and what runs is restricted."""
 
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -64,6 +65,20 @@ def test_the_settings_of_every_overlay_can_be_read(folder: str) -> None:
 
     unset = folder in ("k8s", "k8s/overlays/namespaced")
     assert problem.split(";")[0] == ("images: none is set" if unset else "")
+
+
+@pytest.mark.parametrize("overlay", ["namespaced", "ui"])
+def test_an_overlay_for_one_namespace_takes_another_name_for_it(overlay: str, tmp_path: Path) -> None:
+    """Its first lines ask for that; and what its accounts may, the accounts of that namespace may."""
+    shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
+    path = tmp_path / "k8s" / "overlays" / overlay / "kustomization.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("namespace: ftjob ", "namespace: faces "))
+
+    made = built(str(path.parent))
+
+    subjects = [subject for each in made for subject in each.get("subjects", [])]
+    assert {each["metadata"].get("namespace", "faces") for each in made} == {"faces"}
+    assert {each["namespace"] for each in subjects} == {"faces"}
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
