@@ -132,9 +132,10 @@ class ClusterRun(SharedVerbs):
         return self.of_folder().weights(iteration)
 
     def log_lines(self, *, follow: bool = False) -> Iterator[str]:
-        """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone.
+        """Yield the log of the newest attempt's pod, and of all attempts from the folder where it is gone,
+        or the cluster refuses it.
 
-        Raises StorageError where neither can be read.
+        Raises StorageError where neither can be read, BadSpecError for a refusal without a folder.
         """
         log, shown, job = PodLog(self.cluster, self.name), False, self.job()
         while True:
@@ -146,7 +147,7 @@ class ClusterRun(SharedVerbs):
             except StorageError:
                 if last and (shown or not job.status.folder):
                     raise
-            except BadSpecError:  # who may read FineTuneJobs may not read pods, as `ftjob ui` on a cluster
+            except BadSpecError:  # no right to pods, as `ftjob ui` on a cluster
                 if shown or not job.status.folder:
                     raise
                 break

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,7 @@ from ftjob.runfolder.address import RunAddress
 from ftjob.runfolder.status import State
 from jobspec import JobSpec
 from jobspec.sweeps.members import sweep_id
+from tests.hostile_runs import finished
 
 REMOTE: dict[str, Any] = {
     "name": "emotions",
@@ -104,6 +106,26 @@ def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
     assert [each.usd_per_hour for each in status_of(job(**running)).attempts] == [0.27, 0.9]
     assert status_of(job(**running)).usd_estimate is None
     assert status_of(job(state="Pending", etaSeconds=1200.0)).usd_estimate is None
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_who_may_not_read_pods_reads_the_log_in_the_folder(follow: bool, tmp_path: Path, cache: Path):
+    """As the account of `ftjob ui` on a cluster; without a folder the cluster's refusal is the sentence."""
+    from kubernetes.client import ApiException
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ApiException(status=403, reason="Forbidden")
+
+    def run(**status: Any) -> ClusterRun:
+        custom = SimpleNamespace(get_namespaced_custom_object=lambda *_, **__: item(**status))
+        return ClusterRun(Cluster("faces", SimpleNamespace(list_namespaced_pod=refuse), custom), "emotions")
+
+    folder = str(finished(tmp_path).root)
+
+    lines = run(state="Running", folder=folder).log_lines(follow=follow)
+    assert "".join(lines) == "ftjob: attempt 1 begins\nftjob: attempt 2 begins\n"
+    with pytest.raises(BadSpecError, match="the cluster refuses: Forbidden"):
+        next(run(state="Running").log_lines(follow=follow))
 
 
 @pytest.mark.parametrize(

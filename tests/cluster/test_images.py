@@ -22,6 +22,7 @@ MEGABYTES = {
     "worker-caffe-cpu": 1250,
     "worker-caffe-cuda": 1750 if COMPILED else 680,
     "worker-torch": 1550,
+    "web": 900,
 }
 """At most, unpacked."""
 TRAIN = (Path(__file__).parent / "train_in_a_pod.py").read_text(encoding="utf-8")
@@ -59,9 +60,9 @@ def test_the_worker_shares_the_controllers_layers(controller_image: Image, worke
     assert worker[: len(controller) - 1] == controller[:-1]
 
 
-@pytest.mark.parametrize("each", ["worker-caffe-cuda", "worker-torch"], indirect=True)
-def test_a_worker_for_gpus_differs_in_its_engine_alone(worker_image: Image, each: tuple[str, Image]) -> None:
-    """In one layer, in what labels tell of it, and in what NVIDIA's container runtime is asked for."""
+@pytest.mark.parametrize("each", ["worker-caffe-cuda", "worker-torch", "web"], indirect=True)
+def test_an_image_differs_from_the_workers_in_one_layer(worker_image: Image, each: tuple[str, Image]) -> None:
+    """That of its engine or extras; in labels; and in what NVIDIA's container runtime is asked for."""
     ours, other = worker_image.settings(), each[1].settings()
     layers = list(zip(ours["rootfs"]["diff_ids"], other["rootfs"]["diff_ids"], strict=True))
     labels = [said["config"].pop("Labels").items() for said in (ours, other)]
@@ -70,7 +71,8 @@ def test_a_worker_for_gpus_differs_in_its_engine_alone(worker_image: Image, each
     assert [place for place, (one, two) in enumerate(layers) if one != two] == [len(layers) - 2]
     told = {name.removeprefix("org.opencontainers.image.") for name, _ in labels[0] ^ labels[1]}
     assert told == {"title", "description", "licenses"}
-    assert variables[0] ^ variables[1] == {"NVIDIA_DRIVER_CAPABILITIES=compute,utility"}
+    asked = set() if each[0] == "web" else {"NVIDIA_DRIVER_CAPABILITIES=compute,utility"}
+    assert variables[0] ^ variables[1] == asked
     assert ours["config"] == other["config"]
 
 

@@ -169,6 +169,7 @@ def answers(bed: Cluster, web: Image, made: Path, store: Server, namespace: str)
     return ready(bed, namespace, "ftjob-serve")
 
 
+@pytest.mark.torch  # not for computing: its bundle is of the demo's digits
 def test_a_served_bundle_answers_as_classify_and_its_pod_goes_without_a_loss(
     bed: Cluster, answers: str, made: Path, namespace: str, tmp_path: Path, cache: Path
 ) -> None:
