@@ -110,6 +110,7 @@ RUN --mount=type=secret,id=ca \
  && rm -r /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/torch/include
 
 # What `ftjob ui` and `ftjob serve` need beyond a worker's packages: servers of pages, and ONNX Runtime as the engine.
+# Of plotly the pages take its JavaScript alone.
 FROM packages AS web-packages
 RUN --mount=type=secret,id=ca \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi \
@@ -117,7 +118,8 @@ RUN --mount=type=secret,id=ca \
  && ${UV} pip install --no-cache --python /opt/ftjob --excludes worker-only.txt --requirements pyproject.toml \
        --extra serve --extra ui --extra onnx --extra faces \
  && xargs --null --arg-file=packages rm && find /opt/ftjob -type d -empty -delete \
- && rm /opt/ftjob/.lock
+ && rm -r /opt/ftjob/.lock /opt/ftjob/lib/python3*/site-packages/plotly/graph_objs \
+       /opt/ftjob/lib/python3*/site-packages/plotly/labextension
 
 FROM runtime AS base-controller
 COPY --from=packages /opt/ftjob /opt/ftjob

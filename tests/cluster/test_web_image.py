@@ -131,7 +131,7 @@ def test_the_pages_show_a_namespaces_runs_to_whom_the_cluster_lets(
         ("/", {"Authorization": "Bearer nobody"}),
         ("/", {"Authorization": f"Bearer {stranger}"}),
     )
-    paths = ("/", run, f"{run}/log", f"{run}/log.txt", f"{run}/report.html")
+    paths = ("/", run, f"{run}/log", f"{run}/log.txt", f"{run}/report.html", "/static/plotly.min.js")
     shown = ask(bed, pages, *((path, {"Authorization": f"Bearer {reader}"}) for path in paths))
 
     assert [status for status, _ in refused] == [200, 401, 401, 403], refused
