@@ -52,7 +52,7 @@ class Guard:
             "caffe": (str(machine_cache / "engines"), str((machine_cache / "engines").resolve())),
             "torch": ("ftjob.engine.torch.process",),
             "store": ("tests.storage.swift_server", "tests.storage.ceph_cluster"),
-            "cluster": (str(machine_cache / "testbed"), "tests.cluster.bed", "kubectl"),
+            "cluster": (f"{machine_cache / 'testbed'}/", "tests.cluster.bed", "kubectl"),
             "browser": ("firefox", "chromium", "google-chrome", "/playwright/driver/"),
             "mlflow": (".cache/mlflow",),
             "root": ("mount", "umount", "unshare"),

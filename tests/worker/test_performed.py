@@ -186,9 +186,13 @@ def test_a_copy_that_was_cut_short_is_made_again(
             worker.attempt(run)
     earlier.folder.stage(first).stage_record.unlink()
     worker.events.clear()
+    [copied] = run.folder.stage(first).snapshots.glob("*.json")
+    left: list[bool] = []
+    worker.happens = lambda _: left.append(copied.exists())
 
     worker.attempt(run)
 
+    assert not left[0]  # what is left of the copy has names of snapshots to come
     assert worker.updates(first) == list(range(8))
     assert weights(run, after)[0] == result
 

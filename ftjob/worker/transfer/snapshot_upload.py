@@ -59,8 +59,13 @@ class SnapshotSaver:
         self._thread.start()
 
     def keep_only(self, found: list[Snapshot]) -> None:
-        """Count these as the complete ones, before any snapshot is taken."""
+        """Count these as the complete ones, before any snapshot is taken, and delete others from this disk.
+
+        A stage that was copied halfway leaves one without a solverstate. Deleted later, it could take with it
+        what the engine is writing under the same names.
+        """
         self.complete = list(found)
+        snapshots.prune(self._run.folder, {snapshot.iteration for snapshot in found})
 
     def take(self, writing: Writing, images_seen: int, test: Evaluation | None) -> None:
         """Complete a snapshot once its two files are written."""
