@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from PIL import Image as Picture
 
-from examples.digits import demo
+from examples.digits import demo, recipe
 from examples.digits.images import write_digits
 from examples.digits.net import build
 from ftjob.net.prototxt import to_text
@@ -169,6 +169,20 @@ class User:
         spec = yaml.safe_load(demo.SPEC.format(name=name, max_iter=200, **settings, **places))
         spec |= {"base": {"net": "s3://data/digits.prototxt"}, "output": "s3://runs"}
         self._write(spec, changes)
+
+    def write_recipe(self, name: str) -> None:
+        """Put the net and the two training sets of the digits' recipe into the store, and write its spec."""
+        spec = yaml.safe_load(recipe.write_recipe(self.folder).read_text(encoding="utf-8"))
+        for part in ("few", "many"):
+            kept = ("--val", "judges", "--size", "32", "--grey")
+            self("data", "build", part, f"s3://data/{name}-{part}", *kept)
+        net = (self.folder / "net.prototxt").read_bytes()
+        self.store.client().put_object(Bucket="data", Key=f"{name}.prototxt", Body=net)
+        spec |= {"name": name, "base": {"net": f"s3://data/{name}.prototxt"}, "output": "s3://runs"}
+        spec["data"] |= {"train": f"s3://data/{name}-few/train", "val": f"s3://data/{name}-few/val"}
+        spec["stages"][1]["data"]["train"] = f"s3://data/{name}-many/train"
+        del spec["data"]["resize"]
+        self._write(spec, {})
 
     def _write(
         self, spec: dict[str, Any], changes: Mapping[str, dict[str, Any] | list[dict[str, Any]]]

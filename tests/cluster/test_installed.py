@@ -147,3 +147,27 @@ def test_a_learning_rate_is_found_on_the_cluster(user: User) -> None:
     assert (ended["attempt"], len(found["points"]) > 20) == (1, True)
     assert (user.folder / "rates.svg").read_text(encoding="utf-8").startswith("<svg ")
     assert f"base_lr: {found['suggestion']:g}" in shown
+
+
+@pytest.mark.torch  # as above
+@pytest.mark.timeout(600, func_only=True)  # three workers begin one after the other on a busy machine
+def test_the_recipe_trains_its_first_stage_once(user: User) -> None:
+    """Two training sets and two ways of freezing as one spec: one member trains the first stage, the other
+    copies it from the store for $0; their comparison is a page."""
+    user.write_recipe("recipe")
+    user.submit()
+    user("wait", "recipe")
+    compared = user.json("compare", "--sweep", "recipe")
+    user("compare", "--sweep", "recipe", "-o", "html")
+
+    members = {each["name"]: user.run_status(each["name"]) for each in compared["members"]}
+    firsts = {name: status["stage_results"][0] for name, status in members.items()}
+    [trained] = [name for name, first in firsts.items() if not first["reused_from"]]
+    [copied] = [name for name, first in firsts.items() if first["reused_from"]]
+    assert firsts[copied]["reused_from"] == f"{trained}/{members[trained]['run_id']}"
+    assert firsts[copied]["usd"] == 0 < firsts[trained]["usd"]
+    assert firsts[copied]["accuracy"] == firsts[trained]["accuracy"]
+    assert {status["state"] for status in members.values()} == {"Succeeded"}
+    assert all(each["accuracy"] > 0.6 for each in compared["members"])
+    page = (user.folder / "comparison.html").read_text(encoding="utf-8")
+    assert all(name in page for name in members)
