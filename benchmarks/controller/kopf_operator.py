@@ -9,20 +9,23 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
 from ftjob.cluster.controller.apiserver import Api
+from ftjob.cluster.controller.cache.indexed import Cache
 from ftjob.cluster.controller.cache.ledger import Ledger
 from ftjob.cluster.controller.cache.profiles import Profiles
 from ftjob.cluster.controller.clock import Clock
 from ftjob.cluster.controller.events import Events
 from ftjob.cluster.controller.hints import Hints
 from ftjob.cluster.controller.reconcile import Reconciler
+from ftjob.cluster.controller.reconcile_sweep import SweepReconciler
 from ftjob.cluster.controller.run import load_cluster
 from ftjob.cluster.controller.serving.web import serve
 from ftjob.cluster.controller.worker_reports import Reports
+from ftjob.cluster.controller.workqueue.queue import WorkQueue
 from ftjob.cluster.resource.config import load_config
 from ftjob.cluster.resource.names import GROUP, LABEL_JOB, PLURAL, VERSION
 from ftjob.cluster.resource.objects import AttemptJob, Object, Pod, read_job, read_pod
@@ -49,10 +52,14 @@ class Indexed:
     def budget(self, namespace: str) -> None:
         """No namespace has one here."""
 
-    def written(self, item: Object) -> None:
+    def waiting(self, namespace: str) -> tuple[str, ...]:
+        """No run waits for one either."""
+        return ()
+
+    def assume_status(self, item: Object) -> None:
         """Return nothing: the watch delivers the changes."""
 
-    def begun(self, item: Object) -> None:
+    def assume_job(self, item: Object) -> None:
         """Return nothing: the watch delivers the changes."""
 
 
@@ -140,22 +147,21 @@ def main(words: Iterable[str]) -> None:
     """Be an operator until SIGTERM."""
     namespace, settings, port = words
     load_cluster()
-    clock, api, view, queue = Clock(), Api(), VIEW, LOOP
-    ledger: Any = view
-    parts: Any = {
-        "view": view,
-        "queue": queue,
-        "ledger": Ledger(ledger),
-    }  # of the same shape as the controller's own
+    clock, api = Clock(), Api()
+    cache, queue = cast("Cache", VIEW), cast("WorkQueue", LOOP)  # all that the reconciler uses of them
+    events, config, profiles = Events(api, clock), load_config(Path(settings)), Profiles()
     LOOP.reconciler = Reconciler(
         api=api,
+        cache=cache,
+        queue=queue,
         reports=Reports(LOOP.add, clock),
         hints=Hints(api, clock),
-        events=Events(api, clock),
+        events=events,
         clock=clock,
-        config=load_config(Path(settings)),
-        profiles=Profiles(),
-        **parts,
+        config=config,
+        profiles=profiles,
+        ledger=Ledger(cache),
+        sweeps=SweepReconciler(api, cache, queue, events, clock, config, profiles),
     )
     logging.getLogger("kopf").setLevel(logging.ERROR)
     serve("127.0.0.1", int(port), lambda: "", lambda: "", lambda: None)
