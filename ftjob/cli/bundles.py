@@ -60,6 +60,12 @@ Pictures = Annotated[
     list[str],
     typer.Argument(metavar="IMAGE...", help="Files, folders, URIs, or - to read a list of them from stdin."),
 ]
+BatchImages = Annotated[int, typer.Option(min=1, max=4096, help="Images that the net takes at once.")]
+AnswerEngine = Annotated[
+    str, typer.Option(help="auto (the fastest installed), caffe, torch, onnx or opencv.")
+]
+AnswerGpu = Annotated[bool, typer.Option("--gpu", help="Compute on the first GPU.")]
+Precision = Annotated[str, typer.Option(help="fp32, tf32, bf16 or fp16; all but fp32 with torch.")]
 FaceCrop = Annotated[
     bool | None,
     typer.Option(
@@ -80,9 +86,7 @@ def verify(
     gpu: Annotated[
         bool, typer.Option("--gpu", help="Compute on the first GPU, with torch by default.")
     ] = False,
-    precision: Annotated[
-        str, typer.Option(help="fp32, tf32, bf16 or fp16; all but fp32 with torch.")
-    ] = "fp32",
+    precision: Precision = "fp32",
     output: Output = Format.TEXT,
 ) -> None:
     """Check that a bundle gives the same answers here as where it was made."""
@@ -140,14 +144,10 @@ def classify(
         bool,
         typer.Option("--confusion", help="Count right and wrong by folders that are named after classes."),
     ] = False,
-    batch: Annotated[int, typer.Option(min=1, max=4096, help="Images that the net takes at once.")] = 32,
-    engine: Annotated[
-        str, typer.Option(help="auto (the fastest installed), caffe, torch, onnx or opencv.")
-    ] = "auto",
-    gpu: Annotated[bool, typer.Option("--gpu", help="Compute on the first GPU.")] = False,
-    precision: Annotated[
-        str, typer.Option(help="fp32, tf32, bf16 or fp16; all but fp32 with torch.")
-    ] = "fp32",
+    batch: BatchImages = 32,
+    engine: AnswerEngine = "auto",
+    gpu: AnswerGpu = False,
+    precision: Precision = "fp32",
     face_crop: FaceCrop = None,
     context: KubeContext = None,
     namespace: KubeNamespace = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ftjob import api
-from ftjob.cli.bundles import Model
+from ftjob.cli.bundles import AnswerEngine, AnswerGpu, BatchImages, Model, Precision
 from ftjob.cli.options import KubeContext, KubeNamespace, write
 
 
@@ -14,7 +14,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is every.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
     name: Annotated[str | None, typer.Option(help="The model's name in paths; by default the run's.")] = None,
-    batch: Annotated[int, typer.Option(min=1, max=4096, help="Images that the net takes at once.")] = 32,
+    batch: BatchImages = 32,
     delay: Annotated[
         float, typer.Option(min=0, max=1000, help="Milliseconds that an image waits for others.")
     ] = 2.0,
@@ -29,13 +29,9 @@ def serve(
         float,
         typer.Option(min=0, max=600, help="Seconds to answer as before after SIGTERM, while not ready."),
     ] = 1.0,
-    engine: Annotated[
-        str, typer.Option(help="auto (the fastest installed), caffe, torch, onnx or opencv.")
-    ] = "auto",
-    gpu: Annotated[bool, typer.Option("--gpu", help="Compute on the first GPU.")] = False,
-    precision: Annotated[
-        str, typer.Option(help="fp32, tf32, bf16 or fp16; all but fp32 with torch.")
-    ] = "fp32",
+    engine: AnswerEngine = "auto",
+    gpu: AnswerGpu = False,
+    precision: Precision = "fp32",
     context: KubeContext = None,
     namespace: KubeNamespace = None,
 ) -> None:
