@@ -105,7 +105,8 @@ class Batcher:
                     self._fail(error, batch)
                     return
                 self._meters.restarts.inc()
-                time.sleep(PAUSE_SECONDS * (deaths - 1))
+                with self._condition:
+                    self._condition.wait_for(lambda: self._closed, PAUSE_SECONDS * (deaths - 1))
             except BaseException as error:
                 self._fail(EngineError(f"the net cannot be computed: {error!r}"), batch)
                 raise

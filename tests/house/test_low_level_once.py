@@ -22,7 +22,6 @@ THREADS = {
 }
 """Where threads are begun, and why that is no call every so many seconds."""
 SLEEPS = {
-    "ftjob/serve/batching.py": "gives an engine that died a second before it is opened again",
     "ftjob/cluster/controller/cache/informer.py": "a watch never ends: its pauses have no deadline",
     "ftjob/client/cluster_run.py": "looks at a run until it has ended",
     "ftjob/client/sweeping/sweep_driver.py": "looks at a sweep's members until they have ended",
