@@ -323,9 +323,9 @@ class JobSpec(Section):
     def stage_specs(self) -> "tuple[JobSpec, ...]":
         """Return the stages as specs without stages, first to last; this spec alone where it has none.
 
-        Only the last has `accept`. Those before it have the sweep's name, where this is a member of one: so
-        what members share is the same stage. Raises ValidationError, at the stage's section, for values that
-        do not go together.
+        Only the last has `accept`. In a member of a sweep, those before it have the sweep's name, so that
+        members share them. Raises ValidationError, at the stage's section, for values that do not go
+        together.
         """
         shared = {"stages": None, "accept": Accept(), "name": self.member_of or self.name, "member_of": None}
         before = self.model_copy(update=shared)

@@ -104,7 +104,7 @@ def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
 def read_for_use(root: Path, *, face_crop: bool | None = None) -> Model:
     """Check every file of a bundle, and return what classifies with it.
 
-    Whether faces are cut out of pictures is the bundle's to say, unless `face_crop` does. Raises BadSpecError
+    The bundle decides whether faces are cut out of pictures, unless `face_crop` does. Raises BadSpecError
     where that takes a detector and none is installed; BadNetError, naming the file, for what is missing,
     damaged or not what the bundle was made with.
     """

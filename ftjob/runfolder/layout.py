@@ -91,8 +91,10 @@ class RunFolder:
         return self.root / "events"
 
     def event_file(self, attempt: int, number: int | None) -> Path:
-        """Return a part of an attempt's events, whose names have the order in which TensorBoard reads them;
-        None is the last one, of the attempt's end."""
+        """Return a part of an attempt's events, by its number, or None for the part written at the end.
+
+        The names sort in the order in which TensorBoard reads them.
+        """
         part = "end" if number is None else f"{number:05}"
         return self.events / f"events.out.tfevents.{attempt:05}.{part}"
 

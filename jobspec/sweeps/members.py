@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -42,8 +42,8 @@ class Member:
     """Complete, and no sweep."""
     overrides: Values
     stages: tuple[str, ...] = ()
-    """What decides each stage but the last, and those before it, as digests: where two members have the same
-    one, it is the same stage."""
+    """What decides each stage but the last, and those before it, as digests. Members that agree on a
+    digest share that stage."""
 
     @property
     def name(self) -> str:
@@ -181,7 +181,7 @@ def _draw(seed: int, number: int, field: str, values: list[Any] | ValueRange) ->
 def _is_whole(field: str) -> bool:
     """Whether a field of the spec holds whole numbers only."""
     swept = SweptField.parse(field)
-    model: type[BaseModel] = JobSpec.model_fields[swept.section].annotation  # type: ignore[assignment]
+    model = cast("type[BaseModel]", JobSpec.model_fields[swept.section].annotation)
     types = _types(model.model_fields[swept.name].annotation)
     return int in types and float not in types
 

@@ -177,8 +177,8 @@ def test_a_served_bundle_answers_as_classify_and_its_pod_goes_without_a_loss(
     pod out before that."""
     picture = made / "golden" / "00.png"
     words = ("classify", str(made), str(picture), "--engine=onnx", "-o", "json")
-    told = client.run([*client.FTJOB, *words], tmp_path)
-    [expected] = json.loads(told.stdout)["answers"]
+    classified = client.run([*client.FTJOB, *words], tmp_path)
+    [expected] = json.loads(classified.stdout)["answers"]
 
     with crowd(bed, answers, "/classify", picture) as running:
         assert running.stdout is not None

@@ -141,17 +141,21 @@ def member(worker: Worker, letter: str, **solver: Any) -> Plan:
 def test_members_of_a_sweep_pay_for_a_stage_once(make: Callable[..., Worker]) -> None:
     """The second copies it, to the bit, and names the run; so it does from the sweep's namesake."""
     worker = make()
-    one, other = member(worker, "a"), member(worker, "b", max_iter=7)
-    trained = worker.train(one)
+    first, second = member(worker, "a"), member(worker, "b", max_iter=7)
+    trained = worker.train(first)
     worker.events.clear()
 
-    run = worker.train(other)
+    run = worker.train(second)
 
-    assert other.stages[0].run_id == one.stages[0].run_id
-    assert worker.updates(one.stages[0].run_id) == []
-    assert weights(run, other)[0] == weights(trained, one)[0]
+    assert second.stages[0].run_id == first.stages[0].run_id
+    assert worker.updates(first.stages[0].run_id) == []
+    assert weights(run, second)[0] == weights(trained, first)[0]
     copied, _ = run.status().stage_results
-    assert (copied.reused_from, copied.usd, copied.seconds) == (f"{one.spec.name}/{trained.run_id}", 0.0, 0.0)
+    assert (copied.reused_from, copied.usd, copied.seconds) == (
+        f"{first.spec.name}/{trained.run_id}",
+        0.0,
+        0.0,
+    )
     assert run.status().seconds == 7.0
     stranger = worker.train(worker.plan(FIRST, worker.second(), name="digits-cccccccc"))
     assert stranger.status().stage_results[0].reused_from == ""
@@ -161,13 +165,13 @@ def test_members_of_a_sweep_share_through_a_store(make: Callable[..., Worker], s
     """Where other runs lie beside them."""
     worker = make(f"{s3.uri}/runs")
     worker.train(worker.plan(name="digits-neighbour"))
-    one, other = member(worker, "a"), member(worker, "b", max_iter=7)
-    trained = worker.train(one)
+    first, second = member(worker, "a"), member(worker, "b", max_iter=7)
+    trained = worker.train(first)
 
-    run = worker.train(other)
+    run = worker.train(second)
 
-    assert run.status().stage_results[0].reused_from == f"{one.spec.name}/{trained.run_id}"
-    assert weights(run, other)[0] == weights(trained, one)[0]
+    assert run.status().stage_results[0].reused_from == f"{first.spec.name}/{trained.run_id}"
+    assert weights(run, second)[0] == weights(trained, first)[0]
 
 
 def test_a_copy_that_was_cut_short_is_made_again(

@@ -39,13 +39,13 @@ def built(folder: str) -> tuple[dict[str, Any], ...]:
     return tuple(yaml.safe_load_all(text))
 
 
-def one(folder: str, kind: str, name: str = "") -> dict[str, Any]:
+def the_only(folder: str, kind: str, name: str = "") -> dict[str, Any]:
     [found] = [each for each in built(folder) if each["kind"] == kind and name in each["metadata"]["name"]]
     return found
 
 
 def _settings(folder: str) -> dict[str, Any]:
-    text = one(folder, "ConfigMap", "ftjob-settings")["data"]["controller-config.yaml"]
+    text = the_only(folder, "ConfigMap", "ftjob-settings")["data"]["controller-config.yaml"]
     return dict(yaml.safe_load(text))
 
 
@@ -84,7 +84,7 @@ def test_an_overlay_for_one_namespace_takes_another_name_for_it(overlay: str, tm
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_no_image_is_a_strangers(folder: str) -> None:
     """The base names none that can be pulled, an overlay its owner's by digest; tests pull none."""
-    container = one(folder, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    container = the_only(folder, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     workers = [each for each in _settings(folder).get("images", {}).values() if isinstance(each, str)]
 
     for image in [container["image"], *workers]:
@@ -94,11 +94,11 @@ def test_no_image_is_a_strangers(folder: str) -> None:
 
 def test_the_controller_is_restricted_and_stays_up() -> None:
     """By Pod Security's strictest standard; two of them, of which one may be taken at a time."""
-    spec = one("k8s", "Deployment")["spec"]
+    spec = the_only("k8s", "Deployment")["spec"]
     pod = spec["template"]["spec"]
     container = pod["containers"][0]["securityContext"]
 
-    assert (spec["replicas"], one("k8s", "PodDisruptionBudget")["spec"]["minAvailable"]) == (2, 1)
+    assert (spec["replicas"], the_only("k8s", "PodDisruptionBudget")["spec"]["minAvailable"]) == (2, 1)
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert (container["readOnlyRootFilesystem"], container["allowPrivilegeEscalation"]) == (True, False)
@@ -141,28 +141,28 @@ def test_no_config_map_is_read_but_a_namespaces_budget() -> None:
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_the_controller_has_no_credentials_of_a_store(folder: str) -> None:
     """Neither from a Secret, nor from a cloud's role, nor from the settings."""
-    deployment = one(folder, "Deployment")["spec"]["template"]["spec"]
+    deployment = the_only(folder, "Deployment")["spec"]["template"]["spec"]
     [container] = deployment["containers"]
     names = {each["name"] for each in container["env"]}
 
     assert "envFrom" not in container
     assert not any("secret" in volume for volume in deployment["volumes"])
     assert names == {"FTJOB_NODES", "HOME", "POD_NAME", "POD_NAMESPACE"}
-    assert "annotations" not in one(folder, "ServiceAccount", "ftjob-controller")["metadata"]
+    assert "annotations" not in the_only(folder, "ServiceAccount", "ftjob-controller")["metadata"]
 
 
 def test_one_namespace_needs_no_right_beyond_it() -> None:
     """The same rules as Roles, and nothing that belongs to the whole cluster."""
     made = built("k8s/overlays/namespaced")
     rules = {each["metadata"]["name"]: each["rules"] for each in made if each["kind"] == "Role"}
-    everywhere = one("k8s", "ClusterRole", "ftjob-jobs")["rules"]
+    everywhere = the_only("k8s", "ClusterRole", "ftjob-jobs")["rules"]
 
     assert not {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"} & {
         each["kind"] for each in made
     }
     assert rules["ftjob-jobs"] == everywhere
-    assert one("k8s/overlays/namespaced", "RoleBinding", "ftjob-jobs")["roleRef"]["kind"] == "Role"
-    [container] = one("k8s/overlays/namespaced", "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert the_only("k8s/overlays/namespaced", "RoleBinding", "ftjob-jobs")["roleRef"]["kind"] == "Role"
+    [container] = the_only("k8s/overlays/namespaced", "Deployment")["spec"]["template"]["spec"]["containers"]
     assert "--namespace=$(POD_NAMESPACE)" in container["args"]
 
 
@@ -173,7 +173,7 @@ def test_only_the_controller_may_call_a_worker() -> None:
     for policy in [*policies, *(each for each in built("k8s") if each["kind"] == "NetworkPolicy")]:
         kubernetes_validate.validate(policy, "1.37", strict=True)
     [pods] = [each for each in policies if each["metadata"]["name"] == "ftjob-pods"]
-    for policy in (pods, one("k8s", "NetworkPolicy", "ftjob-worker")):
+    for policy in (pods, the_only("k8s", "NetworkPolicy", "ftjob-worker")):
         [ingress] = policy["spec"]["ingress"]
         [caller] = ingress["from"]
         assert caller["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "controller"

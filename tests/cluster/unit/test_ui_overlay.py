@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from ftjob.cli.app import app
 from ftjob.cluster.reviews import AUTHENTICATION, AUTHORIZATION
 from ftjob.web.bearer import ALIVE
-from tests.cluster.unit.test_kustomize import built, one
+from tests.cluster.unit.test_kustomize import built, the_only
 
 pytestmark = pytest.mark.usefixtures("kubectl")
 FOLDER = "k8s/overlays/ui"
@@ -35,7 +35,7 @@ def test_the_pages_may_read_and_ask_only() -> None:
 
 def test_the_pages_pod_is_restricted() -> None:
     """By Pod Security's strictest standard; its Service finds it."""
-    deployment = one(FOLDER, "Deployment")
+    deployment = the_only(FOLDER, "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     [container] = pod["containers"]
     security = container["securityContext"]
@@ -43,13 +43,13 @@ def test_the_pages_pod_is_restricted() -> None:
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
     assert security["capabilities"] == {"drop": ["ALL"]}
-    assert one(FOLDER, "Service")["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    assert the_only(FOLDER, "Service")["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
     assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {ALIVE}
 
 
 def test_the_pages_are_started_with_options_of_the_verb(monkeypatch: pytest.MonkeyPatch) -> None:
     """And behind tokens; here, without a cluster, that is where it ends."""
-    [container] = one(FOLDER, "Deployment")["spec"]["template"]["spec"]["containers"]
+    [container] = the_only(FOLDER, "Deployment")["spec"]["template"]["spec"]["containers"]
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
     done = CliRunner().invoke(app, container["args"])
     assert "--bearer" in container["args"]
