@@ -137,7 +137,8 @@ def _removed(text: str, root: MappingNode, path: Path) -> str:
         return text[: start - key.start_mark.column] + text[_line_end(text, end) :]
     if number:
         return text[: _end(node.value[number - 1][1])] + text[end:]
-    return text[:start] + text[node.value[1][0].start_mark.index :]
+    after = node.value[1][0].start_mark.index if len(node.value) > 1 else end
+    return text[:start] + text[after:]
 
 
 def _end(node: Node) -> int:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobspec import JobSpec, SpecError, dump_spec, json_schema, parse_spec
@@ -58,6 +58,7 @@ def wanted(values: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
 
 
 @given(DOCUMENTS, PATHS, VALUES | st.just(GONE), st.booleans())
+@example({"name": {}}, ("name",), GONE, True)
 def test_the_new_text_has_the_new_values(
     values: dict[str, Any], path: Path, value: Any, in_one_line: bool
 ) -> None:
