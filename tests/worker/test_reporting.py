@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
-from ftjob.runfolder.progress import LARGEST, LONGEST, Progress
+from ftjob.runfolder.progress import LARGEST, LONGEST, UNREAD_SECONDS, Progress
 from ftjob.runfolder.status import GpuUse, Status
 from ftjob.worker.owner import JobOwner
 from ftjob.worker.pod.context import PodContext
@@ -119,6 +119,20 @@ def test_who_asks_while_a_worker_lives_is_told_of_no_end(pod: PodContext) -> Non
         assert Progress.parse(report.running_report()).exit_code is None
 
     assert ended(pod)["exit_code"] == 0
+
+
+@pytest.mark.parametrize(("code", "waits"), [(10, True), (0, False), (3, False)])
+def test_only_the_end_of_a_worker_that_was_asked_to_stop_waits_for_its_reader(
+    pod: PodContext, monkeypatch: pytest.MonkeyPatch, code: int, waits: bool
+) -> None:
+    """Its pod goes at once, and its termination message with it; the others' pods stay."""
+    waited: list[float] = []
+    monkeypatch.setattr(StatusServer, "wait_until_read", lambda _, seconds: waited.append(seconds))
+    with reporting(1, pod, print, in_pod=True) as report:
+        report.follow(lambda: Status("faces", "a", iteration=9, snapshot=9, exit_code=code))
+
+    assert waited == ([UNREAD_SECONDS] if waits else [])
+    assert ended(pod)["snapshot"] == 9
 
 
 def test_no_pod_has_no_port_and_no_last_words(pod: PodContext) -> None:

@@ -128,6 +128,27 @@ def test_a_flood_makes_no_threads(server: StatusServer) -> None:
     assert ask(server) == (200, DOCUMENT)
 
 
+def test_a_last_document_is_served_until_somebody_has_read_it(server: StatusServer) -> None:
+    """Who asked for another path has not."""
+    waiting = threading.Thread(target=server.wait_until_read, args=(60.0,))
+    waiting.start()
+    assert ask(server, "/") == (404, b"")
+    waiting.join(0.2)
+    assert waiting.is_alive()
+
+    while waiting.is_alive():
+        assert ask(server) == (200, DOCUMENT)
+        waiting.join(0.1)
+
+
+def test_a_last_document_that_nobody_reads_is_not_served_for_ever(server: StatusServer) -> None:
+    """Whoever read it before does not count."""
+    assert ask(server) == (200, DOCUMENT)
+    server.wait_until_read(0.1)
+
+    assert ask(server) == (200, DOCUMENT)
+
+
 def test_a_closed_server_answers_nobody_and_leaves_its_port(server: StatusServer) -> None:
     """A later worker in the same network may have it."""
     port = server.port

@@ -52,7 +52,7 @@ SNAPSHOTS_ON_DISK = 4
 """The newest two, the best one, and the one being written; a bundle is about half of another."""
 SPARE_BYTES = 2**30
 END_SECONDS = 30
-"""For what an end takes beside its snapshot: the iteration under way, status, logs."""
+"""For what an end takes beside its snapshot: the iteration under way, status, logs, and UNREAD_SECONDS."""
 SPOT_SECONDS = 120
 """The notice that spot nodes get."""
 LONGEST_GRACE = 600

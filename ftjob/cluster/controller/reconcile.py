@@ -26,6 +26,7 @@ from ftjob.cluster.policy.actions import (
     RequeueAfter,
     WriteStatus,
 )
+from ftjob.cluster.policy.attempt import STOPPING_SECONDS
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.job_context import JobProblem, Observed
 from ftjob.cluster.policy.job_outcome import due
@@ -37,6 +38,7 @@ from ftjob.cluster.resource.objects import FineTune, Object, Pod, read_fine_tune
 from ftjob.cluster.resource.request import Request, identity_of_object
 from ftjob.errors import BadSpecError
 from ftjob.errors.outcomes import Reason
+from ftjob.runfolder.status import State
 
 
 @dataclass
@@ -117,6 +119,8 @@ class Reconciler:
         if pod is None:
             return None
         now, pause = self.clock.now(), self.config.progress_seconds
+        if job.status.state is State.STOPPING:
+            return self.reports.get(key, pod, now - STOPPING_SECONDS)
         return self.reports.get(key, pod, now - pause if due(job.status, pause, now) else float("-inf"))
 
     def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:

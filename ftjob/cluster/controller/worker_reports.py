@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from ftjob.cluster.controller.clock import Clock
@@ -85,6 +85,9 @@ class Reports:
         finally:
             with self._lock:
                 self._asking.discard(key)
+                known = self._answers.get(key)
+                if known and known.pod == pod and known.progress and not (answer.progress or answer.refused):
+                    answer = replace(known, asked=answer.asked)  # it is silent now: its last word stays
                 self._answers[key] = answer
             self._enqueue(key)
 

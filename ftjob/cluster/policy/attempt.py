@@ -15,6 +15,9 @@ from ftjob.cluster.resource.status import PodRecord
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.status import State
 
+STOPPING_SECONDS = 2.0
+"""Between two looks at a worker that was asked to stop: it waits a little longer for its end to be read."""
+
 
 def watch_attempt(context: JobContext) -> JobOutcome:
     """Return the outcome for an attempt under way.
@@ -26,7 +29,7 @@ def watch_attempt(context: JobContext) -> JobOutcome:
             State.RUNNING, Reason.RUNNING, "the attempt continues", edit_refused=context.request.message
         )
     pods = context.live_pods
-    ending = (*release(context), *delete_jobs(context), RequeueAfter(context.seen.config.poll_seconds))
+    ending = (*release(context), *delete_jobs(context), RequeueAfter(STOPPING_SECONDS))
     if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
         message = "the pod is being taken away; its worker makes a snapshot"
         return JobOutcome(State.STOPPING, Reason.TAKEN_AWAY, message, ending)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, KillPod, RecordEvent, RequeueAfter
-from ftjob.cluster.policy.attempt import delete_jobs, release, watch_attempt
+from ftjob.cluster.policy.attempt import STOPPING_SECONDS, delete_jobs, release, watch_attempt
 from ftjob.cluster.policy.following import next_attempt
 from ftjob.cluster.policy.job_context import JobContext, JobProblem, Observed
 from ftjob.cluster.policy.job_outcome import JobOutcome, status_actions
@@ -127,7 +127,7 @@ def _end_attempt(context: JobContext, reason: Reason, message: str) -> JobOutcom
     doing: list[Action] = [
         *delete_jobs(context),
         *release(context),
-        RequeueAfter(context.seen.config.poll_seconds),
+        RequeueAfter(STOPPING_SECONDS),
     ]
     if context.seen.job.annotations.get(ANNOTATION_CANCEL) == "now":
         doing += [KillPod(pod.name) for pod in context.live_pods]

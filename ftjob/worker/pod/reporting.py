@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftjob.errors import FtjobError
-from ftjob.errors.outcomes import Reason
-from ftjob.runfolder.progress import LONGEST, MOST_GPUS, GpuProgress, Progress
+from ftjob.errors.outcomes import ExitCode, Reason
+from ftjob.runfolder.progress import LONGEST, MOST_GPUS, UNREAD_SECONDS, GpuProgress, Progress
 from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner, UserOwner
 from ftjob.worker.pod.context import PodContext
@@ -58,7 +58,8 @@ class AttemptReport:
 @contextmanager
 def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
     """Yield an attempt's report. In a pod it is served during the block, and written as the pod's termination
-    message at its end."""
+    message at its end; after a stop, which a kubelet's removal of the pod follows, it is also served until it
+    was read."""
     report = AttemptReport(attempt)
     server = serve(report.running_report, pod.status_port, log) if in_pod else None
     try:
@@ -68,9 +69,12 @@ def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Itera
         report.end(Reason.INTERNAL_ERROR, why, 1)
         raise
     finally:
+        last = report.progress()
         if in_pod:
-            leave(pod.termination_log, report.progress().render(), log)
+            leave(pod.termination_log, last.render(), log)
         if server:
+            if last.exit_code == ExitCode.PREEMPTED:
+                server.wait_until_read(UNREAD_SECONDS)
             server.close()
 
 

@@ -18,6 +18,7 @@ SECONDS = 5.0
 LARGEST = 8192
 """Bytes of a request: its line and headers."""
 END = b"\r\n\r\n"
+OK = b"HTTP/1.1 200 "
 
 
 class StatusServer:
@@ -27,6 +28,7 @@ class StatusServer:
         """`answer` gives the document's JSON, from any thread. Raises OSError for a port that is taken."""
         self._answer = answer
         self._closed = threading.Event()
+        self._read = threading.Event()
         self._socket = _listening(port)
         for number in range(THREADS):
             threading.Thread(target=self._serve, name=f"status-{number}", daemon=True).start()
@@ -34,6 +36,11 @@ class StatusServer:
     @property
     def port(self) -> int:
         return int(self._socket.getsockname()[1])
+
+    def wait_until_read(self, seconds: float) -> None:
+        """Return once a client was sent the document as it is from now on, or after so many seconds."""
+        self._read = threading.Event()
+        self._read.wait(seconds)
 
     def close(self) -> None:
         """Take no more requests."""
@@ -63,7 +70,10 @@ class StatusServer:
                 return
             request += piece
         client.settimeout(_left(deadline))
-        client.sendall(self._response(request))
+        read, response = self._read, self._response(request)
+        client.sendall(response)
+        if response.startswith(OK):
+            read.set()
 
     def _response(self, request: bytes) -> bytes:
         line = request.partition(b"\r\n")[0].split(b" ")

@@ -137,8 +137,8 @@ def test_a_running_pod_is_stopped_by_its_own_price() -> None:
     ("budget", "ends", "looks_after"),
     [
         ({"usd": 0.9, "hours": 1.0}, False, 30.0),
-        ({"usd": 0.1, "hours": 1.0}, True, 5.0),
-        ({"usd": 0.9, "hours": 0.1}, True, 5.0),
+        ({"usd": 0.1, "hours": 1.0}, True, 2.0),
+        ({"usd": 0.9, "hours": 0.1}, True, 2.0),
         ({"usd": 0.9, "hours": 602 / 3600}, False, 2.0),
     ],
 )

@@ -93,6 +93,19 @@ def test_what_is_reported_after_the_end_is_written_at_once() -> None:
     assert decide(seen(after, report=report(exit_code=10)), NOW + 0.2) == []
 
 
+def test_a_pod_that_lost_its_last_words_ended_as_its_worker_answered() -> None:
+    """A kubelet that removes the container before it reads the message leaves a pod that failed and waits."""
+    asked = {"annotations": {"ftjob.dev/cancel": "snapshot"}}
+    stopping = fine_tune(status=begun(state="Stopping", reason="Cancelled", iteration=1), **asked)
+    waits = {"waiting": {"reason": "ContainerCreating"}}
+    gone = pod_object(phase="Failed", state=waits, deleted=NOW + 55)
+    status = written(decide(seen(stopping, [], [gone], report=report()), NOW))
+
+    assert (status.state, status.reason) == (State.STOPPED, "Cancelled")
+    assert (status.snapshot, status.iteration) == (500, 500)
+    assert status.attempts[0].reason == "Cancelled"
+
+
 def test_snapshots_do_not_go_back() -> None:
     """The newest that was ever reported counts for the retries, whoever reports less later."""
     status = begun(iteration=800, snapshot=800)

@@ -180,6 +180,24 @@ def test_a_pod_that_runs_no_more_is_not_asked() -> None:
         assert worker.asked == 1
 
 
+def test_the_last_answer_of_a_pod_stays_when_it_falls_silent() -> None:
+    """As a worker does whose pod is taken away; it counts as asked."""
+    heard, clock = Heard(), Clock()
+    with closing(Worker(answering(good(report().render())))) as worker:
+        reports = Reports(heard, clock, worker.port)
+        reports.get("team/a", POD, LONG_AGO)
+        heard.wait()
+    first = reports.get("team/a", POD, LONG_AGO)
+    reports.get("team/a", POD, clock.now() + 60)
+    heard.wait()
+
+    last = reports.get("team/a", POD, LONG_AGO)
+    assert first
+    assert last
+    assert last.progress == first.progress == report()
+    assert last.asked > first.asked
+
+
 def test_silent_pods_of_one_namespace_do_not_delay_those_of_another() -> None:
     """A hundred of them have their share of the questions under way."""
     heard = Heard()
