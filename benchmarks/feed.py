@@ -37,6 +37,8 @@ from ftjob.net.prototxt import parse_net
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 BATCHES = int(os.environ.get("BATCHES", "40"))
+SETTLE_SECONDS = 1.0
+"""Until nobody makes batches ahead any more: the DataLoader's processes go on with theirs for half of it."""
 RECORDS, SIDE, CROP, BATCH = 1024, 256, 224, 64
 KINDS = ("raw", "jpeg")
 WORKERS = (1, 2)
@@ -112,6 +114,7 @@ def ratios(speeds: dict[str, list[float]]) -> dict[str, float]:
 
 def run(feed: Callable[[], Iterator[torch.Tensor]], batches: int) -> float:
     """Return the images/s of that many batches, the first of which is not timed."""
+    time.sleep(SETTLE_SECONDS)
     made = feed()
     next(made)
     begin = time.perf_counter()
