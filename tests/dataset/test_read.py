@@ -1,10 +1,13 @@
 """Datasets as they are read."""
 
+import gc
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 
@@ -37,6 +40,30 @@ def test_several_read_one_lmdb_at_a_time(lmdb_folder: Path, tmp_path: Path) -> N
 
     assert [*keys, *(record.key for record in second)] == [b"0000", *(b"%04d" % at for at in range(5, 10))]
     assert [record.key for record in records(lmdb_folder, start=9)] == [b"0009"]
+
+
+def test_a_reader_that_nobody_closed_may_be_collected_while_another_opens(
+    lmdb_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector closes it in the thread that opens: neither waits for the other."""
+    other = write_lmdb(tmp_path / "other", [(b"0", raw(0, photo(0, 4, 6)))])
+    left: list[object] = [records(lmdb_folder)]
+    next(left[0])  # type: ignore[call-overload]
+    left.append(left)  # a circle, which only the collector ends
+    opens = lmdb.open
+
+    def collects(*words: object, **options: object) -> lmdb.Environment:
+        gc.collect()
+        return opens(*words, **options)
+
+    monkeypatch.setattr(lmdb, "open", collects)
+    del left
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.extend(each.key for each in records(other)), daemon=True)
+    reader.start()
+    reader.join(60)
+
+    assert read == [b"0"]
 
 
 def test_means_per_channel(lmdb_folder: Path) -> None:
