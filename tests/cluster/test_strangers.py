@@ -92,7 +92,7 @@ def test_no_file_that_a_user_may_not_read_is_quoted_to_him(user: User, stranger:
     stranger.cluster.apply(
         applied("peek", base={"net": "s3://data/secret.prototxt"}), namespace=stranger.namespace
     )
-    status = stranger.wait("peek", lambda status: status["reason"] not in ("Planning", "Submitted"))
+    status = stranger.wait("peek", lambda status: "base.net" in status["message"])
 
     assert secret not in json.dumps(status)
     assert "base.net: s3://data/secret.prototxt" in status["message"]
