@@ -73,9 +73,10 @@ demo: setup
 check: setup lint
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
 
+# Two of its processes wait for the cluster most of the time.
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
 test: setup lint engine torch mlflow
-	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
+	$(BIN)/pytest -n $$(($$(nproc) + 2)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
 
 # The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache. It prints the steps taken.
 test-browser: setup torch

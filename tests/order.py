@@ -1,8 +1,9 @@
 """The order of tests in several processes: what takes long comes first, so that quick tests fill the end.
 
 xdist's worksteal cuts the list of tests into a piece for each process, and whoever is done takes from the end
-of another's piece. So each begins with long tests. Those that wait for a cluster are in one piece: the other
-processes have work for the processors meanwhile, and what a process installs there is installed once.
+of another's piece. So each begins with long tests. Those that wait for a cluster are in one piece, or in two
+where there are three: one has those that need an installed ftjob, which a process installs once. The other
+processes have work for the processors meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,9 @@ from itertools import cycle
 import pytest
 
 from tests.tiers import needs_of
+
+INSTALLED = "installed"
+"""The fixture of an ftjob that is installed on the cluster."""
 
 
 class Turn(IntEnum):
@@ -42,11 +46,12 @@ def spread(items: Sequence[pytest.Item], processes: int, limit: float) -> list[p
         modules.setdefault(item.path, []).append(item)
     piles: list[list[pytest.Item]] = [[] for _ in range(processes)]
     quick: list[pytest.Item] = []
-    waits = any("cluster" in needs_of(item) for item in items)
-    others = cycle(piles[1:] if waits and processes > 1 else piles)
+    kinds = {needs_installed(module) for module in modules.values() if waits(module)}
+    waiting = min(len(kinds), processes - 1)
+    others = cycle(piles[waiting:])
     for module in sorted(modules.values(), key=lambda each: turn(each, limit)):
-        if any("cluster" in needs_of(item) for item in module):
-            piles[0] += module
+        if waits(module):
+            piles[1 if waiting > 1 and not needs_installed(module) else 0] += module
         elif turn(module, limit) is Turn.QUICK:
             quick += module
         else:
@@ -58,6 +63,16 @@ def spread(items: Sequence[pytest.Item], processes: int, limit: float) -> list[p
         del quick[:missing]
         left -= len(pile)
     return [item for pile in (*piles, quick) for item in pile]
+
+
+def waits(module: Iterable[pytest.Item]) -> bool:
+    """Return whether any test waits for a cluster."""
+    return any("cluster" in needs_of(item) for item in module)
+
+
+def needs_installed(module: Iterable[pytest.Item]) -> bool:
+    """Return whether any test needs an ftjob that is installed on the cluster."""
+    return any(INSTALLED in getattr(item, "fixturenames", ()) for item in module)
 
 
 def turn(module: Iterable[pytest.Item], limit: float) -> Turn:

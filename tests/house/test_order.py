@@ -18,26 +18,30 @@ class Item:
 
     path: Path
     marks: dict[str, pytest.Mark] = field(default_factory=dict)
+    fixturenames: tuple[str, ...] = ()
 
     def get_closest_marker(self, name: str) -> pytest.Mark | None:
         return self.marks.get(name)
 
 
-def items_of(module: str, marks: dict[str, tuple[float, ...]], count: int) -> list[Item]:
+def items_of(module: str, marks: dict[str, tuple[float, ...]], count: int, *fixtures: str) -> list[Item]:
     made = {name: getattr(pytest.mark, name)(*arguments).mark for name, arguments in marks.items()}
-    return [Item(Path(module), made) for _ in range(count)]
+    return [Item(Path(module), made, fixtures) for _ in range(count)]
 
 
 kinds = st.sampled_from([{}, {}, {"slow": ()}, {"torch": ()}, {"cluster": ()}, {"timeout": (900.0,)}])
-modules = st.lists(st.tuples(kinds, st.integers(1, 30)), max_size=30)
+fixtures = st.sampled_from([(), ("installed",)])
+modules = st.lists(st.tuples(kinds, st.integers(1, 30), fixtures), max_size=30)
 
 
 @given(modules=modules, processes=st.integers(1, 6))
 def test_every_test_is_run_once_and_a_module_stays_together(
-    modules: list[tuple[dict[str, tuple[float, ...]], int]], processes: int
+    modules: list[tuple[dict[str, tuple[float, ...]], int, tuple[str, ...]]], processes: int
 ) -> None:
     """But for modules without a long test, which fill the pieces up."""
-    made = [items_of(f"{number}", marks, count) for number, (marks, count) in enumerate(modules)]
+    made = [
+        items_of(f"{number}", marks, count, *needed) for number, (marks, count, needed) in enumerate(modules)
+    ]
     items = [item for module in made for item in module]
 
     ordered = spread(items, processes, LIMIT)
@@ -65,6 +69,18 @@ def test_each_process_begins_with_long_tests_and_ends_with_quick_ones() -> None:
     for piece, begin in zip(pieces, begins, strict=True):
         assert piece[: len(begin)] == begin
         assert all(item in quick for item in piece[len(begin) :])
+
+
+def test_an_installed_ftjob_is_installed_by_one_process() -> None:
+    """The other tests of the cluster are in another piece, and a third one begins with what needs none."""
+    installed, bare = (
+        items_of(name, {"cluster": ()}, 4, *needed) for name, needed in (("a", ["installed"]), ("b", []))
+    )
+    slow, quick = items_of("slow", {"slow": ()}, 4), items_of("quick", {}, 12)
+
+    ordered = spread([*quick, *bare, *slow, *installed], 3, LIMIT)
+
+    assert [ordered[:4], ordered[8:12], ordered[16:20]] == [installed, bare, slow]
 
 
 def test_without_a_cluster_every_process_begins_with_long_tests() -> None:
