@@ -64,7 +64,8 @@ class _Shared:
 _SHARED: dict[tuple[int, int], _Shared] = {}
 """The environments of this process by device and inode of their file."""
 _SHARING = threading.RLock()
-"""A reader that nobody closed is closed by the garbage collector: at any moment, in the thread that has this."""
+"""A reader that nobody closed is closed by the garbage collector, at any moment: also in the thread that has
+this."""
 
 
 @contextmanager
