@@ -19,7 +19,7 @@ pytest_plugins = ["tests.engines", "tests.faces", "tests.order", "tests.storage.
 # any may on a busy machine.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ftjob", PATIENT)
-settings.register_profile("check", PATIENT, max_examples=15)  # of `make check`
+settings.register_profile("check", PATIENT, max_examples=10)  # of `make check`
 settings.load_profile("ftjob")
 
 GUARD = Guard(MACHINE_CACHE)

@@ -13,6 +13,7 @@ import typer
 import ftjob
 from ftjob import api
 from ftjob.cli.app import app
+from tests.sources import nodes_of
 
 ROOT = Path(__file__).parents[1]
 CAFFE_PACKAGES = ("ftjob.engine.process", "ftjob.engine.caffe.process")
@@ -100,7 +101,7 @@ def caffes_files() -> list[Path]:
 
 def imports_of(path: Path) -> Iterator[str]:
     """All that a file imports, by its whole name."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -17,6 +17,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tests.sources import nodes_of
+
 ROOT = Path(__file__).parents[1]
 PROTO = "ftjob/net/proto/caffe.proto"
 MAX_FILE_LINES = 400
@@ -38,7 +40,7 @@ def python_files() -> list[Path]:
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """The functions of a file, each with its lines from `def` to its end."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield f"{path.relative_to(ROOT)}: {node.name}", (node.end_lineno or 0) - node.lineno + 1
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -154,9 +155,14 @@ def load_nodes() -> dict[str, Node]:
 
 def parse_nodes(text: str, source: str) -> dict[str, Node]:
     """Return all profiles by name, those in a file's text over the built-in ones. Raises BadSpecError."""
-    built_in = files("ftjob.nodes").joinpath(BUILT_IN).read_text(encoding="utf-8")
-    profiles = _profiles(_read(built_in, BUILT_IN), BUILT_IN, {})
-    return profiles | _profiles(_read(text, source), source, profiles)
+    profiles = _built_in()
+    return {**profiles, **_profiles(_read(text, source), source, profiles)}
+
+
+@cache
+def _built_in() -> Mapping[str, Node]:
+    text = files("ftjob.nodes").joinpath(BUILT_IN).read_text(encoding="utf-8")
+    return _profiles(_read(text, BUILT_IN), BUILT_IN, {})
 
 
 def get_node(name: str) -> Node:

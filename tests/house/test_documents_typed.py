@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ftjob
+from tests.sources import nodes_of, tree_of
 
 ROOT = Path(ftjob.__file__).parent
 FREE = {
@@ -68,9 +69,9 @@ def public(body: list[ast.stmt], room: str) -> Iterator[tuple[str, list[ast.expr
             yield f"{room}.{ast.unparse(node.targets[0])}", [node.value]
 
 
-def free_forms(source: str, room: str) -> list[str]:
+def free_forms(tree: ast.Module, room: str) -> list[str]:
     """What of a module takes or gives a dict of anything."""
-    found = public(ast.parse(source).body, room)
+    found = public(tree.body, room)
     return [name for name, types in found if any(map(is_free_form, types))]
 
 
@@ -79,7 +80,7 @@ def all_free_forms() -> list[str]:
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         room = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        found += free_forms(path.read_text(encoding="utf-8"), room)
+        found += free_forms(tree_of(path), room)
     return [name for name in found if not name.endswith(".to_json")]
 
 
@@ -111,7 +112,7 @@ class Facts:
     def read(self, *, read: Callable[[Path], dict[str, Any]]) -> None: ...
 Object = Mapping[str, Any]
 """
-    found = free_forms(source, "m")
+    found = free_forms(ast.parse(source), "m")
 
     assert found == ["m.asked", "m.given", "m.Facts.plan", "m.Facts.read", "m.Object"]
 
@@ -120,7 +121,7 @@ def test_documents_have_one_name_each() -> None:
     """No other public class is called as a model of a document is."""
     names: dict[str, list[str]] = {}
     for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef):
                 names.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     models = [

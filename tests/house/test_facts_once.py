@@ -17,6 +17,7 @@ from ftjob.errors import FtjobError
 from ftjob.errors.outcomes import BY_EXIT_CODE, ENDINGS, ExitCode, Reason
 from ftjob.net.solver_types import SOLVER_TYPES
 from jobspec.solver_section import WITHOUT_MOMENTUM, Solver
+from tests.sources import nodes_of, tree_of
 from tools import docs
 
 ROOT = Path(__file__).parents[2]
@@ -28,13 +29,13 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
     for folder in ("ftjob", "jobspec"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             if not path.name.endswith("_pb2.py"):
-                yield path, ast.parse(path.read_text(encoding="utf-8"))
+                yield path, tree_of(path)
 
 
 def enumerations() -> Iterator[tuple[Path, ast.ClassDef]]:
     """Every enumeration of the product."""
-    for path, tree in modules():
-        for node in ast.walk(tree):
+    for path, _ in modules():
+        for node in nodes_of(path):
             if isinstance(node, ast.ClassDef) and any("Enum" in ast.unparse(base) for base in node.bases):
                 yield path, node
 

@@ -11,6 +11,7 @@ import pytest
 from ftjob.client.cluster_run import ClusterRun
 from ftjob.client.handle import RunHandle, SharedVerbs
 from ftjob.client.local_run import Run
+from tests.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 HANDLES = {"Run", "ClusterRun"}
@@ -25,9 +26,7 @@ def files() -> list[Path]:
 @cache
 def trees() -> dict[str, ast.Module]:
     """Every module, parsed, by its path."""
-    return {
-        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files()
-    }
+    return {path.relative_to(ROOT).as_posix(): tree_of(path) for path in files()}
 
 
 def names_in(node: ast.AST) -> set[str]:

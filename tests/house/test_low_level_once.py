@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from tests.sources import nodes_of
+
 ROOT = Path(__file__).parents[2]
 THREADS = {
     "ftjob/worker/tracking/follower.py": "waits for a server or a disk that hangs, and no longer than it may",
@@ -40,9 +42,7 @@ def product() -> dict[str, list[ast.AST]]:
     """The syntax of every module of the product that a person wrote, by its path."""
     paths = [path for package in ("ftjob", "jobspec") for path in (ROOT / package).rglob("*.py")]
     return {
-        str(path.relative_to(ROOT)): list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        for path in paths
-        if not path.name.endswith("_pb2.py")
+        str(path.relative_to(ROOT)): nodes_of(path) for path in paths if not path.name.endswith("_pb2.py")
     }
 
 

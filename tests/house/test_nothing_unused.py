@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import tree_of
+
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("ftjob", "jobspec")
 USERS = (*PRODUCT, "tools", "benchmarks", "examples")
@@ -91,7 +93,7 @@ def module_name(path: Path) -> str:
 def unused(root: Path) -> list[str]:
     """The definitions below a folder that nothing there uses, as `module.name` or `module.Class.name`."""
     trees = {
-        module_name(path.relative_to(root)): ast.parse(path.read_text(encoding="utf-8"))
+        module_name(path.relative_to(root)): tree_of(path)
         for folder in USERS
         for path in sorted((root / folder).rglob("*.py"))
         if not path.name.endswith(GENERATED)

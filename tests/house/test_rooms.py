@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.cluster.resource.names import GROUP
+from tests.sources import tree_of
 from tools import rooms
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +85,9 @@ def modules() -> Iterator[Path]:
         yield from (path for path in (ROOT / folder).rglob("*.py") if not path.name.endswith("_pb2.py"))
 
 
-def public_classes(source: str) -> Iterator[str]:
+def public_classes(tree: ast.Module) -> Iterator[str]:
     """The classes of a module that others may import."""
-    for node in ast.parse(source).body:
+    for node in tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node.name
 
@@ -133,9 +134,7 @@ def test_no_two_modules_have_one_name() -> None:
 def test_no_two_public_classes_have_one_name() -> None:
     """But where they answer to each other; a name that is doubled no more leaves the list."""
     allowed = CLASSES_MEANT.keys()
-    found = doubled(
-        (name, path) for path in modules() for name in public_classes(path.read_text(encoding="utf-8"))
-    )
+    found = doubled((name, path) for path in modules() for name in public_classes(tree_of(path)))
 
     assert {name: paths for name, paths in found.items() if name not in allowed} == {}
     assert allowed - found.keys() == set()
@@ -145,7 +144,7 @@ def test_the_scan_finds_public_classes() -> None:
     """Those of the module's own level."""
     source = "class A: ...\nclass _B: ...\ndef f():\n    class C: ...\n"
 
-    assert list(public_classes(source)) == ["A"]
+    assert list(public_classes(ast.parse(source))) == ["A"]
 
 
 def test_every_room_says_what_it_is_for() -> None:

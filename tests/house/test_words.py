@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sources import tree_of
+
 ROOT = Path(__file__).parents[2]
 WORDS = {"told", "tell", "tells", "said", "say", "says"}
 """What names nothing: a message, a callback, a time and a status each have a name of their own."""
@@ -52,7 +54,7 @@ def test_nothing_is_called_by_a_verb_of_speaking() -> None:
     found = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources()
-        for name in names_in(ast.parse(path.read_text(encoding="utf-8")))
+        for name in names_in(tree_of(path))
         if is_word_of_nothing(name)
     }
 

@@ -62,6 +62,7 @@ promote(location, "faces") if verb == "promote" else {"rollback": rollback, "rem
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "output", ["directory", pytest.param("ceph", marks=pytest.mark.store)], indirect=True
 )
@@ -96,6 +97,7 @@ def test_of_many_at_once_one_wins_and_the_others_name_it(output: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["create before", "create after", "write before", "write after"])
 @pytest.mark.parametrize("verb", ["promote", "rollback"])
 def test_a_killed_process_has_promoted_the_run_or_not(tmp_path: Path, verb: str, step: str) -> None:

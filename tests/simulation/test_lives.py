@@ -78,6 +78,7 @@ BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", BROKEN)
 def test_the_laws_notice_a_controller_that_breaks_them(law: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within so many lives: a simulation in which nothing can go wrong would prove nothing."""

@@ -44,6 +44,7 @@ def test_the_second_stage_begins_with_the_first_ones_result(make: Callable[..., 
         assert path.is_file()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(kills=st.lists(st.integers(1, 60), min_size=1, max_size=3))
 def test_killed_anywhere_it_resumes_where_it_was(
