@@ -260,6 +260,7 @@ ASCII = {
 DUMB = {"TERM": "dumb", "COLUMNS": "20"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -302,6 +303,7 @@ def test_a_user_whom_the_machine_does_not_know_has_a_cache(tmp_path: Path, monke
         cache_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["nodes"], ["schema"], ["ls", "-o", "json"]])
 def test_a_reader_who_goes_ends_it_in_silence(tmp_path: Path, words: list[str]):
     """As `| head -0` does: the exit code of SIGPIPE, and not a word."""

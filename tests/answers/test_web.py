@@ -10,6 +10,8 @@ import pytest
 from ftjob.answers import pictures
 from ftjob.answers.pictures import MissingPictureError, find_pictures
 
+pytestmark = pytest.mark.slow  # retries wait between each other
+
 PICTURE = b"a picture's bytes"
 
 

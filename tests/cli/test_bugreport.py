@@ -10,6 +10,8 @@ import pytest
 
 from ftjob.cli.bugreport import without_credentials
 
+pytestmark = pytest.mark.slow  # each test starts ftjob
+
 BROKEN_LS = """
 import ftjob.cli.app, ftjob.__main__ as program
 def broken(*_, **__): raise {error}

@@ -122,6 +122,7 @@ def test_a_killed_process_has_promoted_the_run_or_not(tmp_path: Path, verb: str,
     assert rollback(Alias(output, "faces")).promotion.run_id == ("bbbb" if is_second else "aaaa")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["create before", "create after", "delete before", "delete after"])
 def test_a_killed_process_has_removed_the_alias_or_not(tmp_path: Path, step: str) -> None:
     """Once the record is there it counts, whatever current.json has; removing it again completes that."""

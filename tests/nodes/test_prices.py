@@ -18,6 +18,8 @@ from ftjob.nodes.userfile import with_price
 from tests.ec2 import Ec2, product, serving
 from tests.storage.processes import free_ports
 
+pytestmark = pytest.mark.slow  # boto3's clients take a second
+
 LIVE = LivePrices(
     region="us-east-1",
     when=1e9,

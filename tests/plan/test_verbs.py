@@ -15,6 +15,8 @@ from ftjob.engine.caffe.installed import find_caffe
 from ftjob.net.prototxt import parse_net, parse_solver
 from tests.plan.specs import SPEC
 
+pytestmark = pytest.mark.slow  # each test starts ftjob
+
 
 def ftjob(*words: str, code: int = 0, **environment: str) -> str:
     """Call the command line in the working folder; return what it printed, on stderr where it failed."""

@@ -28,12 +28,8 @@ def lived(seed: int) -> SweepWorld:
     return world
 
 
-def slow_after(quick: int) -> list[Any]:
-    """The chunks, of which `make check` tries the first few."""
-    return [pytest.param(chunk, marks=[pytest.mark.slow] * (chunk >= quick)) for chunk in range(CHUNKS)]
-
-
-@pytest.mark.parametrize("chunk", slow_after(1))
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_life_holds_the_laws(chunk: int) -> None:
     """And its record names every member that was made, and no other."""
     for seed in range(chunk, LIVES, CHUNKS):

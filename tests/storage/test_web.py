@@ -30,6 +30,8 @@ from tests.storage.webserver import (
     status,
 )
 
+pytestmark = pytest.mark.slow  # retries wait between each other
+
 
 def trees(cache: Path) -> list[Path]:
     return [path for path in (cache / "objects" / "trees").rglob("*") if path.is_file()]

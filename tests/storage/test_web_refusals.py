@@ -30,6 +30,8 @@ from tests.storage.webserver import (
     status,
 )
 
+pytestmark = pytest.mark.slow  # retries wait between each other
+
 PAGE = (Path(__file__).parents[2] / "docs" / "weights.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (?:404.*|another.*|401.*|503.*) \| (.*) \| [^|]+\|$", PAGE, re.MULTILINE)
 

@@ -18,6 +18,8 @@ from ftjob.web.server import address_of, listen
 from tests.storage.processes import wait_until
 from tests.web.conftest import Serve, answer_to, read_answer
 
+pytestmark = pytest.mark.slow  # deadlines pass
+
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 PART = b"GET / HTTP/1.1\r\nHost: h"
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 500000\r\n\r\n"
