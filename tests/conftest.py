@@ -17,7 +17,7 @@ pytest_plugins = ["tests.engines", "tests.faces", "tests.order", "tests.storage.
 
 # Hypothesis fails an example that takes more than 200 ms, and a test whose first ones take a second to draw:
 # any may on a busy machine.
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ftjob", PATIENT)
 settings.register_profile("check", PATIENT, max_examples=10)  # of `make check`
 settings.load_profile("ftjob")

@@ -112,7 +112,7 @@ def test_anything_in_a_documents_place(
         check(verb, folder, other, tmp_path)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_field_may_be_wrong(
     sound: tuple[RunFolder, RunFolder], tmp_path: Path, cache: Path, data: st.DataObject

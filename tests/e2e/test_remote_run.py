@@ -202,12 +202,12 @@ def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job:
 
 
 @pytest.mark.timeout(900)
-def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
+def test_a_run_killed_at_thirty_random_moments_ends_as_if_undisturbed(
     new_job: Callable[[str], Job], s3: Bucket, reaper: ThreadPoolExecutor
 ):
-    """SIGKILL, 50 times, from the worker's start on: never a half snapshot taken for whole, equal weights."""
+    """SIGKILL, 30 times, from the worker's start on: never a half snapshot taken for whole, equal weights."""
     undisturbed, killed = new_job("undisturbed"), new_job("killed")
-    solver = {"max_iter": 2000, "test_interval": 1000, "snapshot": 40}
+    solver = {"max_iter": 1200, "test_interval": 600, "snapshot": 40}
     for each in (undisturbed, killed):
         each.write(output=f"{s3.uri}/{each.folder.name}", solver=solver)
     uri = undisturbed.submit().json()["folder"]
@@ -217,7 +217,7 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
     where = location(killed)
     work = work_folder(where)
     kills = 0
-    for attempt in range(2, 52):
+    for attempt in range(2, 32):
         pid = wait_until(lambda: local.worker_pid(work), "a worker")
         time.sleep(chance.uniform(0, 1.5))
         if local.worker_pid(work) == pid:
@@ -229,6 +229,6 @@ def test_a_run_killed_at_fifty_random_moments_ends_as_if_undisturbed(
     wait_until(lambda: local.worker_pid(work) is None, "the last one's end")
     done = killed.submit().json()
 
-    assert kills >= 40, "the run ended too early to be killed"
+    assert kills >= 24, "the run ended too early to be killed"
     assert done["state"] == "Succeeded"
     assert weights(done["folder"]) == weights(uri)
