@@ -20,11 +20,11 @@ export UV_SYSTEM_CERTS := 1
 # Where a container's image sets this, each of the thousands of processes here would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Lint computes while Caffe and PyTorch arrive.
+# Lint computes while Caffe and PyTorch arrive, and while Kubernetes is compiled.
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch mlflow demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
+.PHONY: help setup engine torch mlflow bed demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
 
 help:
 	@sed -n '1,5p' Makefile
@@ -65,6 +65,10 @@ mlflow: .cache/mlflow/.stamp
 	$(UV) pip sync --quiet --python .cache/mlflow/bin/python --require-hashes tools/mlflow.txt
 	touch $@
 
+# The tests' Kubernetes, compiled once per machine, into the user's cache.
+bed: setup
+	$(BIN)/python -m tests.cluster.bed build
+
 demo: setup
 	$(BIN)/python -m examples.digits.demo
 
@@ -73,10 +77,10 @@ demo: setup
 check: setup lint
 	$(BIN)/pytest -n $$(($$(nproc) + 1)) --dist worksteal --hypothesis-profile check -m "not (slow or $(NEEDS))" $(T)
 
-# Two of its processes wait for the cluster most of the time.
+# Three of its processes wait for the cluster most of the time.
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
-test: setup lint engine torch mlflow
-	$(BIN)/pytest -n $$(($$(nproc) + 2)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
+test: setup lint engine torch mlflow bed
+	$(BIN)/pytest -n $$(($$(nproc) + 3)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
 
 # The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache. It prints the steps taken.
 test-browser: setup torch

@@ -1,9 +1,9 @@
 """The order of tests in several processes: what takes long comes first, so that quick tests fill the end.
 
 xdist's worksteal cuts the list of tests into a piece for each process, and whoever is done takes from the end
-of another's piece. So each begins with long tests. Those that wait for a cluster are in one piece, or in two
-where there are three: one has those that need an installed ftjob, which a process installs once. The other
-processes have work for the processors meanwhile.
+of another's piece. So each begins with long tests. Those that wait for a cluster are in pieces of their own,
+by what they need there: an installed ftjob, which a process then installs once, images, or neither. At least
+one process has other work for the processors meanwhile.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ import pytest
 
 from tests.tiers import needs_of
 
-INSTALLED = "installed"
-"""The fixture of an ftjob that is installed on the cluster."""
+ON_CLUSTER = ("installed", "image")
+"""Fixtures of what takes long to bring to a cluster."""
 
 
 class Turn(IntEnum):
@@ -46,12 +46,12 @@ def spread(items: Sequence[pytest.Item], processes: int, limit: float) -> list[p
         modules.setdefault(item.path, []).append(item)
     piles: list[list[pytest.Item]] = [[] for _ in range(processes)]
     quick: list[pytest.Item] = []
-    kinds = {needs_installed(module) for module in modules.values() if waits(module)}
+    kinds = sorted({kind(module) for module in modules.values() if waits(module)})
     waiting = min(len(kinds), processes - 1)
     others = cycle(piles[waiting:])
     for module in sorted(modules.values(), key=lambda each: turn(each, limit)):
         if waits(module):
-            piles[1 if waiting > 1 and not needs_installed(module) else 0] += module
+            piles[min(kinds.index(kind(module)), max(0, waiting - 1))] += module
         elif turn(module, limit) is Turn.QUICK:
             quick += module
         else:
@@ -70,9 +70,10 @@ def waits(module: Iterable[pytest.Item]) -> bool:
     return any("cluster" in needs_of(item) for item in module)
 
 
-def needs_installed(module: Iterable[pytest.Item]) -> bool:
-    """Return whether any test needs an ftjob that is installed on the cluster."""
-    return any(INSTALLED in getattr(item, "fixturenames", ()) for item in module)
+def kind(module: Iterable[pytest.Item]) -> int:
+    """Return which of ON_CLUSTER is the first that any test needs; their number where none needs any."""
+    fixtures = {name for item in module for name in getattr(item, "fixturenames", ())}
+    return next((number for number, name in enumerate(ON_CLUSTER) if name in fixtures), len(ON_CLUSTER))
 
 
 def turn(module: Iterable[pytest.Item], limit: float) -> Turn:

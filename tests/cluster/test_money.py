@@ -11,7 +11,7 @@ from tests.cluster.installation import User
 from tests.storage.processes import wait_until
 
 LONG = {"max_iter": 100_000, "test_interval": 50_000, "snapshot": 50_000}
-PREEMPTIONS = 6
+PREEMPTIONS = 4
 INTERVAL = 500
 
 

@@ -72,15 +72,18 @@ def test_each_process_begins_with_long_tests_and_ends_with_quick_ones() -> None:
 
 
 def test_an_installed_ftjob_is_installed_by_one_process() -> None:
-    """The other tests of the cluster are in another piece, and a third one begins with what needs none."""
-    installed, bare = (
-        items_of(name, {"cluster": ()}, 4, *needed) for name, needed in (("a", ["installed"]), ("b", []))
-    )
-    slow, quick = items_of("slow", {"slow": ()}, 4), items_of("quick", {}, 12)
+    """Tests that need images alone are in another piece, those that need neither in a third, and the fourth
+    begins with what needs no cluster. With fewer processes the last kinds are in one piece."""
+    needs = {"a": ["installed", "image"], "b": ["image"], "c": []}
+    installed, images, bare = (items_of(name, {"cluster": ()}, 4, *needed) for name, needed in needs.items())
+    slow, quick = items_of("slow", {"slow": ()}, 4), items_of("quick", {}, 16)
+    items = [*quick, *bare, *slow, *images, *installed]
 
-    ordered = spread([*quick, *bare, *slow, *installed], 3, LIMIT)
+    four, three = spread(items, 4, LIMIT), spread(items, 3, LIMIT)
 
-    assert [ordered[:4], ordered[8:12], ordered[16:20]] == [installed, bare, slow]
+    assert [four[:4], four[8:12], four[16:20], four[24:28]] == [installed, images, bare, slow]
+    assert three[:4] == installed
+    assert three[10:18] == [*bare, *images]
 
 
 def test_without_a_cluster_every_process_begins_with_long_tests() -> None:
