@@ -49,7 +49,8 @@ def test_check_runs_all_that_needs_nothing_and_test_runs_the_rest() -> None:
     assert '-m "not (slow or $(NEEDS))"' in recipe("check")
     assert recipe("check").startswith("check: setup lint\n")
     assert recipe("lint").startswith("lint: setup\n")
-    assert recipe("test").splitlines()[0].split() == ["test:", "setup", "lint", "engine", "torch", "mlflow"]
+    brought = ["setup", "lint", "engine", "torch", "mlflow", "bed"]
+    assert recipe("test").splitlines()[0].split() == ["test:", *brought]
     assert not re.search(r" -k | --(ignore|deselect)", recipe("test"))
 
 
