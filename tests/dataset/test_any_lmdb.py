@@ -62,6 +62,7 @@ def packed(draw: st.DrawFn) -> bytes:
 RECORDS = st.lists(st.one_of(plain(), packed(), floats(), st.binary(max_size=30)), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(values=RECORDS, crop=st.sampled_from([None, 8]), num_output=st.sampled_from([None, 2]))
 def test_check_ends_with_findings(

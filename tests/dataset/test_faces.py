@@ -76,6 +76,7 @@ def photographs(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
+@pytest.mark.slow
 def test_a_dataset_of_faces(photographs: Path, tmp_path: Path) -> None:
     """Its records are the faces, its manifest says how it was made; who has no face is named and left out."""
     with pytest.raises(BadDataError, match=r"allow a larger share: up/cat\.jpg: no face was found in it"):

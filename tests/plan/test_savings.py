@@ -148,6 +148,7 @@ def test_nothing_is_said_without_a_trunk(in_faces: Path, surgery: dict) -> None:
     assert "features" not in printed(made)
 
 
+@pytest.mark.slow
 def test_random_crop_is_part_of_the_run_where_it_is_false(in_faces: Path) -> None:
     """Central crops are another run; the default leaves ids as they were before there was the field."""
     assert plan().run_id == plan(data={"random_crop": True}).run_id

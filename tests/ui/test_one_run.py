@@ -120,6 +120,7 @@ def test_what_cannot_be_read_for_a_while_is_told_and_read_again(pages: Pages, em
         assert next(each for each in events if "problem" in each)["problem"] == ""
 
 
+@pytest.mark.slow
 def test_new_lines_call_for_new_curves(pages: Pages, emotions: RunFolder) -> None:
     """As soon as a run's contents are read again."""
     change(emotions, state=State.RUNNING, iteration=40)
