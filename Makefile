@@ -80,7 +80,7 @@ check: setup lint
 
 # The processes with the cluster's tests wait most of the time.
 # Where fifty tests fail there is one cause, a full disk perhaps: what they print is needed, and not the rest.
-test: setup lint engine torch mlflow bed
+test: setup bed lint engine torch mlflow
 	$(BIN)/pytest -n $$(($$(nproc) + 2)) --dist worksteal --maxfail 50 -m "not ($(APART))" $(T)
 
 # The pages, in Debian's Chromium: 120 MB of packages, once, unpacked into the cache. It prints the steps taken.

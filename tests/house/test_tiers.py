@@ -49,7 +49,7 @@ def test_check_runs_all_that_needs_nothing_and_test_runs_the_rest() -> None:
     assert '-m "not (slow or $(NEEDS))"' in recipe("check")
     assert recipe("check").startswith("check: setup lint\n")
     assert recipe("lint").startswith("lint: setup\n")
-    brought = ["setup", "lint", "engine", "torch", "mlflow", "bed"]
+    brought = ["setup", "bed", "lint", "engine", "torch", "mlflow"]
     assert recipe("test").splitlines()[0].split() == ["test:", *brought]
     assert not re.search(r" -k | --(ignore|deselect)", recipe("test"))
 
