@@ -47,8 +47,9 @@ def test_a_reader_that_nobody_closed_may_be_collected_while_another_opens(
 ) -> None:
     """The collector closes it in the thread that opens: neither waits for the other."""
     other = write_lmdb(tmp_path / "other", [(b"0", raw(0, photo(0, 4, 6)))])
-    left: list[object] = [records(lmdb_folder)]
-    next(left[0])  # type: ignore[call-overload]
+    begun = records(lmdb_folder)
+    next(begun)
+    left: list[object] = [begun]
     left.append(left)  # a circle, which only the collector ends
     opens = lmdb.open
 
@@ -57,7 +58,7 @@ def test_a_reader_that_nobody_closed_may_be_collected_while_another_opens(
         return opens(*words, **options)
 
     monkeypatch.setattr(lmdb, "open", collects)
-    del left
+    del begun, left
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.extend(each.key for each in records(other)), daemon=True)
     reader.start()
