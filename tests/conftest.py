@@ -1,5 +1,6 @@
 """What every test has: a cache of its own, and a way to what its markers ask for, and to nothing else."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -9,9 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ftjob.engine import threads
 from ftjob.fs.paths import cache_dir
 from tests.tiers import NEEDS, Guard, hide_torch, mark_by_fixtures, needs_of
 
+# Engines compute with one thread: several tests run at once, and threads that wait for each other take
+# processors from them.
+os.environ.update(dict.fromkeys((threads.GENERAL, *threads.COUNTS), "1"))
+gc.disable()  # until all tests are there
 MACHINE_CACHE = cache_dir()
 pytest_plugins = ["tests.engines", "tests.faces", "tests.order", "tests.storage.servers"]
 
@@ -30,6 +36,13 @@ sys.addaudithook(GUARD.watch)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         mark_by_fixtures(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Keep what is there by now out of the garbage collector's way: 400,000 objects, which stay."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
