@@ -8,7 +8,7 @@ from ftjob.fs.paths import cache_dir
 from tests.fuzz.case import draw
 from tests.fuzz.trial import Bench, Ending, bench
 
-SIZE = 125
+SIZE = 80
 """Inputs of a block."""
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import cv2
+
 from ftjob.__main__ import main
 from ftjob.errors import ExitCode
 from tests.forked import preload
@@ -74,6 +76,7 @@ class Bench:
     def __init__(self, root: Path, engines: Path) -> None:
         """Make the good files, which takes some seconds, and load what each forked process would load."""
         preload.load(*preload.ENGINES, "ftjob.engine.torch")
+        cv2.setNumThreads(1)  # a forked process waits without end for threads that it has not
         self.root = root
         self.good = root / "good"
         world.build(self.folder, engines)
