@@ -307,9 +307,9 @@ def test_two_controllers_are_one(controllers: Controllers) -> None:
 
 
 def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers) -> None:
-    """At $0.10 a second, $1 pays for one run that may cost $0.90; the next waits until that is raised."""
+    """At $0.03 a second, $1 pays for one run that may cost $0.90; the next waits until that is raised."""
     nodes = controllers.folder / "nodes.yaml"
-    nodes.write_text("local: {price: {on_demand: 360}}")
+    nodes.write_text("local: {price: {on_demand: 108}}")
     controllers.environment["FTJOB_NODES"] = str(nodes)
 
     def allow(amount: str) -> None:
@@ -333,7 +333,7 @@ def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers
     assert "usd-per-day is 'one'" in told["message"]
     assert "states no budget: set budget.usd" in free["message"]
     assert f"${first['usd']:.2f} is spent today" in waiting["message"]
-    assert 0.1 <= second["attempts"][0]["usd"] < 1
+    assert 0.03 <= second["attempts"][0]["usd"] < 1
 
 
 def test_metrics_and_probes_are_served(controllers: Controllers) -> None:
