@@ -12,11 +12,11 @@ from tests.e2e.jobs import Job
 pytestmark = pytest.mark.caffe
 
 
-@pytest.fixture
-def stopped_and_gone_on(job: Job) -> Job:
-    """A run on a node with a price that was cancelled, and submitted again."""
+def test_what_a_run_cost_is_what_its_status_says(job: Job):
+    """One that was cancelled and submitted again: both attempts together, as one row, as two, as a sum; what
+    the second began again is lost. As a table, as a CSV with a header; --since leaves out what is older."""
     job.write(
-        resources={"node": "p2.xlarge"}, solver={"max_iter": 1500, "snapshot": 100, "test_interval": 750}
+        resources={"node": "p2.xlarge"}, solver={"max_iter": 1000, "snapshot": 100, "test_interval": 500}
     )
     job.ftjob("submit", "spec.yaml", "--local")
     deadline = time.monotonic() + 60
@@ -26,15 +26,11 @@ def stopped_and_gone_on(job: Job) -> Job:
     job.ftjob("cancel", "digits")
     job.ftjob("wait", "digits", code=10)
     job.submit()
-    return job
-
-
-def test_what_a_run_cost_is_what_its_status_says(stopped_and_gone_on: Job):
-    """Both attempts together, as one row, as two, as a sum; and what the second began again is lost."""
-    job = stopped_and_gone_on
     status = job.status()
     whole = job.ftjob("cost", "-o", "json").json()
     each = job.ftjob("cost", "digits", "--attempts", "-o", "json").json()
+    table = job.ftjob("cost").out
+    rows = list(csv.DictReader(io.StringIO(job.ftjob("cost", "--attempts", "-o", "csv").out)))
 
     assert whole["total"]["seconds"] == pytest.approx(status["seconds"], abs=0.01)
     assert whole["total"]["usd"] == pytest.approx(status["usd"], abs=1e-5)
@@ -42,14 +38,6 @@ def test_what_a_run_cost_is_what_its_status_says(stopped_and_gone_on: Job):
     assert [row["attempt"] for row in each["runs"]] == [1, 2]
     assert [row["attempts"] for row in whole["runs"]] == [2]
     assert each["runs"][1]["lost"]["seconds"] >= each["runs"][1]["stages"]["open"]["seconds"] > 0
-
-
-def test_people_and_spreadsheets_are_told_too(stopped_and_gone_on: Job):
-    """A table, a CSV with a header; --since leaves out what is older."""
-    job = stopped_and_gone_on
-    table = job.ftjob("cost").out
-    rows = list(csv.DictReader(io.StringIO(job.ftjob("cost", "--attempts", "-o", "csv").out)))
-
     assert table.splitlines()[0].split()[:4] == ["RUN", "#", "TIME", "COST"]
     assert [row["attempt"] for row in rows] == ["1", "2"]
     assert job.ftjob("cost", "--since", "2100-01-01", "-o", "json").json()["runs"] == []
