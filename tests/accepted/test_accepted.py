@@ -13,7 +13,7 @@ from tests.accepted.case import write
 
 pytestmark = [pytest.mark.caffe, pytest.mark.torch]
 
-BLOCKS, SIZE = 4, 10
+BLOCKS, SIZE = 3, 10
 SHRINK_SECONDS = 60.0
 
 

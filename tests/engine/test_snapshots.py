@@ -169,14 +169,20 @@ def test_a_writer_that_is_killed_is_told_and_the_engine_goes_on(job: Job, opened
     """Caffe ends its process when a disk is full: that of the writer, not that of the training."""
     engine = opened(job(WIDE))
     engine.step(1)
-    folder = tmp_path / "kept"
-    folder.mkdir()
-    writing = engine.begin_snapshot(folder)
-    assert isinstance(writing, ForkedWriting)
-    writing.kill()
+    for number in range(20):  # on a busy machine a writer may be done before it is killed
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        writing = engine.begin_snapshot(folder)
+        assert isinstance(writing, ForkedWriting)
+        writing.kill()
+        try:
+            writing.wait()
+        except StorageError as error:
+            assert "its writer died" in str(error)  # noqa: PT017
+            break
+    else:
+        pytest.fail("every writer was done before it was killed")
 
-    with pytest.raises(StorageError, match="its writer died"):
-        writing.wait()
     assert not list(folder.iterdir())
     assert engine.step(1)[0].iteration == 2
     assert engine.snapshot(folder).iteration == 2
