@@ -54,7 +54,7 @@ torch: .venv/.torch
 ifeq ($(origin TORCH),file)
 	./tools/check-wheel .cache/torch/torch-*.whl tools/torch.txt $$($(PIP) config get global.find-links 2>/dev/null) $$PIP_FIND_LINKS
 endif
-	$(PIP) install --quiet .cache/torch/torch-*.whl $(TORCH)
+	$(UV) pip install --quiet --python $(BIN)/python .cache/torch/torch-*.whl $(TORCH)
 	touch $@
 
 # The server that tests track runs in, apart from our packages: it needs pandas.
