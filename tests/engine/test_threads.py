@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ftjob.concurrency import processors
 from ftjob.engine.open import open_engine
 from ftjob.engine.threads import COUNTS, WAITING, with_threads
-from tests.engine import nets
+from tests.engine import nets, test_features
 from tests.engine.conftest import Job
 from tests.engines import ENGINES
 
@@ -112,3 +112,21 @@ def test_a_number_that_the_caller_wants_is_that_of_every_library(given: dict[str
     made = with_threads(given, threads)
 
     assert {made[name] for name in COUNTS} == {str(threads)}
+
+
+@pytest.mark.torch
+def test_images_in_threads_of_their_own_make_the_same_features(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen trunk shares out what it computes first; updates have as many threads as before."""
+    folder, found = job(test_features.net(), momentum=0.9), []
+    for threads in (1, 2):
+        for name in COUNTS:
+            monkeypatch.setenv(name, str(threads))
+        kept = tmp_path / str(threads)
+        found.append(test_features.trained("torch", folder, kept, f"log{threads}"))
+        assert re.search(on(threads), (folder / f"log{threads}").read_text())
+
+    test_features.same(*found)
+    files = [sorted((tmp_path / str(threads)).iterdir()) for threads in (1, 2)]
+    assert [path.stat().st_size for path in files[0]] == [path.stat().st_size for path in files[1]]

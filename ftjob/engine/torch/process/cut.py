@@ -46,8 +46,9 @@ class CutNet:
         self.whole, self.trunk, self.records, self.file = whole, trunk, records, file
         self.head = TorchNet(infer_shapes(trunk.head), whole.weights, whole.context, whole)
         self.dtypes = _dtypes(whole, trunk)
-        self.trunks: dict[int, TorchNet] = {}
-        """By batch size."""
+        self.trunks: dict[tuple[int, int], TorchNet] = {}
+        """By number of images, and number of the thread."""
+        self._computing = _Computing(1 if whole.context.device.type == "cuda" else torch.get_num_threads())
         self._ahead = Ahead(self._make, FLOAT_BYTES * trunk.floats * records.shape[0])
         self._writer = ThreadPoolExecutor(1, "features")
 
@@ -90,26 +91,47 @@ class CutNet:
     def _complete(self, batch: FeatureBatch, images: Tensor) -> None:
         """Compute the features that are missing, and have them kept."""
         values = self.records.end(sent(images, self.whole.context.device))
-        trunk = self._trunk(len(values))
+        made = torch.cat(self._computing.map(self._made_of, values)).cpu()
+        batch.features[batch.missing] = made
+        self._writer.submit(self._keep, batch.rows[batch.missing], made.numpy())
+
+    def _made_of(self, thread: int, values: Tensor) -> Tensor:
+        """Return the features (images, floats) of some images."""
+        trunk = self._trunk(len(values), thread)
         trunk.given = {self.trunk.images: values}
         with torch.no_grad():
             passed = trunk.forward(self.trunk.features)
-            made = torch.cat([passed.blobs[blob].flatten(1).float() for blob in self.trunk.features], 1)
-        made = made.cpu()
-        batch.features[batch.missing] = made
-        self._writer.submit(self._keep, batch.rows[batch.missing], made.numpy())
+            return torch.cat([passed.blobs[blob].flatten(1).float() for blob in self.trunk.features], 1)
 
     def _keep(self, rows: NDArray[np.int64], features: NDArray[np.float32]) -> None:
         for row, values in zip(rows, features, strict=True):
             self.file.write(int(row), values)
 
-    def _trunk(self, size: int) -> TorchNet:
-        if size not in self.trunks:
+    def _trunk(self, size: int, thread: int) -> TorchNet:
+        if (size, thread) not in self.trunks:
             whole = self.whole.context
             shapes = infer_shapes(self.trunk.trunk, {self.trunk.images: (size, *self.records.shape[1:])})
             context = NetContext(whole.phase, whole.device, whole.seed, numerics=whole.numerics)
-            self.trunks[size] = TorchNet(shapes, self.whole.weights, context, self.whole)
-        return self.trunks[size]
+            self.trunks[size, thread] = TorchNet(shapes, self.whole.weights, context, self.whole)
+        return self.trunks[size, thread]
+
+
+class _Computing:
+    """Threads that compute with one processor each, on images of their own: unlike the threads of one
+    operation, they do not wait for each other after every layer."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads, "trunk", initializer=torch.set_num_threads, initargs=(1,))
+
+    def map(self, function: Callable[[int, Tensor], Tensor], values: Tensor) -> list[Tensor]:
+        """Call the function with the number of a thread and its share of the values, in all threads."""
+        if self.threads == 1:
+            return [function(0, values)]
+        shares = [share for share in values.tensor_split(self.threads) if len(share)]
+        made = list(self._pool.map(function, range(len(shares)), shares))
+        torch.set_num_threads(self.threads)  # of this thread: a new one changes what is common to all
+        return made
 
 
 def _dtypes(whole: TorchNet, trunk: Trunk) -> list[torch.dtype]:
