@@ -151,7 +151,9 @@ def test_a_worker_whose_place_is_taken_goes_on_elsewhere(ours: Controllers, own_
     own_cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "big"}, "spec": spec})
     status = ours.wait_for(name, "Succeeded", seconds=120)
 
-    assert reasons(status) == ["Preempted", "Completed"]
+    first, last = reasons(status)
+    assert first in ("Preempted", "TakenAway"), "a pod may be gone before its last words are read"
+    assert last == "Completed"
 
 
 def test_a_node_that_falls_silent_for_a_minute_changes_nothing(
