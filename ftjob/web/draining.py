@@ -1,26 +1,20 @@
 """uvicorn's server, which loses no request when it is stopped."""
 
 import asyncio
-import ctypes
 import signal
 import socket
-import struct
 import threading
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 
 from uvicorn import Config, Server
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
+from ftjob.web.backlog import accept_all, admit_no_more
 from ftjob.web.connection import Connections, TimedConnection
 
 HANDSHAKE_SECONDS = 0.2
 """What a connection that has begun gets to be made."""
-SO_ATTACH_FILTER = 26
-"""asm-generic/socket.h; Python has no name for it."""
-NO_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 2), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
-"""A filter for Linux's sockets: byte 13 of a TCP header has the flags, of which 2 is SYN."""
 
 
 class DrainingServer(Server):
@@ -52,12 +46,12 @@ class DrainingServer(Server):
         self.server_state.default_headers.append(CLOSE_HEADER)
         await self._linger()
         for listening in sockets or []:
-            _admit_no_more(listening)
+            admit_no_more(listening)
         await asyncio.sleep(HANDSHAKE_SECONDS)
         accepting = [
             asyncio.ensure_future(asyncio.get_running_loop().connect_accepted_socket(self._protocol, each))
             for listening in sockets or []
-            for each in _accepted(listening)
+            for each in accept_all(listening)
         ]
         await super().shutdown(sockets)  # closes the sockets before it first waits
         await asyncio.gather(*accepting, return_exceptions=True)
@@ -73,24 +67,3 @@ class DrainingServer(Server):
         return TimedConnection(
             self._shared, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
-
-
-def _admit_no_more(listening: socket.socket) -> None:
-    """Have Linux drop the first packets of further connections, as if the network had lost them.
-
-    Who connects sends another after a second, and is refused then. Without it a connection that is made
-    between the last accept and the close is reset, and its request lost. Elsewhere it stays so.
-    """
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in NO_SYN))
-    with suppress(OSError):
-        described = struct.pack("HP", len(NO_SYN), ctypes.addressof(program))
-        listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
-
-
-def _accepted(listening: socket.socket) -> list[socket.socket]:
-    """Accept every connection that the kernel has made already."""
-    found = []
-    with suppress(OSError):  # BlockingIOError: there is no other
-        while True:
-            found.append(listening.accept()[0])
-    return found

@@ -1,6 +1,6 @@
 """A real Kubernetes of one node, for tests: from Debian's packages and source, in namespaces of its own.
 
-    python -m tests.cluster.bed up                # four minutes on a new machine, then twelve seconds
+    python -m tests.cluster.bed up                # three minutes on a new machine, then twelve seconds
     export KUBECONFIG=$(python -m tests.cluster.bed kubeconfig)
     python -m tests.cluster.bed load controller   # ftjob's image, built and given to the node
     python -m tests.cluster.bed exec COMMAND      # in the cluster's network

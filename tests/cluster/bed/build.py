@@ -1,4 +1,4 @@
-"""The programs of a cluster: built or unpacked once per machine, in about four minutes on two cores."""
+"""The programs of a cluster: built or unpacked once per machine, in about three minutes on two cores."""
 
 import fcntl
 import os

@@ -129,9 +129,10 @@ class _Computing:
         if self.threads == 1:
             return [function(0, values)]
         shares = [share for share in values.tensor_split(self.threads) if len(share)]
-        made = list(self._pool.map(function, range(len(shares)), shares))
-        torch.set_num_threads(self.threads)  # of this thread: a new one changes what is common to all
-        return made
+        try:
+            return list(self._pool.map(function, range(len(shares)), shares))
+        finally:
+            torch.set_num_threads(self.threads)  # a new thread's number is MKL's for all
 
 
 def _dtypes(whole: TorchNet, trunk: Trunk) -> list[torch.dtype]:
