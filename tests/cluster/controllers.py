@@ -186,7 +186,9 @@ def install(cluster: AnyCluster, namespace: str, *, everywhere: bool = False) ->
     """
     base = ROOT / "k8s" / "base"
     cluster.kubectl("apply", f"--filename={base / 'crd.yaml'}")
-    cluster.kubectl("wait", "--for=condition=Established", "crd/finetunejobs.ftjob.dev", "--timeout=30s")
+    established = '--output=jsonpath={.status.conditions[?(@.type=="Established")].status}'
+    while cluster.kubectl("get", established, "crd/finetunejobs.ftjob.dev") != "True":
+        time.sleep(0.1)  # `kubectl wait` fails where there are no conditions yet
     rights = list(yaml.safe_load_all((base / "rbac.yaml").read_text(encoding="utf-8")))
     cluster.apply(*(each for each in rights if each["kind"] == "ClusterRole"))
     ours = [each for each in rights if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")]
