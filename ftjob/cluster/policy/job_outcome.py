@@ -16,7 +16,7 @@ from ftjob.cluster.resource.status import (
     FineTuneStatus,
     GpuStatus,
     PodRecord,
-    with_conditions,
+    condition_now,
 )
 from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.progress import Progress
@@ -159,8 +159,8 @@ def _status(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, 
     changes["start_time"] = before.start_time or started
     ended = before.completion_time if before.state.ended else float(int(now))
     changes["completion_time"] = ended if outcome.state.ended else None
-    conditions = with_conditions(before, _conditions(context, outcome))
-    return before.model_copy(update={**changes, "conditions": conditions})
+    changes["conditions"] = tuple(_conditions(context, outcome))
+    return before.model_copy(update=changes)
 
 
 def _of_terms(terms: Terms) -> dict[str, Any]:
@@ -195,16 +195,17 @@ def _of_report(before: FineTuneStatus, report: Progress | None, *, running: bool
 
 
 def _conditions(context: JobContext, outcome: JobOutcome) -> Iterable[ConditionStatus]:
-    """Yield every condition that applies, in the order of names.Condition, as if it had changed just now."""
-    before, unread = context.seen.job.status, context.seen.report_refused
-    for kind, holds, reason, message in _holding(before, outcome, unread):
-        yield ConditionStatus(
-            type=kind,
-            status="True" if holds else "False",
+    """Yield every condition that applies, in the order of names.Condition."""
+    job, now = context.seen.job, float(int(context.now))
+    for kind, holds, reason, message in _holding(job.status, outcome, context.seen.report_refused):
+        yield condition_now(
+            job.status.condition(kind),
+            kind,
+            holds=holds,
             reason=reason,
             message=plain(message),
-            last_transition_time=float(int(context.now)),
-            observed_generation=context.seen.job.generation,
+            generation=job.generation,
+            now=now,
         )
 
 

@@ -52,7 +52,6 @@ def read_request(object_: FineTune, nodes: Mapping[str, Node]) -> Request:
         raise BadSpecError(problem)
     if spec.name != object_.name:
         raise BadSpecError(f"name: {spec.name} is not the object's name, {object_.name}: leave it out")
-    _refuse_paths(spec)
     name = spec.resources.node
     if name not in nodes:
         hint = did_you_mean(name, nodes)
@@ -93,10 +92,10 @@ def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
     with suppress(ValidationError, SpecError):  # parse_spec below explains it, as it does for files
         spec = JobSpec.model_validate(json.loads(text))
         members(spec)
-        return spec, identity_of(spec), _too_long(spec)
+        return spec, identity_of(spec), _problem(spec)
     try:
         spec = parse_spec(yaml.safe_dump(json.loads(text), allow_unicode=True), "spec")
-        return spec, identity_of(spec), _too_long(spec)
+        return spec, identity_of(spec), _problem(spec)
     except SpecError as error:
         problems = (
             f"{each.field}: {each.message}" if each.field else each.message for each in error.problems
@@ -104,11 +103,17 @@ def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
         return None, "", "; ".join(problems)
 
 
-def _too_long(spec: JobSpec) -> str:
-    """Return what is wrong with a spec that no annotation has room for."""
-    if len(dump_spec(spec)) <= LARGEST_SPEC:
-        return ""
-    return f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more"
+def _problem(spec: JobSpec) -> str:
+    """Return what a pod could not do with a spec that is valid elsewhere; empty where there is nothing."""
+    if len(dump_spec(spec)) > LARGEST_SPEC:
+        return f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more"
+    for field, location in locations(spec, zoo.NAMES).items():
+        if "://" not in location:
+            return (
+                f"{field}: {location} is a path, and a pod cannot read your machine: "
+                "copy it to a bucket and give its URI"
+            )
+    return ""
 
 
 def identity_of(spec: JobSpec) -> str:
@@ -119,13 +124,3 @@ def identity_of(spec: JobSpec) -> str:
         kept["stages"] = [{key: each[key] for key in each if key not in FREE_OF_STAGE} for each in stages]
     canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def _refuse_paths(spec: JobSpec) -> None:
-    """Raise BadSpecError for a location that a pod could not read: anything but a URI."""
-    for field, location in locations(spec, zoo.NAMES).items():
-        if "://" not in location:
-            raise BadSpecError(
-                f"{field}: {location} is a path, and a pod cannot read your machine: "
-                "copy it to a bucket and give its URI"
-            )

@@ -4,7 +4,6 @@ Its schema in the CustomResourceDefinition is generated from these models (crd.p
 a limit, and every field that needs one has a description.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -230,14 +229,29 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value != ""}
 
 
-def with_conditions(
-    before: FineTuneStatus, conditions: Iterable[ConditionStatus]
-) -> tuple[ConditionStatus, ...]:
-    """Return the conditions that hold now; one whose status is as before keeps its transition time."""
-    return tuple(_since(before.condition(each.type), each) for each in conditions)
+def condition_now(
+    last: ConditionStatus | None,
+    kind: Condition,
+    *,
+    holds: bool,
+    reason: str,
+    message: str,
+    generation: int,
+    now: float,
+) -> ConditionStatus:
+    """Return a condition as it is now: the last one itself where nothing changed.
 
-
-def _since(before: ConditionStatus | None, now: ConditionStatus) -> ConditionStatus:
-    if before is None or before.status != now.status:
-        return now
-    return now.model_copy(update={"last_transition_time": before.last_transition_time})
+    While its status stays, so does the time of its transition.
+    """
+    status: Literal["True", "False"] = "True" if holds else "False"
+    facts = (status, reason, message, generation)
+    if last and facts == (last.status, last.reason, last.message, last.observed_generation):
+        return last
+    return ConditionStatus(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=last.last_transition_time if last and last.status == status else now,
+        observed_generation=generation,
+    )
