@@ -16,6 +16,7 @@ from PIL import Image as Picture
 from examples.digits import demo, recipe
 from examples.digits.images import write_digits
 from examples.digits.net import build
+from ftjob.engine import threads
 from ftjob.net.prototxt import to_text
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.shelf import Image
@@ -80,6 +81,8 @@ def manifests(namespace: str, server: Server, controller: Image, worker: Image) 
         if name := next((name for name in settings if name == "controller-config.yaml"), None):
             wanted = yaml.safe_load(settings[name])
             wanted["images"] |= dict.fromkeys(("caffe_cpu", "caffe_cuda", "torch"), worker.name)
+            # Other tests need the processors, and Caffe gains nothing by more threads for nets so small.
+            wanted.setdefault("worker", {}).setdefault("env", {})[threads.GENERAL] = "1"
             settings[name] = yaml.safe_dump(wanted)
         if name := next((name for name in settings if name == "nodes.yaml"), None):
             nodes = yaml.safe_load(settings[name])
