@@ -14,8 +14,10 @@ import os
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,11 @@ import torch  # noqa: TID253
 from torch.utils.data import DataLoader, Dataset  # noqa: TID253
 
 from ftjob.concurrency.malloc import keep_freed_memory
-from ftjob.dataset.lmdb.datum import encode_datum, read_head
+from ftjob.dataset.lmdb.datum import Buffer, encode_datum, read_head
 from ftjob.dataset.lmdb.decode import decode_planes
-from ftjob.dataset.lmdb.read import stored_records
+from ftjob.dataset.lmdb.read import NumberedRecords
 from ftjob.engine.phase_nets import shapes_of
-from ftjob.engine.torch.process.data import DataSource
+from ftjob.engine.torch.process.data import MOST_AHEAD, DataSource
 from ftjob.engine.torch.process.layers.making import NetContext, layer_context
 from ftjob.net.proto.caffe_pb2 import TRAIN
 from ftjob.net.prototxt import parse_net
@@ -162,19 +164,23 @@ def by_loader(path: Path, workers: int) -> Callable[[], Iterator[torch.Tensor]]:
 
 def by_decoding(path: Path, workers: int) -> Callable[[], Iterator[torch.Tensor]]:
     """Records decoded and let go of."""
-    stored = stored_records(path, endless=True)
+    records, share = NumberedRecords(path), BATCH // workers
 
-    def decode(values: list[memoryview]) -> None:
-        for value in values:
+    def decode(stored: list[tuple[Buffer, Buffer]]) -> None:
+        for _, value in stored:
             head = read_head(value)
             decode_planes(head, value[head.data])
 
     def batches() -> Iterator[torch.Tensor]:
+        begun: deque[list[Future[None]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
-            while True:
-                values = [next(stored)[1] for _ in range(BATCH)]
-                pieces = [values[begin : begin + 8] for begin in range(0, BATCH, 8)]
-                list(pool.map(decode, pieces))
+            for number in count():
+                stored = records.stored(number * BATCH, BATCH)
+                begun.append([pool.submit(decode, stored[at : at + share]) for at in range(0, BATCH, share)])
+                if number < MOST_AHEAD:
+                    continue
+                for each in begun.popleft():
+                    each.result()
                 yield torch.empty(0)
 
     return batches

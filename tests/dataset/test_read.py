@@ -6,14 +6,18 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import lmdb
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ftjob.dataset.check.inspection import inspect
-from ftjob.dataset.lmdb.datum import encode_datum
-from ftjob.dataset.lmdb.read import records
+from ftjob.dataset.lmdb.datum import encode_datum, read_head
+from ftjob.dataset.lmdb.read import NumberedRecords, records
 from ftjob.dataset.mean import measured_mean
 from ftjob.errors import BadDataError
 from tests.dataset.images import photo, raw, write_lmdb
@@ -25,21 +29,44 @@ def lmdb_folder(tmp_path: Path) -> Path:
     return write_lmdb(tmp_path / "db", [(b"%04d" % at, raw(at % 3, photo(at, 4, 6))) for at in range(10)])
 
 
-def test_records_from_a_position(lmdb_folder: Path) -> None:
-    """Reading goes on in key order from where it is told, for a training that is resumed."""
-    assert [record.key for record in records(lmdb_folder, start=7)] == [b"0007", b"0008", b"0009"]
-    assert list(records(lmdb_folder, start=10)) == []
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**12), st.integers(0, 35))
+def test_records_by_their_number(lmdb_folder: Path, begin: int, count: int) -> None:
+    """From any number on, round and round: key and value as they are stored."""
+    numbered, stored = NumberedRecords(lmdb_folder), list(records(lmdb_folder))
+    wanted = [stored[number % 10] for number in range(begin, begin + count)]
+
+    found = numbered.stored(begin, count)
+
+    assert len(numbered) == 10
+    assert [bytes(key) for key, _ in found] == [record.key for record in wanted]
+    assert [read_head(value).label for _, value in found] == [record.label for record in wanted]
+
+
+def test_records_by_their_number_beside_a_busy_thread(lmdb_folder: Path) -> None:
+    """All are read by a single call: going from one to the next, a thread waits 5 ms for a busy one."""
+    numbered, calls = NumberedRecords(lmdb_folder), 0
+    getmulti = numbered._cursor.getmulti
+
+    def counted(keys: list[bytes]) -> Any:
+        nonlocal calls
+        calls += 1
+        return getmulti(keys)
+
+    numbered._cursor = SimpleNamespace(getmulti=counted)  # type: ignore[assignment]
+    assert len(numbered.stored(5, 10_000)) == 10_000
+    assert calls == 1
 
 
 def test_several_read_one_lmdb_at_a_time(lmdb_folder: Path, tmp_path: Path) -> None:
     """Under any of its names, which LMDB itself refuses; whoever ends leaves the others their records."""
     (tmp_path / "link").symlink_to(lmdb_folder)
-    first, second = records(lmdb_folder), records(tmp_path / "link", start=5)
+    first, second = records(lmdb_folder), records(tmp_path / "link")
     keys = [next(first).key, next(second).key]
     first.close()
 
-    assert [*keys, *(record.key for record in second)] == [b"0000", *(b"%04d" % at for at in range(5, 10))]
-    assert [record.key for record in records(lmdb_folder, start=9)] == [b"0009"]
+    assert [*keys, *(record.key for record in second)] == [b"0000", *(b"%04d" % at for at in range(10))]
+    assert len(list(records(lmdb_folder))) == 10
 
 
 def test_a_reader_that_nobody_closed_may_be_collected_while_another_opens(

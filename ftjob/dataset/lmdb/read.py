@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,10 +43,16 @@ def opened(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Environmen
     if not data.is_file():
         raise BadDataError(f"{location}: is no LMDB, there is no {DATA_FILE} in it: give the folder of one")
     check_meta_pages(location)
+    with _named(location), _shared(data, in_order=in_order) as env:
+        _check(location, env)
+        yield env
+
+
+@contextmanager
+def _named(location: Path) -> Iterator[None]:
+    """Raise BadDataError for damage that LMDB finds."""
     try:
-        with _shared(data, in_order=in_order) as env:
-            _check(location, env)
-            yield env
+        yield
     except lmdb.Error as error:
         raise BadDataError(
             f"{location}: is no LMDB that can be read ({error}): copy or build it again"
@@ -109,9 +115,9 @@ def reading(location: Path, *, in_order: bool = True) -> Iterator[lmdb.Cursor]:
         yield cursor
 
 
-def records(location: Path, start: int = 0) -> Iterator[Record]:
-    """Yield the records in key order, from a position on. Raises BadDataError for one that is no image."""
-    for key, value in stored_records(location, start):
+def records(location: Path) -> Iterator[Record]:
+    """Yield the records in key order. Raises BadDataError for one that is no image."""
+    for key, value in stored_records(location):
         yield _record(location, key, value)
 
 
@@ -123,23 +129,48 @@ def records_at(location: Path, keys: Iterable[bytes]) -> Iterator[Record]:
                 yield _record(location, key, cursor.value())
 
 
-def stored_records(
-    location: Path, start: int = 0, *, endless: bool = False
-) -> Iterator[tuple[Buffer, Buffer]]:
-    """Yield key and value of the records in key order, from a position on; `endless`: again from the first.
+def stored_records(location: Path) -> Iterator[tuple[Buffer, Buffer]]:
+    """Yield key and value of the records in key order.
 
     They are views of the file, and must not be used after the iterator ended or was closed.
     """
     with reading(location) as cursor:
-        if not cursor.first() or not _skip(cursor, start):
-            return
         yield from cursor.iternext()
-        while endless and cursor.first():
-            yield from cursor.iternext()
 
 
-def _skip(cursor: lmdb.Cursor, steps: int) -> bool:
-    return all(cursor.next() for _ in range(steps))
+class NumberedRecords:
+    """The stored records of an LMDB by their number, from 0 in key order.
+
+    It keeps all keys, about a hundred bytes for each record, so that many records are read by a single call:
+    to go from record to record, LMDB lets go of Python's lock and takes it again each time, and waits for
+    every thread that computes.
+    """
+
+    def __init__(self, location: Path) -> None:
+        """Raises BadDataError as `opened` does."""
+        self.location = location
+        self._opened = ExitStack()  # closed by the garbage collector, once no views are left
+        self._cursor = self._opened.enter_context(reading(location))
+        with _named(location):
+            self._keys = [bytes(key) for key in self._cursor.iternext(values=False)]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def stored(self, begin: int, count: int) -> list[tuple[Buffer, Buffer]]:
+        """Return keys and values of so many records from a number on; after the last follows the first.
+
+        They are views of the file. For one thread at a time. Raises BadDataError.
+        """
+        begin %= len(self._keys)
+        keys = self._keys[begin : begin + count]
+        while len(keys) < count:
+            keys += self._keys[: count - len(keys)]
+        with _named(self.location):
+            found = self._cursor.getmulti(keys)
+        if len(found) < count:
+            raise BadDataError(f"{self.location}: records are gone while it is read: build it again")
+        return found
 
 
 def record_name(location: Path, key: Buffer) -> str:

@@ -1,14 +1,15 @@
 """The Data layer: records of an LMDB in order, transformed as data_transformer.cpp does, some batches ahead.
 
-Records are decoded, cropped and mirrored by a thread for each processor. A batch travels to the device as
-bytes, and mean and scale are applied to all of it there. What a batch holds depends on its number alone.
+Records are decoded, cropped and mirrored by a thread for each processor, each its share of a batch. A batch
+travels to the device as bytes, and mean and scale are applied to all of it there. What a batch holds depends
+on its number alone.
 """
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -21,7 +22,7 @@ from torch import Tensor
 from ftjob.concurrency import processors
 from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, read_head
 from ftjob.dataset.lmdb.decode import decode_planes
-from ftjob.dataset.lmdb.read import opened, record_name, stored_records
+from ftjob.dataset.lmdb.read import NumberedRecords, record_name
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import LayerContext
 from ftjob.engine.torch.process.transform import Draw, ImageTransform
@@ -32,8 +33,6 @@ AHEAD_BYTES = 256 << 20
 """Of the batches that are made ahead: at least one."""
 MOST_AHEAD = 2
 """More would push each other out of the processors' caches: with four, two threads do a tenth less."""
-PIECE = 8
-"""Records that a thread takes at a time."""
 
 Made = TypeVar("Made")
 
@@ -54,7 +53,7 @@ class DrawnRecords:
     numbers: NDArray[np.int64]
     """Of the records in their LMDB, from 0."""
     stored: Sequence[tuple[Buffer, Buffer]]
-    """Keys and values, to be used before rows of another place are read."""
+    """Keys and values."""
     draws: Sequence[Draw]
     """One for each record."""
 
@@ -69,14 +68,14 @@ class Records:
         self.shape = layer.tops[0]
         self.transform = ImageTransform(layer.layer, self.shape[1:], context.phase)
         self.kind = np.uint8 if self.transform.ends_alike else np.float32
-        with opened(self.path) as env:
-            self.count = int(env.stat()["entries"])
-        own = max(1, processors.share() // context.net.ranks)
-        self._threads = ThreadPoolExecutor(threads or own, "pixels")
-        self._stored: Iterator[tuple[Buffer, Buffer]] = iter(())
-        self._position: int | None = None
-        """The record that follows in `_stored`."""
-        self._begun: list[Future[None]] = []
+        self._records = NumberedRecords(self.path)
+        self.threads = threads or max(1, processors.share() // context.net.ranks)
+        self._pool = ThreadPoolExecutor(self.threads, "pixels")
+
+    @property
+    def count(self) -> int:
+        """Of all records."""
+        return len(self._records)
 
     @property
     def batch_bytes(self) -> int:
@@ -84,18 +83,11 @@ class Records:
         return prod(self.shape) * np.dtype(self.kind).itemsize
 
     def rows(self, number: int) -> DrawnRecords:
-        """Read this rank's batch of a pass by its number. One thread calls this, best in ascending order."""
+        """Read this rank's batch of a pass by its number. For one thread at a time."""
         size, net = self.shape[0], self.context.net
         position = (number * net.ranks + net.rank) * size
-        others = -1 if self._position is None else position - self._position
-        if 0 <= others <= (net.ranks - 1) * size:
-            deque(islice(self._stored, others), maxlen=0)  # what the other ranks take
-        else:
-            wait(self._begun)  # they read from the iterator that is ended now
-            self._stored = stored_records(self.path, position % self.count, endless=True)
-        self._position = position + size
-        stored = list(islice(self._stored, size))
-        return DrawnRecords((position + np.arange(size)) % self.count, stored, self._draws(number))
+        numbers = (position + np.arange(size)) % self.count
+        return DrawnRecords(numbers, self._records.stored(position, size), self._draws(number))
 
     def _draws(self, number: int) -> Sequence[Draw]:
         if not self.transform.draws:
@@ -113,15 +105,15 @@ class Records:
         labels = np.empty(len(places), np.float32)
 
         def fill(begin: int) -> None:
-            for at in range(begin, min(begin + PIECE, len(places))):
+            for at in range(begin, min(begin + share, len(places))):
                 labels[at] = self._fill(images[at], rows.stored[places[at]], rows.draws[places[at]])
 
-        pieces = [self._threads.submit(fill, begin) for begin in range(0, len(places), PIECE)]
-        self._begun = [*(piece for piece in self._begun if not piece.done()), *pieces]
+        share = max(1, math.ceil(len(places) / self.threads))
+        shares = [self._pool.submit(fill, begin) for begin in range(0, len(places), share)]
 
         def made() -> ImageBatch:
-            for piece in pieces:
-                piece.result()
+            for each in shares:
+                each.result()
             return ImageBatch(torch.from_numpy(images), torch.from_numpy(labels))
 
         return made
