@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,47 @@ from ftjob.net.layers.rule import Shape, axis_of
 from ftjob.net.proto.caffe_pb2 import TEST
 from ftjob.net.topology.shapes import LayerShapes
 
+MANY_WEIGHTS = 2**18
+"""With fewer, both of the libraries below take as long."""
+ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+"""Whether PyTorch was built with it, and has this way to it."""
+
+
+class QuickProduct(torch.autograd.Function):
+    """Images (N, inputs) times weights (outputs, inputs), by oneDNN.
+
+    On an AMD EPYC it takes half of MKL's time for ten images, since MKL copies all weights into an order of
+    its own first, and nine tenths for 256.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(images, weights)
+        return _times_transposed(images, weights)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        (d_top,), (images, weights) = gradients, ctx.saved_tensors
+        for_images, for_weights = ctx.needs_input_grad
+        return (
+            _times_transposed(d_top, weights.t()) if for_images else None,
+            _times_transposed(d_top.t(), images.t()) if for_weights else None,
+        )
+
+
+def _times_transposed(left: Tensor, right: Tensor) -> Tensor:
+    top: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
+    return top
+
+
+def product(images: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    """Return images (N, inputs) times weights (outputs, inputs), and a bias added."""
+    quick = ONEDNN and images.device.type == "cpu" and images.dtype == weights.dtype == torch.float32
+    if not quick or weights.numel() < MANY_WEIGHTS or torch.compiler.is_compiling():
+        return functional.linear(images, weights, bias)
+    top: Tensor = QuickProduct.apply(images, weights)
+    return top if bias is None else top + bias
+
 
 def _inner_product(layer: LayerShapes, context: LayerContext) -> Forward:
     param = layer.layer.inner_product_param
@@ -21,7 +63,7 @@ def _inner_product(layer: LayerShapes, context: LayerContext) -> Forward:
     def forward(bottoms: Sequence[Tensor], params: Sequence[Tensor]) -> list[Tensor]:
         weights = params[0].t() if param.transpose else params[0]
         flat = bottoms[0].reshape(-1, inputs)
-        top = functional.linear(flat, weights, params[1] if param.bias_term else None)
+        top = product(flat, weights, params[1] if param.bias_term else None)
         return [top.reshape(rows_of(layer.tops[0]))]
 
     return forward
