@@ -104,8 +104,21 @@ def _build(target: str, name: str, buildah: "Buildah", progress: Progress) -> No
             + ("compiled here" if cuda.bundle(buildah.bed) else "a stand-in: `make test-images` compiles it")
         )
     progress(f"building the image {target}; minutes the first time, seconds when only ftjob changed")
-    buildah.build(target, name)
+    buildah.build(target, name, *_base_worker(target, buildah))
     buildah.push(name)
+
+
+def _base_worker(target: str, buildah: "Buildah") -> list[str]:
+    """Build what all workers begin with, once, and return how buildah takes it.
+
+    Else it would read all packages again for each of them, to know them from those in its cache.
+    """
+    if target == "controller":
+        return []
+    name = f"test.local/base-worker:{sources_digest('base-worker', buildah)}"
+    if not buildah.has(name):
+        buildah.build("base-worker", name)
+    return [f"--build-context=base-worker=container-image://{name}"]
 
 
 @dataclass(frozen=True)
