@@ -26,6 +26,7 @@ from jobspec import SpecError, parse_spec
 from tests.cluster.bed.cluster import AnyCluster, Cluster, Manifest
 from tests.cluster.standin import IMAGE
 from tests.forked import client
+from tests.storage.processes import wait_until
 from tests.storage.servers import Server
 
 ROOT = Path(__file__).parents[2]
@@ -187,8 +188,9 @@ def install(cluster: AnyCluster, namespace: str, *, everywhere: bool = False) ->
     base = ROOT / "k8s" / "base"
     cluster.kubectl("apply", f"--filename={base / 'crd.yaml'}")
     established = '--output=jsonpath={.status.conditions[?(@.type=="Established")].status}'
-    while cluster.kubectl("get", established, "crd/finetunejobs.ftjob.dev") != "True":
-        time.sleep(0.1)  # `kubectl wait` fails where there are no conditions yet
+    definition = ("get", established, "crd/finetunejobs.ftjob.dev")
+    # `kubectl wait` fails where there are no conditions yet
+    wait_until(lambda: cluster.kubectl(*definition) == "True", 60, "the definition is established")
     rights = list(yaml.safe_load_all((base / "rbac.yaml").read_text(encoding="utf-8")))
     cluster.apply(*(each for each in rights if each["kind"] == "ClusterRole"))
     ours = [each for each in rights if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")]

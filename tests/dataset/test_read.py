@@ -6,8 +6,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import lmdb
 import numpy as np
@@ -41,21 +39,6 @@ def test_records_by_their_number(lmdb_folder: Path, begin: int, count: int) -> N
     assert len(numbered) == 10
     assert [bytes(key) for key, _ in found] == [record.key for record in wanted]
     assert [read_head(value).label for _, value in found] == [record.label for record in wanted]
-
-
-def test_records_by_their_number_beside_a_busy_thread(lmdb_folder: Path) -> None:
-    """All are read by a single call: going from one to the next, a thread waits 5 ms for a busy one."""
-    numbered, calls = NumberedRecords(lmdb_folder), 0
-    getmulti = numbered._cursor.getmulti
-
-    def counted(keys: list[bytes]) -> Any:
-        nonlocal calls
-        calls += 1
-        return getmulti(keys)
-
-    numbered._cursor = SimpleNamespace(getmulti=counted)  # type: ignore[assignment]
-    assert len(numbered.stored(5, 10_000)) == 10_000
-    assert calls == 1
 
 
 def test_several_read_one_lmdb_at_a_time(lmdb_folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The product of a fully connected layer, by the library that is quicker for its size."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -48,45 +49,50 @@ def test_it_is_the_product(
         torch.testing.assert_close(each.double(), right, rtol=1e-4, atol=1e-5 * terms**0.5)
 
 
-@pytest.fixture
-def products(monkeypatch: pytest.MonkeyPatch) -> "list[tuple[int, ...]]":
-    """The shapes of the products that oneDNN computed."""
-    from ftjob.engine.torch.process.layers import learned
+def products(compute: Callable[[], object]) -> list[list[list[int]]]:
+    """Return the shapes of what oneDNN multiplied."""
+    import torch
 
-    quick, computed = learned._times_transposed, []
-
-    def counted(left: "Tensor", right: "Tensor") -> Any:
-        computed.append((*left.shape, len(right)))
-        return quick(left, right)
-
-    monkeypatch.setattr(learned, "_times_transposed", counted)
-    assert learned.ONEDNN
-    return computed
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as seen:
+        compute()
+    return [each.input_shapes[:2] for each in seen.events() if each.name == "mkldnn::_linear_pointwise"]
 
 
-def test_what_does_not_learn_costs_no_product(products: list[tuple[int, ...]]) -> None:
+def test_what_does_not_learn_costs_no_product() -> None:
     """Neither the gradient of frozen weights nor that of a frozen trunk's features is computed."""
     from ftjob.engine.torch.process.layers.learned import product
 
     x, weights, _, above = tensors(4, MANY)
-    product(x, weights.clone().requires_grad_(), None).backward(above)
-    product(x.clone().requires_grad_(), weights, None).backward(above)
+    learning = [each.clone().requires_grad_() for each in (x, weights)]
+    forward, by_weights = [[4, 512], [512, 512]], [[512, 4], [512, 4]]
 
-    assert products == [(4, 512, 512), (512, 4, 512), (4, 512, 512), (4, 512, 512)]
+    assert products(lambda: product(x, learning[1], None).backward(above)) == [forward, by_weights]
+    assert products(lambda: product(learning[0], weights, None).backward(above)) == [forward, forward]
 
 
-def test_few_weights_and_other_types_are_pytorchs(
-    products: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And so is a net that is exported: its program must run where PyTorch has no oneDNN."""
+def test_few_weights_and_other_types_are_pytorchs() -> None:
+    """oneDNN gains nothing for these."""
+    from ftjob.engine.torch.process.layers.learned import product
+
+    x, weights, *_ = tensors(4, MANY)
+
+    assert products(lambda: product(x[:, :5], weights[:7, :5], None)) == []
+    assert products(lambda: product(x.bfloat16(), weights.bfloat16(), None)) == []
+
+
+def test_an_exported_product_is_pytorchs() -> None:
+    """Its program must run where PyTorch has no oneDNN."""
     import torch
 
     from ftjob.engine.torch.process.layers.learned import product
 
-    x, weights, *_ = tensors(4, MANY)
-    product(x[:, :5], weights[:7, :5], None)
-    product(x.bfloat16(), weights.bfloat16(), None)
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    product(x, weights, None)
+    class Layer(torch.nn.Module):
+        def forward(self, x: "Tensor", weights: "Tensor") -> "Tensor":
+            return product(x, weights, None)
 
-    assert products == []
+    x, weights, *_ = tensors(4, MANY)
+    program = torch.export.export(Layer(), (x, weights))
+
+    assert [str(node.target) for node in program.graph.nodes if node.op == "call_function"] == [
+        "aten.linear.default"
+    ]

@@ -104,7 +104,7 @@ def _parsed(text: str) -> tuple[JobSpec | None, str, str]:
 
 
 def _problem(spec: JobSpec) -> str:
-    """Return what a pod could not do with a spec that is valid elsewhere; empty where there is nothing."""
+    """Return why no pod could run a spec that is valid elsewhere; empty where one could."""
     if len(dump_spec(spec)) > LARGEST_SPEC:
         return f"spec: has more than {LARGEST_SPEC:,} characters, and a pod is given no more"
     for field, location in locations(spec, zoo.NAMES).items():
