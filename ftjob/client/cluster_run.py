@@ -300,8 +300,9 @@ def run_id_of(job: FineTune) -> str:
 
 
 def is_current(job: FineTune) -> bool:
-    """Return whether the controller has seen the object as it is now."""
-    return (job.status.observed_generation or 0) >= job.generation
+    """Return whether the controller has seen the object as it is now, a requested retry included."""
+    retry_seen = job.retried_attempt in (None, job.status.observed_retry)
+    return retry_seen and (job.status.observed_generation or 0) >= job.generation
 
 
 def out_of_money(job: FineTune) -> str:

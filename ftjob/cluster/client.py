@@ -105,16 +105,17 @@ class Cluster:
 
     def cancel(self, name: str, *, now: bool = False) -> None:
         """Cancel a run after a snapshot, or without one where `now` is true."""
-        self._annotate(name, ANNOTATION_CANCEL, "now" if now else "snapshot")
+        how = "now" if now else "snapshot"
+        self._annotate(name, {ANNOTATION_CANCEL: how, ANNOTATION_RETRY: None})
 
     def resume(self, name: str) -> None:
         """Resume a run that was cancelled or that failed."""
-        job = self.get(name)
-        self._annotate(name, ANNOTATION_CANCEL, None)
-        self._annotate(name, ANNOTATION_RETRY, str(job.status.attempt))
+        after = str(self.get(name).status.attempt)
+        self._annotate(name, {ANNOTATION_CANCEL: None, ANNOTATION_RETRY: after})
 
-    def _annotate(self, name: str, annotation: str, value: str | None) -> None:
-        self._patch(name, {"metadata": {"annotations": {annotation: value}}})
+    def _annotate(self, name: str, annotations: dict[str, str | None]) -> None:
+        """Write annotations in one change; None removes one."""
+        self._patch(name, {"metadata": {"annotations": annotations}})
 
     def _patch(self, name: str, change: dict[str, Any]) -> None:
         self._request("patch_namespaced_custom_object", name, change, _content_type=MERGE)

@@ -313,6 +313,18 @@ def test_an_end_from_before_an_edit_is_not_the_last():
     assert run_on(item(**stale), changes=(item(**RUNNING), item(**DONE))).wait().state is State.SUCCEEDED
 
 
+def test_an_end_from_before_a_retry_is_not_the_last() -> None:
+    """Annotations do not change an object's generation, so its status names the retry that was seen."""
+    stopped = {"state": "Stopped", "runId": "2f00", "observedGeneration": 2, "attempt": 1}
+    stale, refused = item(**stopped), item(**{**stopped, "reason": "BudgetReached", "observedRetry": 1})
+    for each in (stale, refused):
+        each["metadata"]["annotations"] = {"ftjob.dev/retry": "1"}
+
+    assert run_on(stale, changes=(item(**DONE),)).wait().state is State.SUCCEEDED
+    assert run_on(stale, changes=(refused,)).wait().reason == "BudgetReached"
+    assert run_on(refused).wait(0).state is State.STOPPED
+
+
 ANOTHER = (
     "emotions/1f3b: the FineTuneJob emotions in namespace faces is now run 2f00: give emotions for that run, "
     "or the URI of your run's folder, OUTPUT/emotions/1f3b"

@@ -8,7 +8,6 @@ from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.allowance import DailyAllowance
 from ftjob.cluster.policy.ends import GONE
 from ftjob.cluster.resource.config import Config
-from ftjob.cluster.resource.names import ANNOTATION_RETRY
 from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.resource.request import Request
 from ftjob.cluster.resource.status import Figures, PodRecord
@@ -126,9 +125,7 @@ class JobContext:
     @property
     def retry_requested(self) -> bool:
         """Whether the user wants another attempt after the last one, whatever ended that, and may have it."""
-        if refusal(self.seen.job.sweep):
-            return False
-        return self.seen.job.annotations.get(ANNOTATION_RETRY) == str(self.seen.job.status.attempt)
+        return self.seen.job.retried_attempt is not None and not refusal(self.seen.job.sweep)
 
     def message_of(self, end: Ending) -> str:
         """Return the worker's own message about its end, or else the table's."""

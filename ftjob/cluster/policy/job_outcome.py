@@ -9,7 +9,8 @@ from ftjob.cluster.policy.actions import Action, RecordEvent, WriteStatus
 from ftjob.cluster.policy.job_context import JobContext
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.config import Config
-from ftjob.cluster.resource.names import Condition
+from ftjob.cluster.resource.names import ANNOTATION_RETRY, Condition
+from ftjob.cluster.resource.objects import FineTune
 from ftjob.cluster.resource.status import (
     ConditionStatus,
     Figures,
@@ -135,6 +136,7 @@ def _status(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, 
     before = job.status
     changes: dict[str, Any] = {
         "observed_generation": job.generation,
+        "observed_retry": observed_retry(job),
         "state": outcome.state,
         "reason": outcome.reason,
         "message": plain(outcome.message),
@@ -161,6 +163,13 @@ def _status(context: JobContext, outcome: JobOutcome, records: tuple[PodRecord, 
     changes["completion_time"] = ended if outcome.state.ended else None
     changes["conditions"] = tuple(_conditions(context, outcome))
     return before.model_copy(update=changes)
+
+
+def observed_retry(job: FineTune) -> int | None:
+    """Return the attempt after which another is requested; the last such one while its annotation stays."""
+    if ANNOTATION_RETRY not in job.annotations:
+        return None
+    return job.status.observed_retry if job.retried_attempt is None else job.retried_attempt
 
 
 def _of_terms(terms: Terms) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from ftjob.cluster.resource.names import (
+    ANNOTATION_RETRY,
     CONTAINER,
     JOB_NAME,
     LABEL_ATTEMPT,
@@ -59,6 +60,12 @@ class FineTune:
     def sweep(self) -> str:
         """The sweep that it is a member of, by name; empty for any other."""
         return self.labels.get(LABEL_SWEEP, "")
+
+    @property
+    def retried_attempt(self) -> int | None:
+        """The last attempt, where the user requests another after it whatever ended it; else None."""
+        last = self.status.attempt
+        return last if self.annotations.get(ANNOTATION_RETRY) == str(last) else None
 
     @property
     def key(self) -> str:

@@ -138,6 +138,8 @@ class FineTuneStatus(_Part):
     """Where the run stands; written by the controller."""
 
     observed_generation: Whole | None = None
+    observed_retry: Whole | None = None
+    """The attempt after which another was requested when this status was written."""
     state: ClusterState = State.PENDING
     """Where the run stands, in one word. Succeeded, Failed and Stopped are ends."""
     reason: Text = Reason.SUBMITTED

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from ftjob.cluster.policy.actions import CreateJob
+from ftjob.cluster.policy.actions import CreateJob, WriteStatus
 from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.resource.status import FineTuneStatus
 from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
 
 PAGE = (Path(__file__).parents[3] / "docs" / "kubernetes.md").read_text(encoding="utf-8")
@@ -43,6 +44,22 @@ def test_no_annotation_begins_an_attempt_of_a_sweeps_member() -> None:
 
     assert any(isinstance(action, CreateJob) for action in decide(seen(alone), NOW))
     assert not any(isinstance(action, CreateJob) for action in decide(seen(member), NOW))
+
+
+def test_the_status_names_the_retry_that_was_seen() -> None:
+    """Also of one that nothing pays for; and until the annotation goes, without further writes."""
+    status = begun(state="Stopped", reason="BudgetReached", attempts=[life(1, reason="BudgetReached")])
+    asked: dict[str, Any] = {"annotations": {"ftjob.dev/retry": "1"}, "budget": {"usd": 0.9}}
+
+    def written(status: dict[str, Any], **changes: Any) -> list[FineTuneStatus]:
+        doing = decide(seen(fine_tune(status=status, **changes)), NOW)
+        return [action.status for action in doing if isinstance(action, WriteStatus)]
+
+    [refused] = written(status, **asked)
+    assert (refused.state, refused.observed_retry) == ("Stopped", 1)
+    assert written(refused.to_json(), **asked) == []
+    [cleared] = written(refused.to_json(), budget=asked["budget"])
+    assert cleared.observed_retry is None
 
 
 def test_the_documented_annotation_begins_the_documented_attempt(example, attempts_begun) -> None:

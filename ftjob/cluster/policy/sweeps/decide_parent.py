@@ -10,7 +10,7 @@ from typing import Any
 
 from ftjob.cluster.policy.actions import Action, RecordEvent, RequeueAfter
 from ftjob.cluster.policy.job_context import JobContext, JobProblem, Observed
-from ftjob.cluster.policy.job_outcome import JobOutcome, due, status_actions
+from ftjob.cluster.policy.job_outcome import JobOutcome, due, observed_retry, status_actions
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.member import SweepMember, member_object
 from ftjob.cluster.resource.names import ANNOTATION_CANCEL, CANCEL_BEHIND
@@ -192,7 +192,8 @@ def _is_same(job: FineTune, outcome: JobOutcome) -> bool:
     """Whether a sweep is where it was, but for its message and figures."""
     before = job.status
     unchanged = (before.state, before.reason) == (outcome.state, outcome.reason)
-    return unchanged and before.observed_generation == job.generation
+    seen = (before.observed_generation, before.observed_retry)
+    return unchanged and seen == (job.generation, observed_retry(job))
 
 
 def _doing(
