@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,14 @@ def evaluation_of(names: Sequence[str], right: float = 0.75, images: int = 40) -
 
 def write_metrics(folder: RunFolder, iterations: int = 4000) -> None:
     """Write curves that fall, and rise, as curves do."""
+    train, tests = _curves(iterations)
+    files.write_text(folder.train_metrics, train)
+    files.write_text(folder.test_metrics, tests)
+
+
+@cache
+def _curves(iterations: int) -> tuple[str, str]:
+    """Return the lines of training and those of tests."""
     random = np.random.default_rng(1)
     noise = random.normal(0, 0.15, iterations)
     train = [
@@ -133,8 +142,8 @@ def write_metrics(folder: RunFolder, iterations: int = 4000) -> None:
         }
         for at in range(0, iterations + 1, iterations // 10)
     ]
-    for path, lines in ((folder.train_metrics, train), (folder.test_metrics, tests)):
-        files.write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+    train_text, tests_text = ("".join(json.dumps(each) + "\n" for each in lines) for lines in (train, tests))
+    return train_text, tests_text
 
 
 def plan_json(names: Sequence[str]) -> dict[str, Any]:
