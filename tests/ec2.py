@@ -18,7 +18,7 @@ ITEM = """<item><instanceType>{kind}</instanceType><productDescription>Linux/UNI
 
 @dataclass
 class Ec2:
-    """What it tells, and what it was asked."""
+    """What it answers, and what it was asked."""
 
     url: str
     spot: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -33,16 +33,16 @@ class Ec2:
             filters = {each["Field"]: each["Value"] for each in json.loads(body)["Filters"]}
             kind = filters["instanceType"]
             listed = [product(f"{self.on_demand[kind]:.10f}")] if kind in self.on_demand else []
-            said = json.dumps({"FormatVersion": "aws_v1", "PriceList": listed})
+            reply = json.dumps({"FormatVersion": "aws_v1", "PriceList": listed})
             content = "application/x-amz-json-1.1"
         else:
             kind = parse_qs(body)["InstanceType.1"][0]
             zones = self.spot.get(kind, {}).items()
             items = [ITEM.format(kind=kind, zone=zone, usd=usd) for zone, usd in zones]
-            said = SPOT.format(items="".join(items))
+            reply = SPOT.format(items="".join(items))
             content = "text/xml"
         self.asked.append(kind)
-        return content, said
+        return content, reply
 
 
 def product(usd: str, unit: str = "Hrs") -> str:
@@ -59,12 +59,12 @@ def serving() -> Iterator[Ec2]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            content, said = ec2.answer(self.headers.get("X-Amz-Target", ""), body)
+            content, reply = ec2.answer(self.headers.get("X-Amz-Target", ""), body)
             self.send_response(200)
             self.send_header("Content-Type", content)
-            self.send_header("Content-Length", str(len(said.encode())))
+            self.send_header("Content-Length", str(len(reply.encode())))
             self.end_headers()
-            self.wfile.write(said.encode())
+            self.wfile.write(reply.encode())
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

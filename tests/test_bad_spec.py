@@ -30,7 +30,7 @@ output: runs
 def test_a_mistake_is_one_sentence_and_exit_code_2(
     tmp_path: Path, verb: list[str], change: tuple[str, str], sentence: str
 ) -> None:
-    """Told on stderr with its line; nothing on stdout, no run folder, nothing started."""
+    """Reported on stderr with its line; nothing on stdout, no run folder, nothing started."""
     spec = tmp_path / "spec.yaml"
     spec.write_text(SPEC.replace(*change), encoding="utf-8")
 

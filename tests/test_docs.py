@@ -68,18 +68,18 @@ def verbs(group: TyperGroup) -> Iterator[str]:
         ("<!-- generated: help nothing -->\n<!-- /generated -->", "`ftjob nothing --help` fails"),
     ],
 )
-def test_a_block_that_cannot_be_written_is_told(text: str, sentence: str) -> None:
+def test_a_block_that_cannot_be_written_is_reported(text: str, sentence: str) -> None:
     """Misspelt, never closed, of a verb that is not there."""
     with pytest.raises(docs.DocsError, match=re.escape(sentence)):
         docs.regenerate(text)
 
 
-@pytest.mark.parametrize(("spec", "told"), REFUSED)
-def test_every_error_shown_is_what_is_printed(spec: str, told: str) -> None:
+@pytest.mark.parametrize(("spec", "message"), REFUSED)
+def test_every_error_shown_is_what_is_printed(spec: str, message: str) -> None:
     """The examples of docs/spec.md, word for word."""
     with pytest.raises(SpecError) as caught:
         parse_spec(spec, "spec.yaml")
-    assert str(caught.value) == told.rstrip("\n")
+    assert str(caught.value) == message.rstrip("\n")
 
 
 def test_the_page_has_errors_to_show() -> None:

@@ -166,8 +166,8 @@ def test_what_is_out_of_range_is_named(
 ) -> None:
     """The file, the field, what to do; exit code 5."""
     folder, other = sound
-    told = json.loads(folder.status.read_text())
-    folder.status.write_text(json.dumps({**told, **change}))
+    status = json.loads(folder.status.read_text())
+    folder.status.write_text(json.dumps({**status, **change}))
 
     found = ended(verb, str(folder.root), str(other.root))
 
@@ -181,13 +181,13 @@ def test_what_is_out_of_range_is_named(
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("evaluation", lambda told: told["confusion"].pop(), "confusion has not one row and one column"),
-        ("evaluation", lambda told: told["confusion"][0].pop(), "confusion has not one row and one column"),
-        ("evaluation", lambda told: told["confusion"][0].__setitem__(0, -1), "confusion"),
-        ("evaluation", lambda told: told["classes"][0].update(label=1), "classes are not numbered from 0"),
-        ("evaluation", lambda told: told.update(accuracy=7), "accuracy: "),
-        ("plan", lambda told: told["transfer"][0].update(parameters="many"), "transfer.0.parameters: "),
-        ("plan", lambda told: told.pop("val"), "val: "),
+        ("evaluation", lambda data: data["confusion"].pop(), "confusion has not one row and one column"),
+        ("evaluation", lambda data: data["confusion"][0].pop(), "confusion has not one row and one column"),
+        ("evaluation", lambda data: data["confusion"][0].__setitem__(0, -1), "confusion"),
+        ("evaluation", lambda data: data["classes"][0].update(label=1), "classes are not numbered from 0"),
+        ("evaluation", lambda data: data.update(accuracy=7), "accuracy: "),
+        ("plan", lambda data: data["transfer"][0].update(parameters="many"), "transfer.0.parameters: "),
+        ("plan", lambda data: data.pop("val"), "val: "),
     ],
 )
 def test_what_a_report_is_made_from_holds_together(
@@ -196,9 +196,9 @@ def test_what_a_report_is_made_from_holds_together(
     """What does not is named, before anything is drawn from it."""
     folder, other = sound
     path = documents(folder, cache)[name]
-    told = json.loads(path.read_text())
-    change(told)
-    path.write_text(json.dumps(told))
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
 
     found = ended("report RUN --to page.html", str(folder.root), str(other.root))
 

@@ -124,9 +124,9 @@ def pages() -> Iterator[Path]:
 def main(arguments: list[str]) -> int:
     """Write or check every page; return the exit code."""
     check = arguments == ["--check"]
-    said = [sentence for page in pages() if (sentence := _write(page, check=check))]
-    sys.stderr.writelines(f"{sentence}\n" for sentence in said)
-    return 1 if said else 0
+    sentences = [sentence for page in pages() if (sentence := _write(page, check=check))]
+    sys.stderr.writelines(f"{sentence}\n" for sentence in sentences)
+    return 1 if sentences else 0
 
 
 def _write(page: Path, *, check: bool) -> str:

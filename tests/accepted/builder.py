@@ -122,5 +122,5 @@ def _tops(layer: Layer, bottoms: tuple[tuple[int, ...], ...]) -> Sequence[tuple[
     param = text_format.Parse(layer.text().removeprefix("layer {").removesuffix("}\n"), LayerParameter())
     try:
         return rule_of(param).infer(param, bottoms).tops
-    except Exception:  # noqa: BLE001 - plan will tell
+    except Exception:  # noqa: BLE001 - plan will report it
         return (bottoms or ((BATCH,),)) * len(layer.tops)

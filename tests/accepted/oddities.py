@@ -24,9 +24,9 @@ def some(b: Builder, *types: str) -> int | None:
 
 def same_name(b: Builder) -> None:
     """Call two layers alike."""
-    one, other = some(b), some(b)
-    if one is not None and other is not None:
-        b.change(one, name=b.layers[other].name)
+    first, other = some(b), some(b)
+    if first is not None and other is not None:
+        b.change(first, name=b.layers[other].name)
 
 
 def twin(b: Builder) -> None:

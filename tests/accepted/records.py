@@ -62,7 +62,7 @@ def pixels(dataset: Dataset, index: int) -> NDArray[np.uint8]:
     """Return an image (H, W, C): noise about a level that depends on the label."""
     random = np.random.default_rng((dataset.seed, index))
     channels, height, width = dataset.shape
-    if index:  # the first has the shape that is told
+    if index:  # the first has the shape that is declared
         height += int(random.integers(0, dataset.uneven[0] + 1))
         width += int(random.integers(0, dataset.uneven[1] + 1))
     level = 40 + 60 * (dataset.labels[index] % 4)

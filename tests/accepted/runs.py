@@ -165,8 +165,10 @@ def verified(folder: RunFolder, ending: Ending, engine: str) -> Ending:
     ending = replace(ending, verify_seconds=since(begin))
     if done.ok:
         return ending
-    told = f"by {engine}: {done.same_answers} of {done.images} the same, {done.largest_difference:g} apart"
-    return replace(ending, stage="verify", code=2, sentence=told, violates=True)
+    sentence = (
+        f"by {engine}: {done.same_answers} of {done.images} the same, {done.largest_difference:g} apart"
+    )
+    return replace(ending, stage="verify", code=2, sentence=sentence, violates=True)
 
 
 def since(begin: float) -> float:

@@ -124,7 +124,7 @@ def draw_weights(b: Builder, net: Net, image: Image) -> Weights | None:
     """Draw weights for a net, right ones in most cases; None where the net has no shapes."""
     try:
         layers = params_of(net.text, image)
-    except Exception:  # noqa: BLE001 - plan will tell
+    except Exception:  # noqa: BLE001 - plan will report it
         return None
     if b.chance(15):
         layers = wrong(b, layers)
@@ -135,7 +135,7 @@ def params_of(text: str, image: Image) -> list[LayerBlobs]:
     """Return what Caffe would save of a net: every layer, with its params. Raises BadNetError."""
     view = phase_view(parse_net(text, "net"), TRAIN)
     shapes = infer_shapes(view, {**data_inputs(view.layer, image), "data": (1, *image)})
-    return [(one.name, one.type, tuple(param.shape for param in one.params)) for one in shapes.layers]
+    return [(layer.name, layer.type, tuple(param.shape for param in layer.params)) for layer in shapes.layers]
 
 
 def wrong(b: Builder, layers: list[LayerBlobs]) -> list[LayerBlobs]:

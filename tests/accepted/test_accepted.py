@@ -26,8 +26,8 @@ def test_what_is_accepted_ends_well(block: int, tmp_path: Path, monkeypatch: pyt
     tried = try_block(block, SIZE, tmp_path)
 
     assert len(tried) == SIZE
-    assert any(ending.stage == "run" for one in tried for ending in one.endings)
-    broken = [one for one in tried if one.violations]
+    assert any(ending.stage == "run" for trial in tried for ending in trial.endings)
+    broken = [trial for trial in tried if trial.violations]
     if broken:
         small = smallest(broken[0], SIZE, tmp_path, SHRINK_SECONDS)
         folder = tmp_path / "broken"

@@ -91,7 +91,7 @@ def test_a_picture_is_fetched(web: str, path: str) -> None:
         ("endless", "has more than"),
     ],
 )
-def test_what_is_no_picture_is_said(
+def test_what_is_no_picture_is_refused(
     web: str, path: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within bounds of size and tries."""

@@ -58,7 +58,7 @@ def test_nets_of_all_forms_answer_each_image_for_itself(path: Path, tmp_path: Pa
 
 
 def hold_the_law(net: NetParameter, shape: tuple[int, int, int], folder: Path) -> None:
-    """One at a time, all at once, class by class: 1e-4 of the largest score; and images tell apart."""
+    """One at a time, all at once, class by class: 1e-4 of the largest score; and images differ in theirs."""
     done = operate(net, Surgery(), CLASSES, DataLayers("train", "val", *shape, 4, 4), "own")
     (folder / "deploy.prototxt").write_text(to_text(done.deploy))
     write_random_caffemodel(done.deploy, folder / "weights.caffemodel")

@@ -23,7 +23,7 @@ from tests.forked import client
 
 MOST_KILOBYTES = 600_000
 LONGEST = 2000
-"""Characters of what is told."""
+"""Characters of what is printed."""
 PATIENCE_SECONDS = 60
 """For a process that needs two on a quiet machine."""
 WITH_ENGINES = pytest.mark.parametrize("engine", ENGINES)
@@ -42,11 +42,11 @@ def verify(tmp_path: Path) -> Iterator[Callable[..., Ended]]:
     """Call the command line in an empty folder, with a temporary folder of its own; both must stay empty."""
 
     def call(bundle: Changed, engine: str) -> Ended:
-        empty, scratch, told = tmp_path / "empty", tmp_path / "scratch", tmp_path / "told"
+        empty, scratch, printed = tmp_path / "empty", tmp_path / "scratch", tmp_path / "printed"
         empty.mkdir(exist_ok=True)
         scratch.mkdir(exist_ok=True)
         before = _tree(bundle.root)
-        with told.open("wb") as output:
+        with printed.open("wb") as output:
             process = client.popen(
                 [*client.FTJOB, "verify", str(bundle.root), "--engine", engine],
                 cwd=empty,
@@ -63,7 +63,7 @@ def verify(tmp_path: Path) -> Iterator[Callable[..., Ended]]:
         alarm.cancel()
         assert _tree(bundle.root) == before
         assert [*empty.iterdir(), *scratch.iterdir()] == []
-        return Ended(process.returncode, told.read_text(), kilobytes)
+        return Ended(process.returncode, printed.read_text(), kilobytes)
 
     with client.quick("ftjob"):
         yield call

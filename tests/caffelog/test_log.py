@@ -60,11 +60,11 @@ def test_the_last_training_of_a_file_counts(
 
 def test_trainings_side_by_side_are_one() -> None:
     """Processes whose lines are mixed begin no training anew; where they are numbered one of them is read."""
-    one, other = (training(thread, 0, 20, begins=False).splitlines() for thread in (4, 5))
-    mixed = [line for pair in zip(one, other, strict=True) for line in pair]
+    first, other = (training(thread, 0, 20, begins=False).splitlines() for thread in (4, 5))
+    mixed = [line for pair in zip(first, other, strict=True) for line in pair]
 
     assert read_log("\n".join(mixed)).attempts == 1
-    ahead = [one[0], one[1], other[0], one[2], other[1], other[2]]
+    ahead = [first[0], first[1], other[0], first[2], other[1], other[2]]
     assert read_log("\n".join(ahead)).attempts == 1
     numbered = "\n".join(f"[{at % 2}] {line}" for at, line in enumerate(mixed))
     assert shown(numbered) == (1, [0, 20], 4)

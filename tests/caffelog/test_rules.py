@@ -103,7 +103,7 @@ def test_a_patch_names_a_layer_as_yaml_has_it(tmp_path: Path, name: str) -> None
     assert yaml.safe_load(api.explain(str(tmp_path / "log")).patch) == {"surgery": {"relearn": [name]}}
 
 
-def test_a_stack_trace_tells_who_took_the_params(tmp_path: Path) -> None:
+def test_a_stack_trace_shows_who_took_the_params(tmp_path: Path) -> None:
     """Where the message is the same for weights that are loaded and for TEST nets."""
     trace = (
         "    @  0x566ab3  caffe::Net<>::ShareTrainedLayersWith()\n    @  0x588a98  caffe::Solver<>::Test()"

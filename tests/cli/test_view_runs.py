@@ -1,4 +1,4 @@
-"""What people are told of a run's money while it goes on."""
+"""What people see of a run's money while it goes on."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,17 +22,17 @@ def printed(view: object) -> str:
     return capture.get()
 
 
-def test_what_all_of_it_will_cost_is_told_while_it_goes_on() -> None:
+def test_what_all_of_it_will_cost_is_shown_while_it_goes_on() -> None:
     """In the list, the status, what is watched, and a line of a log."""
-    for told in (printed(runs_table([RUN])), printed(status_view(RUN)), line(RUN)):
-        assert "$0.05 of $0.93" in told
+    for shown in (printed(runs_table([RUN])), printed(status_view(RUN)), line(RUN)):
+        assert "$0.05 of $0.93" in shown
 
 
 @pytest.mark.parametrize(
     "changes", [{"state": State.SUCCEEDED}, {"usd_estimate": None}, {"usd_estimate": 0.0}]
 )
 def test_what_is_over_or_unknown_or_free_has_no_estimate(changes: dict[str, Any]) -> None:
-    """Then what was spent is all there is to tell."""
+    """Then what was spent is all there is to show."""
     assert spent(replace(RUN, **changes)) == "$0.05"
 
 

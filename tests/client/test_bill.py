@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> RunFolder:
     return found
 
 
-def test_the_cluster_tells_how_much_and_the_folder_on_what(folder: RunFolder) -> None:
+def test_the_cluster_knows_how_much_and_the_folder_on_what(folder: RunFolder) -> None:
     """Seconds and dollars are the pod's, the stages the worker's; the rest of the pod's time is other."""
     found = bill([run_in(str(folder.root))])
 
@@ -60,7 +60,7 @@ def test_the_cluster_tells_how_much_and_the_folder_on_what(folder: RunFolder) ->
 
 
 def test_a_folder_that_cannot_be_read_costs_no_money(folder: RunFolder) -> None:
-    """What was spent is told all the same, and why the stages are not."""
+    """What was spent is listed all the same, and why the stages are unknown."""
     folder.status.write_text("{")
     found = bill([run_in(str(folder.root))])
 
@@ -76,13 +76,13 @@ def test_a_run_without_a_folder_is_no_trouble() -> None:
     assert found.unknown == ()
 
 
-def test_the_report_of_a_run_on_a_cluster_tells_its_pods_dollars(folder: RunFolder) -> None:
-    """As ftjob cost does; all else is from the folder, and without one nothing else is told."""
+def test_the_report_of_a_run_on_a_cluster_shows_its_pods_dollars(folder: RunFolder) -> None:
+    """As ftjob cost does; all else is from the folder, and without one nothing else is shown."""
     for where in (str(folder.root), None):
-        told = run_in(where).report()
-        assert told.to_json()["cost"] == bill([run_in(where)], by_attempt=True).to_json()
-        assert '<data id="usd" value="0.030000">' in told.html()
-        assert "on demand" in told.html()
+        report = run_in(where).report()
+        assert report.to_json()["cost"] == bill([run_in(where)], by_attempt=True).to_json()
+        assert '<data id="usd" value="0.030000">' in report.html()
+        assert "on demand" in report.html()
 
 
 def test_since_leaves_out_what_began_before(folder: RunFolder) -> None:

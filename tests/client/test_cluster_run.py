@@ -1,4 +1,4 @@
-"""Laws of runs on a cluster as the command line sees them, without one: what is sent, what is told."""
+"""Laws of runs on a cluster as the command line sees them, without one: what is sent, what is shown."""
 
 import json
 import re
@@ -59,10 +59,10 @@ def job(**status: Any) -> FineTune:
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_of_a_cluster_is_one_of_a_run(state: State):
     """The verbs that wait end when, and only when, the controller says that nothing will change."""
-    told = status_of(job(state=state.value))
+    status = status_of(job(state=state.value))
 
-    assert told.state == state.value
-    assert told.state.ended == state.ended
+    assert status.state == state.value
+    assert status.state.ended == state.ended
 
 
 def test_the_exit_code_is_that_of_the_last_attempt():
@@ -95,7 +95,7 @@ def test_without_an_attempt_the_exit_code_is_that_of_the_reason(reason: str, cod
 
 
 def test_what_it_will_have_cost_is_at_the_price_of_the_last_pod():
-    """Spent, and the time that is left; nothing is said where no time is known, or none runs."""
+    """Spent, and the time that is left; no estimate where no time is known, or nothing runs."""
     attempts = [
         {"attempt": 1, "pod": "a", "usdPerHour": 0.27},
         {"attempt": 2, "pod": "b", "usdPerHour": 0.9},
@@ -129,7 +129,7 @@ def test_who_may_not_read_pods_reads_the_log_in_the_folder(follow: bool, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("budget", "told"),
+    ("budget", "sentence"),
     [
         ({}, ""),
         ({"usd": 1.0}, ""),
@@ -137,12 +137,12 @@ def test_who_may_not_read_pods_reads_the_log_in_the_folder(follow: bool, tmp_pat
         ({"usd": 9.0, "hours": 1.0}, "raise budget.hours to continue"),
     ],
 )
-def test_a_retry_that_nothing_pays_for_is_refused(budget: dict[str, float], told: str):
+def test_a_retry_that_nothing_pays_for_is_refused(budget: dict[str, float], sentence: str):
     """In a sentence, before the cluster is asked; $0.90 and an hour are spent."""
     found = out_of_money(replace(job(**SPENT, minAttemptSeconds=30.0), spec={**REMOTE, "budget": budget}))
 
-    assert found.endswith(told)
-    assert bool(found) is bool(told)
+    assert found.endswith(sentence)
+    assert bool(found) is bool(sentence)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_retry_is_refused_by_the_clusters_own_setting(least: float | None, usd
 
 
 @pytest.mark.parametrize(
-    ("section", "change", "told"),
+    ("section", "change", "message"),
     [
         ("base", {"net": "/here/net.prototxt"}, "base.net: /here/net.prototxt is on this machine only"),
         ("base", {"weights": "/w.caffemodel"}, "base.weights: /w.caffemodel is on this machine only"),
@@ -166,11 +166,11 @@ def test_a_retry_is_refused_by_the_clusters_own_setting(least: float | None, usd
         ("data", {"mean": "/mean.binaryproto"}, "data.mean: /mean.binaryproto is on this machine only"),
     ],
 )
-def test_what_a_cluster_cannot_reach_is_named(section: str, change: dict[str, str], told: str):
+def test_what_a_cluster_cannot_reach_is_named(section: str, change: dict[str, str], message: str):
     """Before anything is created, with what to do."""
     spec = JobSpec.model_validate({**REMOTE, section: {**REMOTE[section], **change}})
 
-    with pytest.raises(BadSpecError, match=re.escape(told)):
+    with pytest.raises(BadSpecError, match=re.escape(message)):
         refuse_local(spec)
     refuse_local(JobSpec.model_validate(REMOTE))
 

@@ -93,7 +93,7 @@ def test_paths_beneath_the_spec_are_relative(in_faces: Path) -> None:
     assert (data.train, data.val) == ("faces/train", "faces/val")
 
 
-def test_a_prototxt_tells_its_own_crop_and_mean(in_faces: Path, tmp_path: Path) -> None:
+def test_a_prototxt_gives_its_own_crop_and_mean(in_faces: Path, tmp_path: Path) -> None:
     """A train_val by its data layer, a deploy by its input."""
     (tmp_path / "net.prototxt").write_text(to_text(zoo.build("googlenet")))
     data = load_spec(api.init(str(tmp_path / "net.prototxt"), Path("faces"), out=tmp_path / "a.yaml")).data
@@ -181,7 +181,7 @@ def test_splits_are_found_by_the_names_they_have(
     assert (data.train, data.val, data.val_split) == (f"photos/{train}", f"photos/{val}", None)
 
 
-def test_what_no_spec_can_be_made_of_is_told(in_faces: Path, tmp_path: Path) -> None:
+def test_what_no_spec_can_be_made_of_is_reported(in_faces: Path, tmp_path: Path) -> None:
     """An LMDB without val, an empty folder, images too small, weights and nets that are not there."""
     out = tmp_path / "out.yaml"
     (tmp_path / "small").mkdir()

@@ -86,7 +86,7 @@ class Controllers:
         return codes
 
     def log(self) -> list[dict[str, Any]]:
-        """What they have said."""
+        """What they have logged."""
         text = (self.folder / "log").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
@@ -103,7 +103,7 @@ class Controllers:
             return str(answer.read().decode())
 
     def metric(self, name: str, **labels: str) -> float:
-        """One figure of its metrics, as Prometheus' own parser reads it; 0 where it says nothing of it."""
+        """One figure of its metrics, as Prometheus' own parser reads it; 0 where there is none."""
         families = text_string_to_metric_families(self.page("metrics"))
         samples = [sample for family in families for sample in family.samples]
         return sum(each.value for each in samples if (each.name, each.labels) == (name, labels))

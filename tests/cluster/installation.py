@@ -132,7 +132,7 @@ class User:
         }
 
     def __call__(self, *words: str, code: int = 0) -> str:
-        """Call ftjob, which must exit with `code`; return its output, and what it says of a failure."""
+        """Call ftjob, which must exit with `code`; return its output, and its stderr after a failure."""
         done = client.run([*client.FTJOB, *words], self.folder, self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + (done.stderr if code else "")
@@ -146,7 +146,7 @@ class User:
         return dict(self.json("status", name))
 
     def run_status(self, name: str) -> dict[str, Any]:
-        """Return what a run's worker says of itself; nothing before it said a word."""
+        """Return what a run's worker reports of itself; nothing before its first report."""
         found = sorted(key for key in self.keys(f"{name}/") if key.endswith("/status.json"))
         if not found:
             return {}

@@ -37,11 +37,11 @@ while True:
 @contextmanager
 def store_in(cluster: Cluster, folder: Path) -> Iterator[Server]:
     """Have a store in the cluster's network, its objects below a folder."""
-    said = folder / "server.json"
+    record = folder / "server.json"
     swift = [sys.executable, "-W", "ignore", "-m", "tests.storage.swift_server", str(folder), "0"]
     with subprocess.Popen(cluster.in_namespace(*swift), cwd=ROOT, stderr=subprocess.DEVNULL) as server:
-        wait_until(said.exists, 60, "Swift answers")
-        port = json.loads(said.read_text())["port"]
+        wait_until(record.exists, 60, "Swift answers")
+        port = json.loads(record.read_text())["port"]
         relay = cluster.in_namespace(sys.executable, "-c", RELAY, cluster.node, str(port))
         with subprocess.Popen(relay, stdout=subprocess.PIPE, text=True) as passing:
             assert passing.stdout is not None

@@ -54,8 +54,8 @@ def test_a_pod_waits_for_a_gpu_that_nobody_has(cluster: AnyCluster, namespace: s
     assert "Insufficient nvidia.com/gpu" in condition["message"]
 
 
-def test_too_much_memory_is_told_as_oomkilled(cluster: AnyCluster, namespace: str) -> None:
-    """The kernel's limit is the pod's, and the kubelet tells who was killed.
+def test_too_much_memory_is_reported_as_oomkilled(cluster: AnyCluster, namespace: str) -> None:
+    """The kernel's limit is the pod's, and the kubelet reports who was killed.
 
     Not in its first moment: containerd begins to listen for that when a container has started.
     """
@@ -108,7 +108,7 @@ def test_a_pod_may_go_without_a_token(cluster: AnyCluster, namespace: str) -> No
 
 
 def test_pods_reach_servers_of_the_host_and_of_the_namespace(bed: Cluster, namespace: str) -> None:
-    """Both on addresses the cluster tells, so that object stores may run on either side."""
+    """Both on addresses that the cluster gives, so that object stores may run on either side."""
     near, far = (bed.addresses.host, []), (bed.node, bed.in_namespace())
     with serving("here", *near) as here, serving("there", *far) as there:
         script = f"nc {bed.addresses.host} {here}; nc {bed.node} {there}"

@@ -52,7 +52,7 @@ def test_a_spec_becomes_an_object_and_comes_back(user: Cluster, namespace: str) 
     assert parse_spec(json.dumps({"name": made.name, **made.spec}), "object") == spec
 
 
-def test_a_name_that_is_taken_and_one_that_is_not_there_are_told(user: Cluster, namespace: str) -> None:
+def test_a_name_that_is_taken_and_one_that_is_not_there_are_reported(user: Cluster, namespace: str) -> None:
     """In one sentence each."""
     manifest = fine_tune_job(parse_spec(SPEC, "spec.yaml"), namespace)
     user.create(manifest)
@@ -86,7 +86,7 @@ def test_of_two_who_submit_at_once_the_later_attaches(user: Cluster, namespace: 
         submit(second.spec, second, user, quicker)
 
 
-def test_a_watch_tells_every_change_until_the_end(user: Cluster, namespace: str) -> None:
+def test_a_watch_reports_every_change_until_the_end(user: Cluster, namespace: str) -> None:
     """What the user asks for is heard: held, cancelled, going on, deleted."""
     user.create(fine_tune_job(parse_spec(SPEC, "spec.yaml"), namespace))
     changes = user.watch("emotions")
@@ -105,7 +105,7 @@ def test_a_watch_tells_every_change_until_the_end(user: Cluster, namespace: str)
     assert heard[-1].annotations == {ANNOTATION_RETRY: "0"}
 
 
-def test_without_a_cluster_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_cluster_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No kubeconfig: set one, or stay local."""
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
 

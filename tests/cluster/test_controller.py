@@ -78,7 +78,7 @@ def test_what_a_worker_leaves_is_its_runs_end(controller: Controllers) -> None:
     assert (status["iteration"], status["maxIter"], status["accuracy"]) == (7, 7, 0.5)
 
 
-def test_attempts_that_end_are_followed_as_the_table_says(controller: Controllers) -> None:
+def test_attempts_that_end_are_followed_as_the_table_prescribes(controller: Controllers) -> None:
     """Preempted: at once; crashed: after a pause; diverged: never."""
     for name in ("taken-a10-b0-s1", "crash-a6-b0-s1", "wild-a7-b0-s1"):
         controller.submit(name)
@@ -157,7 +157,7 @@ def test_a_budget_ends_a_worker_that_does_not_end_itself(controller: Controllers
         ("path", {"data": {"train": "faces", "val": "s3://data/val"}}, "BadSpec", "data.train"),
     ],
 )
-def test_why_nothing_runs_is_said_soon(
+def test_why_nothing_runs_is_reported_soon(
     controller: Controllers, name: str, spec: dict[str, Any], reason: str, part: str
 ) -> None:
     """In one sentence, in the status."""
@@ -187,7 +187,7 @@ def test_what_nobody_planned_is_planned_by_a_pod(controller: Controllers) -> Non
     assert not any(name.startswith(("later", "never")) for name in trained)
 
 
-def test_a_job_of_somebody_else_with_our_name_is_told(controller: Controllers) -> None:
+def test_a_job_of_somebody_else_with_our_name_is_reported(controller: Controllers) -> None:
     """And when it is gone, the run begins."""
     name = "taken-a0-b0-s0"
     pod = a_pod("other", controller.cluster.busybox, "true")
@@ -224,7 +224,7 @@ def test_a_quota_and_a_missing_account_are_named(controllers: Controllers) -> No
     controller.wait("anon-a0-b0-s1", lambda status: status["reason"] == "NoServiceAccount", seconds=60)
 
 
-def test_an_image_that_cannot_be_had_is_told_and_given_up(controllers: Controllers) -> None:
+def test_an_image_that_cannot_be_had_is_reported_and_given_up(controllers: Controllers) -> None:
     """Within ten seconds, with its name; after resources.max_pending the pod goes, and cost nothing."""
     name, image = "bare-a0-b0-s0", "localhost/nobody/has-this:1"
     controllers.settings = {
@@ -263,7 +263,7 @@ def test_an_edit_of_the_run_is_refused_and_one_of_the_budget_is_not(controller: 
     assert reasons(controller.wait_for(name, "Succeeded")) == ["Completed"]
 
 
-def test_the_server_refuses_a_spec_that_the_definition_can_tell_is_wrong(controller: Controllers) -> None:
+def test_the_server_refuses_a_spec_that_the_definition_forbids(controller: Controllers) -> None:
     """And names the field, before anything is stored."""
     cases = [
         ({"solver": {"base_lr": 0}}, "spec.solver.base_lr"),
@@ -320,7 +320,7 @@ def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers
     allow("one")
     controllers.start()
     controllers.submit("first-a0-b0-s6", budget={"usd": 0.9})
-    told = controllers.wait_for("first-a0-b0-s6", "Pending", "NamespaceBudget")
+    held = controllers.wait_for("first-a0-b0-s6", "Pending", "NamespaceBudget")
     allow("1")
     first = controllers.wait_for("first-a0-b0-s6", "Succeeded")
     controllers.submit("second-a0-b0-s1", budget={"usd": 0.9})
@@ -330,14 +330,14 @@ def test_a_namespace_spends_no_more_than_its_day_allows(controllers: Controllers
     allow("2")
     second = controllers.wait_for("second-a0-b0-s1", "Succeeded")
 
-    assert "usd-per-day is 'one'" in told["message"]
+    assert "usd-per-day is 'one'" in held["message"]
     assert "states no budget: set budget.usd" in free["message"]
     assert f"${first['usd']:.2f} is spent today" in waiting["message"]
     assert 0.03 <= second["attempts"][0]["usd"] < 1
 
 
 def test_metrics_and_probes_are_served(controllers: Controllers) -> None:
-    """By a controller that leads; Prometheus' own parser reads what is told."""
+    """By a controller that leads; Prometheus' own parser reads what is served."""
     controllers.port = free_port()
     controllers.start()
     controllers.submit("seen-a0-b0-s1")

@@ -39,7 +39,7 @@ class PodWatch(threading.Thread):
             self.most = max([self.most, *counts.values()])
             for job in cluster.get("finetunejobs", namespace=namespace)["items"]:
                 status = job.get("status", {})
-                if 0 < status.get("iteration", 0) < 7:  # which no worker says at its end
+                if 0 < status.get("iteration", 0) < 7:  # which no worker reports at its end
                     self.heard.add(job["metadata"]["name"])
             time.sleep(0.2)
 
@@ -65,9 +65,9 @@ def test_a_controller_that_is_killed_at_any_moment_is_continued(controllers: Con
         controllers.start()
     ends = {name: controllers.wait(name, lambda status: "completionTime" in status) for name in names}
     watch.over.set()
-    told = {name: (status["state"], reasons(status)) for name, status in ends.items()}
+    outcomes = {name: (status["state"], reasons(status)) for name, status in ends.items()}
 
-    assert told == {name: LIVES[name.partition("-")[2]] for name in names}
+    assert outcomes == {name: LIVES[name.partition("-")[2]] for name in names}
     assert watch.most == 1
     assert watch.heard, "no report came between the kills"
-    assert len(controllers.names("jobs")) == sum(len(attempts) for _, attempts in told.values())
+    assert len(controllers.names("jobs")) == sum(len(attempts) for _, attempts in outcomes.values())

@@ -31,7 +31,7 @@ MOUNTS = [{"name": "work", "mountPath": "/var/lib/ftjob"}, {"name": "tmp", "moun
 
 
 def restricted(name: str, image: Image, script: str, **container: Any) -> Manifest:
-    """Return a pod of an image that may do as little as Kubernetes lets one say."""
+    """Return a pod of an image, restricted as far as Kubernetes allows."""
     container = {"securityContext": RESTRICTED, "volumeMounts": MOUNTS, **container}
     return a_pod(name, image.name, script, container=container, volumes=VOLUMES)
 
@@ -42,7 +42,7 @@ def each(request: pytest.FixtureRequest, image: Callable[[str], Image]) -> tuple
     return request.param, image(request.param)
 
 
-def test_the_images_are_small_and_say_what_they_are(each: tuple[str, Image]) -> None:
+def test_the_images_are_small_and_labelled(each: tuple[str, Image]) -> None:
     """Their size is bounded; title, license and version are labels."""
     target, image = each
     labels = image.settings()["config"]["Labels"]
@@ -65,12 +65,12 @@ def test_an_image_differs_from_the_workers_in_one_layer(worker_image: Image, eac
     """That of its engine or extras; in labels; and in what NVIDIA's container runtime is asked for."""
     ours, other = worker_image.settings(), each[1].settings()
     layers = list(zip(ours["rootfs"]["diff_ids"], other["rootfs"]["diff_ids"], strict=True))
-    labels = [said["config"].pop("Labels").items() for said in (ours, other)]
-    variables = [set(said["config"].pop("Env")) for said in (ours, other)]
+    labels = [settings["config"].pop("Labels").items() for settings in (ours, other)]
+    variables = [set(settings["config"].pop("Env")) for settings in (ours, other)]
 
-    assert [place for place, (one, two) in enumerate(layers) if one != two] == [len(layers) - 2]
-    told = {name.removeprefix("org.opencontainers.image.") for name, _ in labels[0] ^ labels[1]}
-    assert told == {"title", "description", "licenses"}
+    assert [place for place, (first, second) in enumerate(layers) if first != second] == [len(layers) - 2]
+    different = {name.removeprefix("org.opencontainers.image.") for name, _ in labels[0] ^ labels[1]}
+    assert different == {"title", "description", "licenses"}
     asked = set() if each[0] == "web" else {"NVIDIA_DRIVER_CAPABILITIES=compute,utility"}
     assert variables[0] ^ variables[1] == asked
     assert ours["config"] == other["config"]

@@ -25,7 +25,7 @@ def test_a_run_goes_from_the_store_through_the_cluster_to_a_bundle(user: User) -
     assert written <= user.keys("shades/")
 
 
-def test_weights_that_are_not_there_are_said_before_anything_trains(user: User) -> None:
+def test_weights_that_are_not_there_are_reported_before_anything_trains(user: User) -> None:
     """By the command line, and of an object that came without it by a plan pod: the field and the URI."""
     base = {"net": "lenet", "weights": "s3://data/nobody.caffemodel"}
     user.write("bare", base=base)
@@ -35,9 +35,9 @@ def test_weights_that_are_not_there_are_said_before_anything_trains(user: User) 
     user.installed.cluster.apply(job, namespace=user.namespace)
     status = user.installed.wait_for("bare", "Failed")
 
-    for told in (refused, status["message"]):
-        assert "base.weights" in told
-        assert "s3://data/nobody.caffemodel" in told
+    for message in (refused, status["message"]):
+        assert "base.weights" in message
+        assert "s3://data/nobody.caffemodel" in message
     assert {
         pod.rpartition("-")[0].rpartition("-")[0] for pod in user.installed.names("pods") if "bare" in pod
     } == {"bare-plan"}
@@ -50,11 +50,11 @@ def test_the_command_line_takes_a_run_through_the_cluster(user: User) -> None:
     user.write_demo("by-hand")
 
     user.submit()
-    told = user("watch", "by-hand")
+    output = user("watch", "by-hand")
     status = user.status("by-hand")
     again = user.json("submit", "spec.yaml", "-n", user.namespace)
 
-    assert "Succeeded 200/200" in told
+    assert "Succeeded 200/200" in output
     assert (status["state"], status["exit_code"], status["iteration"]) == ("Succeeded", 0, 200)
     assert status["accuracy"] > 0.8
     assert not again["started"]
@@ -67,7 +67,7 @@ def test_the_command_line_takes_a_run_through_the_cluster(user: User) -> None:
 
 
 def test_a_run_on_the_cluster_is_cancelled_with_a_snapshot_and_goes_on(user: User) -> None:
-    """cancel is graceful, wait tells it by its exit code, and retry takes it up where it was."""
+    """cancel is graceful, wait reports it by its exit code, and retry takes it up where it was."""
     user.write("slow", solver={"max_iter": 4000, "test_interval": 2000, "snapshot": 2000})
     user.submit()
     wait_until(lambda: user.status("slow")["iteration"] > 0, 240, "an iteration")

@@ -1,4 +1,4 @@
-"""What a worker on the cluster says: from its pod while that is there, then from the run's folder."""
+"""What a worker on the cluster prints: from its pod while that is there, then from the run's folder."""
 
 import pytest
 
@@ -14,7 +14,7 @@ LINES = [f"attempt 1 of {NAME}: 4 s, then 0\n", *(f"{left} s left\n" for left in
 def test_the_log_is_followed_in_the_pod_and_read_from_the_folder_when_that_is_gone(
     controllers: Controllers, swift_server_here: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the worker runs its lines come as it says them, up to its end, and each comes once."""
+    """While the worker runs its lines come as it prints them, up to its end, and each comes once."""
     monkeypatch.setenv("KUBECONFIG", str(controllers.cluster.kubeconfig))
     for name, value in swift_server_here.environment().items():
         monkeypatch.setenv(name, value)

@@ -105,13 +105,13 @@ def test_a_namespace_that_is_deleted_takes_its_runs_with_it(ours: Controllers, o
     theirs.wait_for("runs-a0-b0-s60", "Running")
     theirs.submit("held-a0-b0-s60", suspend=True)
     theirs.wait_for("held-a0-b0-s60", "Suspended")
-    said = len(ours.log())
+    before = len(ours.log())
     own_cluster.kubectl("delete", "namespace", "doomed", "--timeout=90s")
     ours.submit("after-a0-b0-s0")
     ours.wait_for("after-a0-b0-s0", "Succeeded")
 
-    told = {line["message"] for line in ours.log()[said:] if line.get("job", "").startswith("doomed/")}
-    assert not told & {"job created", "reconcile failed", "an event could not be written"}
+    messages = {line["message"] for line in ours.log()[before:] if line.get("job", "").startswith("doomed/")}
+    assert not messages & {"job created", "reconcile failed", "an event could not be written"}
 
 
 def test_a_log_that_is_followed_goes_on_behind_the_last_line(
@@ -130,8 +130,8 @@ def test_a_log_that_is_followed_goes_on_behind_the_last_line(
     assert [*heard, *lines][1:] == [f"{left} s left\n" for left in range(7, -1, -1)]
 
 
-def test_a_worker_that_takes_too_much_memory_is_told_so(ours: Controllers) -> None:
-    """The kernel kills it; it is tried again as often as the spec says, and the reason is said."""
+def test_a_worker_that_takes_too_much_memory_ends_as_out_of_memory(ours: Controllers) -> None:
+    """The kernel kills it; it is tried again as often as the spec says, and the status names the reason."""
     ours.submit("fat-a137-b137-s0", resources={"max_retries": 1})
     status = ours.wait_for("fat-a137-b137-s0", "Failed", "OutOfMemory")
 
@@ -187,7 +187,7 @@ def test_a_node_that_is_lost_is_left_behind(ours: Controllers, own_cluster: Clus
 
 
 def test_the_log_of_the_module_has_no_traceback(ours: Controllers, tmp_path: Path) -> None:
-    """Whatever happened to the cluster, the controller said it in lines of JSON."""
+    """Whatever happened to the cluster, the controller logged it in lines of JSON."""
     text = (ours.folder / "log").read_text(encoding="utf-8")
 
     assert "Traceback" not in text

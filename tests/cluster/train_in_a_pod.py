@@ -1,4 +1,4 @@
-"""What test_images runs in a worker's image, given an engine: three shades of grey, told by a small net."""
+"""What test_images runs in a worker's image, given an engine: three shades of grey and a small net."""
 
 import subprocess
 import sys

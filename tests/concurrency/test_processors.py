@@ -128,7 +128,7 @@ def test_a_group_that_is_not_to_be_seen_has_the_limits_around_it(machine: Machin
 
 
 @pytest.mark.parametrize(("root", "group"), [("/docker/0a1b", "/docker/0a1bc"), ("/", "/../beside")])
-def test_a_group_that_is_not_mounted_says_nothing(machine: Machine, root: str, group: str) -> None:
+def test_a_group_that_is_not_mounted_limits_nothing(machine: Machine, root: str, group: str) -> None:
     """It is another than what is mounted, or outside of the process's namespace."""
     machine.mount(root)
     machine.enter(group)

@@ -18,7 +18,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def caffe_program(needs_caffe: None) -> Callable[..., str]:
-    """Run one of Caffe's programs with arguments, from the installed engine; return what it said."""
+    """Run one of Caffe's programs with arguments, from the installed engine; return what it printed."""
 
     def run(program: str, *arguments: object) -> str:
         command = [str(find_caffe().program(program)), *map(str, arguments)]

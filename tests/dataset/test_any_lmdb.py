@@ -102,7 +102,7 @@ def test_what_is_accepted_can_be_read_to_its_end(
 
 
 def test_no_memory_is_taken_for_what_a_record_claims(tmp_path: Path) -> None:
-    """A shape of 2^93 values, a label of 2^31: told, not allocated."""
+    """A shape of 2^93 values, a label of 2^31: reported, not allocated."""
     claims = Datum(channels=2**31 - 1, height=2**31 - 1, width=2**31 - 1, label=2**31 - 1, data=b"x")
     train = dataset(tmp_path / "db", [claims.SerializeToString(), Datum(label=0).SerializeToString()])
     tracemalloc.start()

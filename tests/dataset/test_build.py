@@ -81,17 +81,17 @@ def test_the_mean_is_that_of_train(photos: Path, tmp_path: Path) -> None:
 
 def test_the_same_images_make_the_same_records(photos: Path, tmp_path: Path) -> None:
     """Two builds are equal record by record, and the digest says so; another seed makes another order."""
-    one, again, other = (
+    first, again, other = (
         build(photos, tmp_path / name, BuildOptions(30, 40, seed=seed))
         for name, seed in (("one", 1), ("again", 1), ("other", 2))
     )
 
     assert read_lmdb(tmp_path / "one" / "train") == read_lmdb(tmp_path / "again" / "train")
-    assert one.splits == again.splits
-    assert one.splits["train"].digest != other.splits["train"].digest
+    assert first.splits == again.splits
+    assert first.splits["train"].digest != other.splits["train"].digest
 
 
-def test_the_manifest_says_where_every_image_went(photos: Path, tmp_path: Path) -> None:
+def test_the_manifest_records_where_every_image_went(photos: Path, tmp_path: Path) -> None:
     """sources.jsonl has each image with its digest; the manifest has options, seed and library versions."""
     build(photos, tmp_path / "out", SMALL)
 
@@ -154,7 +154,7 @@ def test_the_map_grows(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("free", [0, 20, 60, 100, 400, 900, 1100, 1300, 1500])
 def test_a_full_disk(photos: Path, small_disk: Path, tmp_path: Path, free: int) -> None:
-    """A disk that fills, wherever the build is, is told in a sentence; with space it goes on to the same."""
+    """A disk that fills, wherever the build is, is named in a sentence; with space it goes on to the same."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - (free << 10)))
     options = BuildOptions(128, 128)
@@ -180,14 +180,14 @@ def test_what_others_put_there_is_left_alone(photos: Path, tmp_path: Path) -> No
     assert (tmp_path / "mine" / "train" / "cat" / "000.jpg").exists()
 
 
-def test_progress_is_told(photos: Path, tmp_path: Path) -> None:
+def test_progress_is_reported(photos: Path, tmp_path: Path) -> None:
     """The last word is that all is done."""
-    told: list[DataProgress] = []
+    updates: list[DataProgress] = []
 
-    build(photos, tmp_path / "out", SMALL, progress=told.append)
+    build(photos, tmp_path / "out", SMALL, progress=updates.append)
 
-    assert (told[-1].done, told[-1].total, told[-1].eta_seconds) == (20, 20, 0)
-    assert str(told[-1]).startswith("20/20 images, ")
+    assert (updates[-1].done, updates[-1].total, updates[-1].eta_seconds) == (20, 20, 0)
+    assert str(updates[-1]).startswith("20/20 images, ")
 
 
 @pytest.mark.parametrize(

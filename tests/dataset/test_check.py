@@ -21,7 +21,7 @@ def good(first: int = 0, count: int = 8) -> list[bytes]:
     return [raw(at % 2, photo(at)) for at in range(first, first + count)]
 
 
-def told(report: CheckReport, severity: str) -> list[str]:
+def messages(report: CheckReport, severity: str) -> list[str]:
     return [finding.message for finding in report.findings if finding.severity == severity]
 
 
@@ -52,7 +52,7 @@ def test_records_that_are_no_images(tmp_path: Path, value: bytes, message: str) 
     report = check(dataset(tmp_path / "train", [*good(), value]))
 
     assert not report.ok
-    assert f"1 record is no image, such as 008, which {message}" in told(report, "error")[0]
+    assert f"1 record is no image, such as 008, which {message}" in messages(report, "error")[0]
 
 
 @pytest.mark.parametrize(("crop", "severity"), [(None, "error"), (40, "warning")])
@@ -64,7 +64,7 @@ def test_records_of_another_size(tmp_path: Path, crop: int | None, severity: str
 
     assert any(
         "1 record is not 80x60 as the first is, such as 008, which is 50x64" in text
-        for text in told(report, severity)
+        for text in messages(report, severity)
     )
 
 
@@ -75,7 +75,7 @@ def test_a_record_of_other_channels(tmp_path: Path) -> None:
     )
 
     assert any(
-        "1 record is not in colour as the first is, such as 008" in text for text in told(report, "error")
+        "1 record is not in colour as the first is, such as 008" in text for text in messages(report, "error")
     )
 
 
@@ -89,7 +89,7 @@ def test_a_record_of_other_channels(tmp_path: Path) -> None:
 )
 def test_what_the_training_asks_for(tmp_path: Path, options: CheckOptions, message: str) -> None:
     """Classes, crop and channels are held against the records."""
-    assert message in told(check(dataset(tmp_path / "train", good()), None, options), "error")[0]
+    assert message in messages(check(dataset(tmp_path / "train", good()), None, options), "error")[0]
 
 
 def test_the_same_picture_in_train_and_val(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_same_picture_in_train_and_val(tmp_path: Path) -> None:
 
     report = check(train, val)
 
-    assert told(report, "error") == [
+    assert messages(report, "error") == [
         "1 picture is in train and in val, such as train/003 = val/004: take them out of one of the two"
     ]
 
@@ -108,23 +108,23 @@ def test_the_same_picture_under_two_labels(tmp_path: Path) -> None:
     """One of the labels is wrong."""
     report = check(dataset(tmp_path / "train", [*good(), raw(1, photo(2)), raw(0, photo(4))]))
 
-    assert told(report, "error") == [
+    assert messages(report, "error") == [
         "1 picture is there under two labels, such as train/002 = train/008: fix the labels"
     ]
-    assert told(report, "warning") == [
+    assert messages(report, "warning") == [
         "1 picture is there more than once, such as train/004 = train/009: remove the copies"
     ]
 
 
 def test_nearly_the_same_picture(tmp_path: Path) -> None:
-    """A picture that was saved again is told as a warning: it may be meant so."""
+    """A picture that was saved again is reported as a warning: it may be meant so."""
     train = dataset(tmp_path / "train", good())
     val = dataset(tmp_path / "val", [*good(20, 4), raw(1, again(photo(3)))])
 
     report = check(train, val)
 
     assert report.ok
-    assert "1 picture is nearly as in train, such as train/003 = val/004" in told(report, "warning")[0]
+    assert "1 picture is nearly as in train, such as train/003 = val/004" in messages(report, "warning")[0]
 
 
 def test_copies_are_not_looked_for_where_not_wanted(tmp_path: Path) -> None:
@@ -144,33 +144,35 @@ def test_a_wrong_mean(photos: Path, tmp_path: Path) -> None:
 
     report = check(train, None, CheckOptions(mean=(0.5, 0.5, 0.5)))
 
-    assert told(report, "error")[0].startswith("the recorded mean is 20.0/20.0/20.0, that of the images 1")
-    assert told(report, "warning")[0].startswith("data.mean is 0.5/0.5/0.5, that of the images 1")
+    assert messages(report, "error")[0].startswith(
+        "the recorded mean is 20.0/20.0/20.0, that of the images 1"
+    )
+    assert messages(report, "warning")[0].startswith("data.mean is 0.5/0.5/0.5, that of the images 1")
 
 
 def test_a_mean_of_another_size(photos: Path, tmp_path: Path) -> None:
-    """A mean image of other images is told."""
+    """A mean image of other images is reported."""
     train = dataset(tmp_path / "train", good())
     write_mean_image(tmp_path / "mean.binaryproto", np.zeros((32, 32, 3)))
 
-    assert "is a mean of shape (3, 32, 32)" in told(check(train), "error")[0]
+    assert "is a mean of shape (3, 32, 32)" in messages(check(train), "error")[0]
 
 
 def test_classes_of_very_different_size(tmp_path: Path) -> None:
     """One class with ten times the images of another is a warning."""
     values = [raw(at % 11 == 5, photo(at)) for at in range(44)]
 
-    assert told(check(dataset(tmp_path / "train", values)), "warning") == [
+    assert messages(check(dataset(tmp_path / "train", values)), "warning") == [
         "label 0 has 40 images and label 1 has 4: a net learns to answer the large one, "
         "add images of the small one"
     ]
 
 
 def test_a_class_that_val_has_not(tmp_path: Path) -> None:
-    """What is never judged is told."""
+    """What is never judged is reported."""
     val = dataset(tmp_path / "val", [raw(0, photo(50))])
 
-    assert told(check(dataset(tmp_path / "train", good()), val), "warning") == [
+    assert messages(check(dataset(tmp_path / "train", good()), val), "warning") == [
         "label 1 has no image here and cannot be evaluated: add some"
     ]
 
@@ -179,7 +181,7 @@ def test_blank_pictures(tmp_path: Path) -> None:
     """A picture of one colour is rarely meant."""
     values = [*good(), raw(0, np.full((60, 80, 3), 7, dtype=np.uint8))]
 
-    assert told(check(dataset(tmp_path / "train", values)), "warning") == [
+    assert messages(check(dataset(tmp_path / "train", values)), "warning") == [
         "1 picture is of one colour all over, such as 008: look whether they belong here"
     ]
 
@@ -235,21 +237,21 @@ def test_progress_ends_at_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", [0, 1])
 def test_images_of_0_to_1(tmp_path: Path, level: int) -> None:
-    """Stored as bytes they are black: that is said first, and not that they are copies of each other."""
+    """Stored as bytes they are black: that is reported first, and not that they are copies of each other."""
     values = [raw(at % 2, photo(at) // 255 * level) for at in range(8)]
 
     report = check(dataset(tmp_path / "train", values))
 
-    assert told(report, "error") == [
+    assert messages(report, "error") == [
         f"no value of any picture is above {level}: images of 0 to 1 were stored as bytes, which are 0 to "
         "255: multiply by 255 before they are stored"
     ]
-    assert not [text for text in told(report, "warning") if "there" in text]
+    assert not [text for text in messages(report, "warning") if "there" in text]
 
 
 def test_pictures_that_are_all_of_one_colour(tmp_path: Path) -> None:
     """Nothing can be learned from them, whatever their colours."""
     values = [raw(at % 2, np.full((60, 80, 3), 20 * at + 10, np.uint8)) for at in range(8)]
 
-    [message] = told(check(dataset(tmp_path / "train", values)), "error")
+    [message] = messages(check(dataset(tmp_path / "train", values)), "error")
     assert message.startswith("8 pictures are of one colour all over, such as 000, 001, 002 …")

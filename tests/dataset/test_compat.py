@@ -138,6 +138,6 @@ def test_caffe_reads_after_a_rebuild(caffe_program: Program, photos: Path, tmp_p
     write_photos(photos, {"dog": 4}, first=90)
     build(photos, tmp_path / "out", BuildOptions(30, 40))
 
-    said = caffe_program("compute_image_mean", tmp_path / "out" / "train", tmp_path / "mean.binaryproto")
+    output = caffe_program("compute_image_mean", tmp_path / "out" / "train", tmp_path / "mean.binaryproto")
 
-    assert "Processed 24 files" in said
+    assert "Processed 24 files" in output

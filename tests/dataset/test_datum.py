@@ -25,7 +25,7 @@ def test_protobuf_reads_what_is_written(data: bytes, label: int, height: int, en
 
 @given(data=st.binary(max_size=300), label=st.integers(-(2**31), 2**31 - 1), encoded=st.booleans())
 def test_a_head_is_read_from_any_datum(data: bytes, label: int, encoded: bool) -> None:
-    """What protobuf writes is found again, negative labels included, and the data is where it is said."""
+    """What protobuf writes is found again, negative labels included; the data is where the head has it."""
     value = Datum(channels=1, data=data, label=label, encoded=encoded).SerializeToString()
 
     head = read_head(value)
@@ -34,7 +34,7 @@ def test_a_head_is_read_from_any_datum(data: bytes, label: int, encoded: bool) -
     assert value[head.data] == data
 
 
-def test_float_data_is_told() -> None:
+def test_float_data_is_recognised() -> None:
     """A Datum of features is a Datum, and no image."""
     assert read_head(Datum(float_data=[1.0, 2.0]).SerializeToString()).floats
 

@@ -54,23 +54,23 @@ def test_a_picture_of_one_colour_is_like_no_other() -> None:
     """Blank pictures, of which there may be thousands, make no pairs."""
     blank = [printed(np.full((60, 80, 3), grey, dtype=np.uint8)) for grey in (0, 1, 128, 255)]
 
-    assert all(one.blank for one in blank)
+    assert all(picture.blank for picture in blank)
     assert near(blank) == []
 
 
 def test_bands_find_what_comparing_all_finds() -> None:
-    """No pair is missed, and none told twice, that comparing each with each would give."""
+    """No pair is missed, and none reported twice, that comparing each with each would give."""
     chance = np.random.default_rng(5)
     small = np.ones(256, dtype=np.int8)
     base = [int(value) for value in chance.integers(0, 2**63, 30)]
-    flipped = [one ^ sum(1 << int(bit) for bit in chance.choice(64, 5, replace=False)) for one in base]
-    nearer = [one ^ sum(1 << int(bit) for bit in chance.choice(64, 4, replace=False)) for one in base]
-    prints = [Fingerprint(b"%d" % at, one, small) for at, one in enumerate(base + flipped + nearer)]
+    flipped = [value ^ sum(1 << int(bit) for bit in chance.choice(64, 5, replace=False)) for value in base]
+    nearer = [value ^ sum(1 << int(bit) for bit in chance.choice(64, 4, replace=False)) for value in base]
+    prints = [Fingerprint(b"%d" % at, value, small) for at, value in enumerate(base + flipped + nearer)]
 
     expected = [
-        (one, other)
-        for one, other in combinations(range(90), 2)
-        if (prints[one].hash ^ prints[other].hash).bit_count() <= NEAR_BITS
+        (first, other)
+        for first, other in combinations(range(90), 2)
+        if (prints[first].hash ^ prints[other].hash).bit_count() <= NEAR_BITS
     ]
     assert near(prints) == expected
     assert len(expected) >= 30

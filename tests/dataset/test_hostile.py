@@ -29,7 +29,7 @@ SHAPE = Shape(64, 64, "squash", True)
 FORK = multiprocessing.get_context("fork")
 
 
-def png_that_says(width: int, height: int) -> bytes:
+def png_declaring(width: int, height: int) -> bytes:
     """A PNG of a few bytes which declares a size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
@@ -40,7 +40,7 @@ def png_that_says(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + ends
 
 
-def jpeg_that_says(width: int, height: int) -> bytes:
+def jpeg_declaring(width: int, height: int) -> bytes:
     """A progressive JPEG of 8x8 pixels which declares another size."""
     written = io.BytesIO()
     Image.new("RGB", (8, 8)).save(written, "JPEG", progressive=True)
@@ -49,11 +49,11 @@ def jpeg_that_says(width: int, height: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
-BOMBS = {"png": png_that_says(30_000, 30_000), "jpeg": jpeg_that_says(65_000, 65_000)}
+BOMBS = {"png": png_declaring(30_000, 30_000), "jpeg": jpeg_declaring(65_000, 65_000)}
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_an_image_that_says_it_is_huge_is_not_decoded(kind: str):
+def test_an_image_that_claims_to_be_huge_is_not_decoded(kind: str):
     """As a file and as an encoded record; nothing of its size is made on the way."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     head = read_head(encode_datum(BOMBS[kind], 0, channels=3, height=0, width=0, encoded=True))

@@ -70,7 +70,7 @@ def test_the_digest_is_that_of_the_file(lmdb_folder: Path) -> None:
     assert inspect(other).digest != digest
 
 
-def test_encoded_records_say_their_size_or_their_image_does(tmp_path: Path) -> None:
+def test_encoded_records_give_their_size_or_their_image_does(tmp_path: Path) -> None:
     """convert_imageset leaves the size out of encoded records."""
     value = encode_datum(jpeg(photo(1, 30, 40)), 2, channels=0, height=0, width=0, encoded=True)
 
@@ -80,7 +80,7 @@ def test_encoded_records_say_their_size_or_their_image_does(tmp_path: Path) -> N
 
 
 def test_a_built_dataset_is_not_read(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a manifest tells all, no record is looked at."""
+    """Where a manifest has it all, no record is looked at."""
     build(photos, tmp_path / "out", BuildOptions(30, 40))
     monkeypatch.setattr(remembered, "contents_of", None)
     monkeypatch.setattr(remembered, "_summary", None)
@@ -120,7 +120,7 @@ def test_all_records_are_in_the_facts(
     assert (facts.others.records if facts.others else 0) == len(others)
 
 
-def test_sizes_are_told_with_their_records(tmp_path: Path) -> None:
+def test_sizes_are_reported_with_their_records(tmp_path: Path) -> None:
     """The first of another size, and the smallest of all, which may be the very first."""
     images = [photo(1, 8, 8), photo(2, 9, 9), photo(3, 8, 30), photo(4, 5, 40), photo(5, 8, 8)]
 
@@ -252,7 +252,7 @@ def test_a_bad_lmdb_is_not_remembered(tmp_path: Path) -> None:
 
 
 def test_looking_is_reported(tmp_path: Path) -> None:
-    """Decoding takes time, so it is said how far it is; a second look takes none."""
+    """Decoding takes time, so progress is reported; a second look takes none."""
     folder = dataset(tmp_path / "db", [encoded(0, photo(at)) for at in range(40)])
     seen: list[DataProgress] = []
 

@@ -174,7 +174,7 @@ def test_it_is_called_what_it_is(tmp_path: Path, kind: str, use: Callable[[Path]
     ],
 )
 def test_a_list_is_to_be_built(tmp_path: Path, name: str, content: str, use: Callable[[Path], None]) -> None:
-    """What only a build reads is told with the command."""
+    """What only a build reads is refused, with the command to run."""
     with pytest.raises(BadDataError, match=rf"is a (list of images|table): `ftjob data build .*{name} OUT`"):
         use(file(tmp_path / name, content))
 
@@ -201,7 +201,7 @@ def test_a_folder_of_images_is_built_before_it_is_checked(photos: Path) -> None:
 
 
 @given(name=st.sampled_from(["a", "a.txt", "b.rec", "{a}"]), start=st.binary(max_size=300))
-def test_any_file_is_told_or_passed(
+def test_any_file_is_refused_or_passed(
     tmp_path_factory: pytest.TempPathFactory, name: str, start: bytes
 ) -> None:
     """No content and no name ends otherwise than in a sentence, nor does a folder with such a file."""

@@ -103,7 +103,7 @@ def test_a_labels_file_is_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_what_would_shift_the_names_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
-    """By its line; data check says it among all else that it finds."""
+    """By its line; data check reports it among all else that it finds."""
     folder = dataset(tmp_path / "train_db", [raw(at % 2, photo(at)) for at in range(6)])
     labels_file(tmp_path, content)
 
@@ -201,7 +201,7 @@ def test_a_val_with_other_names_is_refused(tmp_path: Path) -> None:
     assert finding.message.startswith("label 0 is 'bee' here and 'ant' in ")
 
 
-def test_a_val_that_is_train_is_told(tmp_path: Path) -> None:
+def test_a_val_that_is_train_is_reported(tmp_path: Path) -> None:
     """Whatever its path."""
     [finding] = two_sets(tmp_path, 0, "ant\nbee\n").findings
 

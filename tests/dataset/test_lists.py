@@ -87,7 +87,7 @@ def test_a_csv_with_numbers(photos: Path) -> None:
     ],
 )
 def test_bad_csvs(photos: Path, lines: tuple[str, ...], message: str) -> None:
-    """What is wrong with a CSV is said with its line."""
+    """What is wrong with a CSV is reported with its line."""
     with pytest.raises(BadDataError, match=message):
         list_images(write_list(photos, *lines, name="all.csv"))
 
@@ -115,7 +115,7 @@ def test_a_quoted_line_break_in_a_table(photos: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["list.txt", "all.csv"])
 def test_labels_that_no_net_could_have(photos: Path, kind: str) -> None:
-    """A label of two thousand millions is told, and nothing of that size is made."""
+    """A label of two thousand millions is reported, and nothing of that size is made."""
     separator, header = (",", ["path,label"]) if kind == "all.csv" else (" ", [])
     rows = [f"cat/00{at}.jpg{separator}{label}" for at, label in enumerate((0, 0, 2_000_000_000))]
 

@@ -41,11 +41,11 @@ def test_small_classes_are_in_both() -> None:
 
 def test_records_are_shuffled_and_the_seed_decides() -> None:
     """Caffe reads in order and never shuffles: classes must not come one after the other."""
-    one, again, other = (paths(shuffled(listing(50, 50), seed, "train")) for seed in (1, 1, 2))
+    first, again, other = (paths(shuffled(listing(50, 50), seed, "train")) for seed in (1, 1, 2))
 
-    assert one == again
-    assert one != other
-    changes = sum(a[0] != b[0] for a, b in pairwise(one))
+    assert first == again
+    assert first != other
+    changes = sum(a[0] != b[0] for a, b in pairwise(first))
     assert changes > 30
 
 
@@ -68,7 +68,7 @@ def test_a_class_with_one_image() -> None:
 
 
 def test_labels_with_a_gap() -> None:
-    """A class without images is told, whether a list forgot it or numbered past it."""
+    """A class without images is reported, whether a list forgot it or numbered past it."""
     with pytest.raises(BadDataError, match=r"list: class 1 \(1\) has no images"):
         check_counts(listing(3, 0, 3), "list")
 

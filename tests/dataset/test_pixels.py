@@ -15,9 +15,9 @@ COLOR = Shape(60, 80, "squash", color=True)
 GREY = Shape(60, 80, "squash", color=False)
 
 
-def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+def difference(picture: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     """The largest difference of two pixels."""
-    return float(np.abs(one.astype(int) - other).max())
+    return float(np.abs(picture.astype(int) - other).max())
 
 
 def test_a_jpeg_is_what_opencv_reads() -> None:
@@ -41,7 +41,7 @@ def test_grey_is_what_opencv_reads() -> None:
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_exif_orientation_is_undone(orientation: int, kind: str) -> None:
-    """A picture taken on its side is stored upright, as Pillow turns it, and told."""
+    """A picture taken on its side is stored upright, as Pillow turns it, and noted."""
     image = rgb(photo(3))
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -95,7 +95,7 @@ def opaque(image: Image.Image) -> bytes:
         (opaque, "alpha", COLOR),
     ],
 )
-def test_uncommon_images_are_read_and_told(
+def test_uncommon_images_are_read_and_noted(
     write: Callable[[Image.Image], bytes], note: str, shape: Shape
 ) -> None:
     """CMYK, 16 bits, animations (their first frame) and alpha become what they look like, and are counted."""
@@ -122,7 +122,7 @@ def test_what_is_transparent_becomes_white() -> None:
 
 
 def test_padding_in_a_jpeg_is_no_damage() -> None:
-    """Bytes too many before the end are told and otherwise of no consequence."""
+    """Bytes too many before the end are noted and otherwise of no consequence."""
     data = jpeg(photo(7))
 
     stored = stored_picture(data[:-2] + b"\x11" * 20 + data[-2:], COLOR)
@@ -144,7 +144,7 @@ def test_padding_in_a_jpeg_is_no_damage() -> None:
         (file_of(Image.new("F", (8, 8)), "TIFF"), "floating-point"),
     ],
 )
-def test_unusable_images_say_why(data: bytes, why: str) -> None:
+def test_unusable_images_are_refused_with_the_reason(data: bytes, why: str) -> None:
     """An image that is cut short or none at all is refused, never stored in part."""
     with pytest.raises(UnreadableImageError, match=why):
         stored_picture(data, COLOR)

@@ -140,7 +140,7 @@ def test_broken_lmdbs(tmp_path: Path, how: str, message: str) -> None:
 
 
 def test_an_lmdb_without_records(tmp_path: Path) -> None:
-    """Nothing to train on is said at once."""
+    """Nothing to train on is reported at once."""
     with pytest.raises(BadDataError, match="holds no records: build it again"):
         inspect(write_lmdb(tmp_path / "db", []))
 

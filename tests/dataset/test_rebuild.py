@@ -91,7 +91,7 @@ def test_changed_and_removed_images(photos: Path, tmp_path: Path, decoded: list[
 
 
 def test_unreadable_images_are_not_tried_again(photos: Path, tmp_path: Path, decoded: list[bytes]) -> None:
-    """What could not be read is still told, without another try, until the file changes."""
+    """What could not be read is still reported, without another try, until the file changes."""
     (photos / "cat" / "bad.jpg").write_bytes(b"bad")
     options = dataclasses.replace(OPTIONS, allow_unreadable=0.1)
     build(photos, tmp_path / "out", options)

@@ -111,9 +111,9 @@ def test_a_dataset_is_built_into_s3(photos: Path, s3: Bucket, tmp_path: Path, ca
     assert names(out) == whole
     assert made == build(photos, tmp_path / "here", OPTIONS)
     assert [path for path in (cache / "builds").iterdir() if path.is_dir()] == []
-    uploaded = [told for told in seen if told.transfer]
+    uploaded = [update for update in seen if update.transfer]
     sizes = [entry.size for entry in open_store(out).list() if entry.key != "manifest.json"]
-    assert {(told.transfer, told.total) for told in uploaded} == {(out, sum(sizes))}
+    assert {(update.transfer, update.total) for update in uploaded} == {(out, sum(sizes))}
     assert uploaded[-1].done == sum(sizes)
 
 
@@ -262,7 +262,7 @@ def records_there(uri: str) -> tuple[int, int]:
 
 
 def ignore(_: DataProgress) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 def test_a_foreign_lmdb_is_not_written_over(photos: Path, s3: Bucket) -> None:
@@ -323,7 +323,7 @@ def test_local_paths_stay_paths(tmp_path: Path) -> None:
     assert place_of(str(tmp_path)) == tmp_path
 
 
-def test_a_manifest_tells_the_same_wherever_it_was_built(pets: str, photos: Path, tmp_path: Path) -> None:
+def test_a_manifest_is_the_same_wherever_it_was_built(pets: str, photos: Path, tmp_path: Path) -> None:
     """Two machines that build the same into S3 and onto disk agree on every digest."""
     here: Manifest = build(photos, tmp_path / "here", OPTIONS)
 

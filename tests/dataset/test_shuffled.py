@@ -104,7 +104,7 @@ def test_the_longest_run_is_named() -> None:
     assert long_runs(labels) == LongRuns(70, 40, 3, "090")
 
 
-def test_it_is_told_of_an_lmdb(tmp_path: Path) -> None:
+def test_long_runs_in_an_lmdb_are_reported(tmp_path: Path) -> None:
     """With what to do; what `ftjob data build` makes is shuffled."""
     order = [label for label in range(3) for _ in range(8)]
     found = check(dataset(tmp_path / "sorted", [raw(label, photo(at)) for at, label in enumerate(order)]))

@@ -55,7 +55,7 @@ def test_a_class_that_train_has_not(tmp_path: Path) -> None:
 
 
 def test_empty_folders(tmp_path: Path) -> None:
-    """An empty source, and an empty class, are each told by name."""
+    """An empty source, and an empty class, are each named."""
     with pytest.raises(BadDataError, match="holds no folders: put the images of every class into"):
         list_images(tmp_path)
     write_photos(tmp_path, {"cat": 2, "dog": 0})
@@ -71,7 +71,7 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [b"gr\xfcn", b"two\nlines", b"car\rriage"])
 def test_a_class_name_that_is_no_line_of_text(tmp_path: Path, name: bytes) -> None:
-    """labels.txt could not have it; told before anything is built."""
+    """labels.txt could not have it; reported before anything is built."""
     write_photos(tmp_path / "photos", {"cat": 2, "dog": 2})
     (tmp_path / "photos" / "cat").rename(tmp_path / "photos" / os.fsdecode(name))
 

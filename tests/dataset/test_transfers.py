@@ -1,11 +1,11 @@
-"""Transfers told as progress: now and then, with speed and time left."""
+"""Transfers reported as progress: now and then, with speed and time left."""
 
 from ftjob.dataset.build.transfers import as_progress
 from ftjob.dataset.build_options import DataProgress
 from ftjob.storage import Transfer
 
 
-def test_the_first_and_the_last_are_told_and_few_between() -> None:
+def test_the_first_and_the_last_are_reported_and_few_between() -> None:
     """A thousand pieces in a moment are not a thousand lines."""
     seen: list[DataProgress] = []
     report = as_progress(seen.append)
@@ -25,7 +25,7 @@ def test_every_transfer_begins_anew() -> None:
     for key in ("s3://models/net", "s3://models/weights"):
         report(Transfer(key, 1, 2))
 
-    assert [told.transfer for told in seen] == ["s3://models/net", "s3://models/weights"]
+    assert [update.transfer for update in seen] == ["s3://models/net", "s3://models/weights"]
 
 
 def test_progress_reads_as_a_sentence() -> None:

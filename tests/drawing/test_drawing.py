@@ -148,7 +148,7 @@ def test_arrows_are_the_blobs_that_are_read(in_faces: Path, name: str) -> None:
     }
 
 
-def test_kinds_are_told_apart_three_ways(in_faces: Path) -> None:
+def test_kinds_differ_in_three_ways(in_faces: Path) -> None:
     """By colour, by border and by a word; each kind is in the drawing and in its legend."""
     styles = list(STYLES.values())
     texts = [text.text for text in drawn(relearned()).iter(f"{SVG}text")]

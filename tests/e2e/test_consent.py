@@ -28,10 +28,10 @@ def started(job: Job) -> bool:
 
 def test_without_a_terminal_what_is_dear_is_refused(dear: Job):
     """One sentence with both figures and the way out; nothing is written."""
-    told = dear.ftjob("submit", "spec.yaml", "--local", code=2).err
+    message = dear.ftjob("submit", "spec.yaml", "--local", code=2).err
 
-    assert "submit: digits costs about $0.06, at worst $0.24, which is above $0.01" in told
-    assert "(FTJOB_ASK_ABOVE_USD): add --yes" in told
+    assert "submit: digits costs about $0.06, at worst $0.24, which is above $0.01" in message
+    assert "(FTJOB_ASK_ABOVE_USD): add --yes" in message
     assert not started(dear)
 
 
@@ -57,11 +57,11 @@ def test_at_a_terminal_it_is_asked(dear: Job, answer: str, code: int):
     child.communicate()
     if started(dear):
         dear.ftjob("wait", "digits")
-    told = os.read(ours, 100_000).decode()
+    question = os.read(ours, 100_000).decode()
     os.close(ours)
     os.close(theirs)
 
-    assert "digits costs about $0.06, at worst $0.24. Submit? [y/N]" in told
+    assert "digits costs about $0.06, at worst $0.24. Submit? [y/N]" in question
     assert child.returncode == code
     assert started(dear) is (code == 0)
 
@@ -97,9 +97,9 @@ def test_what_the_budget_does_not_pay_for_is_refused(job: Job):
     """In the plan's own words, with what it would pay for."""
     job.write(**SHORT)
     [warning] = job.ftjob("plan", "spec.yaml", "-o", "json").json()["warnings"]
-    told = job.ftjob("submit", "spec.yaml", "--local", code=2).err
+    message = job.ftjob("submit", "spec.yaml", "--local", code=2).err
 
-    assert f"{warning} (--yes submits it anyway)" in told
+    assert f"{warning} (--yes submits it anyway)" in message
     assert "what would fit: solver.max_iter " in warning
     assert not started(job)
 
@@ -109,6 +109,6 @@ def test_a_budget_without_a_snapshot_is_refused_always(job: Job):
     job.write(resources=PAID, budget={"usd": 0.05})
 
     assert "budget.usd: $0.05 does not pay for the start" in job.ftjob("plan", "spec.yaml", code=2).out
-    told = job.ftjob("submit", "spec.yaml", "--local", "--yes", code=2).err
-    assert "budget.usd: $0.05 does not pay for the start" in told
+    message = job.ftjob("submit", "spec.yaml", "--local", "--yes", code=2).err
+    assert "budget.usd: $0.05 does not pay for the start" in message
     assert not started(job)

@@ -12,7 +12,7 @@ from tests.e2e.jobs import Job
 pytestmark = pytest.mark.caffe
 
 
-def test_what_a_run_cost_is_what_its_status_says(job: Job):
+def test_what_a_run_cost_is_what_its_status_records(job: Job):
     """One that was cancelled and submitted again: both attempts together, as one row, as two, as a sum; what
     the second began again is lost. As a table, as a CSV with a header; --since leaves out what is older."""
     job.write(
@@ -44,16 +44,16 @@ def test_what_a_run_cost_is_what_its_status_says(job: Job):
 
 
 def test_a_run_that_cannot_be_read_hides_no_others(job: Job):
-    """It is named, and the others are told."""
+    """It is named, and the others are listed."""
     job.submit()
     job.write(name="lost")
     job.ftjob("submit", "spec.yaml", "--local", "--wait")
     [folder] = (job.folder / "runs" / "lost").iterdir()
     (folder / "status.json").write_text("{", encoding="utf-8")
-    told = job.ftjob("cost")
+    done = job.ftjob("cost")
 
-    assert "digits/" in told.out
-    assert "! lost: " in told.err
+    assert "digits/" in done.out
+    assert "! lost: " in done.err
     shutil.rmtree(folder)
     assert job.ftjob("cost").err == ""
 

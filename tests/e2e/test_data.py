@@ -23,7 +23,7 @@ def test_what_is_built_is_checked_and_trained_on(job: Job):
 
 
 def test_an_error_of_check_is_exit_code_4(job: Job):
-    """Labels beyond num_output, told before a GPU is paid for."""
+    """Labels beyond num_output, reported before a GPU is paid for."""
     job.ftjob("data", "build", "train", "set", "--size", "32x24")
 
     assert "set it to 3" in job.ftjob("data", "check", "set", "--num-output", "2", code=4).out

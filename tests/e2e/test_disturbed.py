@@ -101,9 +101,9 @@ def test_a_stop_in_a_long_test_is_answered_at_once(
     assert json.loads(run.folder.snapshot_record(20).read_text())["evaluation"] is None
     stopped.submit()
     left_alone.submit()
-    told = [[(line["iteration"], line["loss"]) for line in validations(each)] for each in jobs]
-    assert told[0] == told[1]
-    assert [each[0] for each in told[0]] == [0, 10, 20, 30]
+    curves = [[(line["iteration"], line["loss"]) for line in validations(each)] for each in jobs]
+    assert curves[0] == curves[1]
+    assert [each[0] for each in curves[0]] == [0, 10, 20, 30]
     records = [json.loads(each.run().snapshot_record(20).read_text())["evaluation"] for each in jobs]
     assert records[0] == records[1] is not None
 

@@ -32,7 +32,7 @@ def test_a_dry_run_prints_what_would_be_sent(job: Job, s3: Bucket):
 
 def test_what_lies_on_this_machine_is_refused_for_a_cluster(job: Job):
     """The field is named, and what to do; nothing was asked of a cluster."""
-    told = job.ftjob("submit", "spec.yaml", "--dry-run", code=2)
+    refused = job.ftjob("submit", "spec.yaml", "--dry-run", code=2)
 
-    assert "base.net: " in told.err
-    assert "is on this machine only" in told.err
+    assert "base.net: " in refused.err
+    assert "is on this machine only" in refused.err

@@ -11,17 +11,17 @@ def test_a_run_that_diverged_is_explained(job: Job):
     job.write(solver={"base_lr": 1e6})
     job.submit(code=7)
 
-    told = job.ftjob("plan", "--explain", "digits", "-o", "json").json()
+    diagnosis = job.ftjob("plan", "--explain", "digits", "-o", "json").json()
 
-    assert "the training diverged" in told["cause"]
-    assert told["patch"] == "solver:\n  base_lr: 100000"
-    assert told["seen"].startswith("iteration ")
-    assert not told["healthy"]
+    assert "the training diverged" in diagnosis["cause"]
+    assert diagnosis["patch"] == "solver:\n  base_lr: 100000"
+    assert diagnosis["seen"].startswith("iteration ")
+    assert not diagnosis["healthy"]
 
 
 @pytest.mark.caffe
 def test_the_last_attempt_of_a_run_is_explained(job: Job):
-    """One that went well has nothing to explain; what Caffe last said in a later attempt does."""
+    """One that went well has nothing to explain; what Caffe last printed in a later attempt does."""
     job.submit()
     well = job.ftjob("plan", "--explain", "digits", "-o", "json").json()
     log = job.run().log(2)
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_log_is_refused(job: Job):
     assert 'notes.txt: has no line from Caffe or ftjob (it begins with "Epoch 1/10")' in refused.err
 
 
-def test_a_file_of_several_trainings_says_so(job: Job):
+def test_a_file_of_several_trainings_is_reported_as_such(job: Job):
     """The last one is explained."""
     stamp = "I1122 00:23:56.773487  8924 solver.cpp:1] "
     steps = ("Initializing solver from", "Creating training net", "Solving x", "Optimization Done.")

@@ -1,4 +1,4 @@
-"""What ends a run that is not worth its money, with real Caffe: what is kept then, and what is said."""
+"""What ends a run that is not worth its money, with real Caffe: what is kept then, and what is reported."""
 
 import json
 import random
@@ -114,7 +114,7 @@ def test_the_same_run_goes_on_when_the_guard_is_switched_off(job: Job) -> None:
     assert job.status()["resumed"]["iteration"] == 20
 
 
-def test_a_loss_that_is_no_number_ends_a_run_and_says_what_is_kept(job: Job) -> None:
+def test_a_loss_that_is_no_number_ends_a_run_and_names_what_is_kept(job: Job) -> None:
     """The snapshot before stays; with the guard off, Caffe is left to go on with what is no number, and only
     then it turns out that no bundle can be made of it."""
     solver = {"base_lr": 1e6, "max_iter": 400, "test_interval": 200, "snapshot": 200}
@@ -166,7 +166,7 @@ def test_a_spot_notice_is_answered_before_any_signal(job: Job, metadata: Metadat
 
 
 def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
-    """Stopped like a hung driver: an engine's crash (exit code 6), told with the guard's name."""
+    """Stopped like a hung driver: an engine's crash (exit code 6), reported with the guard's name."""
     job.write(
         solver={"max_iter": 100_000, "test_interval": 50_000, "snapshot": 500}, guards={"idle_minutes": 0.05}
     )
@@ -179,8 +179,8 @@ def test_an_engine_that_hangs_is_killed_and_the_run_can_go_on(job: Job) -> None:
     job.ftjob("wait", "digits", code=6)
 
     status = job.status()
-    told = "guards.idle_minutes: Caffe gave no sign of life for 0.05 minutes and was killed"
-    assert told in status["message"]
+    sentence = "guards.idle_minutes: Caffe gave no sign of life for 0.05 minutes and was killed"
+    assert sentence in status["message"]
     assert status["reason"] == "EngineCrashed"
     assert status["snapshot"] >= 500
 

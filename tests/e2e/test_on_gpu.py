@@ -208,7 +208,7 @@ def test_what_cannot_verify_is_one_sentence(
 
 
 @pytest.mark.torch
-def test_verify_on_a_gpu_says_where_there_is_none(made_on_processors: Path, job: Job) -> None:
+def test_verify_on_a_gpu_reports_where_there_is_none(made_on_processors: Path, job: Job) -> None:
     """And what to look at."""
     if take_inventory().driver:
         pytest.skip("an NVIDIA driver answers here")

@@ -80,10 +80,10 @@ def test_the_run_folder_speaks_of_uris(job: Job, sources: dict[str, Any]) -> Non
     written(job, sources)
     job.submit()
 
-    said = (tuned(job) / "plan.json").read_text()
+    plan = (tuned(job) / "plan.json").read_text()
     assert (tuned(job) / "spec.yaml").read_text().count("s3://") == 5
-    assert '"path": "s3://' in said
-    assert "/objects/" not in said
+    assert '"path": "s3://' in plan
+    assert "/objects/" not in plan
     assert "/objects/trees/" in (tuned(job) / "net" / "train_val.prototxt").read_text()
 
 
@@ -130,7 +130,7 @@ MISTAKES: list[tuple[dict[str, Any], int, str]] = [
 
 
 @pytest.mark.parametrize(("changes", "code", "sentence"), MISTAKES, ids=[row[2] for row in MISTAKES])
-def test_what_is_wrong_with_an_input_is_said(
+def test_what_is_wrong_with_an_input_is_named(
     job: Job, s3: Bucket, changes: dict[str, dict[str, str]], code: int, sentence: str
 ) -> None:
     """One sentence with the spec's field and the URI, the table's exit code, nothing begun."""
@@ -146,22 +146,22 @@ def test_what_is_wrong_with_an_input_is_said(
         }
     )
 
-    said = job.ftjob("submit", "spec.yaml", "--local", "--wait", code=code).err
+    message = job.ftjob("submit", "spec.yaml", "--local", "--wait", code=code).err
 
-    assert re.search(sentence.replace("BUCKET", s3.name), said), said
-    assert len(said.strip().splitlines()) == 1, said
+    assert re.search(sentence.replace("BUCKET", s3.name), message), message
+    assert len(message.strip().splitlines()) == 1, message
     assert not (job.folder / "runs").exists()
 
 
-def test_access_denied_is_said(job: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that the server does not take is told with the field, and does not show."""
+def test_access_denied_is_reported(job: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the server does not take is reported with the field, and is not shown."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")
     job.write(base={"weights": f"{s3.uri}/some.caffemodel"})
 
-    said = job.ftjob("submit", "spec.yaml", "--local", code=5).err
+    message = job.ftjob("submit", "spec.yaml", "--local", code=5).err
 
-    assert re.search(f"base.weights: {s3.uri}/some.caffemodel: .*credentials", said), said
-    assert "a-wrong-secret" not in said
+    assert re.search(f"base.weights: {s3.uri}/some.caffemodel: .*credentials", message), message
+    assert "a-wrong-secret" not in message
 
 
 def test_caffe_reads_an_lmdb_of_the_node_cache(job: Job, sources: dict[str, Any], tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_caffe_reads_an_lmdb_of_the_node_cache(job: Job, sources: dict[str, Any]
     assert (Path(val) / "data.mdb").is_file()
 
 
-def test_an_unreachable_server_is_said(job: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_reported(job: Job, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a deadline, with the endpoint; the field first."""
     nowhere = Server("http://127.0.0.1:9", "key", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL", nowhere.endpoint)

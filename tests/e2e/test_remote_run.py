@@ -67,7 +67,7 @@ def trains(name: str = "digits") -> bool:
     """Return whether the newest run of a name is past its twentieth iteration."""
     if not worker(name):
         return False
-    with suppress(MissingError):  # it has said nothing yet
+    with suppress(MissingError):  # it has written nothing yet
         return bool(json.loads(open_store(runs.known_runs(name)[-1]).read("status.json"))["iteration"] > 20)
     return False
 
@@ -137,7 +137,7 @@ def test_ctrl_c_leaves_a_snapshot_in_the_store(job: Job, s3: Bucket):
 def test_a_run_killed_and_taken_up_by_another_machine_ends_as_if_undisturbed(
     new_job: Callable[[str], Job], s3: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """With net, data, weights and output in S3: bit-equal weights, each iteration once, the replay told."""
+    """With net, data, weights and output in S3: bit-equal weights, each iteration once, the replay shown."""
     first, undisturbed, killed = new_job("first"), new_job("undisturbed"), new_job("killed")
     first.write(output=f"{s3.uri}/runs")
     first.submit()
@@ -192,12 +192,12 @@ def test_two_workers_do_not_write_one_run(
 
 
 def test_a_folder_that_may_not_be_written_is_refused_before_anything_starts(job: Job, s3: Bucket):
-    """A bucket that is not there is told at submit, in a sentence, and no worker is started."""
+    """A bucket that is not there is reported at submit, in a sentence, and no worker is started."""
     job.write(output="s3://no-such-bucket-here/runs")
 
-    told = job.ftjob("submit", "spec.yaml", "--local", code=5)
+    refused = job.ftjob("submit", "spec.yaml", "--local", code=5)
 
-    assert "s3://no-such-bucket-here" in told.err
+    assert "s3://no-such-bucket-here" in refused.err
     assert worker() is None
 
 

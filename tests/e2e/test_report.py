@@ -11,7 +11,7 @@ from tests.report.pages import Page
 pytestmark = pytest.mark.caffe
 
 
-def test_the_page_in_the_folder_tells_what_cost_and_evaluation_tell(job: Job):
+def test_the_page_in_the_folder_agrees_with_cost_and_evaluation(job: Job):
     """Dollars to the millionth, accuracy, every class, what was trained."""
     job.write(resources={"node": "p2.xlarge"}, budget={"usd": 5})
     job.submit()
@@ -25,14 +25,14 @@ def test_the_page_in_the_folder_tells_what_cost_and_evaluation_tell(job: Job):
     assert page.ids["accuracy"]["value"] == str(judged["accuracy"])
     assert [row[0] for row in page.tables["each"][1:]] == [each["name"] for each in judged["classes"]]
     assert page.tags.count("figure") == 3 + len(mistakes)
-    for said in (
+    for phrase in (
         "of the budget of $5.00",
         "on demand",
         "loss3/classifier_digits (main)",
         "spec",
         "60 images",
     ):
-        assert said in page.words
+        assert phrase in page.words
 
 
 def test_the_verb_makes_the_same_page_and_prints_the_rest(job: Job):
@@ -46,8 +46,8 @@ def test_the_verb_makes_the_same_page_and_prints_the_rest(job: Job):
     figures = job.ftjob("report", "digits", "--against", "digits", "-o", "json").json()
     assert figures["cost"] == job.ftjob("cost", "digits", "--attempts", "-o", "json").json()
     assert (figures["against"]["accuracy"], figures["file"]) == (0.0, None)
-    told = job.ftjob("report", "digits", "--format", "md", "--to", "comment.md", "-o", "json").json()
-    assert (job.folder / told["file"]).read_text() == job.ftjob("report", "digits", "--format", "md").out
+    report = job.ftjob("report", "digits", "--format", "md", "--to", "comment.md", "-o", "json").json()
+    assert (job.folder / report["file"]).read_text() == job.ftjob("report", "digits", "--format", "md").out
     assert job.run().report.stat().st_mtime_ns == made
 
 

@@ -54,7 +54,7 @@ def start(job: Job) -> "client.Forked | subprocess.Popen[bytes]":
 def test_a_run_leaves_the_folder_that_the_docs_show(finished: Job):
     """Every file of docs/run-folder.md's tree is there after a run, and nothing else is."""
     tree = (DOCS / "run-folder.md").read_text(encoding="utf-8").split("```text")[1].split("```")[0]
-    told = set(
+    documented = set(
         re.findall(
             r"[─ /]([\w.-]+\.(?:yaml|jsonl?|prototxt|png|html|log|caffemodel|solverstate|00000|end)\b)", tree
         )
@@ -63,7 +63,7 @@ def test_a_run_leaves_the_folder_that_the_docs_show(finished: Job):
     run = finished.run()
     outside = [path for path in run.root.rglob("*") if path.is_file() and run.bundle not in path.parents]
     seen = {re.sub(r"iter_\d+", "iter_4000", path.name) for path in outside} - {run.lock.name}
-    assert seen == told - {"stage.json"}  # of a run with stages
+    assert seen == documented - {"stage.json"}  # of a run with stages
 
 
 def test_the_second_submit_of_a_finished_run_starts_nothing(job: Job):
@@ -116,10 +116,10 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callab
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         assert submitting.wait(timeout=60) == 10
-    told = killed.ftjob("status", "digits", "-o", "json").json()
+    status = killed.ftjob("status", "digits", "-o", "json").json()
     killed.submit()
 
-    assert told["state"] == "Interrupted"
+    assert status["state"] == "Interrupted"
     assert killed.status()["attempt"] == 3
     assert killed.status()["resumed"]["iteration"] >= 300
     ends = [params(each.run().caffemodel(600)) for each in (undisturbed, killed)]
@@ -129,7 +129,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callab
     assert scalars_of(killed.run().events) == metrics_of(killed.run(), 8)
 
 
-def test_a_killed_engine_is_told_of_and_the_run_resumes(job: Job):
+def test_a_killed_engine_is_reported_and_the_run_resumes(job: Job):
     """SIGKILL of Caffe mid-run: Failed at once with the signal's name, and the next submit goes on."""
     job.write(solver={"max_iter": 600, "test_interval": 300, "snapshot": 100})
     submitting = start(job)

@@ -56,8 +56,8 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(new_job: Callab
     ends = [params(each.run().caffemodel(300)) for each in (undisturbed, killed)]
     assert ends[0] == ends[1]
     losses = [each.run().train_metrics.read_text().splitlines() for each in (undisturbed, killed)]
-    told = [[(row["iteration"], row["loss"]) for row in map(json.loads, lines)] for lines in losses]
-    assert told[0] == told[1]
+    curves = [[(row["iteration"], row["loss"]) for row in map(json.loads, lines)] for lines in losses]
+    assert curves[0] == curves[1]
 
 
 @pytest.mark.caffe

@@ -42,7 +42,7 @@ def open_fake(folder: Path) -> "FakeEngine":
 
 
 class FakeEngine:
-    """An Engine: see there. `events` tells what it was asked for, in order, with the iteration of each."""
+    """An Engine: see there. `events` lists what it was asked for, in order, with the iteration of each."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class FakeEngine:
         at_once: int = 16,
         overrun: int = 3,
     ) -> None:
-        """`labels` are those of the TEST data; `at_once` updates are told of together, and as many as
+        """`labels` are those of the TEST data; `at_once` updates are reported together, and as many as
         `overrun` come after a halt."""
         self.iteration = 0
         self.replayed = 0

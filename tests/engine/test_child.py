@@ -121,7 +121,7 @@ LONG = {"caffe": (1500, 300_000), "torch": (100, 10_000)}
 
 
 def test_long_work_is_no_silence(job: Job, name: str, monkeypatch: pytest.MonkeyPatch):
-    """Updates of many batches, tests of many records and replays tell of themselves on their way."""
+    """Updates of many batches, tests of many records and replays report on their way."""
     passes, records = LONG[name]
     folder, replies = job(nets.convnet(1024), iter_size=passes), 0
     receive = Child.receive
@@ -156,7 +156,7 @@ def test_long_work_is_no_silence(job: Job, name: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.caffe
 def test_a_replay_that_is_ended_early_leaves_a_net_to_be_tested(job: Job):
-    """Its weights are the snapshot's; that it is not to be trained is said."""
+    """Its weights are the snapshot's; the answer shows that it is not to be trained."""
     folder = job(nets.convnet(1024), iter_size=LONG["caffe"][0])
     with opened(folder) as engine:
         engine.step(1)

@@ -65,8 +65,8 @@ def test_images_that_do_not_fit_are_refused(weights: Path, tmp_path: Path):
 def test_a_weights_file_that_is_not_one_is_named(tmp_path: Path):
     """Missing, or something else."""
     (tmp_path / "text").write_text("not weights")
-    for name, said in (("none", "there is no file .*none"), ("text", "text is empty, cut off or not")):
-        with pytest.raises(BadNetError, match=said):
+    for name, message in (("none", "there is no file .*none"), ("text", "text is empty, cut off or not")):
+        with pytest.raises(BadNetError, match=message):
             deployed(tmp_path, tmp_path / name)
 
 

@@ -29,7 +29,7 @@ I{STAMP}net.cpp:86] Creating Layer conv1
 """
 CUDA = "Check failed: error == cudaSuccess"
 
-SAID = {
+SENTENCES = {
     "Top blob 'x' produced by multiple sources.": (BadNetError, "make blob x: rename one top"),
     "Incompatible number of blobs for layer fc8": (BadNetError, "layer fc8 has another number of params"),
     "Check failed: shape[i] >= 0 (-22 vs. 0) ": (BadNetError, "layer conv1 .* kernel larger"),
@@ -52,16 +52,16 @@ SAID = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", SAID)
+@pytest.mark.parametrize("text", SENTENCES)
 def test_each_fatal_line_has_its_sentence(text: str):
     """With the layer that was being made, and the data that the net's description named."""
-    kind, said = SAID[text]
+    kind, sentence = SENTENCES[text]
 
     error = explain(f"{BEGINNING}F{STAMP}some.cpp:7] {text}\n*** Check failure stack trace: ***\n", -6)
 
     assert type(error) is kind
     assert "\n" not in str(error)
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=sentence):
         raise error
 
 
@@ -72,7 +72,7 @@ def test_no_layer_is_blamed_once_the_net_is_made():
         assert str(explain(log, -6)) == "Caffe stopped with: oh (some.cpp:7)"
 
 
-def test_an_end_without_words_is_told_by_its_signal_and_log():
+def test_an_end_without_words_is_explained_by_its_signal_and_log():
     """A crash points at labels; memory that ran out at the batch size; an exit code stays one."""
     crash = explain("I am here\n    @ 0x7f libcaffe\n*** SIGSEGV (@0x0) ***\n", -11)
     assert "ended by SIGSEGV (a label outside" in str(crash)
@@ -142,12 +142,12 @@ def use(folder: Path) -> None:
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("cause", CAUSES)
-def test_caffe_says_what_the_table_expects(job: Job, cause: str):
+def test_caffe_prints_what_the_table_expects(job: Job, cause: str):
     """The wordings are those of the Caffe that is installed."""
-    spoil, kind, said = CAUSES[cause]
+    spoil, kind, sentence = CAUSES[cause]
     spoil(folder := job(nets.softmax_regression()))
 
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=sentence):
         use(folder)
 
 

@@ -178,7 +178,7 @@ def test_two_sources_are_one_too_many(tmp_path: Path) -> None:
         install_caffe(image=tmp_path, python=tmp_path, progress=silent)
 
 
-def test_without_an_image_it_is_said_how_to_build_one() -> None:
+def test_without_an_image_the_way_to_build_one_is_named() -> None:
     """A Caffe for GPUs is compiled, which takes a container."""
     with pytest.raises(
         BadSpecError, match=r"docker build --target worker-caffe-cuda .* add --from caffe\.tar"

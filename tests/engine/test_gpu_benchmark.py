@@ -97,7 +97,7 @@ def test_a_missing_figure_leaves_out_what_needs_it(missing: str) -> None:
     )
 
 
-def test_the_table_says_which_goals_were_missed() -> None:
+def test_the_table_marks_the_goals_that_were_missed() -> None:
     """Bounds included; a figure without a goal has none."""
     more = {"ratio_plain_pytorch_googlenet": 1.0, "ratio_forecast_googlenet": 1.11}
     shown = dict(line.split(maxsplit=1) for line in lines({**MEASURED, **more}))

@@ -59,7 +59,7 @@ def test_what_is_installed_is_not_installed_again():
     assert not shown
 
 
-def test_without_caffe_the_command_to_run_is_told(fresh: Path):
+def test_without_caffe_the_command_to_run_is_named(fresh: Path):
     """Where nothing is installed, where the record is not one, and where its Python is gone."""
     with pytest.raises(EngineError, match="not installed on this machine: run `ftjob engine install caffe`"):
         find_caffe()
@@ -109,7 +109,7 @@ def test_a_python_without_pycaffe_is_refused(fresh: Path):
     assert not record_path().exists()
 
 
-def test_too_little_disk_is_told_before_anything_is_fetched(
+def test_too_little_disk_is_reported_before_anything_is_fetched(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """With what is needed and what is free."""
@@ -194,7 +194,7 @@ def test_a_mirror_asked_for_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("stderr", "kind", "said"),
+    ("stderr", "kind", "sentence"),
     [
         ("E: Write error - write (28: No space left on device)", StorageError, "cache is full"),
         ("W: GPG error: x InRelease: NO_PUBKEY 0E98404D386FA1D9", EngineError, "not signed with a key"),
@@ -202,9 +202,9 @@ def test_a_mirror_asked_for_comes_first(tmp_path: Path, monkeypatch: pytest.Monk
         ("E: Something new\nE: More", EngineError, "Something new; run the same command again to continue"),
     ],
 )
-def test_what_apt_says_becomes_a_sentence(stderr: str, kind: type[FtjobError], said: str):
+def test_what_apt_prints_becomes_a_sentence(stderr: str, kind: type[FtjobError], sentence: str):
     """Its first error where the reason is not known."""
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=sentence):
         raise explain_apt(stderr, "http://mirror.example/debian")
 
 
@@ -266,8 +266,8 @@ def test_a_launcher_finds_its_bundle_through_a_link(tmp_path: Path, build: Build
     write_launchers(tmp_path / "bundle", "x86_64-linux-gnu", build)
     (tmp_path / "link").symlink_to(tmp_path / "bundle/bin/caffe-python")
 
-    said = subprocess.run([tmp_path / "link", "x.py"], check=True, capture_output=True, text=True).stdout
-    home, libraries, *words = said.split()
+    output = subprocess.run([tmp_path / "link", "x.py"], check=True, capture_output=True, text=True).stdout
+    home, libraries, *words = output.split()
 
     root = tmp_path.resolve() / "bundle/root"
     assert [home, *words] == [f"{root}/usr", f"{root}/usr/bin/{PYTHON}", "x.py"]

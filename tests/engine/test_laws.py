@@ -213,18 +213,18 @@ def test_updates_are_reported_as_they_are_made(job: Job, opened_any: Open):
 
 
 def test_a_halt_loses_no_update(job: Job, opened_any: Open):
-    """The engine stops soon, all it did is told, and what comes next goes on from there."""
+    """The engine stops soon, all it did is reported, and what comes next goes on from there."""
     engine = opened_any(job(nets.softmax_regression()))
-    told = []
+    updates = []
 
     for some in engine.steps(10**7):
-        told += some
+        updates += some
         engine.halt()
 
-    assert [step.iteration for step in told] == list(range(1, len(told) + 1))
-    assert engine.iteration == len(told) < 10**7
+    assert [step.iteration for step in updates] == list(range(1, len(updates) + 1))
+    assert engine.iteration == len(updates) < 10**7
     engine.halt()  # with nothing to halt
-    assert engine.step(1)[0].iteration == len(told) + 1
+    assert engine.step(1)[0].iteration == len(updates) + 1
 
 
 def test_steps_may_be_turned_away_from(job: Job, opened_any: Open, tmp_path: Path):

@@ -195,7 +195,7 @@ def test_processors_refuse_what_only_gpus_have(job: Job, opened: Opened, precisi
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
 def test_caffe_computes_in_fp32_only(tmp_path: Path, precision: Precision) -> None:
-    """Said before it is looked for."""
+    """Refused before Caffe is looked for."""
     with pytest.raises(
         BadSpecError, match=r"solver\.precision: Caffe computes in fp32 only: set fp32 or auto"
     ):

@@ -67,7 +67,7 @@ def test_a_full_disk_is_refused_and_the_engine_lives(job: Job, opened: Open, sma
 
 
 def test_a_disk_that_fills_meanwhile_leaves_nothing(job: Job, opened: Open, tmp_path: Path):
-    """Caffe dies of a write that fails: the writer's. The disk is told, nothing half-written stays."""
+    """The writer's Caffe dies of a write that fails. The error names the disk; nothing half-written stays."""
     engine = opened(job(WIDE))
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / ".partial_iter_0.caffemodel").symlink_to("/dev/full")
@@ -166,7 +166,7 @@ def test_a_snapshot_begun_at_the_end_is_whole_when_the_engine_is_closed(
     assert not list(tmp_path.glob(".partial*"))
 
 
-def test_a_writer_that_is_killed_is_told_and_the_engine_goes_on(job: Job, opened: Open, tmp_path: Path):
+def test_a_writer_that_is_killed_is_reported_and_the_engine_goes_on(job: Job, opened: Open, tmp_path: Path):
     """Caffe ends its process when a disk is full: that of the writer, not that of the training."""
     engine = opened(job(WIDE))
     engine.step(1)

@@ -54,7 +54,7 @@ def on(threads: int) -> str:
 
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.usefixtures("nothing_set")
-def test_an_engine_takes_all_processors_and_says_so(job: Job, name: str) -> None:
+def test_an_engine_takes_all_processors_and_logs_it(job: Job, name: str) -> None:
     """With how its threads wait, in the first line of its log."""
     line = first_line(name, job(nets.convnet(4)))
 

@@ -1,4 +1,4 @@
-"""What is the torch engine's own: how it is installed, its GPU, what it tells of PyTorch's errors."""
+"""What is the torch engine's own: how it is installed, its GPU, what it makes of PyTorch's errors."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ POOLINGS = given(
 
 
 @pytest.mark.torch
-def test_installing_what_is_there_tells_its_version():
+def test_installing_what_is_there_prints_its_version():
     """`ftjob engine install torch` asks no registry then, and names the Python that has it."""
     words = [sys.executable, "-m", "ftjob", "engine", "install", "torch"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -35,7 +35,7 @@ def test_installing_what_is_there_tells_its_version():
     assert done.stdout == f"PyTorch {version('torch')} is ready: {sys.executable}\n"
 
 
-def test_without_pip_the_command_to_use_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_without_pip_the_command_to_use_is_named(monkeypatch: pytest.MonkeyPatch):
     """An environment made by uv has none, and the system's Python may have none either."""
     monkeypatch.setattr(install, "has_torch", lambda: False)
     monkeypatch.setattr(install, "_works", lambda _: False)
@@ -45,7 +45,7 @@ def test_without_pip_the_command_to_use_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.torch
-def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_where_neither_engine_is_both_commands_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """`auto` on a machine with nothing."""
     monkeypatch.setenv("FTJOB_ENGINES", str(tmp_path))
     assert resolve("auto") == "torch"
@@ -56,7 +56,7 @@ def test_where_neither_engine_is_both_commands_are_told(monkeypatch: pytest.Monk
 
 
 @pytest.mark.torch
-def test_a_pytorch_that_does_not_load_is_told_of(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_pytorch_that_does_not_load_is_reported(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """In its own words, such as those of one that is built for a CUDA that is not there."""
     (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -54,7 +54,7 @@ def pages(data: bytes, rng: Random) -> bytes:
 
 
 def dimensions(data: bytes, rng: Random) -> bytes:
-    """Change what an image says of its size, or one of the fields around that."""
+    """Change the size that an image claims, or one of the fields around that."""
     begin = {b"\x89P": 16, b"BM": 18}.get(data[:2], max(data.find(b"\xff\xc0") + 5, 0))
     at = begin + rng.choice((0, 2, 4, 6, 8, 10))
     return (

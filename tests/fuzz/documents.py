@@ -50,7 +50,7 @@ def empty(_data: bytes, rng: Random) -> bytes:
 
 
 def grow(data: bytes, rng: Random) -> bytes:
-    """Say it a thousand times, or one byte of it some millions of times."""
+    """Repeat it a thousand times, or one byte of it some millions of times."""
     if rng.random() < 0.5:
         return data * rng.choice((2, 1000))
     at = rng.randrange(len(data) + 1)

@@ -213,7 +213,7 @@ def _own_bytes(process: int) -> int:
 
 
 def _judged(watched: _Watched, text: str, folder: Path) -> Iterator[str]:
-    """Say what of the law is broken by how a process ended, and by what it printed."""
+    """Yield what of the law is broken by how a process ended, and by what it printed."""
     if watched.hung:
         yield "hangs"
     elif watched.memory > MOST_MEMORY:
@@ -230,7 +230,7 @@ def _judged(watched: _Watched, text: str, folder: Path) -> Iterator[str]:
 
 
 def unprintable(char: str) -> bool:
-    """Say whether a terminal may act on a character, or show others in another order."""
+    """Return whether a terminal may act on a character, or show others in another order."""
     return char in BIDIRECTIONAL or unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
 
 

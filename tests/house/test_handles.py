@@ -77,7 +77,7 @@ def test_nobody_asks_which_handle_it_is():
     assert [f"{path}:{line}" for path, tree in trees().items() for line in dispatches(tree)] == []
 
 
-def test_only_storage_tells_a_uri_from_a_path():
+def test_only_storage_distinguishes_uris_from_paths():
     rooms = {path.relative_to(ROOT / "ftjob").parts[0] for path in files() if "is_remote" in path.read_text()}
 
     assert rooms == {"storage"}

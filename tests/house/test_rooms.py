@@ -147,7 +147,7 @@ def test_the_scan_finds_public_classes() -> None:
     assert list(public_classes(ast.parse(source))) == ["A"]
 
 
-def test_every_room_says_what_it_is_for() -> None:
+def test_every_room_has_a_purpose() -> None:
     """In its docstring's first sentence, which docs/architecture.md shows."""
     assert [room for level in rooms.levels_of_contract() for room in level if not rooms.purpose(room)] == []
 

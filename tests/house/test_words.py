@@ -9,13 +9,14 @@ import pytest
 from tests.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = ("ftjob", "jobspec", "tests", "benchmarks", "tools", "examples")
 WORDS = {"told", "tell", "tells", "said", "say", "says"}
 """What names nothing: a message, a callback, a time and a status each have a name of their own."""
 
 
 def sources() -> list[Path]:
-    """The modules of the product that a person wrote."""
-    paths = [path for package in ("ftjob", "jobspec") for path in (ROOT / package).rglob("*.py")]
+    """The modules that a person wrote."""
+    paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     return sorted(path for path in paths if not path.name.endswith("_pb2.py"))
 
 

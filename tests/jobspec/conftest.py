@@ -1,4 +1,4 @@
-"""A spec that is right, and what is said of one that is not."""
+"""A spec that is right, and the problems of one that is not."""
 
 from collections.abc import Callable
 

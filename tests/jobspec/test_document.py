@@ -151,7 +151,7 @@ def test_nested_aliases_and_deep_lists_are_refused_at_once(text: str) -> None:
         ("a: " + "9" * 5000, "1: a: is a number with more digits than a spec can hold"),
     ],
 )
-def test_what_is_no_yaml_is_told_in_one_sentence(
+def test_what_is_no_yaml_is_refused_in_one_sentence(
     text: str, line: str, problems: Callable[[str], list[str]]
 ) -> None:
     """Line, column, what is wrong and what to do, in better words than the parser's own."""

@@ -1,4 +1,4 @@
-"""Specs to text and back: nothing is lost, and only what is said makes a difference."""
+"""Specs to text and back: nothing is lost, and only what they mean makes a difference."""
 
 import json
 import random
@@ -114,7 +114,7 @@ def test_the_way_a_spec_is_written_does_not_change_its_digest(
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         ("solver: {base_lr: 0.001}", "solver: {base_lr: 1e-3}"),
         ("solver: {base_lr: 1}", "solver: {base_lr: 1.0}"),
@@ -124,9 +124,9 @@ def test_the_way_a_spec_is_written_does_not_change_its_digest(
         ("budget: {usd: null}", ""),
     ],
 )
-def test_equal_values_have_equal_digests(one: str, other: str, least: str) -> None:
+def test_equal_values_have_equal_digests(first: str, other: str, least: str) -> None:
     """What means the same is the same run."""
-    assert digest(parse_spec(least + one, "one")) == digest(parse_spec(least + other, "other"))
+    assert digest(parse_spec(least + first, "first")) == digest(parse_spec(least + other, "other"))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from jobspec.explain import explain
         ),
     ],
 )
-def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
+def test_a_misspelt_field_is_reported_with_the_one_that_was_meant(
     added: str, sentence: str, problem: Callable[[str], str]
 ) -> None:
     """At every level, whatever its case and dashes, and by the names other tools use."""
@@ -64,7 +64,7 @@ def test_a_misspelt_field_is_told_with_the_one_that_was_meant(
         ),
     ],
 )
-def test_a_field_in_the_wrong_place_is_told_its_own(
+def test_a_field_in_the_wrong_place_is_reported_with_its_own(
     added: str, sentence: str, problem: Callable[[str], str]
 ) -> None:
     """A field that exists elsewhere, one that Caffe has and ftjob does not need, and one that nobody has."""
@@ -81,7 +81,7 @@ def test_every_field_of_caffe_is_known(section: str, least: str) -> None:
     names = {name for message in messages[section] for name in message.DESCRIPTOR.fields_by_name}
 
     for name in names:
-        for found in told(least, f"{section}.{name}", []):
+        for found in problems_of(least, f"{section}.{name}", []):
             assert "is not a field of" not in found.message or re.search(
                 r"; (write it|did you)", found.message
             )
@@ -108,7 +108,7 @@ def test_every_field_of_caffe_is_known(section: str, least: str) -> None:
         ),
     ],
 )
-def test_a_value_of_caffes_is_told_what_to_write(
+def test_a_value_of_caffes_is_reported_with_what_to_write(
     added: str, sentence: str, problem: Callable[[str], str]
 ) -> None:
     """What means never, or anything, to Caffe has another spelling here."""
@@ -116,7 +116,7 @@ def test_a_value_of_caffes_is_told_what_to_write(
 
 
 def test_several_weights_are_one_too_many(problems: Callable[[str], list[str]]) -> None:
-    """Caffe takes a list; what it does with it is told."""
+    """Caffe takes a list; the message explains what it does with it."""
     [line] = problems("name: a\nbase: {net: x, weights: [a, b]}\ndata: {train: x, val: y}\noutput: x")
 
     assert line.endswith("give one file: of several, Caffe copies each later one over those before it")
@@ -129,7 +129,7 @@ def test_a_misspelt_required_field_is_one_problem_not_two(problems: Callable[[st
     assert problems(text) == ["spec.yaml:1: nam: is not a field of a spec; did you mean name?"]
 
 
-def test_a_missing_field_is_told_with_what_belongs_there(problems: Callable[[str], list[str]]) -> None:
+def test_a_missing_field_is_reported_with_what_belongs_there(problems: Callable[[str], list[str]]) -> None:
     """In the line of the group it is missing from, where there is one."""
     assert problems("name: a\nbase:\n  weights: w\noutput: x") == [
         "spec.yaml: data: is missing; add it (the training and validation images: train, and val or val_split)",
@@ -162,7 +162,7 @@ def test_a_missing_field_is_told_with_what_belongs_there(problems: Callable[[str
         ),
     ],
 )
-def test_a_field_of_several_types_is_told_in_one_sentence(
+def test_a_field_of_several_types_is_reported_in_one_sentence(
     added: str, sentence: str, problem: Callable[[str], str]
 ) -> None:
     """What it may be, what it is; not one complaint for each type."""
@@ -195,7 +195,7 @@ def test_a_field_of_several_types_is_told_in_one_sentence(
         ("budget: 4", "budget: must be a group of fields such as usd and hours, got 4"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_told_with_what_was_got(
+def test_a_wrong_value_is_reported_with_what_was_got(
     added: str, sentence: str, problem: Callable[[str], str]
 ) -> None:
     """The limit or type, the value, and a remedy where one is plain."""
@@ -217,8 +217,8 @@ def fields(model: type[BaseModel] = JobSpec, path: str = "") -> Iterator[str]:
             yield from fields(field.annotation, f"{path}{name}.")
 
 
-def told(text: str, path: str, value: object) -> list[Problem]:
-    """What is said of a spec in which a field has a value, or nothing where the value is taken."""
+def problems_of(text: str, path: str, value: object) -> list[Problem]:
+    """The problems of a spec in which a field has a value; none where the value is taken."""
     values = yaml.safe_load(text)
     *sections, name = path.split(".")
     section = values
@@ -236,9 +236,9 @@ WRONG = [None, True, -1, 0, 2**40, 1.5, -0.5, math.nan, "", " ", "\ud800", [], [
 
 
 @pytest.mark.parametrize("path", list(fields()))
-def test_no_wrong_value_is_told_in_the_words_of_a_library(path: str, least: str) -> None:
-    """Every field against every kind of value: taken, or told in words of this project."""
-    problems = [problem for value in WRONG for problem in told(least, path, value)]
+def test_no_wrong_value_is_reported_in_the_words_of_a_library(path: str, least: str) -> None:
+    """Every field against every kind of value: taken, or refused in words of this project."""
+    problems = [problem for value in WRONG for problem in problems_of(least, path, value)]
 
     assert problems
     assert not [each.message for each in problems if "Input" in each.message or "valid" in each.message]

@@ -62,14 +62,14 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path, least: str) -> None:
     ],
     ids=["empty", "comment", "list", "latin-1", "large"],
 )
-def test_a_file_that_is_no_spec_is_told_so(content: bytes, sentence: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_spec_is_refused(content: bytes, sentence: str, tmp_path: Path) -> None:
     """Each is one sentence that says what to do."""
     (tmp_path / "spec.yaml").write_bytes(content)
 
     assert refused(tmp_path / "spec.yaml") == sentence
 
 
-def test_a_path_that_cannot_be_read_is_told_so(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """A file that is not there, a folder, a file where a folder should be."""
     (tmp_path / "file").touch()
 
@@ -108,7 +108,7 @@ def test_problems_have_field_line_and_column_for_tools(least: str) -> None:
     assert (problem.field, problem.line, problem.column) == ("solver.base_lr", 5, 10)
 
 
-def test_problems_are_told_in_the_order_of_the_lines(problems: Callable[[str], list[str]]) -> None:
+def test_problems_are_reported_in_the_order_of_the_lines(problems: Callable[[str], list[str]]) -> None:
     """All at once, so that a spec is mended in one go."""
     text = "name: A B\nsolver: {gamma: x, base_lr: 0}\nbase: {net: x}\ndata: {train: x, val: y}\noutput: r"
 
@@ -135,8 +135,8 @@ def test_any_change_of_the_example_is_a_spec_or_a_sentence(data: st.DataObject) 
     put = data.draw(letters | st.sampled_from(EXAMPLE.split()))
     changed = EXAMPLE[:begin] + put + EXAMPLE[end:]
 
-    said = spec_or_lines(changed)
-    if isinstance(said, JobSpec):
-        assert parse_spec(dump_spec(said), "again") == said
+    result = spec_or_lines(changed)
+    if isinstance(result, JobSpec):
+        assert parse_spec(dump_spec(result), "again") == result
     else:
-        assert all(line.startswith("spec.yaml") for line in said)
+        assert all(line.startswith("spec.yaml") for line in result)

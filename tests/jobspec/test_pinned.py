@@ -119,7 +119,7 @@ def test_no_credential_is_taken_or_shown(text: str, pin: str) -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_a_query_may_say_which_file_is_meant() -> None:
+def test_a_query_may_select_the_file() -> None:
     """It lets nobody in, and is no part of the file's name."""
     found = parse_pinned(f"https://h.example/a/net.caffemodel?download=1&keyboard=x#sha256={SHA256}")
 

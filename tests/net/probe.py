@@ -1,7 +1,7 @@
 """Runs under Caffe's own Python: answer questions about nets, one line of JSON for each.
 
 Reads lines ["question", {arguments}]; every answer is made in a fork, whose log goes to the file `log` of the
-folder it is told. The answer is null where Caffe ended.
+folder it is given. The answer is null where Caffe ended.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""What stands between a classifier and its loss: harmless, taken out, refused, or told with what it costs."""
+"""What stands between a classifier and its loss: harmless, taken out, refused, or reported with its cost."""
 
 import math
 from collections.abc import Callable
@@ -133,7 +133,7 @@ def test_what_follows_the_activation_reads_the_scores(data: DataLayers):
 
 
 def test_behind_a_head_that_keeps_its_weights_nothing_is_taken_out():
-    """They were learned with what stands there: what it costs is told instead."""
+    """They were learned with what stands there: what it costs is reported instead."""
     net = net_of(layer("Sigmoid"))
 
     found = clear_ways(net, find_heads(net), set(), CLASSES)
@@ -144,7 +144,7 @@ def test_behind_a_head_that_keeps_its_weights_nothing_is_taken_out():
 
 
 @pytest.mark.parametrize("between", COSTS.values(), ids=COSTS)
-def test_what_limits_the_scores_is_told_with_its_cost(between: str):
+def test_what_limits_the_scores_is_reported_with_its_cost(between: str):
     """And stays: it may be meant so."""
     net = net_of(between)
     before = len(net.layer)

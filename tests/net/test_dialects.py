@@ -1,4 +1,4 @@
-"""Prototxts of Caffe's forks: rewritten where Caffe 1.0 computes the same, else told by line and fork."""
+"""Prototxts of Caffe's forks: rewritten where Caffe 1.0 computes the same, else reported by line and fork."""
 
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def test_axpy_computes_what_the_fork_does(caffe: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["ConvolutionDepthwise", "DepthwiseConvolution"])
 @pytest.mark.parametrize("group", ["", "group: 2"])
 def test_depthwise_is_a_grouped_convolution(kind: str, group: str) -> None:
-    """Depthwise convolutions get one group per channel, said or not."""
+    """Depthwise convolutions get one group per channel, written or not."""
     net = parse_net(
         f'{INPUT} layer {{ name: "d" type: "{kind}" bottom: "data" top: "d" '
         f"convolution_param {{ num_output: 2 {group} }} }}",
@@ -97,7 +97,7 @@ POOL = (
 
 
 def test_ceil_mode_goes_or_becomes_round_mode() -> None:
-    """ceil_mode: true is what Caffe 1.0 does anyhow, false is its round_mode: FLOOR; both are told once."""
+    """ceil_mode: true is what Caffe 1.0 does anyhow, false is its round_mode: FLOOR; both are noted once."""
     text = INPUT + POOL.format(1, "true") + POOL.format(2, "true") + POOL.format(3, "false")
 
     parsed = parse_net_with_notes(text, "fork")
@@ -114,7 +114,7 @@ def test_ceil_mode_goes_or_becomes_round_mode() -> None:
 
 
 def test_a_large_net_may_have_it_everywhere() -> None:
-    """However often a fork's field stands in a prototxt, it is one thing to be told."""
+    """However often a fork's field stands in a prototxt, it is one note."""
     parsed = parse_net_with_notes(INPUT + "".join(POOL.format(index, "true") for index in range(99)), "fork")
 
     (note,) = parsed.notes
@@ -172,7 +172,7 @@ def test_ceil_mode_in_old_prototxts_too() -> None:
         ),
     ],
 )
-def test_what_only_a_fork_runs_is_told(layers: str, message: str) -> None:
+def test_what_only_a_fork_runs_is_refused(layers: str, message: str) -> None:
     """What Caffe 1.0 cannot compute is refused with its line, its layer and whose it is."""
     with pytest.raises(BadNetError, match=message):
         parse_net(INPUT + layers, "fork")
@@ -297,7 +297,7 @@ def test_holes_are_dilations() -> None:
     assert list(net.layer[0].convolution_param.dilation) == [2]
 
 
-def test_data_layers_of_forks_may_say_what_they_like() -> None:
+def test_data_layers_of_forks_may_hold_anything() -> None:
     """A data layer is replaced, so fields and types of forks in it are no matter."""
     text = """
         layer {

@@ -98,10 +98,10 @@ layer {{ name: "z" bottom: "x" top: "z" {layer} }}
 """,
         "net",
     )
-    one = next(one for one in infer_shapes(net).layers if one.name == "z")
-    shapes = tuple(param.shape for param in one.params)
+    z = next(each for each in infer_shapes(net).layers if each.name == "z")
+    shapes = tuple(param.shape for param in z.params)
 
-    made = [filler_of(one.layer, place, shapes) for place in range(len(shapes))]
+    made = [filler_of(z.layer, place, shapes) for place in range(len(shapes))]
     assert " ".join(map(words, made)) == types
 
 

@@ -72,7 +72,7 @@ DATA = 'layers { name: "data" type: DATA top: "data" }\n'
         ),
     ],
 )
-def test_mixed_forms_are_told_with_what_to_write(text: str, wanted: str) -> None:
+def test_mixed_forms_are_reported_with_what_to_write(text: str, wanted: str) -> None:
     """A field or type of the form that the layer is not of is named with its place and its right spelling."""
     with pytest.raises(BadNetError, match=f"^f:{re.escape(wanted)}"):
         parse_net(f"# a net\n{text}", "f")
@@ -121,6 +121,6 @@ def test_a_net_given_as_solver_is_called_one() -> None:
 
 
 def test_a_misspelt_net_is_no_solver() -> None:
-    """A mistake beside layers is told as such."""
+    """A mistake beside layers is reported as such."""
     with pytest.raises(BadNetError, match=r"^f:1:1: NetParameter has no field nmae; did you mean name"):
         parse_net('nmae: "x" layer { name: "r" type: "ReLU" }', "f")

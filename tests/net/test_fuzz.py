@@ -138,8 +138,8 @@ def test_any_prototxt_ends_in_a_sentence_or_a_plan() -> None:
         try:
             _plan(text, rng)
         except FtjobError as error:
-            told = str(error)
-            assert told, f"seed {seed}: an empty message"
+            message = str(error)
+            assert message, f"seed {seed}: an empty message"
         except Exception as error:
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
         assert time.process_time() - start < SLOW, f"seed {seed} took too long"
@@ -221,8 +221,8 @@ def test_any_caffemodel_ends_in_a_sentence_or_a_plan(
             rows = plan_transfer(done.train_val, weights, done.renamed, done.frozen, done.inputs)
             check_transfer(rows, done.train_val, done.inputs, images, done.frozen)
         except FtjobError as error:
-            told = str(error)
-            assert told, f"seed {seed}: an empty message"
+            message = str(error)
+            assert message, f"seed {seed}: an empty message"
         except Exception as error:
             raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}") from error
 

@@ -43,7 +43,7 @@ def test_heads_of(name: str, heads: list[tuple[str, str, str, float]]) -> None:
     assert {head.num_output for head in found} == {10}
 
 
-def test_a_head_says_how_it_was_found() -> None:
+def test_a_head_records_how_it_was_found() -> None:
     """`why` names the layer the search began at and the types on the way."""
     (head,) = find_heads(parse_net((NETS / "squeeze.prototxt").read_text(), "squeeze"))
 

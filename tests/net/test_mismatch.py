@@ -81,7 +81,7 @@ WEIGHTS = _layers(_shapes(NET))
 
 
 def test_grey_images_and_weights_for_colour() -> None:
-    """And the other way round: told of the images, not of the layer."""
+    """And the other way round; the message is about the images, not the layer."""
     assert _refusal(NET, WEIGHTS, channels=1) == (
         "layer conv1 is 8x1x5x3 in the net, but 8x3x5x3 in the weights: the images have 1 channel (grey), "
         "and the weights are for 3 channels (colour); build data.train and data.val in colour, or give "
@@ -121,7 +121,7 @@ def test_an_inner_product_after_another_crop(crop: int | None) -> None:
 
 
 @pytest.mark.parametrize("side", [20, 24, 51, 64, 120, 227])
-def test_a_crop_that_no_one_says_is_found(side: int) -> None:
+def test_an_unstated_crop_is_found(side: int) -> None:
     """By the shapes alone, above and below the images' size; with what is to be written the weights fit."""
     text = NET.replace("transform_param { crop_size: 32 }", "")
     weights = _layers(_shapes(text, side=side, crop=None))
@@ -194,7 +194,7 @@ def _with(**changes: tuple[Shape, ...] | None) -> list[LayerWeights]:
         ),
     ],
 )
-def test_what_the_prototxt_says_otherwise(
+def test_what_a_change_of_the_prototxt_can_mend(
     weights: list[LayerWeights], sentence: str, old: str, new: str
 ) -> None:
     """Each remedy is in the prototxt; written there, the weights fit."""
@@ -231,7 +231,7 @@ def test_what_the_prototxt_says_otherwise(
     ],
 )
 def test_what_only_other_weights_can_mend(weights: list[LayerWeights], sentence: str) -> None:
-    """Axes, forks, sizes; relearning is the last thing that is said."""
+    """Axes, forks, sizes; relearning is the last thing that is suggested."""
     assert sentence in _refusal(NET, weights)
 
 
@@ -252,7 +252,7 @@ def test_a_layer_that_is_frozen_is_to_be_let_go() -> None:
     )
 
 
-def test_one_cause_is_said_once() -> None:
+def test_one_cause_is_reported_once() -> None:
     """With the first layer, and how many more there are."""
     head = NET[NET.index('layer { name: "fc1"') :]
     twice = NET + re.sub(r'"(fc.|loss)"', r'"\1_aux"', head)
@@ -263,7 +263,7 @@ def test_one_cause_is_said_once() -> None:
     assert "in the weights (and 1 more so): the weights are for images of 32x32" in sentence
 
 
-def test_weights_of_another_family_are_told_once() -> None:
+def test_weights_of_another_family_are_reported_once() -> None:
     """Where most layers are missing, not one sentence each; where few are, each is named."""
     others = _layers({f"res{name}": shapes for name, shapes in _shapes(NET).items()})
     some = [layer for layer in WEIGHTS if layer.name in ("conv1", "fc2")]
@@ -281,7 +281,7 @@ def test_weights_of_another_family_are_told_once() -> None:
     )
 
 
-def test_folded_batch_norms_are_told_once() -> None:
+def test_folded_batch_norms_are_reported_once() -> None:
     """A net with BatchNorm and weights without one are of two nets."""
     folded = _with(bn1=None, scale1=None, conv1=((8, 3, 5, 3), (8,)))
 
@@ -298,7 +298,7 @@ def test_shapes_that_nothing_explains_are_another_net() -> None:
     assert "another net" not in _refusal(NET, _with(fc1=((16, 7), (16,))))
 
 
-def test_without_images_the_rest_is_told(data: DataLayers) -> None:
+def test_without_images_the_rest_is_reported(data: DataLayers) -> None:
     """What is known of the images only adds causes."""
     done = _operate(parse_net(NET, "net"), 1, 40, 32)
     rows = plan_transfer(done.train_val, WEIGHTS, done.renamed, done.frozen, done.inputs)
@@ -307,7 +307,7 @@ def test_without_images_the_rest_is_told(data: DataLayers) -> None:
         check_transfer(rows)
 
 
-def test_what_the_images_are_said_to_be_is_not_needed() -> None:
+def test_the_nets_own_transform_is_not_needed() -> None:
     """A net without data layers has no crop of its own."""
     assert Images(3, 40, 30, None).size == "40x30"
     assert Images(3, 40, 30, 8, Transform("d", 9, (), "", 1, False)).size == "8x8"

@@ -1,4 +1,4 @@
-"""Losses that ftjob has no labels for: what is said of them is true, and what it says to write works."""
+"""Losses that ftjob has no labels for: the message about them is true, and what it says to write works."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_a_softmax_before_it_is_not_to_be_taken_twice() -> None:
     assert sentence.endswith('let it read "fc", of which it takes the softmax itself')
 
 
-def test_infogain_is_said_to_compare_with_one_class() -> None:
+def test_infogain_is_described_as_comparing_with_one_class() -> None:
     """Which it does in Caffe 1.0; what it needs beyond is a file."""
     assert "compares scores with one class number per image as SoftmaxWithLoss does" in _refusal(
         _loss("InfogainLoss")

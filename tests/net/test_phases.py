@@ -57,7 +57,7 @@ def test_the_nets_own_state_counts() -> None:
     assert [layer.name for layer in phase_view(net, TRAIN).layer] == ["x"]
 
 
-def test_reduced_rules_say_the_same_by_phase_alone() -> None:
+def test_reduced_rules_select_the_same_by_phase_alone() -> None:
     """Without stages and levels in its rules, a net has the same layers in each phase."""
     reduced = reduce_rules(NET)
 
@@ -180,7 +180,7 @@ def test_a_phase_without_data_has_that_of_the_other(text: str, train: str, test:
         assert [layer.name for layer in phase_view(reduce_rules(net), phase).layer] == names.split()
 
 
-def test_what_a_prototxt_does_not_say_is_remarked() -> None:
+def test_what_a_prototxt_leaves_open_is_noted() -> None:
     """Which stage or level was taken, and which layer is in a phase that its rules do not put it in."""
     lent = _data("a", TRAIN_ONLY, 'top: "raw" top: "label"')
     lent += f'layer {{ name: "scale" type: "Power" bottom: "raw" top: "x" {TRAIN_ONLY} }}' + TRUNK

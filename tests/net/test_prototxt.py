@@ -53,7 +53,7 @@ def test_unknown_fields_survive() -> None:
         ('layer { name: "c" }', 'f:1:9: layer "c" has no type'),
     ],
 )
-def test_what_does_not_parse_is_told_with_its_place(text: str, message: str) -> None:
+def test_what_does_not_parse_is_reported_with_its_place(text: str, message: str) -> None:
     """An error begins with file:line:column and says what is meant, where a name is nearly right."""
     with pytest.raises(BadNetError, match=f"^{message}"):
         parse_net(text, "f")
@@ -70,7 +70,7 @@ def test_comments_may_be_in_any_encoding() -> None:
         parse_net(b'\nlayer { name: "\xd6\xd0" }'.decode(errors="surrogateescape"), "f")
 
 
-def test_a_solver_is_told_with_its_place_too() -> None:
+def test_a_mistake_in_a_solver_is_reported_with_its_place_too() -> None:
     """The same holds for a solver."""
     with pytest.raises(
         BadNetError, match=r"^s:1:1: SolverParameter has no field base_rl; did you mean base_lr"

@@ -1,4 +1,4 @@
-"""A Reshape that says a number of classes of before: the size is named, and what to write instead works."""
+"""A Reshape to the old number of classes: the size is named, and what to write instead works."""
 
 import re
 from math import prod

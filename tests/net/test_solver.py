@@ -57,7 +57,7 @@ def test_shares_are_of_the_run() -> None:
 
 
 def test_steps_that_meet_are_refused() -> None:
-    """Shares and counts that come out in the wrong order are told as the iterations they are."""
+    """Shares and counts that come out in the wrong order are reported as the iterations they are."""
     with pytest.raises(
         BadSpecError, match="stepvalue: must increase, but comes to the iterations 45, 40 of 90"
     ):
@@ -96,7 +96,7 @@ def test_caffe_takes_every_type(caffe: Any, kind: str, tmp_path: Path) -> None:
     assert parse_solver(to_text(param), "solver") == param
 
 
-def test_rates_out_of_range_are_told_not_raised() -> None:
+def test_rates_out_of_range_are_returned_not_raised() -> None:
     """A rate that is no float is infinite or next to zero; a policy Caffe does not have is refused."""
     assert learning_rate(SolverParameter(lr_policy="exp", base_lr=1, gamma=10), 10_000) == float("inf")
     assert learning_rate(SolverParameter(lr_policy="sigmoid", base_lr=1, gamma=-10), 10_000) < 1e-300

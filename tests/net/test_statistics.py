@@ -66,7 +66,7 @@ def test_what_is_collected_is_used_and_nothing_else(norms: tuple[str, ...], coll
 
 
 @pytest.mark.parametrize("norms", FORMS)
-def test_the_deploy_net_says_so_itself(norms: tuple[str, ...], data: DataLayers):
+def test_the_deploy_net_sets_use_global_stats(norms: tuple[str, ...], data: DataLayers):
     """Other readers of prototxts have other defaults."""
     done = operate(net_with(*norms), Surgery(), 7, data, "new")
 
@@ -74,7 +74,7 @@ def test_the_deploy_net_says_so_itself(norms: tuple[str, ...], data: DataLayers)
     assert param.use_global_stats
 
 
-def test_what_changes_is_said_once_for_all_layers():
+def test_what_changes_is_reported_once_for_all_layers():
     """With the reason; what changes nothing is not worth a sentence."""
     many = [norm("false", name=f"bn{number}") for number in range(4)]
     [sentence] = settle_statistics(net_with(*many), ())

@@ -145,7 +145,7 @@ def test_freezing_by_glob_takes_what_matches(data: DataLayers) -> None:
 
 
 def test_frozen_batch_norm_uses_its_statistics(data: DataLayers) -> None:
-    """A frozen BatchNorm is told to use global statistics in training too, whatever the base net said."""
+    """A frozen BatchNorm uses global statistics in training too, whatever the base net says."""
     net = parse_net((NETS / "residual.prototxt").read_text(), "residual")
 
     done = _operate(net, data, freeze=FreezeUpTo(up_to="conv1_relu"))
@@ -226,7 +226,7 @@ HEADS = "loss1/classifier, loss2/classifier, loss3/classifier"
         ({"relearn": ["conv1"], "freeze": FreezeUpTo(up_to="conv1_new")}, "conv1_new is a new layer"),
     ],
 )
-def test_wrong_surgery_is_told_in_a_sentence(surgery: Any, message: str, data: DataLayers) -> None:
+def test_wrong_surgery_is_refused_in_a_sentence(surgery: Any, message: str, data: DataLayers) -> None:
     """What is not there, left out or contradicts itself is refused, naming the field and the layer."""
     with pytest.raises(BadNetError, match=message.replace("(", r"\(")):
         _operate(THREE, data, **surgery)

@@ -69,7 +69,7 @@ def test_a_misspelt_layer_is_found_out(data: DataLayers) -> None:
     check_transfer(_plan(net, weights, data, relearn=["conv1"])[1])
 
 
-def test_another_shape_is_told_with_both(data: DataLayers) -> None:
+def test_another_shape_is_reported_with_both(data: DataLayers) -> None:
     """A layer of another shape is an error with both shapes and the remedy."""
     net, weights = _weights("lenet", data)
     weights[1] = _layer("ip1", (6, 99), (6,))
@@ -80,7 +80,7 @@ def test_another_shape_is_told_with_both(data: DataLayers) -> None:
         check_transfer(_plan(net, weights, data)[1])
 
 
-def test_another_number_of_params_is_told(data: DataLayers) -> None:
+def test_another_number_of_params_is_an_error(data: DataLayers) -> None:
     """A layer saved without its bias is an error too, as it is in Caffe."""
     net, weights = _weights("lenet", data)
     weights[1] = _layer("ip1", (6, 36))
@@ -89,7 +89,7 @@ def test_another_number_of_params_is_told(data: DataLayers) -> None:
         check_transfer(_plan(net, weights, data)[1])
 
 
-def test_weights_of_another_net_are_told_as_such(data: DataLayers) -> None:
+def test_weights_of_another_net_are_reported_as_such(data: DataLayers) -> None:
     """Where nothing at all matches, one sentence says so instead of one for each layer."""
     net, _ = _weights("lenet", data)
 
@@ -97,7 +97,7 @@ def test_weights_of_another_net_are_told_as_such(data: DataLayers) -> None:
         check_transfer(_plan(net, [_layer("other", (1,))], data)[1])
 
 
-def test_what_is_not_used_is_told(data: DataLayers) -> None:
+def test_what_is_not_used_is_listed(data: DataLayers) -> None:
     """Old heads and layers the net does not have are listed as unused, and are no error."""
     net, weights = _weights("lenet", data)
 

@@ -1,4 +1,4 @@
-"""What a net says of its images."""
+"""What a net says about its images."""
 
 import pytest
 
@@ -47,8 +47,8 @@ TAIL = 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
         ("", None),
     ],
 )
-def test_what_the_data_layers_say(layers: str, wanted: Transform | None) -> None:
-    """In any form and any phase; a deploy net says a size."""
+def test_the_transform_is_that_of_the_data_layers(layers: str, wanted: Transform | None) -> None:
+    """In any form and any phase; a deploy net gives a size."""
     form = TAIL.replace("layer", "layers").replace('"ReLU"', "RELU") if "layers" in layers else TAIL
 
     assert own_transform(parse_net(f"{layers}\n{form}", "net")) == wanted
@@ -64,7 +64,7 @@ def test_a_known_mean_image_has_known_values() -> None:
 
 
 @pytest.mark.parametrize("name", zoo.NAMES)
-def test_built_in_nets_say_what_they_are_known_for(name: str) -> None:
+def test_built_in_nets_have_their_known_transforms(name: str) -> None:
     """Their data layers have the crop, mean and scale of their entries."""
     net, own = zoo.get(name), own_transform(zoo.build(name))
 

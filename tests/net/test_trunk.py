@@ -99,7 +99,7 @@ def test_googlenet_has_three_boundaries() -> None:
     ],
 )
 def test_why_there_is_none(text: str, transform: str, why: str) -> None:
-    """The end of a sentence says it."""
+    """The end of a sentence gives the reason."""
     if "one name" in why:
         text = text.replace('bottom: "data" top: "conv"', 'bottom: "data" top: "other"', 1)
     assert found(text, transform=transform) == why

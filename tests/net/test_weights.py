@@ -28,7 +28,7 @@ def test_layers_are_those_protobuf_reads(base_weights: Path) -> None:
     ]
 
 
-def test_numbers_stand_where_it_says(base_weights: Path) -> None:
+def test_numbers_stand_at_their_offsets(base_weights: Path) -> None:
     """The bytes at a blob's offset are its numbers."""
     content = base_weights.read_bytes()
     stored = {layer.name: layer for layer in _model(base_weights).layer}
@@ -111,7 +111,7 @@ def _short_blob() -> bytes:
         ),
     ],
 )
-def test_something_else_is_told_as_what_it_is(content: bytes, message: str, tmp_path: Path) -> None:
+def test_something_else_is_named_as_what_it_is(content: bytes, message: str, tmp_path: Path) -> None:
     """A file that is no caffemodel is refused, with its path and what it is instead."""
     path = tmp_path / "weights.caffemodel"
     path.write_bytes(content)
@@ -120,15 +120,15 @@ def test_something_else_is_told_as_what_it_is(content: bytes, message: str, tmp_
         read_weights(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A path that is not there, or a folder, is a sentence too."""
     for path in (tmp_path / "nothing.caffemodel", tmp_path):
         with pytest.raises(BadNetError, match=f"^{path}: (cannot be read|is a folder)"):
             read_weights(path)
 
 
-def test_a_cut_off_file_is_told(base_weights: Path, tmp_path: Path) -> None:
-    """Cut anywhere, a caffemodel is never read as whole."""
+def test_a_cut_off_file_is_never_read_as_whole(base_weights: Path, tmp_path: Path) -> None:
+    """Wherever it is cut, some of its layers are missing or nothing is read."""
     content = base_weights.read_bytes()
     path = tmp_path / "cut.caffemodel"
     whole = len(read_weights(base_weights))

@@ -57,7 +57,7 @@ def test_spot_prices_are_those_of_the_api() -> None:
     assert found == {"g4dn.xlarge": (0.00001, "eu-west-1a"), "x9.nothing": None}
 
 
-def test_the_cheapest_zone_is_told_by_its_newest_price() -> None:
+def test_the_cheapest_zone_is_chosen_by_its_newest_price() -> None:
     """What a zone asked for before does not count."""
     history = [
         {"AvailabilityZone": zone, "SpotPrice": usd, "Timestamp": datetime(2026, 11, day, tzinfo=UTC)}
@@ -107,7 +107,7 @@ def test_an_api_that_hangs_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatc
     assert "Read timeout" in troubles[0]
 
 
-def test_without_credentials_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is asked of anybody then."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -171,7 +171,7 @@ def test_a_damaged_note_is_asked_anew(ec2: Ec2, cache: Path) -> None:
 
 
 def test_a_type_that_ec2_does_not_have_is_named(ec2: Ec2) -> None:
-    """Its profile's price stands, and the others are told."""
+    """Its profile's price stands, and the message says so."""
     found, troubles = live_prices(load_nodes().values())
 
     assert troubles == [
@@ -183,7 +183,7 @@ def test_a_type_that_ec2_does_not_have_is_named(ec2: Ec2) -> None:
 
 
 def test_writing_puts_them_where_plans_read_them(own: Path) -> None:
-    """The file's own words and comments stay; what EC2 does not tell stays too; again, nothing changes."""
+    """The file's own words and comments stay; what EC2 does not know stays too; again, nothing changes."""
     changed = api.write_prices(LIVE)
 
     assert changed == {
@@ -218,7 +218,7 @@ def test_a_price_is_put_into_any_layout(before: str, after: str) -> None:
 
 
 def test_a_file_that_cannot_be_edited_stays(own: Path) -> None:
-    """Said in one sentence; the file is as it was."""
+    """Refused in one sentence; the file is as it was."""
     own.write_text("{}\n")
 
     with pytest.raises(BadSpecError, match=r"nodes\.yaml"):

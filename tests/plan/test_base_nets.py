@@ -1,4 +1,4 @@
-"""What a plan says of base nets that strangers wrote: what is changed, what it costs, why it is refused."""
+"""What a plan says about base nets of strangers: what is changed, what it costs, why it is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def test_a_frozen_batch_norm_needs_statistics(folder: Path, mode: str):
     assert plan(net, **changes).frozen == ("fc1", "bn1")
 
 
-def test_statistics_of_the_weights_stay_where_the_net_says_so(folder: Path):
+def test_statistics_of_the_weights_stay_where_the_net_sets_true(folder: Path):
     """`true` with weights that have them; without them TRAIN collects."""
     net = PLAIN.replace('"BatchNorm"', '"BatchNorm" batch_norm_param { use_global_stats: true }')
     write_weights(1.0)

@@ -49,14 +49,16 @@ def test_what_was_measured_replaces_the_profile(output: str) -> None:
     assert after.forecast.predicted == before.forecast.predicted
 
 
-def test_the_plan_says_where_and_how_far_the_guess_was_off(output: str) -> None:
+def test_the_plan_names_the_run_and_how_far_off_the_guess_was(output: str) -> None:
     """In its assumptions for people, in numbers for programs."""
     before = plan(output)
     remember(before, before.forecast.predicted.train / 1.8)
     after = plan(output)
 
-    told = f"measured in run emotions/{before.run_id} on 2026-09-21; the profile's guess was 1.8 times that"
-    assert told in after.forecast.cost.assumptions
+    assumption = (
+        f"measured in run emotions/{before.run_id} on 2026-09-21; the profile's guess was 1.8 times that"
+    )
+    assert assumption in after.forecast.cost.assumptions
     speed = document(after).to_json()["speed"]
     assert speed["predicted_to_measured"] == pytest.approx(1.8)
     assert speed["measured"]["run"] == f"emotions/{before.run_id}"

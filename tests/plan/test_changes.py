@@ -1,4 +1,4 @@
-"""What is told of an input that changed after submit."""
+"""How an input that changed after submit is reported."""
 
 from collections.abc import Callable
 from dataclasses import replace

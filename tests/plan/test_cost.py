@@ -66,7 +66,7 @@ def test_multiply_adds_are_the_published_ones(name: str) -> None:
 def test_learning_everything_costs_two_forward_passes_but_for_the_images() -> None:
     """Backward is twice forward, less the first layer's gradient for the images, which nobody wants."""
     flops = count_flops(zoo_shapes("vgg16", 1))
-    first = next(one for one in flops.layers if one.name == "conv1_1")
+    first = next(layer for layer in flops.layers if layer.name == "conv1_1")
 
     assert flops.backward == 2 * flops.forward - first.forward
     assert first.backward == first.forward
@@ -152,7 +152,7 @@ def test_seconds_add_up() -> None:
     assert found.usd == pytest.approx(269 / 3600 * 0.90)
 
 
-def test_spot_costs_the_spot_price_and_says_so() -> None:
+def test_spot_costs_the_spot_price_and_is_an_assumption() -> None:
     """On spot the hour costs less, and the assumptions say that interruptions come on top."""
     found = cost(spot=True)
 
@@ -179,7 +179,7 @@ def test_the_budget_allows_as_many_iterations_as_fit(seconds: int) -> None:
 
 
 def test_dollars_and_hours_both_bind() -> None:
-    """The smaller of the two decides; without either nothing is said, and no run is longer than itself."""
+    """The smaller of the two decides; without either there is no limit, and no run is longer than itself."""
     assert cost(usd=0.05, hours=9).affordable_iterations == cost(usd=0.05).affordable_iterations == 66
     assert cost().affordable_iterations is None
     assert cost(usd=100, hours=9).affordable_iterations == WORK.max_iter

@@ -1,4 +1,4 @@
-"""What a plan says that weights and datasets take on a disk."""
+"""What weights and datasets take on a disk, according to a plan."""
 
 from pathlib import Path
 

@@ -124,7 +124,7 @@ REAL: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, str]] = {
 
 @pytest.mark.caffe
 @pytest.mark.parametrize("case", REAL)
-def test_what_caffe_says_is_explained(trained: Path, case: str) -> None:
+def test_what_caffe_logs_is_explained(trained: Path, case: str) -> None:
     """Cause in one sentence, a patch where a change of the spec helps, both from the log alone."""
     options, cause, patch = REAL[case]
 
@@ -144,7 +144,7 @@ def test_what_caffe_says_is_explained(trained: Path, case: str) -> None:
         (signal.SIGINT, "it was stopped by a signal, after a snapshot", True),
     ],
 )
-def test_ends_by_signals_are_told_apart(
+def test_ends_by_signals_are_distinguished(
     trained: Path, number: signal.Signals, cause: str, healthy: bool
 ) -> None:
     """A log that ends in the middle was killed; SIGINT lets Caffe end well."""

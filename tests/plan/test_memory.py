@@ -146,8 +146,8 @@ def test_a_smaller_test_batch_is_tried_first() -> None:
     assert found[1].total < K80 < vgg16().total
 
 
-def test_a_suggestion_keeps_the_effective_batch_and_needs_what_it_says() -> None:
-    """In 8 GiB it is batch 30 twice, and an estimate made for those batches says the same bytes."""
+def test_a_suggestion_keeps_the_effective_batch_and_needs_what_it_states() -> None:
+    """In 8 GiB it is batch 30 twice, and an estimate made for those batches gives the same bytes."""
     found = batches_that_fit(vgg16(), Batches(60, 1, 50), 8 * GIB)
     again = estimate_memory(zoo_shapes("vgg16", 30), zoo_shapes("vgg16", 10, TEST))
 
@@ -173,6 +173,6 @@ def test_a_frozen_trunk_keeps_no_gradients() -> None:
     assert net_memory(shapes, training=True).gradients == 4 * (2 * 1000 + 1)
 
 
-def test_node_memory_is_what_the_profile_says() -> None:
+def test_node_memory_comes_from_the_profile() -> None:
     """Half a K80 with error correction has 11,441 MiB."""
     assert get_node("p2.xlarge").memory_bytes == pytest.approx(11_441 * 2**20, rel=1e-3)

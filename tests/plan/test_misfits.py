@@ -78,7 +78,7 @@ def test_images_that_do_not_fit_are_refused(
 
 
 def test_images_of_several_sizes_are_cropped(planned: Callable[..., Plan]) -> None:
-    """They can be trained on, and what a bundle makes of other pictures is said."""
+    """They can be trained on, and what a bundle makes of other pictures is reported."""
     [warning] = planned(TWO, ONE, crop=28, scale=1 / 256).warnings
 
     assert f"{ODD}: each is cropped" in warning

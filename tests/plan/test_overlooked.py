@@ -1,4 +1,4 @@
-"""What the base net says and the spec does not is told with what to write, where it matters."""
+"""What the base net sets and the spec does not is reported with what to write, where it matters."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ BARE = {"mean": None, "crop": None, "mirror": None}
 
 @pytest.fixture
 def bare(in_faces: Path) -> Callable[..., Plan]:
-    """Plan a fine-tune of a net for images of any size, with nothing said of them but what is given."""
+    """Plan a fine-tune of a net for images of any size, with nothing set for them but what is given."""
 
     def planned(**data: Any) -> Plan:
         base = {"net": "squeezenet", "weights": "squeezenet.caffemodel"}
@@ -30,8 +30,8 @@ def bare(in_faces: Path) -> Callable[..., Plan]:
     return planned
 
 
-def _says(planned: Plan, *, tuned: bool = True, **transform: Any) -> list[str]:
-    """The warnings about a plan's inputs where the base net's data layers say that."""
+def _warnings(planned: Plan, *, tuned: bool = True, **transform: Any) -> list[str]:
+    """The warnings about a plan's inputs where the base net's data layers have that transform."""
     inputs = planned.inputs
     net = NetParameter()
     net.CopyFrom(inputs.net)
@@ -54,7 +54,7 @@ def _yaml(warning: str) -> Any:
 
 def test_what_the_weights_expect_is_to_be_pasted(bare: Callable[..., Plan]) -> None:
     """Scale, mean and crop as a person writes them; with them in the spec there is nothing to warn of."""
-    [warning] = _says(bare(), **LIKE_MOBILENET)
+    [warning] = _warnings(bare(), **LIKE_MOBILENET)
 
     assert warning.startswith(
         "data: base.net itself sets scale 0.017, mean [103.94, 116.78, 123.68] and crop 200, and the spec "
@@ -63,11 +63,11 @@ def test_what_the_weights_expect_is_to_be_pasted(bare: Callable[..., Plan]) -> N
     assert warning.endswith("; mirror is optional")
     written = _yaml(warning)
     assert written == {"scale": 0.017, "mean": [103.94, 116.78, 123.68], "crop": 200, "mirror": True}
-    assert _says(bare(**written), **LIKE_MOBILENET) == []
+    assert _warnings(bare(**written), **LIKE_MOBILENET) == []
 
 
 @pytest.mark.parametrize(
-    ("data", "says", "tuned", "wanted"),
+    ("data", "transform", "tuned", "wanted"),
     [
         ({}, {"mirror": True}, True, None),
         ({}, {"scale": 0.5}, False, {"scale": 0.5}),
@@ -90,10 +90,10 @@ def test_what_the_weights_expect_is_to_be_pasted(bare: Callable[..., Plan]) -> N
     ],
 )
 def test_only_what_decides_is_warned_of(
-    bare: Callable[..., Plan], data: dict[str, Any], says: dict[str, Any], tuned: bool, wanted: Any
+    bare: Callable[..., Plan], data: dict[str, Any], transform: dict[str, Any], tuned: bool, wanted: Any
 ) -> None:
-    """What the spec says itself is its own affair; without weights only the scale is not made up for."""
-    warnings = _says(bare(**data), tuned=tuned, **says)
+    """What the spec sets itself is its own affair; without weights only the scale is not made up for."""
+    warnings = _warnings(bare(**data), tuned=tuned, **transform)
 
     assert [_yaml(warning) for warning in warnings] == ([wanted] if wanted else [])
 
@@ -103,8 +103,8 @@ def test_a_mean_that_is_the_same_is_none_to_warn_of(bare: Callable[..., Plan]) -
     planned = bare()
     measured = replace(planned, inputs=replace(planned.inputs, mean=(104.4, 116.5, 123.9)))
 
-    assert _says(measured, mean_value=[104.0, 117.0, 123.0]) == []
-    assert _says(measured, mean_value=[110.0, 117.0, 123.0])
+    assert _warnings(measured, mean_value=[104.0, 117.0, 123.0]) == []
+    assert _warnings(measured, mean_value=[110.0, 117.0, 123.0])
 
 
 def test_weights_of_a_run_expect_what_that_had(bare: Callable[..., Plan]) -> None:
@@ -113,8 +113,8 @@ def test_weights_of_a_run_expect_what_that_had(bare: Callable[..., Plan]) -> Non
     assert planned.inputs.weights is not None
     weights = replace(planned.inputs.weights, of_run=True)
 
-    assert _says(planned, **LIKE_MOBILENET)
-    assert not _says(replace(planned, inputs=replace(planned.inputs, weights=weights)), **LIKE_MOBILENET)
+    assert _warnings(planned, **LIKE_MOBILENET)
+    assert not _warnings(replace(planned, inputs=replace(planned.inputs, weights=weights)), **LIKE_MOBILENET)
 
 
 def _loss(inputs: Inputs, **param: Any) -> list[str]:
@@ -159,7 +159,7 @@ PUBLISHED = str(get_published("bvlc_googlenet").file)
 
 
 def _of_published(in_faces: Path, **data: Any) -> list[str]:
-    """The warnings about the images of published GoogLeNet weights where the spec says that of its data."""
+    """The warnings about the images of published GoogLeNet weights where the spec has that as its data."""
     inputs = plan(
         base={"net": "googlenet", "weights": "bvlc_googlenet.caffemodel"}, data={**BARE, **data}
     ).inputs

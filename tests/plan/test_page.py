@@ -21,17 +21,17 @@ from tests.plan.specs import PAGE, changed, document, plan
 MISTAKES = re.findall(r"```yaml\n([^`]+)```\n\n```text\n([^`]+)\n```", PAGE)
 CONSOLES = dict(re.findall(r"```console\n\$ ftjob ([^\n]+)\n(.+?)\n```", PAGE, re.DOTALL))
 WHOLE = {"node", "renamed", "train.histogram", "val.histogram"}
-"""Fields whose own fields are a net's, the data's, or told elsewhere."""
+"""Fields whose own fields are a net's, the data's, or documented elsewhere."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("changes", "told"), MISTAKES, ids=[told[:40] for _, told in MISTAKES])
-def test_every_mistake_is_caught_with_the_sentence_shown(in_faces: Path, changes: str, told: str) -> None:
+@pytest.mark.parametrize(("changes", "sentence"), MISTAKES, ids=[sentence[:40] for _, sentence in MISTAKES])
+def test_every_mistake_is_caught_with_the_sentence_shown(in_faces: Path, changes: str, sentence: str) -> None:
     """As an error, or in the plan as what would fail (✗) or is probably not meant (!)."""
-    assert said_of(changed(yaml.safe_load(changes))) == [told]
+    assert sentences_of(changed(yaml.safe_load(changes))) == [sentence]
 
 
-def said_of(spec: JobSpec) -> list[str]:
+def sentences_of(spec: JobSpec) -> list[str]:
     """The sentences with which a spec is refused, or what its plan says besides its figures; paths as they
     are written in the spec."""
     try:
@@ -115,12 +115,12 @@ def test_every_field_is_on_the_page_and_no_other(in_faces: Path, in_a_pod: None,
     }
     calibration.remember(plan(**tight), 0.1, 0.1, "0123456789", 0.0)
     table = PAGE[PAGE.index("## JSON") :]
-    told = [
+    listed = [
         name for row in re.findall(r"^\| (`[^|]+) \|", table, re.M) for name in re.findall(r"`(\S+)`", row)
     ]
 
-    assert set(told) == set(fields(json.loads(plan_text(document(plan(**tight))))))
-    assert len(told) == len(set(told))
+    assert set(listed) == set(fields(json.loads(plan_text(document(plan(**tight))))))
+    assert len(listed) == len(set(listed))
 
 
 def test_every_field_of_an_explanation_is_named() -> None:

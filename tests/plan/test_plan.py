@@ -74,7 +74,7 @@ def test_a_test_batch_that_does_not_fit_is_made_smaller(in_faces: Path) -> None:
 
 
 def test_a_suggestion_that_is_taken_fits(in_faces: Path) -> None:
-    """The batches that a plan suggests make a plan without problems, and need what was said."""
+    """The batches that a plan suggests make a plan without problems, and need the memory that it gave."""
     planned = plan(data={"batch_size": 400})
     batches, needed = planned.forecast.suggestion
 
@@ -88,7 +88,7 @@ def test_a_suggestion_that_is_taken_fits(in_faces: Path) -> None:
     assert taken.forecast.memory.train.total == pytest.approx(needed.train.total, rel=1e-6)
 
 
-def test_what_fits_on_no_batch_says_so(in_faces: Path) -> None:
+def test_what_fits_at_no_batch_size_is_a_problem(in_faces: Path) -> None:
     """Where not even single images fit nothing is suggested but another node."""
     planned = plan()
     node = planned.inputs.node.model_copy(update={"gpu_memory_gib": 0.3})
@@ -137,7 +137,7 @@ def test_a_frozen_trunk_costs_less(in_faces: Path) -> None:
     assert frozen.cost.usd < free.cost.usd
 
 
-def test_a_net_whose_own_prototxt_freezes_is_told(in_faces: Path) -> None:
+def test_a_net_whose_own_prototxt_freezes_gets_a_warning(in_faces: Path) -> None:
     """lr_mult 0 that the spec does not ask for is found; frozen by the spec it is not."""
     planned = plan(surgery={"freeze": "none"})
     for layer in planned.inputs.net.layer:
@@ -158,7 +158,7 @@ def test_auto_takes_the_engine_of_the_nodes_time(in_faces: Path) -> None:
 
 
 def test_a_node_without_a_gpu_has_no_limit(in_faces: Path) -> None:
-    """Memory is told all the same."""
+    """Memory is estimated all the same."""
     coming = plan(resources={"node": "local"}, data={"batch_size": 400}).forecast
 
     assert (coming.limit, coming.fits) == (None, True)

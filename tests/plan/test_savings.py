@@ -91,10 +91,10 @@ def test_features_are_kept_where_nothing_is_random(in_faces: Path, engine: str) 
         ("caffe", K80, {"random_crop": True}, {"random_crop": False, "mirror": False}),
     ],
 )
-def test_what_would_have_to_change_is_said(
+def test_what_would_have_to_change_is_named(
     in_faces: Path, engine: str, node: str, data: dict, changes: dict
 ) -> None:
-    """With the changes made, the plan costs what was said before."""
+    """With the changes made, the plan costs what was forecast before."""
     made = frozen(engine, node=node, **data)
     saving = made.forecast.saving
 
@@ -139,7 +139,7 @@ def test_little_is_not_worth_a_change(in_faces: Path) -> None:
 
 
 @pytest.mark.parametrize("surgery", [{"freeze": "none"}, {"freeze": {"layers": ["inception_5b*"]}}])
-def test_nothing_is_said_without_a_trunk(in_faces: Path, surgery: dict) -> None:
+def test_there_is_no_saving_without_a_trunk(in_faces: Path, surgery: dict) -> None:
     """Layers frozen behind some that learn are no trunk."""
     made = plan(surgery=surgery, engine="torch", data={"random_crop": False})
 

@@ -31,7 +31,7 @@ def taken(change: Change) -> Plan:
     return plan(**over)
 
 
-def test_what_is_said_to_fit_does(short: Plan) -> None:
+def test_what_is_suggested_fits(short: Plan) -> None:
     """Fewer epochs, a frozen trunk, another node: each of them, taken, is paid for."""
     changes = changes_that_fit(short)
 
@@ -62,7 +62,7 @@ def test_the_node_is_the_cheapest_that_pays(short: Plan) -> None:
     assert node.value == cheapest.inputs.node.name
 
 
-def test_max_iter_is_shortened_where_the_spec_says_that(in_faces: Path) -> None:
+def test_max_iter_is_shortened_where_the_spec_has_it(in_faces: Path) -> None:
     """The length is suggested in the words of the spec, to the iteration."""
     length = {"epochs": None, "max_iter": 80_000, "snapshot": 5000, "test_interval": 5000}
     change = changes_that_fit(plan(solver=length))[0]
@@ -108,12 +108,14 @@ def test_a_node_that_would_fail_is_not_suggested(
     assert node.value == "g4dn.xlarge"
 
 
-def test_hours_are_told_in_hours(in_faces: Path) -> None:
+def test_a_shortfall_of_hours_is_given_in_hours(in_faces: Path) -> None:
     """The budget that is used up first is the one that is named."""
-    told = shortfall_of(plan(budget={"usd": 4, "hours": 1}, solver=LONG))
+    sentence = shortfall_of(plan(budget={"usd": 4, "hours": 1}, solver=LONG))
 
-    assert told.startswith("budget.hours: 1 hour does not pay for the estimate of 6.77 hours on p2.xlarge; ")
-    assert "$" not in told
+    assert sentence.startswith(
+        "budget.hours: 1 hour does not pay for the estimate of 6.77 hours on p2.xlarge; "
+    )
+    assert "$" not in sentence
 
 
 @pytest.mark.parametrize("budget", [{"usd": 0.06}, {"usd": None, "hours": 0.067}])
@@ -135,7 +137,7 @@ def test_what_pays_for_a_first_snapshot_is_none(in_faces: Path) -> None:
     assert (bool(little.problems), shortfall_of(little)) == (True, "")
 
 
-def test_dollars_without_a_price_are_told_to_do_nothing(in_faces: Path) -> None:
+def test_dollars_without_a_price_get_a_warning(in_faces: Path) -> None:
     """A budget in dollars ends no run on a node that costs nothing."""
     [warning] = plan(resources={"node": "local"}).warnings
 

@@ -154,7 +154,7 @@ WELL = {
 
 @pytest.mark.parametrize("case", WELL)
 def test_what_went_well_is_healthy(tmp_path: Path, case: str) -> None:
-    """Only what is certain is said of a loss that is no softmax, or of one that is no mean."""
+    """Only what is certain is claimed of a loss that is no softmax, or of one that is no mean."""
     found = explained(tmp_path, WELL[case])
 
     assert (found.cause, found.healthy) == ("nothing is wrong here", True)

@@ -111,12 +111,12 @@ def test_caffe_trains_what_is_written(in_faces: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_would_fail_is_told_first_and_is_exit_code_2(in_faces: Path) -> None:
+def test_what_would_fail_comes_first_and_is_exit_code_2(in_faces: Path) -> None:
     """The whole plan is shown all the same; a warning alone is exit code 0."""
-    told = ftjob("plan", write(in_faces, data={"batch_size": 400}), code=2)
+    output = ftjob("plan", write(in_faces, data={"batch_size": 400}), code=2)
 
-    assert told.splitlines()[1].startswith("✗ data.batch_size: 400 images at once need")
-    assert "LAYER" in told
+    assert output.splitlines()[1].startswith("✗ data.batch_size: 400 images at once need")
+    assert "LAYER" in output
     assert "\n! budget.usd: " in ftjob("plan", write(in_faces, solver={"epochs": 40000}))
 
 
@@ -129,20 +129,20 @@ def test_what_would_fail_is_told_first_and_is_exit_code_2(in_faces: Path) -> Non
 )
 def test_a_call_that_names_nothing_is_one_sentence(in_faces: Path, words: list[str], sentence: str) -> None:
     """Exit code 2, and what to give."""
-    said = ftjob(*words, code=2)
+    output = ftjob(*words, code=2)
 
-    assert said.startswith(sentence)
-    assert len(said.splitlines()) == 1
+    assert output.startswith(sentence)
+    assert len(output.splitlines()) == 1
 
 
 @pytest.mark.slow
-def test_init_says_what_comes_next(in_faces: Path, tmp_path: Path) -> None:
+def test_init_names_the_next_command(in_faces: Path, tmp_path: Path) -> None:
     """The command it names works."""
     out = tmp_path / "new.yaml"
-    said = ftjob("init", "--net", "googlenet", "--data", "faces", str(out))
+    output = ftjob("init", "--net", "googlenet", "--data", "faces", str(out))
 
-    assert said == f"{out} written; next: ftjob plan {out}\n"
-    assert "0:0" in ftjob(*said.split("ftjob ")[1].split())
+    assert output == f"{out} written; next: ftjob plan {out}\n"
+    assert "0:0" in ftjob(*output.split("ftjob ")[1].split())
     assert "--force" in ftjob("init", "--net", "googlenet", "--data", "faces", str(out), code=2)
 
 

@@ -1,4 +1,4 @@
-"""Reading the net that a spec names: a file that is something else is said to be that."""
+"""Reading the net that a spec names: a file that is something else is named as that."""
 
 from pathlib import Path
 

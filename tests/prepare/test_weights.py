@@ -18,7 +18,7 @@ def caffemodel(*layers: str) -> bytes:
     return net.SerializeToString()
 
 
-def test_several_weights_are_told_apart(tmp_path: Path) -> None:
+def test_several_weights_are_compared(tmp_path: Path) -> None:
     """One is enough where it has the layers of all; else what it lacks is named."""
     for name, layers in (("trunk", ["conv1", "fc"]), ("all", ["conv1", "fc", "fc8"]), ("head", ["fc8"])):
         (tmp_path / f"{name}.caffemodel").write_bytes(caffemodel(*layers))
@@ -48,7 +48,7 @@ def test_a_comma_may_stand_in_a_name(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_weights(tmp_path: Path) -> None:
-    """It is there, so that is what is said of it."""
+    """It is there, so the message names it as a folder."""
     with pytest.raises(BadNetError, match=r"is a folder: give the \.caffemodel in it"):
         find_weights(str(tmp_path), tmp_path)
 

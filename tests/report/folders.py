@@ -72,7 +72,7 @@ def write_run(root: Path, names: Sequence[str] = SEVEN, *, right: float = 0.75, 
     keys = [f"{place:08}_{names[label]}.png" for place, label in enumerate(evaluation.answers.labels)]
     write_evaluated(folder.evaluation, folder.predictions, evaluation, keys)
     write_metrics(folder)
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "state": State.SUCCEEDED,
         "reason": "Plateau",
         "message": "accuracy 0.7500; bundle made",
@@ -86,7 +86,7 @@ def write_run(root: Path, names: Sequence[str] = SEVEN, *, right: float = 0.75, 
         "ended": 1795755400.0,
         "exit_code": 0,
     }
-    files.write_text(folder.status, render(Status("emotions", "1f3b9c02aa", **{**told, **status})))
+    files.write_text(folder.status, render(Status("emotions", "1f3b9c02aa", **{**defaults, **status})))
     return Run(str(folder.root))
 
 

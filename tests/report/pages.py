@@ -28,21 +28,23 @@ class Page(HTMLParser):
         assert self.open == [], "every element is closed"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         self.tags.append(tag)
-        self.resources += [told[name] for name in ("src", "href", "srcset", "data", "action") if name in told]
-        if "id" in told:
-            self.ids[told["id"]] = told
+        self.resources += [
+            attributes[name] for name in ("src", "href", "srcset", "data", "action") if name in attributes
+        ]
+        if "id" in attributes:
+            self.ids[attributes["id"]] = attributes
         if tag == "table":
-            self._table = self.tables.setdefault(told.get("id", ""), [])
+            self._table = self.tables.setdefault(attributes.get("id", ""), [])
         elif tag == "tr":
             self._table.append([])
         elif tag in ("td", "th"):
             self._table[-1].append("")
         elif tag == "data" and self._table and self._in_cell():
-            self._table[-1][-1] += f"{told['value']} "
+            self._table[-1][-1] += f"{attributes['value']} "
         elif tag == "img":
-            self.images.append(told)
+            self.images.append(attributes)
         if tag not in VOID and tag != "path":
             self.open.append(tag)
 

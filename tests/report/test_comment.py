@@ -32,7 +32,7 @@ def test_it_is_short_and_a_table(tmp_path: Path):
         assert "| cost | $0.57 of $4.00 |" in comment
 
 
-def test_a_failure_is_told_with_its_sentence(tmp_path: Path):
+def test_a_failure_is_reported_with_its_sentence(tmp_path: Path):
     """The reason, and the sentence as code, since it names files."""
     comment = write_run(
         tmp_path, state=State.FAILED, reason="BadData", message="data.train: @cat|`1`.jpg\nis no image"

@@ -26,7 +26,11 @@ def fields_of(title: str) -> dict[str, str]:
     """The fields in the table below a title of docs/report.md, with what they mean."""
     [section] = re.findall(rf"^## {title}\n(.+?)(?=^## |\Z)", DOCS, re.MULTILINE | re.DOTALL)
     rows = re.findall(r"^\| ((?:`[\w\[\]]+` ?)+) \| (.+) \|$", section, re.MULTILINE)
-    return {field.removesuffix("[]"): told for names, told in rows for field in re.findall(r"`(.+?)`", names)}
+    return {
+        field.removesuffix("[]"): meaning
+        for names, meaning in rows
+        for field in re.findall(r"`(.+?)`", names)
+    }
 
 
 def test_every_field_is_on_the_page_of_the_docs(tmp_path: Path):

@@ -99,7 +99,7 @@ def test_a_weak_class_is_named_with_what_it_is_taken_for(tmp_path: Path) -> None
     assert advice.endswith("It was trained on 92 images: give it more.")
 
 
-def test_few_validation_images_are_said_to_be_few(tmp_path: Path) -> None:
+def test_few_validation_images_are_called_few(tmp_path: Path) -> None:
     """They cannot tell two runs apart."""
     facts = facts_of(tmp_path, trained=0.5, tested=0.6)
     few = replace(evaluation_of([*"abcd"], 0.6, images=10), loss=0.6)

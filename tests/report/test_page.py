@@ -80,10 +80,8 @@ def test_any_number_of_classes_makes_a_page_that_needs_nothing_else(tmp_path: Pa
 
 def test_names_from_outside_are_text(tmp_path: Path):
     """Names of classes are names of folders: whatever they are, they are shown as they are."""
-    told = write_run(
-        tmp_path, HOSTILE, state=State.FAILED, exit_code=4, message="<b>cat.jpg</b>: is no image"
-    )
-    page = page_of(told)
+    run = write_run(tmp_path, HOSTILE, state=State.FAILED, exit_code=4, message="<b>cat.jpg</b>: is no image")
+    page = page_of(run)
 
     assert [row[0] for row in page.tables["each"][1:]] == list(HOSTILE)
     assert "<b>cat.jpg</b>: is no image" in page.words
@@ -98,12 +96,12 @@ def test_a_failed_run_begins_with_what_is_wrong_and_what_to_do(tmp_path: Path):
     words = page_of(run).words
 
     beginning = words[: words.index("Accuracy")]
-    for told in ("Failed", sentence, "Diverged (exit code 7)", "lower solver.base_lr, or check the labels"):
-        assert told in beginning
+    for text in ("Failed", sentence, "Diverged (exit code 7)", "lower solver.base_lr, or check the labels"):
+        assert text in beginning
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "sentence"),
     [
         ("evaluation", "There is no evaluation yet"),
         ("test_metrics", "No test was made yet"),
@@ -112,13 +110,13 @@ def test_a_failed_run_begins_with_what_is_wrong_and_what_to_do(tmp_path: Path):
         ("spec", "no budget was set"),
     ],
 )
-def test_what_a_run_has_not_come_to_is_said_to_be_missing(tmp_path: Path, missing: str, told: str):
-    """Any file but the status may be missing; the page is whole and tells the money."""
+def test_what_a_run_has_not_come_to_is_shown_as_missing(tmp_path: Path, missing: str, sentence: str):
+    """Any file but the status may be missing; the page is whole and shows the cost."""
     run = write_run(tmp_path)
     getattr(folder_of(run), missing).unlink()
     page = page_of(run)
 
-    assert told in page.words
+    assert sentence in page.words
     assert page.ids["usd"]["value"] == "0.575000"
 
 
@@ -131,8 +129,8 @@ def test_a_run_that_has_not_begun_has_a_page(tmp_path: Path):
         path.unlink()
     words = page_of(run).words
 
-    for told in ("Pending", "not tested yet", "nothing was spent", "No iteration has been reported yet"):
-        assert told in words
+    for text in ("Pending", "not tested yet", "nothing was spent", "No iteration has been reported yet"):
+        assert text in words
 
 
 def test_a_loss_that_is_no_number_leaves_a_gap(tmp_path: Path):
@@ -191,7 +189,7 @@ def test_a_run_is_held_against_another(tmp_path: Path):
     assert {each["name"] for each in against["classes"]} <= set(SEVEN)
 
 
-def test_runs_judged_on_other_images_are_told_apart(tmp_path: Path):
+def test_runs_judged_on_other_images_are_distinguished(tmp_path: Path):
     """A better accuracy on other images proves nothing."""
     run, other = write_run(tmp_path / "now"), write_run(tmp_path / "before")
     folder = folder_of(other)
@@ -202,7 +200,7 @@ def test_runs_judged_on_other_images_are_told_apart(tmp_path: Path):
     assert "not evaluated on the same images" in run.report(other).markdown()
 
 
-def test_what_a_killed_worker_did_not_tell_is_other(tmp_path: Path):
+def test_what_a_killed_worker_did_not_report_is_other(tmp_path: Path):
     """Its seconds are in the table of stages, so that it adds up."""
     run = write_run(tmp_path, attempts=(replace(FIRST, stages={}), SECOND))
 

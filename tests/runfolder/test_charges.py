@@ -94,7 +94,7 @@ def test_what_is_lost_is_training_and_beginning_again():
     assert together([first, second]).lost == (220_000, 55_000)
 
 
-def test_what_is_saved_is_told_by_what_prevented_it():
+def test_what_is_saved_is_listed_by_what_prevented_it():
     """Guards and caches, at the price of the attempt; nothing of it is in the sum."""
     [_, second] = charges(STATUS, of_status(STATUS))
 
@@ -102,7 +102,7 @@ def test_what_is_saved_is_told_by_what_prevented_it():
     assert second.whole == (400_000, 100_000)
 
 
-def test_what_no_worker_told_of_is_other():
+def test_what_no_worker_reported_is_other():
     """A worker that was killed leaves time behind that only the sum, or the pod, knows of."""
     [only] = charges(STATUS, [replace(FIRST, seconds=1100.0)])
 
@@ -151,18 +151,18 @@ def test_the_pods_accounts_are_the_truth_of_a_cluster():
 
 
 def test_a_pod_without_a_status_has_no_stages():
-    """Where nothing can be read from the run's folder, its money is still told."""
+    """Where nothing can be read from the run's folder, its money is still listed."""
     first, _ = charges(STATUS, of_pods(lives(), None))
 
     assert first.stages["other"] == first.whole
     assert first.node == "ip-10-0-0-7"
 
 
-def test_of_two_pods_of_an_attempt_the_last_did_what_its_worker_says():
+def test_of_two_pods_of_an_attempt_the_last_did_what_its_worker_reports():
     """A pod that was replaced is paid for, and what it did is not known."""
-    told = lives()
-    twice = told.model_copy(
-        update={"attempts": (told.attempts[0].model_copy(update={"pod": "z"}), *told.attempts)}
+    status = lives()
+    twice = status.model_copy(
+        update={"attempts": (status.attempts[0].model_copy(update={"pod": "z"}), *status.attempts)}
     )
     replaced, first, _ = charges(STATUS, of_pods(twice, STATUS))
 
@@ -171,10 +171,10 @@ def test_of_two_pods_of_an_attempt_the_last_did_what_its_worker_says():
 
 
 def test_what_came_before_the_object_is_one_row():
-    """An object made anew for a run that went on: its earlier attempts are told as their sum."""
+    """An object made anew for a run that went on: its earlier attempts are listed as their sum."""
     second = lives().attempts[1].model_copy(update={"attempt": 1})
-    told = FineTuneStatus(earlier_seconds=1010.0, earlier_usd=0.2525, attempts=(second,))
-    earlier, _ = charges(STATUS, of_pods(told, STATUS, 1))
+    status = FineTuneStatus(earlier_seconds=1010.0, earlier_usd=0.2525, attempts=(second,))
+    earlier, _ = charges(STATUS, of_pods(status, STATUS, 1))
 
     assert (earlier.attempt, earlier.whole) == (0, (1_010_000, 252_500))
     assert earlier.stages["train"].milliseconds == 700_000

@@ -62,7 +62,7 @@ def test_a_live_worker_keeps_others_out(store: Store):
         take(store, THERE, lease_seconds=60, poll=0.1)
 
 
-def test_a_worker_that_said_goodbye_is_not_waited_for(store: Store):
+def test_a_worker_that_gave_up_its_lease_is_not_waited_for(store: Store):
     """A graceful end leaves the next one nothing to wait for."""
     with take(store, HERE):
         pass

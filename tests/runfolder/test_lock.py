@@ -78,8 +78,8 @@ def started(pid: int) -> int:
 
 def claim(pid: int, **changes: Any) -> str:
     """What a worker of that process id writes."""
-    told = {"pid": pid, "host": socket.gethostname(), "boot": boot_id(), "started": 0, **changes}
-    return json.dumps(told)
+    record = {"pid": pid, "host": socket.gethostname(), "boot": boot_id(), "started": 0, **changes}
+    return json.dumps(record)
 
 
 @pytest.mark.parametrize(("now", "code"), [(False, -signal.SIGINT), (True, -signal.SIGKILL)])
@@ -122,7 +122,7 @@ def test_what_is_no_single_process_is_never_signalled(folder: RunFolder, pid: in
 
 @pytest.mark.slow  # a lock that names no worker is looked at again for two seconds
 def test_another_process_is_never_signalled(folder: RunFolder, bystander: "subprocess.Popen[bytes]"):
-    """Not even one whose start the lock tells rightly: it is not a worker of this folder."""
+    """Not even one whose start the lock has right: it is not a worker of this folder."""
     for text in (
         str(bystander.pid),
         claim(bystander.pid),
@@ -148,8 +148,8 @@ def test_the_worker_of_another_run_is_never_signalled(folder: RunFolder, tmp_pat
 def test_a_process_id_that_came_again_is_never_signalled(folder: RunFolder):
     """The same number and the same command, begun at another time."""
     with a_worker(str(folder.root)) as worker:
-        told = json.loads(folder.lock.read_text())
-        folder.lock.write_text(json.dumps({**told, "started": told["started"] - 1}))
+        record = json.loads(folder.lock.read_text())
+        folder.lock.write_text(json.dumps({**record, "started": record["started"] - 1}))
         with pytest.raises(StorageError, match="nothing was signalled"):
             Run(str(folder.root)).cancel(now=True)
         assert worker.poll() is None
@@ -159,8 +159,8 @@ def test_a_process_id_that_came_again_is_never_signalled(folder: RunFolder):
 def test_a_worker_on_another_host_is_canceled_there(folder: RunFolder, change: dict[str, str]):
     """On a shared file system the number is another host's; after a restart, another process's."""
     with a_worker(str(folder.root)) as worker:
-        told = json.loads(folder.lock.read_text())
-        folder.lock.write_text(json.dumps({**told, **change}))
+        record = json.loads(folder.lock.read_text())
+        folder.lock.write_text(json.dumps({**record, **change}))
         with pytest.raises(BadSpecError, match=r"its worker runs on host \S+: cancel it there"):
             Run(str(folder.root)).cancel(now=True)
         assert worker.poll() is None

@@ -46,7 +46,7 @@ class Worker:
     ended: int | None = None
     code: int | None = None
     reason: str = ""
-    told: bool = False
+    reported_end: bool = False
     """Whether its last word was of its end."""
     taken: bool = False
     """Whether it was taken away."""
@@ -73,7 +73,7 @@ class Worker:
     def word(self, now: int) -> int | None:
         """Return when it wrote its status last; None before it ever did."""
         until = now if self.ended is None else self.ended
-        if self.told:
+        if self.reported_end:
             return self.ended
         if self.scheduled is None or until < self.trains_from:
             return None
@@ -141,7 +141,7 @@ class Cluster:
         self.workers: list[Worker] = []
         """Those that ever were."""
         self.removed: Callable[[Worker], None] = lambda _: None
-        """Told of pods that the API server has no more."""
+        """Called with pods that the API server has no more."""
         self.speed = rng.choice([0.2, 1.0, 5.0])
         self.cursed = rng.random() < 0.1
         self.prudent = rng.random() < 0.6
@@ -230,7 +230,7 @@ class Cluster:
         self.snapshot = int(iteration) if graceful else self._snapshot(worker, now)
         if chosen:
             worker.last_words = self.report(worker, now, code).render().decode()
-        worker.ended, worker.code, worker.told = now, code, chosen
+        worker.ended, worker.code, worker.reported_end = now, code, chosen
         worker.reason = worker.reason or reason
         worker.taken = worker.taken or code == 10 or bool(reason)
         job = self.jobs.get(worker.job)

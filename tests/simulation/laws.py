@@ -1,4 +1,4 @@
-"""What must hold, whatever happens: told from the truth, not from the controller's books."""
+"""What must hold, whatever happens: judged by the truth, not by the controller's books."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -59,13 +59,13 @@ class Laws:
     # What happens.
 
     def pod_removed(self, worker: Worker) -> None:
-        """Say what the books cannot know of a pod that the API server has no more."""
+        """Note what the books cannot know of a pod that the API server has no more."""
         world = self.world
         booked = {life.pod for life in world.status.attempts if life.ended and life.scheduled}
         if worker.scheduled is None or worker.name in booked:
             return
         if not any(life.pod == worker.name and life.scheduled for life in world.status.attempts):
-            self._not_booked(worker)  # nobody looked while it ran: its Job tells, or the next worker does
+            self._not_booked(worker)  # nobody looked while it ran: its Job knows, or the next worker does
             self.overbooked_seconds += worker.scheduled - worker.created
         elif world.skew:
             self._not_booked(worker)
@@ -84,7 +84,7 @@ class Laws:
         self.unknown_usd, self.unknown_seconds = self.usd(), self.seconds()
         self.learns = self.unknown_seconds > 0
         for worker in self.world.cluster.workers:
-            if worker.scheduled is not None and not worker.told:
+            if worker.scheduled is not None and not worker.reported_end:
                 seconds = WORD_SECONDS + worker.grace + 310
                 self.unbooked_seconds += seconds
                 self.unbooked_usd += seconds / 3600 * worker.terms.usd_per_hour

@@ -62,10 +62,10 @@ class World:
         return self.status.state.ended and self.due is None and not self.cluster.living()
 
     def story(self) -> str:
-        told = [
+        pods = [
             (each.name, each.scheduled, each.ended, each.code, each.reason) for each in self.cluster.workers
         ]
-        return f"{dict(self.happened)} {self.status.state} {self.status.reason}: {self.status.message} {told}"
+        return f"{dict(self.happened)} {self.status.state} {self.status.reason}: {self.status.message} {pods}"
 
     # What the API server has.
 

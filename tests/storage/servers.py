@@ -82,15 +82,15 @@ class Swift:
 
     def start(self, ahead: float = 0) -> Server:
         """Start it, with a clock so many seconds wrong, and wait until it answers."""
-        said = self.folder / "server.json"
-        said.unlink(missing_ok=True)
+        server_json = self.folder / "server.json"
+        server_json.unlink(missing_ok=True)
         command = [sys.executable, "-W", "ignore", "-m", "tests.storage.swift_server"]
         log = (self.folder / "log").open("ab")
         with log:
             process = subprocess.Popen([*command, str(self.folder), str(self.port), str(ahead)], stderr=log)
-        wait_until(said.exists, 60, f"Swift answers ({self.folder / 'log'})")
+        wait_until(server_json.exists, 60, f"Swift answers ({self.folder / 'log'})")
         self.process = process
-        self.port = json.loads(said.read_text())["port"]
+        self.port = json.loads(server_json.read_text())["port"]
         return Server(f"http://127.0.0.1:{self.port}", swift_server.ACCESS_KEY, swift_server.SECRET_KEY)
 
     def kill(self) -> None:
@@ -117,8 +117,8 @@ def ceph_server(needs_store: None, tmp_path_factory: pytest.TempPathFactory) -> 
     with locked(shared / "ceph.lock"):
         users = join_ceph(shared / "ceph") or start_ceph(shared / "ceph")
     with users:
-        said = json.loads((Path(users.name).parent / "server.json").read_text())
-        yield Server(f"http://127.0.0.1:{said['port']}", ceph_cluster.ACCESS_KEY, ceph_cluster.SECRET_KEY)
+        address = json.loads((Path(users.name).parent / "server.json").read_text())
+        yield Server(f"http://127.0.0.1:{address['port']}", ceph_cluster.ACCESS_KEY, ceph_cluster.SECRET_KEY)
 
 
 def join_ceph(link: Path) -> IO[bytes] | None:

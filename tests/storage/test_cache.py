@@ -97,16 +97,16 @@ def test_what_is_there_is_not_downloaded_again(folder: Folder, cache: Path, log:
     assert log.read_text().split() == ["a", "b", "b"]
 
 
-def test_what_the_cache_spares_is_told(folder: Folder):
+def test_what_the_cache_spares_is_reported(folder: Folder):
     """The seconds of the first download, once nothing has to be downloaded."""
-    store, told = DirectoryStore(folder("set", a=1, b=1)), []
+    store, updates = DirectoryStore(folder("set", a=1, b=1)), []
 
-    fetch_entries(store, store.list(), told.append)
-    assert {transfer.spared_seconds for transfer in told} == {0.0}
-    fetch_entries(store, store.list(), told.append)
+    fetch_entries(store, store.list(), updates.append)
+    assert {transfer.spared_seconds for transfer in updates} == {0.0}
+    fetch_entries(store, store.list(), updates.append)
 
-    assert told[-1].done == 2 * MB
-    assert told[-1].spared_seconds > 0
+    assert updates[-1].done == 2 * MB
+    assert updates[-1].spared_seconds > 0
 
 
 def test_two_trees_share_a_file(folder: Folder, objects: Path, log: Path):
@@ -215,7 +215,7 @@ def test_what_is_larger_than_the_cache_comes_alone(
     assert trees(objects) == [{"large"}]
 
 
-def test_a_disk_without_room_is_told_before_the_download(
+def test_a_disk_without_room_is_reported_before_the_download(
     folder: Folder, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The sentence says how much is missing where; nothing is left."""

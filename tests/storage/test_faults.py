@@ -1,4 +1,4 @@
-"""What breaks on the way is mended or told: dying servers, spoilt answers, full disks."""
+"""What breaks on the way is mended or reported: dying servers, spoilt answers, full disks."""
 
 import base64
 import random
@@ -46,7 +46,7 @@ def spoil_one_in_five(seed: int, kinds: list[Fate]) -> "list[Fate]":
 def test_spoilt_requests_are_made_again(
     s3: Bucket, kinds: list[Fate], big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of about 100 requests 20 % are spoilt: everything arrives, create says the truth, no part is left."""
+    """Of about 100 requests 20 % are spoilt: everything arrives, create is truthful, no part is left."""
     fates = spoil_one_in_five(7, kinds)
     with proxied(s3.server.endpoint, lambda _: fates.pop()) as (endpoint, proxy):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -110,7 +110,7 @@ def fail_now_and_then(server: Swift) -> None:
         time.sleep(0.2)
 
 
-def test_a_server_that_stays_away_is_told_after_the_deadline(
+def test_a_server_that_stays_away_is_reported_after_the_deadline(
     s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it refuses connections or swallows them; the sentence names it and how long it was tried."""
@@ -310,7 +310,7 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_full_disk_is_told_and_left_as_it_was(s3: Bucket, big: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_left_as_it_was(s3: Bucket, big: Path, small_disk: Path) -> None:
     """34 MiB onto a disk of four: the sentence names the file; nothing half-written stays."""
     store = open_store(s3.uri)
     store.upload(big, "weights")

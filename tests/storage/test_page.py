@@ -25,15 +25,15 @@ def test_the_example_runs(s3: Bucket, tmp_path: Path, monkeypatch: pytest.Monkey
     assert (tmp_path / "status.json").read_text() == "{}"
 
 
-def test_every_sentence_shown_is_what_is_said() -> None:
+def test_every_sentence_shown_is_what_is_reported() -> None:
     """Word for word, of a bucket at the address that the page names."""
     place = parse_store_uri("s3://faces")
     bucket = Reached(place, "http://127.0.0.1:9000", 120.0, lambda: Opened(None))  # type: ignore[arg-type]
     assert len(ROWS) == 7
-    for said, told in ROWS:
-        code = re.findall(r"\w+", said)[1 if "SignatureDoesNotMatch" in said else 0]
+    for cause, message in ROWS:
+        code = re.findall(r"\w+", cause)[1 if "SignatureDoesNotMatch" in cause else 0]
         answer = RequestFailure(STATUS.get(code, 403), code, "")
-        assert sentence(answer, "writing it", bucket) == told
+        assert sentence(answer, "writing it", bucket) == message
 
 
 def test_every_variable_named_is_read() -> None:

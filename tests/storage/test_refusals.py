@@ -30,7 +30,7 @@ USES: dict[str, Callable[[Store, Path], object]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-def test_wrong_credentials_are_told_and_not_shown(
+def test_wrong_credentials_are_reported_and_not_shown(
     ceph: Bucket, use: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server and the URI are named, neither key nor secret nor signature."""
@@ -38,10 +38,10 @@ def test_wrong_credentials_are_told_and_not_shown(
 
     with pytest.raises(
         StorageError, match=rf"^{ceph.uri}.*: http://\S+ does not know the credentials"
-    ) as told:
+    ) as refused:
         USES[use](open_store(ceph.uri), tmp_path / "file")
-    assert not {"wrongsecret", "testkey", "Signature="} & set(str(told.value).replace(":", " ").split())
-    assert told.value.__cause__ is None
+    assert not {"wrongsecret", "testkey", "Signature="} & set(str(refused.value).replace(":", " ").split())
+    assert refused.value.__cause__ is None
 
 
 @pytest.mark.parametrize("use", sorted(set(USES) - {"stat", "delete", "abort_uploads"}))
@@ -67,7 +67,7 @@ def guest(ceph: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
 
 @pytest.mark.parametrize("use", ["write", "create", "upload"])
-def test_who_may_only_read_is_told_on_writing(guest: Bucket, use: str, tmp_path: Path) -> None:
+def test_who_may_only_read_is_refused_on_writing(guest: Bucket, use: str, tmp_path: Path) -> None:
     """Reading goes on working."""
     store = open_store(guest.uri)
 
@@ -79,7 +79,7 @@ def test_who_may_only_read_is_told_on_writing(guest: Bucket, use: str, tmp_path:
 
 
 @pytest.mark.parametrize("use", ["read", "stat", "list", "download"])
-def test_who_may_not_read_is_told(
+def test_who_may_not_read_is_refused(
     ceph: Bucket, use: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not that it is missing."""
@@ -91,7 +91,7 @@ def test_who_may_not_read_is_told(
         USES[use](open_store(ceph.uri), tmp_path / "file")
 
 
-def test_a_wrong_clock_is_told(own_swift: Swift, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_clock_is_reported(own_swift: Swift, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's clock is an hour ahead of this machine's."""
     for name, value in own_swift.start(ahead=3600).environment().items():
         monkeypatch.setenv(name, value)
@@ -100,7 +100,7 @@ def test_a_wrong_clock_is_told(own_swift: Swift, monkeypatch: pytest.MonkeyPatch
         open_store("s3://bucket").read("k")
 
 
-def test_no_credentials_at_all_are_told(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the store is opened, with the ways to give some."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(StorageError, match=rf"^{s3.uri}: no credentials are found: set AWS_PROFILE, or"):
@@ -115,10 +115,10 @@ def test_no_credentials_at_all_are_told(s3: Bucket, monkeypatch: pytest.MonkeyPa
         ("InvalidArgument", 400, r"writing it failed \(400 InvalidArgument: spoilt\)"),
     ],
 )
-def test_what_aws_says_is_told(
+def test_what_aws_answers_is_reported(
     s3: Bucket, code: str, status: int, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers that no server here gives, put in by a proxy; each is told at once."""
+    """Answers that no server here gives, put in by a proxy; each is reported at once."""
     with proxied(s3.server.endpoint, lambda _: status) as (endpoint, proxy):
         proxy.code = code
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -131,8 +131,8 @@ def test_what_aws_says_is_told(
 def changing(s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of keys that a program of the profile hands to boto3 (`credential_process`)."""
     keys = tmp_path / "keys.json"
-    tell = [sys.executable, "-c", f"print(open({str(keys)!r}).read())"]
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {shlex.join(tell)}\n")
+    program = [sys.executable, "-c", f"print(open({str(keys)!r}).read())"]
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {shlex.join(program)}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -141,7 +141,7 @@ def changing(s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def give(keys: Path, access_key: str, secret_key: str) -> None:
-    """Write a pair as credential_process tells it."""
+    """Write a pair as credential_process prints it."""
     pair = {"Version": 1, "AccessKeyId": access_key, "SecretAccessKey": secret_key}
     draft = keys.with_suffix(".draft")
     draft.write_text(json.dumps(pair))
@@ -162,10 +162,10 @@ def test_credentials_that_change_on_the_way_are_asked_for_anew(
         used.append("second" if swift_server.SECOND_KEY in head else "first")
         return 400 if used[-1] == "first" and swift_server.SECOND_KEY in changing.read_text() else "pass"
 
-    told: list[int] = []
+    done: list[int] = []
 
     def change(transfer: Transfer) -> None:
-        told.append(transfer.done)
+        done.append(transfer.done)
         give(changing, swift_server.SECOND_KEY, swift_server.SECOND_SECRET)
 
     with proxied(s3.server.endpoint, fate) as (endpoint, proxy):
@@ -178,10 +178,10 @@ def test_credentials_that_change_on_the_way_are_asked_for_anew(
 
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
     assert {used[0], used[-1]} == {"first", "second"}
-    assert told == sorted(told)
+    assert done == sorted(done)
 
 
-def test_a_program_that_gives_no_credentials_is_told(s3: Bucket, changing: Path) -> None:
+def test_a_program_that_gives_no_credentials_is_reported(s3: Bucket, changing: Path) -> None:
     """It printed something else."""
     changing.write_text("please log in")
     with pytest.raises(
@@ -190,7 +190,7 @@ def test_a_program_that_gives_no_credentials_is_told(s3: Bucket, changing: Path)
         open_store(s3.uri)
 
 
-def test_credentials_that_stay_expired_are_told_at_once(
+def test_credentials_that_stay_expired_are_reported_at_once(
     s3: Bucket, changing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The chain gives the same again: nothing is gained by waiting."""

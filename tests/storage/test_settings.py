@@ -69,7 +69,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monk
         ("data", {"AWS_PROFILE": "virtual"}, "http://data.store.example:9000/k"),
     ],
 )
-def test_a_bucket_is_where_environment_and_profile_say(
+def test_a_bucket_is_where_environment_and_profile_put_it(
     surroundings: pytest.MonkeyPatch, bucket: str, variables: dict[str, str], address: str
 ) -> None:
     """The address of a request that is signed and not sent; both clients agree on it."""
@@ -95,7 +95,7 @@ def test_a_bucket_is_where_environment_and_profile_say(
         ({"AWS_CA_BUNDLE": "/nonexistent/ca.pem"}, "/nonexistent/ca.pem: is not there"),
     ],
 )
-def test_a_setting_that_means_nothing_is_told(
+def test_a_setting_that_means_nothing_is_refused(
     surroundings: pytest.MonkeyPatch, variables: dict[str, str], sentence: str
 ) -> None:
     """When the store is opened."""
@@ -122,7 +122,7 @@ def test_a_setting_that_means_nothing_is_told(
         ("az://data", "Azure's account is not known: set AZURE_STORAGE_ACCOUNT_NAME"),
     ],
 )
-def test_a_uri_that_means_nothing_is_told(
+def test_a_uri_that_means_nothing_is_refused(
     surroundings: pytest.MonkeyPatch, location: str, sentence: str
 ) -> None:
     """With what may be written instead."""

@@ -182,17 +182,17 @@ def test_an_empty_file_goes_up_and_down(store: Store, tmp_path: Path) -> None:
 def test_progress_grows_to_the_whole(store: Store, big: Path, tmp_path: Path) -> None:
     """In both directions: done never falls, several steps, the last is the total."""
     transfers: dict[str, Callable[[Callable[[Transfer], None]], object]] = {
-        "up": lambda tell: store.upload(big, "weights", progress=tell),
-        "down": lambda tell: store.download("weights", tmp_path / "weights", progress=tell),
+        "up": lambda progress: store.upload(big, "weights", progress=progress),
+        "down": lambda progress: store.download("weights", tmp_path / "weights", progress=progress),
     }
     for transfer in transfers.values():
-        told: list[Transfer] = []
-        transfer(told.append)
-        done = [each.done for each in told]
+        updates: list[Transfer] = []
+        transfer(updates.append)
+        done = [each.done for each in updates]
 
         assert done == sorted(done)
         assert len(set(done)) > 2
-        assert told[-1] == Transfer("weights", big.stat().st_size, big.stat().st_size)
+        assert updates[-1] == Transfer("weights", big.stat().st_size, big.stat().st_size)
 
 
 def test_a_file_with_another_digest_is_not_kept(store: Store, tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def test_a_run_is_followed_to_its_end(pages: Pages, emotions: RunFolder) -> None
         assert next(events)["ended"]
 
 
-def test_what_cannot_be_read_for_a_while_is_told_and_read_again(pages: Pages, emotions: RunFolder) -> None:
+def test_what_cannot_be_read_for_a_while_is_reported_and_read_again(
+    pages: Pages, emotions: RunFolder
+) -> None:
     """The stream stays, with a sentence; then the page is right again."""
     change(emotions, state=State.RUNNING)
     with only_worker(emotions), pages.stream(path(emotions) + "/events") as events:

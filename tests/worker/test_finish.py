@@ -1,4 +1,4 @@
-"""Laws of an attempt's end: its page tells what its status does, and no picture is worth a run."""
+"""Laws of an attempt's end: its page agrees with its status, and no picture is worth a run."""
 
 import json
 import time
@@ -29,7 +29,7 @@ def recorder(tmp_path: Path) -> Iterator[Recorder]:
         yield made
 
 
-def told(recorder: Recorder) -> dict[str, Any]:
+def status_of(recorder: Recorder) -> dict[str, Any]:
     return dict(json.loads(recorder.folder.status.read_text()))
 
 
@@ -37,17 +37,17 @@ def broken(*_: object) -> str:
     raise KeyError("heads")
 
 
-def test_the_page_tells_the_dollars_of_the_status(recorder: Recorder):
+def test_the_page_has_the_dollars_of_the_status(recorder: Recorder):
     """To the millionth, though time goes on while it is drawn."""
-    said: list[str] = []
+    lines: list[str] = []
 
-    assert finish(recorder, WELL, said.append) == 0
-    status = told(recorder)
+    assert finish(recorder, WELL, lines.append) == 0
+    status = status_of(recorder)
     page = recorder.folder.report.read_text()
     assert f'<data id="usd" value="{status["usd"]:.6f}">' in page
     assert status["attempts"][0]["usd"] == status["usd"] > 20
     assert (status["state"], status["attempts"][0]["reason"]) == ("Succeeded", "Completed")
-    assert said == ["Succeeded: accuracy 0.7500; bundle made"]
+    assert lines == ["Succeeded: accuracy 0.7500; bundle made"]
 
 
 @pytest.mark.parametrize("ended", [WELL, DIVERGED])
@@ -56,11 +56,11 @@ def test_a_page_that_cannot_be_drawn_ends_no_run(
 ):
     """The log has a sentence, the status what the run came to."""
     monkeypatch.setattr("ftjob.worker.finish.render_page", broken)
-    said: list[str] = []
+    lines: list[str] = []
 
-    assert finish(recorder, ended, said.append) == ended.code
-    assert told(recorder)["state"] == ended.state
-    assert said[1:] == [
+    assert finish(recorder, ended, lines.append) == ended.code
+    assert status_of(recorder)["state"] == ended.state
+    assert lines[1:] == [
         "report.html could not be drawn (KeyError: 'heads'): the run is whole without it; please report it"
     ]
     assert not recorder.folder.report.exists()
@@ -69,10 +69,10 @@ def test_a_page_that_cannot_be_drawn_ends_no_run(
 def test_metrics_that_cannot_be_read_end_no_run(recorder: Recorder):
     """They were not written by this worker; the log says which file."""
     recorder.folder.plan.write_text("{")
-    said: list[str] = []
+    lines: list[str] = []
 
-    assert finish(recorder, WELL, said.append) == 0
-    assert "plan.json: is no JSON" in said[1]
+    assert finish(recorder, WELL, lines.append) == 0
+    assert "plan.json: is no JSON" in lines[1]
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_metrics_that_cannot_be_read_end_no_run(recorder: Recorder):
 def test_a_disk_that_does_not_take_the_page_is_a_failure(
     recorder: Recorder, ended: End, state: str, code: ExitCode
 ):
-    """As of every file; an end that was a failure already is the one that is told."""
+    """As of every file; an end that was a failure already is the one that is reported."""
     recorder.folder.report.mkdir()
     (recorder.folder.report / "in the way").touch()
-    said: list[str] = []
+    lines: list[str] = []
 
-    assert finish(recorder, ended, said.append) == code
-    assert (told(recorder)["state"], told(recorder)["exit_code"]) == (state, code)
-    assert "report.html: cannot be written" in said[1]
+    assert finish(recorder, ended, lines.append) == code
+    assert (status_of(recorder)["state"], status_of(recorder)["exit_code"]) == (state, code)
+    assert "report.html: cannot be written" in lines[1]
 
 
 def test_a_picture_that_finds_no_room_is_a_storage_error(small_disk: Path):

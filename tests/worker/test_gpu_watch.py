@@ -88,7 +88,7 @@ def test_a_pod_has_all_its_gpus(monkeypatch: pytest.MonkeyPatch, in_cluster: boo
         assert gpus_for(get_node("p2.8xlarge"), 4, in_cluster=False) == devices
 
 
-def test_a_driver_that_cannot_say_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_does_not_know_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some GPUs count no utilization."""
     monkeypatch.setattr(nvml.pynvml, "nvmlDeviceGetHandleByIndex", _not_supported)
     device, seen = Device(0, NAME, (3, 7)), list[Uses]()
@@ -100,7 +100,7 @@ def test_a_driver_that_cannot_say_is_no_verdict(monkeypatch: pytest.MonkeyPatch)
         assert not watch.idle
 
 
-def test_use_is_what_the_driver_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_use_is_what_the_driver_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """In shares and bytes; NVML itself is not here."""
     answers = {
         "nvmlDeviceGetHandleByIndex": "handle",

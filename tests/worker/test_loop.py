@@ -26,7 +26,7 @@ Happens = Callable[[Training, str, int], None]
 NUMBERS = st.integers(1, 40)
 INTERVALS = st.integers(1, 15)
 MOST_AFTER_A_STOP = 4 + 3
-"""Updates that the fake engine tells of together, and those that come after a halt."""
+"""Updates that the fake engine reports together, and those that come after a halt."""
 
 
 @pytest.fixture(scope="module")

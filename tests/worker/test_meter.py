@@ -33,7 +33,7 @@ def an_hour_ago(usd_per_hour: float, seconds: float = 0.0, usd: float = 0.0) -> 
     return Account(seconds, usd, usd_per_hour, time.time() - 3600, time.monotonic() - 3600)
 
 
-def test_on_a_machine_of_ones_own_the_last_status_says_what_was_spent() -> None:
+def test_on_a_machine_of_ones_own_the_last_status_gives_what_was_spent() -> None:
     """At the profile's price, from now on."""
     account = open_account(
         SPEC, get_node("p2.xlarge"), Status("faces", "a", seconds=50.0, usd=0.2), USER, PodContext()
@@ -44,7 +44,7 @@ def test_on_a_machine_of_ones_own_the_last_status_says_what_was_spent() -> None:
     assert account.elapsed < 20
 
 
-def test_in_a_pod_the_controller_says_what_was_spent_and_what_an_hour_costs(tmp_path: Path) -> None:
+def test_in_a_pod_the_controller_gives_what_was_spent_and_what_an_hour_costs(tmp_path: Path) -> None:
     """Whatever the last status says; and the clock runs since the pod's volumes were made."""
     mounted = tmp_path / "nodes.yaml"
     mounted.touch()
@@ -68,7 +68,7 @@ def test_what_a_folder_had_cost_before_its_object_comes_on_top() -> None:
 
 @pytest.mark.parametrize("ahead", [0.0, 3600.0])
 def test_a_clock_that_was_put_back_does_not_lengthen_a_budget(tmp_path: Path, ahead: float) -> None:
-    """A pod that seems to begin in the future began now; so does one of which nothing tells when it did."""
+    """A pod that seems to begin in the future began now; so does one with no record of when it did."""
     mounted = tmp_path / "nodes.yaml"
     if ahead:
         mounted.touch()
@@ -101,7 +101,7 @@ def test_a_budget_pays_for_so_many_seconds_more(
 
 
 def test_a_pod_is_on_spot_where_the_price_is_spot() -> None:
-    """With `prefer` only the price tells; a spec that allows no spot is never on it."""
+    """With `prefer` only the price decides; a spec that allows no spot is never on it."""
     node = get_node("p2.xlarge")
     for price, spot in ((node.price.spot, True), (node.price.on_demand, False)):
         pod = PodContext.from_env({**IN_A_POD, ENV_USD_PER_HOUR: str(price)})

@@ -55,8 +55,8 @@ def test_what_is_behind_an_owner_only_grows(
 ) -> None:
     """Whatever the folder says, and whatever the cluster has accounted."""
     first = owner_after(None, MINE, STATUS, "folder")
-    said = Status("faces", "a", attempt=5, seconds=seconds, usd=usd)
-    found = owner_after(first, MINE, said, "folder", (accounted, more))
+    later = Status("faces", "a", attempt=5, seconds=seconds, usd=usd)
+    found = owner_after(first, MINE, later, "folder", (accounted, more))
 
     assert found.seconds_before >= first.seconds_before
     assert found.usd_before >= first.usd_before
@@ -93,7 +93,7 @@ def test_a_folder_of_another_is_refused_with_his_name_and_what_to_do(
 
 
 @given(st.integers(), st.floats(), st.floats())
-def test_whatever_a_status_says_an_account_can_only_be_raised(
+def test_whatever_a_status_holds_an_account_can_only_be_raised(
     attempt: int, seconds: float, usd: float
 ) -> None:
     """Not below zero, and finite; what is adopted is a document again."""

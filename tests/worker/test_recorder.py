@@ -1,4 +1,4 @@
-"""Laws of what a run tells while it goes on."""
+"""Laws of what a run records while it goes on."""
 
 import json
 import math
@@ -80,7 +80,7 @@ def test_a_line_has_what_the_run_had_cost_by_then(recorder: Recorder):
     assert begin - 1 < first.time < time.time() + 1
 
 
-def test_what_is_lost_is_told_of_the_attempt_before(recorder: Recorder):
+def test_what_is_lost_is_recorded_with_the_attempt_before(recorder: Recorder):
     """And what a guard saves of the present one."""
     recorder.lost(7.0)
     recorder.saved_by("NotLearning", 60.0)

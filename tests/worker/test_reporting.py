@@ -112,7 +112,7 @@ def test_what_nobody_foresaw_is_reported_and_goes_on(pod: PodContext, error: Bas
     assert type(error).__name__ in ended(pod)["message"]
 
 
-def test_who_asks_while_a_worker_lives_is_told_of_no_end(pod: PodContext) -> None:
+def test_no_end_is_reported_while_a_worker_lives(pod: PodContext) -> None:
     """The store may still be waiting for what was made."""
     with reporting(1, pod, print, in_pod=True) as report:
         report.follow(lambda: Status("faces", "a", reason="Completed", exit_code=0))

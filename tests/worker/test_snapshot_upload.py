@@ -152,7 +152,7 @@ def test_a_store_that_refuses_is_asked_again(folder: RunFolder, lease: Lease, sl
 
 
 def test_a_store_that_goes_on_refusing_ends_the_run(folder: RunFolder, lease: Lease, slow: Slow):
-    """The training thread is told, with the store's own sentence."""
+    """The error reaches the training thread, with the store's own sentence."""
     slow.fails, saver = 1000, saver_of(folder, slow, lease, patience_seconds=0.3, retry_seconds=0.1)
     slow.may_go.set()
     saver.take(written(folder, 10), 80, None)
@@ -194,12 +194,12 @@ def test_a_flipped_byte_is_named_and_the_snapshot_before_is_taken(
     slow.store.write("spec.yaml", b"")
     key = folder.key(folder.caffemodel(20))
     slow.store.write(key, slow.store.read(key).replace(b"iter_20", b"iter_21", 1))
-    other, told = RunFolder(tmp_path / "other" / "name" / "id"), list[str]()
+    other, messages = RunFolder(tmp_path / "other" / "name" / "id"), list[str]()
     run = CopiedRunStore(slow.store, other)
 
-    newest = run.newest_sound(run.refresh(), told.append)
+    newest = run.newest_sound(run.refresh(), messages.append)
 
     assert newest is not None
     assert newest.iteration == 10
-    assert "iter_20.caffemodel: its SHA-256" in told[0]
+    assert "iter_20.caffemodel: its SHA-256" in messages[0]
     assert json.loads(other.snapshot_record(10).read_text())["iteration"] == 10

@@ -74,8 +74,8 @@ def until(condition: object, seconds: float = 60.0) -> None:
         ("soon", "the spot instance has a notice: soon"),
     ],
 )
-def test_a_notice_is_told_once(metadata: Metadata, notice: str, words: str) -> None:
-    """With what will happen and when; before it there is nothing to tell."""
+def test_a_notice_is_reported_once(metadata: Metadata, notice: str, words: str) -> None:
+    """With what will happen and when; before it there is nothing to report."""
     heard: list[str] = []
     with Notices(heard.append, endpoint(metadata), poll_seconds=0.01):
         until(lambda: metadata.asked > 3)

@@ -24,11 +24,11 @@ def until_one_is_refused(wanted):
     """Return the lines of as many nets as one child lives for; each net's log goes to a file beside it."""
     reader, writer = os.pipe()
     if os.fork() == 0:
-        for one in wanted:
-            log = os.open(one["prototxt"] + ".log", os.O_WRONLY | os.O_CREAT)
+        for net in wanted:
+            log = os.open(net["prototxt"] + ".log", os.O_WRONLY | os.O_CREAT)
             os.dup2(log, 2)
             os.close(log)
-            os.write(writer, (json.dumps(describe(one["prototxt"], one["phase"])) + "\n").encode())
+            os.write(writer, (json.dumps(describe(net["prototxt"], net["phase"])) + "\n").encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as lines:

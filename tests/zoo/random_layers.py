@@ -126,20 +126,20 @@ def softmax(rng: Random, layer: LayerParameter) -> list[Shape]:
 
 
 def eltwise(rng: Random, layer: LayerParameter) -> list[Shape]:
-    one = shape(rng)
+    first = shape(rng)
     layer.eltwise_param.operation = rng.choice([0, 1, 2])
     layer.eltwise_param.coeff.extend([1.0] * rng.choice([0, 0, 2]))
-    return [one, one if rng.random() < 0.8 else shape(rng), *([one] if rng.random() < 0.2 else [])]
+    return [first, first if rng.random() < 0.8 else shape(rng), *([first] if rng.random() < 0.2 else [])]
 
 
 def concat(rng: Random, layer: LayerParameter) -> list[Shape]:
-    one = shape(rng, rng.randint(1, 4))
+    first = shape(rng, rng.randint(1, 4))
     axis = rng.randint(-2, 2)
     layer.concat_param.axis = axis
-    other = list(one if rng.random() < 0.9 else shape(rng))
+    other = list(first if rng.random() < 0.9 else shape(rng))
     if -len(other) <= axis < len(other):
         other[axis] += 1
-    return [one, tuple(other)][: rng.choice([1, 2, 2])]
+    return [first, tuple(other)][: rng.choice([1, 2, 2])]
 
 
 def slice_(rng: Random, layer: LayerParameter) -> list[Shape]:
@@ -198,8 +198,8 @@ def batch_reindex(rng: Random, layer: LayerParameter) -> list[Shape]:
 
 
 def filter_(rng: Random, layer: LayerParameter) -> list[Shape]:
-    one = shape(rng)
-    return [one, (one[0] if rng.random() < 0.9 else 7, *[1] * rng.randint(0, 2))]
+    first = shape(rng)
+    return [first, (first[0] if rng.random() < 0.9 else 7, *[1] * rng.randint(0, 2))]
 
 
 def parameter(rng: Random, layer: LayerParameter) -> list[Shape]:
@@ -238,9 +238,9 @@ def infogain_loss(rng: Random, layer: LayerParameter) -> list[Shape]:
 
 
 def pair_loss(rng: Random, layer: LayerParameter) -> list[Shape]:
-    one = shape(rng, rng.randint(1, 3))
-    other = rng.choice([one, one[::-1], (one[0], *shape(rng, 1)), shape(rng, len(one))])
-    return [one, other]
+    first = shape(rng, rng.randint(1, 3))
+    other = rng.choice([first, first[::-1], (first[0], *shape(rng, 1)), shape(rng, len(first))])
+    return [first, other]
 
 
 def label_loss(rng: Random, layer: LayerParameter) -> list[Shape]:
@@ -249,9 +249,9 @@ def label_loss(rng: Random, layer: LayerParameter) -> list[Shape]:
 
 
 def contrastive_loss(rng: Random, layer: LayerParameter) -> list[Shape]:
-    one = shape(rng, 2)
-    other = one if rng.random() < 0.8 else shape(rng, 2)
-    return [one, other, rng.choice([one[:1], (*one[:1], 1, 1), one])]
+    first = shape(rng, 2)
+    other = first if rng.random() < 0.8 else shape(rng, 2)
+    return [first, other, rng.choice([first[:1], (*first[:1], 1, 1), first])]
 
 
 def recurrent(rng: Random, layer: LayerParameter) -> list[Shape]:
@@ -344,6 +344,6 @@ def random_net(rng: Random, type_: str) -> NetParameter:
     layer.bottom.extend(f"bottom{index}" for index in range(len(shapes)))
     if shapes:
         dummy = net.layer.add(name="dummy", type="DummyData", top=layer.bottom)
-        dummy.dummy_data_param.shape.extend(BlobShape(dim=one) for one in shapes)
+        dummy.dummy_data_param.shape.extend(BlobShape(dim=dims) for dims in shapes)
     net.layer.append(layer)
     return net

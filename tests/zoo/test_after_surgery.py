@@ -53,7 +53,7 @@ def test_inference_agrees_with_caffe_after_surgery(name: str, ask_caffe: AskCaff
     for net, caffe in zip(nets, ask_caffe(nets), strict=True):
         assert isinstance(caffe, CaffeNet), caffe
         ours = infer_shapes(net)
-        runs = {one.name for one, back in zip(ours.layers, backward(ours), strict=True) if back.runs}
+        runs = {layer.name for layer, back in zip(ours.layers, backward(ours), strict=True) if back.runs}
 
         assert (ours.blobs, ours.params, ours.memory_bytes) == (caffe.blobs, caffe.params, caffe.memory)
         assert runs == caffe.backward

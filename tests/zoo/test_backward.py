@@ -23,7 +23,7 @@ def accepted(net: NetParameter) -> bool:
 
 def running(shapes: NetShapes) -> set[str]:
     """The layers that run backward."""
-    return {one.name for one, back in zip(shapes.layers, backward(shapes), strict=True) if back.runs}
+    return {layer.name for layer, back in zip(shapes.layers, backward(shapes), strict=True) if back.runs}
 
 
 def test_random_graphs_run_backward_as_in_caffe(ask_caffe: AskCaffe) -> None:

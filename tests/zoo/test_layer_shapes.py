@@ -43,7 +43,7 @@ def test_random_layers_are_accepted_as_by_caffe(type_: str, asked: Asked) -> Non
         assert isinstance(caffe, str) == isinstance(ours, BadNetError), f"{net}\n{caffe}\n{ours}"
         if isinstance(ours, BadNetError):
             continue
-        runs = {one.name for one, back in zip(ours.layers, backward(ours), strict=True) if back.runs}
+        runs = {layer.name for layer, back in zip(ours.layers, backward(ours), strict=True) if back.runs}
 
         assert (ours.blobs, ours.params) == (caffe.blobs, caffe.params), net
         assert (ours.memory_bytes, runs) == (caffe.memory, caffe.backward), net

@@ -47,9 +47,9 @@ def test_googlenet_without_its_auxiliary_heads_has_7_million_parameters() -> Non
     """GoogLeNet's deploy net, three heads less two, has the published 6,998,552 parameters."""
     heads = ("loss1/", "loss2/")
     layers = zoo_shapes("googlenet").layers
-    deployed = [one for one in layers if not one.name.startswith(heads)]
+    deployed = [layer for layer in layers if not layer.name.startswith(heads)]
 
-    assert sum(param.count for one in deployed for param in one.owned) == 6_998_552
+    assert sum(param.count for layer in deployed for param in layer.owned) == 6_998_552
 
 
 def test_data_layers_get_the_shapes_caffe_reads(tmp_path: Path, ask_caffe: AskCaffe) -> None:

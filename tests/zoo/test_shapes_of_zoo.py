@@ -38,9 +38,9 @@ def loaded(ask_caffe: AskCaffe) -> dict[tuple[str, int], CaffeNet]:
 def test_inference_agrees_with_caffe(name: str, phase: int, loaded: dict[tuple[str, int], CaffeNet]) -> None:
     """Layers with their Splits, blob and param shapes, backward layers and memory are exactly Caffe's."""
     caffe, ours = loaded[name, phase], infer_shapes(dummy_fed(name, phase))
-    runs = {one.name for one, back in zip(ours.layers, backward(ours), strict=True) if back.runs}
+    runs = {layer.name for layer, back in zip(ours.layers, backward(ours), strict=True) if back.runs}
 
-    assert tuple(one.name for one in ours.layers) == caffe.layers
+    assert tuple(layer.name for layer in ours.layers) == caffe.layers
     assert ours.blobs == caffe.blobs
     assert ours.params == caffe.params
     assert ours.memory_bytes == caffe.memory

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from tests.cluster.bed.build import ensure_tools, tell
+from tests.cluster.bed.build import ensure_tools, print_progress
 from tests.cluster.bed.cluster import Cluster
 from tests.cluster.bed.cuda import compile_bundle
 from tests.cluster.bed.images import build_image, open_store
@@ -33,7 +33,7 @@ def main() -> None:
         case "build":
             ensure_tools()
         case "up":
-            tell(f"up; export KUBECONFIG={up(chosen.name).kubeconfig}")
+            print_progress(f"up; export KUBECONFIG={up(chosen.name).kubeconfig}")
         case "down":
             down(chosen.name)
             clean()

@@ -32,12 +32,12 @@ NEEDED_GB = 6
 Progress = Callable[[str], None]
 
 
-def tell(sentence: str) -> None:
-    """Say on stderr how far it is."""
+def print_progress(sentence: str) -> None:
+    """Print on stderr how far it is."""
     print(f"test bed: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def ensure_tools(progress: Progress = tell) -> Path:
+def ensure_tools(progress: Progress = print_progress) -> Path:
     """Return the folder of the cluster's programs; the first call of a machine builds them.
 
     Of two calls at once the second waits. Raises RuntimeError where this machine cannot.
@@ -166,9 +166,9 @@ class Go:
 
 
 def _link_flags() -> str:
-    """Leave out debug symbols, and put in the version that the servers tell."""
+    """Leave out debug symbols, and put in the version that the servers report."""
     major, minor, _ = KUBERNETES.split(".")
-    told = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "archive"}
+    info = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "archive"}
     packages = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")
-    facts = [f"-X k8s.io/kubernetes/vendor/{each}.{name}={told[name]}" for each in packages for name in told]
+    facts = [f"-X k8s.io/kubernetes/vendor/{each}.{name}={info[name]}" for each in packages for name in info]
     return " ".join(["-s", "-w", *facts])

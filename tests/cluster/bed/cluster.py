@@ -50,7 +50,7 @@ class AnyCluster:
     """An image with a shell."""
 
     def kubectl(self, *words: str, stdin: str | None = None, check: bool = True) -> str:
-        """Return what kubectl says; a failure is an error, or empty where it is not to be checked."""
+        """Return what kubectl prints; a failure is an error, or empty where it is not to be checked."""
         command = ["kubectl", f"--kubeconfig={self.kubeconfig}", *words]
         done = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True)
         if done.returncode and check:
@@ -117,11 +117,11 @@ class Cluster(AnyCluster):
             stderr=subprocess.PIPE,
         ) as importing:
             assert importing.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # it says itself why it ended
+            with contextlib.suppress(BrokenPipeError):  # ctr itself reports why it ended
                 image.write(importing.stdin, without=got)
-            _, told = importing.communicate()
+            _, errors = importing.communicate()
         if importing.returncode:
-            raise RuntimeError(f"ctr {' '.join(IMPORT)}: {told.decode().strip()}")
+            raise RuntimeError(f"ctr {' '.join(IMPORT)}: {errors.decode().strip()}")
 
     def has_image(self, name: str) -> bool:
         """Return whether the node has an image."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftjob.engine.caffe.from_image import INSIDE, take_from_image
-from tests.cluster.bed.build import Progress, tell
+from tests.cluster.bed.build import Progress, print_progress
 
 if TYPE_CHECKING:
     from tests.cluster.bed.images import Buildah
@@ -26,7 +26,7 @@ def bundle(bed: Path) -> Path | None:
     return folder if (folder / INSIDE / "installed.json").exists() else None
 
 
-def compile_bundle(buildah: "Buildah", progress: Progress = tell) -> Path:
+def compile_bundle(buildah: "Buildah", progress: Progress = print_progress) -> Path:
     """Return that folder, compiled by the Dockerfile's own stages if need be."""
     if found := bundle(buildah.bed):
         return found

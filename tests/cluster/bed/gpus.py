@@ -17,7 +17,7 @@ messages, services = grpc.protos_and_services("tests/cluster/bed/deviceplugin.pr
 
 
 class Gpus(services.DevicePluginServicer):  # type: ignore[misc]
-    """Healthy GPUs, told to the container that got some by the variable NVIDIA's runtime reads."""
+    """Healthy GPUs; a container that got some finds them named in the variable NVIDIA's runtime reads."""
 
     def __init__(self, count: int) -> None:
         self.devices = [messages.Device(ID=f"GPU-{number}", health="Healthy") for number in range(count)]
@@ -27,7 +27,7 @@ class Gpus(services.DevicePluginServicer):  # type: ignore[misc]
         return messages.Empty()
 
     def ListAndWatch(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Tell the devices once; their health never changes."""
+        """List the devices once; their health never changes."""
         yield messages.ListAndWatchResponse(devices=self.devices)
         while context.is_active():
             time.sleep(0.5)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ftjob.engine.caffe.apt import KEYRING, debian_mirror
 from tests.cluster.bed import cuda
-from tests.cluster.bed.build import Progress, ensure_tools, tell
+from tests.cluster.bed.build import Progress, ensure_tools, print_progress
 from tests.cluster.bed.packages import RELEASE
 from tests.cluster.bed.places import bed_dir
 from tests.cluster.bed.shelf import Image, drop_older, find, take
@@ -48,7 +48,7 @@ def open_store() -> "Buildah":
     return Buildah(folder, ensure_tools())
 
 
-def build_image(target: str, buildah: "Buildah", progress: Progress = tell) -> Image:
+def build_image(target: str, buildah: "Buildah", progress: Progress = print_progress) -> Image:
     """Return the image of a target, built unless this very tree was built before.
 
     Of two calls at once the second waits. Raises RuntimeError with the last lines of a build that failed.
@@ -81,7 +81,7 @@ def _sources(target: str, buildah: "Buildah") -> Iterator[Path]:
 
 
 def _given(target: str, buildah: "Buildah") -> dict[Path, list[str]]:
-    """Return what a target is built from here, beside the sources, and how buildah is told of it."""
+    """Return what a target is built from here, beside the sources, and its options for buildah."""
     match target:
         case "worker-caffe-cuda":
             stage = cuda.bundle(buildah.bed) or cuda.STAND_IN
@@ -214,8 +214,8 @@ class Buildah:
     def _run(self, *command: str) -> str:
         done = subprocess.run(self._beside_the_hosts(*command), capture_output=True, text=True)
         if done.returncode:
-            said = (done.stdout + done.stderr)[-3000:]
-            raise RuntimeError(f"{' '.join(command[:1])} failed ({done.returncode}):\n{said}")
+            output = (done.stdout + done.stderr)[-3000:]
+            raise RuntimeError(f"{' '.join(command[:1])} failed ({done.returncode}):\n{output}")
         return done.stdout
 
     def _beside_the_hosts(self, *command: str) -> list[str]:

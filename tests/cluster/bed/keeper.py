@@ -1,7 +1,7 @@
 """The process that a cluster lives by: brings it up, keeps it while somebody uses it, takes it down.
 
 Started by `session.attach` as `python -m tests.cluster.bed.keeper FOLDER GPUS`. It holds two locks: on its
-session's file `alive`, inherited, which tells others that it lives, and on its slot, which gives addresses.
+session's file `alive`, inherited, which shows others that it lives, and on its slot, which gives addresses.
 """
 
 import contextlib

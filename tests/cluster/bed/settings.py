@@ -78,7 +78,7 @@ def pod_network(addresses: Addresses) -> dict[str, Any]:
 
 
 def kubelet(addresses: Addresses) -> dict[str, Any]:
-    """Return the kubelet's settings: no swap or iptables asked for, status told every two seconds."""
+    """Return the kubelet's settings: no swap or iptables asked for, status reported every two seconds."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",

@@ -24,7 +24,7 @@ class Image:
     layers: tuple[Path, ...]
 
     def settings(self) -> dict[str, Any]:
-        """Return what it says of itself and its layers."""
+        """Return what it records of itself and its layers."""
         return dict(json.loads(self.config.read_bytes()))
 
     def megabytes(self) -> float:
@@ -85,8 +85,10 @@ def _card(name: str, shelf: Path) -> Path:
 
 
 def _read(card: Path, name: str) -> Image:
-    [said] = json.loads(card.read_bytes())
-    return Image(name, card.with_name(said["Config"]), tuple(card.with_name(each) for each in said["Layers"]))
+    [manifest] = json.loads(card.read_bytes())
+    return Image(
+        name, card.with_name(manifest["Config"]), tuple(card.with_name(each) for each in manifest["Layers"])
+    )
 
 
 def _described(kind: str, digest: str, size: int) -> dict[str, Any]:

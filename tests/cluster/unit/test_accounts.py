@@ -55,7 +55,7 @@ def test_a_pod_that_nobody_saw_end_is_counted_to_now(counted: float, seconds: fl
 
 
 def test_a_pod_that_is_gone_is_counted_to_the_end_of_its_job() -> None:
-    """Which the API server tells."""
+    """Which the API server knows."""
     job = fine_tune(status=begun(attempts=[running(1200.0)]))
 
     assert only_life(seen(job, [job_object(end="Failed", finished=NOW - 600)])).seconds == HOUR - 600
@@ -70,7 +70,7 @@ def test_a_clock_that_was_set_back_does_not_make_a_lost_pod_free() -> None:
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
 def test_a_clock_that_jumps_ends_nobody(jump: float) -> None:
-    """The pod's own deadline, on its node, is what ends it; and its end is told by the node."""
+    """The pod's own deadline, on its node, is what ends it; and the node reports its end."""
     job = fine_tune(status=begun(grantedSeconds=4000.0, deadlineSeconds=4000.0), budget={"usd": 1.0})
     at_work = seen(job, [job_object()], [pod_object(scheduled=NOW - 600)])
     over = seen(job, [job_object()], [ended_pod(10, scheduled=NOW - 600, at=NOW)])
@@ -163,7 +163,7 @@ def test_a_pod_that_got_its_node_when_it_was_given_up_is_accounted() -> None:
     assert (entry.seconds, entry.reason) == (60, "PendingTooLong")
 
 
-def test_a_job_tells_what_was_guessed_of_it() -> None:
+def test_a_job_settles_what_was_guessed_of_it() -> None:
     """Its pod was written off by a controller that had heard nothing for long, and is gone as well."""
     written_off = {"attempt": 1, "pod": "pod-1", "ended": "2027-01-15T07:59:00Z", "reason": "PendingTooLong"}
     job = fine_tune(status=begun(state="Failed", reason="PendingTooLong", attempts=[written_off]))

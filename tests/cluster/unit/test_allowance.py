@@ -55,7 +55,7 @@ def test_a_run_begins_where_the_day_still_pays_for_it(
     assert begins(doing) is expected
 
 
-def test_one_that_waits_says_why_and_until_when() -> None:
+def test_one_that_waits_reports_why_and_until_when() -> None:
     """Pending, with the figures; it looks again at midnight, or when it hears that another run ended."""
     late = MIDNIGHT + DAY - 100
     status, doing = decided(DailyAllowance(50.0, 40.0, 8.5, late))
@@ -69,7 +69,7 @@ def test_one_that_waits_says_why_and_until_when() -> None:
     assert [action.seconds for action in doing if isinstance(action, RequeueAfter)] == [101]
 
 
-def test_one_that_never_fits_is_told_what_would() -> None:
+def test_one_that_never_fits_learns_what_would() -> None:
     """It may cost more than a whole day's."""
     status, _ = decided(DailyAllowance(1.0, 0.0, 0.0, NOW))
 
@@ -77,7 +77,7 @@ def test_one_that_never_fits_is_told_what_would() -> None:
 
 
 @pytest.mark.parametrize("text", ["fifty", "-1", "nan", "inf", "", None])
-def test_a_wrong_amount_is_said_by_who_waits_for_it(text: str | None) -> None:
+def test_a_wrong_amount_is_reported_by_whoever_waits_for_it(text: str | None) -> None:
     """With the ConfigMap's name, the key, and what to write."""
     with pytest.raises(
         ValueError, match=r'^ConfigMap ftjob-budget: usd-per-day is .*: write .*"50"$'
@@ -132,7 +132,7 @@ def test_what_an_attempt_may_come_to_is_written_when_it_begins() -> None:
     assert decided(None, budget={})[0].granted_usd is None
 
 
-def test_a_run_without_a_budget_is_told_to_state_one() -> None:
+def test_a_run_without_a_budget_is_asked_to_state_one() -> None:
     """Where its namespace has one."""
     status, _ = decided(DailyAllowance(50.0, 0.0, 0.0, NOW), budget={})
 

@@ -71,7 +71,7 @@ def nested(levels: int) -> Any:
     [[], None, "x", [1], nested(150), {"state": [], "usd": "much", "attempt": None}, {"usd": float("nan")}],
 )
 def test_whatever_its_status_is_something_is_kept(status: Any) -> None:
-    """It is known by name, and counts for nothing where it says nothing."""
+    """It is known by name, and counts for nothing where it states nothing."""
     kept = CachedJob.of(an_item() | {"status": status})
 
     assert (kept.key, kept.usd, kept.begun, kept.state) == ("team/emotions", 0.0, False, "")

@@ -98,11 +98,11 @@ def test_what_is_still_to_do_is_measured_where_it_was() -> None:
         )
 
 
-def test_the_move_is_told() -> None:
+def test_the_move_is_reported() -> None:
     """In the event of the attempt that begins."""
-    told = [each for each in decide(prefers(lost(1, 30), lost(2, 1)), NOW) if isinstance(each, RecordEvent)]
+    events = [each for each in decide(prefers(lost(1, 30), lost(2, 1)), NOW) if isinstance(each, RecordEvent)]
 
-    assert "attempt 3 begins on demand: two were taken away" in told[0].message
+    assert "attempt 3 begins on demand: two were taken away" in events[0].message
 
 
 def test_a_pod_keeps_the_price_it_began_with() -> None:

@@ -15,7 +15,7 @@ AHEAD = 3600.0
 
 
 class Versions(BaseHTTPRequestHandler):
-    """Tells its version, and a time that is an hour ahead."""
+    """Reports its version, and a time that is an hour ahead."""
 
     def do_GET(self) -> None:
         body = b'{"major": "1", "minor": "34", "gitVersion": "", "gitCommit": "", "gitTreeState": "",'

@@ -68,7 +68,7 @@ def test_every_value_is_of_bounded_size_and_depth() -> None:
     assert [each for each in untyped if "type" in each or "properties" in each] == []
 
 
-def test_unions_keep_what_a_structural_schema_can_say() -> None:
+def test_unions_keep_what_a_structural_schema_can_express() -> None:
     """A number or a share, auto or a number; of the rest what its texts, lists and objects may be."""
     fields = spec_schema()["properties"]
     surgery = fields["surgery"]["properties"]
@@ -93,7 +93,7 @@ def test_unions_keep_what_a_structural_schema_can_say() -> None:
         ({"const": "auto", "type": "string", "default": "auto"}, {"enum": ["auto"], "type": "string"}),
     ],
 )
-def test_what_json_schema_says_otherwise(schema: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_what_json_schema_writes_differently(schema: dict[str, Any], expected: dict[str, Any]) -> None:
     """Exclusive limits are flags, null is absence, a constant is a choice of one."""
     assert structural(schema, {}) == expected
 

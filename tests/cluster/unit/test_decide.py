@@ -72,7 +72,7 @@ def test_the_status_is_written_before_the_job_is_made() -> None:
 
 
 def test_the_same_look_twice_writes_once() -> None:
-    """A status that says what is so already is not written again, and no event is told again."""
+    """A status that is true already is not written again, and no event is recorded again."""
     first = decide(seen(), NOW)
     again = decide(seen(fine_tune(status=written(first).to_json())), NOW)
 
@@ -80,7 +80,7 @@ def test_the_same_look_twice_writes_once() -> None:
     assert [action for action in again if isinstance(action, RecordEvent)] == []
 
 
-def test_a_spec_that_cannot_be_run_is_said_in_a_condition() -> None:
+def test_a_spec_that_cannot_be_run_is_reported_in_a_condition() -> None:
     """The field is named, and nothing is begun."""
     status = written(decide(seen(fine_tune(data={"train": "faces"})), NOW))
     accepted = status.condition(Condition.ACCEPTED)
@@ -157,7 +157,9 @@ def test_the_exit_code_decides(code: int, expected: tuple[str, str]) -> None:
         (ended_pod(0, deleted=NOW), "Completed"),
     ],
 )
-def test_what_the_cluster_did_is_told_from_what_the_worker_did(pod: dict[str, Any], reason: str) -> None:
+def test_what_the_cluster_did_is_distinguished_from_what_the_worker_did(
+    pod: dict[str, Any], reason: str
+) -> None:
     """A code that the worker chose counts before the pod's reason; one it did not choose says nothing."""
     status = written(decide(seen(fine_tune(status=begun()), [job_object()], [pod]), NOW))
 
@@ -200,8 +202,8 @@ def test_a_run_that_is_taken_away_for_ever_ends() -> None:
 
 def test_a_running_attempt_is_left_alone() -> None:
     """Nothing is created or deleted while one pod runs; its worker's figures are shown."""
-    said = report(iteration=40, snapshot=None, accuracy=0.5)
-    actions = decide(seen(fine_tune(status=begun()), [job_object()], [pod_object()], report=said), NOW)
+    progress = report(iteration=40, snapshot=None, accuracy=0.5)
+    actions = decide(seen(fine_tune(status=begun()), [job_object()], [pod_object()], report=progress), NOW)
     status = written(actions)
 
     assert kinds(actions) == [WriteStatus]
@@ -300,7 +302,7 @@ def test_a_lowered_budget_stops_a_running_attempt() -> None:
     assert DeleteJob(f"emotions-{RUN_ID[:8]}-1") in decide(seen(job, [job_object()], [pod_object()]), NOW)
 
 
-def test_an_edit_of_the_run_itself_is_refused_and_said() -> None:
+def test_an_edit_of_the_run_itself_is_refused_and_reported() -> None:
     """A condition names it; the running attempt goes on."""
     job = fine_tune(status=begun(), solver={"base_lr": 0.01})
     actions = decide(seen(job, [job_object()], [pod_object()]), NOW)
@@ -341,7 +343,7 @@ def test_an_object_being_deleted_is_left_to_the_garbage_collector() -> None:
 
 
 def test_the_first_steps_of_an_attempt_are_written_together() -> None:
-    """A Job about to make its pod is worth no write just after the one that said it begins; later it is."""
+    """A Job about to make its pod is worth no write just after that of its beginning; later it is."""
     status = written(decide(seen(), NOW)).to_json()
     waiting = seen(fine_tune(status=status), [job_object(created=NOW)])
 

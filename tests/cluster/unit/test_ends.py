@@ -26,7 +26,7 @@ def goes_on(observed: Observed) -> bool:
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.reason)
-def test_what_follows_is_what_the_table_says(end: Any) -> None:
+def test_what_follows_is_what_the_table_prescribes(end: Any) -> None:
     """Four in a row: those that are counted are over at max_retries, the others go on or never do."""
     assert goes_on(after(end.reason, 4)) is (end.then in (Then.FREE, Then.LATER, Then.HELD))
     assert goes_on(after(end.reason, 1)) is (end.then not in (Then.SUCCEEDED, Then.FAILED, Then.STOPPED))

@@ -1,4 +1,4 @@
-"""Health: the truth about who listens and who looks; and the pages that tell it, to whoever asks slowly."""
+"""Health: the truth about who listens and who looks; and the pages that show it, however slow the asker."""
 
 import socket
 import urllib.error
@@ -96,7 +96,7 @@ def fetched(page: tuple[str, int], path: str) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
-def test_the_pages_say_it(parts: Parts, page: tuple[str, int]) -> None:
+def test_the_pages_show_it(parts: Parts, page: tuple[str, int]) -> None:
     """As probes and Prometheus ask."""
     assert fetched(page, "/healthz") == (200, b"ok\n")
     assert b"ftjob_unreadable_objects" in fetched(page, "/metrics")[1]

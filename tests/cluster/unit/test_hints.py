@@ -1,4 +1,4 @@
-"""What Events say of what waits: asked once for all that wait in a namespace."""
+"""What Events report of what waits: asked once for all that wait in a namespace."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ def test_a_job_that_is_gone_is_not_expected_any_more(seen: Cache) -> None:
     assert seen.jobs(KEY) == []
 
 
-def test_changes_that_say_nothing_to_us_concern_nobody(seen: Cache, concerned: list[str]) -> None:
+def test_changes_that_mean_nothing_to_us_concern_nobody(seen: Cache, concerned: list[str]) -> None:
     """A pod has many conditions that the controller does not read."""
     seen._pod_changed(read_pod(pod_object()))
     seen._pod_changed(read_pod(pod_object(conditions=[{"type": "Initialized", "status": "True"}])))

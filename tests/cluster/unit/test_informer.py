@@ -107,7 +107,7 @@ def listen(server: Server, read: Callable[[Object], Any] = version) -> Heard:
 
 
 def test_a_watch_that_ends_goes_on_where_it_was() -> None:
-    """At the last event's version, or bookmark's: going back would tell all that was, as if it were new."""
+    """At the last event's version, or bookmark's: going back would report all that was, as if it were new."""
     server = Server(listed(pod(3)), watched(("MODIFIED", pod(7))), watched(("BOOKMARK", pod(9))))
     changed, _, _ = listen(server)
 
@@ -118,7 +118,7 @@ def test_a_watch_that_ends_goes_on_where_it_was() -> None:
 @pytest.mark.parametrize(
     "expired", [("watch", ApiException(status=410)), watched(("ERROR", {"code": 410, "reason": "Expired"}))]
 )
-def test_what_vanished_unheard_is_told_by_the_next_list(expired: Any) -> None:
+def test_what_vanished_unheard_is_found_by_the_next_list(expired: Any) -> None:
     """A server that does not remember what happened since is asked for everything."""
     server = Server(listed(pod(3, "a"), pod(4, "b")), expired, listed(pod(4, "b"), version=9))
     changed, gone, _ = listen(server)

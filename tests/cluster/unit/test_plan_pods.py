@@ -19,8 +19,8 @@ def test_a_new_job_is_planned_first() -> None:
     assert (written(actions).state, written(actions).reason) == (State.PENDING, "Planning")
 
 
-def test_a_plan_pod_that_waits_says_why() -> None:
-    """Its Job is not made twice, and what holds it is told."""
+def test_a_plan_pod_that_waits_is_reported_with_the_reason() -> None:
+    """Its Job is not made twice, and the status names what holds it."""
     unschedulable = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
     waiting = plan_pod_object(PLAN, scheduled=None, phase="Pending", unschedulable=unschedulable)
     jobs = [plan_job_object(PLAN)]

@@ -171,8 +171,8 @@ def test_any_annotation_and_any_last_words_are_taken_or_refused(text: str) -> No
     assert annotated({ANNOTATION_PLAN: text}, "i") is None
     found = planned_by_pod(PLAN, [read_job(plan_job_object(PLAN))], [read_pod(plan_pod_object(PLAN, text))])
     assert isinstance(found, JobProblem)
-    told, refused = report_of([read_pod(ended_pod(1, terminated={"message": text}))], None)
-    assert told is None
+    progress, refused = report_of([read_pod(ended_pod(1, terminated={"message": text}))], None)
+    assert progress is None
     assert bool(refused) is text.startswith("{")
 
 
@@ -206,7 +206,7 @@ def test_a_plan_pod_leaves_figures_or_a_refusal() -> None:
         (json.dumps({"plan": {}, "padding": "x" * 5000}), 0, {}, "left no plan"),
     ],
 )
-def test_a_plan_pod_that_leaves_nothing_of_use_is_said_so(
+def test_a_plan_pod_that_leaves_nothing_of_use_is_reported(
     words: str, code: int, more: dict[str, object], sentence: str
 ) -> None:
     """Nothing of what it left is quoted."""
@@ -217,7 +217,7 @@ def test_a_plan_pod_that_leaves_nothing_of_use_is_said_so(
     assert sentence in found.message
 
 
-def test_a_plan_job_that_took_too_long_or_lost_its_pod_is_said_so() -> None:
+def test_a_plan_job_that_took_too_long_or_lost_its_pod_is_reported() -> None:
     """The first is final; the second is tried again."""
     late = read_job(plan_job_object(PLAN, end="Failed", reason="DeadlineExceeded"))
     lost = read_job(plan_job_object(PLAN, end="Failed"))
@@ -240,7 +240,7 @@ def test_the_last_words_of_the_newest_pod_count() -> None:
 
 
 def test_a_pod_reports_of_its_own_attempt_only() -> None:
-    """Another one's figures are passed over, and that is said."""
+    """Another one's figures are passed over, and the reason is given."""
     found, refused = report_of([read_pod(pod_object(2))], report(7))
 
     assert found is None

@@ -35,8 +35,8 @@ def test_a_file_that_went_wrong_leaves_what_was(nodes_file: Path, caplog: pytest
     """Running jobs do not suffer for a typo; it is logged once."""
     profiles = Profiles()
     replace(nodes_file, "p2.xlarge: {price: {on_demand: free}}")
-    told = [profiles.current()["p2.xlarge"].price.on_demand for _ in range(3)]
+    prices = [profiles.current()["p2.xlarge"].price.on_demand for _ in range(3)]
 
-    assert told == [0.8, 0.8, 0.8]
+    assert prices == [0.8, 0.8, 0.8]
     (record,) = caplog.records
     assert "p2.xlarge.price.on_demand" in JsonLines().format(record)

@@ -35,7 +35,7 @@ class Server:
 def test_every_attempt_but_the_first_is_looked_for_before_it_is_begun(
     status: dict[str, Any] | None, asked: list[str]
 ) -> None:
-    """Before the first none can be under way: the status tells of it, and was written before."""
+    """Before the first none can be under way: the status records it, and was written before."""
     server, job = Server(), fine_tune(status=status)
     parts: Any = {"api": server, "cache": Cache(lambda _: None, Clock()), "queue": WorkQueue()}
     others: Any = dict.fromkeys(("reports", "hints", "events", "clock", "profiles", "ledger", "sweeps"))

@@ -53,7 +53,7 @@ def test_a_pod_whose_folder_turns_out_to_have_cost_too_much_is_ended() -> None:
     assert DeleteJob(f"emotions-{RUN_ID[:8]}-1") in decide(at_work, NOW)
 
 
-def test_a_report_that_cannot_be_true_is_said_and_stops_nothing() -> None:
+def test_a_report_that_cannot_be_true_is_named_and_stops_nothing() -> None:
     """A condition names the pod and the field; the figures stay as they were."""
     status = begun(iteration=300, snapshot=300, accuracy=0.6)
     lies = seen(fine_tune(status=status), [job_object()], [pod_object()], report_refused="pod pod-1: loss: x")

@@ -163,7 +163,7 @@ def test_an_edit_of_what_members_share_starts_none() -> None:
     assert len([each for each in extended if isinstance(each, CreateMember)]) >= 2
 
 
-def test_a_sweep_that_cannot_be_read_says_why() -> None:
+def test_a_sweep_that_cannot_be_read_reports_why() -> None:
     """At the value."""
     wrong = {**SWEEP, "sweep": {"solver.base_lr": [-1]}}
 
@@ -181,7 +181,7 @@ def an_object(name: str, *, version: int = 1, state: str = "Pending") -> dict[st
 
 
 def test_news_of_a_member_is_news_of_its_sweep() -> None:
-    """Its end, and its deletion, but not its money; and the queue asks the cache while it is told."""
+    """Its end, and its deletion, but not its money; and the queue asks the cache while it is notified."""
     queue = WorkQueue(lambda key: cache.patience(key))
     cache = Cache(queue.add, Clock())
     found: list[list[str]] = []

@@ -132,7 +132,7 @@ def test_a_report_is_taken() -> None:
         (b"HTTP/1.0 200 OK\r\n" + b"X: y\r\n" * 100_000, "its head has more than 4096 bytes"),
     ],
 )
-def test_what_is_no_report_is_dropped_and_said(data: bytes, refused: str) -> None:
+def test_what_is_no_report_is_dropped_with_a_reason(data: bytes, refused: str) -> None:
     """In a clause that quotes nothing of it."""
     found = asked(answering(data))
 
@@ -143,7 +143,7 @@ def test_what_is_no_report_is_dropped_and_said(data: bytes, refused: str) -> Non
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("behaviour", [silent, dripping, answering(b""), answering(b"HTTP/1.0 200 OK\r\n")])
 def test_who_does_not_answer_is_left_alone_in_time(behaviour: Behaviour) -> None:
-    """A question has one deadline for all of it; nothing is known afterwards, and nothing is said."""
+    """A question has one deadline for all of it; nothing is known afterwards, and nothing is reported."""
     found = asked(behaviour)
 
     assert (found.progress, found.refused) == (None, "")
