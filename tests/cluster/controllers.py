@@ -19,7 +19,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from ftjob.cluster.resource.figures import annotation_of
-from ftjob.cluster.resource.names import ANNOTATION_PLAN, API_VERSION, KIND
+from ftjob.cluster.resource.names import ANNOTATION_PLAN, API_VERSION, GROUP, KIND, PLURAL
 from ftjob.cluster.resource.request import identity_of
 from ftjob.cluster.resource.status import Figures
 from jobspec import SpecError, parse_spec
@@ -180,6 +180,13 @@ def a_namespace(cluster: AnyCluster) -> Iterator[str]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+def is_established(cluster: AnyCluster) -> bool:
+    """Whether FineTuneJobs are served. `kubectl wait` and jsonpath fail until there are conditions."""
+    status = cluster.get("definitions", f"{PLURAL}.{GROUP}").get("status", {})
+    conditions = {each["type"]: each["status"] for each in status.get("conditions") or []}
+    return conditions.get("Established") == "True"
+
+
 def install(cluster: AnyCluster, namespace: str, *, everywhere: bool = False) -> None:
     """Give the cluster the definition, and a namespace what k8s/ gives its own: accounts and rights.
 
@@ -187,10 +194,7 @@ def install(cluster: AnyCluster, namespace: str, *, everywhere: bool = False) ->
     """
     base = ROOT / "k8s" / "base"
     cluster.kubectl("apply", f"--filename={base / 'crd.yaml'}")
-    established = '--output=jsonpath={.status.conditions[?(@.type=="Established")].status}'
-    definition = ("get", established, "crd/finetunejobs.ftjob.dev")
-    # `kubectl wait` fails where there are no conditions yet
-    wait_until(lambda: cluster.kubectl(*definition) == "True", 60, "the definition is established")
+    wait_until(lambda: is_established(cluster), 60, "the definition is established")
     rights = list(yaml.safe_load_all((base / "rbac.yaml").read_text(encoding="utf-8")))
     cluster.apply(*(each for each in rights if each["kind"] == "ClusterRole"))
     ours = [each for each in rights if each["kind"] in ("ServiceAccount", "Role", "RoleBinding")]

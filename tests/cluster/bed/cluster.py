@@ -20,6 +20,7 @@ from tests.cluster.bed.shelf import Image
 Manifest = dict[str, Any]
 PATHS = {
     "nodes": "/api/v1/nodes",
+    "definitions": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "jobs": "/apis/batch/v1/namespaces/{namespace}/jobs",
     "finetunejobs": f"/apis/{API_VERSION}/namespaces/{{namespace}}/finetunejobs",
     **{
