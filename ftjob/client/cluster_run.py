@@ -21,7 +21,7 @@ from ftjob.cluster.resource.request import identity_of_object
 from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.cluster.resource.submission import fine_tune_job
 from ftjob.errors import BadSpecError, StorageError
-from ftjob.errors.outcomes import exit_code_after
+from ftjob.errors.outcomes import ExitCode, known_exit_code
 from ftjob.money.limits import BudgetLimits
 from ftjob.net import zoo
 from ftjob.plan.plan import Plan
@@ -356,9 +356,11 @@ def status_of(job: FineTune) -> Status:
 
 
 def _exit_code(written: FineTuneStatus) -> int | None:
-    """Return the last worker's exit code, None where it was killed; that of the reason where there was none,
-    as of a sweep, or of a run that could not be planned."""
-    return written.attempts[-1].exit_code if written.attempts else exit_code_after(written.reason)
+    """Return the exit code of a run's reason, such as BudgetReached where nothing pays for another attempt;
+    else the last worker's, None where it was killed."""
+    if (code := known_exit_code(written.reason)) is not None:
+        return code
+    return written.attempts[-1].exit_code if written.attempts else ExitCode.PREEMPTED
 
 
 def _estimate(written: FineTuneStatus) -> float | None:

@@ -243,6 +243,12 @@ def exit_code_of(reason: Reason) -> ExitCode:
     return _CODES[reason]
 
 
+def known_exit_code(reason: str) -> ExitCode | None:
+    """Return the exit code of any end for a reason; None for one that leaves it to the worker."""
+    return _CODES.get(reason)
+
+
 def exit_code_after(reason: str) -> ExitCode:
     """Return the exit code of an end that no worker made: its reason's, else that of a run that resumes."""
-    return _CODES.get(reason, ExitCode.PREEMPTED)
+    code = known_exit_code(reason)
+    return ExitCode.PREEMPTED if code is None else code

@@ -32,7 +32,7 @@ def run(location: str, attempt: int, *, spec: Path | None = None, owner: Path | 
     can fix ends as Failed with its message. Raises an unexpected error after recording it.
     """
     stop, pod = StopRequest().listen(), PodContext.from_env()
-    with reporting(attempt, pod, log, in_pod=owner is not None) as report:
+    with reporting(attempt, pod, stop, log, in_pod=owner is not None) as report:
         try:
             return run_attempt(location, arrival_of(attempt, spec, owner, pod), pod, report, stop)
         except FtjobError as error:

@@ -77,6 +77,15 @@ def test_the_exit_code_is_that_of_the_last_attempt():
     assert status_of(job(state="Stopped")).state is State.STOPPED
 
 
+@pytest.mark.parametrize("code", [None, 10, 137])
+def test_a_run_that_nothing_pays_for_any_more_exits_as_any_that_reached_its_budget(code: int | None):
+    """However its last worker ended: the budget is why none follows."""
+    attempts = [{"attempt": 1, "pod": "a", "reason": "DeadlineExceeded", "exitCode": code}]
+
+    assert status_of(job(state="Stopped", reason="BudgetReached", attempts=attempts)).exit_code == 9
+    assert status_of(job(state="Failed", reason="NoProgress", attempts=attempts)).exit_code == code
+
+
 @pytest.mark.parametrize(
     ("reason", "code"),
     [

@@ -141,12 +141,21 @@ def test_a_job_that_is_deleted_by_hand_is_followed_by_another(controller: Contro
 
 
 def test_a_budget_ends_a_worker_that_does_not_end_itself(controller: Controllers) -> None:
-    """The pod's own deadline is the backstop: what is spent is the budget and at most one grace period."""
+    """The pod's own deadline is the backstop: what is spent is the budget and at most one grace period, in
+    which the worker still ends, and is heard."""
     budget = {"hours": 8 / 3600}
-    controller.submit("poor-a0-b0-s60", budget=budget)
-    status = controller.wait_for("poor-a0-b0-s60", "Stopped", "BudgetReached")
+    for name in ("poor-a0-b0-s60", "poor-a0-b0-s60-heard"):
+        controller.submit(name, budget=budget)
+    ends = {}
+    for name in ("poor-a0-b0-s60", "poor-a0-b0-s60-heard"):
+        status = controller.wait_for(name, "Stopped", "BudgetReached")
+        [attempt] = status["attempts"]
+        ends[name.removeprefix("poor-a0-b0-s60")] = (attempt["reason"], attempt.get("exitCode"))
+        assert 8 <= status["seconds"] <= 8 + 15
 
-    assert 8 <= status["seconds"] <= 8 + 15
+    assert ends == {"": ("DeadlineExceeded", None), "-heard": ("Preempted", 10)}
+    asked = [line for line in controller.log() if line["message"] == "a worker does not answer"]
+    assert len(asked) < 5, "it asks pods that are gone"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ftjob.cluster.policy.reports import newest_pod, report_of
 from ftjob.cluster.policy.terms import Terms
 from ftjob.cluster.resource.objects import AttemptJob, Pod
 from ftjob.errors.outcomes import BY_EXIT_CODE
-from ftjob.runfolder.progress import Progress
+from ftjob.runfolder.progress import UNREAD_SECONDS, Progress
 from tests.simulation.clockwork import Clockwork
 
 MAX_ITER, SNAPSHOT, BATCH = 3000, 500, 60
@@ -54,6 +54,10 @@ class Worker:
     """Whether it has had SIGTERM."""
     deleted: int | None = None
     silent: bool = False
+    overdue: int | None = None
+    """When an old kubelet called its pod failed, though its container ends later; the pod then stays so."""
+    mute: bool = False
+    """Whether nobody notices that an overdue one listens no more."""
 
     @property
     def alive(self) -> bool:
@@ -81,8 +85,10 @@ class Worker:
 
     def seen(self) -> Pod:
         """Return it as the API server has it; on a silent node nothing changes any more."""
-        over = self.ended is not None and not self.silent
-        phase = ("Succeeded" if self.code == 0 else "Failed") if over else "Running"
+        overdue = self.overdue is not None and not self.silent
+        over = self.ended is not None and not self.silent and not overdue
+        ended = self.overdue if overdue else self.ended if over else None
+        phase = "Failed" if overdue or (over and self.code) else "Succeeded" if over else "Running"
         return Pod(
             name=self.name,
             job=self.job,
@@ -92,12 +98,13 @@ class Worker:
             node="node0" if self.scheduled is not None else None,
             created=float(self.created),
             scheduled=None if self.scheduled is None else float(self.scheduled),
-            running=self.scheduled is not None and not over,
-            ended=float(self.ended) if over and self.ended is not None else None,
+            running=self.scheduled is not None and not over and (self.alive or self.mute or not overdue),
+            ended=None if ended is None else float(ended),
             exit_code=self.code if over else None,
-            reason=self.reason if over else "",
+            reason=self.reason if over or overdue else "",
             last_words=self.last_words if over else "",
             deleted=None if self.deleted is None else float(self.deleted),
+            grace_seconds=float(self.grace),
             not_ready=self.silent,
         )
 
@@ -146,6 +153,8 @@ class Cluster:
         self.cursed = rng.random() < 0.1
         self.prudent = rng.random() < 0.6
         """Whether workers end by themselves before their budget does."""
+        self.is_old = rng.random() < 0.4
+        """Whether its kubelet is of Kubernetes 1.20: see `Worker.overdue`."""
         self.lies = rng.random() < 0.2
         """Whether workers report what is not so: it must cost nobody less, nor stop anything."""
         self.snapshot = 0
@@ -206,6 +215,11 @@ class Cluster:
     def _overdue(self, worker: Worker) -> None:
         if worker.works:
             worker.reason = "DeadlineExceeded"
+            if self.is_old:
+                worker.overdue, worker.mute = self.clock.now, self.rng.random() < 0.3
+                if worker.job in self.jobs:
+                    self.jobs[worker.job].finish("Failed", self.clock.now)
+                self._changed()
             self.ask(worker)
 
     def ask(self, worker: Worker) -> None:
@@ -350,8 +364,11 @@ class Cluster:
         pods = [worker.seen() for worker in self.pods.values() if worker.uid == uid]
         newest = newest_pod(pods)
         worker = self.pods[newest.name] if newest else None
-        answers = worker is not None and worker.works and not worker.silent
-        answer = None
-        if worker is not None and answers and self.clock.now >= worker.trains_from:
-            answer = self.report(worker, self.clock.now)
+        answer, now = None, self.clock.now
+        if worker is None or worker.silent or now < worker.trains_from:
+            return report_of(pods, None)
+        if worker.works:
+            answer = self.report(worker, now)
+        elif worker.asked and worker.last_words and now <= (worker.ended or 0) + UNREAD_SECONDS:
+            answer = Progress.parse(worker.last_words.encode())
         return report_of(pods, answer)

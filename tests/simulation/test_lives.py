@@ -63,7 +63,7 @@ BROKEN: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "no money": (following, "_terms", lambda real: lambda *a: replace(real(*a), seconds_left=60.0)),
     "tried again|does not end": (following, "_stays_ended", lambda _: without_end),
     "rerun": (BY_EXIT_CODE[0], "then", lambda _: Then.FREE),
-    "booked": (accounts, "_end", lambda real: lambda life, s: real(life, s) if s.pod else life.scheduled),
+    r"booked|\$": (accounts, "_end", lambda real: lambda life, s: real(life, s) if s.pod else life.scheduled),
     "booked|does not end": (
         accounts,
         "_settled",

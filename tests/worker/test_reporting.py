@@ -1,5 +1,6 @@
 """What a worker reports: always a document that its reader takes, whatever the status says."""
 
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
-from ftjob.runfolder.progress import LARGEST, LONGEST, UNREAD_SECONDS, Progress
+from ftjob.runfolder.progress import LARGEST, LONGEST, PATH, UNREAD_SECONDS, Progress
 from ftjob.runfolder.status import GpuUse, Status
 from ftjob.worker.owner import JobOwner
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.reporting import legible, progress_of, reporting
 from ftjob.worker.pod.statusport import StatusServer
+from ftjob.worker.watch.signals import StopRequest
 
 OWNER = JobOwner(cluster="", namespace="vision", name="faces", uid="1", seconds_before=60.0, usd_before=0.5)
 COUNTS = st.integers() | st.integers(-5, 200)
@@ -95,7 +97,7 @@ def ended(pod: PodContext) -> dict[str, Any]:
 
 def test_an_error_is_the_last_word(pod: PodContext) -> None:
     """With its reason and its exit code, which is returned."""
-    with reporting(3, pod, print, in_pod=True) as report:
+    with reporting(3, pod, StopRequest(), print, in_pod=True) as report:
         assert report.failed(BadNetError("base.net: no such net")) == 3
 
     expected = {"attempt": 3, "reason": "BadNet", "message": "base.net: no such net", "exit_code": 3}
@@ -105,7 +107,7 @@ def test_an_error_is_the_last_word(pod: PodContext) -> None:
 @pytest.mark.parametrize("error", [KeyError("heads"), BaseException("panicked"), RecursionError("x" * 5000)])
 def test_what_nobody_foresaw_is_reported_and_goes_on(pod: PodContext, error: BaseException) -> None:
     """Also what is no Exception, as a panic of a library in Rust."""
-    with pytest.raises(type(error)), reporting(1, pod, print, in_pod=True):
+    with pytest.raises(type(error)), reporting(1, pod, StopRequest(), print, in_pod=True):
         raise error
 
     assert (ended(pod)["reason"], ended(pod)["exit_code"]) == ("InternalError", 1)
@@ -114,31 +116,40 @@ def test_what_nobody_foresaw_is_reported_and_goes_on(pod: PodContext, error: Bas
 
 def test_no_end_is_reported_while_a_worker_lives(pod: PodContext) -> None:
     """The store may still be waiting for what was made."""
-    with reporting(1, pod, print, in_pod=True) as report:
+    with reporting(1, pod, StopRequest(), print, in_pod=True) as report:
         report.follow(lambda: Status("faces", "a", reason="Completed", exit_code=0))
-        assert Progress.parse(report.running_report()).exit_code is None
+        assert Progress.parse(report.answer()).exit_code is None
 
     assert ended(pod)["exit_code"] == 0
 
 
-@pytest.mark.parametrize(("code", "waits"), [(10, True), (0, False), (3, False)])
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("code", [0, 9, 10])
 def test_only_the_end_of_a_worker_that_was_asked_to_stop_waits_for_its_reader(
-    pod: PodContext, monkeypatch: pytest.MonkeyPatch, code: int, waits: bool
+    pod: PodContext, monkeypatch: pytest.MonkeyPatch, code: int, asked: bool
 ) -> None:
-    """Its pod goes at once, and its termination message with it; the others' pods stay."""
-    waited: list[float] = []
-    monkeypatch.setattr(StatusServer, "wait_until_read", lambda _, seconds: waited.append(seconds))
-    with reporting(1, pod, print, in_pod=True) as report:
-        report.follow(lambda: Status("faces", "a", iteration=9, snapshot=9, exit_code=code))
+    """Its pod's end may not be read by the kubelet; however it ended, the port has it."""
+    stop, answers = StopRequest(), list[Progress]()
 
-    assert waited == ([UNREAD_SECONDS] if waits else [])
-    assert ended(pod)["snapshot"] == 9
+    def wait(server: StatusServer, seconds: float) -> None:
+        assert seconds == UNREAD_SECONDS
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{PATH}", timeout=20) as answer:
+            answers.append(Progress.parse(answer.read()))
+
+    monkeypatch.setattr(StatusServer, "wait_until_read", wait)
+    with reporting(1, pod, stop, print, in_pod=True) as report:
+        report.follow(lambda: Status("faces", "a", iteration=9, snapshot=9, exit_code=code))
+        if asked:
+            stop.notify("the pod is deleted")
+
+    assert [each.exit_code for each in answers] == ([code] if asked else [])
+    assert (ended(pod)["snapshot"], ended(pod)["exit_code"]) == (9, code)
 
 
 def test_no_pod_has_no_port_and_no_last_words(pod: PodContext) -> None:
     """A worker on a machine of one's own writes into its folder only."""
     lines: list[str] = []
-    with reporting(1, pod, lines.append, in_pod=False):
+    with reporting(1, pod, StopRequest(), lines.append, in_pod=False):
         pass
 
     assert not pod.termination_log.exists()
@@ -151,7 +162,7 @@ def test_a_port_or_file_that_cannot_be_had_is_a_line_in_the_log(tmp_path: Path) 
     lines: list[str] = []
     for port in (str(taken.port), "99999", "-1", "http"):
         pod = PodContext(status_port=port, termination_log=tmp_path / "missing" / "log")
-        with reporting(1, pod, lines.append, in_pod=True):
+        with reporting(1, pod, StopRequest(), lines.append, in_pod=True):
             pass
     taken.close()
 

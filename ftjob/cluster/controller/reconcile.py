@@ -93,6 +93,8 @@ class Reconciler:
         identity = identity_of_object(job)
         attempts = tuple(each for each in pods if not each.plans)
         answer = self._answer(key, job, newest_pod(attempts))
+        if answer and answer.gone and job.status.state is State.STOPPING:
+            attempts = tuple(replace(each, running=each.running and not each.overdue) for each in attempts)
         report, refused = report_of(attempts, answer.progress if answer else None)
         found = annotated(job.annotations, identity)
         found_by_pod = planned_by_pod(plan_name(job.name, identity), jobs, pods)
@@ -115,13 +117,14 @@ class Reconciler:
         )
 
     def _answer(self, key: str, job: FineTune, pod: Pod | None) -> Answer | None:
-        """Return a pod's last answer; request another where its numbers are due."""
+        """Return a pod's last answer; request another where its numbers are due, or it ends."""
         if pod is None:
             return None
         now, pause = self.clock.now(), self.config.progress_seconds
         if job.status.state is State.STOPPING:
             return self.reports.get(key, pod, now - STOPPING_SECONDS)
-        return self.reports.get(key, pod, now - pause if due(job.status, pause, now) else float("-inf"))
+        is_due = due(job.status, pause, now) and not pod.over
+        return self.reports.get(key, pod, now - pause if is_due else float("-inf"))
 
     def act(self, key: str, item: Object, seen: Observed, action: Action) -> bool:
         """Carry out one action; return whether the others may follow."""

@@ -5,6 +5,7 @@ answer a largest size, a namespace a share of the requests under way. An answer 
 """
 
 import asyncio
+import errno
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -25,6 +26,8 @@ PAUSE_SECONDS = 5.0
 """Between two requests to a pod that did not answer well."""
 HEAD = 4096
 """Bytes of an answer's head that are read at most."""
+NOBODY = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
+"""Errors of a connection to a pod whose container, or network, is no more."""
 REQUEST = "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\n\r\n"
 
 
@@ -37,6 +40,8 @@ class Answer:
     progress: Progress | None = None
     refused: str = ""
     """What is wrong with the answer; empty where none came."""
+    gone: bool = False
+    """Whether nobody listens there."""
 
 
 class Reports:
@@ -81,13 +86,15 @@ class Reports:
             answer = Answer(pod, answer.asked, refused=str(error))
         except Exception as error:  # noqa: BLE001 whatever it is, the next request follows
             ERRORS.labels("report").inc()
+            answer = replace(answer, gone=isinstance(error, OSError) and error.errno in NOBODY)
             log("a worker does not answer", job=key, pod=pod, error=repr(error)[:200])
         finally:
             with self._lock:
                 self._asking.discard(key)
                 known = self._answers.get(key)
                 if known and known.pod == pod and known.progress and not (answer.progress or answer.refused):
-                    answer = replace(known, asked=answer.asked)  # it is silent now: its last word stays
+                    # it is silent now: its last word stays
+                    answer = replace(known, asked=answer.asked, gone=answer.gone)
                 self._answers[key] = answer
             self._enqueue(key)
 

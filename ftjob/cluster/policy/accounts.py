@@ -7,7 +7,7 @@ set, counts only for pods that still run and for pods that vanished before anybo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ftjob.cluster.policy.ends import BY_USER, LOST, ending_of
+from ftjob.cluster.policy.ends import BY_USER, LOST, ending_of, is_ending
 from ftjob.cluster.resource.names import SPOT
 from ftjob.cluster.resource.objects import AttemptJob, Pod
 from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
@@ -28,6 +28,8 @@ class _Observation:
     """From its own worker."""
     asked: str
     """The reason where the user wanted it to end, else empty."""
+    ending: bool
+    """Whether its pod failed at its deadline, and still ends."""
     now: float
 
 
@@ -81,7 +83,9 @@ def settle(
     settled = []
     for record in records.values():
         own = report if report is not None and report.attempt == record.attempt else None
-        observation = _Observation(ours.get(record.pod), by_attempt.get(record.attempt), own, asked, now)
+        its_pod = ours.get(record.pod)
+        ending = its_pod is not None and is_ending(its_pod, before, own, now)
+        observation = _Observation(its_pod, by_attempt.get(record.attempt), own, asked, ending, now)
         newest = report.snapshot if report else before.snapshot
         settled.append(record if record.ended is not None else _settled(record, observation, newest))
     return tuple(sorted(settled, key=lambda record: (record.attempt, record.scheduled or 0.0, record.pod)))
@@ -135,8 +139,12 @@ def _end(record: PodRecord, observation: _Observation) -> float | None:
     counted = (record.scheduled or observation.now) + record.seconds
     if pod is not None:
         # Only the phase ends a record: until then the pod holds its node, even if its container has ended.
-        # An evicted pod may be over without any time of its end.
-        return (pod.ended or max(counted, observation.now)) if pod.over else None
+        if not pod.over or observation.ending:
+            return None
+        # An evicted pod may be over without any time of its end. An overdue one's is that of its deadline.
+        if pod.ended and pod.overdue:
+            return max(pod.ended, min(observation.now, pod.ended + pod.grace_seconds))
+        return pod.ended or max(counted, observation.now)
     # The pod is gone: its Job's end is the last that the API server knows of it. Without that, the time until
     # now is charged, which rather overstates a cost than exceeds a budget.
     if job is not None and job.finished_at is not None:

@@ -29,6 +29,10 @@ def watch_attempt(context: JobContext) -> JobOutcome:
             State.RUNNING, Reason.RUNNING, "the attempt continues", edit_refused=context.request.message
         )
     pods = context.live_pods
+    if any(pod.over for pod in pods):
+        message = f"{Reason.DEADLINE_EXCEEDED.message}; its worker makes a snapshot"
+        again = RequeueAfter(STOPPING_SECONDS)
+        return JobOutcome(State.STOPPING, Reason.DEADLINE_EXCEEDED, message, (again,))
     ending = (*release(context), *delete_jobs(context), RequeueAfter(STOPPING_SECONDS))
     if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
         message = "the pod is being taken away; its worker makes a snapshot"

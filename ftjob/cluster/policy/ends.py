@@ -2,15 +2,36 @@
 
 import re
 
+from ftjob.cluster.resource.names import Condition
 from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
+from ftjob.cluster.resource.status import FineTuneStatus
 from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, Ending, Reason, Then
 from ftjob.runfolder.progress import Progress
+from ftjob.runfolder.status import State
 
+LATE_SECONDS = 10.0
+"""Beyond a grace period, for a kubelet that is busy and an end that has to be read."""
 GONE = BY_REASON[Reason.POD_GONE]
 LOST = frozenset({Reason.PREEMPTED, Reason.TAKEN_AWAY, Reason.POD_GONE})
 """Reasons of attempts whose pod was taken away."""
 BY_USER = frozenset({Reason.SUSPENDED, Reason.CANCELLED})
 """What replaces them where the user wanted the attempt to end."""
+
+
+def is_ending(pod: Pod, before: FineTuneStatus, report: Progress | None, now: float) -> bool:
+    """Return whether a pod that is overdue still ends.
+
+    It does until its worker reports its end or listens no more, or until its grace period has passed since
+    the controller first saw it so: the node's clock may differ.
+    """
+    if not (pod.overdue and pod.running) or before.state.ended:
+        return False
+    if report is not None and report.attempt == pod.attempt and report.exit_code is not None:
+        return False
+    running = before.condition(Condition.RUNNING)
+    if before.state is not State.STOPPING or running is None:
+        return True
+    return 0 <= now - running.last_transition_time < pod.grace_seconds + LATE_SECONDS
 
 
 def ending_of(pod: Pod | None, job: AttemptJob | None, report: Progress | None) -> Ending:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.allowance import DailyAllowance
-from ftjob.cluster.policy.ends import GONE
+from ftjob.cluster.policy.ends import GONE, is_ending
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.resource.request import Request
@@ -73,7 +73,7 @@ class JobContext:
 
     @property
     def live_pods(self) -> list[Pod]:
-        return [pod for pod in self.seen.pods if not pod.over]
+        return [pod for pod in self.seen.pods if not self.has_ended(pod)]
 
     @property
     def open_jobs(self) -> list[AttemptJob]:
@@ -86,7 +86,11 @@ class JobContext:
     def is_over(self, job: AttemptJob) -> bool:
         """Whether all pods of a Job have ended, though the Job controller may not have noticed yet."""
         own = [pod for pod in self.seen.pods if pod.job == job.name]
-        return bool(own) and all(pod.over for pod in own)
+        return bool(own) and all(map(self.has_ended, own))
+
+    def has_ended(self, pod: Pod) -> bool:
+        """Whether nothing of a pod runs any more."""
+        return pod.over and not is_ending(pod, self.seen.job.status, self.report, self.now)
 
     @property
     def begun(self) -> bool:

@@ -22,6 +22,10 @@ from ftjob.cluster.resource.times import parse_time
 Object = Mapping[str, Any]
 
 
+GRACE_SECONDS = 30.0
+"""Between SIGTERM and SIGKILL where a pod sets nothing else (core/v1, PodSpec)."""
+
+
 class KubernetesReason(StrEnum):
     """The reasons in pods and Jobs, as Kubernetes writes them, that the controller acts on."""
 
@@ -130,6 +134,8 @@ class Pod:
     """The reason of the pod's DisruptionTarget condition, where it has one."""
     deleted: float | None = None
     """When it must be gone: the time of the deletion plus its grace period."""
+    grace_seconds: float = GRACE_SECONDS
+    """Between SIGTERM and SIGKILL."""
     not_ready: bool = False
     """Whether its node stopped reporting."""
     of: str | None = None
@@ -137,8 +143,17 @@ class Pod:
 
     @property
     def over(self) -> bool:
-        """Whether nothing of it runs any more."""
+        """Whether nothing of it runs any more; or its container may, see `overdue`."""
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it failed at its deadline and shows no end of its container.
+
+        A kubelet of Kubernetes 1.20 lets the container end after that, in its grace period, and writes no
+        word of it: what it last wrote of the container stays (kubelet_pods.go, generateAPIPodStatus).
+        """
+        return self.over and self.exit_code is None and self.reason == KubernetesReason.DEADLINE_EXCEEDED
 
 
 def read_fine_tune(item: Object) -> FineTune:
@@ -230,6 +245,7 @@ def read_pod(item: Object) -> Pod:
         unschedulable=scheduled.get("message", "") if homeless else None,
         disruption=_condition(item, "DisruptionTarget").get("reason"),
         deleted=parse_time(metadata.get("deletionTimestamp")),
+        grace_seconds=spec.get("terminationGracePeriodSeconds", GRACE_SECONDS),
         not_ready=lost or _condition(item, "Ready").get("status") == "Unknown",
         of=owner_of(item),
     )

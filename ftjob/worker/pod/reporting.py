@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ftjob.errors import FtjobError
-from ftjob.errors.outcomes import ExitCode, Reason
+from ftjob.errors.outcomes import Reason
 from ftjob.runfolder.progress import LONGEST, MOST_GPUS, UNREAD_SECONDS, GpuProgress, Progress
 from ftjob.runfolder.status import Status
 from ftjob.worker.owner import Owner, UserOwner
 from ftjob.worker.pod.context import PodContext
 from ftjob.worker.pod.statusport import StatusServer
+from ftjob.worker.watch.signals import StopRequest
 
 _COUNT, _AMOUNT = 2**31 - 1, 1e9
 Log = Callable[[str], None]
@@ -27,6 +28,7 @@ class AttemptReport:
         self._attempt = attempt
         self._owner: Owner = UserOwner(user="")
         self._status: Callable[[], Status] = lambda: Status("", "", reason="")
+        self._over = False
 
     def owned_by(self, owner: Owner) -> None:
         """Record the owner of the run's folder."""
@@ -40,9 +42,15 @@ class AttemptReport:
         """Return the attempt's progress; from any thread."""
         return progress_of(self._status(), self._owner, self._attempt)
 
-    def running_report(self) -> bytes:
-        """Return the attempt's progress as the status port serves it while the worker lives."""
-        return self.progress().model_copy(update={"exit_code": None}).render()
+    def answer(self) -> bytes:
+        """Return the attempt's progress as the status port serves it: without an exit code until the end."""
+        progress = self.progress()
+        return (progress if self._over else progress.model_copy(update={"exit_code": None})).render()
+
+    def close(self) -> Progress:
+        """Have the end served from now on, and return it."""
+        self._over = True
+        return self.progress()
 
     def end(self, reason: Reason, message: str, code: int) -> int:
         """Record an end that is in no status, and return its exit code."""
@@ -56,12 +64,14 @@ class AttemptReport:
 
 
 @contextmanager
-def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Iterator[AttemptReport]:
+def reporting(
+    attempt: int, pod: PodContext, stop: StopRequest, log: Log, *, in_pod: bool
+) -> Iterator[AttemptReport]:
     """Yield an attempt's report. In a pod it is served during the block, and written as the pod's termination
-    message at its end; after a stop, which a kubelet's removal of the pod follows, it is also served until it
-    was read."""
+    message at its end; after a request to stop, behind which a kubelet may not read that message, it is also
+    served until it was read."""
     report = AttemptReport(attempt)
-    server = serve(report.running_report, pod.status_port, log) if in_pod else None
+    server = serve(report.answer, pod.status_port, log) if in_pod else None
     try:
         yield report
     except BaseException as error:
@@ -69,11 +79,10 @@ def reporting(attempt: int, pod: PodContext, log: Log, *, in_pod: bool) -> Itera
         report.end(Reason.INTERNAL_ERROR, why, 1)
         raise
     finally:
-        last = report.progress()
         if in_pod:
-            leave(pod.termination_log, last.render(), log)
+            leave(pod.termination_log, report.close().render(), log)
         if server:
-            if last.exit_code == ExitCode.PREEMPTED:
+            if stop:
                 server.wait_until_read(UNREAD_SECONDS)
             server.close()
 

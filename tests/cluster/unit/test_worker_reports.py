@@ -146,7 +146,7 @@ def test_who_does_not_answer_is_left_alone_in_time(behaviour: Behaviour) -> None
     """A question has one deadline for all of it; nothing is known afterwards, and nothing is reported."""
     found = asked(behaviour)
 
-    assert (found.progress, found.refused) == (None, "")
+    assert (found.progress, found.refused, found.gone) == (None, "", False)
 
 
 def test_a_pod_that_does_not_answer_is_asked_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +196,20 @@ def test_the_last_answer_of_a_pod_stays_when_it_falls_silent() -> None:
     assert last
     assert last.progress == first.progress == report()
     assert last.asked > first.asked
+
+
+def test_a_pod_in_which_nobody_listens_is_noticed() -> None:
+    """Its container has ended, whatever the kubelet writes of it."""
+    heard = Heard()
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    reports = Reports(heard, Clock(), port)
+    reports.get("team/a", POD, LONG_AGO)
+    heard.wait()
+    found = reports.get("team/a", POD, LONG_AGO)
+
+    assert found
+    assert found.gone
 
 
 def test_silent_pods_of_one_namespace_do_not_delay_those_of_another() -> None:
