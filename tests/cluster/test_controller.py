@@ -153,7 +153,7 @@ def test_a_budget_ends_a_worker_that_does_not_end_itself(controller: Controllers
         ends[name.removeprefix("poor-a0-b0-s60")] = (attempt["reason"], attempt.get("exitCode"))
         assert 8 <= status["seconds"] <= 8 + 15
 
-    assert ends == {"": ("DeadlineExceeded", None), "-heard": ("Preempted", 10)}
+    assert ends == {"": ("DeadlineExceeded", None), "-heard": ("DeadlineExceeded", 10)}
     asked = [line for line in controller.log() if line["message"] == "a worker does not answer"]
     assert len(asked) < 5, "it asks pods that are gone"
 

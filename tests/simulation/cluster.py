@@ -228,8 +228,7 @@ class Cluster:
             return
         worker.asked = True
         if self.rng.random() < 0.85:
-            code = 137 if worker.reason else 10
-            self.clock.after(self.rng.randint(1, worker.grace), partial(self.end, worker, code))
+            self.clock.after(self.rng.randint(1, worker.grace), partial(self.end, worker, 10))
         else:
             self.clock.after(worker.grace, partial(self.end, worker, 137))
 
@@ -246,7 +245,7 @@ class Cluster:
             worker.last_words = self.report(worker, now, code).render().decode()
         worker.ended, worker.code, worker.reported_end = now, code, chosen
         worker.reason = worker.reason or reason
-        worker.taken = worker.taken or code == 10 or bool(reason)
+        worker.taken = worker.taken or (code == 10 and not worker.reason) or bool(reason)
         job = self.jobs.get(worker.job)
         if job:
             job.finish("Complete" if code == 0 else "Failed", now)

@@ -7,7 +7,7 @@ set, counts only for pods that still run and for pods that vanished before anybo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ftjob.cluster.policy.ends import BY_USER, LOST, ending_of, is_ending
+from ftjob.cluster.policy.ends import BY_USER, ENDED_FOR, LOST, ending_of, is_ending
 from ftjob.cluster.resource.names import SPOT
 from ftjob.cluster.resource.objects import AttemptJob, Pod
 from ftjob.cluster.resource.status import FineTuneStatus, PodRecord
@@ -26,8 +26,8 @@ class _Observation:
     job: AttemptJob | None
     report: Progress | None
     """From its own worker."""
-    asked: str
-    """The reason where the user wanted it to end, else empty."""
+    ended_for: str
+    """The reason where the controller ended it, else empty."""
     ending: bool
     """Whether its pod failed at its deadline, and still ends."""
     now: float
@@ -46,7 +46,8 @@ def settle(
 
     A pod that was never scheduled costs nothing and has no record. A pod that nobody saw end is counted until
     its Job ended, or else until now; a pod that nobody saw at all, from the last moment at which it was not
-    there. Nothing that a worker reports changes what is counted.
+    there. Nothing that a worker reports changes what is counted, but for its end after its deadline: that
+    does, by less than the grace period.
     """
     ours = {pod.name: pod for pod in pods}
     by_attempt = {job.attempt: job for job in jobs}
@@ -79,13 +80,13 @@ def settle(
             since = max(job.created, before.updated or 0.0) if number == before.attempt else job.created
             record = _unseen(job, guesses.get(number), since, price, on_spot=on_spot)
             records[record.pod] = record
-    asked = before.reason if before.state is State.STOPPING and before.reason in BY_USER else ""
+    ended_for = ENDED_FOR.get(before.reason, "") if before.state is State.STOPPING else ""
     settled = []
     for record in records.values():
         own = report if report is not None and report.attempt == record.attempt else None
         its_pod = ours.get(record.pod)
         ending = its_pod is not None and is_ending(its_pod, before, own, now)
-        observation = _Observation(its_pod, by_attempt.get(record.attempt), own, asked, ending, now)
+        observation = _Observation(its_pod, by_attempt.get(record.attempt), own, ended_for, ending, now)
         newest = report.snapshot if report else before.snapshot
         settled.append(record if record.ended is not None else _settled(record, observation, newest))
     return tuple(sorted(settled, key=lambda record: (record.attempt, record.scheduled or 0.0, record.pod)))
@@ -120,7 +121,7 @@ def _settled(record: PodRecord, observation: _Observation, snapshot: int | None)
     ended = _end(record, observation)
     if ended is not None:
         end = ending_of(pod, observation.job, report)
-        reason = observation.asked if observation.asked and end.reason in LOST else end.reason
+        reason = observation.ended_for if observation.ended_for and end.reason in LOST else end.reason
         changes |= {"ended": ended, "reason": record.reason or reason}
         code = pod.exit_code if pod and pod.exit_code is not None else report and report.exit_code
         changes |= {"exit_code": code, "iteration": snapshot}

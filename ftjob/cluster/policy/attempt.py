@@ -34,13 +34,13 @@ def watch_attempt(context: JobContext) -> JobOutcome:
         again = RequeueAfter(STOPPING_SECONDS)
         return JobOutcome(State.STOPPING, Reason.DEADLINE_EXCEEDED, message, (again,))
     ending = (*release(context), *delete_jobs(context), RequeueAfter(STOPPING_SECONDS))
-    if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
-        message = "the pod is being taken away; its worker makes a snapshot"
-        return JobOutcome(State.STOPPING, Reason.TAKEN_AWAY, message, ending)
     pod = pods[0] if pods else None
     left = _shortened_to(context, context.request, pod)
     if left <= 0:
         return JobOutcome(State.STOPPING, Reason.BUDGET_REACHED, Reason.BUDGET_REACHED.message, ending)
+    if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
+        message = "the pod is being taken away; its worker makes a snapshot"
+        return JobOutcome(State.STOPPING, Reason.TAKEN_AWAY, message, ending)
     if pod is not None and (pod.running or pod.ended is not None):
         again = RequeueAfter(min(_report_interval(context.seen.config), max(1.0, left)))
         return JobOutcome(State.RUNNING, Reason.RUNNING, Reason.RUNNING.message, (again,), running=True)

@@ -5,7 +5,7 @@ import re
 from ftjob.cluster.resource.names import Condition
 from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
 from ftjob.cluster.resource.status import FineTuneStatus
-from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, Ending, Reason, Then
+from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, Ending, ExitCode, Reason, Then
 from ftjob.runfolder.progress import Progress
 from ftjob.runfolder.status import State
 
@@ -15,7 +15,12 @@ GONE = BY_REASON[Reason.POD_GONE]
 LOST = frozenset({Reason.PREEMPTED, Reason.TAKEN_AWAY, Reason.POD_GONE})
 """Reasons of attempts whose pod was taken away."""
 BY_USER = frozenset({Reason.SUSPENDED, Reason.CANCELLED})
-"""What replaces them where the user wanted the attempt to end."""
+"""Reasons of attempts that the user wanted to end."""
+ENDED_FOR: dict[str, str] = {
+    **{reason: reason for reason in BY_USER},
+    Reason.BUDGET_REACHED: Reason.DEADLINE_EXCEEDED,
+}
+"""What replaces `LOST` where the controller ended the attempt, by the reason for which it did."""
 
 
 def is_ending(pod: Pod, before: FineTuneStatus, report: Progress | None, now: float) -> bool:
@@ -46,9 +51,10 @@ def ending_of(pod: Pod | None, job: AttemptJob | None, report: Progress | None) 
         return BY_REASON[Reason.OUT_OF_MEMORY]
     if pod and pod.reason == KubernetesReason.EVICTED and FULL.search(pod.message):
         return BY_REASON[Reason.OUT_OF_DISK]
-    if code is not None and code in BY_EXIT_CODE:
+    overdue = KubernetesReason.DEADLINE_EXCEEDED in (pod and pod.reason, job and job.reason)
+    if code in BY_EXIT_CODE and not (overdue and code == ExitCode.PREEMPTED):
         return BY_EXIT_CODE[code]
-    if KubernetesReason.DEADLINE_EXCEEDED in (pod and pod.reason, job and job.reason):
+    if overdue:
         return BY_REASON[Reason.DEADLINE_EXCEEDED]
     if pod is None:
         return GONE

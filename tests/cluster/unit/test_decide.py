@@ -13,7 +13,7 @@ from ftjob.cluster.policy.actions import (
     RequeueAfter,
     WriteStatus,
 )
-from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.decide import decide, evaluate, new_context
 from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.resource.names import Condition
 from ftjob.cluster.resource.status import FineTuneStatus
@@ -300,6 +300,20 @@ def test_a_lowered_budget_stops_a_running_attempt() -> None:
     job = fine_tune(status=begun(), budget={"usd": 0.001})
 
     assert DeleteJob(f"emotions-{RUN_ID[:8]}-1") in decide(seen(job, [job_object()], [pod_object()]), NOW)
+
+
+@pytest.mark.parametrize("code", [10, 137])
+def test_what_a_lowered_budget_stopped_was_not_taken_away(code: int) -> None:
+    """Nor is that shown while its pod is being deleted: it is no reason to leave spot instances."""
+    lowered = {"usd": 0.001}
+    before = written(decide(seen(fine_tune(status=begun(), budget=lowered), [], [pod_object()]), NOW))
+    job = fine_tune(status=before.to_json(), budget=lowered)
+    leaving = evaluate(new_context(seen(job, [], [pod_object(deleted=NOW + 60)]), NOW + 9))
+    after = written(decide(seen(job, [], [ended_pod(code, at=NOW + 50, deleted=NOW + 60)]), NOW + 50))
+
+    assert (before.state, before.reason) == (leaving.state, leaving.reason) == ("Stopping", "BudgetReached")
+    assert [each.reason for each in after.attempts] == ["DeadlineExceeded"]
+    assert (after.state, after.reason) == ("Stopped", "BudgetReached")
 
 
 def test_an_edit_of_the_run_itself_is_refused_and_reported() -> None:
