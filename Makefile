@@ -1,4 +1,4 @@
-# make setup | check | demo | test [T=path] | test-browser | test-images | test-fuzz [N=12000] | accepted [N=2000]
+# make setup | check | demo | test [T=path] | test-browser | test-images | test-fuzz [N=12000] | test-lives [N=20000] | accepted [N=2000]
 #      lint | bench B=name | docs | k8s | screenshots | sbom | image-caffe-cuda
 #
 # Everything lands under .venv, .cache and the user's cache (~/.cache/ftjob). No target needs anything but
@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --jobs=2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engine torch mlflow bed demo check test test-browser test-images image-caffe-cuda test-fuzz accepted lint format bench docs screenshots k8s sbom lock proto clean
+.PHONY: help setup engine torch mlflow bed demo check test test-browser test-images image-caffe-cuda test-fuzz test-lives accepted lint format bench docs screenshots k8s sbom lock proto clean
 
 help:
 	@sed -n '1,5p' Makefile
@@ -107,6 +107,12 @@ accepted: setup engine torch
 test-fuzz: N ?= 12000
 test-fuzz: setup engine torch
 	$(BIN)/python -m tests.fuzz $(N) $(SEED)
+
+# More random lives of runs and sweeps under a controller than `make test` has (tests/simulation). SEED as above.
+test-lives: N ?= 20000
+test-lives: setup
+	$(BIN)/python -m tests.simulation runs $(N) $(SEED)
+	$(BIN)/python -m tests.simulation sweeps $$(($(N) / 20)) $(SEED)
 
 lint: setup
 	$(BIN)/ruff check .
