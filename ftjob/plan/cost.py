@@ -166,10 +166,11 @@ def estimate_cost(
     )
 
 
-def total_cost(stages: Sequence[Cost], budget: BudgetLimits) -> Cost:
+def total_cost(stages: Sequence[Cost], budget: BudgetLimits, dearest: float) -> Cost:
     """Return what the stages of a run take together, in one attempt; of one stage, its own cost.
 
-    The node starts once, and the budget is for all of them. Speeds are the last stage's.
+    The node starts once, and the budget is for all of them; `dearest` is the price per hour that it may come
+    to cost. Speeds are the last stage's.
     """
     *earlier, last = stages
     if not earlier:
@@ -182,7 +183,7 @@ def total_cost(stages: Sequence[Cost], budget: BudgetLimits) -> Cost:
         test_seconds=sum(stage.test_seconds for stage in stages),
         snapshot_seconds=sum(stage.snapshot_seconds for stage in stages),
         startup_seconds=stages[0].startup_seconds,
-        worst_usd=without_budget if limit == inf else _worst(budget, 0.0, last.usd_per_hour),
+        worst_usd=without_budget if limit == inf else _worst(budget, 0.0, dearest),
         least_seconds=stages[0].least_seconds,
         affordable_seconds=None if limit == inf else limit,
         affordable_iterations=None,

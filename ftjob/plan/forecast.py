@@ -212,6 +212,6 @@ def _cost(
         budget=BudgetLimits.of(spec.budget),
         measured=measured,
         retries=spec.resources.max_retries,
-        dearest=inputs.node.usd_per_hour(spot=spec.resources.spot is True),
+        dearest=inputs.dearest_usd_per_hour,
         precision=precision,
     )

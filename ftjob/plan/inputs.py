@@ -89,6 +89,11 @@ class Inputs:
     """Whether a stage asks for new heads although its classes are those of the stage before."""
 
     @property
+    def dearest_usd_per_hour(self) -> float:
+        """The highest price that the run may come to pay: with `spot: prefer`, the one on demand."""
+        return self.node.usd_per_hour(spot=self.spec.resources.spot is True)
+
+    @property
     def suffix(self) -> str:
         """What follows `_` in the names of renewed layers: another one in every stage."""
         return f"{self.spec.name}-{self.before.number + 1}" if self.before else self.spec.name

@@ -124,8 +124,8 @@ class Plan:
     @cached_property
     def cost(self) -> Cost:
         """Time and money of the whole run, all stages together."""
-        budget = BudgetLimits.of(self.submitted.budget)
-        return total_cost([plan.forecast.cost for plan in self.stages or (self,)], budget)
+        budget, dearest = BudgetLimits.of(self.submitted.budget), self.inputs.dearest_usd_per_hour
+        return total_cost([plan.forecast.cost for plan in self.stages or (self,)], budget, dearest)
 
     @property
     def own_seconds(self) -> float:

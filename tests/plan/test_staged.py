@@ -181,6 +181,25 @@ def test_the_totals_are_of_all_stages(data: Path) -> None:
     assert figures.memory_bytes == max(stage.memory or 0 for stage in document.stages)
 
 
+@pytest.mark.parametrize(
+    ("spot", "budget", "worst"),
+    [
+        (False, {"hours": 2}, 1.80),
+        (True, {"hours": 2}, 0.54),
+        ("prefer", {"hours": 2}, 1.80),
+        ("prefer", {"hours": 2, "usd": 1.0}, 1.0),
+    ],
+)
+def test_the_worst_case_of_all_stages_is_the_budget(
+    data: Path, spot: bool | str, budget: dict[str, float], worst: float
+) -> None:
+    """Hours count at the highest price that may be paid, as for a run without stages."""
+    on = {"resources": {"node": "p2.xlarge", "spot": spot}, "budget": budget}
+    cost = planned(data, {}, SHORT, **on).cost
+
+    assert cost.worst_usd == planned(data, **on).cost.worst_usd == pytest.approx(worst)
+
+
 def test_a_budget_that_is_too_small_is_named(data: Path) -> None:
     """The run's, or the share of a stage."""
     on = {"resources": {"node": "p2.xlarge"}}
