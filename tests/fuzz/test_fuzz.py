@@ -21,7 +21,7 @@ from tests.fuzz.case import Case, Edit
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.trial import Bench, bench
 
-BLOCKS = 2
+BLOCKS = 1
 EXPECTED = {"settings": ExitCode.BAD_SPEC, "solver": ExitCode.BAD_NET}
 """Exit codes for good files where they are not 0: there is no cluster, and a solver is no net. A lock
 that somebody holds, who is not to be found, may be refused."""
