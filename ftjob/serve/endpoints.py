@@ -26,6 +26,11 @@ TOP = 5
 Answer = Callable[[Request], Awaitable[Response]]
 
 
+def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the answer to what is refused, as KServe's protocol has errors."""
+    return JSONResponse({"error": sentence}, status, headers)
+
+
 class Endpoints:
     """The handlers of one service's requests."""
 
@@ -167,7 +172,7 @@ class Endpoints:
         if _wants_html(request):
             served = self._service.served
             return HTMLResponse(pages.refusal(served.name, served.version, text), status, headers)
-        return JSONResponse({"error": text}, status, headers)
+        return refusal(status, text, headers)
 
 
 async def _body(request: Request, received: Received) -> bytes:

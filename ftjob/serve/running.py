@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ftjob.serve.endpoints import Endpoints
+from ftjob.serve.endpoints import Endpoints, refusal
 from ftjob.serve.service import ServedModel, Service, ServiceOptions
 from ftjob.web.guard import Guard
 from ftjob.web.server import ServerOptions, address_of, listen, run
@@ -40,7 +40,8 @@ def serve(
         service = Service(served, where.service, stop)
         service.start()
         try:
-            app = Guard(Endpoints(service).app(), where.service.limits.body_bytes)
+            limit = where.service.limits.body_bytes
+            app = Guard(Endpoints(service).app(), limit, refusal=refusal)
             on_start(address_of(listening))
             options = ServerOptions(linger_seconds=where.linger_seconds, drain_seconds=where.drain_seconds)
             run(app, listening, options, stop)

@@ -1,6 +1,6 @@
 """Stands before every page: who may ask, how much they may send, what a browser may do with the answer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -23,6 +23,11 @@ HEADERS = {
 }
 
 
+def in_plain_text(status: int, sentence: str) -> ASGIApp:
+    """Return an answer of one line."""
+    return PlainTextResponse(sentence + "\n", status)
+
+
 class Guard:
     """An ASGI app before another: refuses hosts it does not answer for, requests that another site makes, and
     bodies that are too large; gives every answer the headers above.
@@ -31,10 +36,19 @@ class Guard:
     rebinding) or by a form, so `hosts` has the names we answer to; empty, any name will do, for a server
     that asks for a token. A method that changes something must come from a page of this server, where a
     browser says from where it comes.
+
+    `refusal` turns a status and a sentence into the answer to what is refused.
     """
 
-    def __init__(self, app: ASGIApp, body_bytes: int, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        body_bytes: int,
+        hosts: Iterable[str] = (),
+        refusal: Callable[[int, str], ASGIApp] = in_plain_text,
+    ) -> None:
         self._app = app
+        self._refusal = refusal
         self._body_bytes = body_bytes
         self._hosts = frozenset(host.lower() for host in hosts)
 
@@ -52,7 +66,7 @@ class Guard:
             await send(message)
 
         refused = self._refused(scope["method"], Headers(scope=scope))
-        answer = PlainTextResponse(refused[1] + "\n", refused[0]) if refused else self._limited
+        answer = self._refusal(*refused) if refused else self._limited
         await answer(scope, receive, with_headers)
 
     def _refused(self, method: str, headers: Headers) -> tuple[int, str] | None:
@@ -92,7 +106,7 @@ class Guard:
         except BodyTooLargeError as error:
             if begun:
                 raise
-            await PlainTextResponse(error.detail + "\n", 413)(scope, receive, send)
+            await self._refusal(error.status_code, error.detail)(scope, receive, send)
 
 
 class BodyTooLargeError(HTTPException):

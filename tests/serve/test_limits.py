@@ -72,10 +72,21 @@ def test_a_picture_that_cannot_be_answered(server: Address, body: bytes, sentenc
 
 def test_a_hundred_megabytes_are_refused_at_once(server: Address) -> None:
     """By their length, before they are sent; by their number, where they have no length."""
-    assert ask(server, "POST", "/classify", b"", Content_Length=str(10**8))[0] == 413
-    status, _, answer = ask(server, "POST", f"/v2/models/{NAME}/infer", bytes(1_000_001))
-    assert status == 413
-    assert b"more than 1,000,000 bytes" in answer
+    for path, body, headers in (
+        ("/classify", b"", {"Content_Length": str(10**8)}),
+        (f"/v2/models/{NAME}/infer", bytes(1_000_001), {}),
+    ):
+        status, _, answer = ask(server, "POST", path, body, **headers)
+        assert status == 413
+        assert "more than 1,000,000 bytes" in json.loads(answer)["error"]
+
+
+def test_a_page_of_another_site_is_refused_as_anything_else(server: Address) -> None:
+    """By the sentence that clients of the protocol show."""
+    status, _, answer = ask(server, "POST", "/classify", b"", Origin="http://evil.example")
+
+    assert status == 403
+    assert "a page of another site" in json.loads(answer)["error"]
 
 
 @pytest.mark.parametrize(
