@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,14 +67,17 @@ def _crowd(address: str, path: str, body: bytes) -> None:
             except OSError:
                 return
             connection.sock.settimeout(ANSWER_SECONDS)
+            connected, sent = time.monotonic(), False
             try:
                 connection.request("POST", path, body)
+                sent = True
                 answer = connection.getresponse()
                 text = answer.read()
                 answers[str(answer.status)] += 1
                 first.put(text)
             except (OSError, http.client.HTTPException) as error:
-                lost.append(repr(error))
+                seconds = time.monotonic() - connected
+                lost.append(f"{error!r}: sent: {sent}, {seconds:.3f} s after it connected")
             finally:
                 connection.close()
 
