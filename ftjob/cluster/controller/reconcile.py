@@ -94,6 +94,7 @@ class Reconciler:
         attempts = tuple(each for each in pods if not each.plans)
         answer = self._answer(key, job, newest_pod(attempts))
         if answer and answer.gone and job.status.state is State.STOPPING:
+            # An old kubelet never writes that the container of an overdue pod has ended: its port shows it.
             attempts = tuple(replace(each, running=each.running and not each.overdue) for each in attempts)
         report, refused = report_of(attempts, answer.progress if answer else None)
         found = annotated(job.annotations, identity)

@@ -29,7 +29,7 @@ def watch_attempt(context: JobContext) -> JobOutcome:
             State.RUNNING, Reason.RUNNING, "the attempt continues", edit_refused=context.request.message
         )
     pods = context.live_pods
-    if any(pod.over for pod in pods):
+    if any(pod.over for pod in pods):  # and yet ends: it is overdue
         message = f"{Reason.DEADLINE_EXCEEDED.message}; its worker makes a snapshot"
         again = RequeueAfter(STOPPING_SECONDS)
         return JobOutcome(State.STOPPING, Reason.DEADLINE_EXCEEDED, message, (again,))
