@@ -8,7 +8,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from ftjob.dataset.image.resize import fit, resized_size, scale
-from ftjob.dataset.lmdb.decode import JPEG_MAGIC
+from ftjob.dataset.lmdb.decode import JPEG_MAGIC, pixel_memory
 from ftjob.dataset.modes import Mode
 
 EXIF_SEGMENT = 0xE1
@@ -100,14 +100,14 @@ def _plain_jpeg(data: bytes, shape: Shape, most_pixels: int) -> Picture | None:
     wanted = _turned(height, width, orientation)
     if not shape.face_crop:  # a face is small, and wants all its pixels
         wanted = resized_size(*wanted, shape.height, shape.width, shape.mode)
-    pixels, notes = _decode_jpeg(data, shape.color, _turned(*wanted, orientation))
+    pixels, notes = _decode_jpeg(data, shape.color, (height, width), _turned(*wanted, orientation))
     if orientation == 1:
         return Picture(pixels, notes)
     return Picture(_upright(pixels, orientation), (*notes, "rotated"))
 
 
 def _decode_jpeg(
-    data: bytes, color: bool, at_least: tuple[int, int]
+    data: bytes, color: bool, size: tuple[int, int], at_least: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     def decode(strict: bool) -> NDArray[np.uint8]:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
@@ -116,6 +116,7 @@ def _decode_jpeg(
             min_height=at_least[0],
             min_width=at_least[1],
             min_factor=2,
+            buffer=pixel_memory(size[0] * size[1] * (3 if color else 1)),
             strict=strict,
         )
         return pixels if color else pixels[:, :, 0]
