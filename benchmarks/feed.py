@@ -175,7 +175,7 @@ def by_decoding(path: Path, workers: int) -> Callable[[], Iterator[torch.Tensor]
         begun: deque[list[Future[None]]] = deque()
         with ThreadPoolExecutor(workers) as pool:
             for number in count():
-                stored = records.stored(number * BATCH, BATCH)
+                stored = records.at(records.keys(number * BATCH, BATCH))
                 begun.append([pool.submit(decode, stored[at : at + share]) for at in range(0, BATCH, share)])
                 if number < MOST_AHEAD:
                     continue

@@ -34,7 +34,7 @@ def test_records_by_their_number(lmdb_folder: Path, begin: int, count: int) -> N
     numbered, stored = NumberedRecords(lmdb_folder), list(records(lmdb_folder))
     wanted = [stored[number % 10] for number in range(begin, begin + count)]
 
-    found = numbered.stored(begin, count)
+    found = numbered.at(numbered.keys(begin, count))
 
     assert len(numbered) == 10
     assert [bytes(key) for key, _ in found] == [record.key for record in wanted]

@@ -6,13 +6,17 @@ from pathlib import Path
 import cv2
 import lmdb
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftjob.dataset.lmdb.datum import encode_datum
+from ftjob.engine.client import ProcessEngine
 from ftjob.engine.open import open_engine
-from ftjob.engine.torch.process.transform import ImageTransform
+from ftjob.engine.torch.feed.decoders import SMALL_BYTES
+from ftjob.engine.torch.feed.transform import ImageTransform
+from ftjob.errors import BadDataError, EngineError
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, BlobProto, LayerParameter, TransformationParameter
 from tests.engine import nets
 from tests.engine.conftest import Job
@@ -79,6 +83,59 @@ def test_both_engines_make_the_same_of_records(job: Job):
     assert unequal == set()
     assert made["torch"]["means_label"].tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert made["torch"]["mean_image_middle"].shape == (7, 3, 5, 5)
+
+
+def large(count: int) -> nets.Records:
+    """Images of which a batch of four is made by other processes."""
+    pixels = np.random.default_rng(4).integers(0, 256, (count, 3, 300, 310), dtype=np.uint8)
+    assert pixels[:4].nbytes > SMALL_BYTES
+    return nets.Records(pixels, np.arange(count) % 3)
+
+
+@pytest.mark.torch
+@pytest.mark.caffe
+def test_batches_that_other_processes_make_are_caffes_too(job: Job):
+    """Records round and round, means and labels: equal to the bit."""
+    transform = "crop_size: 299 mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.017"
+    folder = job(nets.softmax_regression() + LAYER.format(name="large", transform=transform))
+    nets.write_lmdb(folder / "large", large(6))
+
+    made = {}
+    for engine in ("caffe", "torch"):
+        with open_engine(
+            engine, solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+        ) as opened:
+            made[engine] = opened.test(10, ["large", "large_label"])
+
+    for blob, values in made["caffe"].items():
+        np.testing.assert_array_equal(made["torch"][blob], values)
+
+
+@pytest.mark.torch
+def test_the_end_of_a_process_that_decodes_is_the_engines_error(job: Job):
+    """A damaged record has its key; a process that was killed its signal."""
+    content = large(4)
+    folder = job(nets.softmax_regression(), train=content)
+    with open_engine(
+        "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+    ) as opened:
+        assert isinstance(opened, ProcessEngine)
+        opened.step(2)
+        engine = psutil.Process(opened.child.pid)
+        for decoder in set(engine.children(recursive=True)) - set(engine.children()):
+            decoder.kill()
+        with pytest.raises(EngineError, match="a process that decodes records was ended by SIGKILL"):
+            opened.step(5)
+
+    with lmdb.open(str(folder / "train")) as env, env.begin(write=True) as txn:
+        txn.put(b"00000002", b"\xff\xff")
+    with (
+        open_engine(
+            "torch", solver=folder / "solver.prototxt", weights=None, log=folder / "log", cwd=folder
+        ) as opened,
+        pytest.raises(BadDataError, match="train: record 00000002: is not a Datum of Caffe"),
+    ):
+        opened.step(1)
 
 
 @pytest.mark.torch

@@ -49,8 +49,9 @@ class CutNet:
         self.trunks: dict[tuple[int, int], TorchNet] = {}
         """By number of images, and number of the thread."""
         self._computing = _Computing(1 if whole.context.device.type == "cuda" else torch.get_num_threads())
-        self._ahead = Ahead(self._make, FLOAT_BYTES * trunk.floats * records.shape[0])
-        self._writer = ThreadPoolExecutor(1, "features")
+        self._reader = ThreadPoolExecutor(1, "features read")
+        self._ahead = Ahead(self._begin, FLOAT_BYTES * trunk.floats * records.shape[0])
+        self._writer = ThreadPoolExecutor(1, "features written")
 
     def forward(self, keep: Collection[str] = ()) -> Passed:
         """Run the layers after the trunk, or all where a blob to keep is the trunk's."""
@@ -76,6 +77,9 @@ class CutNet:
         """Return the fields of ftjob.engine.FeatureRows as they travel."""
         rows = self.records.count * self.trunk.variants
         return {"path": str(self.file.path), "floats": self.file.floats, "rows": rows, "is_test": is_test}
+
+    def _begin(self, number: int) -> Callable[[], FeatureBatch]:
+        return self._reader.submit(self._make, number).result
 
     def _make(self, number: int) -> FeatureBatch:
         """Read the features of a batch, and the pixels of those that are missing."""

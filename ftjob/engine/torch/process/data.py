@@ -1,39 +1,35 @@
 """The Data layer: records of an LMDB in order, transformed as data_transformer.cpp does, some batches ahead.
 
-Records are decoded, cropped and mirrored by a thread for each processor, each its share of a batch. A batch
-travels to the device as bytes, and mean and scale are applied to all of it there. What a batch holds depends
-on its number alone.
+Records are decoded, cropped and mirrored by a process for each processor, each its share of a batch, or by
+this process where a batch is small. A batch travels to the device as bytes, and mean and scale are applied to
+all of it there. What a batch holds depends on its number alone.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ftjob.concurrency import processors
-from ftjob.dataset.lmdb.datum import Buffer, DatumHead, RecordError, read_head
-from ftjob.dataset.lmdb.decode import decode_planes
-from ftjob.dataset.lmdb.read import NumberedRecords, record_name
+from ftjob.dataset.lmdb.read import NumberedRecords
+from ftjob.engine.torch.feed.decoders import Decoders, DecoderThread, decoder_count
+from ftjob.engine.torch.feed.decoding import Decoder, Draws
+from ftjob.engine.torch.feed.transform import ImageTransform
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import LayerContext
-from ftjob.engine.torch.process.transform import Draw, ImageTransform
-from ftjob.errors import BadDataError
 from ftjob.net.topology.shapes import LayerShapes
 
 AHEAD_BYTES = 256 << 20
 """Of the batches that are made ahead: at least one."""
 MOST_AHEAD = 2
 """More would push each other out of the processors' caches: with four, two threads do a tenth less."""
-
 Made = TypeVar("Made")
 
 
@@ -48,29 +44,30 @@ class ImageBatch:
 
 @dataclass(frozen=True)
 class DrawnRecords:
-    """The records of one batch as they are stored, and what is drawn for them."""
+    """The records of one batch, and what is drawn for them."""
 
     numbers: NDArray[np.int64]
-    """Of the records in their LMDB, from 0."""
-    stored: Sequence[tuple[Buffer, Buffer]]
-    """Keys and values."""
-    draws: Sequence[Draw]
-    """One for each record."""
+    """In their LMDB, from 0."""
+    keys: Sequence[bytes]
+    draws: Draws
+    """A row for each record."""
 
 
 class Records:
     """The records of one Data layer by batch: the LMDB goes round without an end."""
 
-    def __init__(self, layer: LayerShapes, context: LayerContext, threads: int | None = None) -> None:
-        """`threads` decode records; None: as many as there are processors."""
+    def __init__(self, layer: LayerShapes, context: LayerContext, decoders: int | None = None) -> None:
+        """`decoders` decode records; None: as many as there are processors, or this process alone where a
+        batch is small."""
         self.layer, self.context = layer.layer, context
         self.path = Path(layer.layer.data_param.source)
         self.shape = layer.tops[0]
         self.transform = ImageTransform(layer.layer, self.shape[1:], context.phase)
-        self.kind = np.uint8 if self.transform.ends_alike else np.float32
         self._records = NumberedRecords(self.path)
-        self.threads = threads or max(1, processors.share() // context.net.ranks)
-        self._pool = ThreadPoolExecutor(self.threads, "pixels")
+        self._decoder = Decoder(self._records, self.transform)
+        self._decoder_count = (
+            decoder_count(self.batch_bytes, context.net.ranks) if decoders is None else decoders
+        )
 
     @property
     def count(self) -> int:
@@ -80,47 +77,47 @@ class Records:
     @property
     def batch_bytes(self) -> int:
         """The size of one batch of images."""
-        return prod(self.shape) * np.dtype(self.kind).itemsize
+        return prod(self.shape) * np.dtype(self.transform.kind).itemsize
 
     def rows(self, number: int) -> DrawnRecords:
-        """Read this rank's batch of a pass by its number. For one thread at a time."""
+        """Return what this rank's batch of a pass is made of, by its number."""
         size, net = self.shape[0], self.context.net
         position = (number * net.ranks + net.rank) * size
         numbers = (position + np.arange(size)) % self.count
-        return DrawnRecords(numbers, self._records.stored(position, size), self._draws(number))
+        return DrawnRecords(numbers, self._records.keys(position, size), self._draws(number))
 
-    def _draws(self, number: int) -> Sequence[Draw]:
+    def _draws(self, number: int) -> Draws:
         if not self.transform.draws:
-            return [(0.0, 0.0, 0.0)] * self.shape[0]
+            return np.zeros((self.shape[0], 3))
         size, net = self.shape[0], self.context.net
         random = streams.generator(net.seed, streams.TRANSFORMS, self.context.index, number)
         of_all = random.random((net.ranks * size, 3))  # as one process draws for a batch of them all
-        return cast("list[list[float]]", of_all[net.rank * size :][:size].tolist())
+        return of_all[net.rank * size :][:size]
 
     def begin(self, rows: DrawnRecords, which: Sequence[int] | None = None) -> Callable[[], ImageBatch]:
         """Begin to decode and transform records, all of them or those at some places; what is returned waits
-        for it, and raises BadDataError."""
-        places = range(len(rows.stored)) if which is None else which
-        images = np.empty((len(places), *self.shape[1:]), self.kind)
-        labels = np.empty(len(places), np.float32)
-
-        def fill(begin: int) -> None:
-            for at in range(begin, min(begin + share, len(places))):
-                labels[at] = self._fill(images[at], rows.stored[places[at]], rows.draws[places[at]])
-
-        share = max(1, math.ceil(len(places) / self.threads))
-        shares = [self._pool.submit(fill, begin) for begin in range(0, len(places), share)]
+        for it. For one thread at a time. Both raise BadDataError and EngineError."""
+        keys, draws = rows.keys, rows.draws
+        if which is not None:
+            keys, draws = [keys[at] for at in which], draws[list(which)]
+        begun = self._pool.begin(keys, draws)
 
         def made() -> ImageBatch:
-            for each in shares:
-                each.result()
-            return ImageBatch(torch.from_numpy(images), torch.from_numpy(labels))
+            images, labels = begun()
+            return ImageBatch(torch.from_numpy(images), _tensor(labels))
 
         return made
 
+    @cached_property
+    def _pool(self) -> Decoders | DecoderThread:
+        """What makes batches: it starts with the first."""
+        if not self._decoder_count:
+            return DecoderThread(self.path, self.transform)
+        return Decoders(self.path, self.transform, self.shape[0], self._decoder_count)
+
     def labels(self, rows: DrawnRecords) -> Tensor:
         """Return the labels alone. Raises BadDataError."""
-        return torch.tensor([self._reading(each, lambda head, _: head.label) for each in rows.stored]).float()
+        return _tensor(self._decoder.labels(rows.keys))
 
     def end(self, images: Tensor) -> Tensor:
         """Return a batch's values on the device where its pixels are: (pixel - mean) * scale, in float32."""
@@ -132,57 +129,40 @@ class Records:
             values.sub_(torch.from_numpy(mean).to(images.device))
         return values.mul_(scale) if scale != 1 else values
 
-    def _fill(self, out: NDArray[Any], stored: tuple[Buffer, Buffer], draw: Draw) -> int:
-        """Write a record's pixels or values; return its label."""
-        write = self.transform.pixels_into if self.kind == np.uint8 else self.transform.into
 
-        def decode(head: DatumHead, value: Buffer) -> int:
-            write(out, decode_planes(head, value[head.data]), draw)
-            return head.label
-
-        return self._reading(stored, decode)
-
-    def _reading(self, stored: tuple[Buffer, Buffer], read: Callable[[DatumHead, Buffer], int]) -> int:
-        """Call that with a record's head and value; its errors name the record."""
-        key, value = stored
-        try:
-            return read(read_head(value), value)
-        except (RecordError, ValueError) as error:
-            raise BadDataError(f"{record_name(self.path, key)}: {error}") from error
+def _tensor(labels: list[int]) -> Tensor:
+    return torch.from_numpy(np.array(labels, np.float32))
 
 
 class Ahead(Generic[Made]):
-    """Things by ascending number, some of which a thread makes ahead."""
+    """Things by ascending number, some of which are begun ahead."""
 
-    def __init__(self, make: Callable[[int], Made], each_bytes: int) -> None:
-        self.make = make
+    def __init__(self, begin: Callable[[int], Callable[[], Made]], each_bytes: int) -> None:
+        """`begin` returns what waits for the thing of a number."""
+        self.begin = begin
         self.depth = max(1, min(MOST_AHEAD, AHEAD_BYTES // max(1, each_bytes)))
-        self._thread = ThreadPoolExecutor(1, "ahead")
-        self._made: deque[tuple[int, Future[Made]]] = deque()
+        self._begun: deque[tuple[int, Callable[[], Made]]] = deque()
 
     def take(self, number: int) -> Made:
-        """Return the one of that number, and have those after it made."""
-        if not self._made or self._made[0][0] != number:
-            for _, future in self._made:
-                future.cancel()
-            self._made.clear()
-        for following in range(number + len(self._made), number + 1 + self.depth):
-            self._made.append((following, self._thread.submit(self.make, following)))
-        return self._made.popleft()[1].result()
+        """Return the one of that number, with those after it begun."""
+        if not self._begun or self._begun[0][0] != number:
+            self._begun.clear()
+        for following in range(number + len(self._begun), number + 1 + self.depth):
+            self._begun.append((following, self.begin(following)))
+        return self._begun.popleft()[1]()
 
 
 class DataSource:
     """The batches of one Data layer by number."""
 
-    def __init__(self, layer: LayerShapes, context: LayerContext, threads: int | None = None) -> None:
-        """`threads` decode records; None: as many as there are processors."""
-        self.records = Records(layer, context, threads)
-        self._ahead = Ahead(self._make, self.records.batch_bytes)
+    def __init__(self, layer: LayerShapes, context: LayerContext, decoders: int | None = None) -> None:
+        """`decoders` is as in Records."""
+        self.records = Records(layer, context, decoders)
+        self._ahead = Ahead(
+            lambda number: self.records.begin(self.records.rows(number)), self.records.batch_bytes
+        )
 
     def batch(self, number: int) -> ImageBatch:
-        """Return images and labels of the batch of that number. Raises BadDataError."""
+        """Return images and labels of the batch of that number. Raises BadDataError and EngineError."""
         with self.records.context.net.waiting():
-            return self._ahead.take(number)()
-
-    def _make(self, number: int) -> Callable[[], ImageBatch]:
-        return self.records.begin(self.records.rows(number))
+            return self._ahead.take(number)

@@ -53,6 +53,11 @@ class ImageTransform:
         """Whether mean and scale are the same for all images, so that a whole batch can be given them."""
         return not (self.param.mean_file and self.draws)
 
+    @property
+    def kind(self) -> type[np.uint8 | np.float32]:
+        """What a batch has of its images: pixels where they end alike, else values."""
+        return np.uint8 if self.ends_alike else np.float32
+
     def into(self, out: Values, planes: Pixels, draw: Draw) -> None:
         """Transform pixels (C, H, W) into `out`, of the layer's shape. Raises ValueError for an image of
         another shape."""
