@@ -1,16 +1,16 @@
 """Processes that decode records: any number of them makes the same batches, and says how it ended."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -139,7 +139,8 @@ def _make_for_ever(decoders: Decoders) -> None:
         decoders.begin([key(1)] * MOST_ROWS, draws(0, MOST_ROWS))()
 
 
-BEGUN = """
+OWNER = """
+    import sys
     from pathlib import Path
     from tests.engine import test_decoders as tests
 
@@ -147,58 +148,79 @@ BEGUN = """
         decoders = tests.Decoders(Path({records!r}), tests.TRANSFORM, tests.MOST_ROWS, 2)
         decoders.begin([tests.key(0)], tests.draws(0, 1))()
         print(*(process.pid for process in decoders.processes), flush=True)
-        {ending}
+        sys.stdin.read()
+"""
+LIMITED = """
+    import resource
+    from pathlib import Path
+    from tests.engine import test_decoders as tests
+
+    if __name__ == "__main__":
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, most))
+        try:
+            decoders = tests.Decoders(Path({records!r}), tests.TRANSFORM, tests.MOST_ROWS, 2)
+            print(decoders.begin([tests.key(3)], tests.draws(0, 1))()[1])
+        except tests.EngineError as error:
+            print(error)
 """
 
 
 @pytest.fixture
-def owner(records: Path, tmp_path: Path) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
-    """Start a program that has processes decode, prints their ids, and then does what it is given."""
-    started = []
+def run(records: Path, tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start a program that has processes decode."""
+    with ExitStack() as stack:
 
-    def start(ending: str) -> "subprocess.Popen[str]":
-        program = tmp_path / "owner.py"
-        program.write_text(textwrap.dedent(BEGUN).format(records=str(records), ending=ending))
-        environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-        command = [sys.executable, str(program)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment))
-        return started[-1]
+        def start(text: str, **fields: object) -> "subprocess.Popen[str]":
+            program = tmp_path / "program.py"
+            program.write_text(textwrap.dedent(text).format(records=str(records), **fields))
+            environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+            command, pipe = [sys.executable, str(program)], subprocess.PIPE
+            started = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment
+            )
+            stack.enter_context(started)
+            stack.callback(started.kill)
+            return started
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        assert process.stdout
-        process.stdout.close()
-
-
-def is_at_work(process: psutil.Process) -> bool:
-    """Whether it has not ended; somebody else may have to reap it."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+        yield start
 
 
-@pytest.mark.parametrize(("ending", "code"), [("import time; time.sleep(600)", None), ("", 0)])
+@pytest.mark.parametrize("killed", [True, False])
 def test_they_end_with_the_process_that_started_them(
-    owner: Callable[[str], "subprocess.Popen[str]"], ending: str, code: int | None
+    run: Callable[..., "subprocess.Popen[str]"], killed: bool
 ) -> None:
     """When it is killed, and when it ends by itself."""
-    process = owner(ending)
+    process = run(OWNER)
+    assert process.stdin
     assert process.stdout
-    decoders = [psutil.Process(int(word)) for word in process.stdout.readline().split()]
-    assert len(decoders) == 2
-    if code is None:
+    ends = [os.pidfd_open(int(word)) for word in process.stdout.readline().split()]
+    if killed:
         process.kill()
-        process.wait()
     else:
-        assert process.wait(PATIENCE_SECONDS) == code
+        process.stdin.close()
 
-    limit = time.monotonic() + PATIENCE_SECONDS
-    while any(map(is_at_work, decoders)):
-        assert time.monotonic() < limit, "they are still there"
-        time.sleep(0.05)
+    try:
+        ended = [bool(select.select([each], [], [], PATIENCE_SECONDS)[0]) for each in ends]
+        code = process.wait(PATIENCE_SECONDS)
+    finally:
+        for each in ends:
+            os.close(each)
+
+    assert ended == [True, True]
+    assert code == (-signal.SIGKILL if killed else 0)
+
+
+@pytest.mark.parametrize("files", [3, 6, 9, 13, 16])
+def test_too_few_open_files_end_the_start_in_a_sentence(
+    run: Callable[..., "subprocess.Popen[str]"], files: int
+) -> None:
+    """Wherever in the start there are no more of them."""
+    output, errors = run(LIMITED, files=files).communicate(timeout=PATIENCE_SECONDS)
+
+    assert output.startswith("the processes that decode records cannot be started") or output == "[3]\n", (
+        errors
+    )
 
 
 def test_memory_is_used_again_when_nobody_has_it() -> None:

@@ -123,33 +123,33 @@ class Decoders:
     def __init__(self, path: Path, transform: ImageTransform, most_rows: int, count: int) -> None:
         """`most_rows` is what a batch may have. Raises EngineError."""
         row: Row = transform.kind, transform.shape
-        self._memory = SharedBatches(os.memfd_create("batches", os.MFD_CLOEXEC), row, most_rows)
-        # several may read from it, and each gets whole requests
-        self._requests, their_end = socket.socketpair(type=socket.SOCK_SEQPACKET)
         self.processes: list[BaseProcess] = []
         self._replies = selectors.PollSelector()
         """The pipes on which they reply, with the process of each."""
         self._numbers = count_from(0)
         self._begun: dict[int, Share] = {}
-        weakref.finalize(self, _close, self._requests, self._memory.fd)
         self._receiving = threading.Lock()
-        with their_end:
-            for _ in range(count):
-                self._start(Path.cwd(), path, transform, self._memory, their_end)
+        try:
+            self._memory = SharedBatches(os.memfd_create("batches", os.MFD_CLOEXEC), row, most_rows)
+            # several may read from it, and each gets whole requests
+            self._requests, their_end = socket.socketpair(type=socket.SOCK_SEQPACKET)
+            weakref.finalize(self, _close, self._requests, self._memory.fd)
+            with their_end:
+                for _ in range(count):
+                    self._start(Path.cwd(), path, transform, self._memory, their_end)
+        except (OSError, EOFError) as error:  # EOFError: where their server could not start one
+            raise EngineError(
+                f"the processes that decode records cannot be started ({error}): allow this user more "
+                "processes and open files"
+            ) from error
 
     def _start(self, *arguments: object) -> None:
         context = get_context("forkserver")
         context.set_forkserver_preload([__name__])
         replies, its_end = context.Pipe(duplex=False)
-        process = context.Process(target=work, args=(*arguments, its_end), daemon=True, name="decoder")
-        try:
+        with its_end:
+            process = context.Process(target=work, args=(*arguments, its_end), daemon=True, name="decoder")
             process.start()
-        except (OSError, EOFError) as error:
-            raise EngineError(
-                f"a process that decodes records cannot be started ({error}): allow this user more processes"
-            ) from error
-        finally:
-            its_end.close()
         self.processes.append(process)
         self._replies.register(replies, selectors.EVENT_READ, process)
 

@@ -26,7 +26,7 @@ class Decoder:
         """Write the pixels of the records of those keys to the rows (N, C, H, W), or their values where every
         image has a mean of its own (see ImageTransform.kind); return their labels. Raises BadDataError, which
         names the record."""
-        write = self.transform.pixels_into if rows.dtype == np.uint8 else self.transform.into
+        write = self.transform.pixels_into if self.transform.ends_alike else self.transform.into
         labels: list[int] = []
         try:
             for row, (_, value), draw in zip(rows, self.records.at(keys), draws.tolist(), strict=True):
