@@ -101,8 +101,11 @@ def test_a_damaged_note_hides_no_other(tmp_path: Path, cache: Path, text: str):
 
 
 @pytest.mark.parametrize("reference", ["~nobody-of-that-name/run", "a" * 5000, "a\0b", "[", "*/*", "../.."])
-def test_what_is_no_name_is_refused(reference: str):
-    """Whatever is typed."""
+def test_what_is_no_name_is_refused(reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever is typed, where no folder above is a run's."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "er")
+
     with pytest.raises(BadSpecError):
         runs.find_run(reference)
     assert runs.known_runs(reference) == []
