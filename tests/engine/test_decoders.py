@@ -8,7 +8,10 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ftjob.engine.torch.feed.decoders import Decoders, DecoderThread, SharedBatches
+from ftjob.engine.torch.feed.decoders import Begun, Decoders, DecoderThread, SharedBatches
 from ftjob.engine.torch.feed.transform import ImageTransform
 from ftjob.errors import BadDataError, EngineError
 from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter, TransformationParameter
@@ -30,6 +33,11 @@ LAYER = LayerParameter(
     name="data", type="Data", transform_param=TransformationParameter(crop_size=40, mirror=True)
 )
 TRANSFORM = ImageTransform(LAYER, (3, 40, 40), TRAIN)
+TINY = ImageTransform(
+    LayerParameter(name="data", type="Data", transform_param=TransformationParameter(crop_size=1)),
+    (3, 1, 1),
+    TRAIN,
+)
 Batch = tuple[NDArray[np.uint8], list[int]]
 
 
@@ -98,17 +106,29 @@ def test_any_number_of_processes_makes_the_same(
 
 def test_more_shares_than_the_pipes_hold(records: Path) -> None:
     """Of batches so large that neither all requests nor all replies fit, nobody waits for the other."""
-    tiny = ImageTransform(
-        LayerParameter(name="data", type="Data", transform_param=TransformationParameter(crop_size=1)),
-        (3, 1, 1),
-        TRAIN,
-    )
     rows = 12_000
-    decoders, keys = Decoders(records, tiny, rows, 1), [key(at % COUNT) for at in range(rows)]
+    decoders, keys = Decoders(records, TINY, rows, 1), [key(at % COUNT) for at in range(rows)]
 
     begun = [decoders.begin(keys, np.zeros((rows, 3))) for _ in range(3)]
 
     assert [batch()[1] for batch in begun] == [[at % COUNT for at in range(rows)]] * 3
+
+
+def test_who_begins_is_not_left_waiting_for_what_another_thread_received(records: Path) -> None:
+    """Even if that thread received all replies to the requests for which there was room."""
+    rows = 12_000
+    decoders, keys = Decoders(records, TINY, rows, 1), [key(at % COUNT) for at in range(rows)]
+    [replies] = [cast("Connection", ready.fileobj) for ready in decoders._replies.get_map().values()]
+    begun: list[Begun] = []
+    other = Thread(target=lambda: begun.append(decoders.begin(keys, np.zeros((rows, 3)))), daemon=True)
+    with decoders._receiving:
+        other.start()
+        while replies.poll(1.0):
+            decoders._receive_from(replies)
+
+    other.join(PATIENCE_SECONDS)
+
+    assert [batch()[1] for batch in begun] == [[at % COUNT for at in range(rows)]]
 
 
 def test_the_first_damaged_record_is_named(damaged: Path) -> None:

@@ -43,6 +43,8 @@ MOST_DECODERS = 16
 """For each GPU: they decode more than a card can train on. Each takes some 25 MB of memory."""
 GRACE_SECONDS = 5.0
 """How long a process whose pipe has ended gets to exit."""
+SOON_SECONDS = 0.05
+"""Until a request for which there was no room is tried again, if no reply comes."""
 MOST_ROWS = 256
 """Of a share. Keys of 511 bytes (lmdb.h) take two thirds of what a socket holds then."""
 MOST_BYTES = 1 << 20
@@ -192,12 +194,16 @@ class Decoders:
         with self._receiving:
             if awaited and awaited.made is not None:
                 return
-            for ready, _ in self._replies.select():
+            # without an awaited one, another thread may have received all that there will be
+            for ready, _ in self._replies.select(None if awaited else SOON_SECONDS):
                 try:
-                    number, made = cast("Connection", ready.fileobj).recv()
+                    self._receive_from(cast("Connection", ready.fileobj))
                 except (EOFError, ConnectionError):
                     raise EngineError(f"a process that decodes records {_end(ready.data)}") from None
-                self._begun.pop(number).made = made
+
+    def _receive_from(self, replies: Connection) -> None:
+        number, made = replies.recv()
+        self._begun.pop(number).made = made
 
 
 def _end(process: BaseProcess) -> str:
