@@ -15,7 +15,8 @@ from ftjob.engine import Features
 from ftjob.engine.process.feature_file import FLOAT_BYTES, FeatureFile, keep
 from ftjob.engine.torch.process.data import Ahead, ImageBatch, Records
 from ftjob.engine.torch.process.layers.making import NetContext
-from ftjob.engine.torch.process.net import Passed, TorchNet, sent
+from ftjob.engine.torch.process.net import Passed, TorchNet
+from ftjob.engine.torch.process.pinning import on_host, sent, thread_for
 from ftjob.net.precision import HALF_BYTES, top_bytes
 from ftjob.net.proto.caffe_pb2 import NetParameter, Phase
 from ftjob.net.topology.shapes import infer_shapes
@@ -49,7 +50,7 @@ class CutNet:
         self.trunks: dict[tuple[int, int], TorchNet] = {}
         """By number of images, and number of the thread."""
         self._computing = _Computing(1 if whole.context.device.type == "cuda" else torch.get_num_threads())
-        self._reader = ThreadPoolExecutor(1, "features read")
+        self._reader = thread_for(whole.context.device, "features read")
         self._ahead = Ahead(self._begin, FLOAT_BYTES * trunk.floats * records.shape[0])
         self._writer = ThreadPoolExecutor(1, "features written")
 
@@ -87,10 +88,11 @@ class CutNet:
         numbers = rows.numbers * self.trunk.variants
         if self.trunk.mirrors:
             numbers = numbers + [self.records.transform.mirrors(draw) for draw in rows.draws]
-        features = np.empty((len(numbers), self.trunk.floats), np.float32)
-        missing = [at for at, row in enumerate(numbers) if not self.file.read(int(row), features[at])]
+        features = on_host((len(numbers), self.trunk.floats), torch.float32, self.whole.context.device)
+        rows_of_file = features.numpy()
+        missing = [at for at, row in enumerate(numbers) if not self.file.read(int(row), rows_of_file[at])]
         images = self.records.begin(rows, missing) if missing else None
-        return FeatureBatch(numbers, torch.from_numpy(features), self.records.labels(rows), missing, images)
+        return FeatureBatch(numbers, features, self.records.labels(rows), missing, images)
 
     def _complete(self, batch: FeatureBatch, images: Tensor) -> None:
         """Compute the features that are missing, and have them kept."""

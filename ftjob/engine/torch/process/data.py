@@ -24,6 +24,7 @@ from ftjob.engine.torch.feed.decoding import Decoder, Draws
 from ftjob.engine.torch.feed.transform import ImageTransform
 from ftjob.engine.torch.process import streams
 from ftjob.engine.torch.process.layers.making import LayerContext
+from ftjob.engine.torch.process.pinning import Pinning, on_host
 from ftjob.net.topology.shapes import LayerShapes
 
 AHEAD_BYTES = 256 << 20
@@ -40,6 +41,10 @@ class ImageBatch:
     images: Tensor
     """Pixels, or values where every image has a mean of its own: see `Records.end`."""
     labels: Tensor
+
+    def pinned(self) -> "ImageBatch":
+        """Return the same where the GPU reads it by itself."""
+        return ImageBatch(self.images.pin_memory(), self.labels.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Records:
         self.transform = ImageTransform(layer.layer, self.shape[1:], context.phase)
         self._records = NumberedRecords(self.path)
         self._decoder = Decoder(self._records, self.transform)
+        self._pinning = Pinning(context.net.device)
         self._decoder_count = (
             decoder_count(self.batch_bytes, context.net.ranks) if decoders is None else decoders
         )
@@ -106,7 +112,7 @@ class Records:
             images, labels = begun()
             return ImageBatch(torch.from_numpy(images), _tensor(labels))
 
-        return made
+        return self._pinning.of(made, ImageBatch.pinned)
 
     @cached_property
     def _pool(self) -> Decoders | DecoderThread:
@@ -117,7 +123,8 @@ class Records:
 
     def labels(self, rows: DrawnRecords) -> Tensor:
         """Return the labels alone. Raises BadDataError."""
-        return _tensor(self._decoder.labels(rows.keys))
+        labels = _tensor(self._decoder.labels(rows.keys))
+        return on_host(tuple(labels.shape), labels.dtype, self.context.net.device).copy_(labels)
 
     def end(self, images: Tensor) -> Tensor:
         """Return a batch's values on the device where its pixels are: (pixel - mean) * scale, in float32."""

@@ -13,6 +13,7 @@ from ftjob.engine.torch.process.data import DataSource, Records
 from ftjob.engine.torch.process.fillers import fill
 from ftjob.engine.torch.process.layers import make
 from ftjob.engine.torch.process.layers.making import Forward, LayerContext, NetContext, layer_context
+from ftjob.engine.torch.process.pinning import sent
 from ftjob.engine.torch.process.weights import ByLayer
 from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import Shape, refuse
@@ -166,11 +167,6 @@ def _data(source: DataSource, context: LayerContext) -> Draw:
         return (images, sent(batch.labels, device))[: len(source.records.layer.top)]
 
     return draw
-
-
-def sent(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor on a device, on its way there while this thread continues."""
-    return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _dummy(layer: LayerShapes, context: LayerContext) -> Draw:
