@@ -16,19 +16,26 @@ TOGETHER = 5
 
 
 def train_plain(setting: Setting, case: Case, *, compiled: bool) -> Figures:
-    """Time whole updates on images that lie on the device already: channels-last, autocast to the precision,
-    SGD in one kernel; `compiled`: forward and backward by torch.compile."""
+    """Time whole updates on images that lie on the device already; `compiled`: by torch.compile."""
     case, device = setting.fitted(case), torch_device(setting)
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # fp32 is ftjob's
-    net = PLAIN[case.net](CLASSES).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        net.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4, fused=device.type == "cuda"
-    )
+    update = updating(case, CLASSES, device, DTYPES.get(setting.precision), compiled=compiled)
+    speed = case.batch_size * _per_second(update, device, setting)
+    kind = "compiled" if compiled else "eager"
+    return {f"images_per_second_plain_{kind}_{case.name}": round(speed, 2)}
+
+
+def updating(
+    case: Case, classes: int, device: torch.device, dtype: torch.dtype | None, *, compiled: bool
+) -> Callable[[], None]:
+    """Return what makes one update: channels-last, autocast to the type, SGD in one kernel; `compiled`:
+    forward and backward by torch.compile, at the first update."""
+    net = PLAIN[case.net](classes).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4, fused=True)
     images = torch.randn(case.batch_size, case.channels, case.crop, case.crop, device=device)
     images = images.to(memory_format=torch.channels_last)
-    labels = torch.randint(CLASSES, (case.batch_size,), device=device)
-    dtype = DTYPES.get(setting.precision)
+    labels = torch.randint(classes, (case.batch_size,), device=device)
 
     def forward(net: PlainNet, images: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
@@ -41,9 +48,7 @@ def train_plain(setting: Setting, case: Case, *, compiled: bool) -> Figures:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    speed = case.batch_size * _per_second(update, device, setting)
-    kind = "compiled" if compiled else "eager"
-    return {f"images_per_second_plain_{kind}_{case.name}": round(speed, 2)}
+    return update
 
 
 def _per_second(update: Callable[[], None], device: torch.device, setting: Setting) -> float:
