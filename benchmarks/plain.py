@@ -81,7 +81,7 @@ def figures(case: Case, speeds: dict[str, list[float]]) -> Found:
         "plain_compiled": ("engine", "compiled"),
         "compiled_eager": ("compiled", "eager"),
     }.items():
-        ratios = [one / other for one, other in zip(speeds[over], speeds[under], strict=True)]
+        ratios = [above / below for above, below in zip(speeds[over], speeds[under], strict=True)]
         found[f"ratio_{key}_{case.name}"] = round(statistics.median(ratios), 4)
         found[f"spread_{key}_{case.name}"] = [round(min(ratios), 3), round(max(ratios), 3)]
     return found
