@@ -1,5 +1,6 @@
 """Prototxts in and out."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_unknown_fields_survive() -> None:
             'layer { name: "c" type: "PReLU" prelu_param { filler { type: "uniform" min: 2 max: 1 } } }',
             'f:1:72: layer "c" has a uniform filler from 2 to 1; min must not be above max',
         ),
+        (
+            'layer { name: "c" include { phase: "TRAIN" } }',
+            "f:1:36: Phase takes words without quotes: write TRAIN",
+        ),
+        (
+            'layer { name: "c" param { lr_mul: 1 } }',
+            "f:1:27: ParamSpec has no field lr_mul; did you mean lr_mult?",
+        ),
         ("layers { name: 'c' }", 'f:1:10: layer "c" has no type'),
         ('layer { name: "c" }', 'f:1:9: layer "c" has no type'),
     ],
@@ -56,6 +65,32 @@ def test_unknown_fields_survive() -> None:
 def test_what_does_not_parse_is_reported_with_its_place(text: str, message: str) -> None:
     """An error begins with file:line:column and says what is meant, where a name is nearly right."""
     with pytest.raises(BadNetError, match=f"^{message}"):
+        parse_net(text, "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('layer { name: "c"\nlayer { name: "d" } }', '2:1: a } is missing before this layer: layer "c"'),
+        (
+            'layer { name: "c" convolution_param {\n}\nlayer { name: "d" } }',
+            '3:1: a } is missing before this layer: layer "c" is not closed',
+        ),
+        (
+            'layers { name: "c" convolution_param { pad: 1\nlayers { name: "d" } } }',
+            '2:1: a } is missing before this layers: convolution_param of layer "c" is not closed',
+        ),
+        ('layer { name: "c" }\n}', "2:1: this } closes nothing"),
+        ('// LeNet\nlayer { name: "c" }', "1:1: a comment begins with #"),
+        (
+            'layer { name: "c type: "ReLU" }',
+            "1:25: ReLU stands where a field does, without a value: a quote is missing before it",
+        ),
+    ],
+)
+def test_signs_that_are_missing_or_too_many_are_named(text: str, message: str) -> None:
+    """Nothing is blamed on fields or forms where a brace, a quote or a # is wrong."""
+    with pytest.raises(BadNetError, match=f"^f:{re.escape(message)}"):
         parse_net(text, "f")
 
 

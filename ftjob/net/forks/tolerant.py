@@ -20,6 +20,9 @@ _PACKAGE = f"{caffe_pb2.DESCRIPTOR.package}."
 _MESSAGES = {message.full_name: message for message in caffe_pb2.DESCRIPTOR.message_types_by_name.values()}
 _UNKNOWN_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
 _UNKNOWN_VALUE = re.compile(r'Enum type "([\w.]+)" has no value named (\S+?)\.?$')
+_NO_NAME = "Expected identifier or number, got "
+_NO_FIELD = re.compile(r"\w+(?!\w|\s*[:{<])")
+_LAYERS = ("layer", "layers")
 _MOST_WORDS = 300
 """Characters of protobuf's message, which quotes the text."""
 _STRAY = re.compile("[\ud800-\udfff]")
@@ -93,10 +96,14 @@ class Prototxt:
         """Return the line of a layer's name; 1 where the text does not have it."""
         return self._lines.get(layer, 1)
 
+    def offset(self, line: int, column: int) -> int:
+        """Return where a line and column, counted from 1, are in the text."""
+        starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
+        return starts[min(line, len(starts)) - 1] + column - 1
+
     def at(self, line: int, column: int) -> Place | None:
         """Return the innermost field at a line and column."""
-        starts = [0, *(match.end() for match in re.finditer("\n", self.text))]
-        offset = starts[min(line, len(starts)) - 1] + column - 1
+        offset = self.offset(line, column)
         around = [place for place in self.places if place.start <= offset < place.end]
         return min(around, key=lambda place: place.end - place.start, default=None)
 
@@ -180,9 +187,35 @@ def _cut(text: str, found: list[Excused]) -> str:
 def _bad_net(error: text_format.ParseError, source: Prototxt) -> BadNetError:
     places_of = [source.name, error.GetLine(), error.GetColumn()]
     where = ":".join(str(part) for part in places_of if part is not None)
-    stopped = source.at(error.GetLine() or 1, error.GetColumn() or 1)
-    mixed = mixed_form(stopped, source.places) if stopped else ""
-    return BadNetError(f"{where}: {mixed or _reason(error)}")
+    stop = error.GetLine() or 1, error.GetColumn() or 1
+    stopped = source.at(*stop)
+    meant = _slip(str(error), source.text[source.offset(*stop) :])
+    if stopped and not meant:
+        meant = _unclosed(stopped, source) or mixed_form(stopped, source.places)
+    return BadNetError(f"{where}: {meant or _reason(error)}")
+
+
+def _slip(error: str, rest: str) -> str:
+    """Return which sign is missing or too many where the parser stopped, if the text from there shows it."""
+    word = _NO_FIELD.match(rest)
+    if word and _UNKNOWN_FIELD.search(error):
+        return f"{word[0]} stands where a field does, without a value: a quote is missing before it"
+    if _NO_NAME in error:
+        return {
+            "}": "this } closes nothing: take it out, or write the { that is missing before it",
+            "/": "a comment begins with #, not with /",
+        }.get(rest[:1], "")
+    return ""
+
+
+def _unclosed(stopped: Place, source: Prototxt) -> str:
+    """Return what is not closed before a layer that stands inside another one."""
+    *around, name = stopped.path
+    if name not in _LAYERS or not around:
+        return ""
+    layer = f'layer "{source.value(stopped.layer, "name")}"'
+    still = layer if around[-1] in _LAYERS else f"{around[-1]} of {layer}"
+    return f"a }} is missing before this {name}: {still} is not closed"
 
 
 def _reason(error: text_format.ParseError) -> str:
@@ -194,6 +227,8 @@ def _reason(error: text_format.ParseError) -> str:
         return f"{_short(message)} has no field {name}{meant}"
     if match := _UNKNOWN_VALUE.search(text):
         enum, value = match.groups()
+        if (word := value.strip("\"'")) != value and word in _value_names(enum):
+            return f"{_short(enum)} takes words without quotes: write {word}"
         return f"{_short(enum)} has no value {value}{_meant(enum, value)}"
     words = re.sub(r"^'.*': ", "", text, flags=re.DOTALL).replace(_PACKAGE, "").rstrip(".")
     return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]} …"

@@ -11,6 +11,8 @@ _SOLVER = frozenset(SolverParameter.DESCRIPTOR.fields_by_name) - set(NetParamete
 _NETS_OF_SOLVER = ("net", "train_net")
 _INLINE_NETS = ("net_param", "train_net_param")
 
+_OF_A_LAYER = 2
+"""The length of a path that names a field of a layer itself."""
 _ALL_TODAY = "write every `layers` as `layer`, with its type in quotes"
 
 
@@ -20,11 +22,10 @@ def mixed_form(stopped: Place, places: list[Place]) -> str:
 
     `stopped` is where the parser stopped, `places` are all fields of the text.
     """
-    form, *inside = stopped.path
-    if form not in ("layer", "layers") or not inside:
+    if len(stopped.path) != _OF_A_LAYER or not stopped.in_layer:
         return ""
+    form, name = stopped.path
     own = [place for place in places if place.layer == stopped.layer and place.path[0] == form]
-    name = inside[0]
     if name == "type":
         return _type_of_today(stopped) if form == "layer" else _old_type(stopped)
     if form == "layers":
