@@ -55,6 +55,14 @@ def test_unknown_fields_survive() -> None:
             "f:1:36: Phase takes words without quotes: write TRAIN",
         ),
         (
+            'layer { name: "d" type: "Data" include { phase: train } }',
+            "f:1:49: Phase has no value train; did you mean TRAIN?",
+        ),
+        (
+            'layer { name: "d" type: "Data" tpo: "data" }',
+            "f:1:32: LayerParameter has no field tpo; did you mean top?",
+        ),
+        (
             'layer { name: "c" param { lr_mul: 1 } }',
             "f:1:27: ParamSpec has no field lr_mul; did you mean lr_mult?",
         ),

@@ -259,12 +259,12 @@ NVIDIA's are those of its caffe.proto from 0.15 to 0.17, Intel's those of its 1.
 def fork_field(place: Place, layer_type: str) -> ForkField | None:
     """Say what becomes of a field that Caffe 1.0 does not have; None where it is no fork's that we know.
 
-    In layers that ftjob replaces anyhow (data, Accuracy), and in layers of a fork's own type, any field goes.
+    In the params of layers that ftjob replaces anyhow (data, Accuracy), and of layers of a fork's own type,
+    any field goes.
     """
-    if place.inside == ("type",):
-        return None
     replaced = layer_type in DATA | FORK_DATA | {"Accuracy"}
-    if place.in_layer and (replaced or (layer_type in TYPES and layer_type not in KNOWN)):
+    in_param = place.in_layer and place.inside[:1] and place.inside[0].endswith("_param")
+    if in_param and (replaced or (layer_type in TYPES and layer_type not in KNOWN)):
         return ForkField("")
     if place.path[-1] == "engine" and place.value in _ENGINES:
         return _LIBRARY[0][1]
