@@ -282,7 +282,8 @@ def weight_transfer(
         train, data = inputs.train, inputs.spec.data
         own = own_transform(inputs.net)
         images = Images(train.channels, train.height, train.width, data.crop, own)
-        check_transfer(transfer, operation.train_val, operation.inputs, images, operation.frozen)
+        heads = [head.layer for head in operation.heads]
+        check_transfer(transfer, operation.train_val, operation.inputs, images, operation.frozen, heads)
         _refuse_empty_statistics(transfer, collected)
         return tuple(transfer)
     if operation.frozen:

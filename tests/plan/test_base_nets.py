@@ -12,6 +12,7 @@ from ftjob.net.proto.caffe_pb2 import BlobProto, BlobShape, LayerParameter, NetP
 from ftjob.plan.identity import run_id
 from ftjob.plan.plan import Plan
 from ftjob.plan.plan_json import base_of
+from ftjob.plan.summary.plan_lines import summary_of
 from jobspec import JobSpec
 
 NET = """
@@ -24,6 +25,7 @@ layer { name: "fc2" type: "InnerProduct" bottom: "fc1" top: "fc2"
 layer { name: "prob" type: "Softmax" bottom: "fc2" top: "prob" }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "prob" bottom: "label" top: "loss" }
 """
+WEIGHTS = {"weights": "own.caffemodel"}
 PLAIN = NET.replace('bottom: "prob"', 'bottom: "fc2"')
 
 
@@ -36,10 +38,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def plan(net: str, **changes: dict[str, Any]) -> Plan:
+def plan(net: str, name: str = "own", **changes: dict[str, Any]) -> Plan:
     Path("net.prototxt").write_text(net)
     spec = {
-        "name": "own",
+        "name": name,
         "base": {"net": "net.prototxt", **changes.get("base", {})},
         "data": {"train": "train", "val": "val", "batch_size": 4, **changes.get("data", {})},
         "surgery": changes.get("surgery", {}),
@@ -48,13 +50,18 @@ def plan(net: str, **changes: dict[str, Any]) -> Plan:
     return api.plan(JobSpec.model_validate(spec), to_train=False)
 
 
-def write_weights(summed: float) -> None:
+def heads_line(made: Plan) -> str:
+    """What the plan says of the heads, before it lists them."""
+    return next(line.parts[0].text for line in summary_of(made, "").lines if line.name == "heads")
+
+
+def write_weights(summed: float, head: str = "fc2", classes: int = 9) -> None:
     """Write weights for NET, whose BatchNorm has summed up that much."""
     layers = []
     for name, kind, shapes in (
         ("fc1", "InnerProduct", [(4, 192), (4,)]),
         ("bn1", "BatchNorm", [(4,), (4,), (1,)]),
-        ("fc2", "InnerProduct", [(9, 4), (9,)]),
+        (head, "InnerProduct", [(classes, 4), (classes,)]),
     ):
         layer = LayerParameter(name=name, type=kind)
         for shape in shapes:
@@ -114,6 +121,20 @@ def test_statistics_of_the_weights_stay_where_the_net_sets_true(folder: Path):
     write_weights(0.0)
     [note] = plan(net, base={"weights": "own.caffemodel"}).notes
     assert "no statistics are there: TRAIN collects them" in note
+
+
+@pytest.mark.parametrize("head", ["fc2", "fc2_own"])
+def test_heads_of_an_earlier_run_of_the_name(folder: Path, head: str):
+    """For as many classes they are trained further, and the plan shows that; for others only another name
+    helps, since new heads have theirs from it."""
+    net = PLAIN.replace('"fc2"', f'"{head}"')
+    write_weights(1.0, "fc2_own", classes=2)
+    assert "trained further: the weights have them as …_own" in heads_line(plan(net, base=WEIGHTS))
+
+    write_weights(1.0, "fc2_own", classes=5)
+    with pytest.raises(BadNetError, match=r"layer fc2_own is 2x4 .* 5x4 .* give the spec another name"):
+        plan(net, base=WEIGHTS)
+    assert "renamed to …_other" in heads_line(plan(net, name="other", base=WEIGHTS))
 
 
 def test_layers_of_one_name_are_refused(folder: Path):

@@ -1,6 +1,6 @@
 """Which layers of a caffemodel Caffe will copy into a net, and which it will initialise randomly."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -21,6 +21,10 @@ _NOTHING: Mapping[str, Shape] = MappingProxyType({})
 _NOT_IN_NET = "not in the net"
 _FOLDED = ("BatchNorm", "Bias", "Scale")
 ANOTHER_NET = "they are of another net; check base.weights"
+OF_THIS_NAME = Cause(
+    "the weights have a head of this name for other classes, as a run of the spec's own name leaves it",
+    "give the spec another name, from which its new heads have theirs",
+)
 MOST_MISSING = 3
 """With this many layers missing, and most of them, the weights are reported as another net's."""
 
@@ -102,10 +106,12 @@ def check_transfer(
     inputs: Mapping[str, Shape] = _NOTHING,
     images: Images | None = None,
     frozen: Iterable[str] = (),
+    heads: Collection[str] = (),
 ) -> None:
     """Raise BadNetError, a sentence per cause, where Caffe would end or initialise a layer randomly unasked.
 
-    With the net of surgery, the shapes of its inputs and what is known of its images, more causes are found.
+    With the net of surgery, the shapes of its inputs, what is known of its images and the names of its heads,
+    more causes are found.
     """
     rows = list(transfer)
     due = [row for row in rows if row.kind not in ("new", "unused")]
@@ -115,7 +121,7 @@ def check_transfer(
         unmatched = [row.remark for row in wrong if row.kind == "unmatched"]
         held = set(frozen)
         misfits = [_misfit(row, net, inputs, images) for row in wrong if row.kind == "shape_mismatch"]
-        raise BadNetError("\n".join([*unmatched, *_causes(misfits, len(due), held)]))
+        raise BadNetError("\n".join([*unmatched, *_causes(misfits, len(due), held, heads)]))
 
 
 def _refuse_lost_scales(rows: Sequence[LayerTransfer], due: Sequence[LayerTransfer]) -> None:
@@ -160,11 +166,12 @@ def _misfit(
     return Misfit(layer, net or NetParameter(), row.shapes, row.source_shapes, inputs, images)
 
 
-def _causes(misfits: Sequence[Misfit], due: int, frozen: set[str]) -> Iterator[str]:
+def _causes(misfits: Sequence[Misfit], due: int, frozen: set[str], heads: Collection[str]) -> Iterator[str]:
     """A sentence for each cause, with the first layer that has it and how many more."""
     groups: dict[Cause, list[Misfit]] = {}
     for misfit in misfits:
-        groups.setdefault(cause_of(misfit), []).append(misfit)
+        other_classes = misfit.layer.name in heads and misfit.wanted[0][0] != misfit.stored[0][0]
+        groups.setdefault(OF_THIS_NAME if other_classes else cause_of(misfit), []).append(misfit)
     vague = [misfit for cause, alike in groups.items() if cause.vague for misfit in alike]
     if len(vague) >= MOST_MISSING and 2 * len(vague) > due:
         groups = {cause: alike for cause, alike in groups.items() if not cause.vague}

@@ -108,7 +108,11 @@ def _gpus(plan: "Plan") -> str:
 def _heads(plan: "Plan") -> tuple[Phrase, ...]:
     """The heads, and how each was found."""
     number = f"{len(plan.heads)} classifiers" if len(plan.heads) > 1 else "1 classifier"
-    how = "trained further" if plan.keeps_heads else f"renamed to …_{plan.inputs.suffix}"
+    how = f"renamed to …_{plan.inputs.suffix}"
+    if plan.keeps_heads:
+        how = "trained further"
+    elif {head.layer for head in plan.heads} <= {row.layer for row in plan.transfer if row.kind == "copied"}:
+        how = f"trained further: the weights have them as …_{plan.inputs.suffix}"
     parts = [Phrase(f"{number}, {len(plan.labels)} outputs, {how}")]
     for head in plan.heads:
         parts += [Phrase(f"\n{head.source}", "head")]
