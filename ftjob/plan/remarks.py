@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import prod
 
 from ftjob.formatting import gib
+from ftjob.net.topology.backward import backward
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Cost
 from ftjob.plan.engines import EngineChoice
@@ -32,6 +33,12 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
             f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
             "there, or name it in surgery.freeze, if you meant that"
         )
+    if cut_off := [layer.name for layer in _without_gradient(shapes)]:
+        yield (
+            f"base.net: {listed(cut_off)} will not learn: no loss passes a gradient down to there; take "
+            "propagate_down: false and loss_weight: 0 from the layers behind, or take out what no loss is "
+            "computed from, or name it in surgery.freeze, if you meant that"
+        )
     if blind := [layer.name for layer in shapes.layers if _sees_one_number(layer)]:
         yield (
             f"data.batch_size: is 1, so BatchNorm {listed(blind)} sees one number per channel at a time, "
@@ -51,6 +58,13 @@ def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[
 
 def _has_no_rate(params: tuple[Param, ...]) -> bool:
     return bool(params) and not any(param.lr_mult for param in params)
+
+
+def _without_gradient(shapes: NetShapes) -> Iterator[LayerShapes]:
+    """Yield the layers that have a rate, and that the backward pass does not reach."""
+    for layer, way in zip(shapes.layers, backward(shapes), strict=True):
+        if layer.params and not _has_no_rate(layer.params) and not any(way.params):
+            yield layer
 
 
 def _sees_one_number(layer: LayerShapes) -> bool:

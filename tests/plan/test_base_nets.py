@@ -38,6 +38,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+SIDE = """
+layer { name: "side" type: "InnerProduct" bottom: "data" top: "side"
+        inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+"""
+
+
 def plan(net: str, name: str = "own", **changes: dict[str, Any]) -> Plan:
     Path("net.prototxt").write_text(net)
     spec = {
@@ -94,6 +100,21 @@ def test_a_batch_norm_that_sees_one_number_is_warned_of(folder: Path):
     """The mean of one number is that number."""
     [warning] = plan(PLAIN, data={"batch_size": 1}).warnings
     assert warning.startswith("data.batch_size: is 1, so BatchNorm bn1 sees one number")
+
+
+@pytest.mark.parametrize(
+    ("written", "changed", "still"),
+    [
+        ('bottom: "fc1" top: "fc2"', 'bottom: "fc1" top: "fc2" propagate_down: false', "fc1"),
+        ('"SoftmaxWithLoss"', '"SoftmaxWithLoss" loss_weight: 0', "fc1, fc2_own"),
+        ('layer { name: "fc1"', f'{SIDE} layer {{ name: "fc1"', "side"),
+    ],
+)
+def test_layers_that_no_gradient_reaches_are_warned_of(folder: Path, written: str, changed: str, still: str):
+    """They have a rate, and stay as they are: for a branch that ends in no loss and behind what stops it."""
+    assert plan(PLAIN).warnings == ()
+    [warning] = plan(PLAIN.replace(written, changed)).warnings
+    assert warning.startswith(f"base.net: {still} will not learn: no loss passes a gradient down")
 
 
 @pytest.mark.parametrize("mode", ["", "batch_norm_param { use_global_stats: true }"])
