@@ -30,6 +30,8 @@ class Weights:
     """What was made of it, where it is not read as it is."""
     size_bytes: int = 0
     """On the disk, with what was made of it."""
+    broken: frozenset[str] = frozenset()
+    """Its layers with a number that is NaN or infinite."""
 
 
 @dataclass(frozen=True)

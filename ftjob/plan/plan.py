@@ -28,7 +28,7 @@ from ftjob.plan.cost import Cost, total_cost
 from ftjob.plan.engines import EngineChoice, choose_engine, torch_runs
 from ftjob.plan.forecast import Forecast, corrected, forecast
 from ftjob.plan.identity import run_id
-from ftjob.plan.inputs import Inputs
+from ftjob.plan.inputs import Inputs, Weights
 from ftjob.plan.measured import Measurement
 from ftjob.plan.memory import Batches
 from ftjob.plan.remarks import problems, warnings
@@ -285,6 +285,7 @@ def weight_transfer(
         heads = [head.layer for head in operation.heads]
         check_transfer(transfer, operation.train_val, operation.inputs, images, operation.frozen, heads)
         _refuse_empty_statistics(transfer, collected)
+        _refuse_broken(transfer, inputs.weights)
         return tuple(transfer)
     if operation.frozen:
         raise BadSpecError(
@@ -309,6 +310,15 @@ def _refuse_empty_statistics(transfer: Iterable[LayerTransfer], collected: Colle
         raise BadSpecError(
             f"surgery.freeze: BatchNorm {listed(empty)} has no statistics in the weights and, frozen, "
             "collects none: freeze up to an earlier layer, or give weights whose training collected them"
+        )
+
+
+def _refuse_broken(transfer: Iterable[LayerTransfer], weights: Weights) -> None:
+    taken = [row.layer for row in transfer if row.kind in ("copied", "frozen")]
+    if broken := [name for name in taken if name in weights.broken]:
+        raise BadNetError(
+            f"{weights.location}: layer {listed(broken)} has numbers that are NaN or infinite, as trainings "
+            "that diverged leave them, and so would every score be: give an earlier snapshot or other weights"
         )
 
 

@@ -1,11 +1,12 @@
 """Reads a run's initial weights: a caffemodel of any age, or of NVIDIA's fork, as Caffe 1.0 reads it."""
 
+import contextlib
 import mmap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ftjob.errors import BadNetError
-from ftjob.fs import files
+from ftjob.errors import BadNetError, StorageError
+from ftjob.fs import documents, files
 from ftjob.fs.digests import remembered_sha256
 from ftjob.fs.paths import cache_dir
 from ftjob.net.caffemodel.weights import LayerWeights, read_weights
@@ -42,11 +43,29 @@ def find_weights(
         raise BadNetError(str(error).replace(str(path), location)) from error
     digest = remembered_sha256(path)
     if not is_nvidias(layers):
-        return Weights(path, digest, layers, location, is_of_run(location), size_bytes=_size(path))
+        broken = _broken(path, digest, layers)
+        return Weights(
+            path, digest, layers, location, is_of_run(location), size_bytes=_size(path), broken=broken
+        )
     rewritten = _rewritten(path, digest, layers)
     size_bytes = _size(path) + _size(rewritten)
     read = read_weights(rewritten)
-    return Weights(rewritten, digest, read, location, note=OF_NVIDIA, size_bytes=size_bytes)
+    broken = _broken(rewritten, digest, read)
+    return Weights(rewritten, digest, read, location, note=OF_NVIDIA, size_bytes=size_bytes, broken=broken)
+
+
+def _broken(path: Path, digest: str, layers: Sequence[LayerWeights]) -> frozenset[str]:
+    """The layers with a number that is NaN or infinite; all numbers are read the first time a file of this
+    digest appears."""
+    note = cache_dir() / "broken" / f"{digest}.json"
+    with contextlib.suppress(OSError, documents.UnreadableError, TypeError):  # nothing there, or not whole
+        return frozenset(map(str, documents.read_json(note)))
+    from ftjob.net.caffemodel.numbers import broken_layers  # here, because NumPy is slow to import
+
+    found = broken_layers(path, layers)
+    with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
+        files.write_json(note, found)
+    return frozenset(found)
 
 
 def _size(path: Path) -> int:

@@ -1,5 +1,6 @@
 """What a caffemodel holds, without loading it."""
 
+import math
 import os
 import resource
 import struct
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from ftjob.errors import BadNetError
+from ftjob.net.caffemodel.numbers import AT_ONCE, broken_layers
 from ftjob.net.caffemodel.weights import read_weights
 from ftjob.net.proto.caffe_pb2 import NetParameter
 
@@ -38,6 +40,21 @@ def test_numbers_stand_at_their_offsets(base_weights: Path) -> None:
             assert numbers.tolist() == list(proto.data)
 
 
+def test_numbers_that_are_none_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    """In float64 beyond what float32 holds, too, in loose pieces, and behind the first part that is read."""
+    net = NetParameter()
+    for name, numbers in (("whole", [1.0]), ("late", [0.0] * (AT_ONCE + 1)), ("sum", [-math.inf])):
+        net.layer.add(name=name).blobs.add(data=numbers).shape.dim.append(len(numbers))
+    net.layer[1].blobs[0].data[AT_ONCE] = math.nan
+    for name, number in (("large", 1e38), ("larger", 1e39)):
+        net.layer.add(name=name).blobs.add(double_data=[0, number]).shape.dim.append(2)
+    path = tmp_path / "some.caffemodel"
+    path.write_bytes(net.SerializeToString() + _loose("loose", 1, math.nan))
+    layers = read_weights(path)
+
+    assert broken_layers(path, layers) == ["late", "sum", "larger", "loose"]
+
+
 def _old(form: str) -> bytes:
     """A layer in one of the older forms."""
     net = NetParameter()
@@ -62,16 +79,21 @@ def test_old_forms_are_read(form: str, tmp_path: Path) -> None:
     assert (layer.name, layer.shapes, layer.blobs[0].legacy) == ("fc", ((1, 1, 2, 3),), True)
 
 
+def _loose(name: str, *numbers: float) -> bytes:
+    """A layer whose blob has its numbers one by one, not packed."""
+    loose = b"".join(b"\x2d" + struct.pack("<f", number) for number in numbers)
+    blob = b"\x3a\x02\x08" + bytes([len(numbers)]) + loose
+    layer = b"\x0a" + bytes([len(name)]) + name.encode() + b"\x3a" + bytes([len(blob)]) + blob
+    return b"\xa2\x06" + bytes([len(layer)]) + layer
+
+
 def test_doubles_and_loose_numbers_are_counted(tmp_path: Path) -> None:
     """float64 blobs, and numbers that a writer did not pack, count as what they are."""
     net = NetParameter()
     blob = net.layer.add(name="a").blobs.add(double_data=[1, 2])
     blob.shape.dim.append(2)
-    loose = b"".join(b"\x2d" + struct.pack("<f", number) for number in (1, 2, 3))
-    shape = b"\x3a\x02\x08\x03"
-    layer = b"\x0a\x01b" + b"\x3a" + bytes([len(loose + shape)]) + shape + loose
     path = tmp_path / "odd.caffemodel"
-    path.write_bytes(net.SerializeToString() + b"\xa2\x06" + bytes([len(layer)]) + layer)
+    path.write_bytes(net.SerializeToString() + _loose("b", 1, 2, 3))
 
     first, second = read_weights(path)
 

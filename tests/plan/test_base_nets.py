@@ -1,5 +1,6 @@
 """What a plan says about base nets of strangers: what is changed, what it costs, why it is refused."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,22 @@ def test_heads_of_an_earlier_run_of_the_name(folder: Path, head: str):
     with pytest.raises(BadNetError, match=r"layer fc2_own is 2x4 .* 5x4 .* give the spec another name"):
         plan(net, base=WEIGHTS)
     assert "renamed to …_other" in heads_line(plan(net, name="other", base=WEIGHTS))
+
+
+@pytest.mark.parametrize("number", [math.nan, -math.inf])
+def test_weights_of_a_diverged_training_are_refused(folder: Path, number: float):
+    """Where the net takes one such number; what it does not take is no matter."""
+    write_weights(1.0)
+    net = NetParameter.FromString(Path("own.caffemodel").read_bytes())
+    net.layer[2].blobs[0].data[0] = number
+    Path("own.caffemodel").write_bytes(net.SerializeToString())
+    plan(PLAIN, base=WEIGHTS)
+
+    net.layer[0].blobs[1].data[3] = number
+    Path("own.caffemodel").write_bytes(net.SerializeToString())
+    for _ in range(2):  # the second time from the cache
+        with pytest.raises(BadNetError, match=r"own\.caffemodel: layer fc1 has numbers that are NaN or inf"):
+            plan(PLAIN, base=WEIGHTS)
 
 
 def test_layers_of_one_name_are_refused(folder: Path):
