@@ -35,6 +35,13 @@ def test_a_map_of_scores_is_refused(end: str, loss: str):
         check(6, end, loss)
 
 
+def test_a_loss_that_reads_a_map_names_what_to_do():
+    """It counts labels before anything else is looked at."""
+    check(4, "fc", "SoftmaxWithLoss")
+    with pytest.raises(BadNetError, match=r'"fc" \(2x5x3x3\) makes 18 predictions.*: take a data\.crop at'):
+        check(6, "fc", "SoftmaxWithLoss")
+
+
 REDUCED = """
 layer { name: "data" type: "Input" top: "data" top: "label"
         input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }

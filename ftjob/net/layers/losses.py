@@ -7,6 +7,11 @@ from ftjob.net.layers.rule import Rule, Setup, Shape, axis_of, bottom_text, chec
 from ftjob.net.proto.caffe_pb2 import LayerParameter
 
 SCALAR: Shape = ()
+ONE_PLACE = (
+    "take a data.crop at which one place is left of each map, or pool over height and width (global_pooling) "
+    "before the loss"
+)
+"""What to do about scores for each place of an image."""
 
 
 def _same_items(layer: LayerParameter, bottoms: Sequence[Shape]) -> None:
@@ -22,10 +27,12 @@ def _labelled(layer: LayerParameter, bottoms: Sequence[Shape], axis: int) -> int
     axis = axis_of(layer, bottoms[0], axis)
     predictions = prod(bottoms[0][:axis]) * prod(bottoms[0][axis + 1 :])
     if predictions != prod(bottoms[1]):
+        is_map = axis == 1 and prod(bottoms[1]) == bottoms[0][0]
         raise refuse(
             layer,
             f"{bottom_text(layer, bottoms, 0)} makes {predictions} predictions, but "
-            f"{bottom_text(layer, bottoms, 1)} holds {prod(bottoms[1])} labels",
+            f"{bottom_text(layer, bottoms, 1)} holds {prod(bottoms[1])} labels"
+            + (f": {ONE_PLACE}" if is_map else ""),
         )
     return axis
 

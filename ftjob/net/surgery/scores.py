@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from math import prod
 
 from ftjob.errors import BadNetError
+from ftjob.net.layers.losses import ONE_PLACE
 from ftjob.net.layers.rule import axis_of, text
 from ftjob.net.surgery.heads import Head
 from ftjob.net.topology.layertypes import CLASSIFICATION_LOSSES
@@ -22,8 +23,7 @@ def refuse_maps(heads: Iterable[Head], train: NetShapes, test: NetShapes) -> Non
             if shape is not None and prod(shape[1:]) != head.num_output:
                 raise BadNetError(
                     f'head "{head.layer}" makes scores "{head.score}" of {text(shape[1:])} for an image, not '
-                    f"one for each of {head.num_output} classes: take a data.crop at which one place is left "
-                    "of each map, or pool over height and width (global_pooling) before the loss"
+                    f"one for each of {head.num_output} classes: {ONE_PLACE}"
                 )
 
 
