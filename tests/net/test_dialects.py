@@ -147,6 +147,22 @@ def test_ceil_mode_in_old_prototxts_too() -> None:
             "type FocalLoss is of forks for detection: Caffe 1.0 cannot run it; write SoftmaxWithLoss",
         ),
         (
+            'layer { name: "m" type: "MarginInnerProduct" bottom: "data" bottom: "label" top: "m" top: "n" }',
+            "Caffe 1.0 cannot run it; write InnerProduct with its first bottom and top$",
+        ),
+        (
+            'layer { name: "m" type: "LabelSpecificAdd" bottom: "data" bottom: "label" top: "m" }',
+            "Caffe 1.0 cannot run it; take it out, and let its readers read its first bottom$",
+        ),
+        (
+            'layer { name: "t" type: "TripletLoss" bottom: "data" bottom: "label" top: "t" }',
+            "Caffe 1.0 cannot run it; take it out, if a softmax loss stands beside it$",
+        ),
+        (
+            'layer { name: "f" type: "InnerProduct" inner_product_param { num_output: 2 normalize: true } }',
+            "inner_product_param.normalize divides the weights of each output by their norm",
+        ),
+        (
             'layer { name: "r" type: "ReLU6" bottom: "data" top: "r" include { phase: TRAIN } }',
             "layer r: type ReLU6 is of MobileNet's forks: Caffe 1.0 cannot run it",
         ),

@@ -72,10 +72,21 @@ _FAMILIES = (
     ),
     (ForkType("the SegNet and YOLO forks"), "Unpooling Upsample"),
     (ForkType("the ShuffleNet forks"), "ChannelShuffle ShuffleChannel"),
-    (ForkType("the forks for face recognition"), "LabelSpecificAdd MarginInnerProduct"),
+    (
+        ForkType(
+            "the forks for face recognition", instead="write InnerProduct with its first bottom and top"
+        ),
+        "MarginInnerProduct",
+    ),
+    (
+        ForkType(
+            "the forks for face recognition", instead="take it out, and let its readers read its first bottom"
+        ),
+        "LabelSpecificAdd",
+    ),
     (
         ForkType("the forks for face recognition", instead="take it out, if a softmax loss stands beside it"),
-        "CenterLoss",
+        "CenterLoss TripletLoss",
     ),
     (ForkType("NVIDIA's fork"), "DetectNetTransformation L1Loss ParameterScale"),
     (
@@ -239,6 +250,16 @@ _FIELDS: tuple[tuple[_Cases, str], ...] = (
             _refused("multiplies the ELU; write a Power layer with this scale after it instead"),
         ),
         "elu_param.lambda",
+    ),
+    (
+        (
+            _left_out("keeps the weights as they are, as Caffe 1.0 does", _is_false),
+            _refused(
+                "divides the weights of each output by their norm, which Caffe 1.0 cannot; take it out of a "
+                "classifier, which starts afresh anyhow"
+            ),
+        ),
+        "inner_product_param.normalize",
     ),
     (
         (
