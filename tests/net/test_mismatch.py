@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -287,6 +288,20 @@ def test_folded_batch_norms_are_reported_once() -> None:
 
     assert _refusal(NET, folded).startswith(
         "no BatchNorm of the net is in the weights (bn1, scale1): they come from a"
+    )
+
+
+def test_batch_norms_of_other_names_are_not_folded() -> None:
+    """The weights have them, and under which names is in the sentence."""
+    norms = {"bn1": "BatchNorm", "scale1": "Scale"}
+    weights = [
+        replace(layer, name=f"conv1_{layer.name}", type=norms[layer.name]) if layer.name in norms else layer
+        for layer in WEIGHTS
+    ]
+
+    assert _refusal(NET, weights) == (
+        "no BatchNorm of the net is in the weights by its name (bn1, scale1), and they have conv1_bn1, "
+        "conv1_scale1: give the layers of base.net the names that they have there"
     )
 
 

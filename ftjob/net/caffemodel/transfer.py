@@ -142,6 +142,12 @@ def _refuse_another_net(rows: Sequence[LayerTransfer], due: Sequence[LayerTransf
     norms = {row.kind for row in due if row.type == "BatchNorm"}
     if norms == {"unmatched"} and all(row.type in _FOLDED for row in missing):
         lost = listed([row.layer for row in missing])
+        called = [row.layer for row in rows if row.remark == _NOT_IN_NET and row.type in _FOLDED]
+        if called:
+            raise BadNetError(
+                f"no BatchNorm of the net is in the weights by its name ({lost}), and they have "
+                f"{listed(called)}: give the layers of base.net the names that they have there"
+            )
         raise BadNetError(
             f"no BatchNorm of the net is in the weights ({lost}): they come from a net without BatchNorm, or "
             "have it folded into the layers before; give the weights of this very net, or a base.net without "
