@@ -305,6 +305,23 @@ def test_batch_norms_of_other_names_are_not_folded() -> None:
     )
 
 
+@pytest.mark.parametrize(("here", "there"), [("false", "true"), ("true", "false")])
+def test_slopes_for_all_channels_or_for_each(here: str, there: str) -> None:
+    """What to change in the prototxt is named, and makes the weights fit."""
+    prelu = (
+        'layer {{ name: "p" type: "PReLU" bottom: "conv1" top: "p" prelu_param {{ channel_shared: {} }} }}'
+    )
+    shared = {value: NET + prelu.format(value) for value in (here, there)}
+    weights = _layers(_shapes(shared[there]))
+
+    assert _refusal(shared[here], weights).endswith(
+        "write channel_shared: true in its prelu_param"
+        if there == "true"
+        else "take channel_shared: true out of its prelu_param"
+    )
+    _check(shared[there], weights)
+
+
 def test_shapes_that_nothing_explains_are_another_net() -> None:
     """Where most layers have such."""
     odd = _with(conv1=((7, 3), (7,)), conv2=((4, 7, 3, 3), (4,)), fc1=((7, 7), (7,)))

@@ -225,6 +225,20 @@ def _group(misfit: Misfit) -> Cause | None:
     return Cause(f"the weights have it in groups: {group}", f"write group: {group} in its convolution_param")
 
 
+def _slopes(misfit: Misfit) -> Cause | None:
+    """A PReLU has a slope for each channel, or one for all of them."""
+    wanted, stored = prod(misfit.wanted[0]), prod(misfit.stored[0])
+    if stored == 1 < wanted:
+        return Cause(
+            "the weights have one slope for all channels", "write channel_shared: true in its prelu_param"
+        )
+    if wanted == 1 < stored:
+        return Cause(
+            "the weights have a slope for each channel", "take channel_shared: true out of its prelu_param"
+        )
+    return None
+
+
 def _same_numbers(misfit: Misfit) -> Cause | None:
     """As many numbers with other axes: the same weights, for another type of layer or by another writer."""
     if list(map(prod, misfit.wanted)) != list(map(prod, misfit.stored)):
@@ -295,7 +309,7 @@ _BY_SHAPE: Mapping[str, Sequence[_Finder]] = {
     "Convolution": (_channels, _turned, _group, _same_numbers, _settings),
     "Deconvolution": (_turned, _same_numbers, _settings),
     "InnerProduct": (_transposed, _channels, _side, _same_numbers, _settings),
-    "PReLU": (_same_numbers,),
+    "PReLU": (_slopes, _same_numbers),
     "Scale": (_same_numbers,),
 }
 """What may explain other shapes of as many params, the likeliest first."""
