@@ -204,3 +204,31 @@ def test_caffe_copies_every_layer_of_a_name(
         plan()
     with pytest.raises(AssertionError):
         caffe.ask("copied", prototxt=tmp_path / "net.prototxt", caffemodel=weights)
+
+
+SHARED_NET = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 12 } } }
+layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" param { name: "w" } param { name: "b" }
+        inner_product_param { num_output: 3 } }
+layer { name: "b" type: "InnerProduct" bottom: "data" top: "b" param { name: "w" } param { name: "b" }
+        inner_product_param { num_output: 3 } }
+layer { name: "half" type: "InnerProduct" bottom: "data" top: "half" param { name: "w" }
+        inner_product_param { num_output: 3 } }
+"""
+
+
+@pytest.mark.parametrize("saved", ["a", "b"])
+def test_a_param_that_layers_share_needs_one_of_them(caffe: Any, saved: str, tmp_path: Path) -> None:
+    """Caffe copies into the blob of both, as the weights of one branch are given to two. A layer with a param
+    of its own beside it is another matter."""
+    net = SHARED_NET[: SHARED_NET.index('layer { name: "half"')]
+    weights = _saved(tmp_path / "w.caffemodel", (saved, (3, 12), (3,)))
+    (tmp_path / "net.prototxt").write_text(net)
+
+    transfer = plan_transfer(parse_net(net, "net"), read_weights(weights), {}, (), {})
+
+    check_transfer(transfer)
+    caffes = caffe.ask("copied", prototxt=tmp_path / "net.prototxt", caffemodel=weights)
+    assert _kinds(transfer, "copied") == set(caffes["copied"]) == {"a", "b"}
+    transfer = plan_transfer(parse_net(SHARED_NET, "net"), read_weights(weights), {}, (), {})
+    assert _kinds(transfer, "unmatched") == {"half"}

@@ -10,6 +10,7 @@ from ftjob.net.caffemodel.mismatch import Cause, Images, Misfit, cause_of
 from ftjob.net.caffemodel.weights import BlobWeights, LayerWeights
 from ftjob.net.forks.rewrite import scale_of
 from ftjob.net.proto.caffe_pb2 import TRAIN, LayerParameter, NetParameter
+from ftjob.net.topology.layertypes import param_count
 from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import Shape, infer_shapes
 from ftjob.suggest import closest, listed
@@ -61,18 +62,37 @@ def plan_transfer(
     in its order, then the unused ones of the weights. Raises BadNetError for a layer that has params in the
     weights and none in the net.
     """
-    params = infer_shapes(phase_view(train_val, TRAIN), inputs).params
+    view = phase_view(train_val, TRAIN)
+    params = infer_shapes(view, inputs).params
     types = {layer.name: layer.type for layer in train_val.layer}
     _refuse_for_others(weights, params, types)
     sources = _sources(weights, params)
     held = set(frozen)
+    sharers = _sharers(view, sources)
     rows = [
         _row(name, types[name], shapes, sources.get(name), renamed, name in held)
         if name in sources or name in renamed
+        else _shared(name, types[name], shapes, sharers[name], name in held)
+        if name in sharers
         else _unmatched(name, types[name], shapes, sources, params)
         for name, shapes in params.items()
     ]
     return rows + _unused(weights, params, types, renamed)
+
+
+def _sharers(view: NetParameter, sources: Mapping[str, LayerWeights]) -> dict[str, str]:
+    """The layers that need no weights of their own: all their params are those of layers of the weights.
+
+    By layer, one that shares a param with it. Caffe copies by layer into the one blob that all of them have.
+    """
+    named = {layer.name: [spec.name for spec in layer.param] for layer in view.layer if param_count(layer)}
+    givers = {param: name for name in named if name in sources for param in named[name] if param}
+    counts = {layer.name: param_count(layer) for layer in view.layer}
+    return {
+        name: givers[params[0]]
+        for name, params in named.items()
+        if len(params) == counts[name] and all(param in givers for param in params)
+    }
 
 
 def _sources(
@@ -204,6 +224,11 @@ def _row(
     if not _fits(shapes, source.blobs):
         return LayerTransfer(name, kind, "shape_mismatch", shapes, _of_today(shapes, source.blobs), "")
     return LayerTransfer(name, kind, "frozen" if frozen else "copied", shapes, source.shapes, "")
+
+
+def _shared(name: str, kind: str, shapes: tuple[Shape, ...], giver: str, frozen: bool) -> LayerTransfer:
+    remark = f"shares the params of {giver}"
+    return LayerTransfer(name, kind, "frozen" if frozen else "copied", shapes, shapes, remark)
 
 
 def _fits(shapes: tuple[Shape, ...], blobs: Sequence[BlobWeights]) -> bool:
