@@ -3,6 +3,9 @@
 import dataclasses
 from pathlib import Path
 
+import pytest
+
+from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import NetParameter
 from ftjob.net.prototxt import parse_net, to_text
 from ftjob.net.surgery.data_layers import DataLayers
@@ -115,3 +118,26 @@ def test_blobs_called_as_ours_make_room_too() -> None:
     ]
     assert [layer.top[0] for layer in done.train_val.layer][-3:] == ["loss", "accuracy", "accuracy_top5"]
     assert [layer.name for layer in done.train_val.layer][-3:] == ["loss_2", "accuracy", "accuracy_top5"]
+
+
+HEADED = """
+layer {{ name: "data" type: "Input" {} }}
+layer {{ name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param {{ num_output: 9 }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }}
+layer {{ name: "acc" type: "Accuracy" bottom: "fc" bottom: "label" top: "acc" include {{ phase: TEST }} }}
+"""
+
+
+def test_labels_that_nothing_makes_are_those_of_the_data() -> None:
+    """Where the net's source has images alone. Beside others the name is likelier misspelt."""
+    whole, without, misspelt = (
+        parse_net(HEADED.format(tops), "net")
+        for tops in ('top: "data" top: "label"', 'top: "data"', 'top: "data" top: "labels"')
+    )
+
+    done = operate(without, Surgery(), 7, DATA, "new")
+
+    assert done.train_val == operate(whole, Surgery(), 7, DATA, "new").train_val
+    assert done.notes == ('nothing makes "label", the labels of loss, acc: they are those of the data',)
+    with pytest.raises(BadNetError, match='layer "loss" reads the blob "label", which no layer before it'):
+        operate(misspelt, Surgery(), 7, DATA, "new")

@@ -90,6 +90,29 @@ def refuse_strange_layers(net: NetParameter) -> None:
     refuse_other_losses(net)
 
 
+def bring_labels(net: NetParameter) -> list[str]:
+    """Add a source of labels, in place, where the net's own have images alone and a loss or Accuracy reads
+    labels, as where the end of a train_val was put onto a deploy net; return a sentence about it."""
+    made = {blob for layer in net.layer for blob in layer.top}
+    readers = [
+        layer
+        for layer in net.layer
+        if layer.type in CLASSIFICATION_LOSSES | {"Accuracy"}
+        and layer.bottom[1:]
+        and layer.bottom[1] not in made
+    ]
+    missing = list({layer.bottom[1]: None for layer in readers})
+    brought = {blob for layer in net.layer if is_source(layer) for blob in layer.top}
+    if len(missing) != 1 or len(brought) != 1:
+        return []
+    layers = list(net.layer)
+    del net.layer[:]
+    net.layer.add(name=free_name(LABELS, [layer.name for layer in layers]), type="Input", top=missing)
+    net.layer.extend(layers)
+    names = listed([layer.name for layer in readers])
+    return [f'nothing makes "{missing[0]}", the labels of {names}: they are those of the data']
+
+
 def rename_blobs(net: NetParameter, new_names: Mapping[str, str]) -> None:
     """Rename blobs wherever a layer reads or makes them, all at once and in place."""
     for layer in net.layer:

@@ -12,6 +12,7 @@ from ftjob.net.surgery.data_layers import (
     IMAGES,
     LABELS,
     DataLayers,
+    bring_labels,
     make_room,
     point_at,
     refuse_strange_layers,
@@ -94,13 +95,14 @@ def operate(
     _forget_engines(train_val)
     refuse_strange_layers(train_val)
     refuse_twins(train_val)
+    brought = bring_labels(train_val)
     make_room(train_val, _own_blobs(train_val))
     heads = find_heads(train_val)
     if not heads:
         raise no_head_error(train_val)
     chosen = _chosen(train_val, heads, surgery, num_output, suffix)
     cleared = clear_ways(train_val, heads, {head.layer for head in chosen}, num_output)
-    heads, done = list(cleared.heads), list(cleared.done)
+    heads, done = list(cleared.heads), [*brought, *cleared.done]
     done += point_at(train_val, heads, data)
     _add_losses(train_val, heads)
     names, fresh = _renew(train_val, chosen, surgery, suffix, before)
