@@ -101,10 +101,11 @@ def test_doubles_and_loose_numbers_are_counted(tmp_path: Path) -> None:
     assert (second.blobs[0].offset, second.blobs[0].count) == (-1, 3)
 
 
-def _short_blob() -> bytes:
+def _blob(count: int, size: int) -> bytes:
+    """A caffemodel with so many numbers in a blob of that size."""
     net = NetParameter()
-    blob = net.layer.add(name="fc").blobs.add(data=range(5))
-    blob.shape.dim.append(6)
+    blob = net.layer.add(name="fc").blobs.add(data=range(count))
+    blob.shape.dim.append(size)
     return net.SerializeToString()
 
 
@@ -128,8 +129,12 @@ def _short_blob() -> bytes:
         (b"\xff" * 64, "is not a .caffemodel"),
         (bytes(64), "is not a .caffemodel"),
         (
-            _short_blob(),
-            'is not a .caffemodel .a blob of layer "fc" has 5 numbers, not those of its shape .6,',
+            _blob(5, 6),
+            'begins as a .caffemodel and is damaged .a blob of layer "fc" has 5 numbers, not those of its',
+        ),
+        (
+            _blob(2000, 2000) + bytes(20),
+            r"begins as a .caffemodel and is damaged .a field at byte \d+ .*; fetch or convert it again",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from ftjob.errors import BadNetError
 from ftjob.fs.documents import UnreadableError, opened
-from ftjob.net.caffemodel.filekinds import HEAD, file_kind
+from ftjob.net.caffemodel.filekinds import CAFFEMODEL, HEAD, file_kind
 from ftjob.net.legacy.upgrade import V1_TYPES
 from ftjob.net.proto.caffe_pb2 import (
     BlobProto,
@@ -162,7 +162,9 @@ def _layers(buffer: memoryview, path: Path) -> Iterator[LayerWeights]:
     except CutOffError as error:
         raise BadNetError(f"{path}: is cut off after {len(buffer)} bytes ({error}); fetch it again") from None
     except (MalformedError, UnicodeDecodeError) as error:
-        raise BadNetError(f"{path}: is not a .caffemodel ({error})") from None
+        damaged = file_kind(bytes(buffer[:HEAD])) is CAFFEMODEL
+        what = "begins as a .caffemodel and is damaged" if damaged else "is not a .caffemodel"
+        raise BadNetError(f"{path}: {what} ({error}); fetch or convert it again") from None
 
 
 def _v1_layer(buffer: memoryview, field: Field, allowance: Allowance) -> LayerWeights:
