@@ -304,3 +304,14 @@ def test_a_loss_of_test_alone_is_a_measure(data: DataLayers) -> None:
     assert "aux_loss" not in [layer.name for layer in done.train_val.layer]
     [loss] = [layer for layer in done.train_val.layer if layer.type == "SoftmaxWithLoss"]
     assert not loss.include
+
+
+def test_a_head_in_groups_that_do_not_share_the_classes(data: DataLayers) -> None:
+    """What to take out is named, and helps."""
+    text = (NETS / "squeeze.prototxt").read_text()
+    before, conv10 = text.split('name: "conv10"')
+    grouped = f'{before}name: "conv10"{conv10.replace("num_output: 10", "group: 2 num_output: 10", 1)}'
+
+    with pytest.raises(BadNetError, match=r"in 2 groups.* 7 classes equally: take group out of its conv"):
+        _operate(parse_net(grouped, "squeeze"), data)
+    _operate(parse_net(text, "squeeze"), data)

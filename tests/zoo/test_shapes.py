@@ -128,7 +128,11 @@ REFUSED = {
     ),
     "too many params": (
         CONV % "num_output: 4 kernel_size: 1 bias_term: false } param { } param { ",
-        "it has 2 param but only 1 to set",
+        "it has 2 param but only 1 to set: keep the first 1$",
+    ),
+    "params of a layer without any": (
+        'layer { name: "r" type: "ReLU" bottom: "data" top: "r" param { } }',
+        "it has 1 param but only 0 to set: take every param out$",
     ),
     "a crop that is too large": (
         'layer { name: "d" type: "Data" top: "d" data_param { batch_size: 1 } '

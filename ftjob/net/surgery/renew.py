@@ -85,7 +85,7 @@ def set_num_output(net: NetParameter, layers: Iterable[str], count: int) -> None
         if count % layer.convolution_param.group:
             raise BadNetError(
                 f'head "{layer.name}" is a convolution in {layer.convolution_param.group} groups, which '
-                f"cannot share {count} classes equally"
+                f"cannot share {count} classes equally: take group out of its convolution_param"
             )
         layer.convolution_param.num_output = count
 

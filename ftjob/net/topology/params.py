@@ -47,7 +47,8 @@ class Params:
         """Return a layer's params, or raise BadNetError where Caffe refuses to make or share them."""
         specs = param_specs(layer)
         if len(specs) > len(shapes):
-            raise refuse(layer, f"it has {len(specs)} param but only {len(shapes)} to set")
+            keep = f"keep the first {len(shapes)}" if shapes else "take every param out"
+            raise refuse(layer, f"it has {len(specs)} param but only {len(shapes)} to set: {keep}")
         specs = [*specs, *[ParamSpec()] * (len(shapes) - len(specs))]
         return tuple(
             self._shared(layer, spec, checked(layer, shape, "its param"))
