@@ -1,7 +1,7 @@
 """Caffe's fatal messages about the data it reads: records, lists of images, means and labels."""
 
 from ftjob.caffelog.rule import MEAN_OF_DATA, NUM_OUTPUT_OF_DATA, FatalRule
-from ftjob.errors import BadDataError
+from ftjob.errors import BadDataError, BadNetError
 
 DATA_RULES = (
     # db_leveldb.cpp, db.cpp
@@ -55,10 +55,23 @@ DATA_RULES = (
         "give one with a path and a label a line",
     ),
     FatalRule(
-        r"Failed to open (?:source file|window file|HDF5 file): ?(?P<path>.*)",
+        r"Failed (?:to open|opening) (?:source file|window file|HDF5 file): ?(?P<path>.*)",
         BadDataError,
         "{path}, which {layer} of {net} reads, cannot be opened",
         "fix the path",
+    ),
+    FatalRule(
+        r"Failed to find HDF5 dataset (?P<top>\S+)",
+        BadDataError,
+        "the HDF5 file that {layer} of {net} reads has no dataset {top}",
+        "write a dataset for each top of the layer, under its name",
+    ),
+    FatalRule(
+        r"vs\. 0\) mkdir ?(?P<path>\S[^\n]*) failed",
+        BadDataError,
+        "the folder {path} cannot be made: it is there already, or the folder above it is not, or is another "
+        "user's",
+        "remove what an earlier attempt left there, or give another name",
     ),
     FatalRule(
         r"Positive batch size required",
@@ -120,6 +133,20 @@ DATA_RULES = (
         "a label is outside 0..num_output-1",
         "`ftjob data check` names the record",
         NUM_OUTPUT_OF_DATA,
+    ),
+    FatalRule(
+        r"top_k_ <= [^\n]*\((?P<best>\d+) vs\. (?P<count>\d+)\)",
+        BadNetError,
+        "{layer} of {net} counts an image as right if its class is among the best {best}, and there are "
+        "{count} classes",
+        "lower its top_k, or take the layer out",
+    ),
+    FatalRule(
+        r"count\(1\) == bottom\[1\]->count\(1\) \((?P<scores>\d+) vs\. (?P<values>\d+)\)",
+        BadNetError,
+        "{layer} of {net} compares {scores} numbers per image with {values}",
+        "give the layer before it a num_output of as many values as a label has; classes take a "
+        "SoftmaxWithLoss",
     ),
     FatalRule(
         r"Number of labels must match number of predictions",

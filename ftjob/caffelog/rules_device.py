@@ -1,7 +1,7 @@
 """Caffe's fatal messages about GPUs and memory: CUDA, cuBLAS and cuDNN errors by number and by text."""
 
 from ftjob.caffelog.rule import NUM_OUTPUT_OF_DATA, SMALLER_BATCH, FatalRule
-from ftjob.errors import EngineError, GpuMemoryError
+from ftjob.errors import BadDataError, EngineError, GpuMemoryError
 
 EARLY = 1000
 """Iterations within which a wrong label shows: by then most data have been seen once."""
@@ -39,6 +39,13 @@ DEVICE_RULES = (
         _LESS,
         SMALLER_BATCH,
     ),
+    FatalRule(
+        r"cudaSuccess [^\n]*driver shutting down",
+        EngineError,
+        "Caffe failed only as it exited, when the GPU's driver had been closed: what it had saved "
+        "by then is whole",
+        "look for the last snapshot; Python programs that use Caffe delete their nets before they end",
+    ),
     # math_functions.cu, and whichever call comes next after a kernel failed
     FatalRule(
         _OUT_OF_BOUNDS,
@@ -59,8 +66,8 @@ DEVICE_RULES = (
         within=EVER,
     ),
     FatalRule(
-        r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUDNN_STATUS_SUCCESS \((?=6 vs))(?P<code>\d+) vs\. 0\)"
-        + _WHY,
+        r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUBLAS_STATUS_SUCCESS \((?=8 vs)|"
+        r"CUDNN_STATUS_SUCCESS \((?=6 vs))(?P<code>\d+) vs\. 0\)" + _WHY,
         EngineError,
         "the GPU failed with error {code} {why}: this Caffe has no code for GPUs of its kind",
         "build Caffe for it (CUDA_ARCH), with a CUDA and cuDNN as new as the GPU",
@@ -89,6 +96,47 @@ DEVICE_RULES = (
         EngineError,
         "the GPUs cannot talk to one another (NCCL: {error})",
         "train on one GPU, or look at `nvidia-smi topo -m` and the version of NCCL",
+    ),
+    FatalRule(
+        r"cudaSuccess \((?P<code>30|999) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPU's driver does not answer as it should ({error}), as after an update, after sleep, or in a "
+        "container without all of its device files",
+        "see that `nvidia-smi` answers and /dev/nvidia-uvm is there (`nvidia-modprobe -u`), else reboot",
+    ),
+    FatalRule(
+        r"cudaSuccess \((?P<code>46) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPU is taken by another process ({error})",
+        "end those that `nvidia-smi` lists, name another GPU, or let several share it (`nvidia-smi -c 0`)",
+    ),
+    FatalRule(
+        r"cudaSuccess \((?P<code>6|702) vs\. 0\)" + _WHY,
+        EngineError,
+        "a computation took longer than the driver allows on a GPU with a display ({error})",
+        "train on a GPU without one, or lower data.batch_size; on Windows raise TdrDelay in the registry",
+        SMALLER_BATCH,
+    ),
+    FatalRule(
+        r"cudaSuccess \((?P<code>39|214) vs\. 0\)" + _WHY,
+        EngineError,
+        "the GPU's memory is faulty ({error})",
+        "train on another GPU, and see with `nvidia-smi -q -d ECC` whether this one has to be replaced",
+    ),
+    FatalRule(
+        r"CUDNN_STATUS_SUCCESS \((?P<code>3|9) vs\. 0\)" + _WHY,
+        EngineError,
+        "cuDNN refused a call of this Caffe ({error}): the usual cause is another version of cuDNN than the "
+        "one that it was built for",
+        "install that version, or build Caffe for this one; engine: CAFFE in the layer's param does without "
+        "cuDNN",
+    ),
+    FatalRule(
+        r"Batch size must be divisible by the number of solvers",
+        BadDataError,
+        "batch_size is no multiple of the number of GPUs, which share each batch",
+        "make it one",
+        "data:\n  batch_size: ...",
     ),
     FatalRule(
         _FAILED,

@@ -251,6 +251,13 @@ NET_RULES = (
         "data:\n  resize: ...   # larger, where data.train is a folder of images\n  crop: ...",
     ),
     FatalRule(
+        r"except at concat_axis|bottom\[i\]->shape\(\) == bottom\[0\]->shape\(\)",
+        BadNetError,
+        "the branches that {layer} of {net} joins differ in size",
+        "use the crop that the net was made for, or correct the pad, stride and kernel_size of one branch",
+        _CROP_PATCH,
+    ),
+    FatalRule(
         r"blob size exceeds INT_MAX",
         BadNetError,
         "{layer} of {net} has a blob of 2^31 numbers or more",

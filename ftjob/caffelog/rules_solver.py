@@ -38,6 +38,12 @@ SOLVER_RULES = (
         "fix the path",
     ),
     FatalRule(
+        r"Couldn't open (?P<path>.*) to save",
+        StorageError,
+        "{path} cannot be written: the disk is full, or its folder is not there, or is another user's",
+        "make room or the folder, or change snapshot_prefix",
+    ),
+    FatalRule(
         r"Couldn't open (?P<path>.*)",
         BadNetError,
         "{path} cannot be opened",
@@ -46,8 +52,9 @@ SOLVER_RULES = (
     FatalRule(
         r"SerializeToOstream|Error saving (?:weights|solver state)",
         StorageError,
-        "the disk is full",
-        "free some space and submit again",
+        "the snapshot cannot be written: the disk is full, or the folder of snapshot_prefix is not there, or "
+        "is another user's",
+        "free some space or make the folder, and submit again",
     ),
     FatalRule(
         r"Cannot write to snapshot prefix '(?P<path>[^']*)'",
@@ -70,7 +77,14 @@ SOLVER_RULES = (
         patch="solver:\n  type: SGD",
     ),
     FatalRule(
-        r"Unknown learning rate policy: (?P<policy>\S*)",
+        r"Unknown learning rate policy: ?$",
+        BadSpecError,
+        "the solver has no lr_policy",
+        "give it one, such as fixed",
+        "solver:\n  lr_policy: fixed",
+    ),
+    FatalRule(
+        r"Unknown learning rate policy: (?P<policy>\S+)",
         BadSpecError,
         f"solver.lr_policy {{policy}} is not one of {', '.join(POLICY_FIELDS)}",
         patch="solver:\n  lr_policy: step",
