@@ -24,6 +24,7 @@ _M = TypeVar("_M", NetParameter, SolverParameter)
 _ITERATION = re.compile(r"Iteration (\d{1,12})\b[^=]{0,200}\bloss = (\S+)", re.A)
 _TESTING = re.compile(r"Iteration (\d{1,12}), Testing net", re.A)
 _OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)", re.A)
+_BATCH = re.compile(r"Batch (\d{1,12}), (\S+) = (\S+)", re.A)
 _SCORE = re.compile(r"Test score #(\d{1,6}): (\S+)", re.A)
 _PRODUCES = re.compile(r"This network produces output (\S+)")
 _CLOSING = re.compile(
@@ -55,6 +56,8 @@ class LoggedProgress:
 
     train: tuple[Point, ...] = ()
     test: tuple[Point, ...] = ()
+    batches: tuple[Point, ...] = ()
+    """Of a `caffe test`, by the batch's number."""
     solver: SolverParameter = field(default_factory=SolverParameter)
     """As Caffe printed it; empty where it did not."""
     net: NetParameter = field(default_factory=NetParameter)
@@ -84,6 +87,7 @@ def read_progress(lines: Sequence[LogLine]) -> LoggedProgress:
     return LoggedProgress(
         train=tuple(_train_points(messages)),
         test=tuple(_test_points(messages)),
+        batches=tuple(_batch_points(messages)),
         solver=_parsed(_printed(lines, "Initializing solver from"), SolverParameter()),
         net=_as_one_net(_parsed(_printed(lines, "Initializing net from"), NetParameter())),
         resumed_from=resumed,
@@ -131,6 +135,15 @@ def _test_points(messages: Sequence[str]) -> Iterator[Point]:
             names.append(made[1])
     if outputs and iteration is not None:
         yield Point(iteration, outputs)
+
+
+def _batch_points(messages: Sequence[str]) -> Iterator[Point]:
+    """The outputs of every batch of a `caffe test`, a point each."""
+    for text in messages:
+        if found := _BATCH.match(text):
+            outputs: dict[str, float] = {}
+            _add(outputs, found[2], found[3])
+            yield Point(int(found[1]), outputs)
 
 
 def _add(outputs: dict[str, float], blob: str, value: str) -> None:

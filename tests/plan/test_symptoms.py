@@ -81,7 +81,55 @@ AT_ANOTHER = "".join(
 NAN_IN_SUM = training(1, 1).replace("Iteration 20, loss = 1", "Iteration 20, loss = -nan")
 TESTED = lines("Iteration 20, Testing net (#0)", "Test net output #0: loss = -1.5 (* 1 = -1.5 loss)")
 BY_HEART = old(4e-8, 1.3, 0, scores=((0.13, 1.79), (0.11, 37.4), (0.08, 27.4), (0.13, 38.0)))
+GROWING = (2.5, 45, 9e3, 5.1e7, 8.3e19, 3.3e24)
+UNBALANCED = "".join(
+    lines(
+        f"Iteration {at}, Testing net (#0)",
+        f"Test net output #0: accuracy = {0.8 if at else 0.2}",
+        "Test net output #1: loss = 0.5",
+    )
+    for at in range(5)
+)
+BATCHES = lines("Batch 0, loss = {0}", "Batch 1, loss = {0}", "Loss: {0}")
 WRONG = {
+    "distances that grow": (
+        training(*GROWING, kind="EuclideanLoss"),
+        "the loss grows from 2.5 to 3.3e+24 at iteration 100: the training diverged",
+    ),
+    "growing, of an unknown net": (old(*GROWING), "the loss grows from 2.5 to 3.3e+24"),
+    "far above chance": (
+        training(2.4, *(35, 52, 41) * 5),
+        "the loss rose from 2.4 to about 44.2, where guessing among 10 classes gives 2.303",
+    ),
+    "at chance after a leap": (
+        training(2.3, 1.9, 1.7, 14.2, *[2.303] * 20),
+        "the loss leapt to 14.2 at iteration 60 and stays at chance since",
+    ),
+    "at chance after saturation": (
+        training(2.3, 1.9, 87.3365, *[2.303] * 20),
+        "the loss leapt to 87.3365 at iteration 40 and stays at chance since",
+    ),
+    "at chance, and learned before": (
+        training(2.3, 1.2, 1.1, 1.2, *[2.303] * 20),
+        "fell to about 1.17 and stays at chance since",
+    ),
+    "nothing but tests, at chance": (
+        training() + AT_ANOTHER.replace("loss = ", "loss = 2.3026 # ").replace("Iteration ", "Iteration 10"),
+        "nothing is learned: the loss stays at chance, near ln 10",
+    ),
+    "an accuracy by another name": (
+        training(*FALLING) + AT_ANOTHER.replace("accuracy", "loss3/top-1"),
+        "the loss of fc falls, but loss3/top-1 stays at 1/10",
+    ),
+    "one class for every image": (
+        training(*(0.51, 0.49, 0.5) * 5) + UNBALANCED,
+        "nothing is learned: accuracy is 0.8 in each of 4 tests and the loss stays at 0.498",
+    ),
+    "a test of weights that are no numbers": (
+        BATCHES.format("nan"),
+        "loss is nan in a test of these weights",
+    ),
+    "a test of weights that are saturated": (BATCHES.format("87.3365"), "loss is 87.3365 in a test of these"),
     "no number, without outputs": (
         old(4.6, float("nan")),
         "the loss is nan from iteration 2000 on: the training",
@@ -146,6 +194,10 @@ WELL = {
     "old, and learned": old(1.2, 0.3, 0.01, scores=((0.1, 2.3), (0.7, 0.9), (0.9, 0.2), (0.97, 0.1))),
     "old, and on its way": old(1.9, 1.6, 1.3, scores=((0.1, 2.3), (0.1, 2.4), (0.11, 2.4), (0.1, 2.4))),
     "old, and overfitted": old(1.2, 1e-4, 1e-6, scores=((0.1, 2.3), (0.5, 2.9), (0.5, 4), (0.51, 5))),
+    "a few images of val, and a loss that falls": training(*FALLING) + UNBALANCED.replace("0.2", "0.8"),
+    "a noisy loss that came down": training(2.3, 5.5, 1.9, 3.1, 1.4, 2.0, 1.0, 1.2, 0.7, 0.9, 0.5, 0.6),
+    "distances that fall": training(*reversed(GROWING), kind="EuclideanLoss"),
+    "a test of weights": BATCHES.format("0.31"),
     "too early to say": training(2.3, 2.3, 2.3, every=5),
     "a BatchNorm's first test": lines("Iteration 0, Testing net (#0)", "Test net output #0: loss = 87.3365")
     + training(*FALLING),
@@ -157,7 +209,8 @@ def test_what_went_well_is_healthy(tmp_path: Path, case: str) -> None:
     """Only what is certain is claimed of a loss that is no softmax, or of one that is no mean."""
     found = explained(tmp_path, WELL[case])
 
-    assert (found.cause, found.healthy) == ("nothing is wrong here", True)
+    assert found.cause.partition(",")[0] == "nothing is wrong here"
+    assert found.healthy
 
 
 @pytest.mark.parametrize(("gamma", "is_expected"), [(1.15, True), (0.9, False)])

@@ -27,6 +27,8 @@ class Curves:
 
     train: tuple[Point, ...]
     test: tuple[Point, ...]
+    batches: tuple[Point, ...]
+    """Of a `caffe test`, which tests given weights."""
     heads: tuple[Head, ...]
     """Those with a softmax loss per image, which chance puts at ln K. Other losses may begin anywhere."""
     losses: Mapping[str, str]
@@ -58,6 +60,7 @@ class Curves:
         return cls(
             tuple(_with_total(point, losses) for point in progress.train),
             progress.test,
+            progress.batches,
             heads,
             losses,
             {head.layer: _lr_mult(net, head.layer) for head in heads},

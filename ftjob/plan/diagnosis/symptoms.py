@@ -3,139 +3,77 @@
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from ftjob.caffelog.progress import SATURATED_LOSS, Point
 from ftjob.net.surgery.heads import Head
-from ftjob.plan.diagnosis.curves import SOFTMAX, SQUASHED, SUM, Curves
+from ftjob.plan.diagnosis.curves import SQUASHED, Curves
+from ftjob.plan.diagnosis.divergence import (
+    above_chance,
+    back_to_chance,
+    bad_weights,
+    grown,
+    not_a_number,
+    saturated,
+    tests_are_no_numbers,
+)
+from ftjob.plan.diagnosis.symptom import (
+    ENOUGH_ITERATIONS,
+    LEARNED,
+    Symptom,
+    is_accuracy,
+    is_loss,
+    is_softmax,
+    level_of,
+    mean_of,
+    patch_rate,
+    shown,
+)
 
-ENOUGH_POINTS = 6
-ENOUGH_ITERATIONS = 50
-"""Before that a loss at ln K is only a beginning."""
 NEAR = 0.03
 """How near to ln K, or to its own beginning above that, a loss must stay, as a share of ln K."""
-LEARNED = 0.8
-"""A loss below this share of ln K has learned something; an accuracy above it, most of it."""
 NEAR_CHANCE = 0.3
 """How near to 1/K an accuracy must stay, as a share of it."""
 BY_HEART = 0.1
 """A training loss below this share of ln K, or this where K is not known, has nothing left to learn."""
+ENOUGH_TESTS = 4
+"""So many tests in a row do not have the same accuracy by chance, while a net learns."""
 ROUNDING = 1e-4
 """How far below zero a loss may be by the rounding of floats."""
-
-
-@dataclass(frozen=True)
-class Symptom:
-    """Something that curves show, its remedy, and what shows it."""
-
-    cause: str
-    fix: str
-    patch: str
-    seen: str
 
 
 def curve_symptoms(curves: Curves) -> Iterator[Symptom]:
     """Yield what the curves show, what is most certain first."""
     looks: tuple[Callable[[Curves], Iterator[Symptom]], ...] = (
-        _not_a_number,
-        _tests_are_no_numbers,
-        _saturated,
+        not_a_number,
+        tests_are_no_numbers,
+        saturated,
+        bad_weights,
+        grown,
         _negative,
         _absurd_start,
+        above_chance,
         _test_at_chance,
         _zero,
         _flat,
         _stays_at_start,
+        _tests_stay_at_chance,
+        _same_answer,
     )
     for look in looks:
         yield from look(curves)
-
-
-def _not_a_number(curves: Curves) -> Iterator[Symptom]:
-    for point in curves.train:
-        for blob, value in point.outputs.items():
-            if not math.isfinite(value):
-                yield _diverged(
-                    curves,
-                    f"the loss is {_plain(value)} from iteration {point.iteration} on",
-                    "the training diverged",
-                    "; if it starts that way, `ftjob data check` the labels and the mean",
-                    _shown(point, blob),
-                )
-                return
-
-
-def _tests_are_no_numbers(curves: Curves) -> Iterator[Symptom]:
-    """What a TEST net puts out beside a training that is well: of the last test, for the first may be so."""
-    for last in curves.test[1:][-1:]:
-        losses = [blob for blob in last.outputs if blob in curves.losses or "loss" in blob]
-        blob = next((blob for blob in losses if not math.isfinite(last.outputs[blob])), "")
-        if blob:
-            yield Symptom(
-                f"{blob} is {_plain(last.outputs[blob])} in tests, but the training loss is a number: "
-                "something only the TEST net uses is wrong, such as the images of val, or a BatchNorm's "
-                "statistics",
-                "`ftjob data check` val, and check that use_global_stats is not set in TEST",
-                "",
-                _shown(last, blob),
-            )
-
-
-def _saturated(curves: Curves) -> Iterator[Symptom]:
-    for blob, points in curves.series.items():
-        at = next((at for at, point in enumerate(points) if _is_saturated(point.outputs[blob])), None)
-        if at is None:
-            continue
-        rest = [point.outputs[blob] for point in points[at:]]
-        if statistics.median(rest) > SATURATED_LOSS / 4:
-            since = "from iteration {} on" if all(map(_is_saturated, rest)) else "at iteration {}"
-            yield _diverged(
-                curves,
-                f"the loss is {SATURATED_LOSS} {since.format(points[at].iteration)}",
-                "-ln of the smallest float: the right class has probability 0, so the training diverged, or "
-                "labels lie outside 0..num_output-1",
-                "; `ftjob data check` finds wrong labels",
-                _shown(points[at], blob),
-            )
-            return
-
-
-def _is_saturated(value: float) -> bool:
-    return abs(value - SATURATED_LOSS) < 0.001
-
-
-def _diverged(curves: Curves, what: str, why: str, more: str, seen: str) -> Symptom:
-    if curves.rises:
-        return Symptom(
-            f"{what}: lr_policy exp with a gamma above 1 raises the learning rate until a training diverges",
-            "see with `ftjob tune lr` what the rates before that show, or give a solver.gamma below 1",
-            "",
-            seen,
-        )
-    if not curves.uncollected:
-        joint = ", " if why.startswith("-ln") else ": "
-        return Symptom(f"{what}{joint}{why}", _lower(curves) + more, _patch_lr(curves, 0.1), seen)
-    return Symptom(
-        f"{what}: layer {curves.uncollected} has use_global_stats: true in training, but no loaded "
-        "weights have its statistics, so it normalizes nothing",
-        "start from weights that have them, or leave use_global_stats out",
-        "base:\n  weights: ...",
-        seen,
-    )
 
 
 def _negative(curves: Curves) -> Iterator[Symptom]:
     """A softmax's loss is never below zero; a GPU that reads past the scores can return anything."""
     for point in (*curves.train, *curves.test):
         for blob, value in point.outputs.items():
-            if value < -ROUNDING and _is_softmax(curves, blob):
+            if value < -ROUNDING and is_softmax(curves, blob):
                 yield Symptom(
                     f"the loss is {value:g} at iteration {point.iteration}, and a softmax loss is never "
                     "negative: labels lie outside 0..num_output-1, so it reads past the scores",
                     "`ftjob data check` finds wrong labels: they count from 0, and num_output is one more "
                     "than the largest",
                     "surgery:\n  num_output: auto",
-                    _shown(point, blob),
+                    shown(point, blob),
                 )
                 return
 
@@ -144,7 +82,7 @@ def _zero(curves: Curves) -> Iterator[Symptom]:
     """Where there are several classes, no training gets rid of all loss at once."""
     for blob, points in curves.series.items():
         at = next((at for at, point in enumerate(points[:2]) if point.outputs[blob] == 0), None)
-        if at is None or not _is_softmax(curves, blob):
+        if at is None or not is_softmax(curves, blob):
             continue
         zeros = [point.outputs[blob] == 0 for point in points[at:]]
         if len(zeros) > 1 and sum(zeros) >= 0.9 * len(zeros):
@@ -153,7 +91,7 @@ def _zero(curves: Curves) -> Iterator[Symptom]:
                 "as when all records have one label, or none",
                 "`ftjob data check` counts the labels; a list of images needs a label on each line",
                 "",
-                _shown(points[at], blob),
+                shown(points[at], blob),
             )
             return
 
@@ -173,16 +111,16 @@ def _absurd_start(curves: Curves) -> Iterator[Symptom]:
                 "the images are not scaled as the weights expect",
                 "`ftjob data check` finds wrong labels; mean and scale must be those of the weights",
                 "surgery:\n  num_output: auto",
-                _shown(points[0], head.loss),
+                shown(points[0], head.loss),
             )
 
 
 def _went_well(curves: Curves, head: Head) -> bool:
     """Whether a head has learned in the end all that there is to learn, however it began."""
-    late, chance = _mean(curves, head.loss), math.log(head.num_output)
+    late, chance = mean_of(curves, head.loss), math.log(head.num_output)
     if late is None or late > LEARNED * chance:
         return False
-    right = [points[-1].outputs[blob] for blob, points in curves.tests.items() if _is_accuracy(blob, points)]
+    right = [points[-1].outputs[blob] for blob, points in curves.tests.items() if is_accuracy(blob, points)]
     return late < BY_HEART * chance or any(value > LEARNED for value in right)
 
 
@@ -192,20 +130,20 @@ def _test_at_chance(curves: Curves) -> Iterator[Symptom]:
     classes = main.num_output if main else _classes_at_start(curves)
     if classes < 2:
         return
-    late = _level(curves, main.loss if main else "loss")
+    late = level_of(curves, main.loss if main else "loss")
     if late is None or late > (LEARNED if main else BY_HEART) * math.log(classes):
         return
     wrong = _mean_of_tests(curves, main.loss if main else "")
     for blob, points in curves.tests.items():
         values = [point.outputs[blob] for point in points][1:]
         chance = (1 + NEAR_CHANCE) / classes
-        if len(values) < 2 or not _is_accuracy(blob, points) or any(value >= chance for value in values):
+        if len(values) < 2 or not is_accuracy(blob, points) or any(value >= chance for value in values):
             continue
-        shown = f"{blob} = {', '.join(f'{value:.3g}' for value in values[-3:])}"
+        seen = f"{blob} = {', '.join(f'{value:.3g}' for value in values[-3:])}"
         if wrong is not None and wrong > math.log(classes):
-            yield _by_heart(curves, f"{blob} stays at chance, 1/{classes}", late, wrong, shown)
+            yield _by_heart(curves, f"{blob} stays at chance, 1/{classes}", late, wrong, seen)
         elif main:
-            yield _reads_another(main, blob, shown)
+            yield _reads_another(main, blob, seen)
         return
 
 
@@ -236,9 +174,7 @@ def _classes_at_start(curves: Curves) -> int:
     """How many classes K the loss of a test before any training, ln K, reveals; 0 where it reveals none."""
     start = curves.test[0] if curves.test and curves.test[0].iteration == 0 else None
     losses = (
-        [value for blob, value in start.outputs.items() if _is_loss(blob, curves.tests[blob])]
-        if start
-        else []
+        [value for blob, value in start.outputs.items() if is_loss(blob, curves.tests[blob])] if start else []
     )
     if len(losses) != 1 or not 0.5 < losses[0] < 12:
         return 0
@@ -246,25 +182,12 @@ def _classes_at_start(curves: Curves) -> int:
     return round(classes) if abs(classes - round(classes)) < 0.1 * classes else 0
 
 
-def _is_accuracy(blob: str, points: Sequence[Point]) -> bool:
-    """Whether an output is an accuracy, by its name or, where it has only a number, by its values."""
-    if blob.startswith("score #"):
-        return all(0 <= point.outputs[blob] <= 1 for point in points)
-    return "acc" in blob
-
-
-def _is_loss(blob: str, points: Sequence[Point]) -> bool:
-    if blob.startswith("score #"):
-        return any(point.outputs[blob] > 1 for point in points)
-    return "loss" in blob
-
-
 def _mean_of_tests(curves: Curves, loss: str) -> float | None:
     """The mean loss of the tests but the first: that of a head, else of the only one there is."""
     blobs = (
         [loss]
         if loss in curves.tests
-        else [each for each, found in curves.tests.items() if _is_loss(each, found)]
+        else [each for each, found in curves.tests.items() if is_loss(each, found)]
     )
     values = [point.outputs[blobs[0]] for point in curves.tests[blobs[0]][1:]] if len(blobs) == 1 else []
     return statistics.fmean(values) if values else None
@@ -273,36 +196,73 @@ def _mean_of_tests(curves: Curves, loss: str) -> float | None:
 def _stays_at_start(curves: Curves) -> Iterator[Symptom]:
     """The same where the net is not known: the loss and the accuracy both stay where the first test was."""
     classes = 0 if curves.losses else _classes_at_start(curves)
-    late = _mean(curves, "loss")
+    late = mean_of(curves, "loss")
     if classes < 2 or late is None or not _is_flat(late, late, math.log(classes)):
         return
     for blob, points in curves.tests.items():
         values = [point.outputs[blob] for point in points]
-        if _is_accuracy(blob, points) and max(values) < (1 + NEAR_CHANCE) / classes:
-            shown = f"loss stays at {late:.4g}, and ln {classes} is {math.log(classes):.4g}"
-            yield _nothing_learns(classes, curves, shown)
+        if is_accuracy(blob, points) and max(values) < (1 + NEAR_CHANCE) / classes:
+            seen = f"loss stays at {late:.4g}, and ln {classes} is {math.log(classes):.4g}"
+            yield _nothing_learns(classes, curves, seen)
+            return
+
+
+def _tests_stay_at_chance(curves: Curves) -> Iterator[Symptom]:
+    """The same of tests alone, where no loss of the training is displayed."""
+    main = next((head for head in curves.heads if head.main), None)
+    classes = main.num_output if main else _classes_at_start(curves)
+    last = _mean_of_tests(curves, main.loss if main else "")
+    if curves.train or classes < 2 or last is None or curves.test[-1].iteration < ENOUGH_ITERATIONS:
+        return
+    if len(curves.test) > 2 and _is_flat(last, last, math.log(classes)):
+        seen = f"loss is {last:.4g} in tests, and ln {classes} is {math.log(classes):.4g}"
+        yield _nothing_learns(classes, curves, seen)
+
+
+def _same_answer(curves: Curves) -> Iterator[Symptom]:
+    """Tests that never change, beside a loss that does not fall: every image gets one class, the largest."""
+    main = next((head for head in curves.heads if head.main), None)
+    loss = main.loss if main else "loss"
+    early, late = mean_of(curves, loss, first=True), mean_of(curves, loss)
+    if early is None or late is None or late < BY_HEART or abs(late - early) > NEAR * late:
+        return
+    for blob, points in curves.tests.items():
+        values = [point.outputs[blob] for point in points[1:]]
+        if not is_accuracy(blob, points) or points[0].iteration or len(values) < ENOUGH_TESTS:
+            continue
+        if len(set(values)) == 1 and 0 < values[0] < 1:
+            yield Symptom(
+                f"nothing is learned: {blob} is {values[0]:.3g} in each of {len(values)} tests and the loss "
+                f"stays at {late:.3g}, as when every image is taken for one class, the largest",
+                "check that the labels match the images and that mean and scale are those of the weights "
+                "(`ftjob data check --sheet`), train all classes on as many images, and try a larger "
+                "solver.base_lr",
+                "",
+                f"{blob} = {', '.join(f'{value:.3g}' for value in values[-3:])}",
+            )
             return
 
 
 def _flat(curves: Curves) -> Iterator[Symptom]:
     """Heads whose loss stays at ln K, or above it where it began: all of them, or some while others learn."""
-    early = {head.layer: _mean(curves, head.loss, first=True) for head in curves.heads}
-    late = {head.layer: _mean(curves, head.loss) for head in curves.heads}
+    early = {head.layer: mean_of(curves, head.loss, first=True) for head in curves.heads}
+    late = {head.layer: mean_of(curves, head.loss) for head in curves.heads}
     chance = {head.layer: math.log(head.num_output) for head in curves.heads}
     flat = [name for name in late if _is_flat(early[name], late[name], chance[name])]
     learning = [name for name, loss in late.items() if loss and loss < LEARNED * chance[name]]
     for head in curves.heads:
         if head.layer in flat:
             level = chance[head.layer]
-            shown = f"{head.loss} stays at {late[head.layer]:.4g}, and ln {head.num_output} is {level:.4g}"
+            seen = f"{head.loss} stays at {late[head.layer]:.4g}, and ln {head.num_output} is {level:.4g}"
             if curves.lr_mults.get(head.layer) == 0:
-                yield _frozen_head(head, shown)
+                yield _frozen_head(head, seen)
             elif learning:
-                yield _missing_head(head, learning, shown)
+                yield _missing_head(head, learning, seen)
             elif head.layer in curves.squashed:
-                yield _squashed_head(head, curves.squashed[head.layer], shown)
+                yield _squashed_head(head, curves.squashed[head.layer], seen)
             else:
-                yield _nothing_learns(head.num_output, curves, shown)
+                yield from back_to_chance(curves, head.loss, level)
+                yield _nothing_learns(head.num_output, curves, seen)
 
 
 def _is_flat(early: float | None, late: float | None, chance: float) -> bool:
@@ -348,52 +308,6 @@ def _nothing_learns(classes: int, curves: Curves, seen: str) -> Symptom:
         f"nothing is learned: the loss stays at chance, near ln {classes} for {classes} classes",
         f"raise solver.base_lr{higher}, freeze less, and check that the labels match the images "
         "(`ftjob data check --sheet`)",
-        _patch_lr(curves, 10),
+        patch_rate(curves, 10),
         seen,
     )
-
-
-def _level(curves: Curves, blob: str) -> float | None:
-    """Where a training's loss is at its end; the median where there are too few points for more."""
-    late = _mean(curves, blob)
-    points = curves.series.get(blob, ())
-    if late is None and len(points) > 1 and points[-1].iteration >= ENOUGH_ITERATIONS:
-        return statistics.median(point.outputs[blob] for point in points)
-    return late
-
-
-def _mean(curves: Curves, blob: str, *, first: bool = False) -> float | None:
-    """The mean of a blob over the last (or first) third of enough points; None where there are too few."""
-    points = curves.series.get(blob, ())
-    if len(points) < ENOUGH_POINTS or points[-1].iteration < ENOUGH_ITERATIONS:
-        return None
-    third = len(points) // 3
-    return statistics.fmean(point.outputs[blob] for point in (points[:third] if first else points[-third:]))
-
-
-def _shown(point: Point, blob: str) -> str:
-    return f"iteration {point.iteration}: {blob} = {_plain(point.outputs[blob])}"
-
-
-def _plain(value: float) -> str:
-    """A number in few digits; NaN has no sign that means anything."""
-    return "nan" if math.isnan(value) else f"{value:g}"
-
-
-def _lower(curves: Curves) -> str:
-    if not curves.base_lr:
-        return "lower solver.base_lr to a tenth"
-    return f"lower solver.base_lr from {curves.base_lr:g} to {curves.base_lr / 10:g}"
-
-
-def _patch_lr(curves: Curves, factor: float) -> str:
-    if not curves.base_lr:
-        return f"solver:\n  base_lr: ...   # {'a tenth' if factor < 1 else 'ten times'} of it"
-    return f"solver:\n  base_lr: {curves.base_lr * factor:g}"
-
-
-def _is_softmax(curves: Curves, blob: str) -> bool:
-    """Whether an output is the loss of a softmax; where the net is not known, whether it may be."""
-    if blob == SUM:
-        return set(curves.losses.values()) == {SOFTMAX}
-    return curves.losses.get(blob) == SOFTMAX if curves.losses else "loss" in blob
