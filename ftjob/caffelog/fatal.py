@@ -14,6 +14,7 @@ from ftjob.caffelog.lines import LogLine, read_lines
 from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis
 from ftjob.caffelog.rules import RULES
+from ftjob.caffelog.startup import failed_start
 from ftjob.errors import BadNetError, EngineError, FtjobError
 from ftjob.net.forks.dialects import TYPES
 
@@ -74,9 +75,9 @@ def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
     if any("boost::python::error_already_set" in text for text in rest):
         error = next((text for text in reversed(rest) if PYTHON_ERROR.match(text)), "")
         return _python_layer(words, error)
+    if found := failed_start(lines):
+        return found
     for text in rest:
-        if match := re.match(r"(?:ModuleNotFound|Import)Error: (.*)$", text):
-            return Diagnosis(EngineError, f"its Python cannot load pycaffe: {match[1]}", seen=text)
         if "std::bad_alloc" in text:
             fix = "lower data.batch_size (iter_size can make up for it)"
             return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH, text.strip())

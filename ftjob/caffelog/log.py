@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ftjob.caffelog.lines import CAFFE_FILE, CERTAIN, LogLine, read_lines
+from ftjob.caffelog.startup import is_of_start
 
 _WORKER = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S+: attempt \d+ begins$"
@@ -81,6 +82,8 @@ def is_making_a_net(lines: Sequence[LogLine]) -> bool:
 
 
 def _is_known(line: LogLine) -> bool:
+    if is_of_start(line):
+        return True
     if not line.level:
         return bool(_WORKER.match(line.text) or _AROUND.match(line.text))
     elsewhere = line.place and not line.place.rpartition(":")[0].endswith((".cpp", ".cu", ".hpp"))

@@ -185,7 +185,7 @@ OTHERS = {
         b"\x7fELF\x02\x01\x01\x00\x03" + bytes(range(1, 9)) * 9 + b"Optimization Done.\n",
         "is not text",
     ),
-    "a message of the shell": (b"bash: caffe: command not found\n", "bash: caffe: command not found"),
+    "a message of the shell": (b"bash: python: command not found\n", "bash: python: command not found"),
     "a long line": (b"x" * 10**6, f'it begins with "{"x" * 60}"'),
 }
 

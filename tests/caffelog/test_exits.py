@@ -17,6 +17,28 @@ SHORT = "Caffe read a part of a file that is not there (SIGBUS): an LMDB is shor
 OUTSIDE = "the process was killed from outside"
 TRACE = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    solver.step(1)\n'
 
+IMPORT = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    import caffe\n'
+STARTS = {
+    "./build/tools/caffe: error while loading shared libraries: libcudart.so.8.0: cannot open shared object "
+    "file: No such file or directory": "the library libcudart.so.8.0, which it was built with, is not found",
+    f"{IMPORT}ImportError: libcudnn.so.5: cannot open shared object file: No such file or directory": (
+        "the library libcudnn.so.5, which it was built with, is not found"
+    ),
+    f"{IMPORT}ImportError: No module named caffe": "there is no module caffe",
+    f"{IMPORT}ModuleNotFoundError: No module named '_caffe'": "there is no module _caffe",
+    f"{IMPORT}ModuleNotFoundError: No module named 'skimage'": "its Python has no module skimage",
+    f"{IMPORT}ImportError: caffe/_caffe.so: undefined symbol: x": "cannot load pycaffe: caffe/_caffe.so: undef",
+    f"{IMPORT}ImportError: numpy.core.multiarray failed to import": "cannot load pycaffe: numpy.core",
+    "[libprotobuf FATAL google/protobuf/stubs/common.cc:61] This program requires version 3.2.0 of the "
+    "Protocol Buffer runtime library, but the installed version is 2.6.1.  Please update your library.\n"
+    "terminate called after throwing an instance of 'google::protobuf::FatalException'": (
+        "it was built with protobuf 3.2.0, and 2.6.1 is installed"
+    ),
+    "ERROR: unknown command line flag 'solvr'": "`caffe` has no option -solvr",
+    "./train.sh: line 3: caffe: command not found": "the program caffe is not found here",
+    "./train.sh: 3: ./train.sh: ./build/tools/caffe: not found": "the program caffe is not found here",
+    "bash: ./build/tools/caffe: No such file or directory": "the program caffe is not found here",
+}
 ENDS = {
     # glog, shells, MPI, DIGITS, Docker, PyCharm
     "*** SIGSEGV (@0x0) received by PID 8640 (TID 0x7ed8) from PID 0; stack trace: ***": MEMORY,
@@ -108,3 +130,17 @@ def test_what_was_going_on_decides(tmp_path: Path, log: str, cause: str, healthy
 
     assert cause in found.cause
     assert found.healthy == healthy
+
+
+@pytest.mark.parametrize("log", STARTS)
+def test_a_program_that_did_not_start_is_explained(tmp_path: Path, log: str) -> None:
+    """Although nothing in its log is Caffe's; and not where Caffe wrote after it."""
+    (tmp_path / "log").write_text(f"+ run\n{log}\n")
+    (tmp_path / "again").write_text(f"{log}\n{TRAINING}I{STAMP}caffe.cpp:259] Optimization Done.\n")
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert STARTS[log] in found.cause
+    assert found.fix
+    assert found.seen in log
+    assert api.explain(str(tmp_path / "again")).healthy
