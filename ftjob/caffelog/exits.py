@@ -132,6 +132,8 @@ CIRCUMSTANCES = (
 )
 """Lines that name what ended a process from outside: (pattern, cause, fix, patch)."""
 
+_WAITS = re.compile(r"(?:Waiting for data|Data layer prefetch queue empty)$")
+
 _WORDS = "|".join(death.words for death in DEATHS.values())
 _CAPITALS = "|".join(death.words.capitalize() for death in DEATHS.values())
 _NAMED = re.compile(r"\*\*\* (SIG[A-Z]{2,5})\b|\binterrupted by signal \d{1,2}: (SIG[A-Z]{2,5})\b", re.A)
@@ -183,6 +185,20 @@ def killed(lines: Sequence[LogLine]) -> Diagnosis | None:
         if name in DEATHS:
             return _died(DEATHS[name], line)
     return None
+
+
+def waiting(lines: Sequence[LogLine]) -> Diagnosis | None:
+    """Return what it means that a log ends while the training waits for its data layer."""
+    if not lines or not _WAITS.match(lines[-1].text):
+        return None
+    return Diagnosis(
+        EngineError,
+        "it was waiting for its data when the log ends: reading images has come to a halt, or, if it still "
+        "runs, is slower than training",
+        "see with `top` and `iostat` if anything is read; keep the LMDB on a disk of this machine, with "
+        "images of the size that training needs (`ftjob data build --size`)",
+        seen=lines[-1].text.strip(),
+    )
 
 
 def _rest(lines: Sequence[LogLine]) -> Iterator[LogLine]:

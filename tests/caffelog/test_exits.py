@@ -27,7 +27,7 @@ STARTS = {
     f"{IMPORT}ImportError: No module named caffe": "there is no module caffe",
     f"{IMPORT}ModuleNotFoundError: No module named '_caffe'": "there is no module _caffe",
     f"{IMPORT}ModuleNotFoundError: No module named 'skimage'": "its Python has no module skimage",
-    f"{IMPORT}ImportError: caffe/_caffe.so: undefined symbol: x": "cannot load pycaffe: caffe/_caffe.so: undef",
+    f"{IMPORT}ImportError: caffe/_caffe.so: undefined symbol: x": "cannot load pycaffe: caffe/_caffe.so",
     f"{IMPORT}ImportError: numpy.core.multiarray failed to import": "cannot load pycaffe: numpy.core",
     "[libprotobuf FATAL google/protobuf/stubs/common.cc:61] This program requires version 3.2.0 of the "
     "Protocol Buffer runtime library, but the installed version is 2.6.1.  Please update your library.\n"
@@ -69,6 +69,9 @@ ENDS = {
     '*** Aborted at 1438051127 (unix time) try "date -d @1438051127" if you are using GNU date ***\n'
     "*** SIGTERM (@0x7f0f6be91000) received by PID 8640; stack trace: ***": f"{OUTSIDE} (SIGTERM)",
     "Hangup": f"{OUTSIDE} (SIGHUP), as its terminal was closed",
+    f"I{STAMP}blocking_queue.cpp:49] Waiting for data": "it was waiting for its data",
+    "Data layer prefetch queue empty": "it was waiting for its data",
+    f"I{STAMP}blocking_queue.cpp:49] Waiting for data\nKilled": f"{OUTSIDE} (SIGKILL)",
     # circumstances
     "slurmstepd: error: *** JOB 7 ON n7 CANCELLED AT 2026-05-12T10:00:00 DUE TO TIME LIMIT ***": "time limit",
     "slurmstepd: error: *** JOB 7 ON n7 CANCELLED AT 2026-05-12T10:00:00 DUE TO PREEMPTION ***": (

@@ -105,6 +105,7 @@ def _by_status(evidence: Evidence) -> Iterator[Explanation]:
 def _killed(evidence: Evidence) -> Iterator[Explanation]:
     if not _is_over(evidence):
         yield from _explained(exits.killed(evidence.log.lines))
+        yield from _explained(exits.waiting(evidence.log.lines))
 
 
 def _broken_off(evidence: Evidence) -> Iterator[Explanation]:
