@@ -86,9 +86,15 @@ def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path: Path):
     with (folder / "c.jpg").open("wb") as file:
         file.truncate(10_000_000_000)
     (folder / "again").symlink_to(folder)
+    (tmp_path / "images" / "dogs").mkdir()
+    (tmp_path / "images" / "dogs" / "d.jpg").write_bytes(b"")
+    for name, above in (("all", tmp_path / "images"), ("more", tmp_path)):
+        (folder / name).symlink_to(above)  # else the dogs would be cats
+        (tmp_path / "images" / name).symlink_to(above)  # and a class of their own
     tree = Folder(tmp_path / "images")
 
     assert [path for path, _ in tree.files("cats")] == ["cats/a.jpg", "cats/b.jpg", "cats/c.jpg"]
+    assert [*tree.files("all"), *tree.files("more")] == []
     for name, why in (("a", "not a file"), ("b", "not a file"), ("c", f"at most {LARGEST:,}")):
         with pytest.raises(OSError, match=why):
             tree.read(f"cats/{name}.jpg")

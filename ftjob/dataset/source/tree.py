@@ -91,7 +91,9 @@ class Folder:
             return sorted(entry.name for entry in found if entry.is_dir() and not entry.name.startswith("."))
 
     def files(self, folder: str) -> Iterator[tuple[str, str]]:
-        yield from self._files(folder, ())
+        root = self.root.resolve()
+        around = [*root.parents, root] if folder else root.parents
+        yield from self._files(folder, tuple(each.stat() for each in around))
 
     def _files(self, folder: str, above: tuple[os.stat_result, ...]) -> Iterator[tuple[str, str]]:
         here = (self.root / folder).stat()
