@@ -26,6 +26,14 @@ def test_a_folder_per_class(photos: Path) -> None:
     assert dict(zip(listing.paths, listing.labels, strict=True))["dog/003.jpg"] == 1
 
 
+@pytest.mark.parametrize("suffix", [".HEIC", ".heif", ".avif", ".jfif"])
+def test_a_photograph_is_passed_over_in_no_format(photos: Path, suffix: str) -> None:
+    """One that cannot be decoded is counted as unreadable, not left out without a word."""
+    (photos / "cat" / "000.jpg").rename(photos / "cat" / f"000{suffix}")
+
+    assert f"cat/000{suffix}" in list_images(photos).paths
+
+
 def test_folders_in_folders_belong_to_their_class(tmp_path: Path) -> None:
     """Where a class is sorted into folders, all of them are its images."""
     write_photos(tmp_path / "cat", {"old": 2, "new": 1})

@@ -26,6 +26,9 @@ DECODER_ERRORS = (
 """What Pillow's readers raise at damaged files."""
 
 
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+
+
 def any_image(data: bytes, color: bool, most_pixels: int) -> Picture:
     """Decode whatever Pillow can; of an animation the first frame. Raises UnreadableImageError."""
     try:
@@ -35,7 +38,9 @@ def any_image(data: bytes, color: bool, most_pixels: int) -> Picture:
             upright = ImageOps.exif_transpose(image)
             return Picture(_pixels(upright, color), notes)
     except UnidentifiedImageError as error:
-        raise UnreadableImageError("no image of a known kind") from error
+        heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS
+        what = "a HEIC photograph, which is not read: save it as JPEG" if heic else "no image of a known kind"
+        raise UnreadableImageError(what) from error
     except DECODER_ERRORS as error:
         raise UnreadableImageError(f"damaged or cut short ({error})") from error
 

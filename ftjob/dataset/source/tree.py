@@ -16,8 +16,11 @@ MORE_BYTES = 1 << 16
 """Read at a time from a file that is longer than its stated size, or arrives in pieces."""
 IMAGE_SUFFIXES = frozenset(
     {
+        ".avif",
         ".bmp",
         ".gif",
+        ".heic",
+        ".heif",
         ".jfif",
         ".jpe",
         ".jpeg",
@@ -31,6 +34,7 @@ IMAGE_SUFFIXES = frozenset(
         ".webp",
     }
 )
+"""Also of formats that are not read: an image in one of those is reported, not passed over."""
 
 
 def is_image_name(path: str) -> bool:
