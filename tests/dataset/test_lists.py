@@ -84,12 +84,27 @@ def test_a_csv_with_numbers(photos: Path) -> None:
         (("file,label", "cat/000.jpg,0"), "line 1: has no column 'path': begin with a header `path,label`"),
         (("path,label", "cat/000.jpg"), "line 2: path or label is empty"),
         (("path,label",), "lists no images"),
+        (
+            ("path,label", "cat/000.jpg,0.0", "dog/000.jpg,1.0"),
+            "line 2: label '0.0' of cat/000.jpg is not an integer",
+        ),
+        (
+            ("path,label,Split", "cat/000.jpg,cat,train", "dog/000.jpg,dog,Test"),
+            "its column 'split' has splits \\(Test, train\\): write a table for train and another for val",
+        ),
     ],
 )
 def test_bad_csvs(photos: Path, lines: tuple[str, ...], message: str) -> None:
     """What is wrong with a CSV is reported with its line."""
     with pytest.raises(BadDataError, match=message):
         list_images(write_list(photos, *lines, name="all.csv"))
+
+
+def test_a_header_is_read_however_it_is_written(photos: Path) -> None:
+    """With blanks and capitals, as spreadsheets and people have them."""
+    listing = write_list(photos, " Path, Label ", "cat/000.jpg, cat", "dog/000.jpg, dog", name="all.csv")
+
+    assert list_images(listing).classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

@@ -3,13 +3,14 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from sys import intern
 
 from ftjob.dataset.labels import LINE_END, check_names
 from ftjob.dataset.source.listing import Listing, class_order
+from ftjob.dataset.source.train_val import TRAIN_NAMES, VAL_NAMES
 from ftjob.dataset.source.tree import Tree, is_image_name
 from ftjob.errors import BadDataError
 from jobspec.problems import one_line
@@ -44,7 +45,7 @@ def list_rows(source: str, tree: Tree, content: bytes, classes: tuple[str, ...])
     if not rows:
         raise BadDataError(f"{source}: lists no images: write one `path label` per line")
     found = [_found(source, tree, row) for row in rows]
-    if is_table and not all(_is_integer(row.label) for row in rows):
+    if is_table and not all(_is_number(row.label) for row in rows):
         names = classes or tuple(class_order(sorted({row.label for row in rows})))
         labels = _named_labels(source, rows, names)
     else:
@@ -99,17 +100,35 @@ def _table_rows(source: str, text: str) -> Iterator[_Row]:
     lines = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline="")
     rows = csv.DictReader(lines, delimiter=max(SEPARATORS, key=header.count))
     try:
-        missing = {PATH_COLUMN, LABEL_COLUMN} - set(rows.fieldnames or ())
+        rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+        missing = {PATH_COLUMN, LABEL_COLUMN} - set(rows.fieldnames)
         if missing:
             raise BadDataError(
                 f"{source}: line 1: has no column {min(missing)!r}: begin with a header `path,label`"
             )
+        splits: dict[str, set[str]] = {name: set() for name in rows.fieldnames}
         for row in rows:
             if not row[PATH_COLUMN] or not row[LABEL_COLUMN]:
                 raise BadDataError(f"{source}: line {rows.line_num}: path or label is empty: fix the line")
             yield _Row(rows.line_num, row[PATH_COLUMN].strip(), intern(row[LABEL_COLUMN].strip()))
+            splits = {name: {*found, row[name]} for name, found in splits.items() if _is_split(row[name])}
     except csv.Error as error:
         raise BadDataError(f"{source}: line {rows.line_num}: is no CSV ({error}): fix the line") from error
+    _refuse_split_column(source, splits)
+
+
+def _is_split(value: str | None) -> bool:
+    return value is not None and value.strip().lower() in (*TRAIN_NAMES, *VAL_NAMES)
+
+
+def _refuse_split_column(source: str, splits: Mapping[str, set[str]]) -> None:
+    """Raise BadDataError for a column that has splits in it: all rows would be taken for images of train."""
+    for name, found in splits.items():
+        if name != LABEL_COLUMN and len(found) > 1:
+            raise BadDataError(
+                f"{source}: its column {one_line(name)!r} has splits ({', '.join(sorted(found))}): write a "
+                "table for train and another for val, which is what --val takes"
+            )
 
 
 def _found(source: str, tree: Tree, row: _Row) -> tuple[str, str]:
