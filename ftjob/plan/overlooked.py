@@ -1,4 +1,4 @@
-"""Settings of a base net's own layers that decide the result and that the spec omits."""
+"""Settings of a base net's own layers that decide the result and that the spec omits or contradicts."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from ftjob.formatting import float32_text
 from ftjob.net.proto.caffe_pb2 import LossParameter
 from ftjob.net.topology.shapes import NetShapes
 from ftjob.net.transforms import Transform, own_transform
-from ftjob.net.zoo.published import PublishedWeights, published_as
+from ftjob.net.zoo.published import PUBLISHED, PublishedWeights, published_as
 from ftjob.plan.inputs import Inputs
 from jobspec.pinned import is_web, parse_pinned
 
@@ -25,6 +25,8 @@ def overlooked(inputs: Inputs, shapes: NetShapes) -> Iterator[str]:
     if published:
         own = _of_published(published, own)
         yield from _contradicted(published, inputs)
+    else:
+        yield from _of_other_programs(inputs.spec.data.mean)
     if own and not (inputs.weights and inputs.weights.of_run):
         sentence = _TRAINED_WITH.format(name=published.name) if published else _NET_SETS
         yield from _transform(own, inputs, sentence)
@@ -44,6 +46,23 @@ def _of_published(published: PublishedWeights, own: Transform | None) -> Transfo
     net = published.net
     own = own or Transform(layer="", crop=None, mean=(), mean_file="", scale=1.0, mirror=False)
     return replace(own, crop=own.crop or net.crop, mean=net.mean, mean_file="", scale=net.scale)
+
+
+def _of_other_programs(mean: object) -> Iterator[str]:
+    """Yield a sentence for a mean of ImageNet in RGB, or of pixels of 0 to 1, as other programs have it."""
+    if not isinstance(mean, list):
+        return
+    known = [list(each.net.mean) for each in PUBLISHED]
+    if any(_is_close(mean[::-1], each) and not _is_close(mean, each) for each in known):
+        yield (
+            f"data.mean: the values {_values(mean)} are known in the order BGR, which Caffe's images have: "
+            f"write {_values(mean[::-1])}, unless your LMDB is in RGB"
+        )
+    if 0 < max(mean) < 1:
+        yield (
+            f"data.mean: the values {_values(mean)} are of pixels of 0 to 1, and are subtracted "
+            "from pixels of 0 to 255, before data.scale: multiply them by 255"
+        )
 
 
 def _contradicted(published: PublishedWeights, inputs: Inputs) -> Iterator[str]:

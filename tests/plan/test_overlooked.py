@@ -205,3 +205,26 @@ def test_what_contradicts_published_weights_is_warned_of(
     [warning] = _of_published(in_faces, crop=224, **data)
 
     assert warning.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("mean", "warned"),
+    [
+        ([123.68, 116.779, 103.939], "known in the order BGR, which Caffe's images have: write [103.939,"),
+        ([123.0, 117.0, 104.0], "write [104, 117, 123]"),
+        ([0.485, 0.456, 0.406], "are of pixels of 0 to 1, and are subtracted from pixels of 0 to 255"),
+        ([0.5], "are of pixels of 0 to 1"),
+        ([104.0, 117.0, 123.0], ""),
+        ([128.0, 128.0, 128.0], ""),
+        ([90.0, 80.0, 70.0], ""),
+        ([0.0, 0.0, 0.0], ""),
+    ],
+)
+def test_a_mean_in_another_order_or_scale_is_remarked(
+    bare: Callable[..., Plan], mean: list[float], warned: str
+) -> None:
+    """Numbers that other programs have for the same images: in RGB, or divided by 255."""
+    found = [each for each in bare(mean=mean).warnings if each.startswith("data.mean: ")]
+
+    assert len(found) == bool(warned)
+    assert all(warned in each for each in found)
