@@ -124,6 +124,12 @@ CIRCUMSTANCES = (
         SMALLER_BATCH,
     ),
     (
+        re.compile(r"The node was low on resource|\bEvicted\b"),
+        "Kubernetes evicted it, as its node ran short of memory or disk",
+        f"request what it needs (resources, ephemeral-storage), and {_RESUME}",
+        "",
+    ),
+    (
         re.compile(r"KeyboardInterrupt\b|\^C$"),
         "it was interrupted at the keyboard (Ctrl-C)",
         _RESUME,

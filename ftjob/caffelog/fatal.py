@@ -15,7 +15,7 @@ from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis
 from ftjob.caffelog.rules import RULES
 from ftjob.caffelog.startup import failed_start
-from ftjob.errors import BadNetError, EngineError, FtjobError
+from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError
 from ftjob.net.forks.dialects import TYPES
 
 _CREATING = re.compile(r"Creating [Ll]ayer (.+)")
@@ -24,6 +24,8 @@ _OPENED = re.compile(r"Opene?(?:d|ing) l(?:mdb|eveldb) (.+)")
 _ITERATION = re.compile(r"Iteration (\d{1,12})\b", re.A)
 _SOURCE = re.compile(r'\s+source: "(.*)"')
 _TEXT_ERROR = re.compile(r"Error parsing text-format caffe\.\w+: (?P<at>\d+:\d+): (?P<error>.*)")
+_LACKS = re.compile(r"Can't parse message of type .* because it is missing required fields: (.*)")
+_LEFT_OUT = re.compile(r"Could not (?:open or find|load) file (.*)")
 _FRAME = re.compile(r"\W*@ +(?:0x)?[0-9a-f]+ +(?P<function>\S.*)|\W*@ +\(nil\)|\W*\*\*\* ", re.A)
 _OF_TRAININGS = (
     "Initializing solver",
@@ -81,6 +83,20 @@ def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
         if "std::bad_alloc" in text:
             fix = "lower data.batch_size (iter_size can make up for it)"
             return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH, text.strip())
+    return _left_out(lines)
+
+
+def _left_out(lines: Sequence[LogLine]) -> Diagnosis | None:
+    """An image that convert_imageset passed over, and still ended well."""
+    for line in lines:
+        if line.level == "E" and (match := _LEFT_OUT.match(line.text)):
+            return Diagnosis(
+                BadDataError,
+                f"the image {match[1]} is not there or cannot be read, and was left out",
+                "fix the list or the image: paths count from the folder given before the list; "
+                "`ftjob data build` names such images",
+                seen=line.text,
+            )
     return None
 
 
@@ -135,6 +151,8 @@ class _Before:
         text = line.text
         if match := _TEXT_ERROR.search(text):
             self.text_error = f"{match['at']}: {match['error'].rstrip('.')}"
+        elif match := _LACKS.search(text):
+            self.text_error = f" it lacks {match[1]}"
         if not line.level:
             if match := _SOURCE.match(text):
                 self.source = match[1]
@@ -233,7 +251,7 @@ def _known(words: LastWords, groups: Mapping[str, str | None]) -> dict[str, str]
         "layer": layer,
         "lmdb": lmdb,
         "images": f"the images in {words.source}" if words.source else f"the images that {net} reads",
-        "parse": words.text_error or "it does not parse",
+        "parse": words.text_error or " it does not parse",
         "whose": f": it is of {fork.forks}" if fork else "",
         "at": words.copied or "of some name",
         "error": ", ".join(filter(None, (code, why))),

@@ -26,7 +26,7 @@ DEVICE_RULES = (
     ),
     FatalRule(
         r"cudaSuccess \(2 vs\. 0\)|CUBLAS_STATUS_SUCCESS \(3 vs|CUDNN_STATUS_SUCCESS \(2 vs|_ALLOC_FAILED"
-        r"|cudaSuccess [^\n]*out of memory",
+        r"|cudaSuccess [^\n]*out of memory|Out of memory: failed to allocate",
         GpuMemoryError,
         "the GPU's memory is full",
         _LESS,

@@ -78,6 +78,7 @@ ENDS = {
         "took the node back"
     ),
     "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.batch.\nKilled": "the memory of its machine",
+    "The node was low on resource: ephemeral-storage. Container caffe was using 40Gi": "evicted it",
     f"{TRACE}KeyboardInterrupt": "it was interrupted at the keyboard",
     "^C": "it was interrupted at the keyboard",
     "": f"{OUTSIDE}, unless it is still running",
@@ -112,6 +113,8 @@ def test_what_follows_the_end_of_a_training_is_not_its_end(tmp_path: Path, end: 
         (STEPPED, "nothing is wrong here", True),
         (f"{STEPPED}Killed\n", f"{OUTSIDE} (SIGKILL)", False),
         (f"I{STAMP}caffe.cpp:281] Running for 50 iterations.\n", "no training is in this log", True),
+        (f"E{STAMP}io.cpp:80] Could not open or find file /a b/c.jpg\nI{STAMP}x.cpp:1] Processed 3 files.\n",
+         "the image /a b/c.jpg is not there or cannot be read, and was left out", False),
         (f"I{STAMP}caffe.cpp:309] Loss: 0.3\n", "no training is in this log", True),
         (f"{TRAINING}I{STAMP}solver.cpp:1] [0 - 0] Optimization stopped early.\n", "by a signal", True),
         (f"{TRAINING}I{STAMP}caffe.cpp:1] Optimization Done in 7m 5s\n", "nothing is wrong here", True),

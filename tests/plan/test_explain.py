@@ -231,6 +231,14 @@ TEXTS = {
     "memory of the GPU": (f"F{STAMP}syncedmem.cpp:71] {CUDA}", "the GPU's memory is full", "batch_size"),
     "memory of the machine": (f"{BEGUN}  what():  std::bad_alloc\n", "Caffe ran out of memory", "batch_size"),
     "disk": (f"{BEGUN}write: No space left on device", "the disk is full", ""),
+    "a share of a disk": (f"{BEGUN}OSError: [Errno 122] Disk quota exceeded", "the disk is full", ""),
+    "a required field": (
+        "[libprotobuf ERROR google/protobuf/message_lite.cc:123] Can't parse message of type "
+        '"caffe.NetParameter" because it is missing required fields: layer[0].x.min\n'
+        f"F{STAMP}io.cpp:7] Check failed: x Failed to parse NetParameter file: a.prototxt",
+        "a.prototxt: it lacks layer[0].x.min",
+        "",
+    ),
     "labels": (f"F{STAMP}x.cpp:7] Check failed: label_value < 7 (9 vs. 7)", "a label is outside", "auto"),
     "a crash": (
         f"I{STAMP}net.cpp:1] fine\n*** SIGSEGV (@0x0) received by PID 8 ***\n",

@@ -13,7 +13,7 @@ from ftjob.plan.diagnosis.curves import Curves
 from ftjob.plan.diagnosis.symptoms import curve_symptoms
 from ftjob.runfolder.status import State
 
-_FULL = "No space left on device"
+_FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _crash(evidence: Evidence) -> Iterator[Explanation]:
 
 def _disk_is_full(evidence: Evidence) -> Iterator[Explanation]:
     for text in (*(line.text for line in evidence.log.lines), evidence.message):
-        if _FULL in text:
+        if any(words in text for words in _FULL):
             yield Explanation(
                 "the disk is full",
                 "free some space and submit again: the run resumes from its last complete snapshot",
