@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,28 @@ def test_what_others_put_there_is_left_alone(photos: Path, tmp_path: Path) -> No
     with pytest.raises(BadDataError, match=r"photos/out: lies inside .*photos: give an OUT beside it"):
         build(photos, photos / "out", SMALL)
     assert (tmp_path / "mine" / "train" / "cat" / "000.jpg").exists()
+
+
+def test_a_refused_build_leaves_nothing(photos: Path, tmp_path: Path) -> None:
+    """Else an OUT inside the images were a class without images from then on."""
+    (photos / "empty").mkdir()
+    for source, out, val in ((photos, photos / "out", None), (photos, tmp_path / "new", None)):
+        with pytest.raises(BadDataError):
+            build(source, out, SMALL, val=val)
+        assert not out.exists()
+    (tmp_path / "kept").mkdir()
+
+    with pytest.raises(BadDataError, match="empty: holds no images"):
+        build(photos, tmp_path / "kept", SMALL)
+    assert (tmp_path / "kept").is_dir()
+
+
+def test_val_is_not_train(photos: Path, tmp_path: Path) -> None:
+    """By whichever name."""
+    (tmp_path / "link").symlink_to(photos)
+
+    with pytest.raises(BadDataError, match=r"link: is the same as .*photos: give images that are not in it"):
+        build(photos, tmp_path / "out", replace(SMALL, val_split=None), val=tmp_path / "link")
 
 
 def test_progress_is_reported(photos: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ftjob.dataset.build.lock import locked
 from ftjob.dataset.build.planning import BuildPlaces, WorkPlan, like, made_with, plan_work
-from ftjob.dataset.build.publish import discard, prepare_stage, refuse_foreign, settle
+from ftjob.dataset.build.publish import discard, nothing_left, prepare_stage, refuse_foreign, settle
 from ftjob.dataset.build_options import BuildOptions, DataProgress
 from ftjob.dataset.folder import DATA_FILE, TRAIN, DatasetFolder
 from ftjob.dataset.image.detector import require_detector
@@ -41,7 +41,9 @@ def build(
         require_detector()
     folder = DatasetFolder(out)
     sources = BuildPlaces(source, val, out)
-    with files.explained(out), locked(folder.lock, wait=False):
+    with files.explained(out):
+        is_new = not out.exists()
+    with files.explained(out), locked(folder.lock, wait=False), nothing_left(folder, is_new=is_new):
         settle(folder)
         refuse_foreign(folder)
         before = _manifest_before(folder, options)

@@ -48,6 +48,11 @@ def plan_work(sources: BuildPlaces, options: BuildOptions, journal_before: Path 
         raise BadSpecError("val_split: there is a val already: give one of the two")
     if _lies_inside(sources.out, sources.train):
         raise BadDataError(f"{sources.out}: lies inside {sources.train}: give an OUT beside it")
+    if sources.val is not None and _is_same(sources.val, sources.train):
+        raise BadDataError(
+            f"{sources.val}: is the same as {sources.train}: give images that are not in it, or split some "
+            "off with --val-split"
+        )
     parts, classes = _parts(sources, options, journal_before)
     seed = hashlib.sha256(repr((_pixels(options), made_with(options))).encode()).digest()
     return WorkPlan(parts, classes, _digest(parts, options, seed), seed)
@@ -57,6 +62,12 @@ def _lies_inside(out: Path, train: Place) -> bool:
     if not isinstance(train, Path) or not train.is_dir():  # such as a link to itself
         return False
     return out.resolve().is_relative_to(train.resolve())
+
+
+def _is_same(val: Place, train: Place) -> bool:
+    if isinstance(val, Path) and isinstance(train, Path):
+        return val.exists() and train.exists() and val.samefile(train)
+    return str(val) == str(train)
 
 
 def like(before: Manifest, options: BuildOptions) -> bool:

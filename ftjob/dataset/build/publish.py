@@ -2,10 +2,11 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 
 from ftjob.dataset.folder import SPLITS, DatasetFolder
 from ftjob.dataset.manifest import read_manifest
-from ftjob.errors import BadDataError
+from ftjob.errors import BadDataError, FtjobError
 from ftjob.fs import documents, files
 
 
@@ -17,6 +18,18 @@ def refuse_foreign(folder: DatasetFolder) -> None:
                 f"{folder.split(split)}: is there already and not built by ftjob: "
                 "give another OUT, or remove it"
             )
+
+
+@contextlib.contextmanager
+def nothing_left(folder: DatasetFolder, *, is_new: bool) -> Iterator[None]:
+    """Remove an OUT that is new where a build is refused before it made anything; its lock is held."""
+    try:
+        yield
+    except FtjobError:
+        if is_new and [each.name for each in folder.root.iterdir()] == [folder.lock.name]:
+            folder.lock.unlink()
+            folder.root.rmdir()
+        raise
 
 
 def prepare_stage(stage: DatasetFolder, plan_digest: str) -> None:
