@@ -194,6 +194,12 @@ WELL = {
     "old, and learned": old(1.2, 0.3, 0.01, scores=((0.1, 2.3), (0.7, 0.9), (0.9, 0.2), (0.97, 0.1))),
     "old, and on its way": old(1.9, 1.6, 1.3, scores=((0.1, 2.3), (0.1, 2.4), (0.11, 2.4), (0.1, 2.4))),
     "old, and overfitted": old(1.2, 1e-4, 1e-6, scores=((0.1, 2.3), (0.5, 2.9), (0.5, 4), (0.51, 5))),
+    "batches at chance, and tests that are not": training(*[2.3] * 12)
+    + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.9"),
+    "augmented batches above chance": training(2.3, *(4.9, 5.8, 5.1) * 5)
+    + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.9"),
+    "a beginning far off, and a task that is hard": training(12, 5.1, 2.2, 1.7, 1.6, 1.55, 1.5, 1.5)
+    + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.6"),
     "a few images of val, and a loss that falls": training(*FALLING) + UNBALANCED.replace("0.2", "0.8"),
     "a noisy loss that came down": training(2.3, 5.5, 1.9, 3.1, 1.4, 2.0, 1.0, 1.2, 0.7, 0.9, 0.5, 0.6),
     "distances that fall": training(*reversed(GROWING), kind="EuclideanLoss"),

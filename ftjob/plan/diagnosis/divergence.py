@@ -10,6 +10,7 @@ from ftjob.plan.diagnosis.symptom import (
     ENOUGH_POINTS,
     LEARNED,
     Symptom,
+    is_learned_in_tests,
     is_loss,
     lower_rate,
     mean_of,
@@ -97,6 +98,8 @@ def above_chance(curves: Curves) -> Iterator[Symptom]:
         points = curves.series.get(head.loss, ())
         least = min((point.outputs[head.loss] for point in points[-(len(points) // 3) :]), default=0.0)
         if late is None or least <= max(1.5 * chance + 0.5, points[0].outputs[head.loss]):
+            continue
+        if is_learned_in_tests(curves, head):
             continue
         yield diverged(
             curves,

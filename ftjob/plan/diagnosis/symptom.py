@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ftjob.caffelog.progress import Point
+from ftjob.net.surgery.heads import Head
 from ftjob.plan.diagnosis.curves import SOFTMAX, SUM, Curves
 
 ENOUGH_POINTS = 6
@@ -58,6 +59,13 @@ def mean_of(curves: Curves, blob: str, *, first: bool = False) -> float | None:
         return None
     third = len(points) // 3
     return statistics.fmean(point.outputs[blob] for point in (points[:third] if first else points[-third:]))
+
+
+def is_learned_in_tests(curves: Curves, head: Head) -> bool:
+    """Whether a head is better than a guess in its last test, whatever its batches make of the training loss:
+    few images, augmentation and dropout raise that."""
+    points = curves.tests.get(head.loss, ())[1:]
+    return bool(points) and points[-1].outputs[head.loss] < LEARNED * math.log(head.num_output)
 
 
 def shown(point: Point, blob: str) -> str:

@@ -20,6 +20,7 @@ from ftjob.plan.diagnosis.symptom import (
     LEARNED,
     Symptom,
     is_accuracy,
+    is_learned_in_tests,
     is_loss,
     is_softmax,
     level_of,
@@ -121,7 +122,7 @@ def _went_well(curves: Curves, head: Head) -> bool:
     if late is None or late > LEARNED * chance:
         return False
     right = [points[-1].outputs[blob] for blob, points in curves.tests.items() if is_accuracy(blob, points)]
-    return late < BY_HEART * chance or any(value > LEARNED for value in right)
+    return late < BY_HEART * chance or any(value > min(LEARNED, 2 / head.num_output) for value in right)
 
 
 def _test_at_chance(curves: Curves) -> Iterator[Symptom]:
@@ -248,7 +249,8 @@ def _flat(curves: Curves) -> Iterator[Symptom]:
     early = {head.layer: mean_of(curves, head.loss, first=True) for head in curves.heads}
     late = {head.layer: mean_of(curves, head.loss) for head in curves.heads}
     chance = {head.layer: math.log(head.num_output) for head in curves.heads}
-    flat = [name for name in late if _is_flat(early[name], late[name], chance[name])]
+    tested = {head.layer for head in curves.heads if is_learned_in_tests(curves, head)}
+    flat = [name for name in late if _is_flat(early[name], late[name], chance[name]) and name not in tested]
     learning = [name for name, loss in late.items() if loss and loss < LEARNED * chance[name]]
     for head in curves.heads:
         if head.layer in flat:
