@@ -68,6 +68,8 @@ _STARTS = (
         "give its path, such as build/tools/caffe, or put its folder into PATH",
     ),
 )
+_WORDS = ("shared object", "ImportError: ", "FoundError: ", "Protocol Buffer", "line flag", "caffe")
+"""Every line that matters here has one of them, which is quick to see."""
 _OF_CAFFE = re.compile(
     "|".join(
         (
@@ -81,13 +83,17 @@ _OF_CAFFE = re.compile(
 
 def is_of_start(line: LogLine) -> bool:
     """Return whether a line shows that a program of Caffe's was to start."""
-    return _OF_CAFFE.search(line.text) is not None
+    return _may_matter(line) and _OF_CAFFE.search(line.text) is not None
+
+
+def _may_matter(line: LogLine) -> bool:
+    return any(word in line.text for word in _WORDS)
 
 
 def failed_start(lines: Sequence[LogLine]) -> Diagnosis | None:
     """Return why a program did not start; None where Caffe wrote something after the reason."""
     for line in reversed(lines):
-        for row in _STARTS:
+        for row in _STARTS if _may_matter(line) else ():
             if match := re.search(row.pattern, line.text, re.A):
                 cause = row.cause.format(**match.groupdict())
                 return Diagnosis(EngineError, cause, row.fix, seen=line.text.strip())
