@@ -7,6 +7,7 @@ from functools import cached_property
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.allowance import DailyAllowance
 from ftjob.cluster.policy.ends import GONE, is_ending
+from ftjob.cluster.policy.pending import quoted
 from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.resource.request import Request
@@ -137,5 +138,5 @@ class JobContext:
         if report and last and report.attempt == last.attempt and report.exit_code is not None:
             return report.message or end.reason.message
         pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]
-        hint = " ".join((pods[0].message or pods[0].last_words).split())[:300] if pods else ""
+        hint = quoted(pods[0].message or pods[0].last_words) if pods else ""
         return f"{end.reason.message}: {hint}" if hint else end.reason.message

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ftjob.cluster.resource.objects import Pod
 from ftjob.cluster.resource.request import Request
 from ftjob.errors.outcomes import Reason
+from jobspec.text import shortened
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def why_pending(
     if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
         return _because(Reason.IMAGE_UNAVAILABLE, pod.waiting[1] or hint)
     if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
-        return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {_short(pod.waiting[1] or hint)}")
+        return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {quoted(pod.waiting[1] or hint)}")
     if re.search(r"mount|volume|attach", hint, re.IGNORECASE):
         return _because(Reason.VOLUME_UNAVAILABLE, hint)
     if re.search(r"sandbox|network", hint, re.IGNORECASE):
@@ -81,10 +82,10 @@ def _unschedulable(detail: str, request: Request, *, spot: bool, plans: bool) ->
 
 def _because(reason: Reason, detail: str, more: str = "") -> Waiting:
     """Return a reason with its message, followed by `more` and the cluster's own message."""
-    return Waiting(reason, f"{reason.message}{more}: {_short(detail)}")
+    return Waiting(reason, f"{reason.message}{more}: {quoted(detail)}")
 
 
-def _short(text: str) -> str:
-    """Return a message as one line of at most 300 characters, without its full stop."""
-    line = " ".join(text.split()).rstrip(".")
-    return line if len(line) <= 300 else f"{line[:297]}..."
+def quoted(text: str) -> str:
+    """Return a message as one line of at most 300 characters, without its full stop; of a longer one the
+    middle is left out: runtimes name the cause last."""
+    return shortened(" ".join(text.split()).rstrip("."), 300)

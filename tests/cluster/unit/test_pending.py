@@ -49,8 +49,12 @@ def test_a_spot_node_is_called_one() -> None:
     assert "spot node" in why_pending(Pod("p", "j", 1, unschedulable=NO_NODE), "", asked, spot=True).message
 
 
-def test_a_long_message_is_cut() -> None:
-    """Statuses are read by people."""
-    waiting = why_pending(Pod("p", "j", 1, waiting=("ErrImagePull", "x " * 4000)), "", request_of())
+def test_of_a_long_message_the_middle_is_left_out() -> None:
+    """Statuses are read by people, and a runtime names the cause last, after the image and its digest."""
+    image = f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/ftjob/worker-caffe-cuda@sha256:{'0f' * 32}"
+    text = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": not found'
+    waiting = why_pending(Pod("p", "j", 1, waiting=("ErrImagePull", text)), "", request_of())
+    longest = why_pending(Pod("p", "j", 1, waiting=("ErrImagePull", "x " * 4000)), "", request_of())
 
-    assert len(waiting.message) < 400
+    assert waiting.message.endswith(": not found")
+    assert len(longest.message) < 400
