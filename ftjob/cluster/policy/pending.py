@@ -30,6 +30,7 @@ IMAGE_REASONS = {
     "InvalidImageName",
     "ImageInspectError",
     "RegistryUnavailable",
+    "SignatureValidationFailed",
 }
 
 
@@ -48,7 +49,8 @@ def why_pending(
         return _because(Reason.IMAGE_UNAVAILABLE, pod.waiting[1] or hint)
     if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
         return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {quoted(pod.waiting[1] or hint)}")
-    if re.search(r"mount|volume|attach", hint, re.IGNORECASE):
+    # A sandbox that cannot be made may quote a mount of the runtime's own, a volume its network.
+    if "sandbox" not in hint and re.search(r"mount|volume|attach", hint, re.IGNORECASE):
         return _because(Reason.VOLUME_UNAVAILABLE, hint)
     if re.search(r"sandbox|network", hint, re.IGNORECASE):
         return _because(Reason.NODE_TROUBLE, hint)
@@ -68,13 +70,17 @@ def _without_pod(hint: str) -> Waiting:
 
 
 def _unschedulable(detail: str, request: Request, *, spot: bool, plans: bool) -> Waiting:
+    if "scheduling gate" in detail:
+        return _because(Reason.QUEUED, detail)
     if plans:
         return _because(Reason.UNSCHEDULABLE, detail, " that plans")
     node = request.spec.resources.node
     wanted = f"{request.node.gpu}, profile {node}" if request.node.gpus else f"profile {node}"
-    if "nvidia.com/gpu" in detail:
+    if "Insufficient nvidia.com/gpu" in detail:
         return _because(Reason.NO_GPU, detail, f" ({wanted})")
-    if re.search(r"affinity|node selector|taint", detail):
+    # Room is looked for on the nodes of the kind: the scheduler tests taints and affinity before it.
+    full = re.search(r"Insufficient|Too many pods", detail)
+    if not full and re.search(r"affinity|node selector|taint", detail):
         on_spot = "spot node, " if spot else ""
         return _because(Reason.NO_SUCH_NODE, detail, f" ({on_spot}{wanted})")
     return _because(Reason.UNSCHEDULABLE, detail, f" ({wanted})")

@@ -37,7 +37,6 @@ class KubernetesReason(StrEnum):
     PREEMPTING = "Preempting"
     SHUTDOWN = "Shutdown"
     TERMINATED = "Terminated"
-    UNSCHEDULABLE = "Unschedulable"
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ def read_pod(item: Object) -> Pod:
     phase = status.get("phase", "Pending")
     started = parse_time(status.get("startTime"))
     is_scheduled = scheduled.get("status") == "True"
-    homeless = scheduled.get("reason") == KubernetesReason.UNSCHEDULABLE
+    homeless = scheduled.get("status") == "False"
     lost = status.get("reason") == KubernetesReason.NODE_LOST
     waiting = state.get("waiting") or {}
     return Pod(
@@ -242,7 +241,7 @@ def read_pod(item: Object) -> Pod:
         message=status.get("message") or "",
         last_words=ended.get("message") or "",
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
-        unschedulable=scheduled.get("message", "") if homeless else None,
+        unschedulable=scheduled.get("message") or None if homeless else None,
         disruption=_condition(item, "DisruptionTarget").get("reason"),
         deleted=parse_time(metadata.get("deletionTimestamp")),
         grace_seconds=spec.get("terminationGracePeriodSeconds", GRACE_SECONDS),

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from ftjob.cluster.policy.pending import why_pending
-from ftjob.cluster.resource.objects import Pod
-from tests.cluster.unit.builders import fine_tune, request_of
+from ftjob.cluster.resource.objects import Pod, read_pod
+from tests.cluster.unit.builders import fine_tune, pod_object, request_of
 
 NO_GPU = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
 NO_NODE = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
@@ -14,6 +14,11 @@ QUOTA = 'pods "emotions-1f3b9c02-1-x" is forbidden: exceeded quota: gpus, reques
 ACCOUNT = (
     'pods "x" is forbidden: error looking up service account team/ftjob-worker: serviceaccount not found'
 )
+NO_ROOM = "0/14 nodes are available: 10 node(s) didn't match Pod's node affinity/selector, 4 Insufficient memory."
+FULL = "0/2 nodes are available: 1 node(s) had untolerated taint {a: b}, 1 Too many pods."
+TAINT = "0/4 nodes are available: 4 node(s) had untolerated taint {nvidia.com/gpu: true}."
+GATED = "Scheduling is blocked due to non-empty scheduling gates"
+SANDBOX = "Failed to create pod sandbox: failed to create containerd task: failed to mount rootfs component"
 MOUNT = 'MountVolume.SetUp failed for volume "nodes": not found'
 
 
@@ -23,6 +28,12 @@ MOUNT = 'MountVolume.SetUp failed for volume "nodes": not found'
         ({"unschedulable": NO_GPU}, "", "NoGpu", "NVIDIA K80"),
         ({"unschedulable": NO_NODE}, "", "NoSuchNode", "p2.xlarge"),
         ({"unschedulable": "0/1 nodes are available: 1 Insufficient cpu."}, "", "Unschedulable", "room"),
+        ({"unschedulable": NO_ROOM}, "", "Unschedulable", "room"),
+        ({"unschedulable": FULL}, "", "Unschedulable", "room"),
+        ({"unschedulable": TAINT}, "", "NoSuchNode", "taint {nvidia.com/gpu: true}"),
+        ({"unschedulable": GATED}, "", "Queued", "gates"),
+        ({"waiting": ("ContainerCreating", "")}, SANDBOX, "NodeTrouble", "rootfs"),
+        ({"waiting": ("SignatureValidationFailed", "no key")}, "", "ImageUnavailable", "no key"),
         ({"waiting": ("ImagePullBackOff", "Back-off pulling")}, "", "ImageUnavailable", "pulled: Back-off"),
         ({"waiting": ("ErrImageNeverPull", "")}, "not present", "ImageUnavailable", "not present"),
         ({"waiting": ("CreateContainerConfigError", "no uid")}, "", "ContainerUnusable", "no uid"),
@@ -58,3 +69,13 @@ def test_of_a_long_message_the_middle_is_left_out() -> None:
 
     assert waiting.message.endswith(": not found")
     assert len(longest.message) < 400
+
+
+@pytest.mark.parametrize("reason", ["Unschedulable", "SchedulingGated", "SchedulerError"])
+def test_whatever_the_scheduler_reports_of_a_pod_without_a_node_is_shown(reason: str) -> None:
+    """Such a pod is not being started."""
+    report = {"reason": reason, "message": "what the scheduler wrote"}
+    waiting = why_pending(read_pod(pod_object(scheduled=None, unschedulable=report)), "", request_of())
+
+    assert waiting.message.endswith("what the scheduler wrote")
+    assert not waiting.expected
