@@ -1,5 +1,6 @@
 """Warning Events about Jobs and pods that do not start; listed only where nothing else explains it."""
 
+import re
 import threading
 from collections.abc import Iterable
 
@@ -60,7 +61,18 @@ class Hints:
 
 
 def newest(events: Iterable[Object]) -> dict[About, str]:
-    """Return the message of the newest Event about each object."""
+    """Return the message of the newest Event about each object that may explain why it waits."""
     in_order = sorted(events, key=lambda each: each.get("lastTimestamp") or "")
-    about = ((each.get("involvedObject") or {}, str(each.get("message", ""))) for each in in_order)
-    return {(of.get("kind", ""), of.get("name", "")): message for of, message in about}
+    return {
+        (of.get("kind", ""), of.get("name", "")): str(each.get("message", ""))
+        for each in in_order
+        if not _explains_nothing(each)
+        for of in [each.get("involvedObject") or {}]
+    }
+
+
+def _explains_nothing(event: Object) -> bool:
+    """Whether it is the scheduler's, whose pod has a node by now, or repeats the reason for which a container
+    waits: `Error: ImagePullBackOff` follows the Event that has the cause."""
+    echo = re.fullmatch(r"Error: \w+", str(event.get("message", "")))
+    return event.get("reason") == "FailedScheduling" or echo is not None

@@ -1,7 +1,7 @@
 """Explains why a pod does not start, from the messages of scheduler, kubelet and Job controller."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftjob.cluster.resource.objects import Pod
 from ftjob.cluster.resource.request import Request
@@ -46,7 +46,8 @@ def why_pending(
     if pod.unschedulable is not None:
         return _unschedulable(pod.unschedulable, request, spot=spot, plans=plans)
     if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
-        return _because(Reason.IMAGE_UNAVAILABLE, pod.waiting[1] or hint)
+        caused = hint.startswith("Failed to pull image")  # older kubelets' messages have it for a moment only
+        return _because(Reason.IMAGE_UNAVAILABLE, (not caused and pod.waiting[1]) or hint)
     if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
         return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {quoted(pod.waiting[1] or hint)}")
     # A sandbox that cannot be made may quote a mount of the runtime's own, a volume its network.
@@ -54,7 +55,7 @@ def why_pending(
         return _because(Reason.VOLUME_UNAVAILABLE, hint)
     if re.search(r"sandbox|network", hint, re.IGNORECASE):
         return _because(Reason.NODE_TROUBLE, hint)
-    return STARTING
+    return replace(STARTING, message=f"{STARTING.message}: {quoted(hint)}") if hint else STARTING
 
 
 def _without_pod(hint: str) -> Waiting:

@@ -21,8 +21,9 @@ class Asked:
         return [warning("pod-1", "no space", "2026-11-22T10:00:00Z")]
 
 
-def warning(name: str, message: str, when: str | None) -> dict[str, Any]:
-    return {"involvedObject": {"kind": "Pod", "name": name}, "message": message, "lastTimestamp": when}
+def warning(name: str, message: str, when: str | None, reason: str = "Failed") -> dict[str, Any]:
+    about = {"kind": "Pod", "name": name}
+    return {"involvedObject": about, "reason": reason, "message": message, "lastTimestamp": when}
 
 
 def test_many_that_wait_cost_one_request() -> None:
@@ -55,3 +56,16 @@ def test_the_newest_warning_of_an_object_counts() -> None:
     ]
 
     assert newest(events) == {("Pod", "pod-1"): "new"}
+
+
+def test_an_echo_hides_no_cause() -> None:
+    """The kubelet repeats the container's own reason after the cause; the scheduler's warnings are over once
+    there is a node."""
+    events = [
+        warning("pod-1", "0/3 nodes are available", "2026-11-22T10:00:01Z", "FailedScheduling"),
+        warning("pod-2", 'Failed to pull image "x": not found', "2026-11-22T10:00:01Z"),
+        warning("pod-2", "Error: ErrImagePull", "2026-11-22T10:00:02Z"),
+        warning("pod-2", "Error: ImagePullBackOff", "2026-11-22T10:00:03Z"),
+    ]
+
+    assert newest(events) == {("Pod", "pod-2"): 'Failed to pull image "x": not found'}

@@ -14,11 +14,14 @@ QUOTA = 'pods "emotions-1f3b9c02-1-x" is forbidden: exceeded quota: gpus, reques
 ACCOUNT = (
     'pods "x" is forbidden: error looking up service account team/ftjob-worker: serviceaccount not found'
 )
-NO_ROOM = "0/14 nodes are available: 10 node(s) didn't match Pod's node affinity/selector, 4 Insufficient memory."
+NO_ROOM = (
+    "0/9 nodes are available: 5 node(s) didn't match Pod's node affinity/selector, 4 Insufficient memory."
+)
 FULL = "0/2 nodes are available: 1 node(s) had untolerated taint {a: b}, 1 Too many pods."
 TAINT = "0/4 nodes are available: 4 node(s) had untolerated taint {nvidia.com/gpu: true}."
 GATED = "Scheduling is blocked due to non-empty scheduling gates"
 SANDBOX = "Failed to create pod sandbox: failed to create containerd task: failed to mount rootfs component"
+PULL = 'Failed to pull image "x": no basic auth credentials'
 MOUNT = 'MountVolume.SetUp failed for volume "nodes": not found'
 
 
@@ -35,10 +38,18 @@ MOUNT = 'MountVolume.SetUp failed for volume "nodes": not found'
         ({"waiting": ("ContainerCreating", "")}, SANDBOX, "NodeTrouble", "rootfs"),
         ({"waiting": ("SignatureValidationFailed", "no key")}, "", "ImageUnavailable", "no key"),
         ({"waiting": ("ImagePullBackOff", "Back-off pulling")}, "", "ImageUnavailable", "pulled: Back-off"),
+        ({"waiting": ("ImagePullBackOff", "Back-off pulling")}, PULL, "ImageUnavailable", "no basic auth"),
+        (
+            {"waiting": ("ImagePullBackOff", "Back-off: no basic auth")},
+            MOUNT,
+            "ImageUnavailable",
+            "no basic auth",
+        ),
         ({"waiting": ("ErrImageNeverPull", "")}, "not present", "ImageUnavailable", "not present"),
         ({"waiting": ("CreateContainerConfigError", "no uid")}, "", "ContainerUnusable", "no uid"),
         ({"waiting": ("ContainerCreating", "")}, MOUNT, "VolumeUnavailable", "MountVolume"),
         ({"waiting": ("ContainerCreating", "")}, "", "Starting", "being started"),
+        ({"waiting": ("ContainerCreating", "")}, "claim not ready", "Starting", "started: claim not ready"),
         (None, QUOTA, "QuotaExceeded", "quota"),
         (None, ACCOUNT, "NoServiceAccount", "account"),
         (None, "violates PodSecurity", "NotPermitted", "permit"),
