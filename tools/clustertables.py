@@ -21,8 +21,10 @@ def _retry(ending: Ending) -> str:
 
 
 def waiting() -> str:
-    """Return the list of why no worker runs: reasons with a message that neither end nor begin anything."""
-    found = [each for each in Reason if each.message and each not in BY_REASON and each is not Reason.RUNNING]
+    """Return the list of why no worker runs: reasons with a message that neither end nor begin anything, and
+    one that may do either."""
+    passing = [each for each in Reason if each not in BY_REASON or each is Reason.CONTAINER_UNUSABLE]
+    found = [each for each in passing if each.message and each is not Reason.RUNNING]
     return "\n".join([*(f"- `{reason}`: {reason.message}" for reason in found), ""])
 
 

@@ -215,6 +215,7 @@ ENDINGS = (
         "check that the node's driver and GPU work",
     ),
     Ending(Reason.INTERNAL_ERROR, Then.COUNTED),
+    Ending(Reason.CONTAINER_UNUSABLE, Then.COUNTED),
     Ending(Reason.OUT_OF_MEMORY, Then.COUNTED),
     Ending(Reason.OUT_OF_DISK, Then.COUNTED),
     Ending(Reason.TAKEN_AWAY, Then.FREE),

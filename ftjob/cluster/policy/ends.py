@@ -58,7 +58,10 @@ def ending_of(pod: Pod | None, job: AttemptJob | None, report: Progress | None) 
         return BY_REASON[Reason.DEADLINE_EXCEEDED]
     if pod is None:
         return GONE
-    if code is None or pod.deleted is not None or pod.disruption or pod.reason in TAKING:
+    taken = pod.deleted is not None or pod.disruption or pod.reason in TAKING
+    if pod.never_ran and not taken:
+        return BY_REASON[Reason.CONTAINER_UNUSABLE]
+    if code is None or taken:
         return BY_REASON[Reason.TAKEN_AWAY]
     return BY_REASON[Reason.INTERNAL_ERROR]
 
@@ -73,6 +76,7 @@ TAKING = frozenset(
         KubernetesReason.PREEMPTING,
         KubernetesReason.SHUTDOWN,
         KubernetesReason.NODE_SHUTDOWN,
+        KubernetesReason.STATUS_UNKNOWN,
         KubernetesReason.TERMINATED,
     }
 )

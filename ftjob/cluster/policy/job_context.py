@@ -12,7 +12,7 @@ from ftjob.cluster.resource.config import Config
 from ftjob.cluster.resource.objects import AttemptJob, FineTune, Pod
 from ftjob.cluster.resource.request import Request
 from ftjob.cluster.resource.status import Figures, PodRecord
-from ftjob.errors.outcomes import BY_REASON, Ending
+from ftjob.errors.outcomes import BY_REASON, Ending, Reason
 from ftjob.nodes.profiles import Node
 from ftjob.runfolder.progress import Progress
 from ftjob.sweep.retrying import refusal
@@ -137,6 +137,8 @@ class JobContext:
         report, last = self.report, self.records[-1] if self.records else None
         if report and last and report.attempt == last.attempt and report.exit_code is not None:
             return report.message or end.reason.message
-        pods = [pod for pod in self.seen.pods if last and pod.name == last.pod]
-        hint = quoted(pods[0].message or pods[0].last_words) if pods else ""
+        ended = next((pod for pod in self.seen.pods if last and pod.name == last.pod), None)
+        hint = quoted(ended.words) if ended else ""
+        if not hint and end.reason is Reason.INTERNAL_ERROR and last and last.exit_code is not None:
+            hint = f"exit code {last.exit_code}"
         return f"{end.reason.message}: {hint}" if hint else end.reason.message

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
+from ftjob.cluster.resource.objects import STARTING as STARTING_REASONS
 from ftjob.cluster.resource.objects import Pod
 from ftjob.cluster.resource.request import Request
 from ftjob.errors.outcomes import Reason
@@ -48,7 +49,7 @@ def why_pending(
     if pod.waiting and pod.waiting[0] in IMAGE_REASONS:
         caused = hint.startswith("Failed to pull image")  # older kubelets' messages have it for a moment only
         return _because(Reason.IMAGE_UNAVAILABLE, (not caused and pod.waiting[1]) or hint)
-    if pod.waiting and pod.waiting[0] not in ("", "ContainerCreating", "PodInitializing"):
+    if pod.waiting and pod.waiting[0] not in STARTING_REASONS:
         return Waiting(Reason.CONTAINER_UNUSABLE, f"{pod.waiting[0]}: {quoted(pod.waiting[1] or hint)}")
     # A sandbox that cannot be made may quote a mount of the runtime's own, a volume its network.
     if "sandbox" not in hint and re.search(r"mount|volume|attach", hint, re.IGNORECASE):

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ftjob.cluster.policy.job_context import JobProblem
+from ftjob.cluster.policy.pending import quoted
 from ftjob.cluster.resource.objects import AttemptJob, KubernetesReason, Pod
 from ftjob.cluster.resource.status import Figures
 from ftjob.errors.outcomes import Reason
@@ -66,6 +67,9 @@ def read_report(pod: Pod) -> Figures | JobProblem:
     if report.trouble:
         return JobProblem(report.trouble.reason, report.trouble.message, report.trouble.passing)
     taken = pod.exit_code is None or pod.deleted is not None
+    if pod.never_ran:
+        what = f"to be planned: {Reason.CONTAINER_UNUSABLE.message}: {quoted(pod.words)}"
+        return JobProblem(Reason.NOT_PLANNED, what, passing=taken)
     how = f"ended with exit code {pod.exit_code}" if pod.exit_code is not None else "was taken away"
     return JobProblem(
         Reason.NOT_PLANNED, f"the pod that plans {how} and left no plan: {SUBMIT}", passing=taken

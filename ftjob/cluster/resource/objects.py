@@ -29,6 +29,7 @@ GRACE_SECONDS = 30.0
 class KubernetesReason(StrEnum):
     """The reasons in pods and Jobs, as Kubernetes writes them, that the controller acts on."""
 
+    CANNOT_RUN = "ContainerCannotRun"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     EVICTED = "Evicted"
     NODE_LOST = "NodeLost"
@@ -36,7 +37,15 @@ class KubernetesReason(StrEnum):
     OOM_KILLED = "OOMKilled"
     PREEMPTING = "Preempting"
     SHUTDOWN = "Shutdown"
+    START_ERROR = "StartError"
+    STATUS_UNKNOWN = "ContainerStatusUnknown"
     TERMINATED = "Terminated"
+
+
+STARTING = ("", "ContainerCreating", "PodInitializing")
+"""Reasons for which every container waits at first."""
+INIT_FAILED = "Init:Error"
+"""Why the worker's container waits where one that had to end before it failed; kubectl calls it so."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +133,10 @@ class Pod:
     message: str = ""
     """The pod's, where it has one."""
     last_words: str = ""
-    """Its container's termination message: the worker's report, or else the end of its log."""
+    """Its container's termination message: the worker's report, or else the end of its log; the runtime's
+    words where that could not start it."""
     waiting: tuple[str, str] | None = None
-    """Why its container does not run: reason and message."""
+    """Why its container does not run, or another one on which it waits: reason and message."""
     unschedulable: str | None = None
     """The scheduler's message where it finds no node."""
     disruption: str | None = None
@@ -144,6 +154,17 @@ class Pod:
     def over(self) -> bool:
         """Whether nothing of it runs any more; or its container may, see `overdue`."""
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def words(self) -> str:
+        """What the cluster or its container left about its end."""
+        return self.message or self.last_words or (self.waiting[1] if self.waiting else "")
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether it ended since its container could not be started."""
+        refused = self.reason in (KubernetesReason.START_ERROR, KubernetesReason.CANNOT_RUN)
+        return refused or (self.over and self.waiting is not None and self.waiting[0] == INIT_FAILED)
 
     @property
     def overdue(self) -> bool:
@@ -222,7 +243,7 @@ def read_pod(item: Object) -> Pod:
     is_scheduled = scheduled.get("status") == "True"
     homeless = scheduled.get("status") == "False"
     lost = status.get("reason") == KubernetesReason.NODE_LOST
-    waiting = state.get("waiting") or {}
+    waiting = _waiting(status) if "waiting" in state else None
     return Pod(
         name=_name(metadata),
         job=(metadata.get("labels") or {}).get(JOB_NAME, ""),
@@ -240,7 +261,7 @@ def read_pod(item: Object) -> Pod:
         reason=status.get("reason") or ended.get("reason") or "",
         message=status.get("message") or "",
         last_words=ended.get("message") or "",
-        waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
+        waiting=waiting,
         unschedulable=scheduled.get("message") or None if homeless else None,
         disruption=_condition(item, "DisruptionTarget").get("reason"),
         deleted=parse_time(metadata.get("deletionTimestamp")),
@@ -278,6 +299,26 @@ def _plans(metadata: Object) -> bool:
 def _container(status: Object) -> Object:
     found = status.get("containerStatuses") or ()
     return next((each for each in found if each.get("name") == CONTAINER), {})
+
+
+def _waiting(status: Object) -> tuple[str, str]:
+    """Return why the worker's container waits: for another one of its pod, where that is in trouble."""
+    own = _trouble(_container(status), "")
+    first, beside = status.get("initContainerStatuses") or (), status.get("containerStatuses") or ()
+    others = (_trouble(each, f"container {each.get('name')}") for each in (*first, *beside))
+    return own or next(filter(None, others), None) or (STARTING[0], "")
+
+
+def _trouble(container: Object, who: str) -> tuple[str, str] | None:
+    """Return why a container waits unusually, or that it failed; `who` begins the message."""
+    state = container.get("state") or {}
+    waits, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    if waits.get("reason", "") not in STARTING:
+        return waits["reason"], ": ".join(filter(None, (who, waits.get("message"))))
+    if ended.get("exitCode"):
+        how = f"{who} ended with exit code {ended['exitCode']}"
+        return INIT_FAILED, ": ".join(filter(None, (how, ended.get("message"))))
+    return None
 
 
 def _conditions(item: Object) -> list[Object]:

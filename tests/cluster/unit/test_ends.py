@@ -6,10 +6,11 @@ import pytest
 
 from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.decide import decide
-from ftjob.cluster.policy.ends import LOST
+from ftjob.cluster.policy.ends import LOST, ending_of
 from ftjob.cluster.policy.job_context import Observed
+from ftjob.cluster.resource.objects import read_pod
 from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, ENDINGS, ExitCode, Then
-from tests.cluster.unit.builders import NOW, begun, fine_tune, life, seen
+from tests.cluster.unit.builders import NOW, begun, ended_pod, fine_tune, job_object, life, pod_object, seen
 
 
 def after(reason: str, times: int, **changes: Any) -> Observed:
@@ -82,3 +83,44 @@ def test_a_retry_without_money_is_refused_in_a_sentence(budget: dict[str, float]
 
     assert (write.status.state, write.status.reason) == ("Stopped", "BudgetReached")
     assert write.status.message == f"the budget does not pay for another attempt {sentence}"
+
+
+def sentence(pod: dict[str, Any]) -> str:
+    """What the status gives as the reason for the next attempt."""
+    doing = decide(seen(fine_tune(status=begun()), [job_object()], [pod]), NOW)
+    [write] = [action for action in doing if isinstance(action, WriteStatus)]
+    return f"{write.status.reason}: {write.status.message}"
+
+
+@pytest.mark.parametrize(("reason", "code"), [("StartError", 128), ("ContainerCannotRun", 127)])
+def test_a_container_that_never_ran_has_no_log_to_see(reason: str, code: int) -> None:
+    """The runtime's message is quoted, to its end: the cause stands there."""
+    words = f"OCI runtime create failed: {'hook ' * 90}nvidia-container-cli: nvml error: version mismatch"
+    found = sentence(ended_pod(code, terminated={"reason": reason, "message": words}))
+
+    assert found.startswith("ContainerUnusable: attempt 2 follows: the pod's container cannot be started:")
+    assert found.endswith("nvml error: version mismatch")
+
+
+def test_a_pod_whose_init_container_failed_was_not_taken_away() -> None:
+    """Such as a sidecar's that an admission webhook put in: which container it was is stated."""
+    pod = pod_object(phase="Failed", state={"waiting": {"reason": "PodInitializing"}})
+    ended = {"terminated": {"exitCode": 1, "message": "iptables: not permitted"}}
+    pod["status"]["initContainerStatuses"] = [{"name": "istio-init", "state": ended}]
+
+    assert sentence(pod) == (
+        "ContainerUnusable: attempt 2 follows: the pod's container cannot be started: container istio-init "
+        "ended with exit code 1: iptables: not permitted"
+    )
+
+
+def test_a_container_that_its_node_lost_was_taken_away() -> None:
+    """A node that restarted writes 137 for what it no longer finds: no crash of the worker's."""
+    pod = read_pod(ended_pod(137, terminated={"reason": "ContainerStatusUnknown"}))
+
+    assert ending_of(pod, None, None) is BY_REASON["TakenAway"]
+
+
+def test_an_end_without_a_word_has_its_exit_code() -> None:
+    """137 is one killed from outside, 139 one that crashed: the log of neither has it."""
+    assert sentence(ended_pod(139)).endswith("died of an unexpected error; see its log: exit code 139")

@@ -90,3 +90,16 @@ def test_whatever_the_scheduler_reports_of_a_pod_without_a_node_is_shown(reason:
 
     assert waiting.message.endswith("what the scheduler wrote")
     assert not waiting.expected
+
+
+@pytest.mark.parametrize("kind", ["initContainerStatuses", "containerStatuses"])
+def test_a_container_that_somebody_put_into_the_pod_is_named_where_it_holds_up_the_worker(kind: str) -> None:
+    """As an admission webhook does with a sidecar: its image may be missing too."""
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}
+    sidecar = {"name": "proxy", "state": state}
+    pod = pod_object(phase="Pending", state={"waiting": {"reason": "PodInitializing"}})
+    pod["status"][kind] = [sidecar, *pod["status"].get(kind, [])]
+    waiting = why_pending(read_pod(pod), "", request_of())
+
+    assert waiting.reason == "ImageUnavailable"
+    assert waiting.message == "the pod's image cannot be pulled: container proxy: no such tag"

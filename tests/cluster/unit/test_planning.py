@@ -201,6 +201,7 @@ def test_a_plan_pod_leaves_figures_or_a_refusal() -> None:
             "the pod that plans ended with exit code 1 and left no plan",
         ),
         ("", 137, {"terminated": {"reason": "OOMKilled"}}, "planning used more memory than its pod may have"),
+        ("exec: no file", 127, {"terminated": {"reason": "StartError"}}, "cannot be started: exec: no file"),
         (json.dumps({"trouble": {"reason": "x y", "message": ""}}), 3, {}, "left no plan"),
         (json.dumps({"plan": {"runId": "../x"}}), 0, {}, "left no plan"),
         (json.dumps({"plan": {}, "padding": "x" * 5000}), 0, {}, "left no plan"),
@@ -209,7 +210,7 @@ def test_a_plan_pod_leaves_figures_or_a_refusal() -> None:
 def test_a_plan_pod_that_leaves_nothing_of_use_is_reported(
     words: str, code: int, more: dict[str, object], sentence: str
 ) -> None:
-    """Nothing of what it left is quoted."""
+    """Nothing of what it left is quoted, only what its node wrote."""
     found = planned(words, code, **more)
 
     assert isinstance(found, JobProblem)
