@@ -4,6 +4,7 @@ from math import inf
 
 from ftjob.cluster.policy import accounts
 from ftjob.cluster.policy.actions import Action, DeleteJob, KillPod, RequeueAfter
+from ftjob.cluster.policy.ends import LATE_SECONDS
 from ftjob.cluster.policy.job_context import JobContext
 from ftjob.cluster.policy.job_outcome import JobOutcome
 from ftjob.cluster.policy.pending import QUEUED, why_pending
@@ -38,6 +39,9 @@ def watch_attempt(context: JobContext) -> JobOutcome:
     left = _shortened_to(context, context.request, pod)
     if left <= 0:
         return JobOutcome(State.STOPPING, Reason.BUDGET_REACHED, Reason.BUDGET_REACHED.message, ending)
+    if pod is not None and pod.ended is not None and abs(context.now - pod.ended) > LATE_SECONDS:
+        message = "the worker has ended; other containers of its pod have not, and are being ended"
+        return JobOutcome(State.STOPPING, Reason.TAKEN_AWAY, message, ending)
     if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
         message = "the pod is being taken away; its worker makes a snapshot"
         return JobOutcome(State.STOPPING, Reason.TAKEN_AWAY, message, ending)

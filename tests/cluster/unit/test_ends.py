@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from ftjob.cluster.policy.actions import CreateJob, RequeueAfter, WriteStatus
+from ftjob.cluster.policy.actions import CreateJob, DeleteJob, RequeueAfter, WriteStatus
 from ftjob.cluster.policy.decide import decide
 from ftjob.cluster.policy.ends import LOST, ending_of
 from ftjob.cluster.policy.job_context import Observed
 from ftjob.cluster.resource.objects import read_pod
+from ftjob.cluster.resource.times import render_time
 from ftjob.errors.outcomes import BY_EXIT_CODE, BY_REASON, ENDINGS, ExitCode, Then
 from tests.cluster.unit.builders import NOW, begun, ended_pod, fine_tune, job_object, life, pod_object, seen
 
@@ -124,3 +125,21 @@ def test_a_container_that_its_node_lost_was_taken_away() -> None:
 def test_an_end_without_a_word_has_its_exit_code() -> None:
     """137 is one killed from outside, 139 one that crashed: the log of neither has it."""
     assert sentence(ended_pod(139)).endswith("died of an unexpected error; see its log: exit code 139")
+
+
+def beside_a_sidecar(ended: float) -> list[Any]:
+    """What is done about a pod whose worker ended, and in which a sidecar runs on."""
+    pod = pod_object(state={"terminated": {"exitCode": 0, "finishedAt": render_time(ended)}})
+    pod["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {}}})
+    return decide(seen(fine_tune(status=begun()), [job_object()], [pod]), NOW)
+
+
+def test_a_sidecar_that_outlives_the_worker_does_not_hold_the_run() -> None:
+    """Nor its node, which would be paid for until the budget is spent: the Job is deleted a moment later, by
+    when the pod of a worker alone would have ended."""
+    [write] = [each for each in beside_a_sidecar(NOW - 30) if isinstance(each, WriteStatus)]
+
+    assert write.status.state == "Stopping"
+    assert "other containers" in write.status.message
+    assert any(isinstance(each, DeleteJob) for each in beside_a_sidecar(NOW - 30))
+    assert not any(isinstance(each, DeleteJob) for each in beside_a_sidecar(NOW - 1))
