@@ -102,8 +102,11 @@ class CloudStore:
         def create(client: "Client") -> bool:
             try:
                 client.put(name, data, mode="create", attributes={CREATOR: creator})
-            except AlreadyExistsError:
-                return client.get(name, options={"head": True}).attributes.get(CREATOR) == creator
+            except AlreadyExistsError as conflict:
+                try:
+                    return client.get(name, options={"head": True}).attributes.get(CREATOR) == creator
+                except FileNotFoundError:  # another writer was met, who has not written it either
+                    raise conflict from None
             return True
 
         return self.ask(key, "writing it", create)

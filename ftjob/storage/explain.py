@@ -1,5 +1,6 @@
 """Turns an error of a server or the network into one sentence for the user, without credentials."""
 
+import html
 import re
 from dataclasses import dataclass
 
@@ -12,8 +13,18 @@ UNKNOWN_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "
 NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "InvalidBucketName"}
 SKEWED = {"RequestTimeTooSkewed"}
 ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
-AGAIN = {"RequestTimeout", "SlowDown", "NoSuchUpload", "BadDigest", "IncompleteBody", "OperationAborted"}
+ARCHIVED = {"InvalidObjectState", "BlobArchived"}
+AGAIN = {
+    "BadDigest",
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "NoSuchUpload",
+    "OperationAborted",
+    "RequestTimeout",
+    "SlowDown",
+}
 """Refusals that may go away by themselves, which obstore does not try again."""
+PAGE = "the answer is a web page, as of a proxy"
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,7 @@ class RequestFailure:
     code: str | None
     """The store's word for it; None where the answer had no body."""
     message: str
-    """The first line of the answer, or of the error."""
+    """The store's words; else PAGE, the status in words, or the error's first line."""
 
 
 def read(error: Exception) -> RequestFailure:
@@ -33,18 +44,20 @@ def read(error: Exception) -> RequestFailure:
     if isinstance(answer := getattr(error, "response", None), dict):
         details = answer["Error"]
         return RequestFailure(
-            answer["ResponseMetadata"]["HTTPStatusCode"], details["Code"], str(details.get("Message"))
+            answer["ResponseMetadata"]["HTTPStatusCode"], details["Code"], str(details.get("Message") or "")
         )
     text = str(error)
     if "redirect without LOCATION" in text:  # obstore drops the rest of S3's PermanentRedirect
         return RequestFailure(301, "PermanentRedirect", "the server redirects elsewhere")
-    status = re.search(r"status code: (\d{3})", text)
-    code = re.search(r"<Code>(\w+)</Code>", text)
+    status = re.search(r"status code: (\d{3}) ?([^:\n]*)", text)
+    code = re.search(r"<Code>([\w.]+)</Code>", text)
     message = re.search(r"<Message>([^<]*)</Message>", text) or re.search(r"HTTP error: ([^\n]*)", text)
+    if status and not code and re.search(r"status code: [^:\n]*:\s*<(!doctype |)html", text, re.IGNORECASE):
+        return RequestFailure(int(status[1]), None, PAGE)
     return RequestFailure(
         int(status[1]) if status else None,
         code[1] if code else None,
-        message[1] if message else text.partition("\n")[0],
+        html.unescape(message[1]) if message else status[2] if status else text.partition("\n")[0],
     )
 
 
@@ -98,13 +111,30 @@ def sentence(failure: RequestFailure, doing: str, bucket: Bucket) -> str:
         )
     if failure.code in ELSEWHERE or failure.status == 301:
         return f"the bucket {name} is in another region ({failure.message}): set AWS_REGION to the bucket's"
+    if failure.code in ARCHIVED:
+        return "it is archived: restore it, or copy it to a storage class that can be read"
+    words = in_words(failure)
+    quoted = f" ({words})" if words else ""
     if failure.status in (401, 403):
-        return f"access denied, {doing} is not allowed: give these credentials the right to it, or use others"
+        return (
+            f"access denied, {doing} is not allowed{quoted}: give these credentials the right to it, or use "
+            "others"
+        )
     if failure.status is None or failure.status >= 500:
-        what = f"answers {failure.status}" if failure.status else f"cannot be reached ({failure.message})"
+        unreachable = f"cannot be reached ({failure.message})"
+        what = f"answers {failure.status}{quoted}" if failure.status else unreachable
         return (
             f"{bucket.endpoint} {what}, also after {bucket.deadline:g} s of trying again: "
             "check the endpoint, the network and the server, and submit again"
         )
-    what = f"{failure.status} {failure.code or ''}: {failure.message}"
-    return f"{doing} failed ({what}): see what the server asks for"
+    return f"{doing} failed ({failure.status} {words or failure.message}): see what the server asks for"
+
+
+def in_words(failure: RequestFailure) -> str:
+    """Return what the answer has beside its status; nothing where that only repeats `access denied`."""
+    if failure.code is None:
+        return failure.message if failure.message == PAGE else ""
+    message = failure.message.strip()
+    if failure.code == "AccessDenied":
+        return "" if message.rstrip(".") == "Access Denied" else message
+    return f"{failure.code}: {message}" if message else failure.code
