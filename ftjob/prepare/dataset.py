@@ -13,7 +13,7 @@ from ftjob.dataset.facts import DatasetFacts, Lmdb
 from ftjob.dataset.folder import DATA_FILE, TRAIN, VAL, DatasetFolder
 from ftjob.dataset.source import kinds
 from ftjob.dataset.source.source import list_images
-from ftjob.dataset.source.stored import Objects, Place
+from ftjob.dataset.source.stored import Objects, Place, filled_place
 from ftjob.dataset.source.train_val import named_splits
 from ftjob.dataset.source.tree import Folder, is_image_name
 from ftjob.errors import BadDataError
@@ -32,6 +32,15 @@ class BuiltDataset:
 def is_lmdb(path: Place) -> bool:
     """Return whether a place is the folder of an LMDB."""
     return DATA_FILE in path.entries if isinstance(path, Objects) else (path / DATA_FILE).is_file()
+
+
+def named_place(location: str, field: str) -> Place:
+    """Return the place that a field names. Raises BadDataError where nothing is there, StorageError."""
+    with named(field, BadDataError):
+        place = filled_place(location)
+        if isinstance(place, Path) and not place.exists():
+            raise BadDataError(f"{place}: is not there: fix the path")
+        return place
 
 
 def is_image_folder(path: Place) -> bool:

@@ -16,7 +16,6 @@ from ftjob.dataset.facts import DatasetFacts
 from ftjob.dataset.findings import Finding, label_findings, order_findings, refuse_errors
 from ftjob.dataset.folder import TRAIN
 from ftjob.dataset.mean import mean_image_findings, measured_mean
-from ftjob.dataset.source.stored import filled_place
 from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.fs import files
 from ftjob.fs.paths import expanded
@@ -36,6 +35,7 @@ from ftjob.prepare.dataset import (
     another_dataset,
     dataset_for,
     is_image_folder,
+    named_place,
     refuse_other_kinds,
 )
 from ftjob.prepare.next_stage import naming_stage, next_stage
@@ -43,7 +43,7 @@ from ftjob.prepare.weights import find_weights
 from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.references import FolderOf, PinnedOf, PinnedWeights, WeightsOf, resolved
 from ftjob.storage import local_path
-from ftjob.storage.inputs import fetch_input, named
+from ftjob.storage.inputs import fetch_input
 from ftjob.suggest import did_you_mean
 from jobspec import digest
 from jobspec.locations import with_locations
@@ -258,10 +258,8 @@ def find_dataset(data: Data, channels: int, context: Context) -> BuiltDataset:
 
     Raises BadDataError, StorageError for URIs.
     """
-    with named("data.train", BadDataError):
-        train = filled_place(data.train)
-    with named("data.val", BadDataError):
-        val = filled_place(data.val) if data.val else None
+    train = named_place(data.train, "data.train")
+    val = named_place(data.val, "data.val") if data.val else None
     if data.val_split and not is_image_folder(train):
         refuse_other_kinds(train, TRAIN)
         raise BadDataError(
@@ -284,8 +282,7 @@ def find_on(spec: JobSpec, dataset: BuiltDataset, channels: int, context: Contex
     on it, StorageError.
     """
     train, crop, location = dataset.train, spec.data.crop, spec.accept.on or ""
-    with named("accept.on", BadDataError):
-        place = filled_place(location)
+    place = named_place(location, "accept.on")
     options = _build_options(spec.data, channels)
     found = another_dataset(place, options, context.progress, fetch=context.to_train)
     if found.digest == train.digest:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from ftjob.errors import BadNetError, BadSpecError
+from ftjob.errors import BadDataError, BadNetError, BadSpecError
 from ftjob.net import zoo
 from ftjob.net.proto.caffe_pb2 import LayerParameter, NetParameter
 from ftjob.net.prototxt import to_text
-from ftjob.prepare.prepare import Context, absolute, read_net
-from jobspec.spec import JobSpec
+from ftjob.prepare.prepare import Context, absolute, find_dataset, read_net
+from jobspec.spec import Data, JobSpec
 
 CAFFEMODEL = NetParameter(name="x", layer=[LayerParameter(name="fc")]).SerializeToString()
 
@@ -61,3 +61,12 @@ def test_a_folder_that_no_spec_could_name_is_refused(letter: str, tmp_path: Path
     with pytest.raises(BadSpecError, match=r"a folder in this path .* rename the folder"):
         absolute(spec, Context(folder))
     assert absolute(spec, Context(tmp_path)).data.train == str(tmp_path / "train")
+
+
+@pytest.mark.parametrize("val", [{"val_split": 0.25}, {"val": "elsewhere"}])
+def test_images_that_are_not_there_are_reported_so(val: dict[str, object], tmp_path: Path) -> None:
+    """With their field: a slip in a path is no wrong kind of folder."""
+    data = Data.model_validate({"train": str(tmp_path / "facse"), **val})
+
+    with pytest.raises(BadDataError, match=rf"^data\.train: {tmp_path}/facse: is not there: fix the path"):
+        find_dataset(data, 3, Context())
