@@ -42,6 +42,8 @@ _CREDENTIALS = re.compile(r"^[^/]*:[^/]*@|[?&](X-Amz-Signature|Signature|sig)=")
 # What a URL's parser takes for an IPv4 address: 192.168.5.4, and 1234 or 0x7f.1 as well (https://url.spec.whatwg.org).
 _ADDRESS = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)(?:\.(?:[0-9]+|0x[0-9a-f]*))*")
 _DOTS = ("", ".", "..")
+_URI_MEANT = re.compile(rf"({'|'.join(SCHEMES)}):|arn:")
+_VARIABLE = re.compile(r"\$[A-Za-z_{]")
 
 
 class GrammarError(ValueError):
@@ -138,6 +140,11 @@ def check_location(text: str) -> str:
         raise GrammarError(f"contains an invisible character ({one_line(text)})", "remove it")
     if "://" in text:
         parse_uri(text)
+    elif meant := _URI_MEANT.match(text):
+        slip = "is an ARN" if meant[0] == "arn:" else "is no URI, which has two slashes"
+        raise GrammarError(slip, f"write {meant[1] or 's3'}://BUCKET/KEY")
+    elif _VARIABLE.match(text):
+        raise GrammarError("begins with a variable, which a spec does not fill in", "write the path itself")
     elif any(len(name.encode()) > LONGEST_NAME for name in text.split("/")):
         raise GrammarError(f"has a name of more than {LONGEST_NAME} bytes", "shorten it")
     return text

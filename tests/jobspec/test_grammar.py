@@ -121,3 +121,20 @@ def test_a_part_of_a_path_is_as_long_as_linux_takes() -> None:
     assert check_location(f"data/{'x' * 255}/{'y' * 255}")
     with pytest.raises(GrammarError, match="255 bytes"):
         check_location(f"data/{'x' * 200}/{'é' * 128}")
+
+
+@pytest.mark.parametrize(
+    ("location", "sentence"),
+    [
+        ("s3:/data/x", "is no URI, which has two slashes; write s3://BUCKET/KEY"),
+        ("gs:data/x", "is no URI, which has two slashes; write gs://BUCKET/KEY"),
+        ("arn:aws:s3:::data/x", "is an ARN; write s3://BUCKET/KEY"),
+        ("$HOME/runs", "begins with a variable, which a spec does not fill in; write the path itself"),
+        ("${DATA}/x", "begins with a variable, which a spec does not fill in; write the path itself"),
+    ],
+)
+def test_what_was_meant_for_something_else_is_no_path(location: str, sentence: str) -> None:
+    """It would make a folder `s3:` or `$HOME`, and the run would be there."""
+    with pytest.raises(GrammarError, match=re.escape(sentence)):
+        check_location(location)
+    assert check_location(f"./{location}") == f"./{location}"
