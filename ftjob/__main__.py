@@ -1,14 +1,19 @@
 """The programs `ftjob` and `kubectl-ftjob`: run the command line, and report a failure in one sentence."""
 
+import errno
+import os
 import sys
+from typing import NoReturn
 
 from ftjob.cli.app import app
 from ftjob.cli.bugreport import bug_report
-from ftjob.cli.options import end_closed, open_streams, print_error
-from ftjob.errors import FtjobError
+from ftjob.cli.options import discard, end_closed, open_streams, print_error
+from ftjob.errors import ExitCode, FtjobError
 
 INTERRUPTED = 130
 UNFORESEEN = 1
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a write where a disk, a quota or a limit of file sizes has no room."""
 
 
 def main() -> None:
@@ -25,12 +30,22 @@ def main() -> None:
         _end("", INTERRUPTED)
     except BrokenPipeError:
         end_closed()
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            _end_in_fault(error)
+        discard(sys.stdout)
+        why = f"the output cannot be written ({os.strerror(error.errno)}): free space where it goes"
+        _end(why, ExitCode.STORAGE)
     except Exception as error:  # noqa: BLE001 the last resort: the user gets a report, not a traceback
-        sys.stderr.write(bug_report(error))
-        sys.exit(UNFORESEEN)
+        _end_in_fault(error)
 
 
-def _end(message: str, code: int) -> None:
+def _end_in_fault(error: Exception) -> NoReturn:
+    sys.stderr.write(bug_report(error))
+    sys.exit(UNFORESEEN)
+
+
+def _end(message: str, code: int) -> NoReturn:
     if message:
         print_error(message)
     sys.exit(code)

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import rich.text
 import typer
@@ -78,7 +78,11 @@ def print_error(message: str) -> None:
     shown = [plain(line) for line in lines[:MOST_PROBLEMS]]
     if len(lines) > len(shown):
         shown.append(f"… and {len(lines) - len(shown)} more lines")
-    sys.stderr.write("\n".join([*shown, ""]))
+    try:
+        sys.stderr.write("\n".join([*shown, ""]))
+        sys.stderr.flush()
+    except OSError:  # nobody can be reached, and the exit code still counts
+        discard(sys.stderr)
 
 
 def open_streams() -> None:
@@ -92,9 +96,14 @@ def open_streams() -> None:
 
 
 def end_closed() -> NoReturn:
-    """Exit because stdout's reader is gone, without Python's message about unwritten output."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Exit because stdout's reader is gone."""
+    discard(sys.stdout)
     sys.exit(CLOSED)
+
+
+def discard(stream: TextIO) -> None:
+    """Drop what a stream cannot write, and all that follows: Python would end with a message about it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def reference(run: "RunHandle") -> str:

@@ -125,3 +125,24 @@ def test_a_closed_output_is_no_fault(cache: Path) -> None:
 
     assert (done.returncode, done.stderr) == (141, "")
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("words", [["nodes"], ["ls", "-o", "json"], ["--help"], ["schema"]])
+def test_an_output_on_a_full_disk_is_no_fault(words: list[str], cache: Path) -> None:
+    """5, with a sentence: nothing in ftjob is broken."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "ftjob", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.stderr == "the output cannot be written (No space left on device): free space where it goes\n"
+    assert done.returncode == 5
+    assert not (cache / "errors").exists()
+
+
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(cache: Path) -> None:
+    """A script that sends stderr to a full disk still sees what happened."""
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "ftjob", "plan", "nothing.yaml"]
+        done = subprocess.run(command, stderr=full, check=False)
+
+    assert done.returncode == 2
