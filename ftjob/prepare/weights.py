@@ -9,6 +9,7 @@ from ftjob.errors import BadNetError, StorageError
 from ftjob.fs import documents, files
 from ftjob.fs.digests import remembered_sha256
 from ftjob.fs.paths import cache_dir
+from ftjob.net.caffemodel.finite import broken_layers
 from ftjob.net.caffemodel.weights import LayerWeights, read_weights
 from ftjob.net.forks.nvidia import caffe_form, is_nvidias
 from ftjob.plan.inputs import Weights
@@ -60,8 +61,6 @@ def _broken(path: Path, digest: str, layers: Sequence[LayerWeights]) -> frozense
     note = cache_dir() / "broken" / f"{digest}.json"
     with contextlib.suppress(OSError, documents.UnreadableError, TypeError):  # nothing there, or not whole
         return frozenset(map(str, documents.read_json(note)))
-    from ftjob.net.caffemodel.numbers import broken_layers  # here, because NumPy is slow to import
-
     found = broken_layers(path, layers)
     with contextlib.suppress(StorageError):  # a cache that cannot be written only costs time
         files.write_json(note, found)

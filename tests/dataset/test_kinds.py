@@ -132,12 +132,18 @@ KINDS: dict[str, tuple[str, Callable[[Path], Path], str]] = {
 
 
 def planned(place: Path) -> None:
-    api.plan(spec(place, place.with_name("other")))
+    api.plan(spec(place, other(place)))
 
 
 def planned_as_val(place: Path) -> None:
-    train = dataset(place.with_name("other"), [raw(at % 2, photo(at)) for at in range(4)])
-    api.plan(spec(train, place))
+    api.plan(spec(other(place), place))
+
+
+def other(place: Path) -> Path:
+    """A dataset beside a place."""
+    if (made := place.with_name("other")).exists():
+        return made
+    return dataset(made, [raw(at % 2, photo(at)) for at in range(4)])
 
 
 def split(place: Path) -> None:

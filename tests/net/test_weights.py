@@ -9,11 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ftjob.errors import BadNetError
-from ftjob.net.caffemodel.numbers import AT_ONCE, broken_layers
+from ftjob.net.caffemodel.finite import AT_ONCE, INFINITE, broken_layers
 from ftjob.net.caffemodel.weights import read_weights
 from ftjob.net.proto.caffe_pb2 import NetParameter
+
+EDGES = (
+    *(0x7F7FFFFF << shift for shift in (0, 32)),
+    *(0xFF800000 << shift for shift in (0, 32)),
+    *struct.unpack("<3Q", struct.pack("<3d", INFINITE, -math.nextafter(INFINITE, 0), 2.0**113)),
+)
+"""Bits of the largest number and of -inf in float32; of what is infinite as float32, the largest that is
+not, and a large one, in float64."""
 
 
 def _model(path: Path) -> NetParameter:
@@ -53,6 +63,24 @@ def test_numbers_that_are_none_are_found_wherever_they_stand(tmp_path: Path) -> 
     layers = read_weights(path)
 
     assert broken_layers(path, layers) == ["late", "sum", "larger", "loose"]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.sampled_from(EDGES), min_size=1, max_size=4), st.booleans())
+def test_numbers_of_any_bits_are_finite_as_numpy_has_it(
+    tmp_path_factory: pytest.TempPathFactory, words: list[int], double: bool
+) -> None:
+    """Once they are float32."""
+    kind = np.float64 if double else np.float32
+    numbers = np.array(words, np.uint64).view(kind)
+    net = NetParameter()
+    blob = net.layer.add(name="some").blobs.add(**{"double_data" if double else "data": numbers.tolist()})
+    blob.shape.dim.append(numbers.size)
+    path = tmp_path_factory.mktemp("bits") / "some.caffemodel"
+    path.write_bytes(net.SerializeToString())
+    with np.errstate(over="ignore"):
+        finite = bool(np.isfinite(numbers.astype(np.float32)).all())
+
+    assert broken_layers(path, read_weights(path)) == ([] if finite else ["some"])
 
 
 def _old(form: str) -> bytes:

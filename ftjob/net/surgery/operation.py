@@ -112,12 +112,7 @@ def operate(
     _refuse_frozen_news(frozen, fresh.values())
     freeze(train_val, frozen)
     after = _heads_after(train_val, names)
-    main = next(head for head in after if head.main)
-    if not main.tested:
-        raise BadNetError(
-            f'head "{main.layer}" is in the TRAIN net alone, and the TEST net has no other: write the layers '
-            "up to it for both phases"
-        )
+    main = _tested_head(after)
     _add_accuracies(train_val, main.score, num_output)
     deploy = deploy_net(train_val, main.score, data.input_shape, _softmax_of(train_val, main))
     refuse_mixing(deploy, deploy.layer[-1].bottom[0])
@@ -134,6 +129,17 @@ def operate(
         notes=tuple(done),
         warnings=cleared.warnings,
     )
+
+
+def _tested_head(heads: Iterable[Head]) -> Head:
+    """Return the main head. Raises BadNetError where the TEST net has none."""
+    main = next(head for head in heads if head.main)
+    if not main.tested:
+        raise BadNetError(
+            f'head "{main.layer}" is in the TRAIN net alone, and the TEST net has no other: write the layers '
+            "up to it for both phases"
+        )
+    return main
 
 
 def _forget_engines(net: NetParameter) -> None:
