@@ -8,7 +8,7 @@ from typing import NoReturn
 from ftjob.cli.app import app
 from ftjob.cli.bugreport import bug_report
 from ftjob.cli.options import discard, end_closed, open_streams, print_error
-from ftjob.errors import ExitCode, FtjobError
+from ftjob.errors import ExitCode, FtjobError, thread_limit
 
 INTERRUPTED = 130
 UNFORESEEN = 1
@@ -41,6 +41,8 @@ def main() -> None:
 
 
 def _end_in_fault(error: Exception) -> NoReturn:
+    if refused := thread_limit.meant_by(error):
+        _end(str(refused), refused.exit_code)
     sys.stderr.write(bug_report(error))
     sys.exit(UNFORESEEN)
 

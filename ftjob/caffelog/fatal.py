@@ -15,7 +15,7 @@ from ftjob.caffelog.log import read_log
 from ftjob.caffelog.rule import SMALLER_BATCH, Diagnosis
 from ftjob.caffelog.rules import RULES
 from ftjob.caffelog.startup import failed_start
-from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError
+from ftjob.errors import BadDataError, BadNetError, EngineError, FtjobError, thread_limit
 from ftjob.net.forks.dialects import TYPES
 
 _CREATING = re.compile(r"Creating [Ll]ayer (.+)")
@@ -80,6 +80,8 @@ def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
     if found := failed_start(lines):
         return found
     for text in rest:
+        if thread_limit.SHOWN.search(text):
+            return Diagnosis(EngineError, thread_limit.CAUSE, thread_limit.FIX, seen=text.strip())
         if "std::bad_alloc" in text:
             fix = "lower data.batch_size (iter_size can make up for it)"
             return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH, text.strip())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ftjob.client import processes, registry
 from ftjob.client.handle import RunUpdate, SharedVerbs, is_over
-from ftjob.errors import BadSpecError, StorageError
+from ftjob.errors import BadSpecError, StorageError, thread_limit
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import documents, files
 from ftjob.runfolder.address import RunAddress, RunReference, location_of, work_folder
@@ -23,6 +23,7 @@ from ftjob.runfolder.store import RunStore, in_folder, reading, stored, working
 from ftjob.storage import MissingError, local_path, open_store
 from ftjob.sweep.retrying import refusal
 from ftjob.tuning.range_test import is_settled
+from jobspec.text import plain
 
 if TYPE_CHECKING:
     from ftjob.client.consent import Consent
@@ -39,6 +40,8 @@ T = TypeVar("T")
 CAN_RESUME = (State.STOPPED, State.FAILED, State.INTERRUPTED)
 START_SECONDS = 30.0
 """How long a worker may take to write its first status."""
+LAST_BYTES = 4096
+"""Of the log of a worker that wrote none."""
 
 
 @dataclass(frozen=True)
@@ -215,12 +218,21 @@ class Run(SharedVerbs):
             status = self.status()
             waited = time.monotonic() - begin
             if status.state is State.PENDING and waited > START_SECONDS and not self.is_held():
-                raise StorageError(f"{self.location}: has no worker: submit its spec again")
+                raise StorageError(
+                    f"{self.location}: has no worker: submit its spec again{self._last_words()}"
+                )
             ended = status.state.ended and not self._has_yet_to_be_stored()
             yield RunUpdate(status, ended)
             if ended or is_over(deadline):
                 return
             self._pause(math.inf if deadline is None else deadline)
+
+    def _last_words(self) -> str:
+        """Return what its last log here ends with, as an aside; "" where there is none."""
+        paths = in_folder(work_folder(self.location)).log_paths()[-1:]
+        text = "".join(LogTail(LAST_BYTES).read(paths)).strip()
+        last = thread_limit.shown_in(text) or text.rpartition("\n")[2]
+        return f" (its log ends with: {plain(str(last))})" if text else ""
 
     def _has_yet_to_be_stored(self) -> bool:
         """Return whether a worker on this machine may still bring the run's end to a store: whoever waited

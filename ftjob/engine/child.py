@@ -3,9 +3,11 @@
 import builtins
 import contextlib
 import io
+import math
 import os
 import select
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +20,15 @@ from ftjob import errors
 from ftjob.engine import ShouldContinue, always
 from ftjob.engine.process import wire
 from ftjob.engine.threads import with_threads
+from ftjob.errors import thread_limit
 
 GRACE_SECONDS = 5.0
 """What an idle engine gets to close its files in; it needs a tenth of it."""
 PATIENCE_SECONDS = 900.0
 """How long an engine may be silent: it reports every batch. Loading it and opening a net (a GPU's code may
 have to be compiled first) always get at least that long."""
+LOOK_SECONDS = 5.0
+"""How often the log of a silent engine is looked at."""
 GLOG = {"GLOG_logtostderr": "1", "GLOG_minloglevel": "0"}
 """Send Caffe's log to the attempt's, not to files in /tmp."""
 
@@ -66,7 +71,9 @@ class Child:
         to_child, requests = os.pipe()
         replies, from_child = os.pipe()
         self._requests = os.fdopen(requests, "wb")
-        self._replies = Replies(replies, patience_seconds and max(patience_seconds, PATIENCE_SECONDS))
+        self._replies = Replies(
+            replies, patience_seconds and max(patience_seconds, PATIENCE_SECONDS), self._look
+        )
         try:
             with log.open("ab") as output:
                 self._process = subprocess.Popen(
@@ -81,7 +88,9 @@ class Child:
                 )
         except OSError as error:
             self._close_pipes()
-            raise errors.EngineError(f"{program.command[0]} cannot be started: {error.strerror}") from error
+            raise thread_limit.meant_by(error) or errors.EngineError(
+                f"{program.command[0]} cannot be started: {error.strerror}"
+            ) from error
         finally:
             os.close(to_child)
             os.close(from_child)
@@ -176,6 +185,12 @@ class Child:
         self._process.wait()
         return self._program.explain(self._log_since_start(), self._process.returncode)
 
+    def _look(self) -> None:
+        """Raise EngineError where the log shows that a library got no threads: OpenBLAS waits for them
+        for ever, since the SIGINT with which it would end the process is ignored there."""
+        if refused := thread_limit.shown_in(self._log_since_start()):
+            raise refused
+
     def _log_since_start(self) -> str:
         with self.log.open("rb") as stream:
             stream.seek(self._log_start)
@@ -202,14 +217,21 @@ class Child:
 class Replies(io.FileIO):
     """The pipe on which an engine replies, read with patience."""
 
-    def __init__(self, fd: int, patience_seconds: float | None) -> None:
+    def __init__(self, fd: int, patience_seconds: float | None, look: Callable[[], None]) -> None:
+        """`look` is called now and then while nothing comes; what it raises ends the wait."""
         super().__init__(fd)
         self.patience_seconds = patience_seconds
+        self._look = look
 
     def readinto(self, buffer: Any, /) -> int:
         """Read what is available, at least a byte; 0 at the end of the pipe. Raises TimeoutError."""
-        if not select.select([self], [], [], self.patience_seconds)[0]:
-            raise TimeoutError
+        left = math.inf if self.patience_seconds is None else self.patience_seconds
+        end = time.monotonic() + left
+        while not select.select([self], [], [], min(left, LOOK_SECONDS))[0]:
+            self._look()
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
         return super().readinto(buffer)
 
 
@@ -228,6 +250,8 @@ def error_of(program: Program, name: str, message: str) -> errors.FtjobError:
         return kind(message)
     if name == "ImportError":
         return errors.EngineError(f"{program.unloaded}: {message}")
+    if refused := thread_limit.named(name, message):
+        return refused
     if issubclass(getattr(builtins, name, object), OSError):
         return errors.StorageError(message)
     return errors.EngineError(f"{program.name}'s process raised {name}: {message}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from ftjob.bundle.write import write_bundle
-from ftjob.errors import ExitCode, FtjobError, StorageError
+from ftjob.errors import ExitCode, FtjobError, StorageError, thread_limit
 from ftjob.errors.outcomes import Reason
 from ftjob.fs import files
 from ftjob.plan.plan import Plan
@@ -78,7 +78,9 @@ class End:
 
     @classmethod
     def unforeseen(cls, error: Exception) -> Self:
-        """Return the end of a run with an unexpected error."""
+        """Return the end of a run with an unexpected error, or one that only a limit explains."""
+        if refused := thread_limit.meant_by(error):
+            return cls.failed(refused)
         message = f"an unexpected error ({type(error).__name__}: {error}): please report it with the log"
         return cls(State.FAILED, Reason.INTERNAL_ERROR, message, 1)
 

@@ -97,6 +97,26 @@ def test_each_end_has_its_name(tmp_path: Path, end: str) -> None:
     assert found.seen in f"{TRAINING}{end}"
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2: Resource temporarily unavail",
+        "libgomp: Thread creation failed: Resource temporarily unavailable",
+        "/home/u/caffe/bin/caffe-python: 3: Cannot fork",
+        f"{TRACE}RuntimeError: can't start new thread",
+    ],
+)
+def test_a_limit_on_processes_is_named_with_its_remedy(tmp_path: Path, end: str) -> None:
+    """Libraries, shell and Python call it differently."""
+    (tmp_path / "log").write_text(f"{TRAINING}{end}\n")
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert found.cause == "no more processes and threads can be started here"
+    assert "ulimit -u" in found.fix
+    assert "pids.max" in found.fix
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_what_follows_the_end_of_a_training_is_not_its_end(tmp_path: Path, end: str) -> None:
     """Other commands of a script may fail after it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ftjob.cli.bugreport import without_credentials
+from ftjob.errors import ExitCode
 
 pytestmark = pytest.mark.slow  # each test starts ftjob
 
@@ -146,3 +147,12 @@ def test_an_error_that_cannot_be_printed_keeps_its_exit_code(cache: Path) -> Non
         done = subprocess.run(command, stderr=full, check=False)
 
     assert done.returncode == 2
+
+
+def test_a_limit_on_processes_is_no_fault_of_ftjobs(cache: Path) -> None:
+    """A sentence with the remedy, and the exit code of an engine that lacks threads."""
+    done = broken_ls(error='RuntimeError("can\'t start new thread")')
+
+    assert done.returncode == ExitCode.ENGINE_CRASHED
+    assert done.stderr.startswith("no more processes and threads can be started here: raise the limit")
+    assert not (cache / "errors").exists()

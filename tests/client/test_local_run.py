@@ -1,9 +1,12 @@
-"""A run on this machine whose output is in a store."""
+"""How a run on this machine is followed to its end."""
+
+from pathlib import Path
 
 import pytest
 
 from ftjob.client import local_run
 from ftjob.client.local_run import Run
+from ftjob.errors import StorageError
 from ftjob.runfolder.status import State, Status
 
 
@@ -25,3 +28,31 @@ def test_a_run_in_a_folder_has_ended_with_its_status(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Run, "status", lambda _: Status("digits", "0123456789", State.STOPPED))
 
     assert [update.ended for update in Run("/runs/digits/0123456789").updates()] == [True]
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("", "submit its spec again$"),
+        (
+            "first\nspec.yaml: is no YAML\n",
+            r"submit its spec again \(its log ends with: spec.yaml: is no YAML\)",
+        ),
+        (
+            "OpenBLAS: pthread_create failed\nOpenBLAS: RLIMIT_NPROC 9\n",
+            "ends with: no more processes and threads",
+        ),
+    ],
+)
+def test_a_worker_that_did_not_start_left_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, words: str
+) -> None:
+    """The log of its attempt has it, and no status."""
+    run = Run(str(tmp_path / "digits" / "0123456789"))
+    run.folder.logs.mkdir(parents=True)
+    run.folder.log(1).write_text(log)
+    monkeypatch.setattr(local_run, "START_SECONDS", 0.0)
+    monkeypatch.setattr(Run, "status", lambda _: Status("digits", "0123456789", State.PENDING))
+
+    with pytest.raises(StorageError, match=words):
+        next(run.updates())

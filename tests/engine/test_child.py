@@ -116,6 +116,32 @@ def test_one_that_never_comes_up_is_killed(tmp_path: Path, monkeypatch: pytest.M
     assert {each.pid for each in psutil.Process().children()} <= before
 
 
+REFUSED = (
+    "OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2: Resource temporarily unavailable"
+)
+LIMIT = "no more processes and threads can be started here: raise the limit"
+
+
+def test_one_that_waits_for_threads_it_did_not_get_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """OpenBLAS writes that into the log and waits for ever."""
+    monkeypatch.setattr(child, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(child, "PATIENCE_SECONDS", 20.0)
+    waits = Program("Caffe", ("sh", "-c", f"echo '{REFUSED}'; exec sleep 60"), "", lambda *_: EngineError())
+
+    with pytest.raises(EngineError, match=LIMIT):
+        Child(waits, tmp_path / "log")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("RuntimeError", "can't start new thread"), ("BlockingIOError", "[Errno 11] " + os.strerror(11))],
+)
+def test_a_limit_on_processes_is_named(name: str, message: str):
+    """An engine's Python raises that for a thread and for a fork."""
+    with pytest.raises(EngineError, match=LIMIT):
+        raise child.error_of(program(Path("python")), name, message)
+
+
 LONG = {"caffe": (1500, 300_000), "torch": (100, 10_000)}
 """Passes over 1,024 images, and records of a test, that take more than a second."""
 

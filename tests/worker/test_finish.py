@@ -37,6 +37,15 @@ def broken(*_: object) -> str:
     raise KeyError("heads")
 
 
+def test_a_limit_on_processes_is_no_unexpected_error():
+    """Python names it so wherever a thread is started."""
+    end = End.unforeseen(RuntimeError("can't start new thread"))
+
+    assert (end.reason, end.code) == ("EngineCrashed", ExitCode.ENGINE_CRASHED)
+    assert end.message.startswith("no more processes and threads can be started here: raise the limit")
+    assert End.unforeseen(RuntimeError("seven")).reason == "InternalError"
+
+
 def test_the_page_has_the_dollars_of_the_status(recorder: Recorder):
     """To the millionth, though time goes on while it is drawn."""
     lines: list[str] = []

@@ -24,14 +24,14 @@ from ftjob.engine.client import (
 from ftjob.engine.exported import ExportedModel, PixelInput
 from ftjob.engine.torch.installed import require_torch
 from ftjob.engine.torch.rank_end import read_end
-from ftjob.errors import FtjobError
+from ftjob.errors import FtjobError, thread_limit
 from ftjob.net.precision import Precision
 
 
 def _explain(log: str, returncode: int) -> FtjobError:
     if end := read_end(log):
         return error_of(PROGRAM, *end)
-    return ended(log, returncode, PROGRAM.name).error()
+    return thread_limit.shown_in(log) or ended(log, returncode, PROGRAM.name).error()
 
 
 PROGRAM = Program(
