@@ -21,6 +21,8 @@ PAUSED = tuple(ending.reason for ending in ENDINGS if ending.then in (Then.COUNT
 ON_DEMAND_NOW = " on demand: two were taken away on spot within an hour, and the budget pays for it"
 RECHECK_SECONDS = 600.0
 """Between two checks of a run that waits for its namespace's budget, beside one whenever another run ends."""
+TO_BE_PLANNED = "to be planned: "
+"""Begins the message of a run whose plan pod waits."""
 PLAN_AGAIN_SECONDS = 60.0
 """Between the end of a plan pod that could not reach something and the start of the next one."""
 
@@ -39,7 +41,8 @@ def next_attempt(context: JobContext, request: Request, ended: Ending | None) ->
     if isinstance(figures, JobProblem):
         if figures.passing:
             return _plan_again(context, request, figures)
-        return JobOutcome(State.FAILED, figures.reason, figures.message, accepted=False)
+        message = figures.message + _waited_for(context)
+        return JobOutcome(State.FAILED, figures.reason, message, accepted=False)
     outcome = _when_ready(context, request, figures, ended)
     return replace(outcome, figures=figures, folder=request.folder(figures.run_id))
 
@@ -56,12 +59,25 @@ def _being_planned(context: JobContext, request: Request) -> JobOutcome:
         return JobOutcome(State.PENDING, Reason.PLANNING, Reason.PLANNING.message, (again,))
     waiting = why_pending(pod, context.seen.hints.get(pod.name if pod else name, ""), request, plans=True)
     reason = Reason.PLANNING if waiting.expected else waiting.reason
-    return JobOutcome(State.PENDING, reason, f"to be planned: {waiting.message}", (again,))
+    return JobOutcome(State.PENDING, reason, f"{TO_BE_PLANNED}{waiting.message}", (again,))
+
+
+def _waited_for(context: JobContext) -> str:
+    """Return what the pod that plans waited for by the last status, as an aside: it may be gone by now."""
+    waited = context.seen.job.status.message.partition(TO_BE_PLANNED)[2]
+    return f"; it was {TO_BE_PLANNED}{waited}" if waited else ""
 
 
 def _plan_again(context: JobContext, request: Request, problem: JobProblem) -> JobOutcome:
-    """Delete a failed plan Job after a while, so that another one replaces it."""
+    """Delete a failed plan Job after a while, so that another one replaces it; give up where that goes on
+    too long."""
     name = plan_name(request.spec.name, request.identity)
+    hours = request.spec.resources.max_pending
+    job = context.seen.job
+    since = max(job.created, *(each.last_transition_time for each in job.status.conditions), 0.0)
+    if context.now - since > hours * 3600:
+        message = f"the run waited for {hours:g} h (resources.max_pending) to be planned: {problem.message}"
+        return JobOutcome(State.FAILED, Reason.PENDING_TOO_LONG, message, (DeleteJob(name),), accepted=False)
     ends = [pod.ended for pod in context.seen.plan_pods if pod.job == name and pod.ended is not None]
     ends += [
         job.finished_at for job in context.seen.plan_jobs if job.name == name and job.finished_at is not None
@@ -104,7 +120,8 @@ def _stays_ended(context: JobContext, request: Request, ended: Ending | None) ->
     if context.retry_requested:
         return None
     if ended is None:
-        unchanged = before.observed_generation == context.seen.job.generation and context.seen.planned is None
+        unplanned = context.seen.planned is None or before.reason == Reason.PENDING_TOO_LONG
+        unchanged = before.observed_generation == context.seen.job.generation and unplanned
         kept = before.state is State.FAILED and unchanged and not context.begun
         return JobOutcome(before.state, before.reason, before.message, accepted=False) if kept else None
     if ended.then is Then.FAILED:

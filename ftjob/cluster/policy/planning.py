@@ -44,12 +44,13 @@ def planned_by_pod(name: str, jobs: Iterable[AttemptJob], pods: Iterable[Pod]) -
     """Return the result of the plan Job of that name; None while it runs, or where there is none."""
     job = next((each for each in jobs if each.plans and each.name == name and not each.deleted), None)
     pod = next((each for each in pods if each.plans and each.job == name and each.over), None)
+    late = job is not None and job.reason == KubernetesReason.DEADLINE_EXCEEDED
+    if late and (pod is None or pod.exit_code is None):
+        return JobProblem(Reason.NOT_PLANNED, f"planning took longer than it may: {SUBMIT}")
     if pod is None:
         if job is None or job.finished is None:
             return None
-        late = job.reason == KubernetesReason.DEADLINE_EXCEEDED
-        why = "planning took longer than it may" if late else "the pod that plans is gone"
-        return JobProblem(Reason.NOT_PLANNED, f"{why}: {SUBMIT}", passing=not late)
+        return JobProblem(Reason.NOT_PLANNED, f"the pod that plans is gone: {SUBMIT}", passing=True)
     if pod.reason == KubernetesReason.OOM_KILLED:
         return JobProblem(Reason.NOT_PLANNED, f"planning used more memory than its pod may have: {SUBMIT}")
     return read_report(pod)

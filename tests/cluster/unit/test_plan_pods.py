@@ -1,11 +1,12 @@
 """decide() before anything is begun: what nobody planned is planned by a pod."""
 
 from ftjob.cluster.policy.actions import CreatePlanJob, DeleteJob, WriteStatus
-from ftjob.cluster.policy.decide import decide
+from ftjob.cluster.policy.decide import decide, evaluate, new_context
 from ftjob.cluster.policy.job_context import JobProblem
-from ftjob.cluster.policy.planning import plan_name
+from ftjob.cluster.policy.planning import plan_name, planned_by_pod
+from ftjob.cluster.resource.objects import read_job, read_pod
 from ftjob.runfolder.status import State
-from tests.cluster.unit.builders import NOW, plan_job_object, plan_pod_object, request_of, seen
+from tests.cluster.unit.builders import NOW, fine_tune, plan_job_object, plan_pod_object, request_of, seen
 from tests.cluster.unit.test_decide import kinds, standing, written
 
 PLAN = plan_name("emotions", request_of().identity)
@@ -49,3 +50,44 @@ def test_a_plan_that_could_not_reach_something_is_made_again_after_a_while() -> 
 def test_a_net_that_cannot_be_planned_fails_the_run() -> None:
     """With the plan's own reason."""
     assert standing(seen(planned=JobProblem("BadNet", "layer conv1"))) == ("Failed", "BadNet")
+
+
+def test_a_plan_that_cannot_come_is_given_up() -> None:
+    """After max_pending since the run was submitted or last resumed; for good, until it is changed."""
+    trouble = JobProblem("StorageUnreachable", "s3://models: unreachable", passing=True)
+    ended = plan_job_object(PLAN, end="Failed", finished=NOW - 30)
+    waiting = seen(planned=trouble, plan_jobs=[ended])
+    late = NOW + 24 * 3600
+
+    assert standing(waiting) == ("Pending", "StorageUnreachable")
+    actions = decide(waiting, late)
+    status = written(actions)
+    assert (status.state, status.reason) == (State.FAILED, "PendingTooLong")
+    assert "24 h (resources.max_pending) to be planned: s3://models: unreachable" in status.message
+    assert DeleteJob(PLAN) in actions
+    again = seen(fine_tune(status=status.to_json()), planned=trouble, plan_jobs=[ended])
+    assert not kinds(decide(again, late + 60))
+    changed = seen(fine_tune(status=status.to_json(), generation=2), planned=trouble, plan_jobs=[ended])
+    assert written(decide(changed, late + 60)).state is State.PENDING
+
+
+def test_a_plan_pod_that_did_not_start_in_time_leaves_what_it_waited_for() -> None:
+    """At its deadline its Job fails and the pod is deleted; it is not made again."""
+    pulling = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image x"}}
+    pod = plan_pod_object(PLAN, phase="Pending", state=pulling)
+    first = written(decide(seen(planned=None, plan_jobs=[plan_job_object(PLAN)], plan_pods=[pod]), NOW))
+    assert first.reason == "ImageUnavailable"
+
+    late = plan_job_object(PLAN, end="Failed", reason="DeadlineExceeded")
+    deleted = plan_pod_object(PLAN, phase="Failed", state=pulling, deleted=NOW)
+    for pods in ([deleted], []):
+        found = planned_by_pod(PLAN, [read_job(late)], map(read_pod, pods))
+        status = first
+        for _ in range(2):  # the reason stays
+            observed = seen(fine_tune(status=status.to_json()), planned=found, plan_jobs=[late])
+            outcome = evaluate(new_context(observed, NOW + 600))
+            assert (outcome.state, outcome.reason) == (State.FAILED, "NotPlanned")
+            assert outcome.message.endswith(
+                "to be planned: the pod's image cannot be pulled: Back-off pulling image x"
+            )
+            status = first.model_copy(update={"state": outcome.state, "message": outcome.message})
