@@ -58,7 +58,9 @@ def test_a_full_disk_is_refused_and_the_engine_lives(job: Job, opened: Open, sma
     hog = small_disk / "hog"
     hog.write_bytes(bytes(shutil.disk_usage(small_disk).free - 500_000))
 
-    with pytest.raises(StorageError, match=r"into .*small: it needs 1\.\d MB and 0\.\d MB are free"):
+    with pytest.raises(
+        StorageError, match=r"into .*small: it needs 1\.\d MB and 0\.\d MB are free: make room"
+    ):
         engine.snapshot(small_disk)
 
     assert list(small_disk.iterdir()) == [hog]

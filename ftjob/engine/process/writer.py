@@ -14,6 +14,8 @@ from ftjob.engine.process import parent, snapshotfile
 
 PATIENCE = (1, 2, 4, 8, 16)
 """Seconds that each fork in turn has to prove that no lock blocks it."""
+REMEDY = "make room there and submit again"
+FULL = "the disk is full: " + REMEDY
 
 
 class StorageError(Exception):
@@ -94,7 +96,7 @@ class Writer:
             self._write(folder, fd, iteration, save)
         except (StorageError, OSError) as failure:
             full = isinstance(failure, OSError) and failure.errno == errno.ENOSPC
-            error = "the disk is full" if full else str(failure)
+            error = FULL if full else str(failure)
         (folder / snapshotfile.answer_name(iteration)).write_text(json.dumps({"error": error}))
 
     def _write(self, folder: Path, fd: int, iteration: int, save: Callable[[Path, int], None]) -> None:
@@ -108,7 +110,8 @@ class Writer:
         disk = os.fstatvfs(fd)
         free = disk.f_bavail * disk.f_frsize
         if free < needed:
-            raise StorageError("it needs %.1f MB and %.1f MB are free" % (needed / 1e6, free / 1e6))
+            sizes = (needed / 1e6, free / 1e6)
+            raise StorageError("it needs %.1f MB and %.1f MB are free: %s" % (*sizes, REMEDY))
 
     def _finish(self, folder: Path, iteration: int) -> None:
         """Check, sync and rename what was written: the weights first, then the state that names them."""
@@ -130,4 +133,4 @@ class Writer:
             fields = []
         layers, history = fields.count(snapshotfile.LAYER), fields.count(snapshotfile.HISTORY)
         if not history and layers != self.layers:
-            raise StorageError("the disk is full")
+            raise StorageError(FULL)
