@@ -102,6 +102,8 @@ def _hint(kind: str, value: Any) -> str:
         return "; put it in quotes"
     if kind == "list_type" and isinstance(value, str | int | float):
         return f"; write [{value}]"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"; write {value:.0f}"
     if not isinstance(value, str):
         return ""
     if kind in ("int_type", "float_type") and implicit_type(value) in ("int", "float"):

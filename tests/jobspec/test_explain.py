@@ -180,6 +180,8 @@ def test_a_field_of_several_types_is_reported_in_one_sentence(
         ("solver: {base_lr: '0.1'}", 'solver.base_lr: must be a number, got "0.1"; remove the quotes'),
         ("solver: {base_lr: }", "solver.base_lr: must be a number, got nothing; give it a value or remove the line"),
         ("solver: {iter_size: 1.5}", "solver.iter_size: must be a whole number, got 1.5"),
+        ("solver: {max_iter: 1e3}", "solver.max_iter: must be a whole number, got 1000.0; write 1000"),
+        ("solver: {max_iter: 1e300}", "solver.max_iter: must be a whole number, got 1e+300"),
         ("resources: {smaller_batch: yes}", 'resources.smaller_batch: must be true or false, got "yes"; write true'),
         ("resources: {smaller_batch: off}", 'resources.smaller_batch: must be true or false, got "off"; write false'),
         ("resources: {spot: yes}", 'resources.spot: must be true, false or prefer, got "yes"; write true'),
