@@ -219,7 +219,7 @@ def read_net(location: str) -> ParsedNet:
         _refuse_large(path, content)
     except FileNotFoundError as error:
         hint, names = did_you_mean(path.name, zoo.NAMES), ", ".join(zoo.NAMES)
-        message = f"base.net: {path} is not there{hint}; give a prototxt's path or a built-in net ({names})"
+        message = f"base.net: {path} is not there: give a prototxt's path or a built-in net ({names}){hint}"
         raise BadNetError(message) from error
     except OSError as error:
         raise BadNetError(f"base.net: {path} cannot be read ({error.strerror}): give a prototxt") from error

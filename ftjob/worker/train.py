@@ -203,7 +203,7 @@ class Training:
         self.recorder.saved_by(reason, left)
         usd = self.recorder.account.cost(left)
         money = f" ({dollars(usd)})" if usd else ""
-        return f"{kept}, about {duration(left)}{money} are saved"
+        return f"{kept}; ending here saves about {duration(left)}{money}"
 
     def final_is_evaluated(self) -> bool:
         """Return whether an earlier attempt left the last iteration's snapshot with its accuracy."""

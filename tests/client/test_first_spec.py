@@ -196,7 +196,9 @@ def test_what_no_spec_can_be_made_of_is_reported(in_faces: Path, tmp_path: Path)
         api.init("googlenet", tmp_path / "small", out=out)
     with pytest.raises(BadNetError, match=r"none\.caffemodel is not there"):
         api.init("lenet", Path("faces"), Path("none.caffemodel"), out)
-    with pytest.raises(BadNetError, match=r"base\.net: .*lenot is not there; did you mean lenet"):
+    with pytest.raises(
+        BadNetError, match=r"base\.net: .*lenot is not there: give .*squeezenet\); did you mean lenet\?$"
+    ):
         api.init("lenot", Path("faces"), out=out)
     assert not out.exists()
 

@@ -99,7 +99,7 @@ def test_a_run_that_learns_nothing_ends_with_what_is_saved(job: Job) -> None:
     status = job.status()
     assert (status["reason"], status["iteration"], status["snapshot"]) == ("NotLearning", 40, 40)
     assert "chance reaches" in status["message"]
-    assert "iteration 40 is kept, about" in status["message"]
+    assert "iteration 40 is kept; ending here saves about" in status["message"]
     [attempt] = status["attempts"]
     assert attempt["saved_seconds"]["NotLearning"] > attempt["stages"]["train"]
 
@@ -121,7 +121,7 @@ def test_a_loss_that_is_no_number_ends_a_run_and_names_what_is_kept(job: Job) ->
     job.write(solver=solver)
     job.submit(code=7)
 
-    assert "no snapshot was due yet, about" in job.status()["message"]
+    assert "no snapshot was due yet; ending here saves about" in job.status()["message"]
     assert job.status()["attempts"][0]["saved_seconds"]["Diverged"] > 0
     job.write(solver=solver, guards={"diverged": False, "not_learning": False})
     job.submit(code=7)
