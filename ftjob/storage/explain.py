@@ -49,6 +49,8 @@ def read(error: Exception) -> RequestFailure:
     text = str(error)
     if "redirect without LOCATION" in text:  # obstore drops the rest of S3's PermanentRedirect
         return RequestFailure(301, "PermanentRedirect", "the server redirects elsewhere")
+    if "ETag Header missing" in text:
+        return RequestFailure(200, None, "without an ETag, as a proxy's page")
     status = re.search(r"status code: (\d{3}) ?([^:\n]*)", text)
     code = re.search(r"<Code>([\w.]+)</Code>", text)
     message = re.search(r"<Message>([^<]*)</Message>", text) or re.search(r"HTTP error: ([^\n]*)", text)
