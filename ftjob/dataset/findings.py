@@ -20,6 +20,9 @@ LEAST_IN_RUNS = 0.05
 """The share of the records in long runs of one label from which on it is reported."""
 BACKGROUND = ("background", "none", "void", "dummy", "unlabeled", "unlabelled", "unknown")
 """What label files of other tools begin with, for a class that these data do not have."""
+IN_BOTH = "{copies} in train and in val, such as {such}: take them out of one of the two"
+TWO_LABELS = "{copies} there under two labels, such as {such}: fix the labels"
+"""Of pictures that are there twice; {copies} is `3 pictures are`, and {such} names some of them."""
 
 
 @dataclass(frozen=True)

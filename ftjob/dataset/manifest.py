@@ -54,6 +54,8 @@ class Manifest:
     unreadable: int
     unreadable_first: tuple[str, ...]
     """`path: why` of the first of them; sources.jsonl has all."""
+    warnings: tuple[str, ...] = ()
+    """What is allowed but probably not what was meant, a sentence each."""
     reused: int = field(compare=False, default=0)
     """Records reused from the previous build."""
     seconds: float = field(compare=False, default=0.0)
@@ -87,9 +89,10 @@ def _from_json(values: dict[str, Any]) -> Manifest:
         for name, counts in values["splits"].items()
     }
     tuples = {name: tuple(values[name]) for name in ("labels", "mean", "unreadable_first")}
+    tuples["warnings"] = tuple(values.get("warnings", ()))  # which an older ftjob did not write
     made = Manifest(**{**values, **tuples, "splits": splits})
     BuildOptions(**made.options)
-    _check_types(str, "text", made.plan, *made.labels, *made.unreadable_first)
+    _check_types(str, "text", made.plan, *made.labels, *made.unreadable_first, *made.warnings)
     _check_types(str, "text", *made.sources.values(), *made.made_with.values())
     _check_types(int, "a whole number", made.format, made.reused, made.unreadable, *made.notes.values())
     _check_types((int, float), "a number", made.seconds, *made.mean)

@@ -30,6 +30,7 @@ def built(manifest: "Manifest", out: str) -> RenderableType:
         lines.append(
             Text(f"{manifest.unreadable} images could not be read and were left out:\n{unreadable}", "yellow")
         )
+    lines += [Text(f"warning: {each}", SEVERITY_STYLE["warning"]) for each in manifest.warnings]
     if manifest.reused:
         lines.append(Text(f"{manifest.reused} records reused from the previous build"))
     return Group(*lines, Text(out))

@@ -76,6 +76,7 @@ def _fill_stage(
 ) -> Manifest:
     """Make everything but manifest.json, and return the manifest to write."""
     from ftjob.dataset.build.earlier import earlier_records  # here, because OpenCV is slow to import
+    from ftjob.dataset.build.equal_files import equal_files
     from ftjob.dataset.build.stage import Stage, Work
     from ftjob.dataset.mean_image import mean_pixel, write_mean_image
 
@@ -97,7 +98,7 @@ def _fill_stage(
     write_mean_image(stage.mean, mean)
     write_labels(stage.labels, plan.classes)
     return Manifest(
-        sources={part.split: part.listing.tree.name for part in plan.parts},
+        sources=plan.sources,
         options=asdict(options),
         made_with=made_with(options),
         labels=plan.classes,
@@ -107,6 +108,7 @@ def _fill_stage(
         notes=dict(staged.tally.notes),
         unreadable=staged.tally.unreadable,
         unreadable_first=tuple(staged.tally.unreadable_first),
+        warnings=equal_files(stage.sources, plan.sources),
         reused=staged.reused,
         seconds=round(time.monotonic() - began, 3),
     )

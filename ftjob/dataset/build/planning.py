@@ -38,6 +38,11 @@ class WorkPlan:
     digest_seed: bytes
     """Of what all records have in common."""
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Where the images of each split lie."""
+        return {part.split: part.listing.tree.name for part in self.parts}
+
 
 def plan_work(sources: BuildPlaces, options: BuildOptions, journal_before: Path | None = None) -> WorkPlan:
     """List the images and decide which goes where. Raises BadDataError and BadSpecError.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ftjob.dataset.check.duplicates import Pairs, exact_pairs, near_pairs
 from ftjob.dataset.check.survey import SHOWN, Survey, counted, some
 from ftjob.dataset.facts import Lmdb
-from ftjob.dataset.findings import MOST_RECORDS, Finding, FoundRecord, Severity
+from ftjob.dataset.findings import IN_BOTH, MOST_RECORDS, TWO_LABELS, Finding, FoundRecord, Severity
 
 Mask = NDArray[np.bool_]
 
@@ -56,13 +56,13 @@ RULES = (
     _Rule(
         _Pictures.across,
         "error",
-        exact="{copies} in train and in val, such as {such}: take them out of one of the two",
+        exact=IN_BOTH,
         near="{copies} nearly as in train, such as {such}: take copies out of one of the two",
     ),
     _Rule(
         _Pictures.two_labels,
         "error",
-        exact="{copies} there under two labels, such as {such}: fix the labels",
+        exact=TWO_LABELS,
         near="{copies} nearly as one of another label, such as {such}: look which label is right",
     ),
     _Rule(
