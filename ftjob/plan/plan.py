@@ -106,8 +106,8 @@ class Plan:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, in sentences; shortfall.shortfall_of has one more."""
-        own = (*self.limits, *warnings(self.inputs, self.forecast, self.shapes, self.frozen))
-        return (*self._of_earlier(lambda plan: plan.warnings), *own)
+        own = warnings(self.inputs, self.forecast, self.shapes, self.frozen, self.heads)
+        return (*self._of_earlier(lambda plan: plan.warnings), *self.limits, *own)
 
     def _of_earlier(self, sentences: Callable[["Plan"], Iterable[str]]) -> Iterator[str]:
         """Yield what there is to say of the earlier stages, each sentence with its stage."""

@@ -1,9 +1,10 @@
 """Remarks on a plan: why it would fail, and what is worth knowing before paying for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from ftjob.formatting import gib
+from ftjob.net.surgery.heads import Head
 from ftjob.net.topology.backward import backward
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Cost
@@ -22,13 +23,16 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
         yield _memory_problem(inputs, coming, shapes)
 
 
-def warnings(inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...]) -> Iterator[str]:
+def warnings(
+    inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...], heads: Iterable[Head]
+) -> Iterator[str]:
     """Yield a sentence for everything that is allowed but probably a mistake."""
     yield from _budget_without_price(inputs, coming.cost)
     still = [
         layer.name for layer in shapes.layers if _has_no_rate(layer.params) and layer.type != "BatchNorm"
     ]
-    if lost := [name for name in still if name not in frozen]:
+    meant = {*frozen, *(name for head in heads for name in head.followers)}  # behind a head it is a constant
+    if lost := [name for name in still if name not in meant]:
         yield (
             f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
             "there, or name it in surgery.freeze, if you meant that"

@@ -203,3 +203,35 @@ def test_a_changed_net_is_a_run_of_its_own(folder: Path):
     assert plan(NET, data=data).run_id == changed.run_id
     assert changed.run_id != run_id(changed.inputs)
     assert plain.run_id == run_id(plain.inputs)
+
+
+SCALED = PLAIN.replace(
+    'layer { name: "prob"',
+    'layer { name: "scale" type: "Scale" bottom: "fc2" top: "fc2" param { lr_mult: 0 } '
+    'scale_param { axis: 0 num_axes: 0 filler { value: 30 } } } layer { name: "prob"',
+)
+
+
+def test_a_constant_scale_behind_a_head_stays_constant(folder: Path):
+    """With lr_mult 0 in the prototxt it is not learned, and nothing is warned of; without that it learns."""
+    for net, rate in ((SCALED, 0), (SCALED.replace("param { lr_mult: 0 }", ""), 10)):
+        made = plan(net)
+        (scale,) = [layer for layer in made.train_val.layer if layer.type == "Scale"]
+        assert [param.lr_mult for param in scale.param] == [rate]
+        assert made.warnings == ()
+    (relearned,) = [
+        layer
+        for layer in plan(SCALED, surgery={"relearn": ["scale"]}).train_val.layer
+        if layer.type == "Scale"
+    ]
+    assert [param.lr_mult for param in relearned.param] == [10]
+
+
+def test_a_constant_scale_makes_no_bounded_scores_sure(folder: Path):
+    """Behind a BatchNorm a factor that is learned can grow, and a constant one limits the loss."""
+    between = 'layer { name: "bn2" type: "BatchNorm" bottom: "fc2" top: "fc2" } layer { name: "scale"'
+    bounded = SCALED.replace('layer { name: "scale"', between)
+    assert plan(bounded).warnings == ()  # 30 is enough
+    [warning] = plan(bounded.replace("value: 30", "value: 1")).warnings
+    assert "scale_own (Scale)" in warning or "scale (Scale)" in warning
+    assert plan(bounded.replace("value: 30", "value: 1").replace("lr_mult: 0", "lr_mult: 1")).warnings == ()

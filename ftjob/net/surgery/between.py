@@ -12,6 +12,7 @@ from ftjob.errors import BadNetError
 from ftjob.net.layers.rule import refuse
 from ftjob.net.proto.caffe_pb2 import TEST, TRAIN, EltwiseParameter, LayerParameter, NetParameter, Phase
 from ftjob.net.surgery.heads import Head
+from ftjob.net.surgery.renew import is_constant
 from ftjob.net.topology.backward import WITHOUT_GRADIENT
 from ftjob.net.topology.graph import Graph, graph
 from ftjob.net.topology.phases import phase_view
@@ -237,8 +238,11 @@ def _prelu(_: LayerParameter, scores: Range) -> Range:
     return scores if scores.low >= 0 else Range(-math.inf, scores.high)
 
 
-def _learned(_: LayerParameter, scores: Range) -> Range:
-    """A factor of its own for each class can become as large as it takes."""
+def _learned(layer: LayerParameter, scores: Range) -> Range:
+    """A factor can become as large as it takes, unless it is a constant, 1 without a filler."""
+    filler = layer.scale_param.filler
+    if is_constant(layer, 0) and len(layer.bottom) == 1 and filler.type == "constant":
+        return _affine(scores, filler.value if layer.scale_param.HasField("filler") else 1.0, 0.0)
     return Range() if scores.width else scores
 
 

@@ -187,12 +187,12 @@ def _wrong_head(net: NetParameter, glob: str, found: list[str]) -> BadNetError:
 
 
 def _renew(
-    net: NetParameter, chosen: Iterable[Head], surgery: Surgery, suffix: str, before: Renewed
+    net: NetParameter, chosen: Collection[Head], surgery: Surgery, suffix: str, before: Renewed
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Rename, in place, the layers to be randomly initialised, and those that earlier stages have trained.
 
-    Heads get their rates, whichever they are. Returns the new name of each, by its name in the base net, and
-    those of the first kind alone.
+    Heads get their rates, whichever they are; what is constant behind them stays so, unless it is named in
+    relearn. Returns the new name of each, by its name in the base net, and those of the first kind alone.
     """
     of_heads = {name for head in chosen for name in (head.layer, *head.followers)}
     kept_heads = of_heads if before.keeps_heads else set[str]()
@@ -201,7 +201,9 @@ def _renew(
     kept = {old: before.names.get(old, old) for old in (*before.names, *kept_heads) if old not in fresh}
     names, rated = kept | fresh, fresh.keys() | of_heads
     rename_layers(net, {old: name for old, name in kept.items() if old not in rated})
-    renew(net, {old: name for old, name in names.items() if old in rated}, surgery.head_lr_mult)
+    followers = {name for head in chosen for name in head.followers}
+    unasked = {name for name in followers if not matches(name, surgery.relearn, suffix)}
+    renew(net, {old: name for old, name in names.items() if old in rated}, surgery.head_lr_mult, unasked)
     return names, fresh
 
 

@@ -1,6 +1,6 @@
 """Randomly initialised layers: new names, so that Caffe copies nothing into them, and their own rates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ftjob.errors import BadNetError
 from ftjob.net.proto.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
@@ -31,20 +31,24 @@ def fresh_names(net: NetParameter, layers: Iterable[str], suffix: str) -> dict[s
     return names
 
 
-def renew(net: NetParameter, names: Mapping[str, str], lr_mult: float) -> None:
+def renew(
+    net: NetParameter, names: Mapping[str, str], lr_mult: float, may_be_constant: Collection[str] = ()
+) -> None:
     """Rename layers and the blobs of the same name, in place, so that they are randomly initialised.
 
     Weights get `lr_mult`, biases twice that and no weight decay; weights that would start as zeros, which
-    never learn, get Caffe's xavier filler.
+    never learn, get Caffe's xavier filler. Params of `may_be_constant`, by their old names, that are constant
+    in the prototxt itself stay so.
     Raises BadNetError for one that shares a param by name with a layer that is not renewed.
     """
     _refuse_shared(net, names)
     rename_layers(net, names)
     new = set(names.values())
+    spared = {names[name] for name in may_be_constant if name in names}
     for layer in net.layer:
         if layer.name not in new:
             continue
-        _set_rates(layer, lr_mult)
+        _set_rates(layer, lr_mult, keeps_constants=layer.name in spared)
         if filler := zero_filler(layer):
             filler.Clear()
             filler.type = "xavier"
@@ -112,9 +116,16 @@ def set_param(layer: LayerParameter, index: int, lr_mult: float, decay_mult: flo
     layer.param[index].decay_mult = decay_mult
 
 
-def _set_rates(layer: LayerParameter, lr_mult: float) -> None:
+def is_constant(layer: LayerParameter, index: int) -> bool:
+    """Return whether a layer's prototxt itself keeps one of its params as it is."""
+    return index < len(layer.param) and layer.param[index].lr_mult == 0
+
+
+def _set_rates(layer: LayerParameter, lr_mult: float, *, keeps_constants: bool) -> None:
     if layer.type == "BatchNorm":  # its params are statistics, and Caffe takes no rate but 0 for them
         return
     for index in range(param_count(layer)):
+        if keeps_constants and is_constant(layer, index):
+            continue
         is_bias = index == 1
         set_param(layer, index, lr_mult * (2 if is_bias else 1), 0 if is_bias else 1)
