@@ -235,3 +235,20 @@ def test_a_constant_scale_makes_no_bounded_scores_sure(folder: Path):
     [warning] = plan(bounded.replace("value: 30", "value: 1")).warnings
     assert "scale_own (Scale)" in warning or "scale (Scale)" in warning
     assert plan(bounded.replace("value: 30", "value: 1").replace("lr_mult: 0", "lr_mult: 1")).warnings == ()
+
+
+CASCADE = PLAIN.replace(
+    'layer { name: "bn1" type: "BatchNorm" bottom: "fc1" top: "fc1" }',
+    'layer { name: "aux" type: "SoftmaxWithLoss" bottom: "fc1" bottom: "label" top: "aux" }',
+)
+
+
+def test_a_head_that_is_computed_from_anothers_scores(folder: Path):
+    """What it reads becomes as few numbers as there are classes: that is warned of, with the way out."""
+    [warning] = plan(CASCADE).warnings
+    assert warning == (
+        "base.net: fc2 is computed from the scores of fc1, which is a head as well and gets 2 outputs "
+        'instead of 4: if fc2 needs all 4, take out what makes fc1 a head (SoftmaxWithLoss "aux" reads it)'
+    )
+    assert plan(CASCADE.replace("num_output: 4", "num_output: 2")).warnings == ()
+    assert plan(CASCADE.replace('bottom: "fc1" top: "fc2"', 'bottom: "data" top: "fc2"')).warnings == ()

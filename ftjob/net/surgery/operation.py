@@ -23,6 +23,7 @@ from ftjob.net.surgery.heads import Head, find_heads, no_head_error
 from ftjob.net.surgery.mixing import refuse_mixing
 from ftjob.net.surgery.names import free_name, layer_names, refuse_twins
 from ftjob.net.surgery.renew import fresh_names, rename_layers, renew, set_num_output
+from ftjob.net.surgery.scores import starved_heads
 from ftjob.net.surgery.statistics import settle_statistics
 from ftjob.net.topology.layertypes import CLASSIFICATION_LOSSES, param_count
 from ftjob.net.topology.phases import reduce_rules, set_phases
@@ -103,6 +104,7 @@ def operate(
     chosen = _chosen(train_val, heads, surgery, num_output, suffix)
     cleared = clear_ways(train_val, heads, {head.layer for head in chosen}, num_output)
     heads, done = list(cleared.heads), [*brought, *cleared.done]
+    limits = (*cleared.warnings, *starved_heads(train_val, chosen, num_output))
     done += point_at(train_val, heads, data)
     _add_losses(train_val, heads)
     names, fresh = _renew(train_val, chosen, surgery, suffix, before)
@@ -127,7 +129,7 @@ def operate(
         frozen=frozen,
         inputs=MappingProxyType(inputs),
         notes=tuple(done),
-        warnings=cleared.warnings,
+        warnings=limits,
     )
 
 

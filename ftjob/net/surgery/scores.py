@@ -1,14 +1,18 @@
 """What a head makes for an image: one score for each class, or it is no classifier."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from math import prod
 
 from ftjob.errors import BadNetError
 from ftjob.net.layers.losses import ONE_PLACE
 from ftjob.net.layers.rule import axis_of, text
+from ftjob.net.proto.caffe_pb2 import TRAIN, NetParameter
 from ftjob.net.surgery.heads import Head
+from ftjob.net.topology.graph import graph
 from ftjob.net.topology.layertypes import CLASSIFICATION_LOSSES
+from ftjob.net.topology.phases import phase_view
 from ftjob.net.topology.shapes import LayerShapes, NetShapes
+from ftjob.suggest import listed
 
 
 def refuse_maps(heads: Iterable[Head], train: NetShapes, test: NetShapes) -> None:
@@ -51,6 +55,25 @@ def refuse_few_scores(classes: int, labels: Collection[str], *nets: NetShapes) -
                     f"{scores} score{'s' * (scores != 1)} for an image, and the data has {classes} classes; "
                     "no classifier that surgery sets makes them: feed the layer from one, or take it out"
                 )
+
+
+def starved_heads(net: NetParameter, heads: Collection[Head], classes: int) -> Iterator[str]:
+    """Yield a warning for each head that others of a base net are computed from, and that loses outputs.
+
+    `heads` are those that get an output for each class.
+    """
+    view = graph(phase_view(net, TRAIN))
+    places = {layer.name: place for place, layer in enumerate(view.layers)}
+    for lower in heads:
+        above = view.downstream([places[lower.layer]]) if lower.layer in places else ()
+        readers = [head.layer for head in heads if head is not lower and places.get(head.layer) in above]
+        if readers and lower.num_output > classes:
+            verb = "is" if len(readers) == 1 else "are"
+            yield (
+                f"base.net: {listed(readers)} {verb} computed from the scores of {lower.layer}, which is a "
+                f"head as well and gets {classes} outputs instead of {lower.num_output}: if {readers[0]} "
+                f"needs all {lower.num_output}, take out what makes {lower.layer} a head ({lower.why})"
+            )
 
 
 _READING_LABELS = CLASSIFICATION_LOSSES | {"Accuracy"}
