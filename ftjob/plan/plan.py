@@ -106,7 +106,9 @@ class Plan:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and probably not meant, in sentences; shortfall.shortfall_of has one more."""
-        own = warnings(self.inputs, self.forecast, self.shapes, self.frozen, self.heads)
+        constant = (name for head in self.heads for name in head.followers)  # those without a rate
+        still = {*self.frozen, *constant}
+        own = warnings(self.inputs, self.forecast, self.shapes, still, self.renamed)
         return (*self._of_earlier(lambda plan: plan.warnings), *self.limits, *own)
 
     def _of_earlier(self, sentences: Callable[["Plan"], Iterable[str]]) -> Iterator[str]:

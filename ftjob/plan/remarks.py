@@ -1,10 +1,9 @@
 """Remarks on a plan: why it would fail, and what is worth knowing before paying for it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from math import prod
 
 from ftjob.formatting import gib
-from ftjob.net.surgery.heads import Head
 from ftjob.net.topology.backward import backward
 from ftjob.net.topology.shapes import LayerShapes, NetShapes, Param
 from ftjob.plan.cost import Cost
@@ -24,24 +23,23 @@ def problems(inputs: Inputs, engine: EngineChoice, coming: Forecast, shapes: Net
 
 
 def warnings(
-    inputs: Inputs, coming: Forecast, shapes: NetShapes, frozen: tuple[str, ...], heads: Iterable[Head]
+    inputs: Inputs, coming: Forecast, shapes: NetShapes, still: Collection[str], new: Collection[str]
 ) -> Iterator[str]:
-    """Yield a sentence for everything that is allowed but probably a mistake."""
+    """Yield a sentence for everything that is allowed but probably a mistake.
+
+    `still` are the layers that are meant not to learn, `new` those that are randomly initialised.
+    """
     yield from _budget_without_price(inputs, coming.cost)
-    still = [
-        layer.name for layer in shapes.layers if _has_no_rate(layer.params) and layer.type != "BatchNorm"
-    ]
-    meant = {*frozen, *(name for head in heads for name in head.followers)}  # behind a head it is a constant
-    if lost := [name for name in still if name not in meant]:
+    if lost := [layer.name for layer in shapes.layers if _is_held(layer) and layer.name not in still]:
         yield (
             f"base.net: {listed(lost)} will not learn: lr_mult is 0 in the prototxt itself; give it a rate "
-            "there, or name it in surgery.freeze, if you meant that"
+            f"there{_or_freeze(inputs, lost, new)}"
         )
     if cut_off := [layer.name for layer in _without_gradient(shapes)]:
         yield (
             f"base.net: {listed(cut_off)} will not learn: no loss passes a gradient down to there; take "
             "propagate_down: false and loss_weight: 0 from the layers behind, or take out what no loss is "
-            "computed from, or name it in surgery.freeze, if you meant that"
+            f"computed from{_or_freeze(inputs, cut_off, new)}"
         )
     if blind := [layer.name for layer in shapes.layers if _sees_one_number(layer)]:
         yield (
@@ -58,6 +56,17 @@ def warnings(
     yield from _gpus(inputs, shapes)
     yield from overlooked(inputs, shapes)
     yield from inputs.findings
+
+
+def _or_freeze(inputs: Inputs, names: Collection[str], new: Collection[str]) -> str:
+    """The way to say that layers are not to learn, where surgery takes it: for layers of the weights."""
+    if inputs.weights is None or any(name in new for name in names):
+        return ""
+    return ", or name it in surgery.freeze, if you meant that"
+
+
+def _is_held(layer: LayerShapes) -> bool:
+    return _has_no_rate(layer.params) and layer.type != "BatchNorm"
 
 
 def _has_no_rate(params: tuple[Param, ...]) -> bool:

@@ -118,6 +118,34 @@ def test_layers_that_no_gradient_reaches_are_warned_of(folder: Path, written: st
     assert warning.startswith(f"base.net: {still} will not learn: no loss passes a gradient down")
 
 
+@pytest.mark.parametrize(
+    ("written", "changed", "accepted"),
+    [
+        ('bottom: "fc1" top: "fc2"', 'bottom: "fc1" top: "fc2" propagate_down: false', True),
+        ('"SoftmaxWithLoss"', '"SoftmaxWithLoss" loss_weight: 0', False),  # which leaves the new head alone
+        ('name: "fc1"', 'name: "fc1" param { lr_mult: 0 } param { lr_mult: 0 }', True),
+    ],
+)
+@pytest.mark.parametrize("weights", [True, False])
+def test_freezing_is_advised_where_it_is_accepted(
+    folder: Path, written: str, changed: str, accepted: bool, weights: bool
+):
+    """Neither for a new layer nor without weights, with which freeze is refused."""
+    write_weights(1.0)
+    changes = {"base": {"weights": "own.caffemodel" if weights else None}}
+    net = PLAIN.replace(written, changed)
+    [warning] = plan(net, **changes).warnings
+    assert ("surgery.freeze" in warning) == (accepted and weights)
+
+    still = warning.removeprefix("base.net: ").split(" will not learn")[0].split(", ")
+    changes["surgery"] = {"freeze": {"layers": still}}
+    if accepted and weights:
+        assert plan(net, **changes).warnings == ()
+    else:
+        with pytest.raises((BadNetError, BadSpecError), match=r"surgery\.freeze"):
+            plan(net, **changes)
+
+
 @pytest.mark.parametrize("mode", ["", "batch_norm_param { use_global_stats: true }"])
 def test_a_frozen_batch_norm_needs_statistics(folder: Path, mode: str):
     """Those of weights in which nothing was summed are zeros."""
