@@ -9,6 +9,7 @@ _TOKEN = re.compile(
     r"""
       (?P<skip>   [\s,;]+ )
     | (?P<comment> \#[^\n]* )
+    | (?P<slashes> //[^\n]* )  # no comment to Caffe, but no field either
     | (?P<string> "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' )
     | (?P<open>   [{<\[] )
     | (?P<close>  [}>\]] )
