@@ -24,16 +24,13 @@ _OPENED = re.compile(r"Opene?(?:d|ing) l(?:mdb|eveldb) (.+)")
 _ITERATION = re.compile(r"Iteration (\d{1,12})\b", re.A)
 _SOURCE = re.compile(r'\s+source: "(.*)"')
 _TEXT_ERROR = re.compile(r"Error parsing text-format caffe\.\w+: (?P<at>\d+:\d+): (?P<error>.*)")
+_TOO_BIG = re.compile(r"A protocol message was rejected because it was too big .*")
+_PAIRING = ("GPUs pairs ", "GPU pairs ")
 _LACKS = re.compile(r"Can't parse message of type .* because it is missing required fields: (.*)")
 _LEFT_OUT = re.compile(r"Could not (?:open or find|load) file (.*)")
 _FRAME = re.compile(r"\W*@ +(?:0x)?[0-9a-f]+ +(?P<function>\S.*)|\W*@ +\(nil\)|\W*\*\*\* ", re.A)
-_OF_TRAININGS = (
-    "Initializing solver",
-    "Creating training net",
-    "Solver scaffolding",
-    "Solving",
-    "Starting Opt",
-)
+_STARTS = ("Solving", "Starting Opt")
+_OF_TRAININGS = ("Initializing solver", "Creating training net", "Solver scaffolding", *_STARTS)
 _MOST_FRAMES = 60
 _LONGEST_FRAME = 200
 _LONGEST_TEXT = 4096
@@ -59,6 +56,8 @@ class LastWords:
     """The data source that was named last, by the net's description or as it was opened."""
     text_error: str
     """Where and why a prototxt did not parse: "7:169: ..."."""
+    too_big: str
+    """What protobuf wrote of a file that is larger than it reads, or ""."""
     iterations: int | None
     """Iterations the training had done; None while a net is set up, or in another program."""
 
@@ -85,7 +84,21 @@ def diagnose(lines: Sequence[LogLine]) -> Diagnosis | None:
         if "std::bad_alloc" in text:
             fix = "lower data.batch_size (iter_size can make up for it)"
             return Diagnosis(EngineError, "Caffe ran out of memory", fix, SMALLER_BATCH, text.strip())
-    return _left_out(lines)
+    return _left_out(lines) or _no_images(lines)
+
+
+def _no_images(lines: Sequence[LogLine]) -> Diagnosis | None:
+    """A convert_imageset that had nothing to do, and ended well."""
+    for line in lines:
+        if line.level and line.text.startswith("A total of 0 images"):
+            return Diagnosis(
+                BadDataError,
+                "convert_imageset found no image in its list, so the LMDB it made is empty",
+                "give it a list with the path and the label of an image a line, or build the LMDB from a "
+                "folder with `ftjob data build`",
+                seen=line.text,
+            )
+    return None
 
 
 def _left_out(lines: Sequence[LogLine]) -> Diagnosis | None:
@@ -128,6 +141,7 @@ def last_words(lines: Sequence[LogLine]) -> LastWords:
         before.copied,
         before.source,
         before.text_error,
+        before.too_big,
         before.iterations(),
     )
 
@@ -143,6 +157,9 @@ class _Before:
     copied: str = ""
     source: str = ""
     text_error: str = ""
+    too_big: str = ""
+    pairs: bool = False
+    """Whether GPUs are being paired: no label has been read yet."""
     nets: bool = False
     trains: bool = False
     resumed: bool = False
@@ -155,6 +172,8 @@ class _Before:
             self.text_error = f"{match['at']}: {match['error'].rstrip('.')}"
         elif match := _LACKS.search(text):
             self.text_error = f" it lacks {match[1]}"
+        elif match := _TOO_BIG.search(text):
+            self.too_big = match[0]
         if not line.level:
             if match := _SOURCE.match(text):
                 self.source = match[1]
@@ -173,10 +192,11 @@ class _Before:
             self.net = _net_after(text, self.net)
             self.trains = self.trains or text.startswith(_OF_TRAININGS)
             self.resumed = self.resumed or text.startswith(("Resuming from", "Restoring previous"))
+            self.pairs = text.startswith(_PAIRING) or (self.pairs and not text.startswith(_STARTS))
 
     def iterations(self) -> int | None:
         """Iterations done, not counting those before the snapshot that it resumed from."""
-        if self.layer or (self.nets and not self.trains):
+        if self.layer or self.pairs or (self.nets and not self.trains):
             return None
         return self.last - (self.first or 0 if self.resumed else 0)
 
@@ -212,7 +232,7 @@ def _python_layer(words: LastWords, error: str) -> Diagnosis:
 
 
 def _diagnose_fatal(words: LastWords) -> Diagnosis:
-    message = f"{words.text}\n{words.frames}"
+    message = "\n".join((words.text, words.frames, words.place, words.too_big))
     for rule in RULES:
         match = re.search(rule.pattern, message, re.MULTILINE)
         if match and _is_within(words.iterations, rule.within):

@@ -13,7 +13,8 @@ class FatalRule:
     """
 
     pattern: str
-    """Searched in the message and, below it, the functions of its stack trace, a line each."""
+    """Searched in the message and, below it, the functions of its stack trace, a line each, Caffe's
+    source file and line, and what protobuf wrote of a file that is too large."""
     kind: type[FtjobError]
     cause: str
     fix: str = ""

@@ -65,6 +65,14 @@ DEVICE_RULES = (
         "0..num_output-1 does this too (`ftjob data check`)",
         within=EVER,
     ),
+    # parallel.cpp of Caffe before NCCL
+    FatalRule(
+        r"cudaSuccess \((?P<code>\d+) vs\. 0\)" + _WHY + r"(?=[\s\S]*(?:P2PSync|^parallel\.cpp))",
+        EngineError,
+        "the GPUs cannot reach one another's memory (P2P: {error})",
+        "train on one GPU, or see with `nvidia-smi topo -m` and CUDA's sample simpleP2P which of them can; "
+        "often an IOMMU is in the way, which the BIOS switches off",
+    ),
     FatalRule(
         r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUBLAS_STATUS_SUCCESS \((?=8 vs)|"
         r"CUDNN_STATUS_SUCCESS \((?=6 vs))(?P<code>\d+) vs\. 0\)" + _WHY,
@@ -130,6 +138,44 @@ DEVICE_RULES = (
         "one that it was built for",
         "install that version, or build Caffe for this one; engine: CAFFE in the layer's param does without "
         "cuDNN",
+    ),
+    FatalRule(
+        r"CUDNN_STATUS_SUCCESS \((?P<code>4) vs\. 0\)" + _WHY,
+        EngineError,
+        "cuDNN failed on its own ({error}): the usual cause is that the GPU's memory is full, or a cuDNN "
+        "older than the GPU or the driver",
+        "see with `nvidia-smi` that memory is free, install the cuDNN of this CUDA, and remove ~/.nv, where "
+        "the driver keeps compiled code; engine: CAFFE in the layer's param does without cuDNN",
+    ),
+    FatalRule(
+        r"CURAND_STATUS_SUCCESS \((?P<code>201) vs\. 0\)" + _WHY,
+        EngineError,
+        "cuRAND cannot start on this GPU ({error}): the usual cause is a CUDA older than the GPU, or "
+        "libraries of two CUDAs side by side",
+        "build Caffe with a CUDA as new as the GPU, and see with `ldd` that it loads those libraries alone",
+    ),
+    FatalRule(
+        r"(?:cudaSuccess \((?P<code>9) vs\. 0\)|Cuda kernel failed\. Error:(?= *invalid configuration))"
+        + _WHY,
+        EngineError,
+        "a layer had nothing to compute, or more than this GPU can start at once ({error})",
+        "look for a blob without images, as behind a Filter, or a Python layer that found nothing; on a GPU "
+        "of compute capability 2.x lower data.batch_size (iter_size can make up for it)",
+    ),
+    FatalRule(
+        r"cudaSuccess \((?P<code>1|11) vs\. 0\)" + _WHY,
+        EngineError,
+        "Caffe gave CUDA an address or a size that it does not take ({error}): the usual cause is a Caffe "
+        "that was built in part with other sources or another CUDA, or a layer that is not Caffe's own",
+        "build it anew from the start (`make clean`); a program with several threads or GPUs has to choose "
+        "the GPU in each thread before it makes a net (set_device)",
+    ),
+    FatalRule(
+        r"cudaSuccess \((?P<code>61|712) vs\. 0\)" + _WHY,
+        EngineError,
+        "memory of the machine is pinned for the GPU that already is ({error}), as when two libraries in one "
+        "process do that",
+        "run Caffe in a process of its own",
     ),
     FatalRule(
         r"Batch size must be divisible by the number of solvers",

@@ -20,6 +20,13 @@ SOLVER_RULES = (
         "give the solver's prototxt to -solver",
     ),
     FatalRule(
+        r"Failed to parse NetParameter file: (?P<path>.*)(?=[\s\S]*too big \(more than (?P<most>\d+) bytes)",
+        BadNetError,
+        "{path} has more than {most} bytes, the most that this Caffe's protobuf reads",
+        "leave out the layers that the net does not take, or let Caffe save it as HDF5 (snapshot_format); a "
+        "limit below 2 GB is set in Caffe's io.cpp",
+    ),
+    FatalRule(
         r"Failed to parse NetParameter file: (?P<path>.*)",
         BadNetError,
         "{path} is cut off or is not a caffemodel",

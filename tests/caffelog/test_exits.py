@@ -135,6 +135,8 @@ def test_what_follows_the_end_of_a_training_is_not_its_end(tmp_path: Path, end: 
         (f"I{STAMP}caffe.cpp:281] Running for 50 iterations.\n", "no training is in this log", True),
         (f"E{STAMP}io.cpp:80] Could not open or find file /a b/c.jpg\nI{STAMP}x.cpp:1] Processed 3 files.\n",
          "the image /a b/c.jpg is not there or cannot be read, and was left out", False),
+        (f"I{STAMP}convert_imageset.cpp:86] A total of 0 images.\nI{STAMP}db_lmdb.cpp:35] Opened lmdb x\n",
+         "convert_imageset found no image in its list, so the LMDB it made is empty", False),
         (f"I{STAMP}caffe.cpp:309] Loss: 0.3\n", "no training is in this log", True),
         (f"{TRAINING}I{STAMP}solver.cpp:1] [0 - 0] Optimization stopped early.\n", "by a signal", True),
         (f"{TRAINING}I{STAMP}caffe.cpp:1] Optimization Done in 7m 5s\n", "nothing is wrong here", True),

@@ -81,6 +81,54 @@ def test_what_a_gpu_trips_over_as_a_net_is_made_or_used_is_no_label(tmp_path: Pa
     assert causes == [False, False, True, True]
 
 
+PAIRS = f"""I{STAMP}parallel.cpp:425] GPUs pairs 0:1
+I{STAMP}net.cpp:86] Creating Layer data
+I{STAMP}net.cpp:257] Network initialization done.
+"""
+PEERS = "cannot reach one another's memory (P2P: error 77"
+
+
+@pytest.mark.parametrize(
+    ("between", "place", "cause"),
+    [
+        (PAIRS, "parallel.cpp:130", PEERS),
+        (PAIRS, "math_functions.cu:79", "failed with error 77"),
+        (
+            f"{PAIRS}I{STAMP}parallel.cpp:420] Starting Optimization\n",
+            "parallel.cpp:236",
+            "usual cause is a label",
+        ),
+    ],
+)
+def test_what_gpus_trip_over_as_they_pair_is_no_label(
+    tmp_path: Path, between: str, place: str, cause: str
+) -> None:
+    """Before the optimization starts none was read."""
+    training = TRAINING.replace(
+        f"I{STAMP}solver.cpp:289] Solving x\n", f"I{STAMP}solver.cpp:60] Solver scaffolding done.\n"
+    )
+    (tmp_path / "log").write_text(f"{training}{between}F{STAMP}{place}] {ILLEGAL}\n")
+
+    assert cause in api.explain(str(tmp_path / "log")).cause
+
+
+def test_a_caffemodel_that_protobuf_refuses_for_its_size(tmp_path: Path) -> None:
+    """It is not called cut off: protobuf writes why before Caffe ends."""
+    refused = (
+        "[libprotobuf ERROR google/protobuf/io/coded_stream.cc:208] A protocol message was rejected because "
+        "it was too big (more than 2147483647 bytes).  To increase the limit (or to disable these warnings), "
+        "see CodedInputStream::SetTotalBytesLimit() in google/protobuf/io/coded_stream.h.\n"
+    )
+    (tmp_path / "log").write_text(
+        fatal("Failed to parse NetParameter file: big.caffemodel", BEGINNING + refused)
+    )
+
+    found = api.explain(str(tmp_path / "log"))
+
+    assert found.cause.startswith("big.caffemodel has more than 2147483647 bytes")
+    assert "HDF5" in found.fix
+
+
 def test_an_lmdb_without_a_name_leaves_no_hole(tmp_path: Path) -> None:
     """It is that of the layer that was being made, or of some layer."""
     failed = "Check failed: mdb_status == 0 (2 vs. 0) No such file or directory"
