@@ -44,7 +44,6 @@ from ftjob.runfolder.layout import RunFolder
 from ftjob.runfolder.references import FolderOf, PinnedOf, PinnedWeights, WeightsOf, resolved
 from ftjob.storage import local_path
 from ftjob.storage.inputs import fetch_input
-from ftjob.suggest import did_you_mean
 from jobspec import digest
 from jobspec.locations import with_locations
 from jobspec.problems import one_line
@@ -218,7 +217,7 @@ def read_net(location: str) -> ParsedNet:
             content = head if b"\0" in head else head + file.read(LARGEST + 1 - len(head))
         _refuse_large(path, content)
     except FileNotFoundError as error:
-        hint, names = did_you_mean(path.name, zoo.NAMES), ", ".join(zoo.NAMES)
+        hint, names = zoo.meant(path.name), ", ".join(zoo.NAMES)
         message = f"base.net: {path} is not there: give a prototxt's path or a built-in net ({names}){hint}"
         raise BadNetError(message) from error
     except OSError as error:

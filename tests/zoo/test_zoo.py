@@ -4,6 +4,7 @@ import pytest
 
 from ftjob.errors import BadNetError
 from ftjob.net import zoo
+from ftjob.prepare.prepare import read_net
 
 
 def test_every_name_builds_a_net_with_data_and_a_loss() -> None:
@@ -34,3 +35,27 @@ def test_googlenet_has_three_weighted_heads() -> None:
 
     assert [loss.bottom[0] for loss in losses] == [f"loss{n}/classifier" for n in (1, 2, 3)]
     assert [loss.loss_weight[0] for loss in losses] == pytest.approx([0.3, 0.3, 1])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("resnet", "resnet50"),
+        ("vgg", "vgg"),
+        ("caffe-net", "caffenet"),
+        ("alexnet.prototxt", "alexnet"),
+        ("bvlc_alexnet", "alexnet"),
+        ("mobilenet", ""),
+        ("densenet", ""),
+        ("shufflenet", ""),
+        ("zfnet", ""),
+    ],
+)
+def test_only_near_names_are_suggested(written: str, meant: str) -> None:
+    """That two nets are both called net makes neither a slip for the other."""
+    for look in (zoo.get, read_net):
+        with pytest.raises(BadNetError) as refused:
+            look(written)
+        hint = f"; did you mean {meant}" if meant else ""
+        assert ("did you mean" in str(refused.value)) == bool(meant)
+        assert hint in str(refused.value)

@@ -8,7 +8,7 @@ from ftjob.net.zoo import alexnet, caffenet, googlenet, lenet, resnet50, squeeze
 from ftjob.net.zoo.entry import ZooNet
 from ftjob.suggest import did_you_mean
 
-__all__ = ["NAMES", "ZooNet", "build", "get"]
+__all__ = ["NAMES", "ZooNet", "build", "get", "meant"]
 
 _BUILDS: dict[ZooNet, Callable[[], NetParameter]] = {
     lenet.NET: lenet.build,
@@ -22,14 +22,20 @@ _BUILDS: dict[ZooNet, Callable[[], NetParameter]] = {
 }
 _NETS = {net.name: net for net in _BUILDS}
 NAMES: tuple[str, ...] = tuple(_NETS)
+_ALIKE = 0.72
+"""Names of nets are alike by their ending already: mobilenet and lenet by 0.71."""
 
 
 def get(name: str) -> ZooNet:
     """Return what is known of a built-in net. Raises BadNetError for a name that is none."""
     if name not in _NETS:
-        hint = did_you_mean(name, NAMES)
-        raise BadNetError(f'there is no built-in net "{name}"{hint} (there are {", ".join(NAMES)})')
+        raise BadNetError(f'there is no built-in net "{name}"{meant(name)} (there are {", ".join(NAMES)})')
     return _NETS[name]
+
+
+def meant(name: str) -> str:
+    """Return `; did you mean X?` for the name of a net, or of its prototxt, that is near a built-in one."""
+    return did_you_mean(name.removesuffix(".prototxt"), NAMES, _ALIKE)
 
 
 def build(name: str) -> NetParameter:
