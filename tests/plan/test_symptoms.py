@@ -117,6 +117,16 @@ WRONG = {
         training() + AT_ANOTHER.replace("loss = ", "loss = 2.3026 # ").replace("Iteration ", "Iteration 10"),
         "nothing is learned: the loss stays at chance, near ln 10",
     ),
+    "a GPU that reads some labels past the scores": (
+        training(5.0, 6.2, 4.1, 5.3, 4.4, 4.6, 4.9, 4.7)
+        + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.8"),
+        "the first loss of fc is 5, and it stays above ln 10 = 2.303 although accuracy is 0.8: some labels",
+    ),
+    "and some in val as well": (
+        training(10.2, 8.2, 9.1, 9.3, 8.9, 9.6, 9.2, 9.5)
+        + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.75").replace("loss = ", "loss = 9.2 # "),
+        "the very first loss of fc is 10.2",
+    ),
     "an accuracy by another name": (
         training(*FALLING) + AT_ANOTHER.replace("accuracy", "loss3/top-1"),
         "the loss of fc falls, but loss3/top-1 stays at 1/10",

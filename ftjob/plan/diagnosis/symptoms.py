@@ -51,6 +51,7 @@ def curve_symptoms(curves: Curves) -> Iterator[Symptom]:
         grown,
         _negative,
         _absurd_start,
+        _some_labels_outside,
         above_chance,
         _test_at_chance,
         _zero,
@@ -116,13 +117,40 @@ def _absurd_start(curves: Curves) -> Iterator[Symptom]:
             )
 
 
+def _some_labels_outside(curves: Curves) -> Iterator[Symptom]:
+    """A GPU takes 0, or another image's number, for the probability of a label that it has no score for: each
+    such record keeps the loss high, and the others are learned."""
+    for head in curves.heads:
+        chance, late = math.log(head.num_output), mean_of(curves, head.loss)
+        points = curves.series.get(head.loss, ())
+        right = _right_in_tests(curves, head)
+        if late is None or late < chance or points[0].iteration > 1 or not right:
+            continue
+        first = points[0].outputs[head.loss]
+        if first > 1.5 * chance + 0.5:
+            yield Symptom(
+                f"the first loss of {head.layer} is {first:.4g}, and it stays above ln {head.num_output} = "
+                f"{chance:.4g} although {right[0][0]} is {right[0][1]:.3g}: some labels lie outside "
+                f"0..{head.num_output - 1}, or some images differ from all others",
+                "`ftjob data check` finds wrong labels: they count from 0, and num_output is one more than "
+                "the largest",
+                "surgery:\n  num_output: auto",
+                shown(points[-1], head.loss),
+            )
+
+
+def _right_in_tests(curves: Curves, head: Head) -> list[tuple[str, float]]:
+    """The accuracies that end at twice chance or more, each with its value."""
+    last = [(blob, ps[-1].outputs[blob]) for blob, ps in curves.tests.items() if is_accuracy(blob, ps)]
+    return [(blob, value) for blob, value in last if value > min(LEARNED, 2 / head.num_output)]
+
+
 def _went_well(curves: Curves, head: Head) -> bool:
     """Whether a head has learned in the end all that there is to learn, however it began."""
     late, chance = mean_of(curves, head.loss), math.log(head.num_output)
     if late is None or late > LEARNED * chance:
         return False
-    right = [points[-1].outputs[blob] for blob, points in curves.tests.items() if is_accuracy(blob, points)]
-    return late < BY_HEART * chance or any(value > min(LEARNED, 2 / head.num_output) for value in right)
+    return late < BY_HEART * chance or bool(_right_in_tests(curves, head))
 
 
 def _test_at_chance(curves: Curves) -> Iterator[Symptom]:
