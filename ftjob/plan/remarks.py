@@ -74,9 +74,15 @@ def _has_no_rate(params: tuple[Param, ...]) -> bool:
 
 
 def _without_gradient(shapes: NetShapes) -> Iterator[LayerShapes]:
-    """Yield the layers that have a rate, and that the backward pass does not reach."""
-    for layer, way in zip(shapes.layers, backward(shapes), strict=True):
-        if layer.params and not _has_no_rate(layer.params) and not any(way.params):
+    """Yield the layers that have a rate, and whose params the backward pass reaches nowhere.
+
+    A branch of a siamese net may have no gradient of its own, and share params that another branch learns.
+    """
+    ways = list(zip(shapes.layers, backward(shapes), strict=True))
+    learned = {param.owner for layer, way in ways if any(way.params) for param in layer.params}
+    for layer, _ in ways:
+        owners = {param.owner for param in layer.params}
+        if owners and not _has_no_rate(layer.params) and learned.isdisjoint(owners):
             yield layer
 
 

@@ -90,7 +90,7 @@ def test_a_csv_with_numbers(photos: Path) -> None:
         ),
         (
             ("path,label,Split", "cat/000.jpg,cat,train", "dog/000.jpg,dog,Test"),
-            "its column 'split' has splits \\(Test, train\\): write a table for train and another for val",
+            "its column 'split' names splits \\(test, train\\): write a table for train and another for val",
         ),
     ],
 )
@@ -105,6 +105,13 @@ def test_a_header_is_read_however_it_is_written(photos: Path) -> None:
     listing = write_list(photos, " Path, Label ", "cat/000.jpg, cat", "dog/000.jpg, dog", name="all.csv")
 
     assert list_images(listing).classes == ("cat", "dog")
+
+
+def test_a_column_with_train_alone_names_no_splits(photos: Path) -> None:
+    """Also where it is written in several ways."""
+    rows = ("cat/000.jpg,cat,train", "dog/000.jpg,dog,Train", "dog/001.jpg,dog, train")
+
+    assert list_images(write_list(photos, "path,label,part", *rows, name="all.csv")).labels == [0, 1, 1]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

@@ -118,6 +118,15 @@ def test_layers_that_no_gradient_reaches_are_warned_of(folder: Path, written: st
     assert warning.startswith(f"base.net: {still} will not learn: no loss passes a gradient down")
 
 
+def test_params_that_another_branch_learns_are_not_warned_of(folder: Path):
+    """Where the second branch of a siamese net gets no gradient."""
+    shared = 'param { name: "w" } param { name: "b" }'
+    both = f'{SIDE} layer {{ name: "fc1"'.replace('name: "side"', f'name: "side" {shared}')
+    net = PLAIN.replace('layer { name: "fc1"', f"{both} {shared}")
+
+    assert plan(net).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("written", "changed", "accepted"),
     [

@@ -212,12 +212,29 @@ WELL = {
     + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.6"),
     "a few images of val, and a loss that falls": training(*FALLING) + UNBALANCED.replace("0.2", "0.8"),
     "a noisy loss that came down": training(2.3, 5.5, 1.9, 3.1, 1.4, 2.0, 1.0, 1.2, 0.7, 0.9, 0.5, 0.6),
+    "a beginning far off that is still being made up for": training(9.5, 8.6, 7.4, 6.2, 5.1, 4.2, 3.3, 2.6)
+    + AT_ANOTHER.replace("accuracy = 0.1", "accuracy = 0.4"),
+    "a small val, and a loss that soon is as low as it gets": training(*(0.31, 0.3, 0.32) * 5)
+    + UNBALANCED.replace("0.8", "0.95").replace("loss = 0.5", "loss = 0.12"),
     "distances that fall": training(*reversed(GROWING), kind="EuclideanLoss"),
     "a test of weights": BATCHES.format("0.31"),
     "too early to say": training(2.3, 2.3, 2.3, every=5),
     "a BatchNorm's first test": lines("Iteration 0, Testing net (#0)", "Test net output #0: loss = 87.3365")
     + training(*FALLING),
 }  # fmt: skip
+
+
+def test_five_guesses_of_ten_classes_are_no_learning(tmp_path: Path) -> None:
+    """A top-5 accuracy at chance, 5/K, is above twice 1/K; wrong labels are not blamed for that."""
+    top_5 = (
+        'layer {\n  name: "top5"\n  type: "Accuracy"\n  bottom: "fc"\n  bottom: "label"\n  top: "top5"\n'
+        "  accuracy_param {\n    top_k: 5\n  }\n}\n"
+    )
+    log = training(9.0, *[4.0] * 11).replace('layer {\n  name: "loss"', f'{top_5}layer {{\n  name: "loss"')
+
+    found = explained(tmp_path, log + AT_ANOTHER.replace("accuracy = 0.1", "top5 = 0.5"))
+
+    assert "some labels" not in found.cause
 
 
 @pytest.mark.parametrize("case", WELL)

@@ -111,23 +111,23 @@ def _table_rows(source: str, text: str) -> Iterator[_Row]:
             if not row[PATH_COLUMN] or not row[LABEL_COLUMN]:
                 raise BadDataError(f"{source}: line {rows.line_num}: path or label is empty: fix the line")
             yield _Row(rows.line_num, row[PATH_COLUMN].strip(), intern(row[LABEL_COLUMN].strip()))
-            splits = {name: {*found, row[name]} for name, found in splits.items() if _is_split(row[name])}
+            splits = {
+                name: {*found, value}
+                for name, found in splits.items()
+                if (value := (row[name] or "").strip().lower()) in (*TRAIN_NAMES, *VAL_NAMES)
+            }
     except csv.Error as error:
         raise BadDataError(f"{source}: line {rows.line_num}: is no CSV ({error}): fix the line") from error
     _refuse_split_column(source, splits)
 
 
-def _is_split(value: str | None) -> bool:
-    return value is not None and value.strip().lower() in (*TRAIN_NAMES, *VAL_NAMES)
-
-
 def _refuse_split_column(source: str, splits: Mapping[str, set[str]]) -> None:
-    """Raise BadDataError for a column that has splits in it: all rows would be taken for images of train."""
+    """Raise BadDataError for a column that names splits: all rows would be taken for images of train."""
     for name, found in splits.items():
         if name != LABEL_COLUMN and len(found) > 1:
             raise BadDataError(
-                f"{source}: its column {one_line(name)!r} has splits ({', '.join(sorted(found))}): write a "
-                "table for train and another for val, which is what --val takes"
+                f"{source}: its column {one_line(name)!r} names splits ({', '.join(sorted(found))}): write a "
+                "table for train and another for val, and give the second to --val"
             )
 
 

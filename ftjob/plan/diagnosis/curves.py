@@ -33,6 +33,8 @@ class Curves:
     """Those with a softmax loss per image, which chance puts at ln K. Other losses may begin anywhere."""
     losses: Mapping[str, str]
     """The blobs of all losses → their layers' types; empty where the net is not known."""
+    top_k: Mapping[str, int]
+    """The top_k of each Accuracy, by its blob."""
     lr_mults: Mapping[str, float]
     """The largest lr_mult of each head's params."""
     squashed: Mapping[str, str]
@@ -63,6 +65,7 @@ class Curves:
             progress.batches,
             heads,
             losses,
+            {layer.top[0]: layer.accuracy_param.top_k for layer in net.layer if layer.type == "Accuracy"},
             {head.layer: _lr_mult(net, head.layer) for head in heads},
             _squashed(net, heads),
             "" if progress.pretrained else _fixed_batch_norm(net),

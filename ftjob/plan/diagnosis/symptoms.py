@@ -37,6 +37,9 @@ BY_HEART = 0.1
 """A training loss below this share of ln K, or this where K is not known, has nothing left to learn."""
 ENOUGH_TESTS = 4
 """So many tests in a row do not have the same accuracy by chance, while a net learns."""
+WRONG_LABELS = (
+    "`ftjob data check` finds wrong labels: they count from 0, and num_output is one more than the largest"
+)
 ROUNDING = 1e-4
 """How far below zero a loss may be by the rounding of floats."""
 
@@ -72,8 +75,7 @@ def _negative(curves: Curves) -> Iterator[Symptom]:
                 yield Symptom(
                     f"the loss is {value:g} at iteration {point.iteration}, and a softmax loss is never "
                     "negative: labels lie outside 0..num_output-1, so it reads past the scores",
-                    "`ftjob data check` finds wrong labels: they count from 0, and num_output is one more "
-                    "than the largest",
+                    WRONG_LABELS,
                     "surgery:\n  num_output: auto",
                     shown(point, blob),
                 )
@@ -127,21 +129,31 @@ def _some_labels_outside(curves: Curves) -> Iterator[Symptom]:
         if late is None or late < chance or points[0].iteration > 1 or not right:
             continue
         first = points[0].outputs[head.loss]
-        if first > 1.5 * chance + 0.5:
+        if first > 1.5 * chance + 0.5 and not _still_falls(curves, head.loss):
             yield Symptom(
                 f"the first loss of {head.layer} is {first:.4g}, and it stays above ln {head.num_output} = "
                 f"{chance:.4g} although {right[0][0]} is {right[0][1]:.3g}: some labels lie outside "
                 f"0..{head.num_output - 1}, or some images differ from all others",
-                "`ftjob data check` finds wrong labels: they count from 0, and num_output is one more than "
-                "the largest",
+                WRONG_LABELS,
                 "surgery:\n  num_output: auto",
                 shown(points[-1], head.loss),
             )
 
 
+def _still_falls(curves: Curves, blob: str) -> bool:
+    """Whether a loss is lower in the last sixth of its points than in the sixth before."""
+    values = [point.outputs[blob] for point in curves.series[blob]]
+    sixth = max(len(values) // 6, 2)
+    return statistics.fmean(values[-sixth:]) < 0.9 * statistics.fmean(values[-2 * sixth : -sixth])
+
+
 def _right_in_tests(curves: Curves, head: Head) -> list[tuple[str, float]]:
-    """The accuracies that end at twice chance or more, each with its value."""
-    last = [(blob, ps[-1].outputs[blob]) for blob, ps in curves.tests.items() if is_accuracy(blob, ps)]
+    """The top-1 accuracies that end above twice chance, each with its value; top-5 is that high at chance."""
+    last = [
+        (blob, points[-1].outputs[blob])
+        for blob, points in curves.tests.items()
+        if is_accuracy(blob, points) and curves.top_k.get(blob, 1) == 1
+    ]
     return [(blob, value) for blob, value in last if value > min(LEARNED, 2 / head.num_output)]
 
 
@@ -255,11 +267,14 @@ def _same_answer(curves: Curves) -> Iterator[Symptom]:
     early, late = mean_of(curves, loss, first=True), mean_of(curves, loss)
     if early is None or late is None or late < BY_HEART or abs(late - early) > NEAR * late:
         return
+    tested = _mean_of_tests(curves, loss)
+    least = late if tested is None else min(late, tested)
     for blob, points in curves.tests.items():
         values = [point.outputs[blob] for point in points[1:]]
-        if not is_accuracy(blob, points) or points[0].iteration or len(values) < ENOUGH_TESTS:
+        is_top_1 = is_accuracy(blob, points) and curves.top_k.get(blob, 1) == 1
+        if not is_top_1 or points[0].iteration or len(values) < ENOUGH_TESTS:
             continue
-        if len(set(values)) == 1 and 0 < values[0] < 1:
+        if len(set(values)) == 1 and 0 < values[0] < 1 and least > 0.9 * _least_entropy(values[0]):
             yield Symptom(
                 f"nothing is learned: {blob} is {values[0]:.3g} in each of {len(values)} tests and the loss "
                 f"stays at {late:.3g}, as when every image is taken for one class, the largest",
@@ -270,6 +285,12 @@ def _same_answer(curves: Curves) -> Iterator[Symptom]:
                 f"{blob} = {', '.join(f'{value:.3g}' for value in values[-3:])}",
             )
             return
+
+
+def _least_entropy(share: float) -> float:
+    """The least loss of scores that are the same for every image, where the largest class has this share."""
+    rest = 1 - share
+    return -math.log(share) if share <= 0.5 else -share * math.log(share) - rest * math.log(rest)
 
 
 def _flat(curves: Curves) -> Iterator[Symptom]:
