@@ -141,7 +141,7 @@ def check_location(text: str) -> str:
     if "://" in text:
         parse_uri(text)
     elif meant := _URI_MEANT.match(text):
-        slip = "is an ARN" if meant[0] == "arn:" else "is no URI, which has two slashes"
+        slip = "is an ARN" if meant[0] == "arn:" else "lacks the two slashes of a URI"
         raise GrammarError(slip, f"write {meant[1] or 's3'}://BUCKET/KEY")
     elif _VARIABLE.match(text):
         raise GrammarError("begins with a variable, which a spec does not fill in", "write the path itself")

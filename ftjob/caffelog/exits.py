@@ -125,7 +125,7 @@ CIRCUMSTANCES = (
     ),
     (
         re.compile(r"The node was low on resource|\bEvicted\b"),
-        "Kubernetes evicted it, as its node ran short of memory or disk",
+        "Kubernetes evicted it because its node ran short of memory or disk",
         f"request what it needs (resources, ephemeral-storage), and {_RESUME}",
         "",
     ),
@@ -199,10 +199,10 @@ def waiting(lines: Sequence[LogLine]) -> Diagnosis | None:
         return None
     return Diagnosis(
         EngineError,
-        "it was waiting for its data when the log ends: reading images has come to a halt, or, if it still "
-        "runs, is slower than training",
-        "see with `top` and `iostat` if anything is read; keep the LMDB on a disk of this machine, with "
-        "images of the size that training needs (`ftjob data build --size`)",
+        "the training was waiting for data when the log ended: the data layer hangs, or it reads more slowly "
+        "than the net trains",
+        "check with `top` and `iostat` whether anything is read; keep the LMDB on a local disk, with images "
+        "of the size that training needs (`ftjob data build --size`)",
         seen=lines[-1].text.strip(),
     )
 

@@ -94,7 +94,7 @@ def _no_images(lines: Sequence[LogLine]) -> Diagnosis | None:
             return Diagnosis(
                 BadDataError,
                 "convert_imageset found no image in its list, so the LMDB it made is empty",
-                "give it a list with the path and the label of an image a line, or build the LMDB from a "
+                "give it a list with an image's path and label on each line, or build the LMDB from a "
                 "folder with `ftjob data build`",
                 seen=line.text,
             )
@@ -107,7 +107,7 @@ def _left_out(lines: Sequence[LogLine]) -> Diagnosis | None:
         if line.level == "E" and (match := _LEFT_OUT.match(line.text)):
             return Diagnosis(
                 BadDataError,
-                f"the image {match[1]} is not there or cannot be read, and was left out",
+                f"the image {match[1]} is missing or unreadable, and was left out",
                 "fix the list or the image: paths count from the folder given before the list; "
                 "`ftjob data build` names such images",
                 seen=line.text,

@@ -69,8 +69,7 @@ DATA_RULES = (
     FatalRule(
         r"vs\. 0\) mkdir ?(?P<path>\S[^\n]*) failed",
         BadDataError,
-        "the folder {path} cannot be made: it is there already, or the folder above it is not, or is another "
-        "user's",
+        "the folder {path} cannot be created: it already exists, or its parent is missing or not writable",
         "remove what an earlier attempt left there, or give another name",
     ),
     FatalRule(
@@ -137,15 +136,15 @@ DATA_RULES = (
     FatalRule(
         r"top_k_ <= [^\n]*\((?P<best>\d+) vs\. (?P<count>\d+)\)",
         BadNetError,
-        "{layer} of {net} counts an image as right if its class is among the best {best}, and there are "
+        "{layer} of {net} looks for the label among the best {best} scores, but there are only "
         "{count} classes",
-        "lower its top_k, or take the layer out",
+        "lower its top_k, or remove the layer",
     ),
     FatalRule(
         r"count\(1\) == bottom\[1\]->count\(1\) \((?P<scores>\d+) vs\. (?P<values>\d+)\)",
         BadNetError,
         "{layer} of {net} compares {scores} numbers per image with {values}",
-        "give the layer before it a num_output of as many values as a label has; classes take a "
+        "set num_output of the layer before it to the number of values in a label; to train classes, use "
         "SoftmaxWithLoss",
     ),
     FatalRule(

@@ -42,9 +42,8 @@ DEVICE_RULES = (
     FatalRule(
         r"cudaSuccess [^\n]*driver shutting down",
         EngineError,
-        "Caffe failed only as it exited, when the GPU's driver had been closed: what it had saved "
-        "by then is whole",
-        "look for the last snapshot; Python programs that use Caffe delete their nets before they end",
+        "Caffe failed only at exit, after the GPU's driver had shut down: whatever it saved before is intact",
+        "use the last snapshot; in a Python program, delete the nets before it ends",
     ),
     # math_functions.cu, and whichever call comes next after a kernel failed
     FatalRule(
@@ -70,8 +69,8 @@ DEVICE_RULES = (
         r"cudaSuccess \((?P<code>\d+) vs\. 0\)" + _WHY + r"(?=[\s\S]*(?:P2PSync|^parallel\.cpp))",
         EngineError,
         "the GPUs cannot reach one another's memory (P2P: {error})",
-        "train on one GPU, or see with `nvidia-smi topo -m` and CUDA's sample simpleP2P which of them can; "
-        "often an IOMMU is in the way, which the BIOS switches off",
+        "train on one GPU, or check with `nvidia-smi topo -m` and CUDA's sample simpleP2P which of them can; "
+        "often an IOMMU is in the way: disable it in the BIOS",
     ),
     FatalRule(
         r"(?:cudaSuccess \((?=(?:8|48|98|209) vs)|CUBLAS_STATUS_SUCCESS \((?=8 vs)|"
@@ -110,13 +109,13 @@ DEVICE_RULES = (
         EngineError,
         "the GPU's driver does not answer as it should ({error}), as after an update, after sleep, or in a "
         "container without all of its device files",
-        "see that `nvidia-smi` answers and /dev/nvidia-uvm is there (`nvidia-modprobe -u`), else reboot",
+        "check that `nvidia-smi` works and /dev/nvidia-uvm exists (`nvidia-modprobe -u`), else reboot",
     ),
     FatalRule(
         r"cudaSuccess \((?P<code>46) vs\. 0\)" + _WHY,
         EngineError,
         "the GPU is taken by another process ({error})",
-        "end those that `nvidia-smi` lists, name another GPU, or let several share it (`nvidia-smi -c 0`)",
+        "end those that `nvidia-smi` lists, choose another GPU, or let several share it (`nvidia-smi -c 0`)",
     ),
     FatalRule(
         r"cudaSuccess \((?P<code>6|702) vs\. 0\)" + _WHY,
@@ -129,30 +128,31 @@ DEVICE_RULES = (
         r"cudaSuccess \((?P<code>39|214) vs\. 0\)" + _WHY,
         EngineError,
         "the GPU's memory is faulty ({error})",
-        "train on another GPU, and see with `nvidia-smi -q -d ECC` whether this one has to be replaced",
+        "train on another GPU, and check with `nvidia-smi -q -d ECC` whether this one must be replaced",
     ),
     FatalRule(
         r"CUDNN_STATUS_SUCCESS \((?P<code>3|9) vs\. 0\)" + _WHY,
         EngineError,
-        "cuDNN refused a call of this Caffe ({error}): the usual cause is another version of cuDNN than the "
-        "one that it was built for",
-        "install that version, or build Caffe for this one; engine: CAFFE in the layer's param does without "
-        "cuDNN",
+        "cuDNN refused a call from this Caffe ({error}): usually it is not the version that "
+        "Caffe was built for",
+        "install that version, rebuild Caffe for this one, or write engine: CAFFE in the layer's param to do "
+        "without cuDNN",
     ),
     FatalRule(
         r"CUDNN_STATUS_SUCCESS \((?P<code>4) vs\. 0\)" + _WHY,
         EngineError,
-        "cuDNN failed on its own ({error}): the usual cause is that the GPU's memory is full, or a cuDNN "
-        "older than the GPU or the driver",
-        "see with `nvidia-smi` that memory is free, install the cuDNN of this CUDA, and remove ~/.nv, where "
-        "the driver keeps compiled code; engine: CAFFE in the layer's param does without cuDNN",
+        "cuDNN failed internally ({error}): usually the GPU's memory is full, or cuDNN is older than the GPU "
+        "or the driver",
+        "check with `nvidia-smi` that memory is free, install the cuDNN of this CUDA, and remove ~/.nv, "
+        "where the driver keeps compiled code; or write engine: CAFFE in the layer's param to do "
+        "without cuDNN",
     ),
     FatalRule(
         r"CURAND_STATUS_SUCCESS \((?P<code>201) vs\. 0\)" + _WHY,
         EngineError,
         "cuRAND cannot start on this GPU ({error}): the usual cause is a CUDA older than the GPU, or "
         "libraries of two CUDAs side by side",
-        "build Caffe with a CUDA as new as the GPU, and see with `ldd` that it loads those libraries alone",
+        "build Caffe with a CUDA as new as the GPU, and check with `ldd` that it loads no others",
     ),
     FatalRule(
         r"(?:cudaSuccess \((?P<code>9) vs\. 0\)|Cuda kernel failed\. Error:(?= *invalid configuration))"
@@ -167,21 +167,20 @@ DEVICE_RULES = (
         EngineError,
         "Caffe gave CUDA an address or a size that it does not take ({error}): the usual cause is a Caffe "
         "that was built in part with other sources or another CUDA, or a layer that is not Caffe's own",
-        "build it anew from the start (`make clean`); a program with several threads or GPUs has to choose "
-        "the GPU in each thread before it makes a net (set_device)",
+        "rebuild it from scratch (`make clean`); a program with several threads or GPUs must call set_device "
+        "in each thread before it makes a net",
     ),
     FatalRule(
         r"cudaSuccess \((?P<code>61|712) vs\. 0\)" + _WHY,
         EngineError,
-        "memory of the machine is pinned for the GPU that already is ({error}), as when two libraries in one "
-        "process do that",
+        "host memory is pinned a second time ({error}), as when two libraries in one process pin it",
         "run Caffe in a process of its own",
     ),
     FatalRule(
         r"Batch size must be divisible by the number of solvers",
         BadDataError,
-        "batch_size is no multiple of the number of GPUs, which share each batch",
-        "make it one",
+        "batch_size is not a multiple of the number of GPUs, which share each batch",
+        "make it a multiple of that number",
         "data:\n  batch_size: ...",
     ),
     FatalRule(

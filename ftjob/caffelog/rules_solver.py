@@ -47,8 +47,8 @@ SOLVER_RULES = (
     FatalRule(
         r"Couldn't open (?P<path>.*) to save",
         StorageError,
-        "{path} cannot be written: the disk is full, or its folder is not there, or is another user's",
-        "make room or the folder, or change snapshot_prefix",
+        "{path} cannot be written: the disk is full, or its folder is missing or not writable",
+        "free some space, create the folder, or change snapshot_prefix",
     ),
     FatalRule(
         r"Couldn't open (?P<path>.*)",
@@ -59,9 +59,9 @@ SOLVER_RULES = (
     FatalRule(
         r"SerializeToOstream|Error saving (?:weights|solver state)",
         StorageError,
-        "the snapshot cannot be written: the disk is full, or the folder of snapshot_prefix is not there, or "
-        "is another user's",
-        "free some space or make the folder, and submit again",
+        "the snapshot cannot be written: the disk is full, or the folder of snapshot_prefix is missing or "
+        "not writable",
+        "free some space or create the folder, and submit again",
     ),
     FatalRule(
         r"Cannot write to snapshot prefix '(?P<path>[^']*)'",

@@ -41,7 +41,7 @@ _STARTS = (
     _Start(
         _IMPORT + r"(?P<what>.*undefined symbol.*)",
         "its Python cannot load pycaffe: {what}",
-        "build pycaffe anew, with this Python, its Boost and this Caffe",
+        "rebuild pycaffe with this Python, its Boost and this Caffe",
         is_alone=False,
     ),
     _Start(
@@ -54,7 +54,7 @@ _STARTS = (
         r"requires version (?P<what>\S+) of the Protocol Buffer runtime library, but the installed version "
         r"is (?P<have>\d[\d.]*\d)",
         "it cannot start: it was built with protobuf {what}, and {have} is installed",
-        "install the version that it was built with, or build Caffe anew with this one",
+        "install the version that it was built with, or rebuild Caffe with this one",
     ),
     _Start(
         r"unknown command line flag '(?P<what>[^']*)'",

@@ -49,19 +49,19 @@ def _of_published(published: PublishedWeights, own: Transform | None) -> Transfo
 
 
 def _of_other_programs(mean: object) -> Iterator[str]:
-    """Yield a sentence for a mean of ImageNet in RGB, or of pixels of 0 to 1, as other programs have it."""
+    """Yield a sentence for ImageNet's mean in RGB, or for pixels from 0 to 1, as other programs have it."""
     if not isinstance(mean, list):
         return
     known = [list(each.net.mean) for each in PUBLISHED]
     if any(_is_close(mean[::-1], each) and not _is_close(mean, each) for each in known):
         yield (
-            f"data.mean: the values {_values(mean)} are known in the order BGR, which Caffe's images have: "
+            f"data.mean: the values {_values(mean)} are in the order RGB, and Caffe's images in BGR: "
             f"write {_values(mean[::-1])}, unless your LMDB is in RGB"
         )
     if 0 < max(mean) < 1:
         yield (
-            f"data.mean: the values {_values(mean)} are of pixels of 0 to 1, and are subtracted "
-            "from pixels of 0 to 255, before data.scale: multiply them by 255"
+            f"data.mean: the values {_values(mean)} are for pixels from 0 to 1, but Caffe subtracts them "
+            "from pixels from 0 to 255, before data.scale: multiply them by 255"
         )
 
 

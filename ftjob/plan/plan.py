@@ -319,8 +319,8 @@ def _refuse_broken(transfer: Iterable[LayerTransfer], weights: Weights) -> None:
     taken = [row.layer for row in transfer if row.kind in ("copied", "frozen")]
     if broken := [name for name in taken if name in weights.broken]:
         raise BadNetError(
-            f"{weights.location}: layer {listed(broken)} has numbers that are NaN or infinite, as trainings "
-            "that diverged leave them, and so would every score be: give an earlier snapshot or other weights"
+            f"{weights.location}: layer {listed(broken)} has numbers that are NaN or infinite, as a training "
+            "that diverged leaves them: give an earlier snapshot or other weights"
         )
 
 

@@ -37,9 +37,9 @@ def warnings(
         )
     if cut_off := [layer.name for layer in _without_gradient(shapes)]:
         yield (
-            f"base.net: {listed(cut_off)} will not learn: no loss passes a gradient down to there; take "
-            "propagate_down: false and loss_weight: 0 from the layers behind, or take out what no loss is "
-            f"computed from{_or_freeze(inputs, cut_off, new)}"
+            f"base.net: {listed(cut_off)} will not learn: no gradient gets there from a loss; remove "
+            "propagate_down: false and loss_weight: 0 from the layers above, or remove layers that no loss "
+            f"depends on{_or_freeze(inputs, cut_off, new)}"
         )
     if blind := [layer.name for layer in shapes.layers if _sees_one_number(layer)]:
         yield (

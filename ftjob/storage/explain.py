@@ -24,7 +24,7 @@ AGAIN = {
     "SlowDown",
 }
 """Refusals that may go away by themselves, which obstore does not try again."""
-PAGE = "the answer is a web page, as of a proxy"
+PAGE = "the answer is a web page, perhaps a proxy's"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read(error: Exception) -> RequestFailure:
     if "redirect without LOCATION" in text:  # obstore drops the rest of S3's PermanentRedirect
         return RequestFailure(301, "PermanentRedirect", "the server redirects elsewhere")
     if "ETag Header missing" in text:
-        return RequestFailure(200, None, "without an ETag, as a proxy's page")
+        return RequestFailure(200, None, "without an ETag, perhaps a proxy's page")
     status = re.search(r"status code: (\d{3}) ?([^:\n]*)", text)
     code = re.search(r"<Code>([\w.]+)</Code>", text)
     message = re.search(r"<Message>([^<]*)</Message>", text) or re.search(r"HTTP error: ([^\n]*)", text)

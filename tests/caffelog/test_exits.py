@@ -69,8 +69,8 @@ ENDS = {
     '*** Aborted at 1438051127 (unix time) try "date -d @1438051127" if you are using GNU date ***\n'
     "*** SIGTERM (@0x7f0f6be91000) received by PID 8640; stack trace: ***": f"{OUTSIDE} (SIGTERM)",
     "Hangup": f"{OUTSIDE} (SIGHUP), as its terminal was closed",
-    f"I{STAMP}blocking_queue.cpp:49] Waiting for data": "it was waiting for its data",
-    "Data layer prefetch queue empty": "it was waiting for its data",
+    f"I{STAMP}blocking_queue.cpp:49] Waiting for data": "the training was waiting for data",
+    "Data layer prefetch queue empty": "the training was waiting for data",
     f"I{STAMP}blocking_queue.cpp:49] Waiting for data\nKilled": f"{OUTSIDE} (SIGKILL)",
     # circumstances
     "slurmstepd: error: *** JOB 7 ON n7 CANCELLED AT 2026-05-12T10:00:00 DUE TO TIME LIMIT ***": "time limit",
@@ -134,7 +134,7 @@ def test_what_follows_the_end_of_a_training_is_not_its_end(tmp_path: Path, end: 
         (f"{STEPPED}Killed\n", f"{OUTSIDE} (SIGKILL)", False),
         (f"I{STAMP}caffe.cpp:281] Running for 50 iterations.\n", "no training is in this log", True),
         (f"E{STAMP}io.cpp:80] Could not open or find file /a b/c.jpg\nI{STAMP}x.cpp:1] Processed 3 files.\n",
-         "the image /a b/c.jpg is not there or cannot be read, and was left out", False),
+         "the image /a b/c.jpg is missing or unreadable, and was left out", False),
         (f"I{STAMP}convert_imageset.cpp:86] A total of 0 images.\nI{STAMP}db_lmdb.cpp:35] Opened lmdb x\n",
          "convert_imageset found no image in its list, so the LMDB it made is empty", False),
         (f"I{STAMP}caffe.cpp:309] Loss: 0.3\n", "no training is in this log", True),

@@ -140,7 +140,10 @@ def test_padding_in_a_jpeg_is_no_damage() -> None:
         (b"", "no image of a known kind"),
         (b"\0" * 99, "no image of a known kind"),
         (b"<html>not found</html>", "no image of a known kind"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photograph, which is not read: save it as JPEG"),
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "a HEIC photograph, which ftjob does not read: save it as JPEG",
+        ),
         (b"\xff\xd8\xff\xe0 and no more", "damaged or cut short"),
         (file_of(Image.new("F", (8, 8)), "TIFF"), "floating-point"),
     ],

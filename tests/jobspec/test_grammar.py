@@ -126,8 +126,8 @@ def test_a_part_of_a_path_is_as_long_as_linux_takes() -> None:
 @pytest.mark.parametrize(
     ("location", "sentence"),
     [
-        ("s3:/data/x", "is no URI, which has two slashes; write s3://BUCKET/KEY"),
-        ("gs:data/x", "is no URI, which has two slashes; write gs://BUCKET/KEY"),
+        ("s3:/data/x", "lacks the two slashes of a URI; write s3://BUCKET/KEY"),
+        ("gs:data/x", "lacks the two slashes of a URI; write gs://BUCKET/KEY"),
         ("arn:aws:s3:::data/x", "is an ARN; write s3://BUCKET/KEY"),
         ("$HOME/runs", "begins with a variable, which a spec does not fill in; write the path itself"),
         ("${DATA}/x", "begins with a variable, which a spec does not fill in; write the path itself"),

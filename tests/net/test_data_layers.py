@@ -138,6 +138,6 @@ def test_labels_that_nothing_makes_are_those_of_the_data() -> None:
     done = operate(without, Surgery(), 7, DATA, "new")
 
     assert done.train_val == operate(whole, Surgery(), 7, DATA, "new").train_val
-    assert done.notes == ('nothing makes "label", the labels of loss, acc: they are those of the data',)
+    assert done.notes == ('nothing makes "label", which loss, acc reads: it gets the labels of the data',)
     with pytest.raises(BadNetError, match='layer "loss" reads the blob "label", which no layer before it'):
         operate(misspelt, Surgery(), 7, DATA, "new")

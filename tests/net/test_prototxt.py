@@ -93,7 +93,7 @@ def test_what_does_not_parse_is_reported_with_its_place(text: str, message: str)
         ('// the net\nlayer { name: "c" }', "1:1: a comment begins with #"),
         (
             'layer { name: "c type: "ReLU" }',
-            "1:25: ReLU stands where a field does, without a value: a quote is missing before it",
+            "1:25: ReLU stands where a field is expected: a quote is missing before it",
         ),
     ],
 )

@@ -115,7 +115,7 @@ def test_layers_that_no_gradient_reaches_are_warned_of(folder: Path, written: st
     """They have a rate, and stay as they are: for a branch that ends in no loss and behind what stops it."""
     assert plan(PLAIN).warnings == ()
     [warning] = plan(PLAIN.replace(written, changed)).warnings
-    assert warning.startswith(f"base.net: {still} will not learn: no loss passes a gradient down")
+    assert warning.startswith(f"base.net: {still} will not learn: no gradient gets there from a loss")
 
 
 def test_params_that_another_branch_learns_are_not_warned_of(folder: Path):

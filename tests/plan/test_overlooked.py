@@ -210,10 +210,13 @@ def test_what_contradicts_published_weights_is_warned_of(
 @pytest.mark.parametrize(
     ("mean", "warned"),
     [
-        ([123.68, 116.779, 103.939], "known in the order BGR, which Caffe's images have: write [103.939,"),
+        ([123.68, 116.779, 103.939], "are in the order RGB, and Caffe's images in BGR: write [103.939,"),
         ([123.0, 117.0, 104.0], "write [104, 117, 123]"),
-        ([0.485, 0.456, 0.406], "are of pixels of 0 to 1, and are subtracted from pixels of 0 to 255"),
-        ([0.5], "are of pixels of 0 to 1"),
+        (
+            [0.485, 0.456, 0.406],
+            "are for pixels from 0 to 1, but Caffe subtracts them from pixels from 0 to 255",
+        ),
+        ([0.5], "are for pixels from 0 to 1"),
         ([104.0, 117.0, 123.0], ""),
         ([128.0, 128.0, 128.0], ""),
         ([90.0, 80.0, 70.0], ""),

@@ -66,7 +66,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
         (
             403,
             "<!DOCTYPE html>\n<html><body>Blocked</body></html>",
-            f"{DENIED} (the answer is a web page, as of a proxy): {GIVE}",
+            f"{DENIED} (the answer is a web page, perhaps a proxy's): {GIVE}",
         ),
         (
             403,
@@ -79,10 +79,14 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answering]:
             'writing it failed (400 KMS.DisabledException: "a" is disabled): see what the server asks for',
         ),
         (400, "", "writing it failed (400 Bad Request): see what the server asks for"),
-        (200, "<html>Sign in</html>", "writing it failed (200 without an ETag, as a proxy's page): see what"),
+        (
+            200,
+            "<html>Sign in</html>",
+            "writing it failed (200 without an ETag, perhaps a proxy's page): see what",
+        ),
         (507, xml("XMinioStorageFull", FULL), f"answers 507 (XMinioStorageFull: {FULL}), also after 0.5"),
         (503, xml("SlowDown", "Reduce your rate."), "answers 503 (SlowDown: Reduce your rate.), also after"),
-        (502, "<html>Bad Gateway</html>", "answers 502 (the answer is a web page, as of a proxy), also"),
+        (502, "<html>Bad Gateway</html>", "answers 502 (the answer is a web page, perhaps a proxy's), also"),
     ],
 )
 def test_what_decides_is_quoted(answering: Answering, status: int, body: str, sentence: str) -> None:

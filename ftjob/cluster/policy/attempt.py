@@ -40,7 +40,7 @@ def watch_attempt(context: JobContext) -> JobOutcome:
     if left <= 0:
         return JobOutcome(State.STOPPING, Reason.BUDGET_REACHED, Reason.BUDGET_REACHED.message, ending)
     if pod is not None and pod.ended is not None and abs(context.now - pod.ended) > LATE_SECONDS:
-        message = "the worker has ended; other containers of its pod have not, and are being ended"
+        message = "the worker has ended; the other containers of its pod are being stopped"
         return JobOutcome(State.STOPPING, Reason.TAKEN_AWAY, message, ending)
     if any(pod.deleted is not None for pod in pods) or len(pods) > 1:
         message = "the pod is being taken away; its worker makes a snapshot"

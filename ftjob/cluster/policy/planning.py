@@ -69,7 +69,7 @@ def read_report(pod: Pod) -> Figures | JobProblem:
         return JobProblem(report.trouble.reason, report.trouble.message, report.trouble.passing)
     taken = pod.exit_code is None or pod.deleted is not None
     if pod.never_ran:
-        what = f"to be planned: {Reason.CONTAINER_UNUSABLE.message}: {quoted(pod.words)}"
+        what = f"the pod that plans cannot be started: {quoted(pod.words)}; {SUBMIT}"
         return JobProblem(Reason.NOT_PLANNED, what, passing=taken)
     how = f"ended with exit code {pod.exit_code}" if pod.exit_code is not None else "was taken away"
     return JobProblem(

@@ -27,6 +27,7 @@ DECODER_ERRORS = (
 
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+"""What HEIC files have as their major brand, behind `ftyp` (ISO/IEC 23008-12)."""
 
 
 def any_image(data: bytes, color: bool, most_pixels: int) -> Picture:
@@ -39,7 +40,11 @@ def any_image(data: bytes, color: bool, most_pixels: int) -> Picture:
             return Picture(_pixels(upright, color), notes)
     except UnidentifiedImageError as error:
         heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS
-        what = "a HEIC photograph, which is not read: save it as JPEG" if heic else "no image of a known kind"
+        what = (
+            "a HEIC photograph, which ftjob does not read: save it as JPEG"
+            if heic
+            else "no image of a known kind"
+        )
         raise UnreadableImageError(what) from error
     except DECODER_ERRORS as error:
         raise UnreadableImageError(f"damaged or cut short ({error})") from error

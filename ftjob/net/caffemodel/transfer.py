@@ -23,8 +23,8 @@ _NOT_IN_NET = "not in the net"
 _FOLDED = ("BatchNorm", "Bias", "Scale")
 ANOTHER_NET = "they are of another net; check base.weights"
 OF_THIS_NAME = Cause(
-    "the weights have a head of this name for other classes, as a run of the spec's own name leaves it",
-    "give the spec another name, from which its new heads have theirs",
+    "the weights have a head of this name for another number of classes, as a run of the same name leaves it",
+    "give the spec another name: its new heads are named after it",
 )
 MOST_MISSING = 3
 """With this many layers missing, and most of them, the weights are reported as another net's."""

@@ -199,7 +199,7 @@ def _slip(error: str, rest: str) -> str:
     """Return which sign is missing or too many where the parser stopped, if the text from there shows it."""
     word = _NO_FIELD.match(rest)
     if word and _UNKNOWN_FIELD.search(error):
-        return f"{word[0]} stands where a field does, without a value: a quote is missing before it"
+        return f"{word[0]} stands where a field is expected: a quote is missing before it"
     if _NO_NAME in error:
         return {
             "}": "this } closes nothing: take it out, or write the { that is missing before it",

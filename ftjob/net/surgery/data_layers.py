@@ -110,7 +110,7 @@ def bring_labels(net: NetParameter) -> list[str]:
     net.layer.add(name=free_name(LABELS, [layer.name for layer in layers]), type="Input", top=missing)
     net.layer.extend(layers)
     names = listed([layer.name for layer in readers])
-    return [f'nothing makes "{missing[0]}", the labels of {names}: they are those of the data']
+    return [f'nothing makes "{missing[0]}", which {names} reads: it gets the labels of the data']
 
 
 def rename_blobs(net: NetParameter, new_names: Mapping[str, str]) -> None:

@@ -133,7 +133,7 @@ def _some_labels_outside(curves: Curves) -> Iterator[Symptom]:
             yield Symptom(
                 f"the first loss of {head.layer} is {first:.4g}, and it stays above ln {head.num_output} = "
                 f"{chance:.4g} although {right[0][0]} is {right[0][1]:.3g}: some labels lie outside "
-                f"0..{head.num_output - 1}, or some images differ from all others",
+                f"0..{head.num_output - 1}, or some images are unlike the rest",
                 WRONG_LABELS,
                 "surgery:\n  num_output: auto",
                 shown(points[-1], head.loss),
@@ -279,7 +279,7 @@ def _same_answer(curves: Curves) -> Iterator[Symptom]:
                 f"nothing is learned: {blob} is {values[0]:.3g} in each of {len(values)} tests and the loss "
                 f"stays at {late:.3g}, as when every image is taken for one class, the largest",
                 "check that the labels match the images and that mean and scale are those of the weights "
-                "(`ftjob data check --sheet`), train all classes on as many images, and try a larger "
+                "(`ftjob data check --sheet`), balance the classes, and try a larger "
                 "solver.base_lr",
                 "",
                 f"{blob} = {', '.join(f'{value:.3g}' for value in values[-3:])}",
