@@ -207,7 +207,7 @@ def three(*losses: list[float]) -> dict[str, list[float]]:
 TEXTS = {
     "saturated": (
         log_of(three(FALLING, FALLING, [2.3, 87.3365, 87.3365, 87.3365, 87.3365, 87.3365, 87.3365])),
-        "the loss is 87.3365 from iteration 20 on, -ln of the smallest float",
+        "the loss is 87.3365 from iteration 20 on: -ln of the smallest float",
         "base_lr: 0.0001",
     ),
     "infinite": (log_of(three(FALLING, FALLING, [2.3, *[float("-inf")] * 6])), "the loss is -inf", "base_lr"),

@@ -103,15 +103,15 @@ WRONG = {
     ),
     "at chance after a leap": (
         training(2.3, 1.9, 1.7, 14.2, *[2.303] * 20),
-        "the loss leapt to 14.2 at iteration 60 and stays at chance since",
+        "the loss leapt to 14.2 at iteration 60 and has stayed at chance since",
     ),
     "at chance after saturation": (
         training(2.3, 1.9, 87.3365, *[2.303] * 20),
-        "the loss leapt to 87.3365 at iteration 40 and stays at chance since",
+        "the loss leapt to 87.3365 at iteration 40 and has stayed at chance since",
     ),
     "at chance, and learned before": (
         training(2.3, 1.2, 1.1, 1.2, *[2.303] * 20),
-        "fell to about 1.17 and stays at chance since",
+        "fell to about 1.17 and has stayed at chance since",
     ),
     "nothing but tests, at chance": (
         training() + AT_ANOTHER.replace("loss = ", "loss = 2.3026 # ").replace("Iteration ", "Iteration 10"),
@@ -157,7 +157,7 @@ WRONG = {
     "zero, of an unknown net": (old(0, 0, 0), "the loss is 0 from iteration 1000 on"),
     "saturated in part": (
         training(2.3, 87.3365, 78.6, 69.9),
-        "the loss is 87.3365 at iteration 20, -ln of the",
+        "the loss is 87.3365 at iteration 20: -ln of the",
     ),
     "learned by heart": (
         BY_HEART,

@@ -66,7 +66,7 @@ def saturated(curves: Curves) -> Iterator[Symptom]:
             yield diverged(
                 curves,
                 f"the loss is {SATURATED_LOSS} {since.format(points[at].iteration)}",
-                "-ln of the smallest float: the right class has probability 0, so the training diverged, or "
+                "-ln of the smallest float, so the right class has probability 0; the training diverged, or "
                 "labels lie outside 0..num_output-1",
                 "; `ftjob data check` finds wrong labels",
                 shown(points[at], blob),
@@ -118,13 +118,14 @@ def back_to_chance(curves: Curves, blob: str, chance: float) -> Iterator[Symptom
     values = [point.outputs[blob] for point in points]
     top = max(range(len(values)), key=values.__getitem__)
     lowest = min(map(statistics.fmean, zip(values, values[1:], values[2:], strict=False)))
-    what = f"fell to about {lowest:.3g}" if lowest < LEARNED * chance else ""
     if values[top] > max(LEAPT * chance, values[0]):
-        what = f"leapt to {values[top]:g} at iteration {points[top].iteration}"
-    if what:
-        why = "the training diverged, and left units that react to no image"
-        seen = shown(points[top], blob) if "leapt" in what else shown(points[-1], blob)
-        yield diverged(curves, f"the loss {what} and stays at chance since", why, "", seen)
+        what, at = f"leapt to {values[top]:g} at iteration {points[top].iteration}", points[top]
+    elif lowest < LEARNED * chance:
+        what, at = f"fell to about {lowest:.3g}", points[-1]
+    else:
+        return
+    why = "the training diverged, and left units that react to no image"
+    yield diverged(curves, f"the loss {what} and has stayed at chance since", why, "", shown(at, blob))
 
 
 def bad_weights(curves: Curves) -> Iterator[Symptom]:
@@ -157,8 +158,7 @@ def diverged(curves: Curves, what: str, why: str, more: str, seen: str) -> Sympt
             seen,
         )
     if not curves.uncollected:
-        joint = ", " if why.startswith("-ln") else ": "
-        return Symptom(f"{what}{joint}{why}", lower_rate(curves) + more, patch_rate(curves, 0.1), seen)
+        return Symptom(f"{what}: {why}", lower_rate(curves) + more, patch_rate(curves, 0.1), seen)
     return Symptom(
         f"{what}: layer {curves.uncollected} has use_global_stats: true in training, but no loaded "
         "weights have its statistics, so it normalizes nothing",
