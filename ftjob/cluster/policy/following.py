@@ -41,7 +41,7 @@ def next_attempt(context: JobContext, request: Request, ended: Ending | None) ->
     if isinstance(figures, JobProblem):
         if figures.passing:
             return _plan_again(context, request, figures)
-        message = figures.message + _waited_for(context)
+        message = figures.message + _waited_for(context, figures)
         return JobOutcome(State.FAILED, figures.reason, message, accepted=False)
     outcome = _when_ready(context, request, figures, ended)
     return replace(outcome, figures=figures, folder=request.folder(figures.run_id))
@@ -62,9 +62,14 @@ def _being_planned(context: JobContext, request: Request) -> JobOutcome:
     return JobOutcome(State.PENDING, reason, f"{TO_BE_PLANNED}{waiting.message}", (again,))
 
 
-def _waited_for(context: JobContext) -> str:
-    """Return what the pod that plans waited for by the last status, as an aside: it may be gone by now."""
-    waited = context.seen.job.status.message.partition(TO_BE_PLANNED)[2]
+def _waited_for(context: JobContext, problem: JobProblem) -> str:
+    """Return what the pod that plans waited for by the last status, as an aside: it may be gone by now.
+
+    Nothing where it ran, and found the problem itself, or waited for nothing unusual."""
+    before = context.seen.job.status
+    if problem.reason != Reason.NOT_PLANNED or before.reason == Reason.PLANNING:
+        return ""
+    waited = before.message.partition(TO_BE_PLANNED)[2]
     return f"; it was {TO_BE_PLANNED}{waited}" if waited else ""
 
 

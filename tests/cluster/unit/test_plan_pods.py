@@ -1,5 +1,7 @@
 """decide() before anything is begun: what nobody planned is planned by a pod."""
 
+import pytest
+
 from ftjob.cluster.policy.actions import CreatePlanJob, DeleteJob, WriteStatus
 from ftjob.cluster.policy.decide import decide, evaluate, new_context
 from ftjob.cluster.policy.job_context import JobProblem
@@ -50,6 +52,20 @@ def test_a_plan_that_could_not_reach_something_is_made_again_after_a_while() -> 
 def test_a_net_that_cannot_be_planned_fails_the_run() -> None:
     """With the plan's own reason."""
     assert standing(seen(planned=JobProblem("BadNet", "layer conv1"))) == ("Failed", "BadNet")
+
+
+@pytest.mark.parametrize("state", [{}, {"waiting": {"reason": "ErrImagePull", "message": "not found"}}])
+def test_what_a_plan_found_stands_alone(state: dict[str, object]) -> None:
+    """Whatever its pod waited for before it planned."""
+    pod = plan_pod_object(PLAN, phase="Pending", state=state)
+    first = written(decide(seen(planned=None, plan_jobs=[plan_job_object(PLAN)], plan_pods=[pod]), NOW))
+    found = JobProblem("BadData", "data.train: s3://data/train: no image has label 1")
+    observed = seen(fine_tune(status=first.to_json()), planned=found, plan_jobs=[plan_job_object(PLAN)])
+
+    outcome = evaluate(new_context(observed, NOW))
+
+    assert first.message.startswith("to be planned: ")
+    assert (outcome.state, outcome.reason, outcome.message) == (State.FAILED, "BadData", found.message)
 
 
 def test_a_plan_that_cannot_come_is_given_up() -> None:
