@@ -7,6 +7,7 @@ import pytest
 from ftjob.client import local_run
 from ftjob.client.local_run import Run
 from ftjob.errors import StorageError
+from ftjob.fs import files
 from ftjob.runfolder.status import State, Status
 
 
@@ -47,12 +48,12 @@ def test_a_run_in_a_folder_has_ended_with_its_status(monkeypatch: pytest.MonkeyP
 def test_a_worker_that_did_not_start_left_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, words: str
 ) -> None:
-    """The log of its attempt has it, and no status."""
+    """The log of its attempt has it, and the status is still the one it was submitted with."""
     run = Run(str(tmp_path / "digits" / "0123456789"))
     run.folder.logs.mkdir(parents=True)
     run.folder.log(1).write_text(log)
+    files.write_json(run.folder.status, Status("digits", "0123456789", State.PENDING).to_json())
     monkeypatch.setattr(local_run, "START_SECONDS", 0.0)
-    monkeypatch.setattr(Run, "status", lambda _: Status("digits", "0123456789", State.PENDING))
 
     with pytest.raises(StorageError, match=words):
         next(run.updates())

@@ -22,8 +22,8 @@ EDGES = (
     *(0xFF800000 << shift for shift in (0, 32)),
     *struct.unpack("<3Q", struct.pack("<3d", INFINITE, -math.nextafter(INFINITE, 0), 2.0**113)),
 )
-"""Bits of the largest number and of -inf in float32; of what is infinite as float32, the largest that is
-not, and a large one, in float64."""
+"""Bits of numbers in float32: the largest, and -inf. In float64: the least that is infinite as float32, the
+number before it, and 2^113, the least whose exponent is looked at."""
 
 
 def _model(path: Path) -> NetParameter:
